@@ -1,0 +1,50 @@
+"""The command line: one module per subcommand, each with ``add_arguments(parser)`` and ``run(args) -> int``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from bench import __version__
+from bench.errors import BenchError, unknown_name
+
+COMMANDS = {
+    "list": "the registry: tables, sizes, licences, and which sources are available here",
+    "fetch": "get and check tables from a source",
+    "run": "run methods on tables under a protocol; the same folder resumes",
+    "status": "what a run folder holds: done, failed, left",
+    "export": "write scores.csv and summary.csv of a run folder",
+    "report": "HTML and Markdown report over one or more run folders",
+}
+
+
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The argument parser; ``only`` limits the import of subcommand modules to one."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Tabular benchmark of Recursive Feature Machines."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        if only is None or only == name:
+            module = importlib.import_module(f"bench.cli.{name}")
+            module.add_arguments(sub)
+            sub.set_defaults(handler=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code: 0 all jobs ok, 1 some failed (all others are stored), 2 the command could not run."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    word = next((a for a in arguments if not a.startswith("-")), None)
+    try:
+        if word is not None and word not in COMMANDS:
+            raise unknown_name("command", word, COMMANDS)
+        args = build_parser(only=word).parse_args(arguments)
+        return int(args.handler(args))
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2

@@ -1,0 +1,1 @@
+"""Tables: the registry, the sources they come from, and the splits they are judged on."""

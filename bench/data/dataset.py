@@ -1,0 +1,62 @@
+"""The nouns of the data layer: a table, a hold-out, the splits of a table."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Row numbers of one train/test division of a table (0-based, disjoint, ascending is not promised)."""
+
+    train: IntArray
+    test: IntArray
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The divisions a table is judged on.
+
+    ``name`` is ``"published"`` for the index lists of the 2014 archive and ``"seed-N"`` for drawn ones.
+    ``tuning`` is the pair of halves on which the published procedure chooses hyperparameters;
+    ``holdouts`` are the (usually four) stratified 75/25 divisions on which accuracy is measured.
+    """
+
+    name: str
+    tuning: Holdout
+    holdouts: tuple[Holdout, ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A classification table.
+
+    ``X`` is (n, d) float64 without NaN, ``y`` (n,) int64 in 0..n_classes-1. ``source`` names where the
+    table came from (``embedded``, ``archive``, ...). ``published`` holds the archive's own index lists when
+    the source has them. ``standardised`` says whether the source already scaled the features over all rows.
+    """
+
+    name: str
+    X: FloatArray
+    y: IntArray
+    n_classes: int
+    source: str
+    standardised: bool = False
+    published: Splits | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the table's content (shape, features, labels), part of every job's identity."""
+        digest = hashlib.sha256()
+        digest.update(repr((self.X.shape, self.n_classes)).encode())
+        digest.update(np.ascontiguousarray(self.X, dtype="<f8").tobytes())
+        digest.update(np.ascontiguousarray(self.y, dtype="<i8").tobytes())
+        return digest.hexdigest()

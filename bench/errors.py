@@ -1,0 +1,51 @@
+"""Errors a user can act on. The command line prints them as one line and exits with 2."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchError(Exception):
+    """Base of all errors with a message meant for the user: what, where, and what to do."""
+
+
+class UsageError(BenchError):
+    """An argument is wrong: unknown name, number out of range."""
+
+
+class RegistryError(BenchError):
+    """datasets.yaml does not describe what it must."""
+
+
+class SourceError(BenchError):
+    """A source could not be used at all: no such folder, a broken archive."""
+
+
+class DataUnavailable(BenchError):
+    """One table is not to be had from the chosen source; other tables may be. Its jobs are `skipped`."""
+
+
+class DataInvalid(BenchError):
+    """A table or an index list was read but breaks its own description (sizes, labels, checksum)."""
+
+
+class MethodError(BenchError):
+    """A method cannot be fitted to this task for a reason that can be named (one class only, ...)."""
+
+
+class StoreError(BenchError):
+    """The run folder or its store cannot be used: unwritable, in use, broken, another version."""
+
+
+class ReportError(BenchError):
+    """The results cannot be reported together: other versions, other sources, a ragged grid."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that is not registered; suggests the nearest known one."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    listing = ", ".join(names) if len(names) <= 24 else ", ".join(names[:12]) + f", ... ({len(names)} in all)"
+    return UsageError(f"unknown {kind} {name!r}: {hint}known: {listing}")

@@ -1,0 +1,77 @@
+"""The nouns of a run: a job, and what became of it. Plain data, picklable and JSON-able."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["ok", "error", "timeout", "oom", "skipped"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One unit of scheduling: a (dataset, method, protocol) with everything its outcome depends on.
+
+    ``id`` is the hash of the effective configuration (method, its grid and code version, protocol, split
+    indices, table's sha256, seed), never of names alone.
+    """
+
+    id: str
+    dataset: str
+    source: str
+    rows: int
+    features: int
+    classes: int
+    method: str
+    protocol: str
+    split: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class HoldoutResult:
+    """Outcome on one hold-out. Accuracies in percent; seconds are CPU seconds of choosing, refitting and predicting.
+
+    ``path`` lists, per configuration in grid order, ``{"config", "iterations", "accuracy", "squared_error"}`` with the
+    validation figures averaged over inner folds (percent; Brier score). ``details`` is the method's own
+    (for RFM: ``{"metric_diagonal": [...], "top_eigenvectors": [[...]], "eigenvalues": [...]}``).
+    """
+
+    holdout: int
+    accuracy: float
+    config: dict[str, Any]
+    iteration: int
+    validation_accuracy: float
+    fit_seconds: float
+    path: list[dict[str, Any]] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What became of a job. ``holdouts`` is empty unless ``status`` is ``ok``; ``reason`` is empty if it is."""
+
+    job: Job
+    status: Status
+    reason: str = ""
+    holdouts: tuple[HoldoutResult, ...] = ()
+    job_seconds: float = 0.0
+    """Wall seconds of the whole job."""
+    cpu_seconds: float = 0.0
+    peak_rss_mb: float = 0.0
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Versions, CPU, threads of the process that ran the job."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """All that a run folder holds, as the report reads it: one current result per job, and where it came from.
+
+    ``planned`` are the jobs the last invocation meant to run (those without a result were left undone).
+    ``provenance``: ``{"versions": {...}, "cpu", "cores", "platform", "threads", "seed", "commit", "command", "started"}``.
+    """
+
+    folder: str
+    results: tuple[JobResult, ...]
+    planned: tuple[Job, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)

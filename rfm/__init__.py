@@ -1,0 +1,1 @@
+"""Recursive Feature Machines: kernels, average gradient outer products, solvers and estimators."""

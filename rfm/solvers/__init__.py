@@ -1,0 +1,1 @@
+"""Linear solvers for kernel systems."""
