@@ -87,9 +87,7 @@ class Session(ABC):
         """One path per configuration of the grid, in the grid's order, over all folds."""
 
     @abstractmethod
-    def predict(
-        self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False
-    ) -> Prediction:
+    def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         """Fit ``choice`` on the rows ``train`` and score the rows ``test``.
 
         ``transfer`` asks for the published procedure's shortcut: whatever representation was learned during
@@ -128,6 +126,4 @@ class Method(ABC):
 def validation_figures(scores: FloatArray, labels: IntArray, n_classes: int) -> tuple[float, float]:
     """(accuracy, Brier score) of class scores ``(m, c)`` against labels ``(m,)``."""
     onehot = np.eye(n_classes)[labels]
-    return float(np.mean(scores.argmax(axis=1) == labels)), float(
-        np.mean(((scores - onehot) ** 2).sum(axis=1))
-    )
+    return float(np.mean(scores.argmax(axis=1) == labels)), float(np.mean(((scores - onehot) ** 2).sum(axis=1)))
