@@ -68,7 +68,7 @@ class RunRecord:
     """All that a run folder holds, as the report reads it: one current result per job, and where it came from.
 
     ``planned`` are the jobs the last invocation meant to run (those without a result were left undone).
-    ``provenance``: ``{"versions": {...}, "cpu", "cores", "platform", "threads", "seed", "commit", "command", "started"}``.
+    ``provenance`` has the keys ``versions, cpu, cores, platform, threads, seed, commit, command, started``.
     """
 
     folder: str
