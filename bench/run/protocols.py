@@ -1,0 +1,179 @@
+"""The four protocols: how hyperparameters are chosen, and what is tested.
+
+``clean``      each hold-out chooses by an 80/20 split inside its own training part and is refitted on all of it.
+``clean-cv``   the same with stratified 5-fold cross-validation; equal accuracies are settled by the Brier score.
+``relearn``    chooses once on the tuning halves; everything is refitted on each hold-out.
+``published``  chooses once on the tuning halves and *reuses* what was learned there (RFM's metric M) on every
+               hold-out, as the paper's code does. The halves cover the hold-outs' test rows, so their labels leak.
+
+Under the clean protocols a session never receives a test label (they are replaced by ``HIDDEN``), and features are
+standardised with the statistics of the training part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from bench.data.dataset import Dataset, FloatArray, Holdout, IntArray, Splits
+from bench.data.splits import inner_folds, inner_split
+from bench.errors import MethodError, unknown_name
+from bench.methods.base import HIDDEN, Choice, Fold, Method, Path, Session, Task
+from bench.run.result import HoldoutResult
+from bench.seeds import derive_seed
+
+PROTOCOLS: tuple[str, ...] = ("clean", "clean-cv", "relearn", "published")
+INNER_FOLDS = 5
+
+Ties = Literal["order", "brier"]
+
+
+def carry_out(method: Method, dataset: Dataset, splits: Splits, protocol: str, seed: int) -> list[HoldoutResult]:
+    """Run ``method`` on every hold-out of ``splits`` under ``protocol``.
+
+    Raises :class:`UsageError` for an unknown protocol and :class:`MethodError` when the method gives scores that are
+    not finite.
+    """
+    if protocol in ("clean", "clean-cv"):
+        return [
+            _clean_holdout(method, dataset, holdout, protocol, derive_seed(seed, dataset.name, index), index)
+            for index, holdout in enumerate(splits.holdouts)
+        ]
+    if protocol in ("relearn", "published"):
+        return _tuned_once(method, dataset, splits, derive_seed(seed, dataset.name), transfer=protocol == "published")
+    raise unknown_name("protocol", protocol, PROTOCOLS)
+
+
+def _clean_holdout(
+    method: Method, dataset: Dataset, holdout: Holdout, protocol: str, seed: int, index: int
+) -> HoldoutResult:
+    started = time.process_time()
+    rows = np.concatenate([holdout.train, holdout.test])
+    train = np.arange(len(holdout.train))
+    test = np.arange(len(holdout.train), len(rows))
+    y = dataset.y[rows].copy()
+    y[test] = HIDDEN
+    session = method.session(
+        Task(
+            X=standardise(dataset.X[rows], train),
+            y=y,
+            n_classes=dataset.n_classes,
+            seed=derive_seed(seed, method.name),
+        )
+    )
+    if protocol == "clean":
+        divisions = [inner_split(y[train], derive_seed(seed, "inner"))]
+    else:
+        divisions = list(inner_folds(y[train], INNER_FOLDS, derive_seed(seed, "inner")))
+    folds = [Fold(fit=fit, validation=validation) for fit, validation in divisions]
+    paths = session.tune(folds)
+    choice, accuracy = choose(paths, folds, ties="order" if protocol == "clean" else "brier")
+    return _test(session, choice, accuracy, paths, folds, Holdout(train, test), dataset.y[holdout.test], index, started)
+
+
+def _tuned_once(method: Method, dataset: Dataset, splits: Splits, seed: int, *, transfer: bool) -> list[HoldoutResult]:
+    started = time.process_time()
+    # The archive's tables come standardised over all their rows; other sources are brought to the same form.
+    X = dataset.X if dataset.standardised else standardise(dataset.X, np.arange(len(dataset.X)))
+    session = method.session(
+        Task(X=X, y=dataset.y, n_classes=dataset.n_classes, seed=derive_seed(seed, "tuning", method.name))
+    )
+    folds = [Fold(fit=splits.tuning.train, validation=splits.tuning.test)]
+    paths = session.tune(folds)
+    choice, accuracy = choose(paths, folds, ties="order")
+    results = []
+    for index, holdout in enumerate(splits.holdouts):
+        labels = dataset.y[holdout.test]
+        kept = paths if index == 0 else []  # one choice, one path: stored once
+        results.append(
+            _test(session, choice, accuracy, kept, folds, holdout, labels, index, started, transfer=transfer)
+        )
+        started = time.process_time()
+    return results
+
+
+def _test(
+    session: Session,
+    choice: Choice,
+    validation_accuracy: float,
+    paths: Sequence[Path],
+    folds: Sequence[Fold],
+    holdout: Holdout,
+    labels: IntArray,
+    index: int,
+    started: float,
+    *,
+    transfer: bool = False,
+) -> HoldoutResult:
+    prediction = session.predict(choice, holdout.train, holdout.test, transfer=transfer)
+    if prediction.scores.shape != (len(labels), session.task.n_classes) or not np.isfinite(prediction.scores).all():
+        raise MethodError(
+            f"hold-out {index}: scores of shape {prediction.scores.shape} or not finite, "
+            f"expected finite ({len(labels)}, {session.task.n_classes})"
+        )
+    return HoldoutResult(
+        holdout=index,
+        accuracy=100.0 * float(np.mean(prediction.scores.argmax(axis=1) == labels)),
+        config=dict(choice.config),
+        iteration=choice.iteration,
+        validation_accuracy=100.0 * validation_accuracy,
+        fit_seconds=time.process_time() - started,
+        path=[_path_row(path, folds) for path in paths],
+        details=dict(prediction.details),
+    )
+
+
+def choose(paths: Sequence[Path], folds: Sequence[Fold], *, ties: Ties) -> tuple[Choice, float]:
+    """The configuration and path point with the best accuracy over all validation rows, and that accuracy.
+
+    Counts of right rows are compared, not floating-point shares. Ties go to the smaller Brier score if ``ties`` is
+    ``"brier"``; what is still tied goes to the earlier configuration, then to the shorter path.
+    """
+    sizes = _sizes(folds)
+    best: tuple[int, float] | None = None
+    choice: Choice | None = None
+    for path in paths:
+        right = np.rint(path.accuracy * sizes[:, None]).sum(axis=0).astype(int)
+        error = _pooled(path.squared_error, sizes)
+        for point, iteration in enumerate(path.iterations):
+            key = (int(right[point]), -float(error[point]) if ties == "brier" else 0.0)
+            if best is None or key > best:
+                best, choice = key, Choice(path.config, iteration)
+    if best is None or choice is None:
+        raise MethodError("the method returned no configuration to choose from")
+    return choice, best[0] / float(sizes.sum())
+
+
+def standardise(X: FloatArray, rows: IntArray) -> FloatArray:
+    """``X`` with columns of mean 0 and standard deviation 1 (ddof=1, as in the archive) over ``rows``.
+
+    A column that is constant on ``rows`` carries nothing that could be learned there and becomes 0 everywhere.
+    """
+    part = X[rows]
+    mean = part.mean(axis=0)
+    deviation = part.std(axis=0, ddof=1) if len(part) > 1 else np.zeros(X.shape[1])
+    varies = deviation > 1e-12 * np.maximum(np.abs(mean), 1e-300)
+    scaled: FloatArray = np.where(varies, (X - mean) / np.where(varies, deviation, 1.0), 0.0)
+    return scaled
+
+
+def _sizes(folds: Sequence[Fold]) -> FloatArray:
+    return np.array([len(fold.validation) for fold in folds], dtype=np.float64)
+
+
+def _pooled(values: FloatArray, sizes: FloatArray) -> FloatArray:
+    pooled: FloatArray = (values * sizes[:, None]).sum(axis=0) / sizes.sum()
+    return pooled
+
+
+def _path_row(path: Path, folds: Sequence[Fold]) -> dict[str, Any]:
+    sizes = _sizes(folds)
+    return {
+        "config": dict(path.config),
+        "iterations": list(path.iterations),
+        "accuracy": [round(100.0 * v, 4) for v in _pooled(path.accuracy, sizes).tolist()],
+        "squared_error": [round(v, 6) for v in _pooled(path.squared_error, sizes).tolist()],
+    }
