@@ -1,0 +1,106 @@
+"""The published study's printed figures, recomputed from its results file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.errors import ReportError
+from bench.stats.missing import STUDY_2014, ZERO_EVERYWHERE
+from bench.stats.published import joined_pool, read_published, study_pool
+from bench.stats.summary import summarise
+
+TEST_FILE = (
+    "adult annealing audiology-std conn-bench-vowel-deterding hayes-roth hill-valley horse-colic image-segmentation "
+    "monks-1 monks-2 monks-3 optical pendigits soybean spect spectf statlog-landsat statlog-shuttle thyroid"
+).split()
+LARGE = (
+    "chess-krvk connect-4 letter magic miniboone mushroom musk-2 nursery page-blocks ringnorm twonorm wall-following"
+).split()
+
+
+def test_file_is_read_whole(published_path: Path) -> None:
+    accuracy = read_published(published_path).accuracy
+    assert accuracy.shape == (121, 179)
+    assert int(accuracy.isna().sum().sum()) == 449
+
+
+def test_printed_figures_of_the_2014_study(published_path: Path) -> None:
+    study = read_published(published_path)
+    table = summarise(study_pool(study, list(study.accuracy.index), STUDY_2014)).round(2)
+    assert table.loc["parRF_caret", "mean_accuracy"] == 81.96
+    assert table.loc["parRF_caret", "friedman_rank"] == 32.87
+    assert table.loc["parRF_caret", "p90"] == 84.30
+    assert table.loc["parRF_caret", "p95"] == 71.07
+    assert table.loc["parRF_caret", "pma"] == 94.09
+    assert table.loc["svm_C", "pma"] == 92.26
+
+
+def test_printed_figures_of_arora_et_al_on_the_small_tables(published_path: Path) -> None:
+    study = read_published(published_path)
+    small = [d for d in study.accuracy.index if d not in TEST_FILE and d not in LARGE]
+    assert len(small) == 90
+    table = summarise(study_pool(study, small, ZERO_EVERYWHERE)).round(2)
+    assert table.loc["rf_caret", "mean_accuracy"] == 81.56
+    assert table.loc["svm_C", "mean_accuracy"] == 81.03
+    assert table.loc["svmPoly_caret", "mean_accuracy"] == 78.21
+
+
+HEADER = "problema a_R b_R min max mean std\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "results.txt"
+    path.write_text(text)
+    return path
+
+
+def test_small_file_with_a_failure_and_footer(tmp_path: Path) -> None:
+    body = "zoo 90.0 -- 90 90 90 0\nyeast 50 60.5 50 60.5 55 5\n-----\nmean 70 60.5\nstd 1 1\n"
+    accuracy = read_published(write(tmp_path, HEADER + body)).accuracy
+    assert list(accuracy.index) == ["zoo", "yeast"]
+    assert accuracy.loc["yeast", "b_R"] == 60.5
+    assert pd.isna(accuracy.loc["zoo", "b_R"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "problema"),
+        ("dataset a b\n", "problema"),
+        ("problema a_R b_R\nzoo 1 2\n", "columns missing"),
+        ("problema a_R b_R min max mean\nzoo 1 2 1 2 1\n", "std"),
+        (HEADER + "zoo 90 80 80 90 85\n", r":2: 'zoo' has 5 values for 6 columns"),
+        (HEADER + "zoo 90 huh 80 90 85 1\n", "'huh' is not an accuracy"),
+        (HEADER + "zoo 90 180 80 90 85 1\n", "'180' is not an accuracy"),
+        (HEADER + "zoo 90 nan 80 90 85 1\n", "'nan' is not an accuracy"),
+        (HEADER + "zoo 90 80 80 90 85 1\nzoo 90 80 80 90 85 1\n", "twice"),
+        (HEADER, "no datasets"),
+        ("problema a_R a_R min max mean std\nzoo 1 2 1 2 1 1\n", "repeated ones: a_R"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ReportError, match=message):
+        read_published(write(tmp_path, text))
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="cannot read"):
+        read_published(tmp_path / "nowhere.txt")
+
+
+def test_our_methods_change_the_pools_best(tmp_path: Path) -> None:
+    study = read_published(write(tmp_path, HEADER + "zoo 80 40 1 1 1 1\nyeast 50 60 1 1 1 1\nwine 10 20 1 1 1 1\n"))
+    ours = pd.DataFrame({"rfm": [100.0, 50.0, 70.0]}, index=["zoo", "yeast", "not-in-study"])
+    pool = joined_pool(study, ours)
+    assert pool.datasets == ["zoo", "yeast"]
+    assert pool.relative.loc["zoo"].tolist() == [0.8, 0.4, 1.0]
+    assert pool.ranks.loc["yeast"].tolist() == [2.5, 1.0, 2.5]
+    with pytest.raises(ReportError, match="no dataset"):
+        joined_pool(study, ours.loc[["not-in-study"]])
+    with pytest.raises(ReportError, match="both the runs and the published study: a_R"):
+        joined_pool(study, ours.rename(columns={"rfm": "a_R"}))
+    with pytest.raises(ReportError, match="not in the published study: not-in-study"):
+        study_pool(study, ["zoo", "not-in-study"])

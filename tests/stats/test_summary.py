@@ -1,0 +1,90 @@
+"""The summary metrics, the missing-value rules, the pool, worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import ReportError
+from bench.stats.missing import COMMON_DATASETS, STUDY_2014, ZERO_EVERYWHERE
+from bench.stats.summary import Pool, accuracy_profile, common_pool, summarise
+
+NAN = float("nan")
+
+
+def table(**columns: list[float]) -> pd.DataFrame:
+    return pd.DataFrame(columns, index=[f"t{i}" for i in range(len(next(iter(columns.values()))))])
+
+
+def test_metrics_worked_by_hand() -> None:
+    got = summarise(Pool(table(a=[100.0, 50.0], b=[90.0, 50.0], c=[80.0, 47.5]))).round(6)
+    assert got.loc["a"].tolist() == pytest.approx([75.0, np.std([100, 50], ddof=1), 100.0, 100.0, 100.0, 1.25])
+    assert got.loc["b"].tolist() == pytest.approx([70.0, np.std([90, 50], ddof=1), 100.0, 50.0, 95.0, 1.75])
+    assert got.loc["c"].tolist() == pytest.approx([63.75, np.std([80, 47.5], ddof=1), 50.0, 50.0, 87.5, 3.0])
+
+
+def test_missing_rules_differ_as_they_say() -> None:
+    ragged = table(a=[100.0, NAN], b=[50.0, 40.0], c=[75.0, 60.0])
+    study = summarise(Pool(ragged, STUDY_2014))
+    assert study.loc["a", "mean_accuracy"] == 100.0
+    assert study.loc["a", "pma"] == 50.0
+    assert study.loc["a", "friedman_rank"] == (1 + 2) / 2  # dataset mean 50 lies between 60 and 40
+    zero = summarise(Pool(ragged, ZERO_EVERYWHERE))
+    assert zero.loc["a", "mean_accuracy"] == 50.0
+    assert zero.loc["a", "friedman_rank"] == (1 + 3) / 2
+
+
+def test_a_ragged_grid_is_not_averaged_by_default() -> None:
+    ragged = table(a=[100.0, NAN], b=[50.0, 40.0])
+    with pytest.raises(ReportError, match="ragged.*a lacks t1"):
+        Pool(ragged, COMMON_DATASETS)
+    common = common_pool(ragged)
+    assert common.pool.datasets == ["t0"]
+    assert common.dropped == {"t1": ["a"]}
+    assert common.left_out == {}
+
+
+def test_a_method_that_covers_little_is_left_out_and_named() -> None:
+    common = common_pool(table(a=[1.0, 2.0, 3.0], b=[1.0, 2.0, NAN], few=[1.0, NAN, NAN], none=[NAN] * 3))
+    assert common.pool.methods == ["a", "b"]
+    assert common.pool.datasets == ["t0", "t1"]
+    assert common.left_out == {"few": 1, "none": 0}
+
+
+def test_nothing_in_common_is_refused_with_what_is_missing() -> None:
+    with pytest.raises(ReportError, match="a lacks t1; b lacks t0"):
+        common_pool(table(a=[1.0, NAN], b=[NAN, 1.0]))
+    with pytest.raises(ReportError, match="no dataset or no method"):
+        Pool(pd.DataFrame())
+
+
+def test_all_zero_accuracy_is_not_a_division_by_zero() -> None:
+    got = summarise(Pool(table(a=[0.0], b=[0.0])))
+    assert got["pma"].tolist() == [100.0, 100.0]
+    assert got["friedman_rank"].tolist() == [1.5, 1.5]
+
+
+def test_rounding_of_the_mean_over_holdouts_is_a_tie() -> None:
+    ranks = Pool(table(a=[0.1 + 0.2], b=[0.3])).ranks
+    assert ranks.loc["t0"].tolist() == [1.5, 1.5]
+
+
+def test_profile_counts_datasets_within_reach_of_the_best() -> None:
+    pool = Pool(table(a=[100.0, 50.0], b=[90.0, 50.0]))
+    profile = accuracy_profile(pool, np.array([0.0, 5.0, 10.0]))
+    assert profile["a"].tolist() == [100.0, 100.0, 100.0]
+    assert profile["b"].tolist() == [50.0, 50.0, 100.0]
+
+
+@given(st.lists(st.lists(st.integers(0, 100), min_size=3, max_size=3), min_size=2, max_size=12))
+def test_invariants_of_any_table(values: list[list[int]]) -> None:
+    accuracy = pd.DataFrame(np.array(values, dtype=float), columns=["a", "b", "c"]).rename(index=str)
+    got = summarise(Pool(accuracy))
+    assert got["friedman_rank"].sum() == pytest.approx(6.0)
+    assert (got["p95"] <= got["p90"]).all()
+    assert (got["pma"] <= 100 + 1e-9).all()
+    shuffled = summarise(Pool(accuracy[["c", "a", "b"]].iloc[::-1])).reindex(["a", "b", "c"])
+    pd.testing.assert_frame_equal(got, shuffled)
