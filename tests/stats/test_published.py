@@ -12,13 +12,41 @@ from bench.stats.missing import STUDY_2014, ZERO_EVERYWHERE
 from bench.stats.published import joined_pool, read_published, study_pool
 from bench.stats.summary import summarise
 
-TEST_FILE = (
-    "adult annealing audiology-std conn-bench-vowel-deterding hayes-roth hill-valley horse-colic image-segmentation "
-    "monks-1 monks-2 monks-3 optical pendigits soybean spect spectf statlog-landsat statlog-shuttle thyroid"
-).split()
-LARGE = (
-    "chess-krvk connect-4 letter magic miniboone mushroom musk-2 nursery page-blocks ringnorm twonorm wall-following"
-).split()
+TEST_FILE = [
+    "adult",
+    "annealing",
+    "audiology-std",
+    "conn-bench-vowel-deterding",
+    "hayes-roth",
+    "hill-valley",
+    "horse-colic",
+    "image-segmentation",
+    "monks-1",
+    "monks-2",
+    "monks-3",
+    "optical",
+    "pendigits",
+    "soybean",
+    "spect",
+    "spectf",
+    "statlog-landsat",
+    "statlog-shuttle",
+    "thyroid",
+]
+LARGE = [
+    "chess-krvk",
+    "connect-4",
+    "letter",
+    "magic",
+    "miniboone",
+    "mushroom",
+    "musk-2",
+    "nursery",
+    "page-blocks",
+    "ringnorm",
+    "twonorm",
+    "wall-following",
+]
 
 
 def test_file_is_read_whole(published_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_missing_rules_differ_as_they_say() -> None:
 
 def test_a_ragged_grid_is_not_averaged_by_default() -> None:
     ragged = table(a=[100.0, NAN], b=[50.0, 40.0])
-    with pytest.raises(ReportError, match="ragged.*a lacks t1"):
+    with pytest.raises(ReportError, match=r"ragged.*a lacks t1"):
         Pool(ragged, COMMON_DATASETS)
     common = common_pool(ragged)
     assert common.pool.datasets == ["t0"]
