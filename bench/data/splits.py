@@ -28,8 +28,9 @@ def draw_splits(name: str, y: IntArray, seed: int) -> Splits:
     """Tuning halves and four hold-outs, drawn as the 2014 study drew its own.
 
     Each hold-out is an independent stratified 75/25 draw (they overlap), each tuning half a stratified half. The number
-    of rows per class is the study's: every class gives ``ceil(share * count)`` rows to the first part, so that rare ones
-    are always trained on, but for the most frequent one, which makes up the total. Index lists are ascending. Raises :class:`DataInvalid` if there are fewer than two rows.
+    of rows per class is the study's: every class gives ``ceil(share * count)`` rows to the first part, so that rare
+    ones are always trained on, but for the most frequent one, which makes up the total. Index lists are ascending.
+    Raises :class:`DataInvalid` if there are fewer than two rows.
     """
     _refuse_too_few(y, name)
     return Splits(
@@ -45,8 +46,8 @@ def inner_split(y: IntArray, seed: int) -> tuple[IntArray, IntArray]:
     """(fit, validation): ascending positions in ``y`` (n,) of a stratified 80/20 division.
 
     Validation rows are apportioned to classes by largest remainder (equal remainders by lot), so that tables of many
-    small classes are divided evenly too. Validation is never empty, and a class keeps at least one row in ``fit`` unless
-    all classes have one row only. Raises :class:`DataInvalid` if ``y`` has fewer than two rows.
+    small classes are divided evenly too. Validation is never empty, and a class keeps at least one row in ``fit``
+    unless all classes have one row only. Raises :class:`DataInvalid` if ``y`` has fewer than two rows.
     """
     _refuse_too_few(y, "training part")
     rng = np.random.default_rng(derive_seed(seed, "inner split"))
