@@ -42,6 +42,7 @@ class Dataset:
     ``X`` is (n, d) float64 without NaN, ``y`` (n,) int64 in 0..n_classes-1. ``source`` names where the
     table came from (``embedded``, ``archive``, ...). ``published`` holds the archive's own index lists when
     the source has them. ``standardised`` says whether the source already scaled the features over all rows.
+    ``notes`` tell what was out of the ordinary when the table was read.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Dataset:
     source: str
     standardised: bool = False
     published: Splits | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:

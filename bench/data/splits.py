@@ -86,10 +86,9 @@ def inner_folds(y: IntArray, k: int, seed: int) -> tuple[tuple[IntArray, IntArra
     return tuple((_rows(fold_of != fold), _rows(fold_of == fold)) for fold in range(folds))
 
 
-def _draw_division(y: IntArray, share: float, seed: int) -> Holdout:
-    rng = np.random.default_rng(seed)
-    _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    wanted = max(1, len(y) - int(np.floor(share * len(y) + 0.5)))
+def first_part_counts(counts: IntArray, share: float) -> IntArray:
+    """Rows of each class (classes,) in the first part of a division, as the study counted them: :func:`draw_splits`."""
+    wanted = max(1, int(counts.sum()) - int(np.floor(share * counts.sum() + 0.5)))
     kept = np.ceil(share * counts).astype(np.int64)
     taken = counts - kept
     largest = int(np.argmax(kept))
@@ -98,9 +97,14 @@ def _draw_division(y: IntArray, share: float, seed: int) -> Holdout:
     # Many small classes can leave the largest unable to make up the total: the others help, largest first.
     order = np.argsort(-counts, kind="stable")
     taken = _fill(taken, wanted, room=counts - 1, order=order)
-    if taken.sum() == 0:
+    if taken.sum() == 0:  # one row per class
         taken[order[0]] = 1
-    train, test = _take(codes, taken, rng)
+    return counts - taken
+
+
+def _draw_division(y: IntArray, share: float, seed: int) -> Holdout:
+    _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    train, test = _take(codes, counts - first_part_counts(counts, share), np.random.default_rng(seed))
     return Holdout(train=train, test=test)
 
 

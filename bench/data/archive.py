@@ -1,0 +1,206 @@
+"""The archive of the 2014 study: tables and the published index lists, from a folder, a tar file or a URL."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from bench.data.cache import FileSet, forget, recall, remember, sets_folder, unwritable
+from bench.data.dataset import Dataset, IntArray, Splits
+from bench.data.download import download, is_url
+from bench.data.registry import Entry, Registry
+from bench.data.splits import HOLDOUTS, TRAIN_SHARE, TUNING_SHARE, first_part_counts
+from bench.data.tables import read_divisions, read_table
+from bench.data.tar import Limits, read_members
+from bench.errors import DataInvalid, DataUnavailable, SourceError
+
+TUNING_FILE = "conxuntos.dat"
+HOLDOUTS_FILE = "conxuntos_kfold.dat"
+FETCHED = "fetched archive"
+"""Label under which the cache remembers what `bench fetch` got last."""
+
+Files = Mapping[str, Callable[[], bytes]]
+"""Readers of the files of an archive by ``folder/file``."""
+
+
+class ArchiveSource:
+    """The study's archive in the layout ``[anything/]<name>/<file>``.
+
+    A tar file is unpacked once into the cache, under the checksum of its content; a URL is downloaded for that unless
+    it was before. Only files that the registry names are read. ``offline`` forbids the download.
+    """
+
+    name = "archive"
+
+    def __init__(self, location: str, registry: Registry, *, offline: bool = False) -> None:
+        self.location = location
+        self._offline = offline
+        self._wanted = frozenset(
+            f"{entry.archive.folder}/{file}" for entry in registry.entries.values() for file in file_names(entry)
+        )
+
+    @classmethod
+    def fetched(cls, registry: Registry) -> ArchiveSource | None:
+        """The archive that ``bench fetch`` put into the cache last, if it is there."""
+        found = recall(FETCHED)
+        if found is None:
+            return None
+        source = cls(found[1], registry)
+        source.__dict__["_files"] = _set_files(FileSet(found[0]))
+        return source
+
+    def has(self, entry: Entry) -> bool:
+        """Whether the files of ``entry`` are there. Raises :class:`SourceError` if the archive is unusable."""
+        return all(f"{entry.archive.folder}/{file}" in self._files for file in file_names(entry))
+
+    def load(self, entry: Entry) -> Dataset:
+        """The table with the published splits, exactly as the archive has it (most tables are standardised there).
+
+        A file whose checksum is not the registry's is refused; where the registry's own copy was rebuilt or could not
+        be had, another table passes if its sizes, labels and index lists agree, and the dataset's ``notes`` say so.
+        """
+        names = file_names(entry)
+        missing = [name for name in names if f"{entry.archive.folder}/{name}" not in self._files]
+        if missing:
+            raise DataUnavailable(
+                f"{entry.name}: the archive {self.location} has no {entry.archive.folder}/{' and no '.join(missing)}"
+            )
+        table, tuning, holdouts = (self._files[f"{entry.archive.folder}/{name}"]() for name in names)
+        at = [f"{self.location}: {entry.archive.folder}/{name}" for name in names]
+        _verify(tuning, entry.archive.tuning_sha256, at[1])
+        _verify(holdouts, entry.archive.holdouts_sha256, at[2])
+        verbatim = hashlib.sha256(table).hexdigest() == entry.archive.table_sha256
+        if not verbatim and entry.archive.table_sha256 and not entry.archive.rebuilt:
+            _verify(table, entry.archive.table_sha256, at[0])
+        X, y = read_table(table, entry.rows, entry.features, entry.classes, at[0])
+        splits = Splits(
+            name="published",
+            tuning=read_divisions(tuning, entry.rows, 1, at[1])[0],
+            holdouts=read_divisions(holdouts, entry.rows, HOLDOUTS, at[2]),
+        )
+        notes: tuple[str, ...] = ()
+        if not verbatim:
+            _verify_stratified(y, splits, at[0])
+            notes = ("the table's checksum is not the registry's; its sizes, labels and index lists agree",)
+        # As the study's methods saw it: the published procedure must not scale a second time, nor scale the few
+        # tables that the study left as they were.
+        return Dataset(entry.name, X, y, entry.classes, self.name, standardised=True, published=splits, notes=notes)
+
+    def keep(self) -> int:
+        """Copy the files into the cache, where :meth:`fetched` finds them; returns how many. Raises SourceError."""
+        files = self._files
+        names = sorted(files)
+        digest = hashlib.sha256()
+        for name in names:
+            digest.update(name.encode() + hashlib.sha256(files[name]()).digest())
+        kept = FileSet(sets_folder() / digest.hexdigest()[:32], lambda: ((name, files[name]()) for name in names))
+        remember(FETCHED, kept.folder, self.location)
+        return len(names)
+
+    def forget(self) -> None:
+        """If this is a URL, have it downloaded anew next time."""
+        forget(self.location)
+
+    @cached_property
+    def _files(self) -> Files:
+        if is_url(self.location):
+            files = _set_files(self._from_url())
+        else:
+            path = Path(self.location).expanduser()
+            if path.is_dir():
+                files = _folder_files(path, self._wanted)
+            elif path.is_file():
+                files = _set_files(self._from_tar(path))
+            else:
+                raise SourceError(f"no archive at {path}: neither a folder nor a file")
+        if not files:
+            raise SourceError(
+                f"{self.location}: none of the registry's tables in it; expected the layout "
+                "[anything/]<name>/<name>_R.dat"
+            )
+        return files
+
+    def _from_url(self) -> FileSet:
+        if (found := recall(self.location)) is not None:
+            return FileSet(found[0])
+        if self._offline:
+            raise SourceError(f"{self.location}: not in the cache, and --offline forbids the download")
+        try:
+            sets_folder().mkdir(parents=True, exist_ok=True)
+            scratch = tempfile.TemporaryDirectory(prefix=".download-", dir=sets_folder())
+        except OSError as error:
+            raise unwritable(sets_folder(), error) from error
+        with scratch as folder:
+            path = Path(folder) / "archive"
+            download(self.location, path)
+            files = self._from_tar(path)
+        remember(self.location, files.folder, self.location)
+        return files
+
+    def _from_tar(self, path: Path) -> FileSet:
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
+        except OSError as error:
+            raise SourceError(f"{path}: cannot read the archive: {error.strerror or error}") from error
+        digest.update("\n".join(sorted(self._wanted)).encode())  # a registry that asks for more unpacks anew
+        return FileSet(sets_folder() / digest.hexdigest()[:32], partial(read_members, path, self._key))
+
+    def _key(self, member: str) -> str | None:
+        key = "/".join(PurePosixPath(member).parts[-2:])
+        return key if key in self._wanted else None
+
+
+def file_names(entry: Entry) -> tuple[str, str, str]:
+    """(table, tuning halves, hold-outs) of ``entry`` in its folder of the archive."""
+    return entry.archive.table, TUNING_FILE, HOLDOUTS_FILE
+
+
+def _set_files(files: FileSet) -> Files:
+    return {name: partial(files.read, name) for name in files.checksums}
+
+
+def _folder_files(path: Path, wanted: frozenset[str]) -> Files:
+    """Files under ``path`` or one of its sub-folders. Raises :class:`SourceError` for a file that is there twice."""
+    found: dict[str, Path] = {}
+    try:
+        bases = [path, *sorted(child for child in path.iterdir() if child.is_dir())]
+        for base in bases:
+            for key in wanted:
+                file = base / key
+                if file.is_file():
+                    if key in found:
+                        raise SourceError(f"{path}: {key} is there twice: {found[key]} and {file}")
+                    found[key] = file
+    except OSError as error:
+        raise SourceError(f"{path}: cannot read the folder: {error.strerror or error}") from error
+    return {key: partial(_read_file, file) for key, file in found.items()}
+
+
+def _read_file(path: Path) -> bytes:
+    limit = Limits().member_bytes
+    try:
+        if path.stat().st_size > limit:
+            raise SourceError(f"{path}: larger than {limit} bytes; refused")
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{path}: cannot read it: {error.strerror or error}") from error
+
+
+def _verify(content: bytes, expected: str, where: str) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise DataInvalid(f"{where}: SHA-256 is {found}, the registry expects {expected}: not the study's file")
+
+
+def _verify_stratified(y: IntArray, splits: Splits, where: str) -> None:
+    """Labels and index lists belong together only if every list has the study's number of rows of every class."""
+    counts = np.bincount(y)
+    for division, share in [(splits.tuning, TUNING_SHARE), *((holdout, TRAIN_SHARE) for holdout in splits.holdouts)]:
+        if not np.array_equal(np.bincount(y[division.train], minlength=len(counts)), first_part_counts(counts, share)):
+            raise DataInvalid(f"{where}: the labels do not go with the study's index lists: not the study's table")

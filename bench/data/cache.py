@@ -1,0 +1,147 @@
+"""The cache: sets of files unpacked once, found again by what they are, and checked whenever they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from bench.errors import SourceError
+
+_INDEX = "index.json"
+
+Build = Callable[[], Iterable[tuple[str, bytes]]]
+
+
+def cache_folder() -> Path:
+    """Where tables are kept between runs: ``BENCH_CACHE``, else the platform's cache folder. Not created here."""
+    if chosen := os.environ.get("BENCH_CACHE"):
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "rfmbench"
+
+
+class FileSet:
+    """Named contents in a folder that is written in one piece; ``index.json`` holds the SHA-256 of each.
+
+    ``build()`` gives the (name, content) pairs anew when the folder is not there or turns out to be damaged; None for a
+    set that must already be there.
+    """
+
+    def __init__(self, folder: Path, build: Build | None = None) -> None:
+        """Open the set at ``folder`` or make it. Raises :class:`SourceError` if the cache cannot be used, and whatever
+        ``build`` raises: then nothing is left behind."""
+        self.folder = folder
+        self._build = build
+        self.checksums = self._read_index() or self._make()
+
+    def read(self, name: str) -> bytes:
+        """The content of ``name``, checked against its checksum. ``KeyError`` if the set has no such name."""
+        expected = self.checksums[name]
+        content = self._read_file(expected)
+        if content is None:  # deleted or damaged since
+            self.checksums = self._make()
+            content = self._read_file(self.checksums[name])
+        if content is None:
+            raise SourceError(f"{self.folder}: the cached copy of {name} cannot be read back")
+        return content
+
+    def _read_file(self, checksum: str) -> bytes | None:
+        try:
+            content = (self.folder / checksum[:32]).read_bytes()
+        except OSError:
+            return None
+        return content if hashlib.sha256(content).hexdigest() == checksum else None
+
+    def _read_index(self) -> dict[str, str] | None:
+        try:
+            index = json.loads((self.folder / _INDEX).read_text())
+        except (OSError, ValueError):
+            return None
+        whole = isinstance(index, dict) and all(isinstance(checksum, str) for checksum in index.values())
+        return index if whole else None
+
+    def _make(self) -> dict[str, str]:
+        if self._build is None:
+            raise SourceError(f"{self.folder}: the cached tables are gone or damaged; fetch them again")
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder.parent))
+        except OSError as error:
+            raise unwritable(self.folder.parent, error) from error
+        try:
+            checksums: dict[str, str] = {}
+            for name, content in self._build():
+                checksums[name] = hashlib.sha256(content).hexdigest()
+                (fresh / checksums[name][:32]).write_bytes(content)
+            (fresh / _INDEX).write_text(json.dumps(checksums))
+            _move_into_place(fresh, self.folder)
+        except OSError as error:
+            raise unwritable(self.folder.parent, error) from error
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        return checksums
+
+
+def remember(label: str, folder: Path, location: str) -> None:
+    """Note under ``label`` that the set in ``folder`` came from ``location``. Raises :class:`SourceError`."""
+    note = _note(label)
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=note.parent, prefix=".new-", delete=False) as file:
+            json.dump({"folder": folder.name, "location": location}, file)
+        Path(file.name).replace(note)
+    except OSError as error:
+        raise unwritable(note.parent, error) from error
+
+
+def recall(label: str) -> tuple[Path, str] | None:
+    """(folder, location) last noted under ``label``, if the set is still there."""
+    note = _note(label)
+    try:
+        content = json.loads(note.read_text())
+        folder = note.parent / Path(content["folder"]).name
+        location = str(content["location"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return (folder, location) if (folder / _INDEX).is_file() else None
+
+
+def forget(label: str) -> None:
+    """Drop the note under ``label``, so that what it names is fetched anew."""
+    _note(label).unlink(missing_ok=True)
+
+
+def sets_folder() -> Path:
+    """Where file sets stand in the cache."""
+    return cache_folder() / "archives"
+
+
+def unwritable(folder: Path, error: OSError) -> SourceError:
+    """The error for a cache that cannot be written."""
+    return SourceError(
+        f"{folder}: cannot write the cache: {error.strerror or error}; name another folder with BENCH_CACHE"
+    )
+
+
+def _note(label: str) -> Path:
+    return sets_folder() / f"{hashlib.sha256(label.encode()).hexdigest()[:32]}.json"
+
+
+def _move_into_place(fresh: Path, folder: Path) -> None:
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
+        # Another process was faster, or a damaged set stands there: it gives way to this one, known to be good.
+        aside = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
+        try:
+            folder.rename(aside / "set")
+            fresh.rename(folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
