@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from bench.errors import unknown_name
+from bench.errors import UsageError, unknown_name
 from bench.methods.base import Method
 
 _MODULES = {
@@ -24,9 +24,17 @@ def method_names() -> tuple[str, ...]:
 
 
 def get_method(name: str) -> Method:
-    """The method registered under ``name``; imported only now. Raises :class:`UsageError` for an unknown name."""
-    if name not in _MODULES:
+    """The method registered under ``name``, or the one a spec ``package.module:Class`` points at; imported only now.
+
+    Raises :class:`UsageError` for an unknown name and for a spec that leads to no method.
+    """
+    if name not in _MODULES and ":" not in name:
         raise unknown_name("method", name, _MODULES)
-    module, _, attribute = _MODULES[name].partition(":")
-    method: Method = getattr(importlib.import_module(module), attribute)()
+    module, _, attribute = _MODULES.get(name, name).partition(":")
+    try:
+        method = getattr(importlib.import_module(module), attribute)()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"method {name!r} cannot be loaded: {error}") from error
+    if not isinstance(method, Method):
+        raise UsageError(f"method {name!r} is a {type(method).__name__}, not a bench.methods.base.Method")
     return method

@@ -1,0 +1,122 @@
+"""What a job's outcome depends on, as a hash: a changed method is run again, a changed comment is not."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.data.dataset import Splits
+from bench.errors import UsageError
+from bench.methods.base import Method
+
+HARNESS_CODE = ("bench.methods.base", "bench.run.protocols", "bench.data.splits", "bench.seeds")
+"""Modules that take part in every result: what hands out rows and labels, chooses and scores."""
+
+IDENTITY_FORMAT = 1
+"""Raised when the meaning of a job's id changes, so that old ids no longer match."""
+
+
+def job_id(
+    *,
+    method: str,
+    configurations: list[dict[str, Any]],
+    code: str,
+    protocol: str,
+    seed: int,
+    splits: str,
+    table: str,
+) -> str:
+    """sha256 over the canonical JSON of the effective configuration; ``splits`` and ``table`` are hashes themselves."""
+    effective = {
+        "format": IDENTITY_FORMAT,
+        "method": method,
+        "configurations": configurations,
+        "code": code,
+        "protocol": protocol,
+        "seed": seed,
+        "splits": splits,
+        "table": table,
+    }
+    text = json.dumps(effective, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def splits_hash(splits: Splits) -> str:
+    """sha256 over the row numbers of the tuning halves and of every hold-out, in order."""
+    digest = hashlib.sha256(splits.name.encode())
+    for division in (splits.tuning, *splits.holdouts):
+        for rows in (division.train, division.test):
+            digest.update(len(rows).to_bytes(8, "little"))
+            digest.update(rows.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def code_version(method: Method) -> str:
+    """sha256 over the syntax trees (docstrings, comments and layout dropped) of all code behind ``method``'s results.
+
+    That is the method's own module, the modules and packages it names in ``code``, and :data:`HARNESS_CODE`.
+    """
+    digest = hashlib.sha256()
+    for name in sorted({type(method).__module__, *method.code, *HARNESS_CODE}):
+        digest.update(f"{name}={_module_hash(name)}\n".encode())
+    return digest.hexdigest()
+
+
+def imported_modules(method: Method) -> tuple[str, ...]:
+    """Absolute imports anywhere in the method's own code, inside functions too: what a worker should have loaded."""
+    found: set[str] = set()
+    for name in (type(method).__module__, *method.code):
+        for file in _source_files(name):
+            for node in ast.walk(ast.parse(file.read_bytes())):
+                if isinstance(node, ast.Import):
+                    found.update(alias.name for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                    found.add(node.module)
+    return tuple(sorted(found - {"__future__"}))
+
+
+@functools.cache
+def _module_hash(name: str) -> str:
+    digest = hashlib.sha256()
+    for file in _source_files(name):
+        digest.update(file.name.encode())
+        digest.update(ast.dump(_without_docstrings(ast.parse(file.read_bytes()))).encode())
+    return digest.hexdigest()
+
+
+def _source_files(name: str) -> Iterator[Path]:
+    """The ``.py`` files of a module, or of a whole package, in a fixed order."""
+    loaded = sys.modules.get(name)
+    origin = getattr(loaded, "__file__", None)
+    if origin is None:
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, ValueError):
+            spec = None
+        origin = spec.origin if spec else None
+    if origin is None or not origin.endswith(".py"):
+        raise UsageError(f"the source of module {name!r} is not to be found, so its results cannot be identified")
+    path = Path(origin)
+    if path.name == "__init__.py":
+        yield from sorted(path.parent.rglob("*.py"))
+    else:
+        yield path
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            # A string that stands alone is documentation wherever it stands (attribute docstrings too).
+            node.body = [item for item in node.body if not _is_string(item)]
+    return tree
+
+
+def _is_string(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

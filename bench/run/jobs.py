@@ -1,0 +1,180 @@
+"""From tables x methods to jobs: what is to be run, how long it may take and how much memory it may need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from bench.data.dataset import Dataset, Splits
+from bench.errors import DataInvalid, DataUnavailable
+from bench.methods.base import Method
+from bench.run.identity import code_version, job_id, splits_hash
+from bench.run.result import Job, JobResult, Status
+from bench.run.tables import pack, share
+
+LARGE_BYTES = 1 << 30
+"""A job that states a larger peak than this works on matrices worth all cores; it runs alone, with all of them.
+
+The rule looks at the job only, never at ``--jobs``: the number of threads can change the last digit of a result.
+"""
+
+
+class TableEntry(Protocol):
+    """What expanding a table needs to know of its registry entry."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def features(self) -> int: ...
+    @property
+    def classes(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class NamedMethod:
+    """A method and the name under which another process finds it (``rfm``, or ``package.module:Class``)."""
+
+    spec: str
+    method: Method
+
+
+@dataclass(frozen=True)
+class SharedTable:
+    """A table in shared memory: its key (which the workers cache it under) and its file descriptor."""
+
+    key: str
+    descriptor: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job ready to be sent to a worker."""
+
+    job: Job
+    spec: str
+    table: SharedTable
+    estimated_bytes: int
+    """The method's own estimate of its peak beyond the idle worker."""
+    expected_seconds: float
+    timeout_seconds: float
+
+    @property
+    def large(self) -> bool:
+        """Whether the job gets all cores."""
+        return self.estimated_bytes > LARGE_BYTES
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a run: the ``tasks`` that can be tried, longest first, and the results known without trying."""
+
+    tasks: tuple[Task, ...]
+    settled: tuple[JobResult, ...]
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """Every job of the plan."""
+        return tuple(t.job for t in self.tasks) + tuple(r.job for r in self.settled)
+
+
+def default_timeout(expected_seconds: float) -> float:
+    """Seconds after which a job counts as hung: an hour, or twenty times what its method expects if that is longer."""
+    return max(3600.0, 20.0 * expected_seconds)
+
+
+def expand_jobs(
+    entries: Iterable[TableEntry],
+    methods: Sequence[NamedMethod],
+    protocol: str,
+    seed: int,
+    *,
+    source: str,
+    load: Callable[[TableEntry], Dataset],
+    splits_for: Callable[[Dataset, int], Splits],
+    timeout: float | None = None,
+) -> Plan:
+    """The plan for every table under every method.
+
+    Each table is loaded once, put into shared memory and dropped. A table that is not to be had makes its jobs
+    ``skipped``, one that is broken makes them ``error``; the rest go on.
+    """
+    versions = {m.method.name: code_version(m.method) for m in methods}
+    tasks: list[Task] = []
+    settled: list[JobResult] = []
+    for entry in entries:
+        try:
+            dataset = load(entry)
+            splits = splits_for(dataset, seed)
+        except (DataUnavailable, DataInvalid) as fault:
+            status: Status = "skipped" if isinstance(fault, DataUnavailable) else "error"
+            settled += [
+                JobResult(_untried(entry, m.method, protocol, seed, source, versions), status, str(fault))
+                for m in methods
+            ]
+            continue
+        n, d = dataset.X.shape
+        base = Job(
+            id="",
+            dataset=entry.name,
+            source=dataset.source,
+            rows=n,
+            features=d,
+            classes=dataset.n_classes,
+            method="",
+            protocol=protocol,
+            split=splits.name,
+            seed=seed,
+        )
+        table_hash, rows_hash = dataset.sha256, splits_hash(splits)
+        table = SharedTable(key=f"{table_hash}-{rows_hash}", descriptor=share(pack(dataset, splits)))
+        for m in methods:
+            identity = job_id(
+                method=m.method.name,
+                configurations=m.method.configurations(),
+                code=versions[m.method.name],
+                protocol=protocol,
+                seed=seed,
+                splits=rows_hash,
+                table=table_hash,
+            )
+            expected = m.method.work(n, d, dataset.n_classes)
+            tasks.append(
+                Task(
+                    job=replace(base, id=identity, method=m.method.name),
+                    spec=m.spec,
+                    table=table,
+                    estimated_bytes=int(m.method.peak_bytes(n, d, dataset.n_classes)),
+                    expected_seconds=expected,
+                    timeout_seconds=default_timeout(expected) if timeout is None else timeout,
+                )
+            )
+    tasks.sort(key=lambda t: (-t.expected_seconds, t.job.dataset, t.job.method))
+    return Plan(tuple(tasks), tuple(settled))
+
+
+def _untried(entry: TableEntry, method: Method, protocol: str, seed: int, source: str, versions: dict[str, str]) -> Job:
+    """The job of a table that could not be read: known by name and by the sizes in the registry."""
+    identity = job_id(
+        method=method.name,
+        configurations=method.configurations(),
+        code=versions[method.name],
+        protocol=protocol,
+        seed=seed,
+        splits="",
+        table=f"unread:{source}:{entry.name}",
+    )
+    return Job(
+        id=identity,
+        dataset=entry.name,
+        source=source,
+        rows=entry.rows,
+        features=entry.features,
+        classes=entry.classes,
+        method=method.name,
+        protocol=protocol,
+        split="",
+        seed=seed,
+    )

@@ -1,0 +1,243 @@
+"""Supervised worker processes on this machine: one job costs at most itself.
+
+The harness (this process) starts a :mod:`nursery <bench.run.nursery>`, asks it for workers, hands each one job at a
+time and watches: for the answer, for the worker's death, for the clock and for memory. A worker that misbehaves is
+killed with everything it forked, its job gets a status and a reason, and the other workers never notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bench.run.admission import Admission
+from bench.run.jobs import Task
+from bench.run.messages import BrokenMessage
+from bench.run.nursery_client import Forked, NurseryClient, NurseryLost
+from bench.run.result import JobResult
+from bench.run.supervised import Worker, read_answer
+from bench.run.verdict import DeathCause
+
+TICK_SECONDS = 0.1
+"""How often clock and memory are looked at; an allocation at 4 GB/s overshoots its allowance by 0.4 GB at most."""
+
+OUTPUT_LIMIT_BYTES = 64 << 20
+_GOODBYE_SECONDS = 5.0
+_NURSERY_ATTEMPTS = 3
+_MB = 1e6
+
+
+class StopFlag(Protocol):
+    """What the user wants of a run under way."""
+
+    @property
+    def draining(self) -> bool:
+        """Start no further job."""
+
+    @property
+    def now(self) -> bool:
+        """Give up the jobs in flight too."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A job has been handed to a worker."""
+
+    task: Task
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Nothing happened for a moment; a chance to redraw."""
+
+
+Event = Started | JobResult | Tick
+
+
+class Pool:
+    """At most ``size`` workers within ``memory_bytes``; a large job gets ``cores`` threads. A context manager."""
+
+    def __init__(self, size: int, memory_bytes: int, cores: int, preload: Sequence[str] = ()) -> None:
+        self.size = size
+        self.memory_bytes = memory_bytes
+        self.cores = cores
+        self._nursery = NurseryClient(preload)
+        self._workers: dict[int, Worker] = {}
+        self._spawned = 0
+        self._selector = selectors.DefaultSelector()
+        self._watching: socket.socket | None = None
+        self._losses: dict[str, int] = {}
+        self._cause = DeathCause()
+        self._watched = time.monotonic()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers and the nursery."""
+        self._nursery.close()
+        for worker in list(self._workers.values()):
+            self._forget(worker)
+        self._selector.close()
+
+    def stream(self, tasks: Sequence[Task], stop: StopFlag) -> Iterator[Event]:
+        """Run ``tasks``, first things first, as memory and workers admit; yield what happens as it happens.
+
+        Ends when all are done, or when ``stop`` says so: jobs given up then have no result.
+        """
+        queue = Admission(tasks, self.size, self.memory_bytes)
+        yield from queue.refused()
+        while not stop.now:
+            results: list[JobResult] = []
+            try:
+                while not stop.draining and (task := queue.admit(self._in_flight())) is not None:
+                    try:
+                        self._start(task, queue.allowance(task))
+                    except NurseryLost:
+                        queue.put_back(task)
+                        raise
+                    yield Started(task)
+                if not self._in_flight() and (stop.draining or queue.empty):
+                    return
+                self._wait(results)
+                if time.monotonic() - self._watched >= TICK_SECONDS:
+                    self._watch()
+            except NurseryLost:
+                results += self._recover(queue)
+            yield from results
+            if not results:
+                yield Tick()
+        for worker in [w for w in self._workers.values() if w.task is not None]:
+            self._dismiss(worker)
+
+    def _in_flight(self) -> list[Task]:
+        return [w.task for w in self._workers.values() if w.task is not None]
+
+    def _start(self, task: Task, allowance: int) -> None:
+        idle = [w for w in self._workers.values() if w.task is None and not w.retired]
+        if task.large or not idle:  # a worker's thread settings are for life
+            worker = self._spawn()
+        else:
+            worker = next((w for w in idle if task.table.key in w.tables), idle[0])
+        worker.give(task, allowance, threads=self.cores if task.large else 1)
+
+    def _spawn(self) -> Worker:
+        self._nursery.start()
+        if self._watching is None:
+            self._watching = self._nursery.channel
+            assert self._watching is not None
+            self._selector.register(self._watching, selectors.EVENT_READ)
+        self._spawned += 1
+        worker, theirs = Worker.create(self._spawned)
+        with theirs:
+            try:
+                self._nursery.fork(worker.number, theirs.fileno(), worker.output)
+            except NurseryLost:
+                worker.close()
+                raise
+        self._workers[worker.number] = worker
+        self._selector.register(worker.channel, selectors.EVENT_READ, worker)
+        return worker
+
+    def _wait(self, results: list[JobResult]) -> None:
+        """Append the results that arrive within a tick; what was appended is kept even if the nursery is then lost."""
+        for key, _ in self._selector.select(TICK_SECONDS):
+            if isinstance(key.data, Worker):
+                self._listen(key.data, results)
+        # Deaths after answers: a worker's last message is read before its end is judged.
+        for news in self._nursery.news():
+            worker = self._workers.get(news.worker)
+            if worker is None:
+                continue
+            if isinstance(news, Forked):
+                worker.pid, worker.idle_bytes = news.pid, news.idle_bytes
+                continue
+            self._listen(worker, results)
+            if worker.task is not None:
+                status, reason = worker.verdict or self._cause.judge(news.status, worker.peak_bytes / _MB)
+                results.append(worker.fail(status, reason))
+            self._forget(worker)
+
+    def _listen(self, worker: Worker, results: list[JobResult]) -> None:
+        """Read what a worker has sent: one answer to the job it was given."""
+        try:
+            for message in worker.receive():
+                results.append(read_answer(worker, message))
+                worker.task = None
+                if message.get("retire") or worker.threads > 1:
+                    self._dismiss(worker)
+        except BrokenMessage as broken:
+            self._condemn(worker, f"its worker sent {broken}")
+        if worker.silent_since is not None:
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(worker.channel)
+
+    def _watch(self) -> None:
+        """Kill what has run too long, grown too large or gone silent; the death is reported as any other."""
+        now = self._watched = time.monotonic()
+        for worker in self._workers.values():
+            if worker.task is None or worker.verdict is not None:
+                continue
+            task = worker.task
+            if now - worker.started > task.timeout_seconds:
+                worker.verdict = ("timeout", f"stopped after {task.timeout_seconds:,.0f} seconds (--timeout)")
+            elif worker.measure() > worker.allowance:
+                worker.verdict = (
+                    "oom",
+                    f"stopped at {worker.peak_bytes / _MB:,.0f} MB: allowed {worker.allowance / _MB:,.0f} MB, "
+                    f"its method estimated {task.estimated_bytes / _MB:,.0f} MB",
+                )
+            elif os.fstat(worker.output).st_size > OUTPUT_LIMIT_BYTES:
+                worker.verdict = ("error", f"stopped: it printed more than {OUTPUT_LIMIT_BYTES >> 20} MiB")
+            elif worker.silent_since is not None and now - worker.silent_since > _GOODBYE_SECONDS:
+                worker.verdict = ("error", "its worker closed the connection to the harness")
+            if worker.verdict is not None:
+                self._nursery.kill(worker.number)
+
+    def _condemn(self, worker: Worker, reason: str) -> None:
+        if worker.verdict is None:
+            worker.verdict = ("error", reason)
+            self._nursery.kill(worker.number)
+
+    def _dismiss(self, worker: Worker) -> None:
+        """Have a worker killed whose fate no longer matters."""
+        worker.retired, worker.task = True, None
+        with contextlib.suppress(NurseryLost):
+            self._nursery.kill(worker.number)
+
+    def _forget(self, worker: Worker) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(worker.channel)
+        worker.close()
+        self._workers.pop(worker.number, None)
+
+    def _recover(self, queue: Admission) -> list[JobResult]:
+        """After the nursery's death: its workers are dead or dying; their jobs are tried again, a few times."""
+        if self._watching is not None:
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(self._watching)
+            self._watching = None
+        results = []
+        for worker in list(self._workers.values()):
+            if worker.pid:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(worker.pid, signal.SIGKILL)
+            task = worker.task
+            if task is not None:
+                losses = self._losses[task.job.id] = self._losses.get(task.job.id, 0) + 1
+                if losses < _NURSERY_ATTEMPTS:
+                    queue.put_back(task)
+                else:
+                    results.append(worker.fail("error", f"the workers' parent process died {losses} times during it"))
+            self._forget(worker)
+        return results
