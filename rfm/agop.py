@@ -1,0 +1,87 @@
+r"""The average gradient outer product (AGOP) of a kernel predictor, f_c(z) = sum_i alpha_ic K(x_i, z).
+
+With the gradient weight W of :mod:`rfm.kernels`, the gradient at training row x_j is M v_jc, where
+
+    v_jc = sum_i alpha_ic W_ij (x_i - x_j),
+
+so AGOP = M S M / n with S = sum_jc v_jc v_jc' (Radhakrishnan et al. 2024, eq. 3). Two ways to S:
+
+* *by rows*: form v as n x (c d) products, 2 n^2 c d operations, a few classes at a time;
+* *by Gram matrix*: with A = alpha, B = W A,
+  S = X' [ (W'W) o (A A') - W o (A B') - W o (B A') + diag(rowsum(B o B)) ] X,  about n^3 operations whatever c and d.
+
+The cheaper one is chosen by its operation count.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from rfm.linalg import gram_lower, mirror_, row_blocks, symmetric_matmul
+
+_CHUNK_BYTES = 64 << 20
+"""Working memory of the by-rows form: classes are processed in chunks of at most about this size."""
+
+
+def agop(
+    X: torch.Tensor,
+    alpha: torch.Tensor,
+    W: torch.Tensor,
+    M: torch.Tensor | None,
+    *,
+    scale: float = 1.0,
+    center: bool = False,
+    diagonal: bool = False,
+) -> torch.Tensor:
+    """AGOP (d, d), or its diagonal (d,), at the training rows.
+
+    ``X`` (n, d), ``alpha`` (n, c), ``W`` (n, n) lower triangle of the gradient weights times ``scale``, ``M`` the metric
+    the predictor was fitted in: (d, d), (d,) or None for the identity. ``center`` subtracts each class's mean gradient
+    first (a covariance of gradients). Classes are summed, rows averaged, as in the published code.
+    """
+    n, d = X.shape
+    c = alpha.shape[1]
+    B = symmetric_matmul(W, alpha)
+    by_rows = 2.0 * n * n * c * d + n * c * d * d
+    by_gram = float(n) ** 3 + 5.0 * n * n * c + 2.0 * n * n * d + 12.0 * n * n
+    S = _by_rows(X, alpha, W, B) if by_rows <= by_gram else _by_gram(X, alpha, W, B)
+    if center:
+        ones = X.new_ones((n, 1))
+        mean = (alpha * symmetric_matmul(W, ones)).T @ X - B.T @ X  # (c, d): n times the mean of v_jc
+        S = S - mean.T @ mean / n
+    S = S / (n * scale * scale)
+    if diagonal:
+        weights = torch.ones_like(S[0]) if M is None else M
+        return S.diagonal() * weights * weights
+    if M is not None:
+        S = M @ S @ M
+    return (S + S.T) / 2
+
+
+def _by_rows(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+    n, d = X.shape
+    c = alpha.shape[1]
+    S = X.new_zeros((d, d))
+    step = max(1, _CHUNK_BYTES // (n * d * X.element_size()))
+    for first in range(0, c, step):
+        classes = slice(first, first + step)
+        spread = (alpha[:, classes, None] * X[:, None, :]).reshape(n, -1)
+        V = symmetric_matmul(W, spread).reshape(n, -1, d)
+        V = V - B[:, classes, None] * X[:, None, :]
+        S += gram_lower(V.reshape(-1, d))
+    return mirror_(S)
+
+
+def _by_gram(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+    n = len(X)
+    full = mirror_(W.clone())
+    Q = gram_lower(full)
+    for start, stop in row_blocks(n, n, X.element_size()):
+        block = Q[start:stop, :stop]
+        block *= alpha[start:stop] @ alpha[:stop].T
+        cross = alpha[start:stop] @ B[:stop].T
+        cross += B[start:stop] @ alpha[:stop].T
+        block -= cross.mul_(full[start:stop, :stop])
+    Q.diagonal().add_((B * B).sum(dim=1))
+    S: torch.Tensor = X.T @ symmetric_matmul(Q, X)
+    return S

@@ -1,0 +1,173 @@
+r"""Radial kernels in a learned metric, K(x, z) = phi(|x - z|_M) with |x - z|_M^2 = (x - z)' M (x - z).
+
+Each kernel also gives the *gradient weight* W(x, z) with  grad_z K(x, z) = W(x, z) M (x - z), which is all that the
+average gradient outer product needs. Rows that coincide in the metric have no gradient between them (W = 0): a
+distance computed from a Gram matrix is rounding noise there, and K / distance would explode.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+
+from rfm.linalg import exp_, mirror_, row_blocks, sqrt_
+
+_COINCIDENT_ULPS = 16.0
+"""Squared distances below this many units of rounding of the squared norms are treated as zero."""
+
+
+@dataclass(frozen=True)
+class RadialKernel(ABC):
+    """A radial kernel of scale ``bandwidth`` (the L of the formulas, > 0)."""
+
+    bandwidth: float = 10.0
+
+    @abstractmethod
+    def profile_(self, u: torch.Tensor, weight: torch.Tensor | None) -> None:
+        """Replace squared scaled distances ``u`` = |x - z|_M^2 / L^2 by kernel values, in place.
+
+        ``weight``, if given, receives L^2 W; its value where ``u`` is 0 is not used.
+        """
+
+
+@dataclass(frozen=True)
+class Laplace(RadialKernel):
+    """exp(-d / L), the kernel of Recursive Feature Machines (Radhakrishnan et al. 2024)."""
+
+    def profile_(self, u: torch.Tensor, weight: torch.Tensor | None) -> None:
+        sqrt_(u)
+        if weight is None:
+            exp_(u.neg_())
+            return
+        weight.copy_(u)
+        exp_(u.neg_())
+        torch.div(u, weight, out=weight)
+
+
+@dataclass(frozen=True)
+class Gaussian(RadialKernel):
+    """exp(-d^2 / (2 L^2))."""
+
+    def profile_(self, u: torch.Tensor, weight: torch.Tensor | None) -> None:
+        exp_(u.mul_(-0.5))
+        if weight is not None:
+            weight.copy_(u)
+
+
+@dataclass(frozen=True)
+class GeneralisedLaplace(RadialKernel):
+    """exp(-(d / L)^q) for 0 < q <= 2: positive definite; q = 1 is Laplace, q = 2 Gaussian of bandwidth L / sqrt 2."""
+
+    exponent: float = 1.0
+
+    def profile_(self, u: torch.Tensor, weight: torch.Tensor | None) -> None:
+        if weight is not None:
+            torch.pow(u, self.exponent / 2 - 1, out=weight)
+        exp_(u.pow_(self.exponent / 2).neg_())
+        if weight is not None:
+            weight.mul_(u).mul_(self.exponent)
+
+
+def make_kernel(name: str, bandwidth: float, exponent: float = 1.0) -> RadialKernel:
+    """The radial kernel called ``name``: laplace, gaussian or generalised_laplace. Raises ValueError otherwise."""
+    if not bandwidth > 0:
+        raise ValueError(f"bandwidth must be positive, got {bandwidth!r}")
+    if name == "laplace":
+        return Laplace(bandwidth)
+    if name == "gaussian":
+        return Gaussian(bandwidth)
+    if name == "generalised_laplace":
+        if not 0 < exponent <= 2:
+            raise ValueError(f"exponent must be in (0, 2], got {exponent!r}")
+        return GeneralisedLaplace(bandwidth, exponent)
+    raise ValueError(f"unknown kernel {name!r}: known are laplace, gaussian, generalised_laplace")
+
+
+@dataclass(frozen=True)
+class MetricRows:
+    """Rows prepared for distances in one metric: ``left @ right.T`` is the matrix of u = |x - z|_M^2 / L^2.
+
+    ``left`` and ``right`` (n, d + 2); ``tolerance`` (n, 1) is the u below which another row coincides with this one.
+    """
+
+    left: torch.Tensor
+    right: torch.Tensor
+    tolerance: torch.Tensor
+
+    def take(self, rows: torch.Tensor) -> MetricRows:
+        """The same for a subset of rows."""
+        return MetricRows(self.left[rows], self.right[rows], self.tolerance[rows])
+
+
+def metric_rows(X: torch.Tensor, M: torch.Tensor | None, bandwidth: float) -> MetricRows:
+    """Prepare ``X`` (n, d) for distances in the metric ``M``: (d, d), its diagonal (d,), or None for the identity."""
+    if M is None:
+        XM = X
+    elif M.dim() == 1:
+        XM = X * M
+    else:
+        XM = X @ M
+    norms = (XM * X).sum(dim=1, keepdim=True)
+    ones = torch.ones_like(norms)
+    scale = 1.0 / (bandwidth * bandwidth)
+    left = torch.cat([XM * (-2.0 * scale), norms * scale, ones * scale], dim=1)
+    right = torch.cat([X, ones, norms], dim=1)
+    tolerance = _COINCIDENT_ULPS * torch.finfo(X.dtype).eps * 2.0 * scale * norms.abs()
+    return MetricRows(left, right, tolerance)
+
+
+def kernel_lower_(kernel: RadialKernel, rows: MetricRows, K: torch.Tensor, W: torch.Tensor | None = None) -> None:
+    """Write the lower triangles of the kernel matrix into ``K`` (n, n) and, if given, of L^2 W into ``W`` (n, n)."""
+    n = len(rows.left)
+    for start, stop in row_blocks(n, n, K.element_size()):
+        block = K[start:stop, :stop]
+        torch.mm(rows.left[start:stop], rows.right[:stop].T, out=block)
+        tolerance = rows.tolerance[start:stop]
+        diagonal = block[:, start:].diagonal()
+        diagonal.fill_(torch.inf)
+        near = bool((block.amin(dim=1, keepdim=True) <= tolerance).any())
+        diagonal.zero_()
+        mask = _clear_coincident_(block, tolerance) if near else None
+        weight = None if W is None else W[start:stop, :stop]
+        kernel.profile_(block, weight)
+        if weight is not None:
+            if mask is not None:
+                weight.masked_fill_(mask, 0.0)
+            weight[:, start:].diagonal().zero_()
+
+
+def kernel_between_(kernel: RadialKernel, rows: MetricRows, others: MetricRows, K: torch.Tensor) -> None:
+    """Write the kernel matrix between ``rows`` (m) and ``others`` (n), prepared in the same metric, into ``K`` (m, n)."""
+    for start, stop in row_blocks(len(rows.left), len(others.left), K.element_size()):
+        block = K[start:stop]
+        torch.mm(rows.left[start:stop], others.right.T, out=block)
+        tolerance = rows.tolerance[start:stop]
+        if block.numel() and bool((block.amin(dim=1, keepdim=True) <= tolerance).any()):
+            _clear_coincident_(block, tolerance)
+        kernel.profile_(block, None)
+
+
+def kernel_matrix(
+    kernel: RadialKernel, X: torch.Tensor, Z: torch.Tensor | None = None, M: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Kernel matrix (n, n) among the rows of ``X`` (n, d), or (n, m) between ``X`` and ``Z`` (m, d), in the metric ``M``.
+
+    ``M`` is (d, d) symmetric positive semi-definite, its diagonal (d,), or None for the identity.
+    """
+    rows = metric_rows(X, M, kernel.bandwidth)
+    if Z is None:
+        K = X.new_empty((len(X), len(X)))
+        kernel_lower_(kernel, rows, K)
+        return mirror_(K)
+    K = X.new_empty((len(X), len(Z)))
+    kernel_between_(kernel, rows, metric_rows(Z, M, kernel.bandwidth), K)
+    return K
+
+
+def _clear_coincident_(block: torch.Tensor, tolerance: torch.Tensor) -> torch.Tensor:
+    """Set squared distances of coincident pairs to exactly zero; returns their mask."""
+    mask = block <= tolerance
+    block.masked_fill_(mask, 0.0)
+    return mask

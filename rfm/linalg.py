@@ -1,0 +1,196 @@
+"""Symmetric linear algebra on lower triangles: one code path for CPU and CUDA tensors.
+
+On the CPU the work goes to LAPACK/BLAS routines and NumPy ufuncs on the tensors' own memory (no copies): they
+factor in place, read one triangle only, and are faster there than their PyTorch counterparts. On other devices PyTorch's
+operations are used. Matrices are row-major tensors of which only the lower triangle, diagonal included, counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.linalg import blas, lapack
+
+_BLOCK_BYTES = 1 << 20
+"""Row blocks are about this large, so that element-wise passes over a block stay in the level-2 cache."""
+
+
+def row_blocks(rows: int, columns: int, itemsize: int, budget: int = _BLOCK_BYTES) -> list[tuple[int, int]]:
+    """Row ranges ``[(start, stop), ...]`` covering ``rows``, each of at most about ``budget`` bytes."""
+    step = min(max(16, budget // max(1, columns * itemsize)), max(1, rows))
+    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def exp_(x: torch.Tensor) -> torch.Tensor:
+    """``exp(x)`` in place."""
+    if x.device.type == "cpu":
+        view = x.numpy()
+        np.exp(view, out=view)
+        return x
+    return x.exp_()
+
+
+def sqrt_(x: torch.Tensor) -> torch.Tensor:
+    """``sqrt(x)`` in place."""
+    if x.device.type == "cpu":
+        view = x.numpy()
+        np.sqrt(view, out=view)
+        return x
+    return x.sqrt_()
+
+
+def mirror_(A: torch.Tensor) -> torch.Tensor:
+    """Copy the lower triangle of ``A`` (n, n) into the upper one, in place, block by block."""
+    n = len(A)
+    step = 256
+    for start in range(0, n, step):
+        stop = min(start + step, n)
+        A[:start, start:stop] = A[start:stop, :start].T
+        square = A[start:stop, start:stop]
+        square.copy_(square.tril() + square.tril(-1).T)
+    return A
+
+
+def symmetric_matmul(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+    """``A @ B`` for symmetric ``A`` (n, n), lower triangle given, and ``B`` (n, k)."""
+    if A.device.type != "cpu":
+        lower = A.tril()
+        return lower @ B + A.tril(-1).T @ B
+    symm = _typed(blas.ssymm, blas.dsymm, A)
+    # A row-major lower triangle is a column-major upper one; B' A' = (A B)' keeps every operand in place.
+    product = symm(1.0, A.numpy().T, B.numpy().T, side=1, lower=0) if B.is_contiguous() else None
+    if product is not None:
+        return torch.from_numpy(product.T)
+    return torch.from_numpy(symm(1.0, A.numpy().T, B.numpy(), side=0, lower=0))
+
+
+def gram_lower(A: torch.Tensor) -> torch.Tensor:
+    """Lower triangle of ``A.T @ A`` for ``A`` (n, k); the upper triangle is unspecified."""
+    if A.device.type != "cpu":
+        return A.T @ A
+    syrk = _typed(blas.ssyrk, blas.dsyrk, A)
+    # Row-major A is column-major A'; its upper triangle of A'A, column-major, is the row-major lower one.
+    return torch.from_numpy(syrk(1.0, A.contiguous().numpy().T, trans=0, lower=0).T)
+
+
+class Workspace:
+    """Named scratch matrices that are allocated once and reused: fresh pages cost as much as the arithmetic on them."""
+
+    def __init__(self, dtype: torch.dtype, device: str | torch.device) -> None:
+        self._dtype, self._device = dtype, device
+        self._flat: dict[str, torch.Tensor] = {}
+
+    def take(self, name: str, rows: int, columns: int) -> torch.Tensor:
+        """An uninitialised (rows, columns) matrix; valid until ``name`` is taken again."""
+        flat = self._flat.get(name)
+        if flat is None or flat.numel() < rows * columns:
+            flat = self._flat[name] = torch.empty(rows * columns, dtype=self._dtype, device=self._device)
+        return flat[: rows * columns].view(rows, columns)
+
+
+@dataclass(frozen=True)
+class RidgeSolution:
+    """``alpha`` (n, c) with (K + ridge I) alpha = Y, and the solver that gave it.
+
+    ``solver`` is ``"cholesky"``, or, when the matrix was not numerically positive definite, ``"cholesky-float64"`` or
+    ``"eigenvalues"``.
+    """
+
+    alpha: torch.Tensor
+    solver: str
+
+
+def solve_ridge(
+    K: torch.Tensor, ridge: float, Y: torch.Tensor, *, refine: int = 0, work: torch.Tensor | None = None
+) -> RidgeSolution:
+    """Solve (K + ridge I) alpha = Y for symmetric positive semi-definite ``K`` (n, n), lower triangle given.
+
+    ``refine`` steps of iterative refinement with float64 residuals sharpen a float32 solution. ``work`` (n, n) is
+    overwritten if given, else allocated; ``K`` is kept. Never gives NaN for finite input: when Cholesky's
+    factorisation breaks down it is repeated in float64, and after that negative eigenvalues are lifted to zero.
+    """
+    factor = torch.empty_like(K) if work is None else work
+    factor.copy_(K)
+    factor.diagonal().add_(ridge)
+    if not _factor_(factor):
+        return _solve_fallback(K, ridge, Y)
+    alpha = _solve_factored(factor, Y)
+    if refine and K.dtype == torch.float32:
+        exact, target = alpha.double(), Y.double()
+        for _ in range(refine):
+            residual = target - ridge * exact - _matmul_float64(K, exact)
+            exact += _solve_factored(factor, residual.to(K.dtype))
+        alpha = exact.to(K.dtype)
+    if not bool(torch.isfinite(alpha).all()):
+        return _solve_fallback(K, ridge, Y)
+    return RidgeSolution(alpha, "cholesky")
+
+
+def _solve_fallback(K: torch.Tensor, ridge: float, Y: torch.Tensor) -> RidgeSolution:
+    exact = mirror_(K.double())
+    regularised = exact.clone()
+    regularised.diagonal().add_(ridge)
+    if _factor_(regularised):
+        alpha = _solve_factored(regularised, Y.double())
+        if bool(torch.isfinite(alpha).all()):
+            return RidgeSolution(alpha.to(K.dtype), "cholesky-float64")
+    eigenvalues, vectors = torch.linalg.eigh(exact)
+    inverse = 1.0 / (eigenvalues.clamp_min(0.0) + ridge)
+    alpha = vectors @ (inverse[:, None] * (vectors.T @ Y.double()))
+    return RidgeSolution(alpha.to(K.dtype), "eigenvalues")
+
+
+def _factor_(A: torch.Tensor) -> bool:
+    """Cholesky factor of the lower triangle in place; False when ``A`` is not positive definite."""
+    if A.device.type == "cpu":
+        potrf = _typed(lapack.spotrf, lapack.dpotrf, A)
+        _, info = potrf(A.numpy().T, lower=0, clean=0, overwrite_a=1)
+        return int(info) == 0
+    factor, status = torch.linalg.cholesky_ex(A)
+    A.copy_(factor)
+    return int(status) == 0
+
+
+def _solve_factored(factor: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+    if factor.device.type != "cpu":
+        return torch.cholesky_solve(Y, factor)
+    upper = factor.numpy().T
+    if Y.shape[1] > _VECTOR_SOLVES:
+        potrs = _typed(lapack.spotrs, lapack.dpotrs, factor)
+        solution, _ = potrs(upper, Y.numpy(), lower=0)
+        return torch.from_numpy(solution).contiguous()
+    # For few right-hand sides LAPACK's blocked solve costs several times as much as one vector solve a column.
+    trsv = _typed(blas.strsv, blas.dtrsv, factor)
+    columns = [trsv(upper, trsv(upper, column, lower=0, trans=1), lower=0) for column in Y.numpy().T]
+    return torch.from_numpy(np.stack(columns, axis=1))
+
+
+_VECTOR_SOLVES = 10
+
+
+def _matmul_float64(K: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+    """``K @ B`` in float64 for a lower-triangle ``K`` (n, n) of any precision, a block of rows at a time."""
+    if K.device.type != "cpu":
+        exact = K.double().tril()
+        return exact @ B + exact.tril(-1).T @ B
+    n = len(K)
+    source, right = K.numpy(), B.numpy()
+    product = np.zeros_like(right)
+    ranges = row_blocks(n, n, 8, budget=2 * _BLOCK_BYTES)
+    buffer = np.empty((ranges[0][1], n)) if ranges else np.empty((0, n))
+    for start, stop in ranges:
+        block = buffer[: stop - start, :stop]
+        np.copyto(block, source[start:stop, :stop])
+        square = block[:, start:]
+        square[...] = np.tril(square)
+        product[start:stop] += block @ right[:stop]
+        np.fill_diagonal(square, 0.0)
+        product[:stop] += block.T @ right[start:stop]
+    return torch.from_numpy(product)
+
+
+def _typed(single: Any, double: Any, A: torch.Tensor) -> Any:
+    return single if A.dtype == torch.float32 else double

@@ -1,0 +1,181 @@
+"""Whole grids of Recursive Feature Machines on one table, sharing what can be shared.
+
+A *chain* is one (unit-norm, ridge) pair followed over its iterations: kernel ridge regression in the metric M_0 = I,
+then M_1 = AGOP of that predictor, kernel ridge regression in M_1, and so on (Radhakrishnan et al. 2024). Point 0 of a
+chain is plain kernel ridge regression. The kernel of point 0 is the same for all ridges and is computed once; the last
+point needs no AGOP; a learned metric can be applied to any rows of the table, whose kernels are slices of one matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rfm.agop import agop
+from rfm.kernels import Laplace, RadialKernel, kernel_between_, kernel_lower_, metric_rows
+from rfm.linalg import Workspace, solve_ridge
+
+Rows = NDArray[np.int64]
+
+METRIC_SCALINGS = ("none", "trace", "max")
+
+_WELL_CONDITIONED = 2000.0
+"""Bound on n / ridge up to which a float32 solution needs no refinement (its relative error stays near 1e-4)."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a chain, evaluated.
+
+    ``scores`` (m, c) are the predictor's values on the validation rows, ``metric`` the M it was fitted in ((d, d), (d,)
+    with ``diagonal``, None for the identity), ``solver`` how its system was solved.
+    """
+
+    unit_norm: bool
+    ridge: float
+    iteration: int
+    scores: NDArray[np.float64]
+    metric: torch.Tensor | None
+    solver: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Predictor of one configuration: scores (m, c) of the test rows, dual coefficients and the metric."""
+
+    scores: NDArray[np.float64]
+    alpha: torch.Tensor
+    metric: torch.Tensor | None
+    solver: str
+
+
+@dataclass
+class Sweep:
+    """Kernel machines over a grid on the rows of one table.
+
+    ``X`` (n, d) float64 and ``Y`` (n, c) float64 targets (one-hot for classification); rows of ``Y`` that are never
+    fitted may hold anything. ``dtype`` is the working precision; float32 systems are refined ``refine`` times with
+    float64 residuals. ``diagonal`` learns only the diagonal of M, ``center_gradients`` uses centred gradients,
+    ``metric_scaling`` divides each new M by its trace / d or its largest entry (the published code: ``"none"``).
+    """
+
+    X: NDArray[np.float64]
+    Y: NDArray[np.float64]
+    kernel: RadialKernel = field(default_factory=Laplace)
+    dtype: torch.dtype = torch.float32
+    device: str = "cpu"
+    diagonal: bool = False
+    center_gradients: bool = False
+    metric_scaling: str = "none"
+    refine: int = 0
+
+    def __post_init__(self) -> None:
+        if self.metric_scaling not in METRIC_SCALINGS:
+            raise ValueError(f"metric_scaling must be one of {METRIC_SCALINGS}, got {self.metric_scaling!r}")
+        self._targets = torch.as_tensor(np.ascontiguousarray(self.Y)).to(self.device, self.dtype)
+        self._tables: dict[bool, torch.Tensor] = {}
+        self._workspace = Workspace(self.dtype, self.device)
+
+    def points(
+        self, fit: Rows, validation: Rows, *, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
+    ) -> Iterator[Point]:
+        """All points of all chains fitted on ``fit``, in no promised order."""
+        Y = self._rows(self._targets, fit)
+        for unit_norm in unit_norms:
+            X = self._rows(self._table(unit_norm), fit)
+            Z = self._rows(self._table(unit_norm), validation)
+            metrics: dict[float, torch.Tensor | None] = dict.fromkeys(ridges)
+            for iteration in range(iterations + 1):
+                kernels = None
+                for ridge in ridges:
+                    metric = metrics[ridge]
+                    if kernels is None or iteration:
+                        kernels = self._kernels(X, Z, metric, weights=iteration < iterations)
+                    K, W, between = kernels
+                    alpha, solver = self._solve(K, ridge, Y)
+                    yield Point(unit_norm, ridge, iteration, _to_numpy(between @ alpha), metric, solver)
+                    if W is not None:
+                        metrics[ridge] = self._update(X, alpha, W, metric)
+
+    def learn(self, train: Rows, *, ridge: float, unit_norm: bool, iterations: int) -> torch.Tensor | None:
+        """The metric after ``iterations`` updates on the rows ``train`` (None, the identity, after 0)."""
+        X = self._rows(self._table(unit_norm), train)
+        Y = self._rows(self._targets, train)
+        metric: torch.Tensor | None = None
+        for _ in range(iterations):
+            K, W, _ = self._kernels(X, X[:0], metric, weights=True)
+            assert W is not None
+            metric = self._update(X, self._solve(K, ridge, Y)[0], W, metric)
+        return metric
+
+    def fit(self, train: Rows, test: Rows, *, ridge: float, unit_norm: bool, metric: torch.Tensor | None) -> Fit:
+        """Kernel ridge regression in ``metric`` on ``train``, evaluated on ``test``."""
+        table = self._table(unit_norm)
+        K, _, between = self._kernels(self._rows(table, train), self._rows(table, test), metric, weights=False)
+        alpha, solver = self._solve(K, ridge, self._rows(self._targets, train))
+        return Fit(_to_numpy(between @ alpha), alpha, metric, solver)
+
+    def _kernels(
+        self, X: torch.Tensor, Z: torch.Tensor, metric: torch.Tensor | None, *, weights: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+        """K (n, n) and L^2 W (n, n) among ``X``, lower triangles, and K (m, n) between ``Z`` and ``X``: scratch matrices."""
+        n, m = len(X), len(Z)
+        rows = metric_rows(X, metric, self.kernel.bandwidth)
+        K = self._workspace.take("K", n, n)
+        W = self._workspace.take("W", n, n) if weights else None
+        between = self._workspace.take("between", m, n)
+        kernel_lower_(self.kernel, rows, K, W)
+        if m:
+            kernel_between_(self.kernel, metric_rows(Z, metric, self.kernel.bandwidth), rows, between)
+        return K, W, between
+
+    def _solve(self, K: torch.Tensor, ridge: float, Y: torch.Tensor) -> tuple[torch.Tensor, str]:
+        # The largest eigenvalue of K is at most n: where n / ridge is small, float32 loses nothing worth refining.
+        refine = self.refine if len(K) > ridge * _WELL_CONDITIONED else 0
+        solution = solve_ridge(K, ridge, Y, refine=refine, work=self._workspace.take("factor", *K.shape))
+        return solution.alpha, solution.solver
+
+    def _update(
+        self, X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, metric: torch.Tensor | None
+    ) -> torch.Tensor:
+        L = self.kernel.bandwidth
+        M = agop(X, alpha, W, metric, scale=L * L, center=self.center_gradients, diagonal=self.diagonal)
+        return scale_metric(M, self.metric_scaling)
+
+    def _table(self, unit_norm: bool) -> torch.Tensor:
+        if unit_norm not in self._tables:
+            X = unit_rows(self.X) if unit_norm else self.X
+            # Distances do not change under a common shift; without it float32 products lose digits.
+            X = X - X.mean(axis=0)
+            self._tables[unit_norm] = torch.as_tensor(np.ascontiguousarray(X)).to(self.device, self.dtype)
+        return self._tables[unit_norm]
+
+    def _index(self, rows: Rows) -> torch.Tensor:
+        return torch.as_tensor(rows, device=self.device)
+
+    def _rows(self, table: torch.Tensor, rows: Rows) -> torch.Tensor:
+        return table[self._index(rows)]
+
+
+def unit_rows(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows of ``X`` divided by their Euclidean norms; an all-zero row stays zero."""
+    norms = np.linalg.norm(X, axis=1, keepdims=True)
+    scaled: NDArray[np.float64] = X / np.where(norms > 0, norms, 1.0)
+    return scaled
+
+
+def scale_metric(M: torch.Tensor, scaling: str) -> torch.Tensor:
+    """``M`` (d, d) or (d,) divided by its trace / d or its largest absolute entry; unchanged if that is zero."""
+    if scaling == "none":
+        return M
+    diagonal = M if M.dim() == 1 else M.diagonal()
+    size = diagonal.mean() if scaling == "trace" else M.abs().max()
+    return M / size if float(size) > 0 else M
+
+
+def _to_numpy(scores: torch.Tensor) -> NDArray[np.float64]:
+    return scores.double().cpu().numpy()
