@@ -32,7 +32,7 @@ def standard_groups(datasets: Iterable[str], group_of: Mapping[str, str]) -> lis
         Group("small90", "small (of the 90 without a test file and at most 5000 rows)", pick("small")),
         Group("no-test-file", "no test file (of 102)", pick("small", "large")),
         Group("test-file", "test file (of 19; hold-outs inside the training file)", pick("test-file")),
-        Group("all", "all available", tuple(names)),
+        Group("all-available", "all available", tuple(names)),
     ]
     return [group for group in groups if group.datasets]
 

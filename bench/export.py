@@ -1,0 +1,149 @@
+"""``scores.csv`` and ``summary.csv``: the tables of a run folder that users script against."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import pandas as pd
+
+from bench.data.registry import load_registry
+from bench.errors import ReportError, StoreError
+from bench.methods import method_names
+from bench.stats.frame import accuracy_matrix, protocols_in, scores_frame
+from bench.stats.groups import standard_groups
+from bench.stats.missing import COMMON_DATASETS
+from bench.stats.summary import METRICS, CommonPool, common_pool, summarise
+from bench.store import read_run
+
+Format: TypeAlias = Literal["csv", "parquet"]
+
+SUMMARY_COLUMNS = (
+    "group",
+    "protocol",
+    "method",
+    "datasets",
+    "missing",
+    "mean_accuracy",
+    "sd_accuracy",
+    "p90",
+    "p95",
+    "pma",
+    "friedman_rank",
+    "pool",
+    "missing_rule",
+)
+"""Columns of ``summary.csv``, in order. Users script against them."""
+
+
+def export_run(folder: Path, format: Format = "csv", out: Path | None = None) -> list[Path]:
+    """Write the results table and the summary of the run in ``folder``; returns the files written.
+
+    They go into ``folder`` as ``scores.<format>`` and ``summary.<format>``. With ``out`` the results table goes to that
+    file and the summary beside it, as ``<stem>-summary<suffix>``; an ``out`` that is a folder takes both under their
+    usual names. Each file appears whole or not at all.
+    """
+    if format == "parquet" and find_spec("pyarrow") is None:
+        raise StoreError("parquet needs pyarrow, which is not installed: pip install 'rfmbench[parquet]', or use csv")
+    record = read_run(folder)
+    scores = scores_frame(record.results)
+    target, beside = _targets(folder, format, out)
+    write_table(target, scores, format)
+    write_table(beside, summary_frame(scores, group_of()), format)
+    return [target, beside]
+
+
+def _targets(folder: Path, format: Format, out: Path | None) -> tuple[Path, Path]:
+    if out is None or out.is_dir():
+        home = folder if out is None else out
+        return home / f"scores.{format}", home / f"summary.{format}"
+    if not out.parent.is_dir():
+        raise StoreError(f"cannot write {out}: the folder {out.parent} does not exist")
+    suffix = out.suffix or f".{format}"
+    return out.with_suffix(suffix), out.with_name(f"{out.stem}-summary{suffix}")
+
+
+def group_of() -> Mapping[str, str]:
+    """The registry's group of every dataset."""
+    return {entry.name: entry.group for entry in load_registry().entries.values()}
+
+
+def summary_frame(scores: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
+    """The summary table with :data:`SUMMARY_COLUMNS`: one row per group, protocol and method.
+
+    Metrics are over the group's common datasets (``datasets`` of them). ``missing`` counts the datasets of the group
+    and protocol on which the method has no result. A method that covers too little to be in the pool, and every method
+    of a group that has no common dataset, keeps its row with the metrics empty.
+    """
+    rows: list[dict[str, object]] = []
+    for group in standard_groups(scores["dataset"].unique(), groups):
+        for protocol in protocols_in(scores):
+            matrix = accuracy_matrix(scores, protocol, method_names())
+            matrix = matrix[matrix.index.isin(group.datasets)]
+            matrix = matrix.loc[:, [m for m in matrix.columns if _took_part(scores, protocol, m, group.datasets)]]
+            if matrix.empty:
+                continue
+            common = _common(matrix)
+            table = summarise(common.pool) if common else None
+            for method in matrix.columns:
+                row: dict[str, object] = {"group": group.key, "protocol": protocol, "method": method}
+                row["missing"] = int(matrix[method].isna().sum())
+                row["missing_rule"] = COMMON_DATASETS.name
+                row["datasets"] = 0
+                if common and table is not None and method in table.index:
+                    row["datasets"] = len(common.pool.datasets)
+                    row["pool"] = " ".join(common.pool.methods)
+                    row.update({metric.key: float(table[metric.key][method]) for metric in METRICS})
+                rows.append(row)
+    return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
+
+
+def _took_part(scores: pd.DataFrame, protocol: str, method: str, datasets: tuple[str, ...]) -> bool:
+    part = scores[(scores["protocol"] == protocol) & (scores["method"] == method)]
+    return bool(part["dataset"].isin(datasets).any())
+
+
+def _common(matrix: pd.DataFrame) -> CommonPool | None:
+    try:
+        return common_pool(matrix)
+    except ReportError:
+        return None
+
+
+def write_table(path: Path, table: pd.DataFrame, format: Format) -> None:
+    """Write ``table`` in one step. Raises :class:`StoreError` naming the file if it cannot."""
+    try:
+        if format == "csv":
+            write_atomically(path, table.to_csv(index=False, lineterminator="\n"))
+        else:
+            with replacing(path) as temporary:
+                table.to_parquet(temporary, index=False)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place if the block ends well, and is removed if it does not."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp's files are private; a result is as open as any other file
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` (UTF-8, line ends as they are) to ``path`` whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")

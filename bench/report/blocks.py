@@ -1,0 +1,162 @@
+"""What a report is made of, before it is HTML or Markdown: sections of paragraphs, notices, tables and figures.
+
+Sections are built once from these and rendered twice, so the page and its Markdown twin cannot disagree. All text is
+plain: the renderers escape it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+
+@dataclass(frozen=True)
+class Strong:
+    """Text to stand out."""
+
+    kind: ClassVar[str] = "strong"
+    text: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """A word of the command line or of a file."""
+
+    kind: ClassVar[str] = "code"
+    text: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """``href`` is an anchor of the page (``#...``) or an https address."""
+
+    kind: ClassVar[str] = "link"
+    text: str
+    href: str
+
+
+Span: TypeAlias = str | Strong | Code | Link
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text; ``lead`` is the large opening statement."""
+
+    kind: ClassVar[str] = "paragraph"
+    spans: tuple[Span, ...]
+    lead: bool = False
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a reader must know before believing the figures below it."""
+
+    kind: ClassVar[str] = "notice"
+    spans: tuple[Span, ...]
+    level: Literal["note", "warning"] = "note"
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list, one line each."""
+
+    kind: ClassVar[str] = "items"
+    lines: tuple[tuple[Span, ...], ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """``kind`` decides alignment and how the column sorts; ``hint`` explains the title."""
+
+    title: str
+    kind: Literal["text", "number"] = "number"
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """``value`` is what a number sorts by and what the CSV holds; ``text`` what is shown; ``drawing`` is inline SVG.
+
+    ``series`` (0, 1, ...) puts the method's colour beside the text. ``hint`` shows on hover.
+    """
+
+    text: str
+    value: float | None = None
+    href: str = ""
+    strong: bool = False
+    series: int | None = None
+    drawing: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """``name`` is the CSV's file name; ``note`` states pool and rules; ``filterable`` adds a search box on the page."""
+
+    kind: ClassVar[str] = "table"
+    name: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str
+    note: str = ""
+    filterable: bool = False
+    sortable: bool = True
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"table {self.name!r}: a row of {len(row)} cells for {len(self.columns)} columns")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``svg`` is an inline drawing styled by the page's classes; ``data`` the figures drawn, as CSV text."""
+
+    kind: ClassVar[str] = "figure"
+    name: str
+    title: str
+    caption: str
+    svg: str
+    data: str = ""
+
+
+Block: TypeAlias = Paragraph | Notice | Items | Table | Figure
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report. ``detail`` sections are folded on the page and stand in their own Markdown file."""
+
+    anchor: str
+    title: str
+    blocks: tuple[Block, ...]
+    children: tuple[Section, ...] = ()
+    detail: bool = False
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """The whole report. ``kicker`` stands above the title, ``facts`` is the line of key figures under it."""
+
+    title: str
+    kicker: str
+    facts: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+
+
+def text(*spans: Span) -> Paragraph:
+    """A paragraph of the spans."""
+    return Paragraph(spans)
+
+
+def csv_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A small CSV file as text."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue()

@@ -1,0 +1,113 @@
+"""Runs in, report out: the page, its Markdown twin, the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.data.registry import Registry, load_registry
+from bench.errors import ReportError
+from bench.export import write_atomically
+from bench.report import wording
+from bench.report.blocks import Document, Figure, Section
+from bench.report.evidence import About, Evidence
+from bench.report.html import render_html, standalone_svg
+from bench.report.markdown import DETAILS, FIGURES, render_details, render_markdown
+from bench.report.merge import merge_runs
+from bench.report.sections.accounts import cost_section, failures_section, provenance_section
+from bench.report.sections.contrast import leak_section, selection_section
+from bench.report.sections.datasets import datasets_section
+from bench.report.sections.headline import headline, reading_guide
+from bench.report.sections.printed import printed_section
+from bench.report.sections.protocol import protocol_section
+from bench.report.sections.study import study_section
+from bench.run.result import RunRecord
+from bench.stats.published import PublishedStudy
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """Where the report is, and what it says first."""
+
+    html: Path
+    markdown: Path
+    document: Document
+
+
+def gather(
+    records: Sequence[RunRecord],
+    *,
+    study: PublishedStudy | None = None,
+    allow: Collection[str] = (),
+    registry: Registry | None = None,
+) -> Evidence:
+    """The runs as one body of evidence. Raises :class:`ReportError` if they do not belong together."""
+    known = registry if registry is not None else load_registry()
+    about = {
+        entry.name: About(
+            group=entry.group,
+            licence=entry.licence,
+            origin=entry.origin,
+            openml=entry.openml.id,
+            uci=entry.uci.id,
+            link_note="; ".join(dict.fromkeys(n for n in (entry.openml.note, entry.uci.note) if n)),
+            faults=entry.faults,
+        )
+        for entry in known.entries.values()
+    }
+    return Evidence(merge_runs(records, allow), about, study)
+
+
+def compose(evidence: Evidence) -> Document:
+    """The report's content, in reading order."""
+    makers: list[Callable[[Evidence], Section | None]] = [headline, lambda _: reading_guide()]
+    sections = [make(evidence) for make in makers]
+    sections += [protocol_section(evidence, evidence.views[p]) for p in evidence.protocols if p in evidence.views]
+    rest: list[Callable[[Evidence], Section | None]] = [
+        leak_section,
+        selection_section,
+        study_section,
+        printed_section,
+        datasets_section,
+        failures_section,
+        cost_section,
+        provenance_section,
+    ]
+    sections += [make(evidence) for make in rest]
+    results = evidence.merged.results
+    done = sum(result.status == "ok" for result in results)
+    facts = (
+        (f"{len(evidence.datasets):,}", "dataset" if len(evidence.datasets) == 1 else "datasets"),
+        (f"{len(evidence.methods)}", "method" if len(evidence.methods) == 1 else "methods"),
+        (", ".join(evidence.protocols), "protocol" if len(evidence.protocols) == 1 else "protocols"),
+        (f"{done:,} of {len(results) + len(evidence.merged.undone):,}", "jobs ok"),
+    )
+    names = ", ".join(dict.fromkeys(Path(folder).name or folder for folder, _ in evidence.provenance))
+    kicker = f"Recursive Feature Machines on the tables of the 121-dataset UCI comparison · run {names}"
+    return Document("Does RFM beat the rest?", kicker, facts, tuple(s for s in sections if s is not None))
+
+
+def write_report(evidence: Evidence, out: Path) -> ReportFiles:
+    """Write ``index.html``, ``report.md``, ``datasets.md`` and ``figures/`` into ``out``; each file whole or not at all."""
+    document = compose(evidence)
+    try:
+        (out / FIGURES).mkdir(parents=True, exist_ok=True)
+        for section in document.sections:
+            _write_figures(section, out / FIGURES)
+        write_atomically(out / "index.html", render_html(document))
+        write_atomically(out / "report.md", render_markdown(document))
+        write_atomically(out / DETAILS, render_details(document))
+    except OSError as error:
+        raise ReportError(f"cannot write the report to {out}: {error.strerror or error}") from error
+    return ReportFiles(out / "index.html", out / "report.md", document)
+
+
+def _write_figures(section: Section, folder: Path) -> None:
+    for block in section.blocks:
+        if isinstance(block, Figure):
+            write_atomically(folder / f"{wording.slug(block.name)}.svg", standalone_svg(block.svg))
+            if block.data:
+                write_atomically(folder / f"{wording.slug(block.name)}.csv", block.data)
+    for child in section.children:
+        _write_figures(child, folder)

@@ -1,0 +1,178 @@
+"""All that the sections draw on, computed once: the results table, the registry's knowledge, one view per protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from bench.errors import ReportError
+from bench.methods import method_names
+from bench.report.merge import Merged
+from bench.report.wording import slug
+from bench.run.result import JobResult
+from bench.stats import frame
+from bench.stats.groups import Group, standard_groups
+from bench.stats.published import PublishedStudy
+from bench.stats.significance import PairedDifference, holm, paired_difference
+from bench.stats.summary import CommonPool, common_pool, summarise
+
+REFERENCE = "rfm"
+BASELINE = "laplace"
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class About:
+    """What the registry knows of a table; empty where it knows nothing."""
+
+    group: str = ""
+    licence: str = ""
+    origin: str = ""
+    openml: int | None = None
+    uci: int | None = None
+    link_note: str = ""
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The reference minus another method on the common datasets; ``p_holm`` is adjusted over the table's methods."""
+
+    method: str
+    difference: PairedDifference
+    p_holm: float
+
+    @property
+    def verdict(self) -> str:
+        """``ahead``, ``behind`` or ``unclear``: significance, the mean and the wins must all point the same way."""
+        d = self.difference
+        if self.p_holm < ALPHA and d.mean > 0 and d.wins > d.losses:
+            return "ahead"
+        if self.p_holm < ALPHA and d.mean < 0 and d.wins < d.losses:
+            return "behind"
+        return "unclear"
+
+
+@dataclass(frozen=True)
+class ProtocolView:
+    """One protocol on one set of datasets: what is compared, and how the reference fares against each method."""
+
+    protocol: str
+    matrix: pd.DataFrame
+    common: CommonPool
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        return summarise(self.common.pool)
+
+    @property
+    def accuracy(self) -> pd.DataFrame:
+        return self.common.pool.accuracy
+
+    @property
+    def methods(self) -> list[str]:
+        return self.common.pool.methods
+
+    @property
+    def has_reference(self) -> bool:
+        return REFERENCE in self.methods
+
+    @cached_property
+    def contrasts(self) -> list[Contrast]:
+        """The reference against every other method, in the table's order; empty without the reference."""
+        if not self.has_reference:
+            return []
+        others = [m for m in self.methods if m != REFERENCE]
+        found = [paired_difference(self.accuracy[REFERENCE], self.accuracy[m]) for m in others]
+        adjusted = holm([d.p for d in found])
+        return [Contrast(m, d, p) for m, d, p in zip(others, found, adjusted, strict=True)]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The input of every section."""
+
+    merged: Merged
+    about: Mapping[str, About] = field(default_factory=dict)
+    study: PublishedStudy | None = None
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        return frame.scores_frame(self.merged.results)
+
+    @cached_property
+    def sizes(self) -> pd.DataFrame:
+        return frame.sizes(self.scores)
+
+    @property
+    def protocols(self) -> list[str]:
+        return frame.protocols_in(self.scores)
+
+    @cached_property
+    def methods(self) -> list[str]:
+        return frame.in_order(self.scores["method"].unique(), method_names())
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        return sorted(str(d) for d in self.scores["dataset"].unique())
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        return standard_groups(self.datasets, {name: self.of(name).group for name in self.datasets})
+
+    @cached_property
+    def anchors(self) -> dict[str, str]:
+        """A distinct anchor for every dataset."""
+        found: dict[str, str] = {}
+        for name in self.datasets:
+            base = anchor = f"dataset-{slug(name)}"
+            count = 1
+            while anchor in found.values():
+                count += 1
+                anchor = f"{base}-{count}"
+            found[name] = anchor
+        return found
+
+    @cached_property
+    def by_job(self) -> dict[tuple[str, str, str], JobResult]:
+        return {(r.job.dataset, r.job.method, r.job.protocol): r for r in self.merged.results}
+
+    @cached_property
+    def provenance(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(record.folder, record.provenance) for record in self.merged.records]
+
+    def of(self, dataset: str) -> About:
+        return self.about.get(dataset, About())
+
+    def matrix(self, protocol: str) -> pd.DataFrame:
+        """Accuracies, datasets x methods. A dataset or method that was planned but has no result has its place too."""
+        matrix = frame.accuracy_matrix(self.scores, protocol, method_names())
+        undone = [job for job in self.merged.undone if job.protocol == protocol]
+        index = sorted({*matrix.index, *(job.dataset for job in undone)})
+        columns = frame.in_order({*matrix.columns, *(job.method for job in undone)}, method_names())
+        return matrix.reindex(index=index, columns=columns)
+
+    @cached_property
+    def views(self) -> dict[str, ProtocolView]:
+        """One view per protocol over all datasets; a protocol under which nothing can be compared is left out."""
+        found = {}
+        for protocol in self.protocols:
+            matrix = self.matrix(protocol)
+            try:
+                found[protocol] = ProtocolView(protocol, matrix, common_pool(matrix))
+            except ReportError:
+                continue
+        return found
+
+    def view(self, protocol: str, datasets: tuple[str, ...]) -> ProtocolView | None:
+        """The protocol on those of ``datasets`` that it has, or None if nothing can be compared there."""
+        matrix = self.matrix(protocol)
+        matrix = matrix[matrix.index.isin(datasets)]
+        try:
+            return ProtocolView(protocol, matrix, common_pool(matrix))
+        except ReportError:
+            return None

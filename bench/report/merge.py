@@ -1,0 +1,114 @@
+"""Several runs as one body of results, or the reason why they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from bench.errors import ReportError, unknown_name
+from bench.report.wording import listing
+from bench.run.result import Job, JobResult, RunRecord
+
+ALLOWABLE = ("seeds", "versions", "sources", "duplicates")
+"""What ``--allow`` takes: differences that are refused unless named."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """One current result per (dataset, method, protocol), the planned jobs that have none, and what was let pass."""
+
+    results: tuple[JobResult, ...]
+    undone: tuple[Job, ...]
+    records: tuple[RunRecord, ...]
+    allowed: tuple[str, ...]
+
+
+def merge_runs(records: Iterable[RunRecord], allow: Collection[str] = ()) -> Merged:
+    """The runs together. Raises :class:`ReportError` naming each difference that ``allow`` does not let pass.
+
+    Refused: several seeds; several versions of one library; one table from two sources or on two divisions; two
+    different results of one (dataset, method, protocol). Of allowed duplicates the later run's counts.
+    """
+    records = tuple(records)
+    for word in allow:
+        if word not in ALLOWABLE:
+            raise unknown_name("difference to allow", word, ALLOWABLE)
+    if not records:
+        raise ReportError("no run folder given")
+    everything = [result for record in records for result in record.results]
+    if not everything:
+        folders = ", ".join(record.folder for record in records)
+        raise ReportError(f"nothing to report: no results in {folders}; run `python -m bench run --run DIR` first")
+    found = {
+        "seeds": _seeds(records),
+        "versions": _versions(records),
+        "sources": _sources(everything),
+        "duplicates": _duplicates(records),
+    }
+    refused = [f"{text} (--allow {kind})" for kind, text in found.items() if text and kind not in allow]
+    if refused:
+        raise ReportError("these results do not belong in one report: " + "; ".join(refused))
+    current: dict[tuple[str, str, str], JobResult] = {}
+    for result in everything:
+        key = _key(result.job)
+        if key not in current or result.status == "ok" or current[key].status != "ok":
+            current[key] = result
+    undone = {_key(job): job for record in records for job in record.planned if _key(job) not in current}
+    ordered = tuple(current[key] for key in sorted(current))
+    return Merged(ordered, tuple(undone[key] for key in sorted(undone)), records, tuple(t for t in found.values() if t))
+
+
+def _key(job: Job) -> tuple[str, str, str]:
+    return job.dataset, job.method, job.protocol
+
+
+def _seeds(records: tuple[RunRecord, ...]) -> str:
+    by_seed: dict[int, set[str]] = {}
+    for record in records:
+        for result in record.results:
+            by_seed.setdefault(result.job.seed, set()).add(record.folder)
+    if len(by_seed) < 2:
+        return ""
+    return "seeds differ: " + ", ".join(f"{seed} in {', '.join(sorted(by_seed[seed]))}" for seed in sorted(by_seed))
+
+
+def _versions(records: tuple[RunRecord, ...]) -> str:
+    by_library: dict[str, dict[str, set[str]]] = {}
+    for record in records:
+        sources: list[dict[str, Any]] = [record.provenance, *(result.provenance for result in record.results)]
+        for provenance in sources:
+            for library, version in dict(provenance.get("versions") or {}).items():
+                by_library.setdefault(str(library), {}).setdefault(str(version), set()).add(record.folder)
+    parts = []
+    for library, versions in sorted(by_library.items()):
+        if len(versions) > 1:
+            shown = ", ".join(f"{v} in {', '.join(sorted(versions[v]))}" for v in sorted(versions))
+            parts.append(f"{library} {shown}")
+    return "versions differ: " + "; ".join(parts) if parts else ""
+
+
+def _sources(results: list[JobResult]) -> str:
+    origins: dict[str, set[tuple[str, str]]] = {}
+    for result in results:
+        origins.setdefault(result.job.dataset, set()).add((result.job.source, result.job.split))
+    mixed = {name: kinds for name, kinds in origins.items() if len(kinds) > 1}
+    if not mixed:
+        return ""
+    first = min(mixed)
+    shown = " and ".join(f"{source} (hold-outs {split})" for source, split in sorted(mixed[first]))
+    return f"tables from several sources: {first} from {shown}; in all {listing(sorted(mixed), 5)}"
+
+
+def _duplicates(records: tuple[RunRecord, ...]) -> str:
+    """Two different jobs, both ``ok``, for one (dataset, method, protocol): other grids, code or tables."""
+    jobs: dict[tuple[str, str, str], set[str]] = {}
+    for record in records:
+        for result in record.results:
+            if result.status == "ok":
+                jobs.setdefault(_key(result.job), set()).add(result.job.id)
+    twice = sorted(key for key, ids in jobs.items() if len(ids) > 1)
+    if not twice:
+        return ""
+    shown = listing([" / ".join(key) for key in twice], 3)
+    return f"different results of the same job: {shown}; the later folder's would count"

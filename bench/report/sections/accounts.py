@@ -1,0 +1,144 @@
+"""What a careful reader asks last: what failed, what it cost, where it came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bench.report import wording
+from bench.report.blocks import Block, Cell, Code, Column, Section, Table, text
+from bench.report.evidence import Evidence
+from bench.report.sections.tables import method_cell
+from bench.run.result import JobResult
+
+
+def failures_section(evidence: Evidence) -> Section:
+    """Every job that is not ``ok``, with its reason, and every planned job without a result."""
+    failed = [r for r in evidence.merged.results if r.status != "ok"]
+    undone = evidence.merged.undone
+    if not failed and not undone:
+        return Section("failures", "Failures", (text(f"None: all {len(evidence.merged.results):,} jobs are ok."),))
+    rows = [
+        (
+            Cell(r.job.dataset, href=f"#{evidence.anchors[r.job.dataset]}"),
+            method_cell(r.job.method, evidence.methods),
+            Cell(r.job.protocol),
+            Cell(r.status),
+            Cell(r.reason or "no reason recorded", hint=r.output[-600:]),
+            Cell(wording.seconds(r.job_seconds), r.job_seconds),
+        )
+        for r in failed
+    ]
+    rows += [
+        (
+            Cell(job.dataset),
+            method_cell(job.method, evidence.methods),
+            Cell(job.protocol),
+            Cell("not run"),
+            Cell("planned, but the run ended before it; the same command resumes"),
+            Cell(wording.DASH),
+        )
+        for job in undone
+    ]
+    columns = (
+        Column("Dataset", "text"),
+        Column("Method", "text"),
+        Column("Protocol", "text"),
+        Column("Status", "text"),
+        Column("Reason", "text"),
+        Column("Seconds", hint="wall seconds of the job"),
+    )
+    caption = f"{wording.plural(len(rows), 'job')} without a result"
+    table = Table("failures", columns, tuple(rows), caption, filterable=len(rows) > 8)
+    return Section("failures", "Failures", (table,))
+
+
+def cost_section(evidence: Evidence) -> Section:
+    """Seconds and memory by method and protocol; measured peaks against the methods' own estimates."""
+    columns = (
+        Column("Method", "text"),
+        Column("Protocol", "text"),
+        Column("Jobs ok"),
+        Column("CPU s", hint="of the jobs, loading included"),
+        Column("Wall s", hint="sum over jobs, not the run's duration"),
+        Column("Slowest, s"),
+        Column("On", "text"),
+        Column("Peak RSS, MB", hint="largest resident size of a worker, its loaded libraries included"),
+        Column(
+            "Peak / estimate", hint="largest measured peak over the method's own estimate, both beyond the idle worker"
+        ),
+        Column("On", "text"),
+    )
+    rows = []
+    for method in evidence.methods:
+        for protocol in evidence.protocols:
+            done = [
+                r
+                for r in evidence.merged.results
+                if r.job.method == method and r.job.protocol == protocol and r.status == "ok"
+            ]
+            if done:
+                rows.append(_cost_row(evidence, method, protocol, done))
+    note = (
+        "Estimates are what the scheduler reserves: below 1 the job stayed within its reservation. Jobs of a few megabytes are "
+        "left out of the ratio (measured peak under 50 MB)."
+    )
+    return Section("cost", "Time and memory", (Table("cost", columns, tuple(rows), "What it cost", note=note),))
+
+
+def _cost_row(evidence: Evidence, method: str, protocol: str, done: list[JobResult]) -> tuple[Cell, ...]:
+    slowest = max(done, key=lambda r: r.job_seconds)
+    cpu, wall = float(np.sum([r.cpu_seconds for r in done])), float(np.sum([r.job_seconds for r in done]))
+    peak = max(r.peak_rss_mb for r in done)
+    ratios = [(ratio, r.job.dataset) for r in done if (ratio := _memory_ratio(r.provenance)) is not None]
+    worst, where = max(ratios) if ratios else (float("nan"), "")
+    return (
+        method_cell(method, evidence.methods),
+        Cell(protocol),
+        Cell(f"{len(done):,}", float(len(done))),
+        Cell(wording.seconds(cpu), cpu),
+        Cell(wording.seconds(wall), wall),
+        Cell(wording.seconds(slowest.job_seconds), slowest.job_seconds),
+        Cell(slowest.job.dataset, href=f"#{evidence.anchors[slowest.job.dataset]}"),
+        wording.num(peak, 0),
+        wording.num(worst, 2),
+        Cell(where, href=f"#{evidence.anchors[where]}" if where else ""),
+    )
+
+
+def _memory_ratio(provenance: dict[str, Any], least_mb: float = 50.0) -> float | None:
+    measured, estimate = provenance.get("memory_peak_mb"), provenance.get("memory_estimate_mb")
+    if not measured or not estimate or float(measured) < least_mb:
+        return None
+    return float(measured) / float(estimate)
+
+
+def provenance_section(evidence: Evidence) -> Section:
+    """Where every run came from, as the run recorded it."""
+    blocks: list[Block] = []
+    for folder, provenance in evidence.provenance:
+        rows = tuple((Cell(key), Cell(value)) for key, value in flat(provenance))
+        columns = (Column("What", "text"), Column("Recorded", "text"))
+        if rows:
+            blocks.append(Table(f"provenance-{wording.slug(folder)}", columns, rows, f"Run {folder}", sortable=False))
+        else:
+            blocks.append(text("Run ", Code(folder), " recorded no provenance."))
+    sources = evidence.scores.groupby(["source", "split"])["dataset"].nunique()
+    rows = tuple((Cell(str(s)), Cell(str(p)), Cell(str(n), float(n))) for (s, p), n in sources.items())
+    columns = (Column("Source", "text"), Column("Hold-outs", "text"), Column("Datasets"))
+    blocks.append(Table("sources", columns, rows, "Where the tables came from"))
+    return Section("provenance", "Provenance", tuple(blocks))
+
+
+def flat(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """Nested keys joined by a space, lists by commas; in the record's order."""
+    rows: list[tuple[str, str]] = []
+    for key, value in record.items():
+        if isinstance(value, dict):
+            rows += [(f"{key} {inner}", shown) for inner, shown in flat(value)]
+        elif isinstance(value, list | tuple):
+            rows.append((str(key), ", ".join(str(v) for v in value)))
+        else:
+            rows.append((str(key), str(value)))
+    return rows

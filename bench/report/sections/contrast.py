@@ -1,0 +1,160 @@
+"""The two sections that put protocols side by side on purpose: what the leak is worth, what selection noise costs."""
+
+from __future__ import annotations
+
+from bench.report import wording
+from bench.report.blocks import Block, Cell, Column, Section, Table, text
+from bench.report.evidence import BASELINE, REFERENCE, Evidence
+from bench.report.figures import Dot, Interval, intervals, trend_scatter
+from bench.report.sections.tables import difference_cell, method_cell
+from bench.stats.protocols import LeakDecomposition, leak_decomposition, protocol_contrast
+from bench.stats.significance import PairedDifference
+from bench.stats.trend import log_trend
+
+STEP_MEANING = {
+    ("published", "relearn"): "M refitted without the test rows' labels",
+    ("relearn", "clean"): "choice made without the test rows",
+    ("published", "clean"): "both",
+}
+
+
+def leak_section(evidence: Evidence) -> Section | None:
+    """RFM published -> relearn -> clean, and over Laplace under each, for the small tables and for all."""
+    blocks: list[Block] = [
+        text(
+            "The same tables and hold-outs, one step at a time from the published procedure to one that sees no test label. "
+            "All figures of a table are on the datasets that have every result it needs."
+        )
+    ]
+    whole: LeakDecomposition | None = None
+    seen: set[frozenset[str]] = set()
+    for group in (g for g in evidence.groups if g.key in ("small90", "all-available")):
+        found = leak_decomposition(evidence.scores, group.datasets, REFERENCE, BASELINE)
+        if found is None or frozenset(found.accuracy.index) in seen:
+            continue
+        seen.add(frozenset(found.accuracy.index))
+        whole = found
+        blocks += _decomposition(found, group.key, group.title)
+    if whole is None:
+        return None
+    blocks += _leak_figure(evidence, whole)
+    return Section("leak", "What the leak is worth", tuple(blocks))
+
+
+def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block]:
+    count = wording.plural(len(found.accuracy), "dataset")
+    path = [p for p in ("published", "relearn", "clean") if (found.method, p) in found.accuracy.columns]
+    means = Table(
+        f"leak-{key}-levels",
+        (Column("Protocol", "text"), *_level_columns(found)),
+        tuple((Cell(p), *_level_cells(found, p)) for p in path),
+        f"{key}: mean accuracy under each protocol",
+        note=f"{title}; {count} with all results. p: Wilcoxon's signed-rank test, two-sided, not adjusted.",
+        sortable=False,
+    )
+    rows = tuple(
+        (Cell(f"{a} → {b}"), Cell(STEP_MEANING.get((a, b), "")), *_difference_cells(d))
+        for (a, b), d in found.steps.items()
+    )
+    steps = Table(
+        f"leak-{key}-steps",
+        (Column("Step", "text"), Column("What changes", "text"), *_difference_columns()),
+        rows,
+        f"{key}: RFM from step to step",
+        note=f"Mean difference over {count} ± its standard error, points; a negative figure is accuracy lost with the leak.",
+        sortable=False,
+    )
+    return [means, steps]
+
+
+def _level_columns(found: LeakDecomposition) -> tuple[Column, ...]:
+    rfm = Column(wording.title(found.method))
+    if found.baseline is None:
+        return (rfm,)
+    return (rfm, Column(wording.title(found.baseline)), *_difference_columns("RFM over Laplace"))
+
+
+def _level_cells(found: LeakDecomposition, protocol: str) -> tuple[Cell, ...]:
+    rfm = wording.num(float(found.accuracy[found.method, protocol].mean()))
+    if found.baseline is None:
+        return (rfm,)
+    baseline = wording.num(float(found.accuracy[found.baseline, protocol].mean()))
+    return (rfm, baseline, *_difference_cells(found.over_baseline[protocol]))
+
+
+def _difference_columns(title: str = "Difference") -> tuple[Column, ...]:
+    return (Column(title, hint="mean difference ± standard error, points"), Column("W / T / L", "text"), Column("p"))
+
+
+def _difference_cells(d: PairedDifference, p: float | None = None) -> tuple[Cell, ...]:
+    value = d.p if p is None else p
+    score = Cell(f"{d.wins} / {d.ties} / {d.losses}", float(d.wins - d.losses))
+    return difference_cell(d), score, Cell(wording.p_value(value), value)
+
+
+def _leak_figure(evidence: Evidence, found: LeakDecomposition) -> list[Block]:
+    """The leak by rows per feature: where a metric learned from the test labels helps most."""
+    path = [p for p in ("published", "relearn", "clean") if (found.method, p) in found.accuracy.columns]
+    first, second = path[0], path[1]
+    leak = found.accuracy[found.method, first] - found.accuracy[found.method, second]
+    sizes = evidence.sizes.loc[leak.index]
+    aspect = (sizes["rows"] / sizes["features"]).to_numpy(dtype=float)
+    dots = [
+        Dot(str(d), float(x), float(y), f"n/d {x:.3g}", f"#{evidence.anchors[str(d)]}")
+        for d, x, y in zip(leak.index, aspect, leak, strict=True)
+    ]
+    caption = (
+        f"RFM's accuracy under {first} minus that under {second}, points, by rows per feature. Line and band: local linear "
+        "regression and its pointwise 95 % bootstrap band over datasets, where there are enough."
+    )
+    trend = log_trend(aspect, leak.to_numpy(dtype=float))
+    axes = ("rows per feature n/d (log scale)", f"{first} {wording.MINUS} {second}, points")
+    return [trend_scatter("leak-by-aspect", "The leak by rows per feature", caption, dots, trend, axes, "points")]
+
+
+def selection_section(evidence: Evidence) -> Section | None:
+    """``clean`` against ``clean-cv``, paired, method by method."""
+    if not {"clean", "clean-cv"} <= set(evidence.protocols):
+        return None
+    contrasts = protocol_contrast(evidence.scores, "clean", "clean-cv", evidence.methods)
+    if not contrasts:
+        return None
+    rows = tuple(
+        (
+            method_cell(c.method, evidence.methods),
+            Cell(str(c.difference.datasets), float(c.difference.datasets)),
+            wording.num(c.first),
+            wording.num(c.second),
+            *_difference_cells(c.difference, c.p_holm),
+        )
+        for c in contrasts
+    )
+    table = Table(
+        "selection-noise",
+        (
+            Column("Method", "text"),
+            Column("Datasets"),
+            Column("clean", hint="mean accuracy with one 80/20 split"),
+            Column("clean-cv", hint="mean accuracy with five folds"),
+            *_difference_columns(f"clean-cv {wording.MINUS} clean"),
+        ),
+        rows,
+        "What choosing by one 80/20 split costs each method",
+        note="Each method on the datasets it has under both protocols; datasets may differ from method to method, so compare "
+        "along rows. p: Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods.",
+    )
+    lines = [
+        Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.difference) for c in contrasts
+    ]
+    figure = intervals(
+        "selection-noise",
+        "Five folds minus one split",
+        "Mean difference in accuracy, clean-cv minus clean, with its 95 % interval over datasets.",
+        lines,
+        "points of accuracy",
+    )
+    opening = text(
+        "A single 80/20 split of a small training part is a noisy judge. The difference to five-fold cross-validation on the "
+        "same hold-outs is what that noise costs; a method with a larger grid, or a path to choose from, has more to lose."
+    )
+    return Section("selection", "What selection noise costs", (opening, table, figure))

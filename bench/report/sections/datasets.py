@@ -1,0 +1,179 @@
+"""A section per dataset: every hold-out, what was chosen, the validation path, what RFM learned, known faults."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from bench.report import wording
+from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, text
+from bench.report.evidence import REFERENCE, Evidence
+from bench.report.figures import sparkline
+from bench.report.sections.tables import method_cell
+from bench.report.svg import tag
+from bench.run.result import HoldoutResult, JobResult
+
+LEADING = 6
+"""Features shown of RFM's metric."""
+
+
+def datasets_section(evidence: Evidence) -> Section:
+    children = tuple(dataset_section(evidence, name) for name in evidence.datasets)
+    opening = text(
+        "Accuracy on each hold-out, what was chosen there, and the validation accuracy along the iteration path of the chosen "
+        "configuration (one line a hold-out, a dot at the choice). Features are numbered from 1 in the table's own order."
+    )
+    return Section("datasets", "Dataset by dataset", (opening,), children)
+
+
+def dataset_section(evidence: Evidence, name: str) -> Section:
+    results = [r for r in evidence.merged.results if r.job.dataset == name]
+    job, about = results[0].job, evidence.of(name)
+    size = f"{job.rows:,} rows, {wording.plural(job.features, 'feature')}, {wording.plural(job.classes, 'class', 'classes')}"
+    origins = sorted({f"{r.job.source}, hold-outs {r.job.split}" for r in results})
+    spans: list[Span] = [f"{size}. Source: {'; '.join(origins)}."]
+    if about.group:
+        spans.append(f" Group: {about.group}.")
+    if about.licence:
+        spans.append(f" Licence: {about.licence}.")
+    if about.origin:
+        spans.append(f" Origin: {about.origin}.")
+    if about.openml is not None:
+        spans += [" ", Link(f"OpenML {about.openml}", f"https://www.openml.org/d/{about.openml}")]
+    if about.uci is not None:
+        spans += [" ", Link(f"UCI {about.uci}", f"https://archive.ics.uci.edu/dataset/{about.uci}")]
+    if about.link_note:
+        spans.append(f" ({about.link_note})")
+    blocks: list[Block] = [text(*spans)]
+    if about.faults:
+        blocks.append(Notice(("Known faults of this table: ", "; ".join(about.faults), "."), "note"))
+    for protocol in evidence.protocols:
+        part = [r for m in evidence.methods for r in results if r.job.method == m and r.job.protocol == protocol]
+        if part:
+            blocks.append(_holdouts(evidence, name, protocol, part))
+            blocks += _metric(evidence, name, protocol, part)
+    return Section(evidence.anchors[name], name, tuple(blocks), detail=True)
+
+
+def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[JobResult]) -> Table:
+    numbers = sorted({h.holdout for r in results for h in r.holdouts})
+    columns = [Column("Method", "text"), Column("Mean")]
+    columns += [Column(f"H{h + 1}", hint=f"accuracy on hold-out {h}, percent") for h in numbers]
+    columns += [
+        Column("Chosen", "text", hint="configuration chosen most often; in brackets on how many hold-outs"),
+        Column("Iteration", "text", hint="point of the iteration path chosen on each hold-out"),
+        Column("Validation", hint="mean validation accuracy of the choices, percent"),
+        Column("Path", "text", hint="validation accuracy along the chosen configuration's path"),
+    ]
+    rows = []
+    for result in results:
+        head = method_cell(result.job.method, evidence.methods)
+        if result.status != "ok":
+            reason = Cell(f"{result.status}: {result.reason}" if result.reason else result.status)
+            rows.append(
+                (
+                    head,
+                    Cell(wording.DASH),
+                    *(Cell(wording.DASH) for _ in numbers),
+                    reason,
+                    *(Cell("") for _ in range(3)),
+                )
+            )
+            continue
+        by_number = {h.holdout: h for h in result.holdouts}
+        mean = float(np.mean([h.accuracy for h in result.holdouts]))
+        accuracies = [wording.num(by_number[h].accuracy, 1) if h in by_number else Cell(wording.DASH) for h in numbers]
+        validation = float(np.mean([h.validation_accuracy for h in result.holdouts]))
+        iterations = [str(h.iteration) for h in result.holdouts]
+        iteration = iterations[0] if len(set(iterations)) == 1 else ", ".join(iterations)
+        path = _path_cell(evidence, result)
+        rows.append(
+            (head, wording.num(mean), *accuracies, _chosen(result), Cell(iteration), wording.num(validation, 1), path)
+        )
+    name = f"{evidence.anchors[dataset]}-{protocol}"
+    return Table(name, tuple(columns), tuple(rows), f"Protocol {protocol}", sortable=False)
+
+
+def _chosen(result: JobResult) -> Cell:
+    texts = [wording.config_text(h.config) for h in result.holdouts]
+    words, count = Counter(texts).most_common(1)[0]
+    if count == len(texts):
+        return Cell(words)
+    everything = "; ".join(f"H{h.holdout + 1}: {t}" for h, t in zip(result.holdouts, texts, strict=True))
+    return Cell(f"{words} ({count} of {len(texts)})", hint=everything)
+
+
+def _path_cell(evidence: Evidence, result: JobResult) -> Cell:
+    found = [p for h in result.holdouts if (p := _chosen_path(h)) is not None]
+    if not found:
+        return Cell("")
+    series = wording.series(result.job.method, evidence.methods)
+    words = f"validation accuracy along the path of {wording.title(result.job.method)}"
+    first = found[0]
+    ends = f"{wording.number(first[1][0], 1)} → {wording.number(max(first[1]), 1)}"
+    return Cell(ends, hint="hold-out 1: first point and best point, percent", drawing=sparkline(found, series, words))
+
+
+def _chosen_path(holdout: HoldoutResult) -> tuple[list[float], list[float], float] | None:
+    """(iterations, accuracies, chosen iteration) of the chosen configuration; None for a path of one point."""
+    for row in holdout.path:
+        if row.get("config") == holdout.config:
+            iterations = [float(i) for i in row.get("iterations", ())]
+            accuracy = [float(a) for a in row.get("accuracy", ())]
+            usable = len(iterations) == len(accuracy) > 1 and bool(np.isfinite(accuracy).all())
+            return (iterations, accuracy, float(holdout.iteration)) if usable else None
+    return None
+
+
+def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobResult]) -> list[Block]:
+    """RFM's metric M: the diagonal's largest entries and the leading eigenvectors, where the method kept them."""
+    result = next((r for r in results if r.job.method == REFERENCE and r.status == "ok"), None)
+    details = [h.details for h in result.holdouts if h.details.get("metric_diagonal")] if result else []
+    diagonals = [np.asarray(d["metric_diagonal"], dtype=float) for d in details]
+    diagonals = [d for d in diagonals if d.shape == diagonals[0].shape and np.isfinite(d).all() and d.sum() > 0]
+    if not diagonals:
+        return []
+    shares = np.array([100.0 * d / d.sum() for d in diagonals])
+    mean, spread = shares.mean(axis=0), np.ptp(shares, axis=0)
+    leading = np.argsort(-mean, kind="stable")[:LEADING]
+    rows = tuple(
+        (
+            Cell(f"f{i + 1}", float(i + 1)),
+            Cell(wording.number(float(mean[i]), 1), float(mean[i]), drawing=_bar(float(mean[i]))),
+            wording.num(float(spread[i]), 1),
+        )
+        for i in leading
+    )
+    table = Table(
+        f"{evidence.anchors[dataset]}-{protocol}-metric",
+        (Column("Feature", "text"), Column("Share of trace M, %"), Column("Range over hold-outs")),
+        rows,
+        f"RFM's leading features, protocol {protocol}",
+        note=f"Largest of {len(mean)} diagonal entries of M, mean over {wording.plural(len(diagonals), 'hold-out')}; an even "
+        f"metric would give each {100 / len(mean):.1f} %.",
+        sortable=False,
+    )
+    vectors = _eigenvectors(details[0])
+    return [table, vectors] if vectors else [table]
+
+
+def _bar(share: float) -> str:
+    width = max(min(share, 100.0), 0.5)
+    bar = tag("rect", x=0.0, y=2.0, width=width, height=8.0, class_="bar up")
+    return tag("svg", bar, viewBox="0 0 100 12", width=100.0, height=12.0, class_="barline", aria_hidden="true")
+
+
+def _eigenvectors(details: dict[str, Any]) -> Items | None:
+    """The leading eigenvectors of the first hold-out's M, in their largest coordinates."""
+    vectors, values = details.get("top_eigenvectors") or [], details.get("eigenvalues") or []
+    total = float(np.sum(details["metric_diagonal"]))
+    lines = []
+    for rank, (vector, value) in enumerate(zip(vectors[:3], values, strict=False), 1):
+        v = np.asarray(vector, dtype=float)
+        largest = np.argsort(-np.abs(v), kind="stable")[:4]
+        terms = ", ".join(f"{wording.number(float(v[i]), 2, sign=True)} f{i + 1}" for i in largest)
+        share = f"{wording.number(100 * float(value) / total, 1)} % of trace M" if total > 0 else "share unknown"
+        lines.append((f"Eigenvector {rank} of hold-out 1's M ({share}): {terms}{', ...' if len(v) > 4 else ''}",))
+    return Items(tuple(lines)) if lines else None

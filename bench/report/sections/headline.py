@@ -1,0 +1,148 @@
+"""The first screen: does RFM beat the rest, by how much, on what, under which protocol, and how far to trust it."""
+
+from __future__ import annotations
+
+from bench.report import wording
+from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Section, Span, Strong
+from bench.report.evidence import REFERENCE, Contrast, Evidence, ProtocolView
+from bench.report.figures import Interval, intervals
+
+CLEAN = ("clean", "clean-cv")
+LEAKY = ("published",)
+FEW = 10
+
+
+def headline(evidence: Evidence) -> Section:
+    """The verdict per clean protocol, the interval plot of the first, and every warning."""
+    blocks: list[Block] = []
+    shown = [p for p in CLEAN if p in evidence.views] or list(evidence.views)
+    for position, protocol in enumerate(shown):
+        blocks.append(Paragraph(verdict(evidence.views[protocol]), lead=position == 0))
+    if not shown:
+        blocks.append(Paragraph(("No protocol has a dataset on which its methods can be compared.",), lead=True))
+    elif evidence.views[shown[0]].contrasts:
+        blocks.append(contrast_figure(evidence, evidence.views[shown[0]], "headline"))
+    blocks += [Notice(spans, "warning") for spans in warnings(evidence)]
+    return Section("verdict", "Does RFM beat the rest?", tuple(blocks))
+
+
+def verdict(view: ProtocolView) -> tuple[Span, ...]:
+    """One protocol's answer as a sentence or three."""
+    count = len(view.common.pool.datasets)
+    opening: list[Span] = ["Under ", Code(view.protocol), f", on {wording.plural(count, 'dataset')}, "]
+    if not view.has_reference:
+        best = str(view.summary["mean_accuracy"].idxmax())
+        mean = wording.number(float(view.summary["mean_accuracy"][best]))
+        return (
+            *opening,
+            f"{wording.title(best)} has the highest mean accuracy, {mean} %. RFM is not among the methods.",
+        )
+    mean = wording.number(float(view.summary["mean_accuracy"][REFERENCE]))
+    opening += [Strong(f"RFM averages {mean} %"), ". "]
+    if not view.contrasts:
+        return (*opening, "No other method ran on these datasets, so there is nothing to compare it with.")
+    spans = opening
+    for kind, words in (("ahead", "It is ahead of "), ("behind", "It is behind ")):
+        group = [c for c in view.contrasts if c.verdict == kind]
+        if group:
+            spans += [words, _names(group), ". "]
+    unclear = [c for c in view.contrasts if c.verdict == "unclear"]
+    if unclear:
+        spans += ["No clear difference from ", _names(unclear), "."]
+    return tuple(spans)
+
+
+def _names(contrasts: list[Contrast]) -> str:
+    """Each with its difference, smallest first."""
+    ordered = sorted(contrasts, key=lambda c: abs(c.difference.mean))
+    parts = [f"{wording.title(c.method)} ({_difference(c)})" for c in ordered]
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def _difference(contrast: Contrast) -> str:
+    d = contrast.difference
+    uncertainty = "" if d.se != d.se else f" ± {wording.number(d.se)}"
+    return f"{wording.number(d.mean, sign=True)}{uncertainty}"
+
+
+def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Block:
+    """The reference minus every other method, with 95 % intervals over datasets."""
+    ordered = sorted(view.contrasts, key=lambda c: c.difference.mean)
+    lines = [
+        Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.difference) for c in ordered
+    ]
+    caption = (
+        f"Protocol {view.protocol}, {wording.plural(len(view.common.pool.datasets), 'common dataset')}. Mean difference in "
+        "accuracy over datasets with its 95 % interval (Student's t); right of zero RFM is better."
+    )
+    return intervals(f"{prefix}-difference", "RFM minus each method", caption, lines, "points of accuracy")
+
+
+def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
+    """What a reader must know before believing a figure; each with a link to the details."""
+    found: list[tuple[Span, ...]] = []
+    failed = [r for r in evidence.merged.results if r.status != "ok"]
+    if failed or evidence.merged.undone:
+        done, undone = len(evidence.merged.results), len(evidence.merged.undone)
+        words = f"{len(failed)} of {wording.plural(done, 'job')} failed or were skipped"
+        if undone:
+            words += f" and {undone} more were planned but not run"
+        found.append((words + ": ", Link("failures", "#failures"), "."))
+    for protocol, view in evidence.views.items():
+        dropped, left_out = len(view.common.dropped), view.common.left_out
+        if dropped or left_out:
+            spans: list[Span] = [
+                Code(protocol),
+                f": {len(view.common.pool.datasets)} of {len(view.matrix)} datasets are common",
+            ]
+            if left_out:
+                names = ", ".join(f"{wording.title(m)} ({n} of {len(view.matrix)})" for m, n in left_out.items())
+                spans.append(f"; left out for covering too little: {names}")
+            found.append((*spans, ". Each table names what it leaves out."))
+    for protocol in evidence.protocols:
+        if protocol not in evidence.views:
+            found.append((Code(protocol), " has no dataset with a result of every method: it is not summarised."))
+    small = [p for p, view in evidence.views.items() if len(view.common.pool.datasets) < FEW]
+    if small:
+        found.append(
+            (f"Fewer than {FEW} common datasets under {', '.join(small)}: tests over datasets have little power.",)
+        )
+    drawn = sorted(set(evidence.scores.loc[evidence.scores["split"] != "published", "dataset"]))
+    if drawn:
+        count = f"On {len(drawn)} of {wording.plural(len(evidence.datasets), 'dataset')}"
+        found.append(
+            (f"{count} the hold-outs were drawn by the harness from its seed; they are not the 2014 study's.",)
+        )
+    leaky = [p for p in LEAKY if p in evidence.protocols]
+    if leaky:
+        found.append(
+            (
+                Code("published"),
+                " carries test labels into RFM's metric M: its figures reproduce the paper's procedure "
+                "and are no estimate of accuracy. ",
+                Link("How much that is worth", "#leak"),
+                ".",
+            )
+        )
+    found += [(f"Let pass with --allow: {text}.",) for text in evidence.merged.allowed]
+    return found
+
+
+def reading_guide() -> Section:
+    """How to read the tables: the unit, the intervals, the rule for a verdict."""
+    lines: tuple[tuple[Span, ...], ...] = (
+        (
+            "The unit is the dataset: accuracies are averaged over its hold-outs first, because hold-outs of one table overlap.",
+        ),
+        ("± is the standard error of a mean difference over datasets; SD is the spread of the datasets themselves.",),
+        (
+            "\u201cAhead\u201d and \u201cbehind\u201d need Wilcoxon's signed-rank test below 0.05 after Holm's correction, and mean "
+            "and wins pointing the same way; everything else is \u201cno clear difference\u201d.",
+        ),
+        ("P90, P95, PMA and ranks depend on who is in the pool: they compare within a table, not across tables.",),
+        ("Protocols are never mixed in one table; only the sections that compare protocols show two side by side.",),
+        (
+            "Several tables are siblings (two targets of one table, six bridges, three monks): intervals treat them as independent.",
+        ),
+    )
+    return Section("reading", "How to read this", (Items(lines),))

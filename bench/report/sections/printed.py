@@ -1,0 +1,105 @@
+"""Printed figures beside measured ones, each with its source and how it is known (``printed.yaml``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from typing import Literal
+
+import yaml
+
+from bench.report import wording
+from bench.report.blocks import Cell, Column, Section, Table, text
+from bench.report.evidence import Evidence
+from bench.stats.missing import STUDY_2014, ZERO_EVERYWHERE
+from bench.stats.published import PublishedStudy, study_pool
+from bench.stats.summary import summarise
+
+SET_SIZES = {"all121": 121, "small90": 90}
+COVERAGE = 0.9
+"""A measured mean stands beside a printed one only if it covers this share of the printed one's datasets."""
+
+KNOWN = {
+    "read": "read in the source",
+    "computed": "computed from the source's data",
+    "secondary": "read in a later paper",
+    "recalled": "recalled, not verified",
+}
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A figure printed elsewhere, in percent or ranks; ``method`` is ours that corresponds, ``classifier`` the study's."""
+
+    what: str
+    figure: float
+    set: Literal["all121", "small90"]
+    known: Literal["read", "computed", "secondary", "recalled"]
+    source: str
+    method: str = ""
+    classifier: str = ""
+    metric: str = "mean_accuracy"
+    rule: str = ""
+
+
+def load_printed() -> list[Printed]:
+    """The figures of ``printed.yaml``, in its order."""
+    raw = yaml.safe_load(resources.files("bench.report").joinpath("printed.yaml").read_text(encoding="utf-8"))
+    return [Printed(**{**entry, "figure": float(entry["figure"])}) for entry in raw]
+
+
+def printed_section(evidence: Evidence) -> Section:
+    """What papers print against what this run measured, under each protocol that has it."""
+    protocols = [p for p in ("published", "clean", "clean-cv") if p in evidence.protocols]
+    columns = (
+        Column("Printed figure", "text"),
+        Column("Sets", "text"),
+        Column("Printed"),
+        Column("How it is known", "text"),
+        *(Column(f"Measured, {p}", hint="mean accuracy, and on how many datasets") for p in protocols),
+        *((Column("From the study's file"),) if evidence.study else ()),
+        Column("Source", "text"),
+    )
+    rows = []
+    for item in load_printed():
+        cells = [Cell(item.what), Cell(item.set), wording.num(item.figure), Cell(KNOWN[item.known])]
+        cells += [_measured(evidence, item, p) for p in protocols]
+        if evidence.study:
+            cells.append(_recomputed(evidence, evidence.study, item))
+        rows.append((*cells, Cell(item.source)))
+    note = (
+        f"A measured mean is shown only where the method has results on at least {100 * COVERAGE:.0f} % of the printed figure's "
+        "datasets; the number of datasets is in brackets. The paper's procedure is published; clean is the honest one."
+    )
+    table = Table("printed-and-measured", columns, tuple(rows), "Printed and measured", note=note)
+    opening = text("What the papers print, and what this run measures. A figure without a primary source says so.")
+    return Section("printed", "Printed against measured", (opening, table))
+
+
+def _measured(evidence: Evidence, item: Printed, protocol: str) -> Cell:
+    if not item.method:
+        return Cell(wording.DASH)
+    matrix = evidence.matrix(protocol)
+    groups = ("small",) if item.set == "small90" else ("small", "large", "test-file")
+    values = matrix[item.method].dropna() if item.method in matrix else matrix.iloc[:0, 0]
+    values = values[[evidence.of(str(d)).group in groups for d in values.index]]
+    size = SET_SIZES[item.set]
+    if len(values) < COVERAGE * size:
+        return Cell(wording.DASH, hint=f"measured on {len(values)} of {size} datasets")
+    mean = float(values.mean())
+    return Cell(f"{wording.number(mean)} ({len(values)})", mean)
+
+
+def _recomputed(evidence: Evidence, study: PublishedStudy, item: Printed) -> Cell:
+    """The same figure from the study's file, if it is one of its classifiers."""
+    if not item.classifier or item.classifier not in study.accuracy:
+        return Cell(wording.DASH)
+    datasets = [str(d) for d in study.accuracy.index]
+    if item.set == "small90":
+        datasets = [d for d in datasets if evidence.of(d).group == "small"]
+    if len(datasets) != SET_SIZES[item.set]:
+        return Cell(
+            wording.DASH, hint=f"the file and the registry share {len(datasets)} of {SET_SIZES[item.set]} datasets"
+        )
+    rule = ZERO_EVERYWHERE if item.rule == ZERO_EVERYWHERE.name else STUDY_2014
+    return wording.num(float(summarise(study_pool(study, datasets, rule))[item.metric][item.classifier]))

@@ -1,0 +1,231 @@
+"""One protocol's results: table, groups, bins, RFM against Laplace, profiles, ranks, tests, accuracies by dataset."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.report import wording
+from bench.report.blocks import Block, Cell, Column, Notice, Section, Table, text
+from bench.report.evidence import ALPHA, BASELINE, REFERENCE, Evidence, ProtocolView
+from bench.report.figures import (
+    Dot,
+    accuracy_rank,
+    critical_difference_diagram,
+    difference_bars,
+    profiles,
+    trend_scatter,
+)
+from bench.report.sections.headline import contrast_figure, verdict
+from bench.report.sections.tables import accuracy_table, bins_table, method_cell, summary_table
+from bench.stats import significance
+from bench.stats.groups import ASPECT_BINS, DIMENSION_BINS, SIZE_BINS
+from bench.stats.summary import accuracy_profile
+from bench.stats.trend import log_trend, relative_error_reduction
+
+MEANING = {
+    "clean": "Each hold-out's own training part is split 80/20 to choose configuration and iteration; everything is refitted "
+    "on the whole training part and tested once. No label of a test row is seen.",
+    "clean-cv": "As clean, with stratified five-fold cross-validation inside the training part instead of one 80/20 split, "
+    "ties broken by the Brier score. No label of a test row is seen.",
+    "relearn": "Configuration and iteration are chosen once on the published tuning halves, which cover the whole table; "
+    "everything is refitted on each hold-out's training part. Test rows took part in the choice, not in the fit.",
+    "published": "As the paper's published code does it: chosen on the tuning halves, and the metric M learned there is reused "
+    "on all hold-outs. About half of the test rows' labels took part in learning M: these figures leak.",
+}
+
+
+def protocol_section(evidence: Evidence, view: ProtocolView) -> Section:
+    """Everything measured under one protocol."""
+    key = view.protocol
+    blocks: list[Block] = [text(MEANING.get(key, ""))] if key in MEANING else []
+    if key == "published":
+        warning = "Carries test labels into M. Not comparable with the clean protocols, and no estimate of accuracy."
+        blocks = [Notice((warning,), "warning"), *blocks]
+    blocks.append(summary_table(evidence, view, f"{key}-summary", f"All available datasets, protocol {key}"))
+    blocks.append(text(*verdict(view)))
+    if len(view.contrasts) > 0:
+        blocks.append(contrast_figure(evidence, view, key))
+    children = [
+        _groups(evidence, view),
+        _bins(evidence, view),
+        _baseline(evidence, view),
+        _profiles(evidence, view),
+        _tests(evidence, view),
+        Section(
+            f"{key}-datasets",
+            "Accuracy by dataset",
+            (accuracy_table(evidence, view, f"{key}-accuracy", f"Accuracy by dataset, protocol {key}"),),
+        ),
+    ]
+    kept = tuple(child for child in children if child is not None)
+    tag = {"published": "leaks labels", "relearn": "tuned on test rows"}.get(key, "")
+    return Section(key, f"Results under {key}", tuple(blocks), kept, tag=tag)
+
+
+def _groups(evidence: Evidence, view: ProtocolView) -> Section | None:
+    """The summary for every group of datasets that is not the whole set."""
+    blocks: list[Block] = []
+    whole = set(view.matrix.index)
+    seen: set[frozenset[str]] = {frozenset(whole)}
+    for group in evidence.groups:
+        members = frozenset(group.datasets) & whole
+        if not members or members in seen:
+            continue
+        seen.add(members)
+        part = evidence.view(view.protocol, tuple(sorted(members)))
+        if part is None:
+            note = f"{group.title}: no dataset has a result of every method."
+            blocks.append(Notice((note,), "warning"))
+        else:
+            caption = f"{group.key}: {group.title}"
+            blocks.append(summary_table(evidence, part, f"{view.protocol}-{group.key}", caption))
+    return Section(f"{view.protocol}-groups", "Groups of datasets", tuple(blocks)) if blocks else None
+
+
+def _bins(evidence: Evidence, view: ProtocolView) -> Section | None:
+    if len(view.common.pool.datasets) < 2:
+        return None
+    tables = tuple(
+        bins_table(evidence, view, bins, f"{view.protocol}-by-{bins.quantity}")
+        for bins in (SIZE_BINS, DIMENSION_BINS, ASPECT_BINS)
+    )
+    return Section(f"{view.protocol}-bins", "By size and dimension", tables)
+
+
+def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
+    """The paper's figures: where learning the metric helps over the same kernel without it."""
+    if not (view.has_reference and BASELINE in view.methods):
+        return None
+    accuracy = view.accuracy
+    difference = accuracy[REFERENCE] - accuracy[BASELINE]
+    reduction = relative_error_reduction(
+        accuracy[REFERENCE].to_numpy(dtype=float), accuracy[BASELINE].to_numpy(dtype=float)
+    )
+    sizes = evidence.sizes.loc[accuracy.index]
+    names = [str(d) for d in accuracy.index]
+    links = [f"#{evidence.anchors[d]}" for d in names]
+    key = view.protocol
+    bars = difference_bars(
+        f"{key}-rfm-minus-laplace",
+        "RFM minus Laplace, dataset by dataset",
+        f"Protocol {key}. Difference of mean accuracy over hold-outs, points. Iteration 0 of RFM is the Laplace kernel: "
+        "what differs is the learned metric, and the noise of choosing it.",
+        [
+            Dot(d, 0.0, float(v), f"n {sizes['rows'][d]}, d {sizes['features'][d]}", link)
+            for d, v, link in zip(names, difference, links, strict=True)
+        ],
+        ("RFM", "Laplace"),
+    )
+    blocks: list[Block] = [bars]
+    for quantity, words in (("rows", "rows n"), ("features", "features d")):
+        x = sizes[quantity].to_numpy(dtype=float)
+        dots = [
+            Dot(d, float(a), float(b), f"{words} {a:g}", link)
+            for d, a, b, link in zip(names, x, reduction, links, strict=True)
+        ]
+        trend = log_trend(x, reduction)
+        smooth = (
+            "Line: local linear regression on the logarithm (three quarters of the points, tricube weights); band: pointwise "
+            "95 % by 400 bootstrap draws over datasets."
+            if trend is not None
+            else "Too few datasets, or all of one size, for a trend."
+        )
+        blocks.append(
+            trend_scatter(
+                f"{key}-error-reduction-{quantity}",
+                f"Relative error reduction of RFM over Laplace, by {words}",
+                f"Protocol {key}. (Laplace error {wording.MINUS} RFM error) / the larger of the two, percent; above zero RFM "
+                f"errs less. {smooth}",
+                dots,
+                trend,
+                (f"{words} (log scale)", "error reduction, %"),
+                "%",
+            )
+        )
+    return Section(f"{key}-laplace", "RFM against its own kernel", tuple(blocks))
+
+
+def _profiles(evidence: Evidence, view: ProtocolView) -> Section | None:
+    if len(view.methods) < 2:
+        return None
+    key, count = view.protocol, len(view.common.pool.datasets)
+    profile = profiles(
+        f"{key}-profiles",
+        "Accuracy profiles",
+        f"Protocol {key}, {wording.plural(count, 'common dataset')}. At 0: how often a method is the best or equal to it; at "
+        "10 the curve is P90, at 5 it is P95. Higher and further left is better.",
+        accuracy_profile(view.common.pool, np.arange(0.0, 20.01, 0.25)),
+    )
+    plane = accuracy_rank(
+        f"{key}-accuracy-rank",
+        "Mean accuracy against Friedman rank",
+        f"Protocol {key}, {wording.plural(count, 'common dataset')}, pool of {wording.plural(len(view.methods), 'method')}. "
+        "Up and left is better.",
+        view.summary,
+        view.methods,
+    )
+    return Section(f"{key}-profiles-section", "Profiles and ranks", (profile, plane))
+
+
+def _tests(evidence: Evidence, view: ProtocolView) -> Section | None:
+    """Friedman, Nemenyi, Wilcoxon with Holm, wins; the diagram where ranks can be compared."""
+    if len(view.methods) < 2:
+        return None
+    accuracy, key = view.accuracy, view.protocol
+    outcome = significance.friedman(accuracy)
+    count = outcome.datasets
+    f_form = (
+        ""
+        if outcome.f_p != outcome.f_p
+        else f"; Iman and Davenport's F {outcome.f_statistic:.2f}, p {wording.p_value(outcome.f_p)}"
+    )
+    blocks: list[Block] = [
+        text(
+            f"Friedman's test, ties corrected: χ² {outcome.statistic:.2f} with {outcome.methods - 1} degrees of freedom, "
+            f"p {wording.p_value(outcome.p)}{f_form}. {wording.plural(count, 'common dataset')}, "
+            f"{wording.plural(outcome.methods, 'method')}."
+        )
+    ]
+    ranks = view.common.pool.ranks.mean()
+    if len(view.methods) > 2:
+        critical = significance.critical_difference(len(view.methods), count, ALPHA)
+        p = significance.nemenyi(ranks, count)
+        groups = significance.rank_groups(ranks, p < ALPHA)
+        blocks.append(
+            critical_difference_diagram(
+                f"{key}-critical-difference",
+                "Critical-difference diagram",
+                f"Protocol {key}. Mean ranks (best on the left); a bar joins methods contiguous in rank among which Nemenyi's "
+                f"test finds no difference at {ALPHA:g}. Nemenyi is conservative; the pairwise table below is not bound to ranks.",
+                ranks,
+                groups,
+                critical,
+            )
+        )
+    blocks.append(_pairs(evidence, view))
+    return Section(f"{key}-tests", "Tests over datasets", tuple(blocks))
+
+
+def _pairs(evidence: Evidence, view: ProtocolView) -> Table:
+    """Row against column: wins/ties/losses, and the Holm-adjusted p-value of Wilcoxon's test."""
+    table = significance.win_tie_loss(view.accuracy)
+    p = significance.wilcoxon_holm(view.accuracy)
+    columns = (Column("Row against column", "text"), *(Column(wording.title(m), "text") for m in view.methods))
+    rows = []
+    for a in view.methods:
+        cells = [method_cell(a, evidence.methods)]
+        for b in view.methods:
+            if a == b:
+                cells.append(Cell(wording.DASH))
+                continue
+            wins, ties, losses = table[a, b]
+            value = float(p.loc[a, b])
+            words = f"{wins} / {ties} / {losses} ({wording.p_value(value)})"
+            cells.append(Cell(words, strong=value < ALPHA, hint=f"{wording.title(a)} against {wording.title(b)}"))
+        rows.append(tuple(cells))
+    note = (
+        f"Protocol {view.protocol}. Wins / ties / losses of the row against the column, and in brackets the two-sided p-value "
+        f"of Wilcoxon's signed-rank test, Holm-adjusted over all {len(view.methods) * (len(view.methods) - 1) // 2} pairs; "
+        f"bold below {ALPHA:g}. Pool: {len(view.accuracy)} common datasets."
+    )
+    return Table(f"{view.protocol}-pairs", columns, tuple(rows), "All pairs", note=note, sortable=False)

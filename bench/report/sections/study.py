@@ -1,0 +1,101 @@
+"""Our methods in the pool of the published study's 179 classifiers, on the datasets where the task is the same."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bench.report import wording
+from bench.report.blocks import Block, Cell, Column, Notice, Section, Table, text
+from bench.report.evidence import Evidence, ProtocolView
+from bench.report.figures import accuracy_rank
+from bench.stats.published import PublishedStudy, joined_pool
+from bench.stats.summary import METRICS, Pool, summarise
+
+TOP = 15
+
+
+def study_section(evidence: Evidence) -> Section | None:
+    """One table and one figure per protocol; None without the study's file."""
+    if evidence.study is None:
+        return None
+    blocks: list[Block] = [
+        text(
+            "Fernández-Delgado et al. (JMLR 15, 2014) tested 179 classifiers on 121 datasets. Here our methods join that pool. "
+            "Left out are the 19 datasets with a separate test file: the study tested on that file, we test on hold-outs inside "
+            "the training file, and these are different tasks."
+        )
+    ]
+    for protocol, view in evidence.views.items():
+        comparable = [d for d in view.accuracy.index if evidence.of(str(d)).group in ("small", "large")]
+        comparable = [d for d in comparable if d in evidence.study.accuracy.index]
+        if not comparable:
+            note = f"{protocol}: none of its common datasets is comparable with the study."
+            blocks.append(Notice((note,), "warning"))
+        else:
+            blocks += _joined(evidence, evidence.study, view, view.accuracy.loc[comparable])
+    return Section("study", "Among the 179 classifiers of 2014", tuple(blocks))
+
+
+def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours: pd.DataFrame) -> list[Block]:
+    pool = joined_pool(study, ours)
+    summary = summarise(pool)
+    by_rank = summary["friedman_rank"].rank(method="min").astype(int)
+    by_mean = summary["mean_accuracy"].rank(ascending=False, method="min").astype(int)
+    ordered = list(summary.sort_values("friedman_rank", kind="stable").index)
+    mine = set(ours.columns)
+    shown = [m for m in ordered if m in mine or by_rank[m] <= TOP]
+    columns = (
+        Column("Method", "text"),
+        Column("Place by rank", hint="place by Friedman rank; equal ranks share a place"),
+        Column("Place by mean"),
+        *(Column(m.title, hint=m.hint) for m in METRICS),
+        Column("Missing", hint="datasets without a result"),
+    )
+    rows = []
+    for method in shown:
+        missing = int(pool.accuracy[method].isna().sum())
+        label = wording.title(method) if method in mine else method
+        series = wording.series(method, evidence.methods) if method in mine else None
+        cells = [
+            Cell(label, series=series, strong=method in mine),
+            Cell(str(by_rank[method]), float(by_rank[method])),
+            Cell(str(by_mean[method]), float(by_mean[method])),
+            *(wording.num(float(summary[m.key][method]), m.digits) for m in METRICS),
+            Cell(str(missing), float(missing)),
+        ]
+        rows.append(tuple(cells))
+    table = Table(
+        f"study-{view.protocol}",
+        columns,
+        tuple(rows),
+        f"The best {TOP} of the pool by Friedman rank, and ours, protocol {view.protocol}",
+        note=_note(evidence, view, pool, len(mine)),
+    )
+    figure = accuracy_rank(
+        f"study-{view.protocol}-accuracy-rank",
+        f"Accuracy against rank in the study's pool, protocol {view.protocol}",
+        f"{wording.plural(len(pool.datasets), 'dataset')}, pool of {len(pool.methods)}. Grey: the study's 60 best-ranked "
+        "classifiers. Up and left is better.",
+        summary,
+        [m for m in ours.columns],
+        shown=60,
+    )
+    blocks: list[Block] = [table, figure]
+    if view.protocol == "published":
+        warning = "Under published, RFM has seen test labels; the study's classifiers have not."
+        blocks.insert(0, Notice((warning,), "warning"))
+    return blocks
+
+
+def _note(evidence: Evidence, view: ProtocolView, pool: Pool, ours: int) -> str:
+    splits = evidence.scores[evidence.scores["dataset"].isin(pool.datasets)].groupby("dataset")["split"].first()
+    drawn = int((splits != "published").sum())
+    parts = [
+        f"Pool: the study's {len(pool.methods) - ours} classifiers and {wording.plural(ours, 'method')} of ours on "
+        f"{wording.plural(len(pool.datasets), 'comparable dataset')}. Missing results (rule of the {pool.rule.name}): "
+        f"{pool.rule.text}. Ours have none missing here. The study's accuracies are its published ones, with one decimal; "
+        "it tuned on the tuning halves, which cover all rows."
+    ]
+    if drawn:
+        parts.append(f"On {drawn} of them our hold-outs were drawn by the harness and are not the study's.")
+    return " ".join(parts)

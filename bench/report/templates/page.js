@@ -1,0 +1,104 @@
+"use strict";
+(() => {
+  const value = (row, column) => {
+    const cell = row.cells[column];
+    const number = cell.dataset.v;
+    return number === undefined ? null : Number(number);
+  };
+  const text = (row, column) => row.cells[column].textContent.trim();
+
+  function sort(table, column, direction) {
+    const body = table.tBodies[0];
+    const rows = [...body.rows];
+    const numeric = rows.some((row) => value(row, column) !== null);
+    rows.sort((a, b) => {
+      if (!numeric) return direction * text(a, column).localeCompare(text(b, column), undefined, { numeric: true });
+      const x = value(a, column), y = value(b, column);
+      if (x === null || y === null) return (x === null) - (y === null);
+      return direction * (x - y);
+    });
+    body.append(...rows);
+  }
+
+  for (const button of document.querySelectorAll("th[aria-sort] button")) {
+    button.addEventListener("click", () => {
+      const head = button.closest("th");
+      const table = button.closest("table");
+      const first = head.classList.contains("n") ? "descending" : "ascending";
+      const other = first === "ascending" ? "descending" : "ascending";
+      const next = head.getAttribute("aria-sort") === first ? other : first;
+      for (const cell of table.tHead.rows[0].cells) {
+        if (cell.hasAttribute("aria-sort")) cell.setAttribute("aria-sort", "none");
+      }
+      head.setAttribute("aria-sort", next);
+      sort(table, head.cellIndex, next === "ascending" ? 1 : -1);
+    });
+  }
+
+  for (const input of document.querySelectorAll("input[data-filter]")) {
+    const scope = document.getElementById(input.dataset.filter);
+    const rows = scope.tBodies ? [...scope.tBodies[0].rows] : [...scope.querySelectorAll("details.dataset")];
+    const words = rows.map((row) => (row.querySelector("summary") || row).textContent.toLowerCase());
+    const shown = input.parentElement.querySelector(".shown");
+    input.addEventListener("input", () => {
+      const wanted = input.value.trim().toLowerCase();
+      let count = 0;
+      rows.forEach((row, i) => {
+        row.hidden = !words[i].includes(wanted);
+        count += row.hidden ? 0 : 1;
+      });
+      shown.textContent = wanted ? `${count} of ${rows.length}` : "";
+    });
+  }
+
+  function save(name, type, content) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([content], { type }));
+    link.download = name;
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+
+  const quoted = (word) => (/[",\n]/.test(word) ? `"${word.replaceAll('"', '""')}"` : word);
+
+  function tableCsv(table) {
+    const lines = [[...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim())];
+    for (const row of table.tBodies[0].rows) {
+      lines.push([...row.cells].map((cell) => (cell.classList.contains("n") ? cell.dataset.v ?? "" : cell.textContent.trim())));
+    }
+    return lines.map((line) => line.map(quoted).join(",")).join("\n") + "\n";
+  }
+
+  function figureSvg(svg) {
+    const copy = svg.cloneNode(true);
+    const style = document.createElementNS("http://www.w3.org/2000/svg", "style");
+    style.textContent = document.getElementById("figure-style").textContent;
+    copy.prepend(style);
+    return new XMLSerializer().serializeToString(copy);
+  }
+
+  for (const button of document.querySelectorAll("button[data-save]")) {
+    button.addEventListener("click", () => {
+      const figure = button.closest("figure");
+      const name = figure.id;
+      if (button.dataset.save === "table") save(`${name}.csv`, "text/csv", tableCsv(figure.querySelector("table")));
+      if (button.dataset.save === "data") save(`${name}.csv`, "text/csv", figure.querySelector(".data").textContent);
+      if (button.dataset.save === "svg") save(`${name}.svg`, "image/svg+xml", figureSvg(figure.querySelector("svg.plot")));
+    });
+  }
+
+  function openTarget() {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target && target.matches("details.dataset")) {
+      target.hidden = false;
+      target.open = true;
+      target.scrollIntoView();
+    }
+  }
+  addEventListener("hashchange", openTarget);
+  openTarget();
+  const contents = document.querySelector(".toc details");
+  if (matchMedia("(max-width: 68rem)").matches) contents.open = false;
+})();

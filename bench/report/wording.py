@@ -1,0 +1,96 @@
+"""How numbers and names are written. One place, so that all tables agree."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from bench.methods import method_names
+from bench.report.blocks import Cell
+
+TITLES = {
+    "rfm": "RFM",
+    "laplace": "Laplace kernel",
+    "ntk": "NTK",
+    "mlp": "MLP",
+    "xgboost": "XGBoost",
+    "random_forest": "Random forest",
+    "svm_rbf": "Gaussian SVM",
+}
+"""Names of methods in reports. A method not listed is shown by its registered name."""
+
+MINUS = "\u2212"
+DASH = "\u2013"
+
+
+def title(method: str) -> str:
+    return TITLES.get(method, method)
+
+
+def series(method: str, methods: list[str] | None = None) -> int:
+    """The method's colour and marker: registered methods keep theirs on every page, others follow."""
+    known = list(method_names())
+    if method in known:
+        return known.index(method)
+    others = sorted(set(methods or [method]) - set(known))
+    return len(known) + others.index(method)
+
+
+def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
+    """``value`` with a true minus sign; a dash for NaN or None."""
+    if value is None or math.isnan(value):
+        return DASH
+    shown = f"{value:+,.{digits}f}" if sign else f"{value:,.{digits}f}"
+    if float(shown.replace(",", "")) == 0:
+        shown = f"{0:.{digits}f}"
+    return shown.replace("-", MINUS)
+
+
+def p_value(p: float) -> str:
+    if math.isnan(p):
+        return DASH
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def seconds(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return DASH
+    if value < 10:
+        return f"{value:.2f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def listing(names: list[str], limit: int = 12) -> str:
+    """Names in a line; past ``limit`` only the first ones and the count."""
+    if len(names) <= limit:
+        return ", ".join(names)
+    return ", ".join(names[:limit]) + f", ... ({len(names)} in all)"
+
+
+def config_text(config: dict[str, Any]) -> str:
+    """A configuration in one line: ``ridge 0.1, unit_norm true``."""
+    parts = []
+    for key, value in config.items():
+        shown = (
+            f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+        )
+        parts.append(f"{key} {shown}")
+    return ", ".join(parts) or "fixed"
+
+
+def slug(name: str) -> str:
+    """``name`` as an anchor or file name: letters, digits, dots and dashes; distinct names can collide."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "x"
+
+
+def num(value: float | None, digits: int = 2, *, sign: bool = False, strong: bool = False, hint: str = "") -> Cell:
+    """A number's cell."""
+    missing = value is None or math.isnan(value)
+    return Cell(number(value, digits, sign=sign), None if missing else value, strong=strong, hint=hint)
