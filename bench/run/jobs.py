@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bench.data.dataset import Dataset, Splits
 from bench.errors import DataInvalid, DataUnavailable
@@ -85,14 +85,17 @@ def default_timeout(expected_seconds: float) -> float:
     return max(3600.0, 20.0 * expected_seconds)
 
 
+AnyEntry = TypeVar("AnyEntry", bound=TableEntry)
+
+
 def expand_jobs(
-    entries: Iterable[TableEntry],
+    entries: Iterable[AnyEntry],
     methods: Sequence[NamedMethod],
     protocol: str,
     seed: int,
     *,
     source: str,
-    load: Callable[[TableEntry], Dataset],
+    load: Callable[[AnyEntry], Dataset],
     splits_for: Callable[[Dataset, int], Splits],
     timeout: float | None = None,
 ) -> Plan:

@@ -33,7 +33,7 @@ class MessageReader:
         while len(self._buffer) >= _LENGTH:
             size = int.from_bytes(self._buffer[:_LENGTH], "little")
             if size > MAX_MESSAGE_BYTES:
-                raise BrokenMessage(f"a message of {size} bytes was announced")
+                raise BrokenMessage(f"the length {size} of a message")
             if len(self._buffer) < _LENGTH + size:
                 break
             text = bytes(self._buffer[_LENGTH : _LENGTH + size])

@@ -29,7 +29,7 @@ TICK_SECONDS = 0.1
 """How often clock and memory are looked at; an allocation at 4 GB/s overshoots its allowance by 0.4 GB at most."""
 
 OUTPUT_LIMIT_BYTES = 64 << 20
-_GOODBYE_SECONDS = 5.0
+_GOODBYE_SECONDS = 2.0
 _NURSERY_ATTEMPTS = 3
 _MB = 1e6
 

@@ -40,9 +40,13 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def tree_bytes(pid: int) -> int:
-    """:func:`anonymous_bytes` of a process and all its descendants together."""
-    return anonymous_bytes(pid) + sum(anonymous_bytes(child) for child in descendants(pid))
+def proportional_bytes(pid: int) -> int:
+    """Resident memory of its own, with pages shared after a fork counted in parts: sums up over a family."""
+    try:
+        lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("Pss_Anon:")), 0)
 
 
 def threads(pid: int) -> list[Path]:

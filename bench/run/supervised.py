@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.run.jobs import Task
 from bench.run.messages import BrokenMessage, MessageReader, encode
-from bench.run.processes import anonymous_bytes, tree_bytes
+from bench.run.processes import anonymous_bytes, descendants, proportional_bytes
 from bench.run.provenance import machine
 from bench.run.result import HoldoutResult, JobResult, Status
 from bench.run.tables import anonymous_file
@@ -98,7 +98,11 @@ class Worker:
         """Bytes used now beyond the idle worker, by it and what it forked."""
         if not self.pid:
             return 0
-        use = max(0, tree_bytes(self.pid) - self.idle_bytes)
+        family = descendants(self.pid)
+        if family:  # what it forked shares most pages with it; the exact reading costs a millisecond or more
+            use = sum(proportional_bytes(pid) for pid in (self.pid, *family))
+        else:
+            use = max(0, anonymous_bytes(self.pid) - self.idle_bytes)
         self.peak_bytes = max(self.peak_bytes, use)
         return use
 

@@ -11,6 +11,7 @@ from bench.run.result import Status
 
 TAIL_BYTES = 4000
 TAIL_LINES = 30
+_LINE_CHARACTERS = 240
 
 # Terminal control sequences and other control characters a job may print; tabs and line ends stay.
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -51,5 +52,5 @@ def output_tail(descriptor: int) -> str:
     """The last lines in an output file, whatever bytes they are made of, as printable text."""
     size = os.fstat(descriptor).st_size
     text = os.pread(descriptor, TAIL_BYTES, max(0, size - TAIL_BYTES)).decode(errors="replace")
-    lines = [_CONTROL.sub("", line).rstrip() for line in re.split(r"\r\n|\r|\n", text)]
+    lines = [_CONTROL.sub("", line).rstrip()[:_LINE_CHARACTERS] for line in re.split(r"\r\n|\r|\n", text)]
     return "\n".join(lines[-TAIL_LINES:]).strip()

@@ -8,12 +8,16 @@ import fcntl
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
 from bench.errors import StoreError
 
 LOCK_NAME = "lock"
+
+_ATTEMPTS = 5
+_PAUSE_SECONDS = 0.05
 
 
 class FolderLock:
@@ -27,7 +31,7 @@ class FolderLock:
         except OSError as error:
             raise StoreError(f"run folder {folder} cannot be written to: {error.strerror}") from error
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except OSError as error:
             os.close(self._descriptor)
             if not isinstance(error, BlockingIOError):
@@ -44,6 +48,15 @@ class FolderLock:
         with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, json.dumps(about).encode(), 0)
+
+    def _take(self) -> None:
+        for _ in range(_ATTEMPTS - 1):  # `bench status` may be looking just now
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                time.sleep(_PAUSE_SECONDS)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def release(self) -> None:
         """Give the folder back."""

@@ -24,7 +24,7 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open or create. Raises :class:`StoreError` if the folder is unwritable or in use, or the store is not ours."""
+        """Open or create. Raises :class:`StoreError`: the folder is unwritable or in use, or the store is not ours."""
         self.folder = folder
         self.path = folder / STORE_NAME
         try:

@@ -1,0 +1,74 @@
+"""The words at the end of a run: what was done, what failed and why, and the first numbers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from bench.run.progress import clock
+from bench.run.result import JobResult, RunRecord
+from bench.run.runner import Outcome
+
+_REASONS_SHOWN = 5
+
+
+def headline(record: RunRecord, outcome: Outcome, folder: Path) -> str:
+    """Several lines: counts, failures by reason, accuracy per method over the tables all methods share, what next."""
+    planned = {job.id for job in record.planned}
+    results = [r for r in record.results if r.job.id in planned]
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(outcome.statuses.items()))
+    lines = [
+        f"{len(planned)} jobs: {counts or 'none done'}"
+        + (f", {outcome.undone} left undone" if outcome.undone else "")
+        + f" ({outcome.already} from before) in {clock(outcome.seconds)}"
+    ]
+    lines += failures(results)
+    lines += accuracy_table(results)
+    lines.append(f"results: {folder} (scores.csv, summary.csv)")
+    if outcome.undone:
+        lines.append("to go on: run the same command again")
+    elif any(r.status in ("error", "timeout", "oom") for r in results):
+        lines.append("to try the failed jobs again: the same command with --retry-failed")
+    lines.append(f"report: python -m bench report {folder}")
+    return "\n".join(lines)
+
+
+def failures(results: list[JobResult]) -> list[str]:
+    """One line per status and reason, the most frequent first, with the jobs it struck."""
+    struck: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for r in results:
+        if r.status != "ok":
+            struck[r.status, r.reason].append(f"{r.job.dataset}/{r.job.method}")
+    ranked = sorted(struck.items(), key=lambda item: (-len(item[1]), item[0]))
+    lines = []
+    for (status, reason), jobs in ranked[:_REASONS_SHOWN]:
+        named = ", ".join(jobs[:3]) + (f" and {len(jobs) - 3} more" if len(jobs) > 3 else "")
+        lines.append(f"  {status}: {named}: {reason}")
+    if len(ranked) > _REASONS_SHOWN:
+        rest = sum(len(jobs) for _, jobs in ranked[_REASONS_SHOWN:])
+        lines.append(f"  and {rest} more failures for {len(ranked) - _REASONS_SHOWN} other reasons")
+    return lines
+
+
+def accuracy_table(results: list[JobResult]) -> list[str]:
+    """Mean test accuracy and CPU seconds per method, on the tables where every method has a result."""
+    scores: dict[str, dict[str, float]] = defaultdict(dict)
+    seconds: dict[str, float] = defaultdict(float)
+    for r in results:
+        seconds[r.job.method] += r.cpu_seconds
+        if r.status == "ok":
+            scores[r.job.method][r.job.dataset] = sum(h.accuracy for h in r.holdouts) / len(r.holdouts)
+    shared = set.intersection(*(set(tables) for tables in scores.values())) if scores else set()
+    if not shared or len(scores) < len(seconds):
+        shown = {method: set(tables) for method, tables in scores.items()}
+        note = "mean accuracy, each method over its own tables (none is shared by all)"
+    else:
+        shown = dict.fromkeys(scores, shared)
+        note = f"mean accuracy over the {len(shared)} tables that all {len(scores)} methods have"
+    if not scores:
+        return []
+    means = {m: sum(scores[m][t] for t in tables) / len(tables) for m, tables in shown.items()}
+    return [f"{results[0].job.protocol}: {note}"] + [
+        f"  {method:<16} {means[method]:6.2f} %  {len(shown[method]):>4} tables  {seconds[method]:>9.1f} CPU-s"
+        for method in sorted(means, key=lambda m: -means[m])
+    ]

@@ -1,0 +1,191 @@
+"""``bench run``: run methods on tables under a protocol, into a folder that resumes."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+import re
+import sys
+from pathlib import Path
+
+from bench.errors import UsageError, unknown_name
+from bench.run.jobs import NamedMethod, Plan
+from bench.run.resources import available_cores, default_memory_budget
+
+EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+ENGINES = ("local", "dask")
+DEFAULT_FOLDER = "results"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``bench run``."""
+    parser.add_argument("--subset", required=True, help="a subset's name, or dataset names separated by commas")
+    parser.add_argument("--methods", help="method names separated by commas (default: all registered)")
+    parser.add_argument("--protocol", default="clean", help="clean, clean-cv, relearn or published (default: clean)")
+    parser.add_argument(
+        "--archive", metavar="PATH_OR_URL", help="take all tables from this copy of the study's archive"
+    )
+    parser.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: results/<subset>-<protocol>)")
+    parser.add_argument("--jobs", metavar="N", help="jobs at a time (default: one per core)")
+    parser.add_argument(
+        "--memory-gb", metavar="G", help="memory for all jobs together (default: 80 %% of what is free)"
+    )
+    parser.add_argument("--timeout", metavar="SECONDS", help="per job (default: an hour, or 20 x the expected time)")
+    parser.add_argument("--engine", default="local", help="local (default) or dask")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="Dask scheduler (default: a local cluster)")
+    parser.add_argument("--seed", default="0", help="of everything that is drawn (default: 0)")
+    parser.add_argument("--retry-failed", action="store_true", help="run failed jobs again")
+    parser.add_argument("--dry-run", action="store_true", help="list the jobs with memory and time estimates, run none")
+    parser.add_argument("--json", action="store_true", help="one JSON event a line on standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out ``bench run``; see :func:`bench.cli.main` for the exit codes (130 if interrupted)."""
+    from bench.data.registry import load_registry
+    from bench.data.sources import resolve_source
+    from bench.data.splits import splits_for
+    from bench.run.jobs import expand_jobs
+    from bench.run.protocols import PROTOCOLS
+
+    if args.protocol not in PROTOCOLS:
+        raise unknown_name("protocol", args.protocol, PROTOCOLS)
+    if args.engine not in ENGINES:
+        raise unknown_name("engine", args.engine, ENGINES)
+    if args.scheduler and args.engine != "dask":
+        raise UsageError("--scheduler is for --engine dask")
+    size = _whole("--jobs", args.jobs, at_least=1, default=available_cores())
+    seed = _whole("--seed", args.seed, at_least=0, default=0)
+    timeout = _positive("--timeout", args.timeout)
+    memory_gb = _positive("--memory-gb", args.memory_gb)
+    memory_bytes = default_memory_budget() if memory_gb is None else int(memory_gb * 1e9)
+    methods = named_methods(args.methods)
+    registry = load_registry()
+    entries = registry.select(args.subset)
+    source = resolve_source(registry, entries, args.archive)
+    folder = args.run or default_folder(args.subset, args.protocol, seed)
+    plan = expand_jobs(
+        entries,
+        methods,
+        args.protocol,
+        seed,
+        source=source.name,
+        load=source.load,
+        splits_for=splits_for,
+        timeout=timeout,
+    )
+    if args.dry_run:
+        return _dry_run(plan, folder, size, memory_bytes, retry_failed=args.retry_failed)
+    return _run(args, plan, methods, folder, size=size, memory_bytes=memory_bytes, seed=seed)
+
+
+def _run(
+    args: argparse.Namespace,
+    plan: Plan,
+    methods: list[NamedMethod],
+    folder: Path,
+    *,
+    size: int,
+    memory_bytes: int,
+    seed: int,
+) -> int:
+    from bench.cli.headline import headline
+    from bench.export import export_run
+    from bench.run.engines import open_engine
+    from bench.run.runlog import observers
+    from bench.run.provenance import invocation
+    from bench.run.runner import execute
+    from bench.store import Store, read_run
+
+    with Store(folder) as store:
+        watching = observers(folder, json_events=args.json)
+        try:
+            with open_engine(args.engine, args.scheduler, size, memory_bytes, methods) as engine:
+                outcome = execute(plan, store, engine, invocation(seed, size), watching, retry_failed=args.retry_failed)
+        finally:
+            for observer in watching:
+                observer.close()
+        export_run(folder)
+        print(headline(read_run(folder), outcome, folder), file=sys.stderr if args.json else sys.stdout)
+    if outcome.interrupted and outcome.undone:
+        return EXIT_INTERRUPTED
+    return EXIT_OK if outcome.all_ok else EXIT_FAILED
+
+
+def named_methods(words: str | None) -> list[NamedMethod]:
+    """The methods of ``--methods``, in the order given. Raises :class:`UsageError`."""
+    from bench.methods import get_method, method_names
+
+    specs = list(method_names()) if words is None else [word.strip() for word in words.split(",") if word.strip()]
+    if not specs:
+        raise UsageError("--methods names no method")
+    methods = [NamedMethod(spec, get_method(spec)) for spec in dict.fromkeys(specs)]
+    names = [m.method.name for m in methods]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"--methods: two methods are both named {', '.join(twice)}")
+    return methods
+
+
+def default_folder(subset: str, protocol: str, seed: int) -> Path:
+    """``results/<subset>-<protocol>``; a list of names is shortened, another seed than 0 is part of the name."""
+    names = [word.strip() for word in subset.split(",") if word.strip()]
+    label = names[0] if names else "none"
+    if len(names) > 1:
+        digest = hashlib.sha256(",".join(names).encode()).hexdigest()[:8]
+        label = f"{label}+{len(names) - 1}-{digest}"
+    label = re.sub(r"[^A-Za-z0-9_.+-]", "_", label)
+    return Path(DEFAULT_FOLDER) / (f"{label}-{protocol}" + (f"-seed{seed}" if seed else ""))
+
+
+def _dry_run(plan: Plan, folder: Path, size: int, memory_bytes: int, *, retry_failed: bool) -> int:
+    from bench.run.progress import clock
+    from bench.run.runner import left_to_do
+    from bench.store import STORE_NAME, read_run
+
+    known = {r.job.id: r.status for r in read_run(folder).results} if (folder / STORE_NAME).exists() else {}
+    todo = left_to_do(plan.tasks, known, retry_failed=retry_failed)
+    print(f"{'dataset':<32} {'method':<14} {'rows':>7} {'memory MB':>10} {'seconds':>9}  note")
+    for task in todo:
+        job = task.job
+        note = (
+            "too large: will be skipped" if task.estimated_bytes > memory_bytes else "all cores" if task.large else ""
+        )
+        print(
+            f"{job.dataset:<32} {job.method:<14} {job.rows:>7} {task.estimated_bytes / 1e6:>10,.0f} "
+            f"{task.expected_seconds:>9,.1f}  {note}".rstrip()
+        )
+    for result in plan.settled:
+        print(f"{result.job.dataset:<32} {result.job.method:<14} {'':>7} {'':>10} {'':>9}  {result.reason}")
+    seconds = sum(t.expected_seconds for t in todo)
+    longest = max((t.expected_seconds for t in todo), default=0.0)
+    print(
+        f"{len(todo)} jobs to run, {len(plan.tasks) - len(todo)} done before, {len(plan.settled)} cannot be tried; "
+        f"about {clock(seconds)} of CPU time, {clock(max(longest, seconds / size))} with {size} at a time; "
+        f"memory budget {memory_bytes / 1e6:,.0f} MB; nothing was run"
+    )
+    return EXIT_OK
+
+
+def _whole(flag: str, text: str | None, *, at_least: int, default: int) -> int:
+    if text is None:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        value = at_least - 1
+    if value < at_least:
+        raise UsageError(f"{flag} {text}: must be a whole number of at least {at_least}")
+    return value
+
+
+def _positive(flag: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise UsageError(f"{flag} {text}: must be a number above 0")
+    return value

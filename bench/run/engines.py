@@ -1,0 +1,30 @@
+"""Choosing what runs the jobs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from bench.run.identity import imported_modules
+from bench.run.jobs import NamedMethod
+from bench.run.pool import Pool
+from bench.run.resources import available_cores
+from bench.run.runner import Engine
+
+
+@contextlib.contextmanager
+def open_engine(
+    name: str, scheduler: str | None, size: int, memory_bytes: int, methods: Sequence[NamedMethod]
+) -> Iterator[Engine]:
+    """The engine called ``name``, closed at the end. Its processes start with the first job only."""
+    with Pool(size, memory_bytes, available_cores(), preload_for(methods)) as pool:
+        yield pool
+
+
+def preload_for(methods: Sequence[NamedMethod]) -> list[str]:
+    """Modules that workers should have loaded before they are forked: the methods' own and all they import."""
+    modules: dict[str, None] = {}
+    for named in methods:
+        modules.update(dict.fromkeys(imported_modules(named.method)))
+        modules[type(named.method).__module__] = None
+    return list(modules)

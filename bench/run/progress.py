@@ -1,0 +1,210 @@
+"""What a person, a log file or a program sees of a run while it goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import time
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TextIO
+
+from bench.run.eta import Eta
+from bench.run.jobs import Task
+from bench.run.result import JobResult
+
+_REDRAW_SECONDS = 0.2
+_PLAIN_SECONDS = 30.0
+_PLAIN_PAUSE_SECONDS = 2.0
+
+
+@dataclass
+class Standing:
+    """Where a run stands. ``finished`` counts this invocation's jobs of any status, ``already`` those found done."""
+
+    total: int
+    already: int
+    eta: Eta
+    finished: int = 0
+    failed: int = 0
+    skipped: int = 0
+    running: dict[str, tuple[Task, float]] = field(default_factory=dict)
+    """Job id: the job and the monotonic time it started."""
+
+    def start(self, task: Task) -> None:
+        """A job has begun."""
+        self.running[task.job.id] = (task, time.monotonic())
+
+    def finish(self, result: JobResult) -> None:
+        """A job has its result."""
+        self.running.pop(result.job.id, None)
+        self.eta.finished(
+            result.job.id, result.job.method, result.job_seconds, tried=result.status not in ("skipped", "error")
+        )
+        self.finished += 1
+        self.failed += result.status not in ("ok", "skipped")
+        self.skipped += result.status == "skipped"
+
+    @property
+    def done(self) -> int:
+        """Jobs with a result, in this invocation or before."""
+        return self.already + self.finished
+
+    def line(self) -> str:
+        """``12/90 done, 1 failed; running: letter/rfm 2:10, wine/mlp 0:03; about 4:10 left``."""
+        parts = [f"{self.done}/{self.total} done"]
+        for count, word in ((self.failed, "failed"), (self.skipped, "skipped")):
+            if count:
+                parts[0] += f", {count} {word}"
+        now = time.monotonic()
+        if self.running:
+            names = [f"{t.job.dataset}/{t.job.method} {clock(now - at)}" for t, at in self.running.values()]
+            parts.append("running: " + ", ".join(names))
+        if self.done < self.total:
+            parts.append(f"about {clock(self.eta.remaining_seconds())} left")
+        return "; ".join(parts)
+
+
+class Observer(Protocol):
+    """Is told of everything that happens in a run."""
+
+    def started(self, standing: Standing, task: Task) -> None:
+        """A job has begun."""
+
+    def finished(self, standing: Standing, result: JobResult) -> None:
+        """A job has its result, and the result is stored."""
+
+    def tick(self, standing: Standing) -> None:
+        """Time has passed."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+
+class LiveLine:
+    """One line on a terminal, redrawn in place; failures stay above it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._drawn = -_REDRAW_SECONDS
+
+    def started(self, standing: Standing, task: Task) -> None:
+        self.tick(standing)
+
+    def finished(self, standing: Standing, result: JobResult) -> None:
+        if result.status != "ok":
+            self.note(describe(result))
+        self.tick(standing)
+
+    def tick(self, standing: Standing) -> None:
+        now = time.monotonic()
+        if now - self._drawn < _REDRAW_SECONDS:
+            return
+        self._drawn = now
+        width = shutil.get_terminal_size().columns - 1
+        line = standing.line()
+        self._write("\r\x1b[K" + (line if len(line) <= width else line[: width - 1] + "…"))
+
+    def note(self, text: str) -> None:
+        self._write(f"\r\x1b[K{text}\n")
+        self._drawn = -_REDRAW_SECONDS
+
+    def close(self) -> None:
+        self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+class PlainLines:
+    """For a pipe or a batch log: failures at once, and a line of standing every half minute and at each tenth."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._said = time.monotonic()
+        self._tenth = 0
+
+    def started(self, standing: Standing, task: Task) -> None:
+        pass
+
+    def finished(self, standing: Standing, result: JobResult) -> None:
+        if result.status != "ok":
+            self.note(describe(result))
+        self.tick(standing)
+
+    def tick(self, standing: Standing) -> None:
+        tenth = 10 * standing.done // max(1, standing.total)
+        now = time.monotonic()
+        silence = now - self._said
+        if silence >= _PLAIN_SECONDS or (tenth > self._tenth and silence >= _PLAIN_PAUSE_SECONDS):
+            self._tenth, self._said = tenth, now
+            self.note(standing.line())
+
+    def note(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class JsonEvents:
+    """One JSON object a line, for programs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def started(self, standing: Standing, task: Task) -> None:
+        self._emit(event="started", job=dataclasses.asdict(task.job))
+
+    def finished(self, standing: Standing, result: JobResult) -> None:
+        accuracies = [h.accuracy for h in result.holdouts]
+        self._emit(
+            event="finished",
+            job=dataclasses.asdict(result.job),
+            status=result.status,
+            reason=result.reason,
+            accuracy=sum(accuracies) / len(accuracies) if accuracies else None,
+            job_seconds=result.job_seconds,
+            cpu_seconds=result.cpu_seconds,
+            done=standing.done,
+            failed=standing.failed,
+            skipped=standing.skipped,
+            total=standing.total,
+            eta_seconds=standing.eta.remaining_seconds(),
+        )
+
+    def tick(self, standing: Standing) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        self._emit(event="note", text=text)
+
+    def close(self) -> None:
+        pass
+
+    def _emit(self, **event: Any) -> None:
+        print(json.dumps(event), file=self._stream, flush=True)
+
+
+def name(job: Any) -> str:
+    """``dataset/method (protocol)``."""
+    return f"{job.dataset}/{job.method} ({job.protocol})"
+
+
+def describe(result: JobResult) -> str:
+    """One line on a finished job."""
+    if result.status == "ok":
+        accuracy = sum(h.accuracy for h in result.holdouts) / max(1, len(result.holdouts))
+        return f"ok {name(result.job)}: {accuracy:.2f} % in {result.job_seconds:.2f} s"
+    return f"{result.status} {name(result.job)}: {result.reason}"
+
+
+def clock(seconds: float) -> str:
+    """``m:ss`` or ``h:mm:ss``."""
+    minutes, rest = divmod(round(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,116 @@
+"""A run: what is planned, minus what is done, goes through an engine into the store."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bench.run.eta import Eta
+from bench.run.interrupt import Interrupt
+from bench.run.jobs import Plan, Task
+from bench.run.pool import Event, Started, StopFlag
+from bench.run.progress import Observer, Standing
+from bench.run.result import JobResult, Status
+from bench.store import Store
+
+
+class Engine(Protocol):
+    """What runs tasks and streams events: the local pool, or a cluster."""
+
+    size: int
+    """How many jobs it runs at once, as far as is known."""
+
+    def stream(self, tasks: Sequence[Task], stop: StopFlag) -> Iterator[Event]:
+        """Run ``tasks``; yield what happens. See :meth:`bench.run.pool.Pool.stream`."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an invocation came to. ``statuses`` counts all planned jobs, those done before included."""
+
+    statuses: Counter[Status] = field(default_factory=Counter)
+    already: int = 0
+    undone: int = 0
+    interrupted: bool = False
+    seconds: float = 0.0
+
+    @property
+    def all_ok(self) -> bool:
+        """Whether every planned job has an ``ok`` result."""
+        return not self.undone and set(self.statuses) <= {"ok"}
+
+
+def left_to_do(tasks: Sequence[Task], known: dict[str, Status], *, retry_failed: bool) -> list[Task]:
+    """The tasks without a result that counts: ``skipped`` is decided anew, failures are if ``retry_failed``."""
+    counts = {"ok"} if retry_failed else {"ok", "error", "timeout", "oom"}
+    return [t for t in tasks if known.get(t.job.id) not in counts]
+
+
+def execute(
+    plan: Plan,
+    store: Store,
+    engine: Engine,
+    provenance: dict[str, Any],
+    observers: Sequence[Observer] = (),
+    *,
+    retry_failed: bool = False,
+) -> Outcome:
+    """Run what ``plan`` holds and ``store`` does not; every result is on disk before the next event is looked at.
+
+    Raises :class:`StoreError` if the store cannot be written to: what it held stays whole, jobs in flight are lost.
+    """
+    began = time.monotonic()
+    known = store.begin(plan.jobs, provenance)
+    todo = left_to_do(plan.tasks, known, retry_failed=retry_failed)
+    outstanding = {t.job.id for t in todo}
+    settled = {r.job.id for r in plan.settled}
+    statuses = Counter(known[job.id] for job in plan.jobs if job.id in known and job.id not in outstanding | settled)
+    already = statuses.total()
+    standing = Standing(
+        total=len(plan.jobs),
+        already=already,
+        failed=already - statuses["ok"] - statuses["skipped"],
+        eta=Eta(todo, min(engine.size, max(1, len(todo)))),
+    )
+    with Interrupt() as interrupt:
+        announced = False
+        for event in _events(plan.settled, engine, todo, interrupt):
+            if isinstance(event, Started):
+                standing.start(event.task)
+                for observer in observers:
+                    observer.started(standing, event.task)
+            elif isinstance(event, JobResult):
+                store.record(event)
+                standing.finish(event)
+                statuses[event.status] += 1
+                for observer in observers:
+                    observer.finished(standing, event)
+            else:
+                for observer in observers:
+                    observer.tick(standing)
+            if interrupt.draining and not announced:
+                announced = True
+                waiting = len(standing.running)
+                for observer in observers:
+                    observer.note(
+                        f"stopping: {waiting} jobs in flight will finish and be stored (Ctrl-C again to stop now)"
+                        if not interrupt.now
+                        else "stopping now"
+                    )
+    undone = len(plan.jobs) - statuses.total()
+    return Outcome(
+        statuses=statuses,
+        already=already,
+        undone=undone,
+        interrupted=interrupt.draining,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _events(settled: Sequence[JobResult], engine: Engine, todo: Sequence[Task], stop: StopFlag) -> Iterator[Event]:
+    yield from settled
+    if todo:
+        yield from engine.stream(todo, stop)

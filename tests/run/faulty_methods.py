@@ -1,0 +1,222 @@
+"""Plug-in methods for the runner's tests: a quick honest one, and one for every way to misbehave."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bench.data.dataset import IntArray
+from bench.methods.base import Choice, Fold, Method, Path, Prediction, Session, validation_figures
+
+
+class CentroidSession(Session):
+    """Nearest class mean with shrunken means; deterministic and done in well under a millisecond."""
+
+    def tune(self, folds: Sequence[Fold]) -> list[Path]:
+        paths = []
+        for shrink in (0.0, 0.5):
+            figures = [
+                validation_figures(
+                    self._scores(shrink, fold.fit, fold.validation), self.task.y[fold.validation], self.task.n_classes
+                )
+                for fold in folds
+            ]
+            accuracy, error = np.array(figures).T
+            paths.append(Path({"shrink": shrink}, (0,), accuracy[:, None], error[:, None]))
+        return paths
+
+    def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
+        # A draw from the global generator: it must not depend on the jobs that the worker ran before.
+        return Prediction(self._scores(choice.config["shrink"], train, test), {"drawn": float(np.random.rand())})  # noqa: NPY002
+
+    def _scores(self, shrink: float, train: IntArray, test: IntArray) -> np.ndarray:
+        X, y = self.task.X, self.task.y
+        means = np.array(
+            [X[train][y[train] == k].mean(axis=0) if np.any(y[train] == k) else X[train].mean(axis=0)
+             for k in range(self.task.n_classes)]
+        )  # fmt: skip
+        means = (1 - shrink) * means + shrink * X[train].mean(axis=0)
+        return -np.linalg.norm(X[test][:, None, :] - means[None], axis=2)
+
+
+class Centroid(Method):
+    name: ClassVar[str] = "centroid"
+    title: ClassVar[str] = "Nearest centroid"
+    session_class: ClassVar[type[Session]] = CentroidSession
+    estimate: ClassVar[int] = 1 << 20
+
+    def configurations(self) -> list[dict[str, Any]]:
+        return [{"shrink": 0.0}, {"shrink": 0.5}]
+
+    def peak_bytes(self, n: int, d: int, c: int) -> int:
+        return self.estimate
+
+    def work(self, n: int, d: int, c: int) -> float:
+        return 0.01
+
+    def session(self, task: Any) -> Session:
+        return self.session_class(task)
+
+
+class Shrunken(Centroid):
+    name = "shrunken"
+
+    def configurations(self) -> list[dict[str, Any]]:
+        return [{"shrink": 0.5}, {"shrink": 0.0}]
+
+
+class SlowSession(CentroidSession):
+    def tune(self, folds: Sequence[Fold]) -> list[Path]:
+        time.sleep(0.05)
+        return super().tune(folds)
+
+
+class Slow(Centroid):
+    """Long enough (0.2 s a job) to be killed in the middle."""
+
+    name = "slow"
+    session_class = SlowSession
+
+
+def misbehaving(label: str, act: Any, estimate_bytes: int = 1 << 20) -> type[Centroid]:
+    """A method that does ``act(session)`` in the middle of its first tuning, and goes on if that returns."""
+
+    class Misbehaving(CentroidSession):
+        def tune(self, folds: Sequence[Fold]) -> list[Path]:
+            act(self)
+            return super().tune(folds)
+
+    return type(label, (Centroid,), {"name": label, "session_class": Misbehaving, "estimate": estimate_bytes})
+
+
+class Unpicklable(Exception):
+    """Cannot be pickled, nor even be shown."""
+
+    def __init__(self) -> None:
+        super().__init__(threading.Lock())
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    def __reduce__(self) -> Any:
+        raise TypeError("not to be pickled")
+
+
+def _segfault(session: Session) -> None:
+    print("about to crash", flush=True)
+    ctypes.string_at(0)
+
+
+def _allocate(session: Session) -> None:
+    held = []
+    while True:
+        held.append(np.ones(8 << 20))  # 64 MiB, touched
+        time.sleep(0.01)
+
+
+def _allocate_in_child(session: Session) -> None:
+    if os.fork() == 0:
+        _allocate(session)
+    os.wait()
+
+
+def _huge_array(session: Session) -> None:
+    np.ones(1 << 40)
+
+
+def _raise_unpicklable(session: Session) -> None:
+    raise Unpicklable
+
+
+def _raise_exit(session: Session) -> None:
+    sys.exit("going away")
+
+
+def _binary_junk(session: Session) -> None:
+    os.write(1, bytes(range(256)) * 40)
+    sys.stdout.buffer.write(b"\xff\xfe\x00\x1b[2J junk \n")
+    sys.stdout.flush()
+
+
+def _junk_then_fail(session: Session) -> None:
+    _binary_junk(session)
+    raise ValueError("after the junk")
+
+
+def _print_without_end(session: Session) -> None:
+    block = "x" * (1 << 20)
+    while True:
+        print(block)
+
+
+def _fork_children(session: Session) -> None:
+    for detach in (False, True):
+        if os.fork() == 0:
+            if detach:
+                os.setsid()
+            time.sleep(600)
+            os._exit(0)
+
+
+def _fork_and_both_return(session: Session) -> None:
+    os.fork()
+
+
+def _leak_threads(session: Session) -> None:
+    for _ in range(5):
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+
+
+def _close_everything(session: Session) -> None:
+    os.closerange(3, 256)
+    time.sleep(600)
+
+
+def _write_junk_to_harness(session: Session) -> None:
+    for descriptor in range(3, 64):
+        try:
+            os.write(descriptor, b"\xff" * 64)
+        except OSError:
+            continue
+    time.sleep(600)
+
+
+def _scribble(session: Session) -> None:
+    session.task.X[:] = 0.0
+    session.task.y[:] = 0
+
+
+def _unstorable(session: Session) -> None:
+    session.predict = lambda *a, **k: Prediction(  # type: ignore[method-assign]
+        np.zeros((len(a[2]), session.task.n_classes)), {"handle": object()}
+    )
+
+
+Segfault = misbehaving("segfault", _segfault)
+Exit3 = misbehaving("exit3", lambda _: os._exit(3))
+KilledOutside = misbehaving("killed-outside", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+Allocates = misbehaving("allocates", _allocate)
+ChildAllocates = misbehaving("child-allocates", _allocate_in_child)
+HugeArray = misbehaving("huge-array", _huge_array)
+Sleeps = misbehaving("sleeps", lambda _: time.sleep(600))
+RaisesUnpicklable = misbehaving("raises-unpicklable", _raise_unpicklable)
+RaisesExit = misbehaving("raises-exit", _raise_exit)
+Junk = misbehaving("junk", _binary_junk)
+JunkThenFails = misbehaving("junk-then-fails", _junk_then_fail)
+PrintsWithoutEnd = misbehaving("prints-without-end", _print_without_end)
+ForksChildren = misbehaving("forks-children", _fork_children)
+ForksAndReturns = misbehaving("forks-and-returns", _fork_and_both_return)
+LeaksThreads = misbehaving("leaks-threads", _leak_threads)
+ClosesEverything = misbehaving("closes-everything", _close_everything)
+WritesToHarness = misbehaving("writes-to-harness", _write_junk_to_harness)
+Scribbles = misbehaving("scribbles", _scribble)
+Unstorable = misbehaving("unstorable", _unstorable)
+TooLarge = misbehaving("too-large", lambda _: None, estimate_bytes=1 << 50)
