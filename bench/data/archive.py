@@ -39,7 +39,9 @@ class ArchiveSource:
 
     def __init__(self, location: str, registry: Registry, *, offline: bool = False) -> None:
         self.location = location
+        self._origin = location
         self._offline = offline
+        self._set: FileSet | None = None
         self._wanted = frozenset(
             f"{entry.archive.folder}/{file}" for entry in registry.entries.values() for file in file_names(entry)
         )
@@ -51,11 +53,17 @@ class ArchiveSource:
         if found is None:
             return None
         source = cls(found[1], registry)
-        source.__dict__["_files"] = _set_files(FileSet(found[0]))
+        source._set = FileSet(found[0])
+        source.location = f"{found[1]} (cached)"
         return source
 
+    def open(self) -> ArchiveSource:
+        """Find the files now rather than at the first table. Raises :class:`SourceError` if that cannot be done."""
+        _ = self._files
+        return self
+
     def has(self, entry: Entry) -> bool:
-        """Whether the files of ``entry`` are there. Raises :class:`SourceError` if the archive is unusable."""
+        """Whether the files of ``entry`` are there."""
         return all(f"{entry.archive.folder}/{file}" in self._files for file in file_names(entry))
 
     def load(self, entry: Entry) -> Dataset:
@@ -91,16 +99,17 @@ class ArchiveSource:
         # tables that the study left as they were.
         return Dataset(entry.name, X, y, entry.classes, self.name, standardised=True, published=splits, notes=notes)
 
-    def keep(self) -> int:
-        """Copy the files into the cache, where :meth:`fetched` finds them; returns how many. Raises SourceError."""
+    def keep(self) -> Path:
+        """Have the files in the cache, where :meth:`fetched` finds them; returns the folder. Raises SourceError."""
         files = self._files
-        names = sorted(files)
-        digest = hashlib.sha256()
-        for name in names:
-            digest.update(name.encode() + hashlib.sha256(files[name]()).digest())
-        kept = FileSet(sets_folder() / digest.hexdigest()[:32], lambda: ((name, files[name]()) for name in names))
-        remember(FETCHED, kept.folder, self.location)
-        return len(names)
+        if self._set is None:
+            digest = hashlib.sha256()
+            for name in sorted(files):
+                digest.update(name.encode() + hashlib.sha256(files[name]()).digest())
+            folder = sets_folder() / digest.hexdigest()[:32]
+            self._set = FileSet(folder, lambda: ((name, files[name]()) for name in sorted(files)))
+        remember(FETCHED, self._set.folder, self._origin)
+        return self._set.folder
 
     def forget(self) -> None:
         """If this is a URL, have it downloaded anew next time."""
@@ -108,16 +117,17 @@ class ArchiveSource:
 
     @cached_property
     def _files(self) -> Files:
-        if is_url(self.location):
-            files = _set_files(self._from_url())
+        path = Path(self.location).expanduser()
+        if self._set is None and is_url(self.location):
+            self._set = self._from_url()
+        elif self._set is None and path.is_file():
+            self._set = self._from_tar(path)
+        if self._set is not None:
+            files: Files = {name: partial(self._set.read, name) for name in self._set.checksums}
+        elif path.is_dir():
+            files = _folder_files(path, self._wanted)
         else:
-            path = Path(self.location).expanduser()
-            if path.is_dir():
-                files = _folder_files(path, self._wanted)
-            elif path.is_file():
-                files = _set_files(self._from_tar(path))
-            else:
-                raise SourceError(f"no archive at {path}: neither a folder nor a file")
+            raise SourceError(f"no archive at {path}: neither a folder nor a file")
         if not files:
             raise SourceError(
                 f"{self.location}: none of the registry's tables in it; expected the layout "
@@ -159,10 +169,6 @@ class ArchiveSource:
 def file_names(entry: Entry) -> tuple[str, str, str]:
     """(table, tuning halves, hold-outs) of ``entry`` in its folder of the archive."""
     return entry.archive.table, TUNING_FILE, HOLDOUTS_FILE
-
-
-def _set_files(files: FileSet) -> Files:
-    return {name: partial(files.read, name) for name in files.checksums}
 
 
 def _folder_files(path: Path, wanted: frozenset[str]) -> Files:

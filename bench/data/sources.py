@@ -52,7 +52,7 @@ def resolve_source(
     if source == "embedded" and archive:
         raise SourceError("--source embedded and --archive exclude each other: a run has one source")
     if given:
-        return ArchiveSource(given, registry, offline=offline)
+        return ArchiveSource(given, registry, offline=offline).open()
     embedded = EmbeddedSource()
     covered = [entry for entry in entries if embedded.has(entry)]
     if source == "embedded" or (source is None and len(covered) == len(entries)):
