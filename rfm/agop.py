@@ -35,9 +35,9 @@ def agop(
 ) -> torch.Tensor:
     """AGOP (d, d), or its diagonal (d,), at the training rows.
 
-    ``X`` (n, d), ``alpha`` (n, c), ``W`` (n, n) lower triangle of the gradient weights times ``scale``, ``M`` the metric
-    the predictor was fitted in: (d, d), (d,) or None for the identity. ``center`` subtracts each class's mean gradient
-    first (a covariance of gradients). Classes are summed, rows averaged, as in the published code.
+    ``X`` (n, d), ``alpha`` (n, c), ``W`` (n, n) lower triangle of the gradient weights times ``scale``, ``M`` the
+    metric the predictor was fitted in: (d, d), (d,) or None for the identity. ``center`` subtracts each class's mean
+    gradient first (a covariance of gradients). Classes are summed, rows averaged, as in the published code.
     """
     n, d = X.shape
     c = alpha.shape[1]

@@ -139,7 +139,7 @@ def kernel_lower_(kernel: RadialKernel, rows: MetricRows, K: torch.Tensor, W: to
 
 
 def kernel_between_(kernel: RadialKernel, rows: MetricRows, others: MetricRows, K: torch.Tensor) -> None:
-    """Write the kernel matrix between ``rows`` (m) and ``others`` (n), prepared in the same metric, into ``K`` (m, n)."""
+    """Write the kernel matrix between ``rows`` (m) and ``others`` (n), prepared alike, into ``K`` (m, n)."""
     for start, stop in row_blocks(len(rows.left), len(others.left), K.element_size()):
         block = K[start:stop]
         torch.mm(rows.left[start:stop], others.right.T, out=block)
@@ -152,7 +152,7 @@ def kernel_between_(kernel: RadialKernel, rows: MetricRows, others: MetricRows, 
 def kernel_matrix(
     kernel: RadialKernel, X: torch.Tensor, Z: torch.Tensor | None = None, M: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Kernel matrix (n, n) among the rows of ``X`` (n, d), or (n, m) between ``X`` and ``Z`` (m, d), in the metric ``M``.
+    """Kernel matrix in the metric ``M``: (n, n) among the rows of ``X`` (n, d), or (n, m) between ``X`` and ``Z`` (m, d).
 
     ``M`` is (d, d) symmetric positive semi-definite, its diagonal (d,), or None for the identity.
     """

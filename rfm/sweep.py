@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from rfm.agop import agop
 from rfm.kernels import Laplace, RadialKernel, kernel_between_, kernel_lower_, metric_rows
-from rfm.linalg import Workspace, solve_ridge
+from rfm.linalg import Workspace, matmul_float64, solve_ridge
 
 Rows = NDArray[np.int64]
 
 METRIC_SCALINGS = ("none", "trace", "max")
 
-_WELL_CONDITIONED = 2000.0
-"""Bound on n / ridge up to which a float32 solution needs no refinement (its relative error stays near 1e-4)."""
+_WELL_CONDITIONED = 250.0
+"""Bound on n / ridge up to which a float32 solution needs no refinement (its relative error stays near 1e-5)."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Sweep:
                         kernels = self._kernels(X, Z, metric, weights=iteration < iterations)
                     K, W, between = kernels
                     alpha, solver = self._solve(K, ridge, Y)
-                    yield Point(unit_norm, ridge, iteration, _to_numpy(between @ alpha), metric, solver)
+                    yield Point(unit_norm, ridge, iteration, _to_numpy(matmul_float64(between, alpha)), metric, solver)
                     if W is not None:
                         metrics[ridge] = self._update(X, alpha, W, metric)
 
@@ -117,12 +117,12 @@ class Sweep:
         table = self._table(unit_norm)
         K, _, between = self._kernels(self._rows(table, train), self._rows(table, test), metric, weights=False)
         alpha, solver = self._solve(K, ridge, self._rows(self._targets, train))
-        return Fit(_to_numpy(between @ alpha), alpha, metric, solver)
+        return Fit(_to_numpy(matmul_float64(between, alpha)), alpha, metric, solver)
 
     def _kernels(
         self, X: torch.Tensor, Z: torch.Tensor, metric: torch.Tensor | None, *, weights: bool
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
-        """K (n, n) and L^2 W (n, n) among ``X``, lower triangles, and K (m, n) between ``Z`` and ``X``: scratch matrices."""
+        """Scratch matrices: K and L^2 W (n, n) among ``X``, lower triangles, and K (m, n) between ``Z`` and ``X``."""
         n, m = len(X), len(Z)
         rows = metric_rows(X, metric, self.kernel.bandwidth)
         K = self._workspace.take("K", n, n)
@@ -143,7 +143,7 @@ class Sweep:
         self, X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, metric: torch.Tensor | None
     ) -> torch.Tensor:
         L = self.kernel.bandwidth
-        M = agop(X, alpha, W, metric, scale=L * L, center=self.center_gradients, diagonal=self.diagonal)
+        M = agop(X, alpha.to(self.dtype), W, metric, scale=L * L, center=self.center_gradients, diagonal=self.diagonal)
         return scale_metric(M, self.metric_scaling)
 
     def _table(self, unit_norm: bool) -> torch.Tensor:
@@ -178,4 +178,20 @@ def scale_metric(M: torch.Tensor, scaling: str) -> torch.Tensor:
 
 
 def _to_numpy(scores: torch.Tensor) -> NDArray[np.float64]:
-    return scores.double().cpu().numpy()
+    return scores.cpu().numpy()
+
+
+def ridge_scores(
+    K: torch.Tensor, Y: torch.Tensor, fit: Rows, others: Rows, ridges: Sequence[float]
+) -> Iterator[tuple[float, NDArray[np.float64]]]:
+    """Kernel ridge regression from one kernel matrix of all rows: (ridge, scores (m, c) of ``others``) for each ridge.
+
+    ``K`` (n, n) both triangles, ``Y`` (n, c); the rows ``fit`` and ``others`` are slices of both.
+    """
+    index = torch.as_tensor(fit, device=K.device)
+    columns = K[:, index]
+    square, between, targets = columns[index], columns[torch.as_tensor(others, device=K.device)], Y[index]
+    work = torch.empty_like(square)
+    for ridge in ridges:
+        alpha = solve_ridge(square, ridge, targets, work=work).alpha
+        yield ridge, _to_numpy(matmul_float64(between, alpha))

@@ -1,0 +1,14 @@
+"""Kernel ridge regression with the Laplace kernel: what RFM is before it learns any feature."""
+
+from __future__ import annotations
+
+from bench.methods.rfm import RFM
+
+
+class Laplace(RFM):
+    """RFM's grid of ridges and row norms without any M update."""
+
+    name = "laplace"
+    title = "Laplace kernel"
+    code = ("rfm", "bench.methods.rfm")
+    iterations = 0

@@ -1,0 +1,78 @@
+r"""The neural tangent kernel of fully connected ReLU networks without biases, all depths in one pass.
+
+With the arc-cosine functions (Cho & Saul 2009)
+
+    kappa_0(r) = (pi - arccos r) / pi,      kappa_1(r) = (r (pi - arccos r) + sqrt(1 - r^2)) / pi,
+
+and r_0 the cosine of the angle between x and z, the recursion (Jacot et al. 2018; Arora et al. 2020) reads
+
+    r_l = kappa_1(r_{l-1}),      t_0 = r_0,      t_l = r_l + t_{l-1} kappa_0(r_{l-1}),
+
+and the kernel of ``depth`` hidden layers is K(x, z) = |x| |z| t_depth: weights of variance 2 / width keep the diagonal
+of the covariance constant, so K(x, x) = (depth + 1) |x|^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from rfm.linalg import mirror_, row_blocks
+
+
+def ntk_matrices(X: torch.Tensor, depth: int) -> Iterator[torch.Tensor]:
+    """The kernel matrices (n, n) among the rows of ``X`` (n, d) for 1, 2, ..., ``depth`` hidden layers, in turn.
+
+    The yielded matrix is the caller's own. Works in float64 whatever the type of ``X``; a zero row has a zero kernel.
+    """
+    cosine, norms = _cosines(X.double(), X.double(), lower=True)
+    yield from (mirror_(K) for K in _recursion(cosine, norms, norms, depth))
+
+
+def ntk_matrix(X: torch.Tensor, Z: torch.Tensor | None = None, depth: int = 1) -> torch.Tensor:
+    """The kernel matrix (n, m) between the rows of ``X`` (n, d) and ``Z`` (m, d; ``X`` itself by default)."""
+    if depth < 1:
+        raise ValueError(f"depth must be at least 1, got {depth}")
+    X = X.double()
+    Z = X if Z is None else Z.double()
+    cosine, norms = _cosines(X, Z, lower=False)
+    *_, last = _recursion(cosine, norms, Z.norm(dim=1), depth)
+    return last
+
+
+def _cosines(X: torch.Tensor, Z: torch.Tensor, *, lower: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    norms = X.norm(dim=1)
+    unit = X / torch.where(norms > 0, norms, 1.0)[:, None]
+    if lower:
+        cosine = torch.zeros((len(X), len(X)), dtype=X.dtype, device=X.device)
+        for start, stop in row_blocks(len(X), len(X), 8):
+            torch.mm(unit[start:stop], unit[:stop].T, out=cosine[start:stop, :stop])
+        cosine.diagonal().fill_(1.0)
+    else:
+        others = Z.norm(dim=1)
+        cosine = unit @ (Z / torch.where(others > 0, others, 1.0)[:, None]).T
+    return cosine.clamp_(-1.0, 1.0), norms
+
+
+def _recursion(cosine: torch.Tensor, left: torch.Tensor, right: torch.Tensor, depth: int) -> Iterator[torch.Tensor]:
+    tangent = cosine.clone()
+    square = len(left) == len(right) and left is right
+    for _ in range(depth):
+        K = torch.empty_like(tangent)
+        for start, stop in row_blocks(cosine.shape[0], cosine.shape[1], 8):
+            columns = slice(None, stop) if square else slice(None)
+            r, t = cosine[start:stop, columns], tangent[start:stop, columns]
+            angle = _arccos(r)
+            angle.neg_().add_(np.pi)
+            height = (1.0 - r * r).clamp_min_(0.0).sqrt_()
+            t.mul_(angle).div_(np.pi)
+            r.mul_(angle).add_(height).div_(np.pi).clamp_(-1.0, 1.0)
+            t.add_(r)
+            K[start:stop, columns] = t * left[start:stop, None] * right[None, columns]
+        yield K
+
+
+def _arccos(r: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(np.arccos(r.numpy())) if r.device.type == "cpu" else torch.arccos(r)
