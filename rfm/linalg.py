@@ -1,7 +1,8 @@
 """Symmetric linear algebra on lower triangles: one code path for CPU and CUDA tensors.
 
 On the CPU the work goes to LAPACK/BLAS routines and NumPy ufuncs on the tensors' own memory (no copies): they factor in
-place, read one triangle only, and are faster there than their PyTorch counterparts. Elsewhere PyTorch does the work. Matrices are row-major tensors of which only the lower triangle, diagonal included, counts.
+place, read one triangle only, and are faster there than their PyTorch counterparts. Elsewhere PyTorch does the work.
+Matrices are row-major tensors of which only the lower triangle, diagonal included, counts.
 """
 
 from __future__ import annotations
