@@ -1,0 +1,82 @@
+"""Classes that occur in a fit part: recoded for libraries that want 0..k-1 without gaps, and put back afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.data.dataset import FloatArray, IntArray
+from bench.errors import MethodError
+from bench.methods.base import Config, Fold, Path, Task, validation_figures
+
+
+@dataclass(frozen=True)
+class FitClasses:
+    """The classes present among fit rows.
+
+    ``present`` (k,) are the class numbers in ascending order, ``codes`` (n_fit,) the fit labels as positions in
+    ``present``, ``n_classes`` the number of classes of the whole table.
+    """
+
+    present: IntArray
+    codes: IntArray
+    n_classes: int
+
+    @property
+    def single(self) -> bool:
+        """Whether there is nothing to separate."""
+        return len(self.present) == 1
+
+    def expand(self, scores: FloatArray) -> FloatArray:
+        """Scores (m, k) of the present classes as (m, n_classes); an absent class scores 0, the lowest there is.
+
+        ``scores`` are shares of belief (non-negative, the largest above 0), so an absent class never wins.
+        """
+        full = np.zeros((len(scores), self.n_classes))
+        full[:, self.present] = scores
+        return full
+
+    def certain(self, m: int) -> FloatArray:
+        """Scores (m, n_classes) that give all m rows to the one class present."""
+        return self.expand(np.ones((m, 1)))
+
+
+def fit_classes(task: Task, rows: IntArray) -> FitClasses:
+    """The classes among ``rows``. Raises :class:`MethodError` if there are no rows, or a row's label is withheld."""
+    present, codes = np.unique(known_labels(task, rows, "fit"), return_inverse=True)
+    return FitClasses(present=present, codes=codes.astype(np.int64).reshape(-1), n_classes=task.n_classes)
+
+
+def known_labels(task: Task, rows: IntArray, part: str) -> IntArray:
+    """Labels of ``rows``, all of them known classes; otherwise :class:`MethodError` names the part and the row."""
+    if len(rows) == 0:
+        raise MethodError(f"the {part} part has no rows")
+    labels: IntArray = task.y[rows]
+    unknown = np.flatnonzero((labels < 0) | (labels >= task.n_classes))
+    if len(unknown):
+        raise MethodError(
+            f"row {rows[unknown[0]]} of the {part} part has label {labels[unknown[0]]}, "
+            f"expected 0..{task.n_classes - 1} (test labels are withheld)"
+        )
+    return labels
+
+
+def single_point_paths(
+    task: Task,
+    configs: Sequence[Config],
+    folds: Sequence[Fold],
+    scores: Callable[[Config, IntArray, IntArray], FloatArray],
+) -> list[Path]:
+    """Paths of a method without an iteration path: ``scores(config, fit, validation)`` judged on every fold.
+
+    Configurations vary slowest only in the result: ``scores`` is called fold by fold, so that it can keep what the
+    configurations of one fold share.
+    """
+    figures = np.empty((len(configs), len(folds), 2))
+    for f, fold in enumerate(folds):
+        labels = known_labels(task, fold.validation, "validation")
+        for i, config in enumerate(configs):
+            figures[i, f] = validation_figures(scores(config, fold.fit, fold.validation), labels, task.n_classes)
+    return [Path(config, (0,), figures[i, :, :1], figures[i, :, 1:]) for i, config in enumerate(configs)]

@@ -1,0 +1,149 @@
+"""Multilayer perceptron: ReLU, softmax, AdamW, early stopping. Epochs are the iteration path.
+
+Grid: 1 or 2 hidden layers of WIDTH units x learning rate x (dropout, weight decay) none, weak, strong: what published tunings of plain networks
+on tables vary most. Batches are about 1/16 of the fit rows (32..256), rates are constant, so that a point of the path
+is the same network whether or not training went on. A configuration ends early when PATIENCE points of its path bring
+neither a better accuracy nor a better Brier score over all validation rows, in all folds together; no point is
+carried on from an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from bench.data.dataset import FloatArray, IntArray
+from bench.methods.base import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
+from bench.methods.classes import fit_classes, known_labels
+from bench.methods.patience import Patience
+from bench.methods.stacked_mlp import StackedMLP, Training, batch_rows, batches_per_epoch
+
+WIDTH = 128
+DEPTHS = (1, 2)
+LEARNING_RATES = (0.001, 0.004)
+REGULARISATION = ((0.0, 0.0), (0.2, 0.05), (0.5, 0.5))
+EPOCHS = (5, 10, 15, 20, 30, 40, 60, 80, 110, 150, 200)
+PATIENCE = 3
+"""Points of the path without improvement after which a configuration ends."""
+
+
+class MLP(Method):
+    name: ClassVar[str] = "mlp"
+    title: ClassVar[str] = "MLP"
+    code: ClassVar[tuple[str, ...]] = ("bench.methods.classes", "bench.methods.patience", "bench.methods.stacked_mlp")
+
+    def configurations(self) -> list[dict[str, Any]]:
+        return [
+            {"depth": depth, "learning_rate": rate, "dropout": dropout, "weight_decay": decay}
+            for depth in DEPTHS
+            for dropout, decay in REGULARISATION
+            for rate in LEARNING_RATES
+        ]
+
+    def peak_bytes(self, n: int, d: int, c: int) -> int:
+        return 1
+
+    def work(self, n: int, d: int, c: int) -> float:
+        return 1.0
+
+    def session(self, task: Task) -> Session:
+        return _MLPSession(task)
+
+
+class _MLPSession(Session):
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self._X = torch.tensor(task.X, dtype=torch.float32)
+        self._codes = torch.tensor(task.y, dtype=torch.int64)
+
+    def tune(self, folds: Sequence[Fold]) -> list[Path]:
+        configs = MLP().configurations()
+        labels = [known_labels(self.task, fold.validation, "validation") for fold in folds]
+        sizes = np.array([len(part) for part in labels])
+        fits = [fold.fit for fold in folds]
+        stacks = [
+            (self._stack([(configs[i], fits[f]) for i, f in members]), members)
+            for members in _stackable(configs, fits)
+        ]
+        patience = [Patience(PATIENCE) for _ in configs]
+        columns: list[list[FloatArray]] = [[] for _ in configs]
+        going = set(range(len(configs)))
+        for epoch in EPOCHS:
+            figures = np.empty((len(configs), len(folds), 2))
+            for stack, members in stacks:
+                stack.train_to(epoch)
+                scores = self._scores(stack, [(fits[f], folds[f].validation) for _, f in members])
+                for (i, f), member_scores in zip(members, scores, strict=True):
+                    figures[i, f] = validation_figures(member_scores, labels[f], self.task.n_classes)
+            for i in sorted(going):
+                columns[i].append(figures[i])
+                if patience[i].exhausted_by(figures[i], sizes):
+                    going.discard(i)
+            stacks = _without(stacks, going)
+        paths = []
+        for config, points in zip(configs, columns, strict=True):
+            stacked = np.stack(points, axis=1)
+            paths.append(Path(config, EPOCHS[: len(points)], stacked[:, :, 0], stacked[:, :, 1]))
+        return paths
+
+    def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
+        stack = self._stack([(choice.config, train)])
+        stack.train_to(choice.iteration)
+        return Prediction(self._scores(stack, [(train, test)])[0])
+
+    def _stack(self, members: Sequence[tuple[Config, IntArray]]) -> StackedMLP:
+        """Networks for (configuration, fit rows) pairs of one depth and one batch shape."""
+        for _, fit in members:
+            fit_classes(self.task, fit)
+        networks = [
+            Training(torch.as_tensor(fit), config["learning_rate"], config["dropout"], config["weight_decay"])
+            for config, fit in members
+        ]
+        return StackedMLP(
+            self._X,
+            self._codes,
+            self.task.n_classes,
+            depth=members[0][0]["depth"],
+            width=WIDTH,
+            networks=networks,
+            seed=self.task.seed,
+        )
+
+    def _scores(self, stack: StackedMLP, parts: Sequence[tuple[IntArray, IntArray]]) -> list[FloatArray]:
+        """Class shares (m, n_classes) per (fit rows, rows to score); classes absent from the fit rows get 0."""
+        probabilities = stack.probabilities([torch.as_tensor(rows) for _, rows in parts])
+        scores = []
+        for (fit, _), p in zip(parts, probabilities, strict=True):
+            classes = fit_classes(self.task, fit)
+            shares = p.double().numpy()[:, classes.present] + np.finfo(float).tiny
+            scores.append(classes.expand(shares / shares.sum(axis=1, keepdims=True)))
+        return scores
+
+
+Members = list[tuple[int, int]]
+"""(position of the configuration, position of the fold) of each network in a stack."""
+
+
+def _stackable(configs: Sequence[Config], fits: Sequence[IntArray]) -> list[Members]:
+    """All (configuration, fold) pairs, grouped into those whose networks can be trained as one."""
+    groups: dict[tuple[int, int, int], Members] = {}
+    for f, fit in enumerate(fits):
+        for i, config in enumerate(configs):
+            shape = (config["depth"], batches_per_epoch(len(fit)), batch_rows(len(fit)))
+            groups.setdefault(shape, []).append((i, f))
+    return list(groups.values())
+
+
+def _without(stacks: list[tuple[StackedMLP, Members]], going: set[int]) -> list[tuple[StackedMLP, Members]]:
+    """The stacks reduced to the configurations that go on."""
+    kept = []
+    for stack, members in stacks:
+        positions = [p for p, (i, _) in enumerate(members) if i in going]
+        if positions:
+            if len(positions) < len(members):
+                stack.keep(positions)
+            kept.append((stack, [members[p] for p in positions]))
+    return kept
