@@ -152,7 +152,7 @@ def kernel_between_(kernel: RadialKernel, rows: MetricRows, others: MetricRows, 
 def kernel_matrix(
     kernel: RadialKernel, X: torch.Tensor, Z: torch.Tensor | None = None, M: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Kernel matrix in the metric ``M``: (n, n) among the rows of ``X`` (n, d), or (n, m) between them and ``Z`` (m, d).
+    """Kernel matrix in the metric ``M``: (n, n) among the rows of ``X`` (n, d), or (n, m) between them and ``Z`` (m, d)
 
     ``M`` is (d, d) symmetric positive semi-definite, its diagonal (d,), or None for the identity.
     """
