@@ -78,7 +78,7 @@ def compose(evidence: Evidence) -> Document:
     results = evidence.merged.results
     done = sum(result.status == "ok" for result in results)
     facts = (
-        (f"{len(evidence.datasets):,}", "dataset" if len(evidence.datasets) == 1 else "datasets"),
+        (f"{len(evidence.datasets):,}", f"of {len(evidence.about)} datasets"),
         (f"{len(evidence.methods)}", "method" if len(evidence.methods) == 1 else "methods"),
         (", ".join(evidence.protocols), "protocol" if len(evidence.protocols) == 1 else "protocols"),
         (f"{done:,} of {len(results) + len(evidence.merged.undone):,}", "jobs ok"),
@@ -89,7 +89,7 @@ def compose(evidence: Evidence) -> Document:
 
 
 def write_report(evidence: Evidence, out: Path) -> ReportFiles:
-    """Write ``index.html``, ``report.md``, ``datasets.md`` and ``figures/`` into ``out``; each file whole or not at all."""
+    """Write ``index.html``, ``report.md``, ``datasets.md`` and ``figures/``; each file whole or not at all."""
     document = compose(evidence)
     try:
         (out / FIGURES).mkdir(parents=True, exist_ok=True)

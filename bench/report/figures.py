@@ -12,6 +12,7 @@ from bench.report import wording
 from bench.report.blocks import Figure, csv_text
 from bench.report.svg import Canvas, Scale, label, marker, padded, polyline, tag, titled
 from bench.stats.significance import PairedDifference
+from bench.stats.summary import TIE
 from bench.stats.trend import Trend
 
 WIDTH = 760.0
@@ -27,14 +28,16 @@ class Interval:
 
 
 def intervals(name: str, title: str, caption: str, lines: Sequence[Interval], axis: str) -> Figure:
-    """Mean differences with their 95 % intervals, one line each, and the zero line."""
-    left, right, row, top = 150.0, 190.0, 30.0, 12.0
+    """Mean differences with their 95 % intervals, one line each, and the zero line. Narrow enough for a phone."""
+    width, left, right, row, top = 580.0, 130.0, 214.0, 30.0, 26.0
     bottom = top + row * len(lines)
     ends = [v for line in lines for v in (line.difference.low, line.difference.high, line.difference.mean) if v == v]
     low, high = padded(ends, zero=True)
-    canvas = Canvas(WIDTH, bottom + 46)
-    scale = Scale(low, high, left, WIDTH - right)
-    canvas.x_axis(scale, bottom, axis, top=top)
+    canvas = Canvas(width, bottom + 46)
+    scale = Scale(low, high, left, width - right)
+    canvas.x_axis(scale, bottom, axis, top=top, count=4)
+    canvas.add(label(width - right + 118, 14, "mean ± s.e.", anchor="end", class_="tick"))
+    canvas.add(label(width, 14, "w / t / l", anchor="end", class_="tick"))
     for index, line in enumerate(lines):
         d, y = line.difference, top + row * (index + 0.5)
         canvas.add(label(left - 12, y + 4.5, line.name, anchor="end", class_="name"))
@@ -42,17 +45,16 @@ def intervals(name: str, title: str, caption: str, lines: Sequence[Interval], ax
         if d.low == d.low:
             marks = tag("line", x1=scale(d.low), y1=y, x2=scale(d.high), y2=y, class_=f"whisker s{line.series}") + marks
         canvas.add(titled(marks, f"{line.name}: {_spoken(d)}"))
-        words = f"{wording.number(d.mean, sign=True)} \u00b1 {wording.number(d.se)}"
-        canvas.add(label(WIDTH - right + 16, y + 4.5, words, class_="value"))
-        canvas.add(label(WIDTH, y + 4.5, f"{d.wins} / {d.ties} / {d.losses}", anchor="end", class_="tick"))
-    canvas.add(label(WIDTH - right + 16, bottom + 16, "points \u00b1 s.e.", class_="tick"))
-    canvas.add(label(WIDTH, bottom + 16, "win / tie / loss", anchor="end", class_="tick"))
+        words = wording.number(d.mean, sign=True) + ("" if d.se != d.se else f" ± {wording.number(d.se)}")
+        canvas.add(label(width - right + 118, y + 4.5, words, anchor="end", class_="value"))
+        canvas.add(label(width, y + 4.5, f"{d.wins} / {d.ties} / {d.losses}", anchor="end", class_="tick"))
     header = ("name", "datasets", "mean_difference", "se", "low95", "high95", "wins", "ties", "losses", "wilcoxon_p")
     rows = [
         (x.name, d.datasets, d.mean, d.se, d.low, d.high, d.wins, d.ties, d.losses, d.p)
         for x, d in ((x, x.difference) for x in lines)
     ]
-    return Figure(name, title, caption, canvas.svg(f"{title}. {caption}"), csv_text(header, rows))
+    drawing = canvas.svg(f"{title}. {caption}", "plot slim")
+    return Figure(name, title, caption, drawing, csv_text(header, rows))
 
 
 def _spoken(d: PairedDifference) -> str:
@@ -75,7 +77,10 @@ class Dot:
 
 
 def difference_bars(name: str, title: str, caption: str, dots: Sequence[Dot], names: tuple[str, str]) -> Figure:
-    """One bar a dataset, sorted by ``y`` (points, first minus second); the extremes are labelled. ``x`` is not used."""
+    """One bar a dataset, sorted by ``y`` (points, first minus second); ``x`` is not used.
+
+    The caption names the extremes: labels in the drawing would run into one another.
+    """
     ordered = sorted(dots, key=lambda d: (-d.y, d.dataset))
     left, right, top, bottom = 64.0, 12.0, 14.0, 300.0
     low, high = padded([d.y for d in ordered], zero=True)
@@ -87,21 +92,26 @@ def difference_bars(name: str, title: str, caption: str, dots: Sequence[Dot], na
     for index, dot in enumerate(ordered):
         x = left + step * (index + 0.5)
         head, foot = sorted((y(dot.y), y(0.0)))
-        side = "up" if dot.y > 0 else "down"
+        side = "even" if abs(dot.y) < TIE else "up" if dot.y > 0 else "down"
         bar = tag("rect", x=x - width / 2, y=head, width=width, height=max(foot - head, 1.0), class_=f"bar {side}")
         hit = tag("rect", x=x - step / 2, y=top, width=step, height=bottom - top, class_="hit")
         canvas.add(titled(bar + hit, _dot_title(dot, "points"), dot.href))
-    shown = min(3, len(ordered) // 4)
-    for rank, dot in enumerate(ordered[:shown]):
-        x = left + step * (rank + 0.5) + width / 2 + 8 + step * (shown - rank - 1)
-        canvas.add(label(x, y(dot.y) + 9 + 2 * rank, dot.dataset, class_="note"))
-    for rank, dot in enumerate(reversed(ordered[-shown:] if shown else [])):
-        x = WIDTH - right - step * (rank + 0.5) - width / 2 - 8 - step * (shown - rank - 1)
-        canvas.add(label(x, y(dot.y) - 2 - 2 * rank, dot.dataset, anchor="end", class_="note"))
     foot_text = f"datasets, sorted: {names[0]} better on the left, {names[1]} on the right"
     canvas.add(label((left + WIDTH - right) / 2, bottom + 24, foot_text, anchor="middle", class_="axis-title"))
     data = csv_text(("dataset", "difference_points"), [(d.dataset, d.y) for d in ordered])
-    return Figure(name, title, caption, canvas.svg(f"{title}. {caption}"), data)
+    extremes = f"{caption} {_extremes(ordered)}"
+    return Figure(name, title, extremes, canvas.svg(f"{title}. {extremes}"), data)
+
+
+def _extremes(ordered: Sequence[Dot], count: int = 3) -> str:
+    """The largest gains and losses of dots sorted from gain to loss, in words."""
+    gains = [d for d in ordered[:count] if d.y > TIE]
+    losses = [d for d in reversed(ordered[-count:]) if d.y < -TIE]
+    parts = []
+    for words, dots in (("Largest gains", gains), ("largest losses", losses)):
+        if dots:
+            parts.append(f"{words}: " + ", ".join(f"{d.dataset} {wording.number(d.y, 1, sign=True)}" for d in dots))
+    return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:] + "." if parts else "All ties."
 
 
 def _dot_title(dot: Dot, unit: str) -> str:
@@ -155,7 +165,8 @@ def profiles(name: str, title: str, caption: str, table: pd.DataFrame) -> Figure
         points.append((x(float(within[-1])), y(float(values[-1]))))
         curve = polyline(points, f"curve s{wording.series(method, methods)}")
         canvas.add(titled(curve, f"{wording.title(method)}: best or equal on {values[0]:.0f} % of the datasets"))
-    by_area = sorted(methods, key=lambda m: -float(table[m].mean()))
+    area = dict(zip(methods, table.to_numpy(dtype=float).mean(axis=0), strict=True))
+    by_area = sorted(methods, key=lambda m: -area[m])
     for index, method in enumerate(by_area):
         row, at = top + 14 + 21 * index, WIDTH - right + 22
         canvas.add(
@@ -185,26 +196,51 @@ def accuracy_rank(
     canvas.y_axis(y, left, "mean accuracy, %", right=WIDTH - right)
     methods = list(ours)
 
+    ranks = dict(zip(kept.index, kept["friedman_rank"].astype(float), strict=True))
+    means = dict(zip(kept.index, kept["mean_accuracy"].astype(float), strict=True))
+
     def place(method: str) -> tuple[float, float, str]:
-        rank, mean = float(kept["friedman_rank"][method]), float(kept["mean_accuracy"][method])
+        rank, mean = ranks[method], means[method]
         words = f"{wording.title(method)}: rank {rank:.2f}, mean accuracy {mean:.2f} %"
         return x(rank), y(mean), words
 
     for method in others:
         px, py, words = place(method)
         canvas.add(titled(tag("circle", cx=px, cy=py, r=3.2, class_="other"), words))
-    taken: list[tuple[float, float, float]] = []
-    for method in sorted(methods, key=lambda m: float(kept["friedman_rank"][m])):
-        px, py, words = place(method)
+    places = {method: place(method) for method in methods}
+    taken = [(px - 7, py - 7, px + 7, py + 7) for px, py, _ in places.values()]
+    for method in methods:
+        px, py, words = places[method]
         canvas.add(titled(marker(px, py, wording.series(method, methods), 6), words))
-        tx, ty = px + 11, py + 4.5
-        length = 7.0 * len(wording.title(method))
-        while any(abs(ty - b) < 14 and tx < c and tx + length > a for a, b, c in taken):
-            ty -= 14
-        taken.append((tx, ty, tx + length))
+    for method in sorted(methods, key=lambda m: places[m][0]):
+        px, py, _ = places[method]
+        tx, ty = _free_spot(px, py, 7.2 * len(wording.title(method)), taken, WIDTH - 4)
+        taken.append((tx, ty - 11, tx + 7.2 * len(wording.title(method)), ty + 3))
         canvas.add(label(tx, ty, wording.title(method), class_="name"))
     data = kept[["mean_accuracy", "friedman_rank"]].round(6).to_csv(lineterminator="\n", index_label="method")
     return Figure(name, title, caption, canvas.svg(f"{title}. {caption}"), data)
+
+
+Box = tuple[float, float, float, float]
+
+
+def _free_spot(x: float, y: float, length: float, taken: Sequence[Box], limit: float) -> tuple[float, float]:
+    """Where a label of ``length`` pixels for the mark at (x, y) meets the fewest boxes and stays within the drawing."""
+    spots = [(x + 11, y + 4.5), (x - 11 - length, y + 4.5)]
+    for lift in (17.0, 31.0, 45.0):
+        spots += [
+            (x - length / 2, y - lift + 6),
+            (x - length / 2, y + lift + 4),
+            (x + 9, y - lift + 8),
+            (x + 9, y + lift),
+        ]
+
+    def crossings(spot: tuple[float, float]) -> int:
+        a, b, c, d = spot[0], spot[1] - 11, spot[0] + length, spot[1] + 3
+        outside = 100 * (a < 60 or c > limit or b < 0)
+        return outside + sum(a < r and c > p and b < s and d > q for p, q, r, s in taken)
+
+    return min(spots, key=crossings)
 
 
 def critical_difference_diagram(
@@ -253,22 +289,29 @@ def critical_difference_diagram(
 def sparkline(paths: Sequence[tuple[Sequence[float], Sequence[float], float]], series: int, words: str) -> str:
     """Validation accuracy along the iteration path, one faint line a hold-out, a dot where the choice fell.
 
-    ``paths`` holds (iterations, accuracies in percent, chosen iteration).
+    ``paths`` holds (iterations, accuracies in percent, chosen iteration). Hundreds stand in one page: whole
+    numbers on a 384 x 104 grid, shown at a quarter of that, keep each to a few hundred bytes.
     """
-    width, height, pad = 96.0, 26.0, 4.0
+    width, height, pad = 384.0, 104.0, 14.0
     values = [v for _, accuracy, _ in paths for v in accuracy]
     points = [i for iterations, _, _ in paths for i in iterations]
     low, high = min(values), max(values)
     x = Scale(min(points), max(points), pad, width - pad)
     y = Scale(low, high if high > low else low + 1, height - pad, pad)
-    canvas = Canvas(width, height)
+    lines, dots = [], []
     for iterations, accuracy, chosen in paths:
-        keep = _thinned(len(iterations), 14)
-        canvas.add(polyline([(x(iterations[i]), y(accuracy[i])) for i in keep], f"spark s{series}"))
-        at = list(iterations).index(chosen) if chosen in iterations else None
-        if at is not None:
-            canvas.add(tag("circle", cx=x(chosen), cy=y(accuracy[at]), r=2.2, class_=f"m s{series}"))
-    return canvas.svg(words).replace('class="plot"', 'class="sparkline"')
+        lines.append("L".join(f"{x(iterations[i]):.0f} {y(accuracy[i]):.0f}" for i in _thinned(len(iterations), 14)))
+        if chosen in iterations:
+            at = y(accuracy[list(iterations).index(chosen)])
+            dots.append(tag("circle", cx=f"{x(chosen):.0f}", cy=f"{at:.0f}", r=9, class_=f"m s{series}"))
+    line = tag("path", d="".join(f"M{points}" for points in lines), class_=f"spark s{series}")
+    return tag("svg", line + "".join(dots), viewBox="0 0 384 104", role="img", aria_label=words, class_="sparkline")
+
+
+def bar(share: float) -> str:
+    """A bar of ``share`` percent of its full length, for a table's cell."""
+    length = tag("rect", y=2, width=f"{max(min(share, 100.0), 0.5):.1f}%", height=8, class_="bar up")
+    return tag("svg", length, class_="barline", aria_hidden="true")
 
 
 def _thinned(length: int, limit: int) -> list[int]:

@@ -151,7 +151,7 @@ class Canvas:
         middle = (scale.start + scale.end) / 2
         self.add(label(x - 44, middle, words, anchor="middle", class_="axis-title", rotate=-90))
 
-    def svg(self, words: str) -> str:
+    def svg(self, words: str, class_: str = "plot") -> str:
         """The drawing, with ``words`` as what a screen reader says."""
         box = f"0 0 {coordinate(float(self.width))} {coordinate(float(self.height))}"
         return tag(
@@ -163,5 +163,5 @@ class Canvas:
             height=float(self.height),
             role="img",
             aria_label=words,
-            class_="plot",
+            class_=class_,
         )

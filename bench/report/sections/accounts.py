@@ -81,7 +81,8 @@ def cost_section(evidence: Evidence) -> Section:
             if done:
                 rows.append(_cost_row(evidence, method, protocol, done))
     note = (
-        "Estimates are what the scheduler reserves: below 1 the job stayed within its reservation. Jobs of a few megabytes are "
+        "Estimates are what the scheduler reserves: below 1 the job stayed within its reservation. Jobs of a few "
+        "megabytes are "
         "left out of the ratio (measured peak under 50 MB)."
     )
     return Section("cost", "Time and memory", (Table("cost", columns, tuple(rows), "What it cost", note=note),))
@@ -125,9 +126,12 @@ def provenance_section(evidence: Evidence) -> Section:
         else:
             blocks.append(text("Run ", Code(folder), " recorded no provenance."))
     sources = evidence.scores.groupby(["source", "split"])["dataset"].nunique()
-    rows = tuple((Cell(str(s)), Cell(str(p)), Cell(str(n), float(n))) for (s, p), n in sources.items())
-    columns = (Column("Source", "text"), Column("Hold-outs", "text"), Column("Datasets"))
-    blocks.append(Table("sources", columns, rows, "Where the tables came from"))
+    origins = tuple(
+        (Cell(str(source)), Cell(str(split)), Cell(str(count), float(count)))
+        for source, split, count in sources.reset_index().itertuples(index=False)
+    )
+    heads = (Column("Source", "text"), Column("Hold-outs", "text"), Column("Datasets"))
+    blocks.append(Table("sources", heads, origins, "Where the tables came from"))
     return Section("provenance", "Provenance", tuple(blocks))
 
 

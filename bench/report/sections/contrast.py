@@ -22,7 +22,8 @@ def leak_section(evidence: Evidence) -> Section | None:
     """RFM published -> relearn -> clean, and over Laplace under each, for the small tables and for all."""
     blocks: list[Block] = [
         text(
-            "The same tables and hold-outs, one step at a time from the published procedure to one that sees no test label. "
+            "The same tables and hold-outs, one step at a time from the published procedure to one that sees no test "
+            "label. "
             "All figures of a table are on the datasets that have every result it needs."
         )
     ]
@@ -61,7 +62,7 @@ def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block
         (Column("Step", "text"), Column("What changes", "text"), *_difference_columns()),
         rows,
         f"{key}: RFM from step to step",
-        note=f"Mean difference over {count} ± its standard error, points; a negative figure is accuracy lost with the leak.",
+        note=f"Mean difference over {count} ± its standard error, points; negative: accuracy lost with the leak.",
         sortable=False,
     )
     return [means, steps]
@@ -104,7 +105,8 @@ def _leak_figure(evidence: Evidence, found: LeakDecomposition) -> list[Block]:
         for d, x, y in zip(leak.index, aspect, leak, strict=True)
     ]
     caption = (
-        f"RFM's accuracy under {first} minus that under {second}, points, by rows per feature. Line and band: local linear "
+        f"RFM's accuracy under {first} minus that under {second}, points, by rows per feature. Line and band: local "
+        "linear "
         "regression and its pointwise 95 % bootstrap band over datasets, where there are enough."
     )
     trend = log_trend(aspect, leak.to_numpy(dtype=float))
@@ -140,7 +142,7 @@ def selection_section(evidence: Evidence) -> Section | None:
         ),
         rows,
         "What choosing by one 80/20 split costs each method",
-        note="Each method on the datasets it has under both protocols; datasets may differ from method to method, so compare "
+        note="Each method on the datasets it has under both protocols; they may differ by method, so compare "
         "along rows. p: Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods.",
     )
     lines = [
@@ -154,7 +156,9 @@ def selection_section(evidence: Evidence) -> Section | None:
         "points of accuracy",
     )
     opening = text(
-        "A single 80/20 split of a small training part is a noisy judge. The difference to five-fold cross-validation on the "
-        "same hold-outs is what that noise costs; a method with a larger grid, or a path to choose from, has more to lose."
+        "A single 80/20 split of a small training part is a noisy judge. The difference to five-fold cross-validation "
+        "on the "
+        "same hold-outs is what that noise costs; a method with a larger grid, or a path to choose from, has more to "
+        "lose."
     )
     return Section("selection", "What selection noise costs", (opening, table, figure))

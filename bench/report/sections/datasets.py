@@ -10,9 +10,8 @@ import numpy as np
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, text
 from bench.report.evidence import REFERENCE, Evidence
-from bench.report.figures import sparkline
+from bench.report.figures import bar, sparkline
 from bench.report.sections.tables import method_cell
-from bench.report.svg import tag
 from bench.run.result import HoldoutResult, JobResult
 
 LEADING = 6
@@ -22,8 +21,11 @@ LEADING = 6
 def datasets_section(evidence: Evidence) -> Section:
     children = tuple(dataset_section(evidence, name) for name in evidence.datasets)
     opening = text(
-        "Accuracy on each hold-out, what was chosen there, and the validation accuracy along the iteration path of the chosen "
-        "configuration (one line a hold-out, a dot at the choice). Features are numbered from 1 in the table's own order."
+        "Accuracy on each hold-out, what was chosen there, and the validation accuracy along the iteration path of "
+        "the chosen "
+        "configuration (one line a hold-out, a dot at the choice; the text gives first and best point of the first "
+        "hold-out). Features are numbered from 1 in the table's own "
+        "order."
     )
     return Section("datasets", "Dataset by dataset", (opening,), children)
 
@@ -31,7 +33,8 @@ def datasets_section(evidence: Evidence) -> Section:
 def dataset_section(evidence: Evidence, name: str) -> Section:
     results = [r for r in evidence.merged.results if r.job.dataset == name]
     job, about = results[0].job, evidence.of(name)
-    size = f"{job.rows:,} rows, {wording.plural(job.features, 'feature')}, {wording.plural(job.classes, 'class', 'classes')}"
+    classes = wording.plural(job.classes, "class", "classes")
+    size = f"{job.rows:,} rows, {wording.plural(job.features, 'feature')}, {classes}"
     origins = sorted({f"{r.job.source}, hold-outs {r.job.split}" for r in results})
     spans: list[Span] = [f"{size}. Source: {'; '.join(origins)}."]
     if about.group:
@@ -53,7 +56,8 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
         part = [r for m in evidence.methods for r in results if r.job.method == m and r.job.protocol == protocol]
         if part:
             blocks.append(_holdouts(evidence, name, protocol, part))
-            blocks += _metric(evidence, name, protocol, part)
+    metrics = (_metric(evidence, name, p, [r for r in results if r.job.protocol == p]) for p in evidence.protocols)
+    blocks += next((found for found in metrics if found), [])
     return Section(evidence.anchors[name], name, tuple(blocks), detail=True)
 
 
@@ -141,7 +145,9 @@ def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobRe
     rows = tuple(
         (
             Cell(f"f{i + 1}", float(i + 1)),
-            Cell(wording.number(float(mean[i]), 1), float(mean[i]), drawing=_bar(float(mean[i]))),
+            Cell(
+                wording.number(float(mean[i]), 1), float(mean[i]), drawing=bar(100 * float(mean[i] / mean[leading[0]]))
+            ),
             wording.num(float(spread[i]), 1),
         )
         for i in leading
@@ -151,18 +157,12 @@ def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobRe
         (Column("Feature", "text"), Column("Share of trace M, %"), Column("Range over hold-outs")),
         rows,
         f"RFM's leading features, protocol {protocol}",
-        note=f"Largest of {len(mean)} diagonal entries of M, mean over {wording.plural(len(diagonals), 'hold-out')}; an even "
+        note=f"Largest of {len(mean)} diagonal entries of M, mean over {len(diagonals)} hold-outs; an even "
         f"metric would give each {100 / len(mean):.1f} %.",
         sortable=False,
     )
     vectors = _eigenvectors(details[0])
     return [table, vectors] if vectors else [table]
-
-
-def _bar(share: float) -> str:
-    width = max(min(share, 100.0), 0.5)
-    bar = tag("rect", x=0.0, y=2.0, width=width, height=8.0, class_="bar up")
-    return tag("svg", bar, viewBox="0 0 100 12", width=100.0, height=12.0, class_="barline", aria_hidden="true")
 
 
 def _eigenvectors(details: dict[str, Any]) -> Items | None:

@@ -16,14 +16,20 @@ def headline(evidence: Evidence) -> Section:
     """The verdict per clean protocol, the interval plot of the first, and every warning."""
     blocks: list[Block] = []
     shown = [p for p in CLEAN if p in evidence.views] or list(evidence.views)
+    chief = headline_protocol(evidence)
     for position, protocol in enumerate(shown):
         blocks.append(Paragraph(verdict(evidence.views[protocol]), lead=position == 0))
-    if not shown:
+    if chief is None:
         blocks.append(Paragraph(("No protocol has a dataset on which its methods can be compared.",), lead=True))
-    elif evidence.views[shown[0]].contrasts:
-        blocks.append(contrast_figure(evidence, evidence.views[shown[0]], "headline"))
+    elif evidence.views[chief].contrasts:
+        blocks.append(contrast_figure(evidence, evidence.views[chief], "headline"))
     blocks += [Notice(spans, "warning") for spans in warnings(evidence)]
     return Section("verdict", "Does RFM beat the rest?", tuple(blocks))
+
+
+def headline_protocol(evidence: Evidence) -> str | None:
+    """The protocol of the first screen: a clean one if there is one; None if nothing can be compared."""
+    return next((p for p in (*CLEAN, *evidence.views) if p in evidence.views), None)
 
 
 def verdict(view: ProtocolView) -> tuple[Span, ...]:
@@ -72,7 +78,8 @@ def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Bloc
         Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.difference) for c in ordered
     ]
     caption = (
-        f"Protocol {view.protocol}, {wording.plural(len(view.common.pool.datasets), 'common dataset')}. Mean difference in "
+        f"Protocol {view.protocol}, {wording.plural(len(view.common.pool.datasets), 'common dataset')}. Mean "
+        "difference in "
         "accuracy over datasets with its 95 % interval (Student's t); right of zero RFM is better."
     )
     return intervals(f"{prefix}-difference", "RFM minus each method", caption, lines, "points of accuracy")
@@ -99,9 +106,8 @@ def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
                 names = ", ".join(f"{wording.title(m)} ({n} of {len(view.matrix)})" for m, n in left_out.items())
                 spans.append(f"; left out for covering too little: {names}")
             found.append((*spans, ". Each table names what it leaves out."))
-    for protocol in evidence.protocols:
-        if protocol not in evidence.views:
-            found.append((Code(protocol), " has no dataset with a result of every method: it is not summarised."))
+    nothing = " has no dataset with a result of every method: it is not summarised."
+    found += [(Code(protocol), nothing) for protocol in evidence.protocols if protocol not in evidence.views]
     small = [p for p, view in evidence.views.items() if len(view.common.pool.datasets) < FEW]
     if small:
         found.append(
@@ -132,17 +138,20 @@ def reading_guide() -> Section:
     """How to read the tables: the unit, the intervals, the rule for a verdict."""
     lines: tuple[tuple[Span, ...], ...] = (
         (
-            "The unit is the dataset: accuracies are averaged over its hold-outs first, because hold-outs of one table overlap.",
+            "The unit is the dataset: accuracies are averaged over its hold-outs first, because hold-outs of one "
+            "table overlap.",
         ),
         ("± is the standard error of a mean difference over datasets; SD is the spread of the datasets themselves.",),
         (
-            "\u201cAhead\u201d and \u201cbehind\u201d need Wilcoxon's signed-rank test below 0.05 after Holm's correction, and mean "
+            "\u201cAhead\u201d and \u201cbehind\u201d need Wilcoxon's signed-rank test below 0.05 after Holm's "
+            "correction, and mean "
             "and wins pointing the same way; everything else is \u201cno clear difference\u201d.",
         ),
         ("P90, P95, PMA and ranks depend on who is in the pool: they compare within a table, not across tables.",),
         ("Protocols are never mixed in one table; only the sections that compare protocols show two side by side.",),
         (
-            "Several tables are siblings (two targets of one table, six bridges, three monks): intervals treat them as independent.",
+            "Several tables are siblings (two targets of one table, six bridges, three monks): intervals treat them "
+            "as independent.",
         ),
     )
     return Section("reading", "How to read this", (Items(lines),))

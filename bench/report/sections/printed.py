@@ -29,7 +29,7 @@ KNOWN = {
 
 @dataclass(frozen=True)
 class Printed:
-    """A figure printed elsewhere, in percent or ranks; ``method`` is ours that corresponds, ``classifier`` the study's."""
+    """A figure printed elsewhere, percent or rank; ``method`` is ours that corresponds, ``classifier`` the study's."""
 
     what: str
     figure: float
@@ -68,7 +68,8 @@ def printed_section(evidence: Evidence) -> Section:
             cells.append(_recomputed(evidence, evidence.study, item))
         rows.append((*cells, Cell(item.source)))
     note = (
-        f"A measured mean is shown only where the method has results on at least {100 * COVERAGE:.0f} % of the printed figure's "
+        f"A measured mean is shown only where the method has results on at least {100 * COVERAGE:.0f} % of the "
+        "printed figure's "
         "datasets; the number of datasets is in brackets. The paper's procedure is published; clean is the honest one."
     )
     table = Table("printed-and-measured", columns, tuple(rows), "Printed and measured", note=note)

@@ -15,7 +15,7 @@ from bench.report.figures import (
     profiles,
     trend_scatter,
 )
-from bench.report.sections.headline import contrast_figure, verdict
+from bench.report.sections.headline import CLEAN, contrast_figure, headline_protocol, verdict
 from bench.report.sections.tables import accuracy_table, bins_table, method_cell, summary_table
 from bench.stats import significance
 from bench.stats.groups import ASPECT_BINS, DIMENSION_BINS, SIZE_BINS
@@ -23,13 +23,17 @@ from bench.stats.summary import accuracy_profile
 from bench.stats.trend import log_trend, relative_error_reduction
 
 MEANING = {
-    "clean": "Each hold-out's own training part is split 80/20 to choose configuration and iteration; everything is refitted "
+    "clean": "Each hold-out's own training part is split 80/20 to choose configuration and iteration; everything is "
+    "refitted "
     "on the whole training part and tested once. No label of a test row is seen.",
-    "clean-cv": "As clean, with stratified five-fold cross-validation inside the training part instead of one 80/20 split, "
+    "clean-cv": "As clean, with stratified five-fold cross-validation inside the training part instead of one 80/20 "
+    "split, "
     "ties broken by the Brier score. No label of a test row is seen.",
-    "relearn": "Configuration and iteration are chosen once on the published tuning halves, which cover the whole table; "
+    "relearn": "Configuration and iteration are chosen once on the published tuning halves, which cover the whole "
+    "table; "
     "everything is refitted on each hold-out's training part. Test rows took part in the choice, not in the fit.",
-    "published": "As the paper's published code does it: chosen on the tuning halves, and the metric M learned there is reused "
+    "published": "As the paper's published code does it: chosen on the tuning halves, and the metric M learned there "
+    "is reused "
     "on all hold-outs. About half of the test rows' labels took part in learning M: these figures leak.",
 }
 
@@ -42,8 +46,9 @@ def protocol_section(evidence: Evidence, view: ProtocolView) -> Section:
         warning = "Carries test labels into M. Not comparable with the clean protocols, and no estimate of accuracy."
         blocks = [Notice((warning,), "warning"), *blocks]
     blocks.append(summary_table(evidence, view, f"{key}-summary", f"All available datasets, protocol {key}"))
-    blocks.append(text(*verdict(view)))
-    if len(view.contrasts) > 0:
+    if key not in CLEAN:
+        blocks.append(text(*verdict(view)))
+    if view.contrasts and key != headline_protocol(evidence):  # the headline's figure stands on the first screen
         blocks.append(contrast_figure(evidence, view, key))
     children = [
         _groups(evidence, view),
@@ -83,7 +88,7 @@ def _groups(evidence: Evidence, view: ProtocolView) -> Section | None:
 
 
 def _bins(evidence: Evidence, view: ProtocolView) -> Section | None:
-    if len(view.common.pool.datasets) < 2:
+    if view.protocol not in CLEAN or len(view.common.pool.datasets) < 2:
         return None
     tables = tuple(
         bins_table(evidence, view, bins, f"{view.protocol}-by-{bins.quantity}")
@@ -108,7 +113,8 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
     bars = difference_bars(
         f"{key}-rfm-minus-laplace",
         "RFM minus Laplace, dataset by dataset",
-        f"Protocol {key}. Difference of mean accuracy over hold-outs, points. Iteration 0 of RFM is the Laplace kernel: "
+        f"Protocol {key}. Difference of mean accuracy over hold-outs, points. Iteration 0 of RFM is the Laplace "
+        "kernel: "
         "what differs is the learned metric, and the noise of choosing it.",
         [
             Dot(d, 0.0, float(v), f"n {sizes['rows'][d]}, d {sizes['features'][d]}", link)
@@ -125,7 +131,8 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
         ]
         trend = log_trend(x, reduction)
         smooth = (
-            "Line: local linear regression on the logarithm (three quarters of the points, tricube weights); band: pointwise "
+            "Line: local linear regression on the logarithm (three quarters of the points, tricube weights); band: "
+            "pointwise "
             "95 % by 400 bootstrap draws over datasets."
             if trend is not None
             else "Too few datasets, or all of one size, for a trend."
@@ -134,7 +141,8 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
             trend_scatter(
                 f"{key}-error-reduction-{quantity}",
                 f"Relative error reduction of RFM over Laplace, by {words}",
-                f"Protocol {key}. (Laplace error {wording.MINUS} RFM error) / the larger of the two, percent; above zero RFM "
+                f"Protocol {key}. (Laplace error {wording.MINUS} RFM error) / the larger of the two, percent; above "
+                "zero RFM "
                 f"errs less. {smooth}",
                 dots,
                 trend,
@@ -146,20 +154,22 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
 
 
 def _profiles(evidence: Evidence, view: ProtocolView) -> Section | None:
-    if len(view.methods) < 2:
+    if len(view.methods) < 3:
         return None
     key, count = view.protocol, len(view.common.pool.datasets)
     profile = profiles(
         f"{key}-profiles",
         "Accuracy profiles",
-        f"Protocol {key}, {wording.plural(count, 'common dataset')}. At 0: how often a method is the best or equal to it; at "
+        f"Protocol {key}, {wording.plural(count, 'common dataset')}. At 0: how often a method is the best or equal to "
+        "it; at "
         "10 the curve is P90, at 5 it is P95. Higher and further left is better.",
         accuracy_profile(view.common.pool, np.arange(0.0, 20.01, 0.25)),
     )
     plane = accuracy_rank(
         f"{key}-accuracy-rank",
         "Mean accuracy against Friedman rank",
-        f"Protocol {key}, {wording.plural(count, 'common dataset')}, pool of {wording.plural(len(view.methods), 'method')}. "
+        f"Protocol {key}, {wording.plural(count, 'common dataset')}, pool of "
+        f"{wording.plural(len(view.methods), 'method')}. "
         "Up and left is better.",
         view.summary,
         view.methods,
@@ -169,8 +179,8 @@ def _profiles(evidence: Evidence, view: ProtocolView) -> Section | None:
 
 def _tests(evidence: Evidence, view: ProtocolView) -> Section | None:
     """Friedman, Nemenyi, Wilcoxon with Holm, wins; the diagram where ranks can be compared."""
-    if len(view.methods) < 2:
-        return None
+    if len(view.methods) < 3:
+        return None  # for two methods Wilcoxon's test in the summary says it all
     accuracy, key = view.accuracy, view.protocol
     outcome = significance.friedman(accuracy)
     count = outcome.datasets
@@ -181,51 +191,68 @@ def _tests(evidence: Evidence, view: ProtocolView) -> Section | None:
     )
     blocks: list[Block] = [
         text(
-            f"Friedman's test, ties corrected: χ² {outcome.statistic:.2f} with {outcome.methods - 1} degrees of freedom, "
+            f"Friedman's test, ties corrected: χ² {outcome.statistic:.2f} with {outcome.methods - 1} degrees of "
+            "freedom, "
             f"p {wording.p_value(outcome.p)}{f_form}. {wording.plural(count, 'common dataset')}, "
             f"{wording.plural(outcome.methods, 'method')}."
         )
     ]
     ranks = view.common.pool.ranks.mean()
-    if len(view.methods) > 2:
-        critical = significance.critical_difference(len(view.methods), count, ALPHA)
-        p = significance.nemenyi(ranks, count)
-        groups = significance.rank_groups(ranks, p < ALPHA)
-        blocks.append(
-            critical_difference_diagram(
-                f"{key}-critical-difference",
-                "Critical-difference diagram",
-                f"Protocol {key}. Mean ranks (best on the left); a bar joins methods contiguous in rank among which Nemenyi's "
-                f"test finds no difference at {ALPHA:g}. Nemenyi is conservative; the pairwise table below is not bound to ranks.",
-                ranks,
-                groups,
-                critical,
-            )
+    critical = significance.critical_difference(len(view.methods), count, ALPHA)
+    p = significance.nemenyi(ranks, count)
+    groups = significance.rank_groups(ranks, p < ALPHA)
+    blocks.append(
+        critical_difference_diagram(
+            f"{key}-critical-difference",
+            "Critical-difference diagram",
+            f"Protocol {key}. Mean ranks (best on the left); a bar joins methods contiguous in rank among which "
+            "Nemenyi's "
+            f"test finds no difference at {ALPHA:g}. Nemenyi is conservative; the pairwise table below is not "
+            "bound to ranks.",
+            ranks,
+            groups,
+            critical,
         )
-    blocks.append(_pairs(evidence, view))
+    )
+    blocks += _pairs(evidence, view)
     return Section(f"{key}-tests", "Tests over datasets", tuple(blocks))
 
 
-def _pairs(evidence: Evidence, view: ProtocolView) -> Table:
-    """Row against column: wins/ties/losses, and the Holm-adjusted p-value of Wilcoxon's test."""
-    table = significance.win_tie_loss(view.accuracy)
-    p = significance.wilcoxon_holm(view.accuracy)
-    columns = (Column("Row against column", "text"), *(Column(wording.title(m), "text") for m in view.methods))
-    rows = []
-    for a in view.methods:
-        cells = [method_cell(a, evidence.methods)]
-        for b in view.methods:
-            if a == b:
-                cells.append(Cell(wording.DASH))
-                continue
-            wins, ties, losses = table[a, b]
-            value = float(p.loc[a, b])
-            words = f"{wins} / {ties} / {losses} ({wording.p_value(value)})"
-            cells.append(Cell(words, strong=value < ALPHA, hint=f"{wording.title(a)} against {wording.title(b)}"))
-        rows.append(tuple(cells))
-    note = (
-        f"Protocol {view.protocol}. Wins / ties / losses of the row against the column, and in brackets the two-sided p-value "
-        f"of Wilcoxon's signed-rank test, Holm-adjusted over all {len(view.methods) * (len(view.methods) - 1) // 2} pairs; "
-        f"bold below {ALPHA:g}. Pool: {len(view.accuracy)} common datasets."
+def _pairs(evidence: Evidence, view: ProtocolView) -> tuple[Table, Table]:
+    """Row against column: wins / ties / losses, and the Holm-adjusted p-value of Wilcoxon's test."""
+    score = significance.win_tie_loss(view.accuracy)
+    p = significance.wilcoxon_holm(view.accuracy).to_numpy(dtype=float)
+    columns = (Column("Row against column", "text"), *(Column(wording.title(m)) for m in view.methods))
+    wins, tests = [], []
+    for i, a in enumerate(view.methods):
+        counts, values = [method_cell(a, evidence.methods)], [method_cell(a, evidence.methods)]
+        for j, b in enumerate(view.methods):
+            if i == j:
+                counts.append(Cell(""))
+                values.append(Cell(""))
+            else:
+                won, tied, lost = score[a, b]
+                counts.append(Cell(f"{won} / {tied} / {lost}", float(won - lost), strong=won > lost))
+                values.append(Cell(wording.p_value(p[i, j]), float(p[i, j]), strong=bool(p[i, j] < ALPHA)))
+        wins.append(tuple(counts))
+        tests.append(tuple(values))
+    pool = f"Protocol {view.protocol}. Pool: {wording.plural(len(view.accuracy), 'common dataset')}."
+    count = wording.plural(len(view.methods) * (len(view.methods) - 1) // 2, "pair")
+    return (
+        Table(
+            f"{view.protocol}-wins",
+            columns,
+            tuple(wins),
+            "Wins / ties / losses of the row against the column",
+            note=f"{pool} Bold: more wins than losses.",
+            sortable=False,
+        ),
+        Table(
+            f"{view.protocol}-pairs",
+            columns,
+            tuple(tests),
+            "Wilcoxon's signed-rank test, all pairs",
+            note=f"{pool} Two-sided p-values, Holm-adjusted over {count}; bold below {ALPHA:g}.",
+            sortable=False,
+        ),
     )
-    return Table(f"{view.protocol}-pairs", columns, tuple(rows), "All pairs", note=note, sortable=False)

@@ -20,8 +20,10 @@ def study_section(evidence: Evidence) -> Section | None:
         return None
     blocks: list[Block] = [
         text(
-            "Fernández-Delgado et al. (JMLR 15, 2014) tested 179 classifiers on 121 datasets. Here our methods join that pool. "
-            "Left out are the 19 datasets with a separate test file: the study tested on that file, we test on hold-outs inside "
+            "Fernández-Delgado et al. (JMLR 15, 2014) tested 179 classifiers on 121 datasets. Here our methods join "
+            "that pool. "
+            "Left out are the 19 datasets with a separate test file: the study tested on that file, we test on "
+            "hold-outs inside "
             "the training file, and these are different tasks."
         )
     ]
@@ -74,10 +76,11 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
     figure = accuracy_rank(
         f"study-{view.protocol}-accuracy-rank",
         f"Accuracy against rank in the study's pool, protocol {view.protocol}",
-        f"{wording.plural(len(pool.datasets), 'dataset')}, pool of {len(pool.methods)}. Grey: the study's 60 best-ranked "
+        f"{wording.plural(len(pool.datasets), 'dataset')}, pool of {len(pool.methods)}. Grey: the study's 60 "
+        "best-ranked "
         "classifiers. Up and left is better.",
         summary,
-        [m for m in ours.columns],
+        list(ours.columns),
         shown=60,
     )
     blocks: list[Block] = [table, figure]
@@ -93,7 +96,8 @@ def _note(evidence: Evidence, view: ProtocolView, pool: Pool, ours: int) -> str:
     parts = [
         f"Pool: the study's {len(pool.methods) - ours} classifiers and {wording.plural(ours, 'method')} of ours on "
         f"{wording.plural(len(pool.datasets), 'comparable dataset')}. Missing results (rule of the {pool.rule.name}): "
-        f"{pool.rule.text}. Ours have none missing here. The study's accuracies are its published ones, with one decimal; "
+        f"{pool.rule.text}. Ours have none missing here. The study's accuracies are its published ones, with one "
+        "decimal; "
         "it tuned on the tuning halves, which cover all rows."
     ]
     if drawn:

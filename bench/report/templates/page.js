@@ -63,10 +63,16 @@
 
   const quoted = (word) => (/[",\n]/.test(word) ? `"${word.replaceAll('"', '""')}"` : word);
 
+  // A number without its formatting; what is more than a number (a ± b, wins / ties / losses) as it is shown.
+  function cellCsv(cell) {
+    const shown = cell.textContent.trim();
+    return cell.dataset.v !== undefined && !/[±/(]/.test(shown) ? cell.dataset.v : shown;
+  }
+
   function tableCsv(table) {
     const lines = [[...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim())];
     for (const row of table.tBodies[0].rows) {
-      lines.push([...row.cells].map((cell) => (cell.classList.contains("n") ? cell.dataset.v ?? "" : cell.textContent.trim())));
+      lines.push([...row.cells].map(cellCsv));
     }
     return lines.map((line) => line.map(quoted).join(",")).join("\n") + "\n";
   }

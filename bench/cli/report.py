@@ -1,0 +1,80 @@
+"""``bench report``: the page and its Markdown twin over one or more run folders."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.errors import ReportError
+from bench.report import wording
+from bench.report.build import gather, write_report
+from bench.report.evidence import Evidence, ProtocolView
+from bench.report.merge import ALLOWABLE
+from bench.stats.published import read_published
+from bench.store import read_run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", metavar="DIR", type=Path, nargs="+", help="run folders, reported together")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the report (default: reports/<run name>)")
+    parser.add_argument(
+        "--published", metavar="FILE", type=Path, help="results file of the 2014 study: adds its 179 classifiers"
+    )
+    parser.add_argument(
+        "--allow",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        help=f"let a difference between the runs pass, comma-separated: {', '.join(ALLOWABLE)}",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    allow = [word.strip() for words in args.allow for word in words.split(",") if word.strip()]
+    study = read_published(args.published) if args.published else None
+    evidence = gather([read_run(folder) for folder in args.runs], study=study, allow=allow)
+    files = write_report(evidence, args.out or default_folder(args.runs))
+    print(headline_text(evidence))
+    print(f"\n{files.html}\n{files.markdown}")
+    return 0
+
+
+def default_folder(runs: Sequence[Path]) -> Path:
+    """``reports/<run name>``, the names joined if there are several."""
+    names = list(dict.fromkeys(folder.resolve().name for folder in runs))
+    if not all(names):
+        raise ReportError("a run folder without a name: say where the report goes with --out DIR")
+    return Path("reports") / "+".join(names)
+
+
+def headline_text(evidence: Evidence) -> str:
+    """The summary of every protocol as plain text, protocols apart."""
+    if not evidence.views:
+        return "no protocol has a dataset on which its methods can be compared"
+    return "\n\n".join(_table(view) for view in evidence.views.values())
+
+
+def _table(view: ProtocolView) -> str:
+    contrasts = {c.method: c for c in view.contrasts}
+    lines = [["method", "mean", "sd", "P90", "P95", "PMA", "rank", "RFM - method", "W/T/L", "p (Holm)"]]
+    keys = ("mean_accuracy", "sd_accuracy", "p90", "p95", "pma", "friedman_rank")
+    for method in view.methods:
+        cells = [wording.title(method), *(wording.number(float(view.summary[key][method])) for key in keys)]
+        if method in contrasts:
+            d = contrasts[method].difference
+            cells += [
+                f"{wording.number(d.mean, sign=True)} ± {wording.number(d.se)}",
+                f"{d.wins}/{d.ties}/{d.losses}",
+                wording.p_value(contrasts[method].p_holm),
+            ]
+        lines.append(cells + [""] * (len(lines[0]) - len(cells)))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    shown = [
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
+    count = f"{wording.plural(len(view.common.pool.datasets), 'common dataset')} of {len(view.matrix)}"
+    return "\n".join([f"protocol {view.protocol}: {count}, accuracy in percent", *(line.rstrip() for line in shown)])
