@@ -7,6 +7,7 @@ Matrices are row-major tensors of which only the lower triangle, diagonal includ
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +96,7 @@ class Workspace:
 class RidgeSolution:
     """``alpha`` (n, c) float64 with (K + ridge I) alpha = Y, and the solver that gave it.
 
-    ``solver`` is ``"cholesky"``, or, when the matrix was not numerically positive definite, ``"cholesky-float64"`` or
+    ``solver`` is ``"cholesky"``, or, when the working precision did not suffice, ``"cholesky-float64"`` or
     ``"eigenvalues"``.
     """
 
@@ -104,42 +105,76 @@ class RidgeSolution:
 
 
 def solve_ridge(
-    K: torch.Tensor, ridge: float, Y: torch.Tensor, *, refine: int = 0, work: torch.Tensor | None = None
+    K: torch.Tensor,
+    ridge: float,
+    Y: torch.Tensor,
+    *,
+    work: torch.Tensor | None = None,
+    exact: Callable[[], torch.Tensor] | None = None,
 ) -> RidgeSolution:
     """Solve (K + ridge I) alpha = Y for symmetric positive semi-definite ``K`` (n, n), lower triangle given.
 
-    ``refine`` steps of iterative refinement with float64 residuals sharpen a float32 solution. ``work`` (n, n) is
-    overwritten if given, else allocated; ``K`` is kept. Never gives NaN for finite input: when Cholesky's
-    factorisation breaks down it is repeated in float64, and after that negative eigenvalues are lifted to zero.
+    A float32 system is factored in float32 and refined with float64 residuals. ``work`` (n, n) is overwritten if
+    given, else allocated; ``K`` is kept. Never gives NaN for finite input: when the factorisation breaks down or the
+    refinement does not converge, the system is solved in float64, with the matrix that ``exact`` gives (lower triangle,
+    float64; ``K`` itself by default), and if that is not positive definite either, with its negative eigenvalues set
+    to zero.
     """
     factor = torch.empty_like(K) if work is None else work
     factor.copy_(K)
     factor.diagonal().add_(ridge)
-    if not _factor_(factor):
-        return _solve_fallback(K, ridge, Y)
-    alpha = _solve_factored(factor, Y).double()
-    if refine and K.dtype == torch.float32:
-        target = Y.double()
-        for _ in range(refine):
-            residual = target - ridge * alpha - _symmetric_matmul_float64(K, alpha)
-            alpha += _solve_factored(factor, residual.to(K.dtype))
-    if not bool(torch.isfinite(alpha).all()):
-        return _solve_fallback(K, ridge, Y)
-    return RidgeSolution(alpha, "cholesky")
+    if _factor_(factor):
+        alpha = _solve_factored(factor, Y).double()
+        if K.dtype == torch.float64 or _refine_(alpha, K, factor, ridge, Y):
+            return RidgeSolution(alpha, "cholesky")
+    return _solve_float64(K.double() if exact is None else exact(), ridge, Y.double())
 
 
-def _solve_fallback(K: torch.Tensor, ridge: float, Y: torch.Tensor) -> RidgeSolution:
-    exact = mirror_(K.double())
-    regularised = exact.clone()
+def _refine_(alpha: torch.Tensor, K: torch.Tensor, factor: torch.Tensor, ridge: float, Y: torch.Tensor) -> bool:
+    """Iterative refinement of ``alpha`` (n, c) in place; False if it does not converge.
+
+    Each step shrinks the error by about the relative size of the first correction, so no residual is needed to know
+    when to stop.
+    """
+    # The largest eigenvalue of a kernel matrix is at most n times its diagonal: a float32 solution of a system that
+    # well conditioned loses nothing worth refining.
+    if len(K) * float(K.diagonal().abs().max()) <= ridge * _WELL_CONDITIONED:
+        return bool(torch.isfinite(alpha).all())
+    target = Y.double()
+    error = 1.0
+    rate = None
+    for _ in range(_MOST_REFINEMENTS):
+        residual = target - ridge * alpha - _symmetric_matmul_float64(K, alpha)
+        correction = _solve_factored(factor, residual.to(K.dtype)).double()
+        alpha += correction
+        size = float(alpha.norm())
+        if not np.isfinite(size):
+            return False
+        if rate is None:
+            rate = float(correction.norm()) / size if size else 0.0
+            error = rate
+        error *= rate
+        if error <= _REFINED:
+            return True
+    return error <= _ACCEPTED
+
+
+_WELL_CONDITIONED = 250.0
+_MOST_REFINEMENTS = 4
+_REFINED, _ACCEPTED = 1e-6, 1e-4
+"""Relative errors at which refinement stops, and which is good enough when its steps are used up."""
+
+
+def _solve_float64(K: torch.Tensor, ridge: float, Y: torch.Tensor) -> RidgeSolution:
+    regularised = K.clone()
     regularised.diagonal().add_(ridge)
     if _factor_(regularised):
-        alpha = _solve_factored(regularised, Y.double())
+        alpha = _solve_factored(regularised, Y)
         if bool(torch.isfinite(alpha).all()):
             return RidgeSolution(alpha, "cholesky-float64")
-    eigenvalues, vectors = torch.linalg.eigh(exact)
+    eigenvalues, vectors = torch.linalg.eigh(K, UPLO="L")
     inverse = 1.0 / (eigenvalues.clamp_min(0.0) + ridge)
-    alpha = vectors @ (inverse[:, None] * (vectors.T @ Y.double()))
-    return RidgeSolution(alpha, "eigenvalues")
+    return RidgeSolution(vectors @ (inverse[:, None] * (vectors.T @ Y)), "eigenvalues")
 
 
 def _factor_(A: torch.Tensor) -> bool:

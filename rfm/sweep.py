@@ -17,14 +17,11 @@ from numpy.typing import NDArray
 
 from rfm.agop import agop
 from rfm.kernels import Laplace, RadialKernel, kernel_between_, kernel_lower_, metric_rows
-from rfm.linalg import Workspace, matmul_float64, solve_ridge
+from rfm.linalg import RidgeSolution, Workspace, matmul_float64, solve_ridge
 
 Rows = NDArray[np.int64]
 
 METRIC_SCALINGS = ("none", "trace", "max")
-
-_WELL_CONDITIONED = 250.0
-"""Bound on n / ridge up to which a float32 solution needs no refinement (its relative error stays near 1e-5)."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +55,8 @@ class Sweep:
     """Kernel machines over a grid on the rows of one table.
 
     ``X`` (n, d) float64 and ``Y`` (n, c) float64 targets (one-hot for classification); rows of ``Y`` that are never
-    fitted may hold anything. ``dtype`` is the working precision; float32 systems are refined ``refine`` times with
-    float64 residuals. ``diagonal`` learns only the diagonal of M, ``center_gradients`` uses centred gradients,
+    fitted may hold anything. ``dtype`` is the precision of kernels, factors and AGOPs; residuals and scores are
+    accumulated in float64. ``diagonal`` learns only the diagonal of M, ``center_gradients`` uses centred gradients,
     ``metric_scaling`` divides each new M by its trace / d or its largest entry (the published code: ``"none"``).
     """
 
@@ -71,7 +68,6 @@ class Sweep:
     diagonal: bool = False
     center_gradients: bool = False
     metric_scaling: str = "none"
-    refine: int = 0
 
     def __post_init__(self) -> None:
         if self.metric_scaling not in METRIC_SCALINGS:
@@ -96,10 +92,11 @@ class Sweep:
                     if kernels is None or iteration:
                         kernels = self._kernels(X, Z, metric, weights=iteration < iterations)
                     K, W, between = kernels
-                    alpha, solver = self._solve(K, ridge, Y)
-                    yield Point(unit_norm, ridge, iteration, _to_numpy(matmul_float64(between, alpha)), metric, solver)
+                    solution = self._solve(K, ridge, Y, X, metric)
+                    scores = _to_numpy(matmul_float64(between, solution.alpha))
+                    yield Point(unit_norm, ridge, iteration, scores, metric, solution.solver)
                     if W is not None:
-                        metrics[ridge] = self._update(X, alpha, W, metric)
+                        metrics[ridge] = self._update(X, solution.alpha, W, metric)
 
     def learn(self, train: Rows, *, ridge: float, unit_norm: bool, iterations: int) -> torch.Tensor | None:
         """The metric after ``iterations`` updates on the rows ``train`` (None, the identity, after 0)."""
@@ -109,15 +106,16 @@ class Sweep:
         for _ in range(iterations):
             K, W, _ = self._kernels(X, X[:0], metric, weights=True)
             assert W is not None
-            metric = self._update(X, self._solve(K, ridge, Y)[0], W, metric)
+            metric = self._update(X, self._solve(K, ridge, Y, X, metric).alpha, W, metric)
         return metric
 
     def fit(self, train: Rows, test: Rows, *, ridge: float, unit_norm: bool, metric: torch.Tensor | None) -> Fit:
         """Kernel ridge regression in ``metric`` on ``train``, evaluated on ``test``."""
         table = self._table(unit_norm)
-        K, _, between = self._kernels(self._rows(table, train), self._rows(table, test), metric, weights=False)
-        alpha, solver = self._solve(K, ridge, self._rows(self._targets, train))
-        return Fit(_to_numpy(matmul_float64(between, alpha)), alpha, metric, solver)
+        X = self._rows(table, train)
+        K, _, between = self._kernels(X, self._rows(table, test), metric, weights=False)
+        solution = self._solve(K, ridge, self._rows(self._targets, train), X, metric)
+        return Fit(_to_numpy(matmul_float64(between, solution.alpha)), solution.alpha, metric, solution.solver)
 
     def _kernels(
         self, X: torch.Tensor, Z: torch.Tensor, metric: torch.Tensor | None, *, weights: bool
@@ -133,11 +131,18 @@ class Sweep:
             kernel_between_(self.kernel, metric_rows(Z, metric, self.kernel.bandwidth), rows, between)
         return K, W, between
 
-    def _solve(self, K: torch.Tensor, ridge: float, Y: torch.Tensor) -> tuple[torch.Tensor, str]:
-        # The largest eigenvalue of K is at most n: where n / ridge is small, float32 loses nothing worth refining.
-        refine = self.refine if len(K) > ridge * _WELL_CONDITIONED else 0
-        solution = solve_ridge(K, ridge, Y, refine=refine, work=self._workspace.take("factor", *K.shape))
-        return solution.alpha, solution.solver
+    def _solve(
+        self, K: torch.Tensor, ridge: float, Y: torch.Tensor, X: torch.Tensor, metric: torch.Tensor | None
+    ) -> RidgeSolution:
+        """Solve in the scratch matrix ``K`` of ``X`` in ``metric``; float64 means computing the kernel anew in it."""
+
+        def exact() -> torch.Tensor:
+            rows = metric_rows(X.double(), None if metric is None else metric.double(), self.kernel.bandwidth)
+            fresh = torch.empty(K.shape, dtype=torch.float64, device=K.device)
+            kernel_lower_(self.kernel, rows, fresh)
+            return fresh
+
+        return solve_ridge(K, ridge, Y, work=self._workspace.take("factor", *K.shape), exact=exact)
 
     def _update(
         self, X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, metric: torch.Tensor | None

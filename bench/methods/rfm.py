@@ -53,7 +53,7 @@ class ChainSession(Session):
         super().__init__(task)
         known = np.maximum(task.y, 0)  # rows with a hidden label are never fitted: their targets are arbitrary
         self._method = method
-        self._sweep = Sweep(task.X, np.eye(task.n_classes)[known], kernel=LaplaceKernel(BANDWIDTH), refine=1)
+        self._sweep = Sweep(task.X, np.eye(task.n_classes)[known], kernel=LaplaceKernel(BANDWIDTH))
         self._metrics: dict[tuple[float, bool, int], torch.Tensor | None] = {}
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
