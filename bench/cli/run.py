@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from bench.data.splits import splits_for
     from bench.run.jobs import expand_jobs
     from bench.run.protocols import PROTOCOLS
+    from bench.store import Store
 
     if args.protocol not in PROTOCOLS:
         raise unknown_name("protocol", args.protocol, PROTOCOLS)
@@ -64,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     entries = registry.select(args.subset)
     source = resolve_source(registry, entries, args.archive)
     folder = args.run or default_folder(args.subset, args.protocol, seed)
+    if not args.dry_run:
+        Store(folder).close()  # an unusable folder is better found before the tables are read
     plan = expand_jobs(
         entries,
         methods,
@@ -92,8 +95,8 @@ def _run(
     from bench.cli.headline import headline
     from bench.export import export_run
     from bench.run.engines import open_engine
-    from bench.run.runlog import observers
     from bench.run.provenance import invocation
+    from bench.run.runlog import observers
     from bench.run.runner import execute
     from bench.store import Store, read_run
 

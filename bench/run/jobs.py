@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
@@ -73,6 +74,11 @@ class Plan:
 
     tasks: tuple[Task, ...]
     settled: tuple[JobResult, ...]
+
+    def release(self) -> None:
+        """Free the tables' shared memory; the tasks cannot be run any more."""
+        for descriptor in {t.table.descriptor for t in self.tasks}:
+            os.close(descriptor)
 
     @property
     def jobs(self) -> tuple[Job, ...]:

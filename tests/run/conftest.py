@@ -1,112 +1,22 @@
-"""A benchmark of generated tables and plug-in methods, small enough to run end to end in a second."""
+"""The tiny benchmark and its plug-in methods, importable by name here and in the processes that tests start."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-from bench.data.dataset import Dataset
-from bench.data.splits import splits_for
-from bench.errors import DataUnavailable
-from bench.methods import get_method
-from bench.run.jobs import NamedMethod, Plan, expand_jobs
-from bench.run.pool import Pool
-from bench.run.result import JobResult, RunRecord
-from bench.run.runner import Outcome, execute
-from bench.store import Store, read_run
+sys.path.insert(0, str(Path(__file__).parent))
 
-HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class TinyEntry:
-    name: str
-    rows: int = 60
-    features: int = 3
-    classes: int = 2
-    present: bool = True
-
-
-def generate(entry: TinyEntry) -> Dataset:
-    """Gaussian classes, drawn from a seed that is the table's name."""
-    if not entry.present:
-        raise DataUnavailable(f"{entry.name}: no such file in the tiny source")
-    rng = np.random.default_rng(list(entry.name.encode()))
-    y = np.arange(entry.rows) % entry.classes
-    X = rng.normal(size=(entry.rows, entry.features)) + y[:, None]
-    return Dataset(entry.name, X, y.astype(np.int64), entry.classes, source="tiny")
-
-
-@dataclass
-class TinyBenchmark:
-    """Two tables, methods by spec, and a run folder."""
-
-    folder: Path
-    entries: tuple[TinyEntry, ...] = (TinyEntry("alpha"), TinyEntry("beta", rows=80, classes=3))
-
-    def plan(
-        self, *methods: str, protocol: str = "clean", seed: int = 0, timeout: float | None = None, memory: int = 2 << 30
-    ) -> Plan:
-        named = [NamedMethod(f"faulty_methods:{m}", get_method(f"faulty_methods:{m}")) for m in methods]
-        return expand_jobs(
-            self.entries,
-            named,
-            protocol,
-            seed,
-            source="tiny",
-            load=generate,
-            splits_for=splits_for,
-            timeout=timeout,
-        )
-
-    def run(
-        self,
-        *methods: str,
-        jobs: int = 2,
-        memory_bytes: int = 2 << 30,
-        retry_failed: bool = False,
-        timeout: float | None = None,
-        protocol: str = "clean",
-        seed: int = 0,
-        plan: Plan | None = None,
-        observers: Sequence[object] = (),
-    ) -> tuple[Outcome, RunRecord]:
-        plan = plan or self.plan(*methods, timeout=timeout, protocol=protocol, seed=seed)
-        with Store(self.folder) as store, Pool(jobs, memory_bytes, cores=2, preload=["faulty_methods"]) as pool:
-            outcome = execute(
-                plan,
-                store,
-                pool,
-                {"seed": seed},
-                observers,  # type: ignore[arg-type]
-                retry_failed=retry_failed,
-            )
-        return outcome, read_run(self.folder)
+if TYPE_CHECKING:
+    from tiny_benchmark import TinyBenchmark
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyBenchmark:
-    """The benchmark, with a run folder of its own and its methods importable."""
-    monkeypatch.syspath_prepend(str(HERE))
+def tiny(tmp_path: Path) -> TinyBenchmark:
+    """Two generated tables, methods by name, and a run folder of its own."""
+    from tiny_benchmark import TinyBenchmark
+
     return TinyBenchmark(tmp_path / "run")
-
-
-def scores(record: RunRecord) -> dict[tuple[str, str, int], tuple[float, str]]:
-    """Everything deterministic about the ``ok`` results, to the last bit."""
-    return {
-        (r.job.dataset, r.job.method, h.holdout): (h.accuracy, repr((h.config, h.iteration, h.path, h.details)))
-        for r in record.results
-        if r.status == "ok"
-        for h in r.holdouts
-    }
-
-
-def by_method(record: RunRecord) -> dict[str, list[JobResult]]:
-    found: dict[str, list[JobResult]] = {}
-    for result in record.results:
-        found.setdefault(result.job.method, []).append(result)
-    return found

@@ -1,0 +1,222 @@
+"""``bench run`` and ``bench status`` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+from bench.cli.run import default_folder
+from bench.store import Store, read_run
+
+ROOT = Path(__file__).parents[2]
+METHODS = "faulty_methods:Centroid,faulty_methods:Shrunken"
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Default run folders land in the test's own folder; the embedded tables serve."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+
+
+def bench(*words: str) -> int:
+    return main(["run", "--subset", "iris,wine", "--methods", METHODS, "--jobs", "2", *words])
+
+
+def test_a_run_is_exported_summed_up_and_resumed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench("--run", "r") == 0
+    out = capsys.readouterr().out
+    assert "4 jobs: 4 ok (0 from before)" in out
+    assert "mean accuracy over the 2 tables that all 2 methods have" in out
+    assert "results: r " in out
+    assert "python -m bench report r" in out
+    assert Path("r/scores.csv").read_text().startswith("dataset,source,rows,features,classes,method,protocol,split,")
+    assert len(Path("r/scores.csv").read_text().splitlines()) == 1 + 4 * 4
+    assert Path("r/summary.csv").exists()
+    assert not Path("r/live.json").exists()
+    assert "ok iris/centroid (clean): " in "".join(p.read_text() for p in Path("r/logs").iterdir())
+    assert bench("--run", "r") == 0
+    assert "4 jobs: 4 ok (4 from before)" in capsys.readouterr().out
+
+
+def test_failures_are_counted_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "--subset", "iris", "--methods", "faulty_methods:Exit3,faulty_methods:Centroid", "--run", "r"]
+    assert main(words) == 1
+    captured = capsys.readouterr()
+    assert "2 jobs: 1 error, 1 ok" in captured.out
+    assert "error: iris/exit3: its worker ended with exit code 3" in captured.out
+    assert "--retry-failed" in captured.out
+    assert "error iris/exit3 (clean): its worker ended" in captured.err
+
+
+def test_json_events(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench("--run", "r", "--json") == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    kinds = [event["event"] for event in events]
+    assert kinds.count("started") == kinds.count("finished") == 4
+    last = events[-1]
+    assert (last["done"], last["total"], last["failed"], last["status"]) == (4, 4, 0, "ok")
+    assert 0 <= last["accuracy"] <= 100
+
+
+def test_a_dry_run_lists_and_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench("--run", "r", "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert out.count("centroid") == 2
+    assert "4 jobs to run, 0 done before, 0 cannot be tried" in out
+    assert "nothing was run" in out
+    assert not Path("r").exists()
+    assert bench("--run", "r") == 0
+    capsys.readouterr()
+    assert bench("--run", "r", "--dry-run") == 0
+    assert "0 jobs to run, 4 done before" in capsys.readouterr().out
+
+
+BAD = {
+    ("--jobs", "0"): "--jobs 0: must be a whole number of at least 1",
+    ("--jobs", "-3"): "--jobs -3",
+    ("--jobs", "many"): "--jobs many",
+    ("--memory-gb", "0"): "--memory-gb 0: must be a number above 0",
+    ("--memory-gb", "nan"): "--memory-gb nan",
+    ("--timeout", "-1"): "--timeout -1",
+    ("--seed", "x"): "--seed x",
+    ("--protocol", "cleen"): "unknown protocol 'cleen': did you mean 'clean'?",
+    ("--engine", "locl"): "unknown engine 'locl': did you mean 'local'?",
+    ("--methods", "rmf"): "unknown method 'rmf': did you mean 'rfm'?",
+    ("--methods", ","): "--methods names no method",
+    ("--methods", "no_such_module:X"): "cannot be loaded",
+    ("--methods", "json:JSONDecoder"): "is a JSONDecoder, not a bench.methods.base.Method",
+    ("--subset", "irs"): "irs",
+    ("--scheduler", "tcp://x:1"): "--scheduler is for --engine dask",
+}
+
+
+@pytest.mark.parametrize("words", BAD, ids=" ".join)
+def test_bad_arguments(words: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench("--run", "r", *words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("bench: ")
+    assert BAD[words] in error
+    assert len(error.splitlines()) == 1
+    assert not Path("r").exists()
+
+
+def test_an_unwritable_run_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("file").write_text("")
+    assert bench("--run", "file/r") == 2
+    assert "bench: run folder file/r cannot be created: Not a directory" in capsys.readouterr().err
+
+
+def test_a_folder_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    with Store(Path("r")):
+        assert bench("--run", "r") == 2
+    assert f"is in use by process {os.getpid()}" in capsys.readouterr().err
+
+
+def test_no_source_for_a_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_CACHE", str(Path("cache").resolve()))
+    assert bench("--run", "r", "--subset", "all121") == 2
+    assert "Tried: embedded" in capsys.readouterr().err
+    assert not Path("r").exists()
+
+
+@pytest.mark.parametrize(
+    ("subset", "protocol", "seed", "name"),
+    [
+        ("small90", "clean", 0, "small90-clean"),
+        ("small90", "published", 3, "small90-published-seed3"),
+        ("../x", "clean", 0, ".._x-clean"),
+    ],
+)
+def test_default_folders(subset: str, protocol: str, seed: int, name: str) -> None:
+    assert default_folder(subset, protocol, seed) == Path("results") / name
+
+
+def test_different_lists_get_different_folders() -> None:
+    assert default_folder("iris,wine", "clean", 0) != default_folder("iris,zoo", "clean", 0)
+
+
+def test_status_of_a_finished_run(capsys: pytest.CaptureFixture[str]) -> None:
+    bench("--run", "r")
+    capsys.readouterr()
+    assert main(["status", "r"]) == 0
+    out = capsys.readouterr().out
+    assert "r: 4 of 4 jobs done, 4 ok" in out
+    assert main(["status", "r", "--json"]) == 0
+    state = json.loads(capsys.readouterr().out)
+    assert (state["planned"], state["statuses"], state["undone"]) == (4, {"ok": 4}, 0)
+    assert state["in_use_by"] is None
+
+
+def test_status_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "nowhere"]) == 2
+    assert "no results in nowhere" in capsys.readouterr().err
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench", "run", "--run", "r", "--jobs", "2", *words],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition: object, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition() and process.poll() is None and time.monotonic() < deadline:  # type: ignore[operator]
+        time.sleep(0.05)
+
+
+def running() -> list[str]:
+    try:
+        return [job["method"] for job in json.loads(Path("r/live.json").read_text())["running"]]
+    except (OSError, ValueError):
+        return []
+
+
+def test_status_and_refusal_from_another_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    process = start("--subset", "iris", "--methods", "faulty_methods:Sleeps,faulty_methods:Centroid")
+    try:
+        wait_for(lambda: running() == ["sleeps"], process)
+        assert main(["status", "r"]) == 0
+        out = capsys.readouterr().out
+        assert "r: 1 of 2 jobs done, 1 ok" in out
+        assert f"in use by process {process.pid} on " in out
+        assert "running iris/sleeps for 0:" in out
+        assert bench("--run", "r") == 2
+        assert "is in use by process" in capsys.readouterr().err
+    finally:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "1 left undone" in out
+    assert "run the same command again" in out
+    assert "stopping now" in err
+    assert main(["status", "r"]) == 0
+    assert "1 left undone, nothing running; to go on: python -m bench run" in capsys.readouterr().out
+
+
+def test_ctrl_c_says_how_to_go_on() -> None:
+    words = ("--subset", "embedded", "--methods", "faulty_methods:Slow")
+    process = start(*words)
+    wait_for(running, process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "in flight will finish and be stored (Ctrl-C again to stop now)" in err
+    assert "to go on: run the same command again" in out
+    stored = len(read_run("r").results)
+    again = start(*words)
+    out, err = again.communicate(timeout=120)
+    assert again.returncode == 0, err
+    assert f"({stored} from before)" in out

@@ -1,0 +1,133 @@
+"""Every way a method can misbehave costs its own job and nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tiny_benchmark import TinyBenchmark, TinyEntry, by_method, scores
+
+from bench.run.pool import Pool, Started, Tick
+from bench.run.result import JobResult
+
+EXPECTED = {
+    "Segfault": ("error", r"SIGSEGV"),
+    "Exit3": ("error", r"exit code 3"),
+    "KilledOutside": ("error", r"killed from outside"),
+    "Allocates": ("oom", r"stopped at \d+ MB: allowed 270 MB, its method estimated 1 MB|MemoryError"),
+    "ChildAllocates": ("oom", r"stopped at \d+ MB: allowed 270 MB"),
+    "HugeArray": ("oom", r"MemoryError: Unable to allocate"),
+    "RaisesUnpicklable": ("error", r"Unpicklable: \(its message cannot be shown\)"),
+    "RaisesExit": ("error", r"SystemExit: going away"),
+    "JunkThenFails": ("error", r"ValueError: after the junk"),
+    "PrintsWithoutEnd": ("error", r"printed more than 64 MiB"),
+    "ClosesEverything": ("error", r"closed the connection"),
+    "WritesToHarness": ("error", r"sent the length"),
+    "Unstorable": ("error", r"TypeError: a object cannot be stored"),
+    "TooLarge": ("skipped", r"needs about 1,125,899,907 MB, more than the memory budget of 2,147 MB"),
+}
+
+
+@pytest.mark.parametrize("fault", EXPECTED)
+def test_a_fault_costs_its_own_job_only(tiny: TinyBenchmark, fault: str) -> None:
+    outcome, record = tiny.run("Centroid", fault, "Shrunken", jobs=3)
+    results = by_method(record)
+    status, reason = EXPECTED[fault]
+    bad = next(rows for method, rows in results.items() if method not in ("centroid", "shrunken"))
+    assert [r.status for r in bad] == [status, status]
+    assert all(re.search(reason, r.reason) for r in bad), bad
+    assert all(r.status == "ok" for r in results["centroid"] + results["shrunken"])
+    assert outcome.statuses == {"ok": 4, status: 2}
+
+
+def test_a_job_that_hangs_is_stopped(tiny: TinyBenchmark) -> None:
+    _, record = tiny.run("Sleeps", "Centroid", timeout=0.5)
+    results = by_method(record)
+    assert {r.status for r in results["sleeps"]} == {"timeout"}
+    assert "--timeout" in results["sleeps"][0].reason
+    assert {r.status for r in results["centroid"]} == {"ok"}
+
+
+def test_the_last_output_of_a_failed_job_is_kept(tiny: TinyBenchmark) -> None:
+    _, record = tiny.run("Segfault", "JunkThenFails", "Centroid")
+    results = by_method(record)
+    assert "about to crash" in results["segfault"][0].output
+    assert "_segfault" in results["segfault"][0].output  # faulthandler's traceback
+    junk = results["junk-then-fails"][0].output
+    assert "ValueError: after the junk" in junk
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", junk)
+    assert results["centroid"][0].output == ""
+
+
+@pytest.mark.parametrize("harmless", ["Junk", "ForksChildren", "ForksAndReturns", "LeaksThreads", "Scribbles"])
+def test_what_a_job_leaves_behind_does_not_reach_the_next(tiny: TinyBenchmark, harmless: str) -> None:
+    """One worker only, so that every job has the misbehaving one before it."""
+    _, alone = TinyBenchmark(tiny.folder.with_name("alone"), tiny.entries).run("Centroid", jobs=1)
+    _, beside = tiny.run(harmless, "Centroid", jobs=1)
+    assert {r.status for r in beside.results} == {"ok"}
+    expected = scores(alone)
+    assert {key: value for key, value in scores(beside).items() if key[1] == "centroid"} == expected
+
+
+def test_forked_children_are_gone_when_the_run_is(tiny: TinyBenchmark) -> None:
+    """The children sleep for ten minutes, one of them in a session of its own."""
+    before = _processes()
+    tiny.run("ForksChildren", "Centroid")
+    assert _new_processes(before) == {}
+
+
+def test_a_timed_out_job_takes_its_children_along(tiny: TinyBenchmark) -> None:
+    before = _processes()
+    tiny.run("ChildAllocates", "Sleeps", timeout=1.0)
+    assert _new_processes(before) == {}
+
+
+class _Never:
+    draining = now = False
+
+
+def test_the_death_of_the_workers_parent_loses_no_job(tiny: TinyBenchmark) -> None:
+    entries = tuple(TinyEntry(f"t{k}", rows=40) for k in range(6))
+    plan = TinyBenchmark(tiny.folder, entries).plan("Slow")
+    results: list[JobResult] = []
+    started = killed = 0
+    with Pool(2, 2 << 30, cores=1, preload=["faulty_methods"]) as pool:
+        for event in pool.stream(plan.tasks, _Never()):
+            if isinstance(event, Started):
+                started += 1
+            elif isinstance(event, JobResult):
+                results.append(event)
+            if started >= 3 and not killed and isinstance(event, Tick | Started):
+                killed = pool._nursery._process.pid  # type: ignore[union-attr]
+                os.kill(killed, 9)
+    plan.release()
+    assert killed
+    assert sorted(r.job.dataset for r in results) == [e.name for e in entries]
+    assert {r.status for r in results} == {"ok"}
+
+
+def _processes() -> dict[int, str]:
+    return dict(_command_lines())
+
+
+def _command_lines() -> Iterator[tuple[int, str]]:
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                yield int(folder.name), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+
+
+def _new_processes(before: dict[int, str]) -> dict[int, str]:
+    """Our workers that were not there before; a process killed a moment ago is given five seconds to go."""
+    deadline = time.monotonic() + 5
+    while True:
+        left = {p: c for p, c in _processes().items() if p not in before and "bench.run.nursery" in c}
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.05)

@@ -1,0 +1,95 @@
+"""Memory limits of containers are seen; processes' memory is read right."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from bench.run import resources
+from bench.run.processes import anonymous_bytes, children, descendants
+from bench.run.verdict import DeathCause, output_tail, signal_name
+
+
+def write(folder: Path, **files: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text)
+
+
+def test_the_tightest_enclosing_group_counts_in_version_2(tmp_path: Path) -> None:
+    write(tmp_path / "fs" / "a" / "b", memory__max="max\n", memory__current="5\n")
+    write(tmp_path / "fs" / "a", memory__max="1000\n", memory__current="400\n")
+    (tmp_path / "self").write_text("0::/a/b\n")
+    assert resources._cgroup_headroom(tmp_path / "fs", tmp_path / "self") == [600]
+
+
+def test_version_1_is_understood(tmp_path: Path) -> None:
+    group = tmp_path / "fs" / "memory" / "job"
+    write(group, memory__limit_in_bytes="2000\n", memory__usage_in_bytes="500\n")
+    (tmp_path / "self").write_text("4:memory:/job\n3:cpu:/job\n")
+    assert resources._cgroup_headroom(tmp_path / "fs", tmp_path / "self") == [1500]
+
+
+def test_no_groups_no_limit(tmp_path: Path) -> None:
+    assert resources._cgroup_headroom(tmp_path, tmp_path / "absent") == []
+
+
+def test_the_budget_is_a_share_of_the_smaller_of_machine_and_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "_cgroup_headroom", lambda: [10_000_000])
+    assert resources.default_memory_budget() == 8_000_000
+    monkeypatch.setattr(resources, "_cgroup_headroom", list)
+    assert resources.default_memory_budget() <= 0.8 * psutil.virtual_memory().total
+
+
+def test_own_memory_is_seen_and_the_dead_have_none() -> None:
+    before = anonymous_bytes(os.getpid())
+    block = np.ones(8 << 20)
+    assert anonymous_bytes(os.getpid()) - before > 0.9 * block.nbytes
+    assert anonymous_bytes(2**22 + 1) == 0
+    assert children(2**22 + 1) == []
+
+
+def test_descendants_include_grandchildren() -> None:
+    shell = subprocess.Popen(["sh", "-c", "sleep 60 & echo; wait"], stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        assert shell.stdout is not None
+        shell.stdout.readline()
+        found = descendants(os.getpid())
+        assert shell.pid in found
+        assert [psutil.Process(p).ppid() for p in descendants(shell.pid)] == [shell.pid]
+        assert set(descendants(shell.pid)) < set(found)
+    finally:
+        os.killpg(shell.pid, 9)
+        shell.communicate()
+
+
+def test_a_kill_by_the_kernel_is_told_from_one_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    kills = [3]
+    monkeypatch.setattr("bench.run.verdict.kernel_oom_kills", lambda: kills[0])
+    cause = DeathCause()
+    assert cause.judge(9, 10.0)[0] == "error"
+    kills[0] = 4
+    assert cause.judge(9, 10.0) == ("oom", "killed by the kernel for want of memory (last seen at 10 MB)")
+    assert cause.judge(9, 10.0)[0] == "error"
+
+
+def test_signals_have_names() -> None:
+    assert signal_name(11) == "SIGSEGV (segmentation fault)"
+    assert signal_name(200) == "signal 200"
+
+
+def test_the_tail_is_printable_and_short(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"start\n" * 5000 + b"\x1b[31mred\x1b[0m \xff\x00\r\nlast\x07 line\n")
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        tail = output_tail(descriptor)
+    finally:
+        os.close(descriptor)
+    assert tail.splitlines()[-2:] == ["red �", "last line"]
+    assert len(tail.splitlines()) <= 30

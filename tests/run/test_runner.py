@@ -1,0 +1,235 @@
+"""Resuming, superseding, interrupting; and that none of it changes a score."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+from tiny_benchmark import TinyBenchmark, TinyEntry, scores, tables
+
+from bench.errors import UsageError
+from bench.run.progress import Standing
+from bench.run.result import JobResult
+from bench.store import read_run
+
+
+class Recorder:
+    """An observer that remembers, and may act."""
+
+    def __init__(self, on_finish: Any = None) -> None:
+        self.started_jobs: list[str] = []
+        self.finished_jobs: list[str] = []
+        self.notes: list[str] = []
+        self.lines: list[str] = []
+        self._on_finish = on_finish
+
+    def started(self, standing: Standing, task: Any) -> None:
+        self.started_jobs.append(f"{task.job.dataset}/{task.job.method}")
+        self.lines.append(standing.line())
+
+    def finished(self, standing: Standing, result: JobResult) -> None:
+        self.finished_jobs.append(f"{result.job.dataset}/{result.job.method}")
+        self.lines.append(standing.line())
+        if self._on_finish:
+            self._on_finish(len(self.finished_jobs))
+
+    def tick(self, standing: Standing) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def close(self) -> None:
+        pass
+
+
+def test_two_tables_two_methods(tiny: TinyBenchmark) -> None:
+    outcome, record = tiny.run("Centroid", "Shrunken")
+    assert outcome.all_ok
+    assert [(r.job.dataset, r.job.method) for r in record.results] == [
+        ("alpha", "centroid"), ("alpha", "shrunken"), ("beta", "centroid"), ("beta", "shrunken"),
+    ]  # fmt: skip
+    for result in record.results:
+        assert [h.holdout for h in result.holdouts] == [0, 1, 2, 3]
+        assert all(0 <= h.accuracy <= 100 for h in result.holdouts)
+        assert result.job_seconds >= 0
+        assert result.peak_rss_mb > 1
+        assert result.provenance["threads"] == 1
+        assert {"memory_estimate_mb", "memory_peak_mb", "memory_allowed_mb"} <= set(result.provenance)
+    assert set(record.planned) == {r.job for r in record.results}
+
+
+def test_a_second_run_does_nothing(tiny: TinyBenchmark) -> None:
+    tiny.run("Centroid", "Shrunken")
+    watcher = Recorder()
+    outcome, _ = tiny.run("Centroid", "Shrunken", observers=[watcher])
+    assert outcome.all_ok
+    assert outcome.already == 4
+    assert watcher.started_jobs == []
+
+
+def test_only_what_is_new_is_run(tiny: TinyBenchmark) -> None:
+    tiny.run("Centroid")
+    watcher = Recorder()
+    tiny.run("Centroid", "Shrunken", observers=[watcher])
+    assert sorted(watcher.started_jobs) == ["alpha/shrunken", "beta/shrunken"]
+
+
+def test_failures_are_tried_again_only_when_asked(tiny: TinyBenchmark) -> None:
+    tiny.run("Centroid", "Exit3")
+    quiet, retried = Recorder(), Recorder()
+    outcome, _ = tiny.run("Centroid", "Exit3", observers=[quiet])
+    assert quiet.started_jobs == []
+    assert outcome.statuses == {"ok": 2, "error": 2}
+    assert not outcome.all_ok
+    tiny.run("Centroid", "Exit3", observers=[retried], retry_failed=True)
+    assert sorted(retried.started_jobs) == ["alpha/exit3", "beta/exit3"]
+
+
+def test_a_job_that_was_too_large_is_tried_once_there_is_memory(tiny: TinyBenchmark) -> None:
+    needs = 300 << 20
+    import faulty_methods
+
+    faulty_methods.Centroid.estimate, before = needs, faulty_methods.Centroid.estimate
+    try:
+        outcome, record = tiny.run("Centroid", memory_bytes=needs // 2)
+        assert outcome.statuses == {"skipped": 2}
+        assert "315 MB" in record.results[0].reason
+        assert "157 MB" in record.results[0].reason
+        outcome, _ = tiny.run("Centroid", memory_bytes=2 * needs)
+        assert outcome.statuses == {"ok": 2}
+    finally:
+        faulty_methods.Centroid.estimate = before
+
+
+def test_a_changed_grid_supersedes_the_old_result(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    import faulty_methods
+
+    _, before = tiny.run("Centroid")
+    monkeypatch.setattr(faulty_methods.Centroid, "configurations", lambda self: [{"shrink": 0.25}])
+    plan = tiny.plan("Centroid")
+    assert {t.job.id for t in plan.tasks}.isdisjoint(r.job.id for r in before.results)
+    outcome, after = tiny.run("Centroid", plan=plan)
+    assert outcome.already == 0
+    assert {r.job.id for r in after.results} == {t.job.id for t in plan.tasks}
+
+
+def test_a_planned_job_hides_the_result_it_supersedes_even_before_it_is_run(
+    tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import faulty_methods
+
+    tiny.run("Centroid")
+    monkeypatch.setattr(faulty_methods.Centroid, "configurations", lambda self: [{"shrink": 0.25}])
+    stop_at_once = Recorder(on_finish=lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    outcome, record = tiny.run("Centroid", jobs=1, observers=[stop_at_once])
+    assert outcome.undone == 1
+    assert len(record.results) == 1
+    assert len(record.planned) == 2
+
+
+def test_another_seed_is_refused_in_the_same_folder(tiny: TinyBenchmark) -> None:
+    _, before = tiny.run("Centroid")
+    with pytest.raises(UsageError, match="holds results of seed 0, asked for 1"):
+        tiny.run("Centroid", seed=1)
+    assert read_run(tiny.folder) == before
+
+
+def test_a_table_that_is_missing_makes_its_jobs_skipped(tiny: TinyBenchmark) -> None:
+    tiny.entries = (*tiny.entries, TinyEntry("gamma", present=False))
+    outcome, record = tiny.run("Centroid")
+    assert outcome.statuses == {"ok": 2, "skipped": 1}
+    skipped = record.results[-1]
+    assert (skipped.job.dataset, skipped.status) == ("gamma", "skipped")
+    assert "no such file" in skipped.reason
+    assert skipped.holdouts == ()
+
+
+def test_scores_do_not_depend_on_workers_order_or_neighbours(tiny: TinyBenchmark) -> None:
+    entries = tables(6)
+    found = []
+    for number, (workers, backwards) in enumerate(itertools.product((1, 2, 5), (False, True))):
+        benchmark = TinyBenchmark(tiny.folder / str(number), entries)
+        plan = benchmark.plan("Centroid", "Shrunken", "Slow")
+        if backwards:
+            plan = type(plan)(plan.tasks[::-1], plan.settled)
+        _, record = benchmark.run(plan=plan, jobs=workers)
+        found.append(scores(record))
+    assert len(found[0]) == 6 * 3 * 4
+    assert all(other == found[0] for other in found[1:])
+
+
+def test_seeds_and_protocols_give_results_of_their_own(tiny: TinyBenchmark) -> None:
+    first = TinyBenchmark(tiny.folder / "a", tiny.entries).run("Centroid", seed=0)[1]
+    second = TinyBenchmark(tiny.folder / "b", tiny.entries).run("Centroid", seed=1)[1]
+    assert scores(first) != scores(second)
+    for protocol in ("clean-cv", "relearn", "published"):
+        outcome, _ = TinyBenchmark(tiny.folder / protocol, tiny.entries).run("Centroid", protocol=protocol)
+        assert outcome.all_ok, protocol
+
+
+def test_ctrl_c_finishes_what_runs_and_starts_nothing(tiny: TinyBenchmark) -> None:
+    benchmark = TinyBenchmark(tiny.folder, tables(12))
+    watcher = Recorder(on_finish=lambda count: os.kill(os.getpid(), signal.SIGINT) if count == 3 else None)
+    outcome, record = benchmark.run("Slow", observers=[watcher])
+    assert outcome.interrupted
+    assert sorted(watcher.finished_jobs) == sorted(watcher.started_jobs)
+    assert 3 <= len(record.results) < 12
+    assert outcome.undone == 12 - len(record.results)
+    assert any("in flight will finish" in note for note in watcher.notes)
+    outcome, record = benchmark.run("Slow")
+    assert outcome.all_ok
+    assert len(record.results) == 12
+
+
+def test_ctrl_c_twice_stops_now(tiny: TinyBenchmark) -> None:
+    def press(count: int) -> None:
+        if count == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    watcher = Recorder(on_finish=press)
+    outcome, record = TinyBenchmark(tiny.folder, tables(12)).run("Slow", observers=[watcher], jobs=3)
+    assert outcome.interrupted
+    assert len(record.results) < len(watcher.started_jobs)
+
+
+def test_the_handlers_are_given_back(tiny: TinyBenchmark) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    tiny.run("Centroid")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_clock_that_jumps_times_nothing_out(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    jumps = itertools.cycle([0.0, 4e9, -5.0, 2e12, 1.0])
+    monkeypatch.setattr(time, "time", lambda: next(jumps))
+    outcome, record = tiny.run("Slow", "Centroid", timeout=60.0)
+    assert outcome.all_ok
+    assert all(0 <= r.job_seconds < 60 for r in record.results)
+    assert 0 <= outcome.seconds < 60
+
+
+def test_the_line_says_where_the_run_stands(tiny: TinyBenchmark) -> None:
+    watcher = Recorder()
+    tiny.run("Centroid", "Exit3", "TooLarge", jobs=1, observers=[watcher])
+    assert watcher.lines[-1] == "6/6 done, 2 failed, 2 skipped"
+    assert any("running: " in line and "left" in line for line in watcher.lines)
+
+
+def test_a_worker_is_used_again(tiny: TinyBenchmark) -> None:
+    """Otherwise forking, not the harness, would be most of a small job's cost."""
+    from bench.run.pool import Pool
+
+    class Never:
+        draining = now = False
+
+    plan = TinyBenchmark(tiny.folder, tables(8)).plan("Centroid")
+    with Pool(2, 2 << 30, cores=1, preload=["faulty_methods"]) as pool:
+        results = [e for e in pool.stream(plan.tasks, Never()) if isinstance(e, JobResult)]
+        assert pool._spawned == 2
+    plan.release()
+    assert {r.job.dataset for r in results if r.status == "ok"} == {e.name for e in tables(8)}

@@ -1,0 +1,314 @@
+"""The store: what goes in comes out, what is not a store is left alone, what is full or taken is said."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.errors import StoreError
+from bench.run.result import HoldoutResult, Job, JobResult
+from bench.store import STORE_NAME, Store, holder, read_run
+
+ROOT = Path(__file__).parents[2]
+
+
+def job(number: int = 0, method: str = "rfm", identity: str | None = None, **changed: object) -> Job:
+    fields = {
+        "id": identity or f"{method}-{number}",
+        "dataset": f"d{number:04d}",
+        "source": "tiny",
+        "rows": 10,
+        "features": 2,
+        "classes": 3,
+        "method": method,
+        "protocol": "clean",
+        "split": "seed-0",
+        "seed": 0,
+    }
+    return Job(**{**fields, **changed})  # type: ignore[arg-type]
+
+
+def result(of: Job, accuracy: float = 100 / 3, kilobytes: int = 0) -> JobResult:
+    holdouts = tuple(
+        HoldoutResult(
+            holdout=k,
+            accuracy=accuracy + k,
+            config={"ridge": 0.1, "unit_norm": True, "name": "ünïcode <&'\""},
+            iteration=k,
+            validation_accuracy=0.1 + 0.2,
+            fit_seconds=1e-9,
+            path=[
+                {"config": {"ridge": 0.1}, "iterations": [0, 1], "accuracy": [1.5, 2.5], "squared_error": [0.1, 0.2]}
+            ],
+            details={"metric_diagonal": [math.pi] * (kilobytes * 64)},
+        )
+        for k in range(4)
+    )
+    return JobResult(of, "ok", "", holdouts, 1.5, 1.25, 300.5, {"threads": 1, "memory_peak_mb": 3.5})
+
+
+def test_what_goes_in_comes_out(tmp_path: Path) -> None:
+    jobs = [job(k, m) for k in range(3) for m in ("rfm", "laplace")]
+    stored = [result(jobs[0]), result(jobs[3]), JobResult(jobs[1], "oom", "too big", output="line 1\nline 2")]
+    with Store(tmp_path / "deep" / "run") as store:
+        assert store.begin(jobs, {"seed": 0, "command": "x"}) == {}
+        for item in stored:
+            store.record(item)
+    record = read_run(tmp_path / "deep" / "run")
+    assert sorted(record.results, key=lambda r: r.job.id) == sorted(stored, key=lambda r: r.job.id)
+    assert sorted(record.planned, key=lambda j: j.id) == sorted(jobs, key=lambda j: j.id)
+    assert record.provenance == {"seed": 0, "command": "x"}
+
+
+def test_a_new_result_of_a_job_replaces_the_old_with_its_holdouts(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.begin([job()], {})
+        store.record(result(job()))
+        store.record(JobResult(job(), "error", "broke"))
+    (only,) = read_run(tmp_path).results
+    assert (only.status, only.holdouts) == ("error", ())
+
+
+def test_a_superseded_result_is_not_read_but_comes_back_with_its_job(tmp_path: Path) -> None:
+    old, new = job(identity="old"), job(identity="new")
+    with Store(tmp_path) as store:
+        store.begin([old, job(1)], {})
+        store.record(result(old, accuracy=1.0))
+        store.record(result(job(1)))
+        assert store.begin([new], {}) == {}
+        assert [r.job.id for r in read_run(tmp_path).results] == ["rfm-1"]
+        store.record(result(new, accuracy=2.0))
+        assert [r.job.id for r in read_run(tmp_path).results] == ["new", "rfm-1"]
+        assert store.begin([old], {}) == {"old": "ok"}
+    assert {r.job.id: r.holdouts[0].accuracy for r in read_run(tmp_path).results}["old"] == 1.0
+
+
+def test_planned_are_the_last_invocations_jobs_only(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.begin([job(0), job(1)], {"started": "first"})
+        store.begin([job(2)], {"started": "second"})
+    record = read_run(tmp_path)
+    assert [j.dataset for j in record.planned] == ["d0002"]
+    assert record.provenance["started"] == "second"
+
+
+def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
+    counts: list[int] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            counts.append(len(read_run(tmp_path).results))
+
+    with Store(tmp_path) as store:
+        store.begin([job(k) for k in range(60)], {})
+        reader = threading.Thread(target=look)
+        reader.start()
+        try:
+            for k in range(60):
+                if k % 20 == 0:
+                    looked = len(counts)
+                    while len(counts) < looked + 2:  # one look that began after the last result
+                        time.sleep(0.001)
+                store.record(result(job(k)))
+        finally:
+            done.set()
+            reader.join()
+    assert counts == sorted(counts)
+    assert {0, 20, 40} <= set(counts)
+    assert len(read_run(tmp_path).results) == 60
+
+
+def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.begin([job()], {})
+        program = f"from pathlib import Path; from bench.store import Store; Store(Path({str(tmp_path)!r}))"
+        second = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+        assert second.returncode == 1
+        assert f"is in use by process {os.getpid()} on " in second.stderr
+        assert "StoreError" in second.stderr
+        assert holder(tmp_path) is not None
+        store.record(result(job()))  # the first one goes on
+    assert holder(tmp_path) is None
+    Store(tmp_path).close()
+
+
+def test_a_lock_left_by_a_dead_process_does_not_hold(tmp_path: Path) -> None:
+    program = (
+        "import os; from pathlib import Path; from bench.store import Store\n"
+        f"store = Store(Path({str(tmp_path)!r})); os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == -9
+    assert (tmp_path / "lock").exists()
+    Store(tmp_path).close()
+
+
+def filled(folder: Path) -> Path:
+    with Store(folder) as store:
+        store.begin([job(k) for k in range(20)], {})
+        for k in range(20):
+            store.record(result(job(k), kilobytes=4))
+    return folder / STORE_NAME
+
+
+def set_bytes(path: Path, offset: int, value: bytes) -> None:
+    content = bytearray(path.read_bytes())
+    content[offset : offset + len(value)] = value
+    path.write_bytes(content)
+
+
+BREAKAGES = {
+    "another version": (lambda p: set_bytes(p, 60, (99).to_bytes(4, "big")), "format version 99"),
+    "another program's": (lambda p: set_bytes(p, 68, b"\0\0\0\0"), "another program"),
+    "cut in half": (lambda p: os.truncate(p, p.stat().st_size // 2), "cut short"),
+    "one byte missing": (lambda p: os.truncate(p, p.stat().st_size - 1), "cut short"),
+    "nearly empty": (lambda p: os.truncate(p, 50), "broken"),
+    "empty": (lambda p: os.truncate(p, 0), "broken"),
+    "text": (lambda p: p.write_text("hello" * 100), "not a SQLite file"),
+}
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES)
+def test_what_is_not_a_sound_store_is_refused_and_left_alone(tmp_path: Path, breakage: str) -> None:
+    path = filled(tmp_path)
+    damage, words = BREAKAGES[breakage]
+    damage(path)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=words):
+        Store(tmp_path)
+    with pytest.raises(StoreError, match=words):
+        read_run(tmp_path)
+    assert path.read_bytes() == before
+    assert {p.name for p in tmp_path.iterdir()} == {"lock", STORE_NAME}
+    assert holder(tmp_path) is None
+
+
+def test_damaged_pages_are_refused_and_left_alone(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    set_bytes(path, 4096, b"\xab" * (path.stat().st_size - 8192))
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="is damaged"):
+        Store(tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_no_store_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"results\.sqlite is not there"):
+        read_run(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be created"):
+        Store(tmp_path / "file" / "run")
+
+
+def test_an_unfinished_creation_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / f"{STORE_NAME}.new").write_bytes(b"SQLite format 3\0 and then the power went")
+    Store(tmp_path).close()
+    assert read_run(tmp_path).results == ()
+
+
+def test_a_transaction_cut_off_is_undone_by_the_next_reader(tmp_path: Path) -> None:
+    """A process killed between writing pages and committing leaves a journal."""
+    filled(tmp_path)
+    program = (
+        "import os, sqlite3\n"
+        f"c = sqlite3.connect({str(tmp_path / STORE_NAME)!r}, isolation_level=None)\n"
+        "c.execute('PRAGMA cache_size = 1'); c.execute('BEGIN'); c.execute('DELETE FROM holdouts')\n"
+        "c.execute('DELETE FROM results'); os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == -9
+    assert (tmp_path / f"{STORE_NAME}-journal").stat().st_size > 0
+    assert len(read_run(tmp_path).results) == 20
+    assert all(len(r.holdouts) == 4 for r in read_run(tmp_path).results)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one MiB."""
+    yield from _mounted(tmp_path / "disk", "size=1m")
+
+
+def _mounted(folder: Path, options: str) -> Iterator[Path]:
+    folder.mkdir()
+    mount = shutil.which("mount")
+    made = mount and subprocess.run([mount, "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
+    if not made or made.returncode != 0:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_ends_cleanly_and_what_was_stored_stays(small_disk: Path) -> None:
+    jobs = [job(k) for k in range(400)]
+    kept = 0
+    with Store(small_disk / "run") as store:
+        store.begin(jobs, {})
+        with pytest.raises(StoreError, match=r"full.*All results before are intact"):  # noqa: PT012
+            for item in jobs:
+                store.record(result(item, kilobytes=2))
+                kept += 1
+    assert 0 < kept < 400
+    (small_disk / "filler").write_bytes(b"")
+    record = read_run(small_disk / "run")
+    assert len(record.results) == kept
+    assert [r.holdouts for r in record.results] == [result(j, kilobytes=2).holdouts for j in jobs[:kept]]
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    with Store(small_disk / "run") as store:
+        assert len(store.begin(jobs, {})) == kept
+        store.record(result(jobs[-1], kilobytes=2))
+    assert len(read_run(small_disk / "run").results) == kept + 1
+
+
+def test_a_disk_without_a_byte_free_is_said_at_the_start(small_disk: Path) -> None:
+    descriptor = os.open(small_disk / "filler", os.O_CREAT | os.O_WRONLY)
+    try:
+        while os.write(descriptor, b"x" * 4096):
+            pass
+    except OSError:
+        pass  # full
+    finally:
+        os.close(descriptor)
+    with pytest.raises(StoreError, match="No space left"):
+        Store(small_disk / "run")
+
+
+def test_a_read_only_folder_can_be_read_and_not_written(small_disk: Path) -> None:
+    filled_with_few(small_disk / "run")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    try:
+        assert len(read_run(small_disk / "run").results) == 2
+        with pytest.raises(StoreError, match="cannot be written to: Read-only"):
+            Store(small_disk / "run")
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+
+
+def filled_with_few(folder: Path) -> None:
+    with Store(folder) as store:
+        store.begin([job(0), job(1)], {})
+        store.record(result(job(0)))
+        store.record(result(job(1)))
+
+
+def test_the_file_is_a_plain_database_that_others_can_open(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    connection = sqlite3.connect(path)
+    try:
+        assert connection.execute("SELECT count(*) FROM holdouts").fetchone() == (80,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    finally:
+        connection.close()
