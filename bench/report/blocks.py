@@ -154,9 +154,9 @@ def text(*spans: Span) -> Paragraph:
 
 
 def csv_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A small CSV file as text."""
+    """A small CSV file as text; NaN is an empty field."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([["" if value != value else value for value in row] for row in rows])
     return buffer.getvalue()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from bench.run.result import HoldoutResult, Job, JobResult, RunRecord
+from bench.store import Store
 
 METHODS = ("rfm", "laplace", "ntk", "mlp", "xgboost", "random_forest", "svm_rbf")
 SKILL = {"rfm": 0.6, "laplace": 0.3, "ntk": 0.0, "mlp": -0.9, "xgboost": -0.6, "random_forest": -0.3, "svm_rbf": 0.2}
@@ -115,3 +117,12 @@ def _holdout(
         {"config": {"ridge": 10.0, "unit_norm": True}, "iterations": [0], "accuracy": [50.0], "squared_error": [0.5]},
     ]
     return HoldoutResult(number, accuracy, config, chosen, curve[chosen], 0.25, path, kept)
+
+
+def store_run(folder: Path, record: RunRecord) -> Path:
+    """``record`` as a run folder on disk."""
+    with Store(folder) as store:
+        store.begin(record.planned, record.provenance)
+        for result in record.results:
+            store.record(result)
+    return folder

@@ -88,7 +88,7 @@
   for (const button of document.querySelectorAll("button[data-save]")) {
     button.addEventListener("click", () => {
       const figure = button.closest("figure");
-      const name = figure.id;
+      const name = figure.id.replace(/-(table|figure)$/, "");
       if (button.dataset.save === "table") save(`${name}.csv`, "text/csv", tableCsv(figure.querySelector("table")));
       if (button.dataset.save === "data") save(`${name}.csv`, "text/csv", figure.querySelector(".data").textContent);
       if (button.dataset.save === "svg") save(`${name}.svg`, "image/svg+xml", figureSvg(figure.querySelector("svg.plot")));

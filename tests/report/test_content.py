@@ -1,0 +1,172 @@
+"""What the report says: golden Markdown, verdicts, gaps, and every kind of thin input."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from synthetic_runs import make_run
+
+from bench.report.blocks import Document, Notice, Section, Table
+from bench.report.build import compose, write_report
+from bench.report.evidence import About, Evidence
+from bench.report.html import render_html
+from bench.report.markdown import render_details, render_markdown
+from bench.report.merge import merge_runs
+from bench.report.sections.headline import verdict
+from bench.report.sections.printed import KNOWN, load_printed
+from bench.run.result import HoldoutResult, RunRecord
+from bench.stats.published import PublishedStudy
+
+GOLDEN = Path(__file__).parent / "golden"
+ODD = 'a<b> & "c" | `d` *e*'
+ABOUT = {
+    "iris": About(group="small", licence="CC BY 4.0", origin="R. Fisher", openml=61, uci=53),
+    "wine": About(group="small", faults=("a <fault> & more",)),
+    "letter": About(group="large"),
+    "adult": About(group="test-file"),
+}
+
+
+def evidence(*runs: RunRecord, study: PublishedStudy | None = None) -> Evidence:
+    return Evidence(merge_runs(runs), ABOUT, study)
+
+
+def tiny() -> Evidence:
+    """Five tables, three methods, two clean protocols; one job failed, one was never run; odd names throughout."""
+    names = ["iris", "wine", "letter", "adult", ODD]
+    failures = {("wine", "mlp"): ("error", "ValueError: x < y & z | w")}
+    run = make_run(names, ["rfm", "laplace", "mlp"], ["clean", "clean-cv"], failures=failures, folder="results/tiny")
+    unfinished = replace(run, results=tuple(r for r in run.results if r.job.id != "adult/mlp/clean-cv/0"))
+    leaky = make_run(names[:4], ["rfm", "laplace"], ["published", "relearn"], folder="results/leaky")
+    classifiers = {"parRF_caret": [95.0, 96.5, 90.1], "svm_C": [94.0, 97.0, float("nan")]}
+    study = PublishedStudy(pd.DataFrame(classifiers, index=["iris", "wine", "letter"]))
+    return evidence(unfinished, leaky, study=study)
+
+
+@pytest.mark.parametrize("name", ["report.md", "datasets.md"])
+def test_markdown_is_the_golden_one(name: str) -> None:
+    document = compose(tiny())
+    text = render_markdown(document) if name == "report.md" else render_details(document)
+    if os.environ.get("UPDATE_GOLDEN"):
+        (GOLDEN / name).write_text(text, encoding="utf-8")
+    assert text == (GOLDEN / name).read_text(encoding="utf-8"), "if the change is meant, run with UPDATE_GOLDEN=1"
+
+
+def sections(document: Document) -> dict[str, Section]:
+    return {s.anchor: s for top in document.sections for s in (top, *top.children)}
+
+
+def tables(document: Document) -> dict[str, Table]:
+    return {b.name: b for s in sections(document).values() for b in s.blocks if isinstance(b, Table)}
+
+
+def test_every_protocol_has_its_own_section_and_tables_name_pool_and_rule() -> None:
+    document = compose(tiny())
+    found = sections(document)
+    for protocol in ("clean", "clean-cv", "relearn", "published"):
+        assert protocol in found
+        note = tables(document)[f"{protocol}-summary"].note
+        assert note.startswith(f"Protocol {protocol}. Pool: RFM, Laplace kernel")
+        assert "only datasets on which every method of the table has a result" in note
+    assert found["published"].tag == "leaks labels"
+    assert {"leak", "selection", "study", "printed", "failures", "provenance"} <= set(found)
+
+
+def test_a_gap_shrinks_the_common_set_and_is_named() -> None:
+    document = compose(tiny())
+    note = tables(document)["clean-summary"].note
+    assert "4 of 5 datasets" in note
+    assert "Left out for lack of a result: wine (MLP)" in note
+    accuracy = tables(document)["clean-accuracy"]
+    row = next(r for r in accuracy.rows if r[0].text == "wine")
+    assert "error" in [cell.text for cell in row]
+    unfinished = tables(document)["clean-cv-accuracy"]
+    assert "not run" in [cell.text for r in unfinished.rows if r[0].text == "adult" for cell in r]
+
+
+def test_the_study_counts_only_comparable_datasets() -> None:
+    table = tables(compose(tiny()))["study-clean"]
+    assert "2 comparable datasets" in table.note  # iris and letter: wine lacks mlp, adult has a test file
+    assert {row[0].text for row in table.rows} == {"RFM", "Laplace kernel", "MLP", "parRF_caret", "svm_C"}
+
+
+def constant(accuracies: dict[str, float], datasets: int = 12) -> Evidence:
+    """Every method has the same accuracy everywhere."""
+    run = make_run([f"t{i}" for i in range(datasets)], list(accuracies), details=False)
+
+    def level(value: float) -> tuple[HoldoutResult, ...]:
+        return tuple(HoldoutResult(i, value, {"ridge": 1.0}, 0, value, 0.1) for i in range(4))
+
+    results = tuple(replace(r, holdouts=level(accuracies[r.job.method])) for r in run.results)
+    return Evidence(merge_runs([replace(run, results=results)]))
+
+
+def spoken(body: Evidence) -> str:
+    return "".join(s if isinstance(s, str) else s.text for s in verdict(body.views["clean"]))
+
+
+def test_verdicts_follow_the_results() -> None:
+    words = spoken(constant({"rfm": 90.0, "laplace": 80.0, "ntk": 95.0, "mlp": 90.0}))
+    assert "RFM averages 90.00 %" in words
+    assert "ahead of Laplace kernel (+10.00 ± 0.00)" in words
+    assert "behind NTK (−5.00 ± 0.00)" in words
+    assert "No clear difference from MLP (0.00 ± 0.00)" in words
+
+
+def test_all_ties_are_no_clear_difference() -> None:
+    body = constant({"rfm": 90.0, "laplace": 90.0, "mlp": 90.0})
+    assert "No clear difference from Laplace kernel (0.00 ± 0.00) and MLP (0.00 ± 0.00)." in spoken(body)
+    summary = tables(compose(body))["clean-summary"]
+    assert [row[6].text for row in summary.rows] == ["2.00"] * 3  # ranks
+
+
+def test_two_datasets_are_too_few_to_be_called_ahead() -> None:
+    assert "No clear difference" in spoken(constant({"rfm": 90.0, "laplace": 50.0}, datasets=2))
+
+
+@pytest.mark.parametrize(
+    ("names", "methods"),
+    [(["iris"], ["rfm"]), (["iris"], ["rfm", "laplace"]), (["iris", "wine"], ["laplace"]), (["iris"], ["mlp", "ntk"])],
+)
+def test_thin_runs_still_give_a_report(tmp_path: Path, names: list[str], methods: list[str]) -> None:
+    files = write_report(evidence(make_run(names, methods)), tmp_path / "out")
+    page = files.html.read_text(encoding="utf-8")
+    assert not re.search(r"\bnan\b", page.lower())
+    assert "Fewer than 10 common datasets" in page
+
+
+def test_nothing_in_common_is_said_and_not_averaged() -> None:
+    failures = {("iris", "rfm"): ("timeout", "600 s"), ("wine", "laplace"): ("oom", "killed")}
+    document = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"], failures=failures)))
+    notices = [b for b in document.sections[0].blocks if isinstance(b, Notice)]
+    assert any("no dataset with a result of every method" in str(n.spans) for n in notices)
+    assert "clean-summary" not in tables(document)
+    assert len(tables(document)["failures"].rows) == 2
+
+
+def test_everything_failed_is_a_report_of_failures() -> None:
+    failures = {("iris", "rfm"): ("error", "MethodError: one class")}
+    page = render_html(compose(evidence(make_run(["iris"], ["rfm"], failures=failures))))
+    assert "MethodError: one class" in page
+
+
+def test_printed_figures_all_have_a_source_and_say_how_they_are_known() -> None:
+    figures = load_printed()
+    assert len(figures) > 10
+    for item in figures:
+        assert item.source
+        assert item.known in KNOWN
+    recalled = {item.figure for item in figures if item.known == "recalled"}
+    assert {85.37, 83.76, 82.70} <= recalled, "the paper's own means are not verified and must say so"
+
+
+def test_a_measured_mean_needs_the_printed_ones_datasets() -> None:
+    table = tables(compose(tiny()))["printed-and-measured"]
+    measured = [i for i, c in enumerate(table.columns) if c.title.startswith("Measured")]
+    assert measured
+    assert all(row[i].text == "–" for row in table.rows for i in measured)

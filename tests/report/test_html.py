@@ -1,0 +1,144 @@
+"""The page as text: self-contained, well-formed, everything escaped, small."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from synthetic_runs import make_run
+
+from bench.report.build import compose, write_report
+from bench.report.evidence import Evidence
+from bench.report.html import render_html
+from bench.report.markdown import escaped
+from bench.report.merge import merge_runs
+
+VOID = {"meta", "input", "br", "link"}
+HOSTILE = '<script>alert("1")</script> & \'quoted\''
+
+
+class Structure(HTMLParser):
+    """Checks nesting; collects attributes of interest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.loads: list[str] = []
+        self.anchors: list[str] = []
+        self.scripts = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.scripts += tag == "script"
+        self.ids += [found["id"] or ""] if "id" in found else []
+        self.loads += [v or "" for k, v in attrs if k in ("src", "srcset", "action") or (k == "href" and tag == "link")]
+        if tag == "a" and "href" in found:
+            self.anchors.append(found["href"] or "")
+        assert not any(k.startswith("on") for k, _ in attrs), f"an event handler in <{tag}>"
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+
+def structure(page: str) -> Structure:
+    parser = Structure()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    names = [HOSTILE, "iris", "wine", "zoo", *(f"table-{i}" for i in range(8))]
+    failures = {("wine", "mlp"): ("error", HOSTILE)}
+    run = make_run(names, protocols=("clean", "clean-cv", "relearn", "published"), failures=failures, folder=HOSTILE)
+    return render_html(compose(Evidence(merge_runs([run]))))
+
+
+def test_well_formed_with_distinct_ids_and_no_dead_anchor(page: str) -> None:
+    found = structure(page)
+    assert len(found.ids) == len(set(found.ids))
+    inside = [a[1:] for a in found.anchors if a.startswith("#")]
+    assert set(inside) <= set(found.ids)
+    assert len(inside) > 50
+
+
+def test_nothing_is_loaded_from_anywhere(page: str) -> None:
+    found = structure(page)
+    assert found.loads == []
+    assert not re.search(r"url\(|@import", page)
+    assert "default-src 'none'" in page
+    outside = {a for a in found.anchors if not a.startswith("#")}
+    assert all(a.startswith(("https://www.openml.org/d/", "https://archive.ics.uci.edu/dataset/")) for a in outside)
+
+
+def test_hostile_names_are_text(page: str) -> None:
+    assert structure(page).scripts == 1
+    assert 'alert("1")' not in page
+    assert "&lt;script&gt;alert(" in page
+
+
+def test_the_policy_admits_the_pages_own_script(page: str) -> None:
+    script = page.split("<script>")[1].split("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page.replace("&#39;", "'")
+
+
+def test_figure_files_are_xml_without_links_into_the_page(tmp_path: Path) -> None:
+    run = make_run([HOSTILE, *(f"table-{i}" for i in range(9))])
+    write_report(Evidence(merge_runs([run])), tmp_path)
+    drawings = sorted((tmp_path / "figures").glob("*.svg"))
+    assert len(drawings) >= 6
+    for path in drawings:
+        root = ET.fromstring(path.read_text(encoding="utf-8"))
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert not root.findall(".//{http://www.w3.org/2000/svg}a")
+    referenced = set(re.findall(r"\(figures/([^)]+)\)", (tmp_path / "report.md").read_text(encoding="utf-8")))
+    assert referenced == {p.name for p in (tmp_path / "figures").iterdir()}
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_the_same_runs_give_the_same_bytes(page: str) -> None:
+    run = make_run(["iris", "wine", "zoo", *(f"t{i}" for i in range(9))])
+    once, twice = (render_html(compose(Evidence(merge_runs([run])))) for _ in range(2))
+    assert once == twice
+
+
+@pytest.mark.slow
+def test_121_datasets_and_7_methods_stay_under_5_mb() -> None:
+    names = [f"a-dataset-of-middling-name-{i}" for i in range(121)]
+    runs = [
+        make_run(names, protocols=("clean", "clean-cv")),
+        make_run(names, ("rfm", "laplace"), ("relearn", "published"), folder="results/leaky"),
+    ]
+    page = render_html(compose(Evidence(merge_runs(runs))))
+    assert len(page.encode()) < 5_000_000
+
+
+def test_markdown_text_is_literal() -> None:
+    assert escaped("a_b <c> | *d* `e` [f](g) & ~h\\") == (
+        r"a\_b &lt;c&gt; \| \*d\* \`e\` \[f\](g) &amp; \~h\\"
+    )
+    assert escaped("two\nlines") == "two lines"
+
+
+def test_the_report_never_imports_torch() -> None:
+    code = "import sys, bench.cli.report; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,90 @@
+"""What may be reported together, and what is refused by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from synthetic_runs import make_run
+
+from bench.errors import ReportError, UsageError
+from bench.report.merge import merge_runs
+from bench.run.result import RunRecord
+
+NAMES = ["iris", "wine", "zoo"]
+
+
+def two(**changes: object) -> list[RunRecord]:
+    """``rfm`` in one run, ``laplace`` in another that differs by ``changes``."""
+    first = make_run(NAMES, ["rfm"], folder="results/a")
+    return [first, make_run(NAMES, ["laplace"], folder="results/b", **changes)]  # type: ignore[arg-type]
+
+
+def test_runs_that_belong_together_are_one_body_of_results() -> None:
+    merged = merge_runs(two())
+    assert len(merged.results) == 6
+    assert merged.allowed == ()
+    assert [r.job.dataset for r in merged.results] == sorted(r.job.dataset for r in merged.results)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "message"),
+    [
+        ({"seed": 1}, "seeds", "seeds differ: 0 in results/a, 1 in results/b"),
+        ({"source": "embedded"}, "sources", r"iris from archive .* and embedded .*iris, wine, zoo"),
+        ({"split": "seed-0"}, "sources", r"hold-outs published\) and archive \(hold-outs seed-0"),
+    ],
+)
+def test_differences_are_refused_by_name_and_let_pass_on_request(
+    changes: dict[str, object], kind: str, message: str
+) -> None:
+    runs = two(**changes)
+    with pytest.raises(ReportError, match=message):
+        merge_runs(runs)
+    with pytest.raises(ReportError, match=f"--allow {kind}"):
+        merge_runs(runs, [k for k in ("seeds", "versions", "sources", "duplicates") if k != kind])
+    merged = merge_runs(runs, [kind])
+    assert len(merged.results) == 6
+    assert len(merged.allowed) == 1
+
+
+def test_versions_of_one_library_must_agree() -> None:
+    first, second = two()
+    other = tuple(replace(r, provenance={"versions": {"torch": "2.2.0"}}) for r in second.results)
+    second = replace(second, results=other, provenance={"versions": {"torch": "2.2.0"}})
+    with pytest.raises(ReportError, match=r"torch 2.13.0 in results/a, 2.2.0 in results/b"):
+        merge_runs([first, second])
+    assert len(merge_runs([first, second], ["versions"]).results) == 6
+
+
+def test_the_same_job_twice_counts_once_and_another_job_in_its_place_is_refused() -> None:
+    run = make_run(NAMES, ["rfm"], folder="results/a")
+    assert len(merge_runs([run, run]).results) == 3
+    jobs = tuple(replace(r, job=replace(r.job, id=r.job.id + "'")) for r in run.results)
+    changed = replace(run, folder="results/b", results=jobs)
+    with pytest.raises(ReportError, match="different results of the same job: iris / rfm / clean"):
+        merge_runs([run, changed])
+    merged = merge_runs([run, changed], ["duplicates"])
+    assert all(r.job.id.endswith("'") for r in merged.results)
+
+
+def test_a_success_elsewhere_replaces_a_failure() -> None:
+    failed = make_run(NAMES, ["rfm"], failures={("iris", "rfm"): ("oom", "killed")})
+    done = make_run(NAMES, ["rfm"])
+    for order in ([failed, done], [done, failed]):
+        assert all(r.status == "ok" for r in merge_runs(order).results)
+
+
+def test_planned_jobs_without_a_result_are_kept_as_undone() -> None:
+    run = make_run(NAMES, ["rfm"])
+    merged = merge_runs([replace(run, results=run.results[:1])])
+    assert [job.dataset for job in merged.undone] == ["wine", "zoo"]
+
+
+def test_empty_runs_and_unknown_words_are_refused() -> None:
+    with pytest.raises(ReportError, match="no run folder"):
+        merge_runs([])
+    with pytest.raises(ReportError, match="nothing to report: no results in results/empty"):
+        merge_runs([RunRecord("results/empty", ())])
+    with pytest.raises(UsageError, match="did you mean 'seeds'"):
+        merge_runs(two(), ["seed"])
