@@ -38,7 +38,8 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code: 0 all jobs ok, 1 some failed (all others are stored), 2 the command could not run."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    # Not list(...): once imported, the subcommand's module `list` has that name here.
+    arguments = [*(sys.argv[1:] if argv is None else argv)]
     word = next((a for a in arguments if not a.startswith("-")), None)
     try:
         if word is not None and word not in COMMANDS:

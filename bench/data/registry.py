@@ -21,6 +21,7 @@ Group: TypeAlias = Literal["small", "large", "test-file"]
 Confidence: TypeAlias = Literal["known", "likely", "none"]
 
 MAX_BYTES = 4 << 20
+MAX_DEPTH = 16
 
 
 @dataclass(frozen=True)
@@ -249,18 +250,21 @@ def _subset(name: str, subsets: Record, entries: Mapping[str, Entry]) -> tuple[s
 def _parse(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
-        if "&" in text and "*" in text:
-            _refuse_aliases(text, path)
+        _refuse_bombs(text, path)
         return yaml.load(text, Loader=_Loader)  # a SafeLoader that also refuses duplicate keys
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise RegistryError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from error
 
 
-def _refuse_aliases(text: str, path: Path) -> None:
-    """Aliases let a file of a few lines grow to gigabytes; the registry has no use for them."""
+def _refuse_bombs(text: str, path: Path) -> None:
+    """Aliases let a file of a few lines grow to gigabytes, and depth overflows the C loader's stack."""
+    depth = 0
     for event in yaml.parse(text, Loader=_Base):
         if isinstance(event, yaml.events.AliasEvent):
             raise RegistryError(f"{path}: YAML aliases (*{event.anchor}) are refused; write the value out")
+        depth += isinstance(event, yaml.events.CollectionStartEvent) - isinstance(event, yaml.events.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise RegistryError(f"{path}: nested deeper than {MAX_DEPTH} levels")
 
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -1,0 +1,92 @@
+"""The tables that ship with the package."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.data.archive import ArchiveSource
+from bench.data.embedded import FOLDER, EmbeddedSource
+from bench.data.registry import EmbeddedFile, Entry, load_registry
+from bench.errors import DataInvalid, DataUnavailable
+
+ENTRIES = load_registry().select("embedded")
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_each_table_is_sound(entry: Entry) -> None:
+    dataset = EmbeddedSource().load(entry)  # checks checksum, sizes and labels
+    assert dataset.X.shape == (entry.rows, entry.features)
+    assert (dataset.source, dataset.standardised, dataset.published) == ("embedded", False, None)
+    assert (dataset.X.std(axis=0) > 0).all()
+
+
+def test_the_folder_holds_what_the_registry_names_and_stays_small() -> None:
+    files = {path.name for path in FOLDER.glob("*.csv.gz")}
+    assert files == {entry.embedded.file for entry in ENTRIES if entry.embedded}
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 3_000_000
+
+
+def test_every_table_has_a_licence_and_a_credit() -> None:
+    licences = (FOLDER / "LICENSES.md").read_text()
+    for entry in ENTRIES:
+        assert entry.embedded is not None
+        assert entry.licence != "not stated"
+        assert f"| {entry.name} |" in licences
+        assert entry.embedded.carrier in licences
+        assert entry.embedded.attribution.split(": ")[0] in licences
+
+
+@pytest.mark.archive
+def test_each_table_is_the_archives(archive_path: str) -> None:
+    archive = ArchiveSource(archive_path, load_registry())
+    for entry in ENTRIES:
+        theirs, ours = archive.load(entry), EmbeddedSource().load(entry)
+        assert np.array_equal(theirs.y, ours.y), entry.name
+        standardised = (ours.X - ours.X.mean(axis=0)) / ours.X.std(axis=0, ddof=1)
+        # Six significant digits are printed there: half a unit of the last one, relative to the number.
+        assert (np.abs(standardised - theirs.X) <= 5.001e-6 * np.abs(theirs.X) + 1e-9).all(), entry.name
+
+
+def _entry(tmp_path: Path, content: bytes, checksum: str | None = None) -> Entry:
+    (tmp_path / "x.csv.gz").write_bytes(content)
+    file = EmbeddedFile("x.csv.gz", checksum or hashlib.sha256(content).hexdigest(), "p 1", "f", "MIT", "someone")
+    return dataclasses.replace(ENTRIES[0], name="x", rows=2, features=2, classes=2, embedded=file)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"junk", "cannot be unpacked"),
+        (gzip.compress(b"a,b,class\n1,2,0\n3,4,1\n")[:-4], "cannot be unpacked"),
+        (gzip.compress(b"a,b,class\n1,2,0\n"), r"shape \(1, 3\), expected \(2, 3\)"),
+        (gzip.compress(b"a,b,class\n1,2,0\n3,x,1\n"), "not a table of numbers"),
+        (gzip.compress(b"a,b,class\n1,2,0\n3,nan,1\n"), "row 2, feature 2"),
+        (gzip.compress(b"a,b,class\n1,2,0\n3,4,2\n"), "label 2 in row 2"),
+        (gzip.compress(b"a,b,class\n1,2,0\n3,4,0\n"), "no row has label 1"),
+    ],
+)
+def test_a_broken_file_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(DataInvalid, match=message) as error:
+        EmbeddedSource(tmp_path).load(_entry(tmp_path, content))
+    assert str(tmp_path / "x.csv.gz") in str(error.value)
+
+
+def test_checksum_and_absence(tmp_path: Path) -> None:
+    source = EmbeddedSource(tmp_path)
+    entry = _entry(tmp_path, gzip.compress(b"a,b,class\n1,2,0\n3,4,1\n"), checksum="0" * 64)
+    with pytest.raises(DataInvalid, match=f"the registry expects {'0' * 64}"):
+        source.load(entry)
+    (tmp_path / "x.csv.gz").unlink()
+    with pytest.raises(DataUnavailable, match="cannot read"):
+        source.load(entry)
+    nowhere: Any = dataclasses.replace(entry, embedded=None)
+    assert not source.has(nowhere)
+    with pytest.raises(DataUnavailable, match="x: does not ship with the package"):
+        source.load(nowhere)

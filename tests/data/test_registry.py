@@ -1,0 +1,223 @@
+"""The registry: strictness of the reader, the rules of the subsets, and the file that comes with the package."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.data.archive import ArchiveSource
+from bench.data.registry import MAX_BYTES, load_registry
+from bench.errors import DataUnavailable, RegistryError, UsageError
+
+
+def test_the_sizes_of_the_subsets() -> None:
+    subsets = load_registry().subsets
+    sizes = {name: len(names) for name, names in subsets.items()}
+    assert sizes["all121"] == 121
+    assert sizes["small90"] == 90
+    assert sizes["no-test-file"] == 102
+    assert sizes["test-file"] == 19
+    assert sizes["large"] == 12
+    assert sizes["smoke"] == 3
+    assert sizes["embedded"] >= 38
+    assert set(subsets["smoke"]) <= set(subsets["embedded"]) <= set(subsets["small90"])
+    assert set(subsets["no-test-file"]) == set(subsets["small90"]) | set(subsets["large"])
+
+
+def test_groups_agree_with_rows_and_table_names() -> None:
+    for entry in load_registry().entries.values():
+        assert (entry.group == "test-file") == entry.archive.table.endswith("_train_R.dat")
+        if entry.group != "test-file":
+            assert (entry.group == "small") == (entry.rows <= 5000)
+        assert entry.archive.folder == entry.name
+        assert (entry.licence == "CC BY 4.0") == (entry.uci.id is not None)
+
+
+@pytest.mark.archive
+def test_every_entry_agrees_with_the_archive(archive_path: str) -> None:
+    registry = load_registry()
+    source = ArchiveSource(archive_path, registry)
+    unavailable = []
+    for entry in registry.select("all121"):
+        try:
+            dataset = source.load(entry)  # checks sizes, labels, lists and checksums against the entry
+        except DataUnavailable:
+            unavailable.append(entry.name)
+            continue
+        assert dataset.X.shape == (entry.rows, entry.features)
+        assert dataset.n_classes == entry.classes
+        repeated = entry.rows - len(np.unique(dataset.X, axis=0))
+        fault = f"{repeated} of {entry.rows} rows repeat the features of another row"
+        assert (fault in entry.faults) == (repeated >= 0.1 * entry.rows)
+        rare = int((np.bincount(dataset.y) < 4).sum())
+        assert any("fewer than 4 rows" in fault for fault in entry.faults) == (rare > 0)
+    assert set(unavailable) <= {"miniboone"}
+
+
+def test_select_takes_subsets_and_names_in_order_each_once(tiny: Any) -> None:
+    registry = tiny.registry()
+    assert [e.name for e in registry.select("all")] == ["alpha", "beta"]
+    assert [e.name for e in registry.select(" beta , first,beta,")] == ["beta", "alpha"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("irs", "did you mean 'iris'"),
+        ("smal90", "did you mean 'small90'"),
+        ("iris,Wine", "did you mean 'wine'"),
+        ("", "unknown subset or dataset"),
+        (" , ", "unknown subset or dataset"),
+    ],
+)
+def test_unknown_names_suggest_the_nearest(spec: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load_registry().select(spec)
+
+
+def test_entry_by_name_suggests_the_nearest() -> None:
+    assert load_registry().entry("iris").rows == 150
+    with pytest.raises(UsageError, match="did you mean 'zoo'"):
+        load_registry().entry("zo")
+
+
+def _set(*path: str, to: Any) -> Callable[[dict], None]:
+    def edit(document: dict) -> None:
+        for key in path[:-1]:
+            document = document[key]
+        document[path[-1]] = to
+
+    return edit
+
+
+def _drop(*path: str) -> Callable[[dict], None]:
+    def edit(document: dict) -> None:
+        for key in path[:-1]:
+            document = document[key]
+        del document[path[-1]]
+
+    return edit
+
+
+ALPHA = ("datasets", "alpha")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (_set(*ALPHA, "licens", to="MIT"), r"alpha: unknown key 'licens'; did you mean 'licence'\?"),
+        (_set("subset", to={}), r"unknown key 'subset'; did you mean 'subsets'\?"),
+        (_set(*ALPHA, "archive", "sha265", to="x"), r"alpha: archive: unknown key 'sha265'; did you mean 'sha256'"),
+        (_drop(*ALPHA, "rows"), "alpha: key 'rows' is missing"),
+        (_set(*ALPHA, "rows", to="24"), "rows: expected a whole number of at least 2, got '24'"),
+        (_set(*ALPHA, "rows", to=True), "rows: expected a whole number"),
+        (_set(*ALPHA, "classes", to=25), "25 classes in 24 rows"),
+        (_set(*ALPHA, "classes", to=1), "classes: expected a whole number of at least 2"),
+        (_set(*ALPHA, "group", to="tiny"), "group: 'tiny' is none of small, large, test-file"),
+        (_set(*ALPHA, "licence", to=""), "licence: expected text"),
+        (_set(*ALPHA, "licence", to=None), "licence: expected text, got None"),
+        (_set(*ALPHA, "faults", to="one"), "faults: expected a list of texts"),
+        (_set(*ALPHA, "faults", to=[1]), "faults: expected a list of texts"),
+        (_set(*ALPHA, "archive", "table", to="../alpha_R.dat"), "is not a plain file name"),
+        (_set(*ALPHA, "archive", "folder", to="/etc"), "is not a plain file name"),
+        (_set(*ALPHA, "archive", "rebuilt", to="yes"), "rebuilt: expected true or false"),
+        (_set(*ALPHA, "archive", "sha256", "table", to="abc"), "table: expected 64 hexadecimal digits, got 'abc'"),
+        (_set(*ALPHA, "archive", to=[]), "alpha: archive: expected a mapping of keys to values, got list"),
+        (_set(*ALPHA, "openml", to={"id": 3, "confidence": "none"}), "id 3 does not go with confidence 'none'"),
+        (_set(*ALPHA, "uci", to={"confidence": "known"}), "id None does not go with confidence 'known'"),
+        (_set(*ALPHA, "embedded", to={"file": "a.csv.gz"}), "embedded: key 'sha256' is missing"),
+        (_set("subsets", "none", to=[]), "'none' is empty or names a dataset twice"),
+        (_set("subsets", "twice", to=["alpha", "alpha"]), "'twice' is empty or names a dataset twice"),
+        (_set("subsets", "typo", to=["alhpa"]), "did you mean 'alpha'"),
+        (_set("subsets", "alpha", to=["beta"]), "has the name of a dataset"),
+        (_set("subsets", "g", to={"group": ["smal"]}), "did you mean 'small'"),
+        (_set("subsets", "g", to={"grup": ["small"]}), r"unknown key 'grup'; did you mean 'group'\?"),
+        (_set("datasets", to={}), "no datasets"),
+        (_set("datasets", 5, to={}), "key 5 is not text"),
+        (_set("study", "mirror", to="x"), "unknown key 'mirror'"),
+    ],
+)
+def test_what_the_registry_must_not_say(tiny: Any, edit: Callable[[dict], None], message: str) -> None:
+    tiny.document = copy.deepcopy(tiny.document)
+    edit(tiny.document)
+    with pytest.raises(RegistryError, match=message) as error:
+        tiny.registry()
+    assert str(tiny.folder) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a mapping"),
+        ("just words", "expected a mapping"),
+        ("a: [1, 2", "not a readable YAML file"),
+        ("a: 1\na: 2\n", "key 'a' given twice"),
+        ("x: !!python/object/apply:os.system ['true']", "not a readable YAML file"),
+        ("a: &a [1]\nb: [*a, *a]\n", r"YAML aliases \(\*a\) are refused"),
+        ("{a: &a {b: 1}, <<: *a}", "aliases"),
+        ("[" * 100_000, "nested deeper than 16 levels"),
+        ("? [a, b]\n: 1\n", "not a readable|is not text"),
+        ("\x00", "not a readable YAML file"),
+        ("2026-13-45: 1", "not a readable|is not text|unknown|missing"),
+    ],
+)
+def test_hostile_and_broken_files(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "datasets.yaml"
+    path.write_text(text)
+    with pytest.raises(RegistryError, match=message):
+        load_registry(path)
+
+
+def test_a_bomb_of_aliases_is_refused_before_it_is_built(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 40)]
+    path = tmp_path / "datasets.yaml"
+    path.write_text("\n".join(lines))
+    with pytest.raises(RegistryError, match="aliases"):
+        load_registry(path)
+
+
+def test_unreadable_and_oversized_files(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="cannot read the registry"):
+        load_registry(tmp_path / "nowhere.yaml")
+    path = tmp_path / "datasets.yaml"
+    path.write_bytes(b"#" * (MAX_BYTES + 1))
+    with pytest.raises(RegistryError, match="a registry has at most"):
+        load_registry(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RegistryError, match="not a readable YAML file"):
+        load_registry(path)
+
+
+def test_the_file_is_parsed_once_per_version(tiny: Any) -> None:
+    registry = tiny.registry()
+    assert load_registry(registry.path) is registry
+    tiny.document["study"]["citation"] = "another study, with another size"
+    registry.path.write_text(yaml.safe_dump(tiny.document))
+    assert load_registry(registry.path).study.citation.startswith("another")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+        max_leaves=20,
+    )
+)
+def test_any_document_is_either_a_registry_or_a_registry_error(
+    tmp_path_factory: pytest.TempPathFactory, value: Any
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "datasets.yaml"
+    path.write_text(yaml.safe_dump({"study": value, "subsets": value, "datasets": {"x": value}}))
+    with pytest.raises(RegistryError):
+        load_registry(path)

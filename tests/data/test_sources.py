@@ -1,0 +1,75 @@
+"""Which source a run takes its tables from, and what it says when there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench.data.archive import ArchiveSource
+from bench.data.registry import load_registry
+from bench.data.sources import resolve_source
+from bench.errors import SourceError, UsageError
+
+
+def test_embedded_serves_what_it_covers() -> None:
+    registry = load_registry()
+    assert resolve_source(registry, registry.select("smoke")).name == "embedded"
+
+
+def test_without_any_source_the_error_names_those_tried_and_the_ways_out() -> None:
+    registry = load_registry()
+    with pytest.raises(SourceError) as error:
+        resolve_source(registry, registry.select("small90"))
+    message = str(error.value)
+    embedded = len(registry.subsets["embedded"])
+    assert f"embedded (has {embedded}, not acute-inflammation" in message
+    assert f"and {90 - embedded - 3} more" in message
+    assert "neither --archive nor BENCH_ARCHIVE" in message
+    assert "python -m bench fetch" in message
+    assert "--archive PATH_OR_URL" in message
+    assert "\n" not in message
+
+
+def test_a_given_archive_serves_everything(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = tiny.registry()
+    path = str(tiny.tar())
+    entries = registry.select("all")
+    assert resolve_source(registry, entries, path).location == path
+    monkeypatch.setenv("BENCH_ARCHIVE", path)
+    assert resolve_source(registry, entries).location == path
+    assert resolve_source(registry, entries, source="archive").location == path
+
+
+def test_a_given_archive_that_is_not_there_is_an_error_at_once(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = load_registry()
+    smoke = registry.select("smoke")
+    with pytest.raises(SourceError, match="no archive at"):
+        resolve_source(registry, smoke, "/nowhere/at/all")
+    monkeypatch.setenv("BENCH_ARCHIVE", "/nowhere/either")
+    with pytest.raises(SourceError, match="no archive at /nowhere/either"):
+        resolve_source(registry, smoke)
+    assert resolve_source(registry, smoke, source="embedded").name == "embedded"
+
+
+def test_a_fetched_archive_serves_what_is_not_embedded(tiny: Any) -> None:
+    registry = tiny.registry()
+    entries = registry.select("all")
+    with pytest.raises(SourceError, match="none fetched into the cache"):
+        resolve_source(registry, entries)
+    ArchiveSource(str(tiny.tar()), registry).keep()
+    assert resolve_source(registry, entries).name == "archive"
+    assert resolve_source(registry, entries, source="archive").has(entries[0])
+
+
+def test_sources_asked_for_by_name(tiny: Any) -> None:
+    registry = load_registry()
+    smoke = registry.select("smoke")
+    with pytest.raises(UsageError, match="did you mean 'archive'"):
+        resolve_source(registry, smoke, source="archiv")
+    with pytest.raises(SourceError, match="exclude each other"):
+        resolve_source(registry, smoke, "x.tar", "embedded")
+    with pytest.raises(SourceError, match="none of the 1 tables asked for ships"):
+        resolve_source(registry, registry.select("pima"), source="embedded")
+    with pytest.raises(SourceError, match="none fetched"):
+        resolve_source(registry, smoke, source="archive")
