@@ -139,7 +139,7 @@ class ArchiveSource:
         if (found := recall(self.location)) is not None:
             return FileSet(found[0])
         if self._offline:
-            raise SourceError(f"{self.location}: not in the cache, and --offline forbids the download")
+            raise SourceError(f"{self.location}: not in the cache, and downloads are not allowed here")
         try:
             sets_folder().mkdir(parents=True, exist_ok=True)
             scratch = tempfile.TemporaryDirectory(prefix=".download-", dir=sets_folder())

@@ -65,6 +65,9 @@ class FileSet:
         whole = isinstance(index, dict) and all(isinstance(checksum, str) for checksum in index.values())
         return index if whole else None
 
+    def _is_whole(self, checksums: dict[str, str]) -> bool:
+        return self._read_index() == checksums and all(self._read_file(c) is not None for c in checksums.values())
+
     def _make(self) -> dict[str, str]:
         if self._build is None:
             raise SourceError(f"{self.folder}: the cached tables are gone or damaged; fetch them again")
@@ -79,7 +82,11 @@ class FileSet:
                 checksums[name] = hashlib.sha256(content).hexdigest()
                 (fresh / checksums[name][:32]).write_bytes(content)
             (fresh / _INDEX).write_text(json.dumps(checksums))
-            _move_into_place(fresh, self.folder)
+            try:
+                fresh.rename(self.folder)
+            except OSError:
+                if not self._is_whole(checksums):  # else another process was faster, and its copy is as good
+                    _replace(self.folder, fresh)
         except OSError as error:
             raise unwritable(self.folder.parent, error) from error
         finally:
@@ -132,16 +139,12 @@ def _note(label: str) -> Path:
     return sets_folder() / f"{hashlib.sha256(label.encode()).hexdigest()[:32]}.json"
 
 
-def _move_into_place(fresh: Path, folder: Path) -> None:
+def _replace(folder: Path, fresh: Path) -> None:
+    """Put ``fresh`` in the place of the damaged ``folder``."""
+    aside = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
     try:
-        fresh.rename(folder)
-    except OSError:
-        if not folder.exists():
-            raise
-        # Another process was faster, or a damaged set stands there: it gives way to this one, known to be good.
-        aside = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
-        try:
+        if folder.exists():
             folder.rename(aside / "set")
-            fresh.rename(folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from bench.data.archive import ArchiveSource
 from bench.data.dataset import Splits
 from bench.data.registry import Registry, load_registry
 from bench.data.splits import draw_splits
@@ -122,6 +123,12 @@ class TinyArchive:
             (base / name).parent.mkdir(parents=True, exist_ok=True)
             (base / name).write_bytes(content)
         return base
+
+
+@pytest.fixture(scope="session")
+def study(archive_path: str, _cache_of_the_session: None) -> ArchiveSource:
+    """The study's archive, opened once."""
+    return ArchiveSource(archive_path, load_registry()).open()
 
 
 @pytest.fixture

@@ -230,7 +230,7 @@ def test_a_url_is_downloaded_once(tiny: Any, server: Server, own_cache: Path) ->
     registry = tiny.registry()
     server.content = tiny.tar(mode="w:gz").read_bytes()
     url = f"{server.url}/data.tar.gz"
-    with pytest.raises(SourceError, match="--offline forbids the download"):
+    with pytest.raises(SourceError, match="downloads are not allowed here"):
         ArchiveSource(url, registry, offline=True).open()
     first = ArchiveSource(url, registry).load(registry.entry("alpha"))
     again = ArchiveSource(url, registry, offline=True)
@@ -265,12 +265,10 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.archive
-def test_the_study_drew_its_divisions_as_we_do(archive_path: str) -> None:
-    registry = load_registry()
-    source = ArchiveSource(archive_path, registry)
+def test_the_study_drew_its_divisions_as_we_do(study: ArchiveSource) -> None:
     compared = 0
-    for entry in registry.select("small90"):
-        dataset = source.load(entry)
+    for entry in load_registry().select("small90"):
+        dataset = study.load(entry)
         drawn = draw_splits(entry.name, dataset.y, 0)
         assert dataset.published is not None
         for theirs, ours in zip(

@@ -90,7 +90,7 @@ def test_fetch_names_what_is_missing_or_wrong_and_exits_1(
     ("arguments", "message"),
     [
         (["--archive", "/nowhere/a.tar"], "no archive at /nowhere/a.tar"),
-        (["--offline"], "not in the cache, and --offline forbids the download"),
+        (["--offline"], "not in the cache, and downloads are not allowed here"),
         (["--source", "openml"], "tables can be fetched from archive only"),
         ([], "http://127.0.0.1:9/a: download failed"),
     ],

@@ -44,10 +44,9 @@ def test_every_table_has_a_licence_and_a_credit() -> None:
 
 
 @pytest.mark.archive
-def test_each_table_is_the_archives(archive_path: str) -> None:
-    archive = ArchiveSource(archive_path, load_registry())
+def test_each_table_is_the_archives(study: ArchiveSource) -> None:
     for entry in ENTRIES:
-        theirs, ours = archive.load(entry), EmbeddedSource().load(entry)
+        theirs, ours = study.load(entry), EmbeddedSource().load(entry)
         assert np.array_equal(theirs.y, ours.y), entry.name
         standardised = (ours.X - ours.X.mean(axis=0)) / ours.X.std(axis=0, ddof=1)
         # Six significant digits are printed there: half a unit of the last one, relative to the number.

@@ -42,13 +42,11 @@ def test_groups_agree_with_rows_and_table_names() -> None:
 
 
 @pytest.mark.archive
-def test_every_entry_agrees_with_the_archive(archive_path: str) -> None:
-    registry = load_registry()
-    source = ArchiveSource(archive_path, registry)
+def test_every_entry_agrees_with_the_archive(study: ArchiveSource) -> None:
     unavailable = []
-    for entry in registry.select("all121"):
+    for entry in load_registry().select("all121"):
         try:
-            dataset = source.load(entry)  # checks sizes, labels, lists and checksums against the entry
+            dataset = study.load(entry)  # checks sizes, labels, lists and checksums against the entry
         except DataUnavailable:
             unavailable.append(entry.name)
             continue
