@@ -99,29 +99,37 @@ class Pool:
         yield from queue.refused()
         while not stop.now:
             results: list[JobResult] = []
+            started: list[Started] = []
             try:
-                while not stop.draining and (task := queue.admit(self._in_flight())) is not None:
-                    try:
-                        self._start(task, queue.allowance(task))
-                    except NurseryLost:
-                        queue.put_back(task)
-                        raise
-                    yield Started(task)
-                if not self._in_flight() and (stop.draining or queue.empty):
-                    return
-                self._wait(results)
-                if time.monotonic() - self._watched >= TICK_SECONDS:
-                    self._watch()
+                if self._in_flight():
+                    self._wait(results)
+                    if time.monotonic() - self._watched >= TICK_SECONDS:
+                        self._watch()
+                if not stop.draining:
+                    self._admit(queue, started)
             except NurseryLost:
                 results += self._recover(queue)
+            # The workers have their next jobs before the results are handed on: storing them takes disk time.
             yield from results
-            if not results:
+            yield from started
+            if not self._in_flight() and (stop.draining or queue.empty):
+                return
+            if not results and not started:
                 yield Tick()
         for worker in [w for w in self._workers.values() if w.task is not None]:
             self._dismiss(worker)
 
     def _in_flight(self) -> list[Task]:
         return [w.task for w in self._workers.values() if w.task is not None]
+
+    def _admit(self, queue: Admission, started: list[Started]) -> None:
+        while (task := queue.admit(self._in_flight())) is not None:
+            try:
+                self._start(task, queue.allowance(task))
+            except NurseryLost:
+                queue.put_back(task)
+                raise
+            started.append(Started(task))
 
     def _start(self, task: Task, allowance: int) -> None:
         idle = [w for w in self._workers.values() if w.task is None and not w.retired]
