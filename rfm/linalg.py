@@ -118,7 +118,7 @@ def solve_ridge(
     given, else allocated; ``K`` is kept. Never gives NaN for finite input: when the factorisation breaks down or the
     refinement does not converge, the system is solved in float64, with the matrix that ``exact`` gives (lower triangle,
     float64; ``K`` itself by default), and if that is not positive definite either, with its negative eigenvalues set
-    to zero.
+    to zero. Raises ``ValueError`` if that matrix or ``Y`` is not finite.
     """
     factor = torch.empty_like(K) if work is None else work
     factor.copy_(K)
@@ -166,6 +166,8 @@ _REFINED, _ACCEPTED = 1e-6, 1e-4
 
 
 def _solve_float64(K: torch.Tensor, ridge: float, Y: torch.Tensor) -> RidgeSolution:
+    if not bool(torch.isfinite(K.tril()).all() and torch.isfinite(Y).all()):
+        raise ValueError("the kernel matrix or the targets are not finite: standardise the features and the targets")
     regularised = K.clone()
     regularised.diagonal().add_(ridge)
     if _factor_(regularised):

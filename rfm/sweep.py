@@ -29,7 +29,8 @@ class Point:
     """One point of a chain, evaluated.
 
     ``scores`` (m, c) are the predictor's values on the validation rows, ``metric`` the M it was fitted in ((d, d), (d,)
-    with ``diagonal``, None for the identity), ``solver`` how its system was solved.
+    with ``diagonal``, None for the identity), ``alpha`` (n, c) its dual coefficients, ``solver`` how its system was
+    solved.
     """
 
     unit_norm: bool
@@ -37,6 +38,7 @@ class Point:
     iteration: int
     scores: NDArray[np.float64]
     metric: torch.Tensor | None
+    alpha: torch.Tensor
     solver: str
 
 
@@ -94,7 +96,7 @@ class Sweep:
                     K, W, between = kernels
                     solution = self._solve(K, ridge, Y, X, metric)
                     scores = _to_numpy(matmul_float64(between, solution.alpha))
-                    yield Point(unit_norm, ridge, iteration, scores, metric, solution.solver)
+                    yield Point(unit_norm, ridge, iteration, scores, metric, solution.alpha, solution.solver)
                     if W is not None:
                         metrics[ridge] = self._update(X, solution.alpha, W, metric)
 
