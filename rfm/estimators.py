@@ -1,0 +1,322 @@
+"""Recursive Feature Machines and kernel ridge regression as scikit-learn estimators.
+
+Features are taken as they come (the published procedure expects them standardised): put a ``StandardScaler`` in front,
+in a pipeline, where their scales differ. There is no intercept: far from all training rows the predictor is 0.
+
+Parameters, where an estimator has them:
+
+``kernel``            ``"laplace"`` exp(-d/L), ``"gaussian"`` exp(-d^2/(2 L^2)) or ``"generalised_laplace"``
+                      exp(-(d/L)^q); kernel ridge regression also has ``"ntk"``, the neural tangent kernel of ReLU
+                      networks (it sees rows from the origin, has no bandwidth, and always works in float64).
+``bandwidth``         L > 0.
+``exponent``          q in (0, 2], of the generalised Laplace kernel only.
+``depth``             hidden layers >= 1 of the network, of the neural tangent kernel only.
+``ridge``             > 0, added to the kernel matrix's diagonal.
+``iterations``        metric updates; 0 is plain kernel ridge regression. With a validation set, their upper bound.
+``unit_norm``         divide each row by its Euclidean norm first (a zero row stays zero).
+``diagonal``          learn only the diagonal of the metric M.
+``center_gradients``  learn M from gradients minus their mean.
+``metric_scaling``    divide each new M by its ``"trace"`` / d or its ``"max"`` entry, or not: ``"none"``, as published.
+``device``            ``"cpu"``, ``"cuda"``, or ``"auto"``: the GPU if there is one. What was fitted on a GPU
+                      predicts on the CPU where there is none.
+``dtype``             ``"float32"``: kernels and factors, with coefficients refined and scores summed in float64; or
+                      ``"float64"`` throughout.
+
+Bad values raise ``ValueError`` from ``fit``, naming the parameter.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
+
+from rfm import parameters
+from rfm.kernels import RadialKernel, make_kernel
+from rfm.machine import FloatArray, Judge, NeuralTangent, Recipe, fit_machine
+from rfm.simplex import nearest_distribution
+from rfm.sweep import METRIC_SCALINGS
+
+RADIAL_KERNELS = ("laplace", "gaussian", "generalised_laplace")
+
+Validation = tuple[ArrayLike, ArrayLike]
+"""Held-out rows and their targets, (Xv, yv), as for ``fit``."""
+
+
+class _KernelMachine(BaseEstimator):
+    """The fitted machine behind an estimator, and its scores."""
+
+    device: str
+
+    def _recipe(self) -> Recipe:
+        raise NotImplementedError
+
+    def _radial_kernel(self, name: str, bandwidth: float, exponent: float) -> RadialKernel:
+        owner = type(self).__name__
+        q = parameters.positive(owner, "exponent", exponent, at_most=2.0)
+        return make_kernel(name, parameters.positive(owner, "bandwidth", bandwidth), q)
+
+    def _fit_machine(self, X: FloatArray, Y: FloatArray, validation: tuple[FloatArray, Judge] | None = None) -> None:
+        self._machine = fit_machine(self._recipe(), X, Y, validation)
+        self.X_fit_ = self._machine.rows
+        self.dual_coef_ = self._machine.alpha
+        self.solver_ = self._machine.solver
+
+    def _scores(self, X: ArrayLike) -> FloatArray:
+        check_is_fitted(self)
+        checked = validate_data(self, X, dtype=np.float64, reset=False)
+        return self._machine.scores(checked, parameters.predicting_device(self.device))
+
+
+class _KernelRidge(_KernelMachine):
+    def __init__(
+        self,
+        kernel: str = "laplace",
+        *,
+        bandwidth: float = 10.0,
+        exponent: float = 1.0,
+        depth: int = 1,
+        ridge: float = 0.1,
+        unit_norm: bool = False,
+        device: str = "cpu",
+        dtype: str = "float32",
+    ) -> None:
+        self.kernel = kernel
+        self.bandwidth = bandwidth
+        self.exponent = exponent
+        self.depth = depth
+        self.ridge = ridge
+        self.unit_norm = unit_norm
+        self.device = device
+        self.dtype = dtype
+
+    def _recipe(self) -> Recipe:
+        owner = type(self).__name__
+        name = parameters.one_of(owner, "kernel", self.kernel, (*RADIAL_KERNELS, "ntk"))
+        depth = parameters.count(owner, "depth", self.depth, at_least=1)
+        radial = self._radial_kernel(name if name != "ntk" else "laplace", self.bandwidth, self.exponent)
+        return Recipe(
+            kernel=NeuralTangent(depth) if name == "ntk" else radial,
+            ridge=parameters.positive(owner, "ridge", self.ridge),
+            unit_norm=parameters.flag(owner, "unit_norm", self.unit_norm),
+            dtype=parameters.working_dtype(owner, self.dtype),
+            device=parameters.fitting_device(owner, self.device),
+        )
+
+
+class _RecursiveFeatureMachine(_KernelMachine):
+    def __init__(
+        self,
+        kernel: str = "laplace",
+        *,
+        bandwidth: float = 10.0,
+        exponent: float = 1.0,
+        ridge: float = 0.1,
+        iterations: int = 4,
+        unit_norm: bool = False,
+        diagonal: bool = False,
+        center_gradients: bool = False,
+        metric_scaling: str = "none",
+        device: str = "cpu",
+        dtype: str = "float32",
+    ) -> None:
+        self.kernel = kernel
+        self.bandwidth = bandwidth
+        self.exponent = exponent
+        self.ridge = ridge
+        self.iterations = iterations
+        self.unit_norm = unit_norm
+        self.diagonal = diagonal
+        self.center_gradients = center_gradients
+        self.metric_scaling = metric_scaling
+        self.device = device
+        self.dtype = dtype
+
+    def _recipe(self) -> Recipe:
+        owner = type(self).__name__
+        name = parameters.one_of(owner, "kernel", self.kernel, RADIAL_KERNELS)
+        return Recipe(
+            kernel=self._radial_kernel(name, self.bandwidth, self.exponent),
+            ridge=parameters.positive(owner, "ridge", self.ridge),
+            unit_norm=parameters.flag(owner, "unit_norm", self.unit_norm),
+            iterations=parameters.count(owner, "iterations", self.iterations, at_least=0),
+            diagonal=parameters.flag(owner, "diagonal", self.diagonal),
+            center_gradients=parameters.flag(owner, "center_gradients", self.center_gradients),
+            metric_scaling=parameters.one_of(owner, "metric_scaling", self.metric_scaling, METRIC_SCALINGS),
+            dtype=parameters.working_dtype(owner, self.dtype),
+            device=parameters.fitting_device(owner, self.device),
+        )
+
+    def _fit_machine(self, X: FloatArray, Y: FloatArray, validation: tuple[FloatArray, Judge] | None = None) -> None:
+        super()._fit_machine(X, Y, validation)
+        machine = self._machine
+        if machine.metric is not None:
+            self.M_ = machine.metric
+        else:
+            self.M_ = np.ones(X.shape[1]) if self.diagonal else np.eye(X.shape[1])
+        weights = self.M_ if self.diagonal else np.diagonal(self.M_)
+        total = weights.sum()
+        self.feature_importances_: FloatArray = weights / total if total > 0 else np.zeros(X.shape[1])
+        self.best_iteration_ = machine.iterations
+        self.path_ = machine.path
+
+
+class _Classifier(ClassifierMixin):
+    """One-hot regression: the class of the largest score wins."""
+
+    def _fit_classes(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
+        features, labels = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(labels)
+        labels = column_or_1d(labels, warn=True)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs rows of at least 2 classes; y has 1 class only: {self.classes_[0]!r}"
+            )
+        held_out = None
+        if validation is not None:
+            rows, truth = _validation_parts(self, validation)
+            truth = column_or_1d(truth)
+            held_out = rows, lambda scores: float(np.mean(self.classes_[scores.argmax(axis=1)] == truth))
+        self._fit_machine(features, np.eye(len(self.classes_))[codes], held_out)
+        return self
+
+    def decision_function(self, X: ArrayLike) -> FloatArray:
+        """One-hot regression scores (m, c); for two classes (m,), the second's score minus the first's."""
+        scores: FloatArray = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The class (m,) of the largest score; the first of equals."""
+        scores = self._scores(X)
+        labels: NDArray[Any] = self.classes_[scores.argmax(axis=1)]
+        return labels
+
+    def predict_proba(self, X: ArrayLike) -> FloatArray:
+        """The probability vectors (m, c) nearest to the scores in Euclidean distance.
+
+        Regression on one-hot targets estimates class probabilities, but its scores may leave the simplex. Projected
+        onto it they keep their order, and no Brier score gets worse; they can be exactly 0 or 1, and are not
+        calibrated.
+        """
+        return nearest_distribution(self._scores(X))
+
+
+class _Regressor(MultiOutputMixin, RegressorMixin):
+    """Targets (n,) or (n, t), taken as they are."""
+
+    def _fit_targets(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
+        features, targets = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        targets = np.array(targets, dtype=np.float64)
+        self._single_target = targets.ndim == 1
+        held_out = None
+        if validation is not None:
+            rows, truth = _validation_parts(self, validation)
+            truth = check_array(
+                truth, dtype=np.float64, ensure_2d=False, ensure_min_samples=2, input_name="validation y"
+            )
+            if truth.shape[1:] != targets.shape[1:]:
+                raise ValueError(f"validation y has shape {truth.shape}, y has shape {targets.shape}")
+            held_out = rows, lambda scores: float(r2_score(truth, scores))
+        self._fit_machine(features, targets.reshape(len(targets), -1), held_out)
+        return self
+
+    def predict(self, X: ArrayLike) -> FloatArray:
+        """Predictions (m,), or (m, t) if the targets had two dimensions."""
+        scores: FloatArray = self._scores(X)
+        return scores[:, 0] if self._single_target else scores
+
+
+class KernelRidgeClassifier(_Classifier, _KernelRidge):
+    """Kernel ridge regression on one-hot targets. Parameters: see :mod:`rfm.estimators`.
+
+    Fitted: ``classes_`` (c,), ``X_fit_`` (n, d) the training rows as the kernel sees them, ``dual_coef_`` (n, c),
+    ``solver_`` how the system was solved, ``n_features_in_``, ``feature_names_in_``.
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Fit labels ``y`` (n,) on the rows of ``X`` (n, d)."""
+        return self._fit_classes(X, y)
+
+
+class KernelRidgeRegressor(_Regressor, _KernelRidge):
+    """Kernel ridge regression with one or many targets. Parameters: see :mod:`rfm.estimators`.
+
+    Fitted: ``X_fit_`` (n, d) the training rows as the kernel sees them, ``dual_coef_`` (n, t), ``solver_`` how the
+    system was solved, ``n_features_in_``, ``feature_names_in_``.
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Fit targets ``y`` (n,) or (n, t) on the rows of ``X`` (n, d)."""
+        return self._fit_targets(X, y)
+
+
+class RFMClassifier(_Classifier, _RecursiveFeatureMachine):
+    """Recursive Feature Machine (Radhakrishnan et al. 2024) on one-hot targets. Parameters: see :mod:`rfm.estimators`.
+
+    Fitted: ``M_`` the metric, (d, d) or its diagonal (d,); ``feature_importances_`` (d,), the diagonal of M over its
+    sum (zeros if M is zero: nothing was learned); ``best_iteration_`` the number of updates M went through; ``path_``
+    (iterations + 1,), the accuracy on the validation set after 0, 1, ... updates (None without one); and ``classes_``,
+    ``X_fit_``, ``dual_coef_``, ``solver_``, ``n_features_in_``, ``feature_names_in_`` as in kernel ridge regression.
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
+        """Fit labels ``y`` (n,) on ``X`` (n, d); ``validation`` rows choose the number of updates, fewer if equal."""
+        return self._fit_classes(X, y, validation)
+
+
+class RFMRegressor(_Regressor, _RecursiveFeatureMachine):
+    """Recursive Feature Machine with one or many targets. Parameters: see :mod:`rfm.estimators`.
+
+    M grows with the square of the targets' scale. So that this does not matter, it is scaled by its trace here unless
+    ``metric_scaling`` says otherwise. Fitted: as :class:`RFMClassifier`, without classes; ``path_`` holds R^2.
+    """
+
+    def __init__(
+        self,
+        kernel: str = "laplace",
+        *,
+        bandwidth: float = 10.0,
+        exponent: float = 1.0,
+        ridge: float = 0.1,
+        iterations: int = 4,
+        unit_norm: bool = False,
+        diagonal: bool = False,
+        center_gradients: bool = False,
+        metric_scaling: str = "trace",
+        device: str = "cpu",
+        dtype: str = "float32",
+    ) -> None:
+        super().__init__(
+            kernel,
+            bandwidth=bandwidth,
+            exponent=exponent,
+            ridge=ridge,
+            iterations=iterations,
+            unit_norm=unit_norm,
+            diagonal=diagonal,
+            center_gradients=center_gradients,
+            metric_scaling=metric_scaling,
+            device=device,
+            dtype=dtype,
+        )
+
+    def fit(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
+        """Fit targets ``y`` (n,) or (n, t) on ``X`` (n, d); ``validation`` rows choose the number of updates."""
+        return self._fit_targets(X, y, validation)
+
+
+def _validation_parts(estimator: BaseEstimator, validation: Validation) -> tuple[FloatArray, NDArray[Any]]:
+    try:
+        rows, truth = validation
+    except (TypeError, ValueError):
+        raise ValueError(f"validation must be a pair (X, y), got {type(validation).__name__}") from None
+    checked = validate_data(estimator, rows, dtype=np.float64, reset=False)
+    truth = np.asarray(truth)
+    check_consistent_length(checked, truth)
+    return checked, truth

@@ -1,0 +1,188 @@
+"""A kernel machine without ceremony: fit f(z) = sum_i K(x_i, z) alpha_i by ridge regression, score new rows.
+
+The estimators of :mod:`rfm.estimators` check what users give and hand it to :func:`fit_machine`. A fitted machine is
+plain NumPy, so that it can be pickled where there is a GPU and used where there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rfm.kernels import RadialKernel, kernel_between_, metric_rows
+from rfm.linalg import row_blocks, solve_ridge
+from rfm.ntk import ntk_matrices, ntk_matrix
+from rfm.sweep import Sweep, unit_rows
+
+FloatArray = NDArray[np.float64]
+Judge = Callable[[FloatArray], float]
+"""The worth of scores (m, t) of the validation rows: the larger, the better."""
+
+_PREDICTION_BYTES = 64 << 20
+"""The kernel between new rows and training rows is formed in blocks of about this size."""
+
+
+@dataclass(frozen=True)
+class NeuralTangent:
+    """The kernel of :mod:`rfm.ntk` with ``depth`` hidden layers."""
+
+    depth: int = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to fit a machine; the values are taken as checked.
+
+    ``iterations`` metric updates follow plain kernel ridge regression (radial kernels only). ``dtype`` is the working
+    precision of kernels and factors (the neural tangent kernel always works in float64). The remaining fields are those
+    of :class:`rfm.sweep.Sweep`.
+    """
+
+    kernel: RadialKernel | NeuralTangent
+    ridge: float
+    unit_norm: bool = False
+    iterations: int = 0
+    diagonal: bool = False
+    center_gradients: bool = False
+    metric_scaling: str = "none"
+    dtype: torch.dtype = torch.float32
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A fitted machine.
+
+    ``rows`` (n, d) are the training rows as the kernel sees them (divided by their norms if ``unit_norm``, shifted by
+    ``-center`` (d,), in working precision), ``alpha`` (n, t) the dual coefficients, ``metric`` the M learned in
+    ``iterations`` updates: (d, d), its diagonal (d,), or None for the identity. ``solver`` says how the last system was
+    solved; ``path`` (iterations + 1,) is the judge's value after 0, 1, ... updates if there was a judge.
+    """
+
+    kernel: RadialKernel | NeuralTangent
+    unit_norm: bool
+    center: FloatArray
+    rows: NDArray[np.floating]
+    alpha: FloatArray
+    metric: FloatArray | None
+    iterations: int
+    solver: str
+    path: FloatArray | None = None
+
+    def scores(self, X: FloatArray, device: str = "cpu") -> FloatArray:
+        """f (m, t) at the rows of ``X`` (m, d), in float64: a row's score does not depend on the others' presence."""
+        # New rows are rounded like the training rows, so that a row seen in training still coincides with itself.
+        Z = _as_seen(X, self.unit_norm, self.center).astype(self.rows.dtype).astype(np.float64)
+        rows, alpha = (torch.as_tensor(a, dtype=torch.float64, device=device) for a in (self.rows, self.alpha))
+        scores = np.empty((len(Z), self.alpha.shape[1]))
+        for start, stop in row_blocks(len(Z), len(rows), 8, budget=_PREDICTION_BYTES):
+            between = self._kernel(torch.as_tensor(Z[start:stop], device=device), rows)
+            scores[start:stop] = (between @ alpha).cpu().numpy()
+        return scores
+
+    def _kernel(self, Z: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        if isinstance(self.kernel, NeuralTangent):
+            return ntk_matrix(Z, rows, self.kernel.depth)
+        M = None if self.metric is None else torch.as_tensor(self.metric, device=Z.device)
+        K = Z.new_empty((len(Z), len(rows)))
+        L = self.kernel.bandwidth
+        kernel_between_(self.kernel, metric_rows(Z, M, L), metric_rows(rows, M, L), K)
+        return K
+
+
+def fit_machine(
+    recipe: Recipe, X: FloatArray, Y: FloatArray, validation: tuple[FloatArray, Judge] | None = None
+) -> Machine:
+    """Fit targets ``Y`` (n, t) on the rows of ``X`` (n, d).
+
+    With ``validation``, rows (m, d) and the judge of their scores, the number of updates (at most
+    ``recipe.iterations``) that the judge values most is kept, the smallest of equals. Raises ``ValueError`` when values
+    are too large or small for the working precision.
+    """
+    if isinstance(recipe.kernel, NeuralTangent):
+        if recipe.iterations or validation is not None:
+            raise ValueError("no metric is learned with a neural tangent kernel: choose a radial kernel")
+        return _fit_neural_tangent(recipe, recipe.kernel, X, Y)
+    # Distances do not change under a shift, and products in float32 keep their digits.
+    center = _as_seen(X, recipe.unit_norm, np.zeros(X.shape[1])).mean(axis=0)
+    rows = _as_seen(X, recipe.unit_norm, center)
+    _refuse_overflow(rows, Y, recipe.kernel.bandwidth, recipe.dtype)
+    n = len(rows)
+    train = np.arange(n)
+    table, targets = rows, Y
+    if validation is not None:
+        table = np.concatenate([rows, _as_seen(validation[0], recipe.unit_norm, center)])
+        targets = np.concatenate([Y, np.zeros((len(validation[0]), Y.shape[1]))])  # never fitted
+    sweep = Sweep(
+        table,
+        targets,
+        kernel=recipe.kernel,
+        dtype=recipe.dtype,
+        device=recipe.device,
+        diagonal=recipe.diagonal,
+        center_gradients=recipe.center_gradients,
+        metric_scaling=recipe.metric_scaling,
+    )
+    iterations, path = recipe.iterations, None
+    if validation is None:
+        metric = sweep.learn(train, ridge=recipe.ridge, unit_norm=False, iterations=iterations)
+        fit = sweep.fit(train, train[:0], ridge=recipe.ridge, unit_norm=False, metric=metric)
+        alpha, solver = fit.alpha, fit.solver
+    else:
+        path = np.full(iterations + 1, -np.inf)
+        best = None
+        for point in sweep.points(
+            train, np.arange(n, len(table)), ridges=(recipe.ridge,), unit_norms=(False,), iterations=iterations
+        ):
+            path[point.iteration] = validation[1](point.scores)
+            if best is None or path[point.iteration] > path[best.iteration]:
+                best = point
+        assert best is not None
+        iterations, metric, alpha, solver = best.iteration, best.metric, best.alpha, best.solver
+    numpy_type = np.float32 if recipe.dtype == torch.float32 else np.float64
+    return Machine(
+        kernel=recipe.kernel,
+        unit_norm=recipe.unit_norm,
+        center=center,
+        rows=rows.astype(numpy_type),
+        alpha=alpha.cpu().numpy(),
+        metric=None if metric is None else metric.double().cpu().numpy(),
+        iterations=iterations,
+        solver=solver,
+        path=path,
+    )
+
+
+def _fit_neural_tangent(recipe: Recipe, kernel: NeuralTangent, X: FloatArray, Y: FloatArray) -> Machine:
+    center = np.zeros(X.shape[1])  # the kernel depends on angles seen from the origin: no shift
+    rows = _as_seen(X, recipe.unit_norm, center)
+    _refuse_overflow(rows, Y, 1.0, torch.float64)
+    for K in ntk_matrices(torch.as_tensor(rows, device=recipe.device), kernel.depth):
+        deepest = K
+    solution = solve_ridge(deepest, recipe.ridge, torch.as_tensor(Y, device=recipe.device))
+    alpha = solution.alpha.cpu().numpy()
+    return Machine(kernel, recipe.unit_norm, center, rows, alpha, None, 0, solution.solver)
+
+
+def _as_seen(X: FloatArray, unit_norm: bool, center: FloatArray) -> FloatArray:
+    return (unit_rows(X) if unit_norm else X) - center
+
+
+def _refuse_overflow(rows: FloatArray, Y: FloatArray, bandwidth: float, dtype: torch.dtype) -> None:
+    """Raise ``ValueError`` if squared distances, in units of the squared bandwidth, or targets exceed ``dtype``."""
+    limit = torch.finfo(dtype).max
+    name = str(dtype).removeprefix("torch.")
+    with np.errstate(over="ignore"):
+        norms = (rows * rows).sum(axis=1).max()
+        scaled = np.maximum(4.0 * norms, 1.0) / bandwidth / bandwidth
+    if not max(4.0 * norms, scaled) < limit:
+        raise ValueError(
+            f"rows of norm up to {np.sqrt(norms):.3g} with bandwidth {bandwidth:.3g}: squared distances exceed {name}; "
+            "standardise the features or take a larger bandwidth"
+        )
+    if not np.abs(Y).max() < limit:
+        raise ValueError(f"targets exceed {name}: standardise them")
