@@ -6,7 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine must not fail a property for being slow.
+hypothesis.settings.register_profile("bench", deadline=None)
+hypothesis.settings.load_profile("bench")
 
 _BESIDE_THE_CHECKOUT = Path(__file__).parents[2] / "shared" / "uci121" / "uci121.tar.xz"
 

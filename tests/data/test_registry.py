@@ -204,7 +204,7 @@ def test_the_file_is_parsed_once_per_version(tiny: Any) -> None:
     assert load_registry(registry.path).study.citation.startswith("another")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=8),

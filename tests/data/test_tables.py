@@ -23,7 +23,6 @@ def test_a_table_is_read_to_the_last_digit() -> None:
     assert X.flags.c_contiguous
 
 
-@settings(deadline=None)
 @given(npst.arrays(np.float64, (4, 3), elements=st.floats(allow_nan=False, allow_infinity=False)))
 def test_tables_survive_writing_and_reading(X: np.ndarray) -> None:
     rows = ["\t".join([str(i + 1), *map(repr, row), str(i % 2)]) for i, row in enumerate(X.tolist())]
@@ -70,7 +69,7 @@ def test_a_constant_column_is_kept() -> None:
     assert X.tolist() == [[2.0], [2.0]]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_damaged_table_is_read_soundly_or_refused(data: st.DataObject) -> None:
     content = bytearray(GOOD)
@@ -118,7 +117,7 @@ def test_what_index_lists_must_not_have(content: bytes, message: str) -> None:
     assert str(error.value).startswith("here: ")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=60) | st.text("0123456789 \n\r\t", max_size=40).map(str.encode))
 def test_any_bytes_are_divisions_or_refused(content: bytes) -> None:
     try:

@@ -147,7 +147,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         dict(read_members(tmp_path / "nowhere.tar", wanted))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_flipped_bytes_end_in_content_or_a_source_error(tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(tar_bytes(MEMBERS))
