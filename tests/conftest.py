@@ -29,5 +29,5 @@ def archive_path() -> str:
     """The study's archive: ``BENCH_ARCHIVE``, else the copy beside the checkout; without one the test is skipped."""
     location = os.environ.get("BENCH_ARCHIVE") or str(_BESIDE_THE_CHECKOUT)
     if not Path(location).exists():
-        pytest.skip(f"no archive: BENCH_ARCHIVE is not set to a path, and {_BESIDE_THE_CHECKOUT} does not exist")
+        pytest.skip(f"no archive at {location}; BENCH_ARCHIVE names one")
     return location

@@ -10,18 +10,16 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
-
-import yaml
+from typing import Literal, TypeAlias, get_args
 
 from bench.data.record import Record
+from bench.data.strict_yaml import read_yaml
 from bench.errors import RegistryError, unknown_name
 
 Group: TypeAlias = Literal["small", "large", "test-file"]
 Confidence: TypeAlias = Literal["known", "likely", "none"]
 
 MAX_BYTES = 4 << 20
-MAX_DEPTH = 16
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ def default_path() -> Path:
 def _load(path: Path, mtime_ns: int, size: int) -> Registry:
     if size > MAX_BYTES:
         raise RegistryError(f"{path}: {size} bytes; a registry has at most {MAX_BYTES}")
-    top = Record(_parse(path), str(path))
+    top = Record(read_yaml(path), str(path))
     study = top.record("study")
     datasets = top.record("datasets")
     subsets = top.record("subsets")
@@ -245,38 +243,3 @@ def _subset(name: str, subsets: Record, entries: Mapping[str, Entry]) -> tuple[s
     if not names or len(set(names)) != len(names):
         raise subsets.error(f"subset {name!r} is empty or names a dataset twice")
     return names
-
-
-def _parse(path: Path) -> Any:
-    try:
-        text = path.read_text(encoding="utf-8")
-        _refuse_bombs(text, path)
-        return yaml.load(text, Loader=_Loader)  # a SafeLoader that also refuses duplicate keys
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise RegistryError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from error
-
-
-def _refuse_bombs(text: str, path: Path) -> None:
-    """Aliases let a file of a few lines grow to gigabytes, and depth overflows the C loader's stack."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Base):
-        if isinstance(event, yaml.events.AliasEvent):
-            raise RegistryError(f"{path}: YAML aliases (*{event.anchor}) are refused; write the value out")
-        depth += isinstance(event, yaml.events.CollectionStartEvent) - isinstance(event, yaml.events.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise RegistryError(f"{path}: nested deeper than {MAX_DEPTH} levels")
-
-
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_Base):
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str):
-                if key in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"key {key!r} given twice", key_node.start_mark)
-                seen.add(key)
-        return super().construct_mapping(node, deep=deep)
