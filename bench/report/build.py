@@ -78,7 +78,7 @@ def compose(evidence: Evidence) -> Document:
     results = evidence.merged.results
     done = sum(result.status == "ok" for result in results)
     facts = (
-        (f"{len(evidence.datasets):,}", f"of {len(evidence.about)} datasets"),
+        (f"{len(evidence.datasets):,}", _datasets_words(evidence)),
         (f"{len(evidence.methods)}", "method" if len(evidence.methods) == 1 else "methods"),
         (", ".join(evidence.protocols), "protocol" if len(evidence.protocols) == 1 else "protocols"),
         (f"{done:,} of {len(results) + len(evidence.merged.undone):,}", "jobs ok"),
@@ -86,6 +86,13 @@ def compose(evidence: Evidence) -> Document:
     names = ", ".join(dict.fromkeys(Path(folder).name or folder for folder, _ in evidence.provenance))
     kicker = f"Recursive Feature Machines on the tables of the 121-dataset UCI comparison · run {names}"
     return Document("Does RFM beat the rest?", kicker, facts, tuple(s for s in sections if s is not None))
+
+
+def _datasets_words(evidence: Evidence) -> str:
+    """What follows the number of datasets: out of how many, if all of them are the registry's."""
+    if all(name in evidence.about for name in evidence.datasets):
+        return f"of {len(evidence.about)} datasets"
+    return "dataset" if len(evidence.datasets) == 1 else "datasets"
 
 
 def write_report(evidence: Evidence, out: Path) -> ReportFiles:

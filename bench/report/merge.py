@@ -89,14 +89,16 @@ def _versions(records: tuple[RunRecord, ...]) -> str:
 
 
 def _sources(results: list[JobResult]) -> str:
-    origins: dict[str, set[tuple[str, str]]] = {}
+    origins: dict[str, set[tuple[str, str, str]]] = {}
     for result in results:
-        origins.setdefault(result.job.dataset, set()).add((result.job.source, result.job.split))
+        job = result.job
+        size = f"{job.rows} x {job.features}, {job.classes} classes"
+        origins.setdefault(job.dataset, set()).add((job.source, job.split, size))
     mixed = {name: kinds for name, kinds in origins.items() if len(kinds) > 1}
     if not mixed:
         return ""
     first = min(mixed)
-    shown = " and ".join(f"{source} (hold-outs {split})" for source, split in sorted(mixed[first]))
+    shown = " and ".join(f"{source} (hold-outs {split}; {size})" for source, split, size in sorted(mixed[first]))
     return f"tables from several sources: {first} from {shown}; in all {listing(sorted(mixed), 5)}"
 
 

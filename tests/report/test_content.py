@@ -72,7 +72,7 @@ def test_every_protocol_has_its_own_section_and_tables_name_pool_and_rule() -> N
         assert protocol in found
         note = tables(document)[f"{protocol}-summary"].note
         assert note.startswith(f"Protocol {protocol}. Pool: RFM, Laplace kernel")
-        assert "only datasets on which every method of the table has a result" in note
+        assert "(rule: common datasets): only datasets on which every method of the table has a result" in note
     assert found["published"].tag == "leaks labels"
     assert {"leak", "selection", "study", "printed", "failures", "provenance"} <= set(found)
 
@@ -81,7 +81,7 @@ def test_a_gap_shrinks_the_common_set_and_is_named() -> None:
     document = compose(tiny())
     note = tables(document)["clean-summary"].note
     assert "4 of 5 datasets" in note
-    assert "Left out for lack of a result: wine (MLP)" in note
+    assert "Left out: wine (MLP)" in note
     accuracy = tables(document)["clean-accuracy"]
     row = next(r for r in accuracy.rows if r[0].text == "wine")
     assert "error" in [cell.text for cell in row]

@@ -21,7 +21,7 @@ from bench.report.markdown import escaped
 from bench.report.merge import merge_runs
 
 VOID = {"meta", "input", "br", "link"}
-HOSTILE = '<script>alert("1")</script> & \'quoted\''
+HOSTILE = "<script>alert(\"1\")</script> & 'quoted'"
 
 
 class Structure(HTMLParser):
@@ -133,9 +133,7 @@ def test_121_datasets_and_7_methods_stay_under_5_mb() -> None:
 
 
 def test_markdown_text_is_literal() -> None:
-    assert escaped("a_b <c> | *d* `e` [f](g) & ~h\\") == (
-        r"a\_b &lt;c&gt; \| \*d\* \`e\` \[f\](g) &amp; \~h\\"
-    )
+    assert escaped("a_b <c> | *d* `e` [f](g) & ~h\\") == (r"a\_b &lt;c&gt; \| \*d\* \`e\` \[f\](g) &amp; \~h\\")
     assert escaped("two\nlines") == "two lines"
 
 

@@ -78,11 +78,11 @@ def pool_note(evidence: Evidence, view: ProtocolView) -> str:
     common, planned = view.common, len(view.matrix)
     methods = ", ".join(wording.title(m) for m in view.methods)
     parts = [
-        f"Protocol {view.protocol}. Pool: {methods}. Missing results: {COMMON_DATASETS.text}: "
-        f"{len(common.pool.datasets)} of {wording.plural(planned, 'dataset')}."
+        f"Protocol {view.protocol}. Pool: {methods}, on {len(common.pool.datasets)} of "
+        f"{wording.plural(planned, 'dataset')}. Missing results (rule: {COMMON_DATASETS.name}): {COMMON_DATASETS.text}."
     ]
     if common.dropped:
-        parts.append(f"Left out for lack of a result: {gaps_text(common.dropped)}.")
+        parts.append(f"Left out: {gaps_text(common.dropped)}.")
     for method, count in common.left_out.items():
         parts.append(f"{wording.title(method)} has results on {count} of {planned} datasets only: not in this table.")
     return " ".join(parts)

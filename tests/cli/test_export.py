@@ -1,0 +1,128 @@
+"""``bench export``: the two tables that users script against."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+
+from synthetic_runs import make_run, store_run
+
+from bench.cli import main
+from bench.errors import StoreError
+from bench.export import export_run, replacing, write_table
+
+SCORES = (
+    "dataset,source,rows,features,classes,method,protocol,split,holdout,status,accuracy,config,iteration,"
+    "validation_accuracy,fit_seconds,job_seconds,peak_rss_mb,seed"
+)
+SUMMARY = "group,protocol,method,datasets,missing,mean_accuracy,sd_accuracy,p90,p95,pma,friedman_rank,pool,missing_rule"
+NAMES = ["iris", "wine", "zoo", "letter", "adult"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    failures = {("wine", "mlp"): ("oom", "killed: out of memory")}
+    run = make_run(NAMES, ["rfm", "laplace", "mlp"], ["clean", "clean-cv"], failures=failures)
+    return store_run(tmp_path / "run", run)
+
+
+def test_columns_are_the_contract(folder: Path) -> None:
+    scores, summary = export_run(folder)
+    assert (scores, summary) == (folder / "scores.csv", folder / "summary.csv")
+    assert scores.read_text().splitlines()[0] == SCORES
+    assert summary.read_text().splitlines()[0] == SUMMARY
+
+
+def test_scores_have_a_row_per_holdout_and_one_per_failed_job(folder: Path) -> None:
+    table = pd.read_csv(export_run(folder)[0])
+    assert len(table) == (5 * 3 - 1) * 2 * 4 + 2
+    failed = table[table["status"] != "ok"]
+    assert failed["status"].tolist() == ["oom", "oom"]
+    assert failed["holdout"].isna().all()
+    assert failed["accuracy"].isna().all()
+    ok = table[table["status"] == "ok"]
+    assert set(ok["holdout"]) == {0, 1, 2, 3}
+    assert ok["accuracy"].between(0, 100).all()
+    assert set(json.loads(ok["config"].iloc[0])) == {"ridge", "unit_norm"}
+
+
+def test_summary_is_over_common_datasets_and_counts_what_is_missing(folder: Path) -> None:
+    scores, summary = (pd.read_csv(path) for path in export_run(folder))
+    assert list(dict.fromkeys(summary["group"])) == ["small90", "no-test-file", "test-file", "all-available"]
+    row = summary.set_index(["group", "protocol", "method"]).loc[("all-available", "clean", "mlp")]
+    assert (row["datasets"], row["missing"]) == (4, 1)
+    assert row["pool"] == "rfm laplace mlp"
+    assert row["missing_rule"] == "common datasets"
+    part = scores[(scores["protocol"] == "clean") & (scores["method"] == "mlp") & (scores["dataset"] != "wine")]
+    assert row["mean_accuracy"] == pytest.approx(part.groupby("dataset")["accuracy"].mean().mean())
+    test_file = summary[summary["group"] == "test-file"]
+    assert (test_file["datasets"] == 1).all()
+    assert test_file["sd_accuracy"].isna().all()
+
+
+def test_a_method_that_covers_little_keeps_its_row(tmp_path: Path) -> None:
+    failures = {(name, "mlp"): ("timeout", "60 s") for name in NAMES[1:]}
+    folder = store_run(tmp_path / "run", make_run(NAMES, ["rfm", "mlp"], failures=failures))
+    table = pd.read_csv(export_run(folder)[1]).set_index(["group", "method"])
+    assert table.loc[("all-available", "mlp"), "missing"] == 4
+    assert table.loc[("all-available", "mlp"), "datasets"] == 0
+    assert pd.isna(table.loc[("all-available", "mlp"), "mean_accuracy"])
+    assert table.loc[("all-available", "rfm"), "datasets"] == 5
+
+
+def test_out_names_the_scores_and_puts_the_summary_beside(folder: Path, tmp_path: Path) -> None:
+    assert export_run(folder, out=tmp_path / "mine.csv") == [tmp_path / "mine.csv", tmp_path / "mine-summary.csv"]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert export_run(folder, out=elsewhere) == [elsewhere / "scores.csv", elsewhere / "summary.csv"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
+def test_parquet_holds_the_same(folder: Path) -> None:
+    written = export_run(folder, "parquet")
+    assert [path.name for path in written] == ["scores.parquet", "summary.parquet"]
+    same = pd.read_parquet(written[1])
+    pd.testing.assert_frame_equal(same, pd.read_csv(export_run(folder)[1]), check_dtype=False)
+
+
+def test_command_prints_what_it_wrote(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(folder)]) == 0
+    assert capsys.readouterr().out.split() == [str(folder / "scores.csv"), str(folder / "summary.csv")]
+
+
+@pytest.mark.parametrize(("where", "message"), [("nowhere", "no results in"), ("", "no results in")])
+def test_a_folder_without_a_store_is_exit_2(
+    tmp_path: Path, where: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(tmp_path / where)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_unwritable_targets_are_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="does not exist"):
+        export_run(folder, out=tmp_path / "no" / "such.csv")
+    (tmp_path / "taken.csv").mkdir()
+    with pytest.raises(StoreError, match=r"cannot write .*taken\.csv"):
+        write_table(tmp_path / "taken.csv", pd.DataFrame({"a": [1]}), "csv")
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+
+    def fail() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,74 @@
+"""``bench report`` as users call it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+
+from synthetic_runs import make_run, store_run
+
+from bench.cli import main
+
+NAMES = ["iris", "wine", "zoo"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    store_run(tmp_path / "results" / "first", make_run(NAMES, ["rfm", "laplace"]))
+    store_run(tmp_path / "results" / "second", make_run(NAMES, ["mlp"]))
+    store_run(tmp_path / "results" / "other-seed", make_run(NAMES, ["ntk"], seed=1))
+    return tmp_path
+
+
+def test_default_place_and_headline_table(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "results/first"]) == 0
+    printed = capsys.readouterr().out
+    assert "protocol clean: 3 common datasets of 3, accuracy in percent" in printed
+    assert "Laplace kernel" in printed
+    assert str(Path("reports/first/index.html")) in printed
+    for name in ("index.html", "report.md", "datasets.md"):
+        assert (here / "reports" / "first" / name).stat().st_size > 1000
+
+
+def test_several_runs_in_one_report(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "results/first", "results/second", "--out", "page"]) == 0
+    assert "MLP" in capsys.readouterr().out
+    assert (here / "page" / "figures").is_dir()
+    assert main(["report", "results/first", "results/second"]) == 0
+    assert (here / "reports" / "first+second" / "index.html").is_file()
+
+
+def test_runs_of_two_seeds_are_refused_and_can_be_allowed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["report", "results/first", "results/other-seed", "--out", "page"]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert "seeds differ: 0 in results/first, 1 in results/other-seed (--allow seeds)" in error
+    assert not (here / "page").exists()
+    assert main([*words, "--allow", "seeds,versions"]) == 0
+    assert "Let pass with --allow: seeds differ" in (here / "page" / "index.html").read_text(encoding="utf-8")
+
+
+def test_published_results_join_and_a_broken_file_is_exit_2(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "results.txt").write_text("problema a_R b_R min max mean std\niris 90 80 1 1 1 1\nwine 91 -- 1 1 1 1\n")
+    assert main(["report", "results/first", "--published", "results.txt", "--out", "page"]) == 0
+    assert "Among the 179 classifiers" in (here / "page" / "index.html").read_text(encoding="utf-8")
+    (here / "results.txt").write_text("problema a_R b_R\niris 90 80\n")
+    assert main(["report", "results/first", "--published", "results.txt"]) == 2
+    assert "columns missing at the end of the header: min, max, mean, std" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["results/none"], ["results/first", "--allow", "everything"]])
+def test_bad_arguments_are_exit_2(here: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("bench: ")
+
+
+def test_an_unwritable_place_is_exit_2(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "file").write_text("")
+    assert main(["report", "results/first", "--out", "file/inside"]) == 2
+    assert "cannot write the report to file/inside" in capsys.readouterr().err

@@ -1,0 +1,167 @@
+"""The page in a real browser, opened from disk with the network off."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from synthetic_runs import make_run
+
+from bench.report.build import write_report
+from bench.report.evidence import About, Evidence
+from bench.report.merge import merge_runs
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ODD = '<i>odd</i> & "quoted"'
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, or another named by ``BENCH_CHROMIUM``."""
+    found = os.environ.get("BENCH_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if not found:
+        pytest.skip("no Chromium: install the package chromium or set BENCH_CHROMIUM")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=found, args=ARGUMENTS.split())
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    names = [ODD, *(f"table-{i:02d}" for i in range(40))]
+    run = make_run(names, protocols=("clean", "published"), failures={("table-03", "mlp"): ("timeout", "60 s")})
+    body = Evidence(merge_runs([run]), {"table-07": About(group="small", uci=1, faults=("a fault",))})
+    return write_report(body, tmp_path_factory.mktemp("report")).html
+
+
+@pytest.fixture(params=["light", "dark", "phone"])
+def page(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iterator[Page]:
+    """The open page; on leaving, nothing may have gone wrong or been asked of the network."""
+    size = {"width": 390, "height": 844} if request.param == "phone" else {"width": 1360, "height": 900}
+    scheme = "dark" if request.param == "dark" else "light"
+    context = browser.new_context(viewport=size, color_scheme=scheme, offline=True, accept_downloads=True)
+    opened = context.new_page()
+    trouble: list[str] = []
+    requests: list[str] = []
+    opened.on("console", lambda message: trouble.append(message.text))
+    opened.on("pageerror", lambda error: trouble.append(str(error)))
+    opened.on("request", lambda asked: requests.append(asked.url))
+    opened.goto(report.as_uri())
+    yield opened
+    assert trouble == []
+    assert [r for r in requests if not r.startswith(("file:", "blob:"))] == []
+    context.close()
+
+
+def column(page: Page, number: int) -> list[str]:
+    cells = page.locator(f"#clean-accuracy-rows tbody tr:visible > :nth-child({number})")
+    return [words.strip() for words in cells.all_inner_texts()]
+
+
+def test_sorts_by_click_and_by_key(page: Page) -> None:
+    heads = page.locator("#clean-accuracy-rows thead th")
+    rows = heads.nth(1)
+    rows.locator("button").click()
+    assert rows.get_attribute("aria-sort") == "descending"
+    sizes = [int(words.replace(",", "")) for words in column(page, 2)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(sizes) == 41
+    rows.locator("button").focus()
+    page.keyboard.press("Enter")
+    assert rows.get_attribute("aria-sort") == "ascending"
+    sizes = [int(words.replace(",", "")) for words in column(page, 2)]
+    assert sizes == sorted(sizes)
+    heads.nth(0).locator("button").click()
+    assert rows.get_attribute("aria-sort") == "none"
+    names = column(page, 1)
+    assert names == sorted(names, key=str.lower)
+
+
+def test_missing_results_sort_last_either_way(page: Page) -> None:
+    titles = page.locator("#clean-accuracy-rows thead th").all_inner_texts()
+    position = [words.strip() for words in titles].index("MLP")
+    button = page.locator("#clean-accuracy-rows thead th").nth(position).locator("button")
+    for _ in range(2):
+        button.click()
+        assert column(page, position + 1)[-1] == "timeout"
+
+
+def test_filters_and_says_how_many(page: Page) -> None:
+    box = page.get_by_label("Filter rows of Accuracy by dataset, protocol clean")
+    box.fill("TABLE-1")
+    assert len(column(page, 1)) == 10
+    assert page.locator("#clean-accuracy-table .shown").inner_text() == "10 of 41"
+    box.fill("no such table")
+    assert column(page, 1) == []
+    box.fill("")
+    assert len(column(page, 1)) == 41
+
+
+def test_follows_a_link_to_a_dataset_and_opens_it(page: Page) -> None:
+    target = page.locator("details#dataset-table-07")
+    assert target.get_attribute("open") is None
+    page.locator("#clean-accuracy-rows").get_by_role("link", name="table-07", exact=True).click()
+    page.wait_for_function("document.getElementById('dataset-table-07').open")
+    target.get_by_text("Known faults of this table: a fault").wait_for(state="visible")
+    assert 0 <= page.evaluate("document.getElementById('dataset-table-07').getBoundingClientRect().top") < 200
+    link = target.get_by_role("link", name="UCI 1")
+    assert link.get_attribute("href") == "https://archive.ics.uci.edu/dataset/1"
+
+
+def test_odd_names_are_shown_as_they_are(page: Page) -> None:
+    assert ODD in column(page, 1)
+    assert page.locator("i").count() == 0
+
+
+def test_nothing_sticks_out_sideways_and_colours_contrast(page: Page) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    ink, paper = page.evaluate("(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))")
+    assert contrast(ink, paper) > 7
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2 contrast ratio of two ``rgb(...)`` colours."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(v) / 255 for v in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize(
+    ("label", "name", "start"),
+    [
+        ("Download All available datasets, protocol clean as CSV", "clean-summary.csv", "Method,Mean accuracy,SD"),
+        ("Download RFM minus Laplace, dataset by dataset as SVG", "clean-rfm-minus-laplace.svg", "<svg"),
+        ("Download the data of Accuracy profiles as CSV", "clean-profiles.csv", "within_percent_of_best,rfm"),
+    ],
+)
+def test_downloads(page: Page, label: str, name: str, start: str) -> None:
+    with page.expect_download() as waiting:
+        page.get_by_label(label, exact=True).first.click()
+    saved = waiting.value
+    assert saved.suggested_filename == name
+    text = Path(saved.path()).read_text(encoding="utf-8")
+    assert text.startswith(start)
+    if name == "clean-summary.csv":
+        assert len(text.splitlines()) == 8
+        assert "±" in text
+    if name.endswith(".svg"):
+        assert "--paper" in text

@@ -1,0 +1,97 @@
+"""The leak decomposition, the contrast of protocols, groups and bins, on tables worked by hand."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from bench.stats.frame import accuracy_matrix, fit_seconds, protocols_in
+from bench.stats.groups import SIZE_BINS, standard_groups
+from bench.stats.protocols import leak_decomposition, protocol_contrast
+
+ACCURACY = {
+    # protocol: {method: accuracies on a, b, c}
+    "published": {"rfm": [90.0, 80.0, 70.0], "laplace": [85.0, 79.0, 70.0]},
+    "relearn": {"rfm": [88.0, 80.0, 69.0], "laplace": [85.0, 79.0, 70.0]},
+    "clean": {"rfm": [87.0, 78.0, 69.0], "laplace": [86.0, 78.0, None]},
+    "clean-cv": {"rfm": [88.0, 79.0, 69.0], "laplace": [86.0, 78.0, 70.0]},
+}
+
+
+@pytest.fixture
+def scores() -> pd.DataFrame:
+    """Two hold-outs a job, half a point either side of the mean."""
+    rows = []
+    for protocol, methods in ACCURACY.items():
+        for method, values in methods.items():
+            for dataset, value in zip("abc", values, strict=True):
+                row = {"dataset": dataset, "method": method, "protocol": protocol, "fit_seconds": 1.5}
+                if value is None:
+                    rows.append({**row, "status": "error", "accuracy": float("nan"), "fit_seconds": float("nan")})
+                else:
+                    rows += [{**row, "status": "ok", "accuracy": value + shift} for shift in (-0.5, 0.5)]
+    return pd.DataFrame(rows)
+
+
+def test_matrix_keeps_the_place_of_what_is_missing(scores: pd.DataFrame) -> None:
+    matrix = accuracy_matrix(scores, "clean", ["rfm", "laplace"])
+    assert list(matrix.columns) == ["rfm", "laplace"]
+    assert matrix["rfm"].tolist() == [87.0, 78.0, 69.0]
+    assert pd.isna(matrix.loc["c", "laplace"])
+    assert protocols_in(scores) == ["clean", "clean-cv", "relearn", "published"]
+    assert fit_seconds(scores, "clean", ["a", "b"]).to_dict() == {"rfm": 6.0, "laplace": 6.0}
+
+
+def test_leak_is_decomposed_on_datasets_with_every_result(scores: pd.DataFrame) -> None:
+    found = leak_decomposition(scores, ["a", "b", "c"])
+    assert found is not None
+    assert list(found.accuracy.index) == ["a", "b"]  # c lacks laplace under clean
+    assert found.steps["published", "relearn"].mean == -1.0
+    assert found.steps["relearn", "clean"].mean == -1.5
+    assert found.steps["published", "clean"].mean == -2.5
+    assert {p: d.mean for p, d in found.over_baseline.items()} == {"published": 3.0, "relearn": 2.0, "clean": 0.5}
+    assert found.over_baseline["clean"].ties == 1
+
+
+def test_leak_without_a_baseline_or_without_protocols(scores: pd.DataFrame) -> None:
+    alone = leak_decomposition(scores[scores["method"] == "rfm"], ["a", "b", "c"])
+    assert alone is not None
+    assert alone.baseline is None
+    assert alone.over_baseline == {}
+    assert len(alone.accuracy) == 3
+    assert leak_decomposition(scores[scores["protocol"] == "clean"], ["a"]) is None
+    assert leak_decomposition(scores, ["nowhere"]) is None
+    two = leak_decomposition(scores[scores["protocol"].isin(["published", "clean"])], ["a", "b"])
+    assert two is not None
+    assert list(two.steps) == [("published", "clean")]
+
+
+def test_contrast_is_paired_by_method(scores: pd.DataFrame) -> None:
+    rfm, laplace = protocol_contrast(scores, "clean", "clean-cv", ["rfm", "laplace"])
+    assert (rfm.method, rfm.difference.datasets) == ("rfm", 3)
+    assert rfm.difference.mean == pytest.approx(2 / 3)
+    assert (laplace.difference.datasets, laplace.difference.mean, laplace.first) == (2, 0.0, 82.0)
+    assert rfm.p_holm >= rfm.difference.p
+
+
+def test_groups_hold_what_is_present() -> None:
+    kinds = {"iris": "small", "letter": "large", "adult": "test-file", "absent": "small"}
+    groups = standard_groups(["iris", "letter", "adult", "mine"], kinds)
+    assert {g.key: g.datasets for g in groups} == {
+        "small90": ("iris",),
+        "no-test-file": ("iris", "letter"),
+        "test-file": ("adult",),
+        "all-available": ("adult", "iris", "letter", "mine"),
+    }
+    assert [g.key for g in standard_groups(["mine"], {})] == ["all-available"]
+
+
+def test_bins_cover_everything_once_and_include_their_upper_edge() -> None:
+    values = pd.Series({"a": 10.0, "b": 200.0, "c": 201.0, "d": 5000.0, "e": 6000.0})
+    parts = SIZE_BINS.split(values)
+    assert parts == [
+        ("at most 200", ["a", "b"]),
+        ("200 to 1,000", ["c"]),
+        ("1,000 to 5,000", ["d"]),
+        ("above 5,000", ["e"]),
+    ]
