@@ -38,6 +38,10 @@ class StoreError(BenchError):
     """The run folder or its store cannot be used: unwritable, in use, broken, another version."""
 
 
+class EngineError(BenchError):
+    """What runs the jobs cannot be used any more: no scheduler at the address, or it is gone."""
+
+
 class ReportError(BenchError):
     """The results cannot be reported together: other versions, other sources, a ragged grid."""
 

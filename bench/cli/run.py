@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     seed = _whole("--seed", args.seed, at_least=0, default=0)
     timeout = _positive("--timeout", args.timeout)
     memory_gb = _positive("--memory-gb", args.memory_gb)
-    memory_bytes = default_memory_budget() if memory_gb is None else int(memory_gb * 1e9)
+    memory_bytes = None if memory_gb is None else int(memory_gb * 1e9)
     methods = named_methods(args.methods)
     registry = load_registry()
     entries = registry.select(args.subset)
@@ -78,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
         timeout=timeout,
     )
     if args.dry_run:
-        return _dry_run(plan, folder, size, memory_bytes, retry_failed=args.retry_failed)
+        budget = memory_bytes or default_memory_budget()
+        return _dry_run(plan, folder, size, budget, retry_failed=args.retry_failed)
     return _run(args, plan, methods, folder, size=size, memory_bytes=memory_bytes, seed=seed)
 
 
@@ -89,7 +90,7 @@ def _run(
     folder: Path,
     *,
     size: int,
-    memory_bytes: int,
+    memory_bytes: int | None,
     seed: int,
 ) -> int:
     from bench.cli.headline import headline

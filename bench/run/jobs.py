@@ -49,6 +49,10 @@ class SharedTable:
     key: str
     descriptor: int
 
+    def read(self) -> bytes:
+        """The packed table, for a worker on another machine."""
+        return os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
+
 
 @dataclass(frozen=True)
 class Task:

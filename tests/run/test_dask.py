@@ -1,0 +1,200 @@
+"""Jobs on a real scheduler and two worker processes on loopback: same scores, same isolation, nothing lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_benchmark import TinyBenchmark, by_method, scores, tables
+
+from bench.errors import EngineError
+from bench.run.engines import open_engine
+from bench.run.jobs import NamedMethod
+from bench.run.result import RunRecord
+from bench.run.runner import Outcome, execute
+from bench.store import Store, read_run
+
+pytest.importorskip("distributed")
+pytestmark = [pytest.mark.dask, pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+@dataclass
+class Cluster:
+    """A scheduler and its workers, each a process of its own."""
+
+    address: str
+    scheduler: subprocess.Popen[str]
+    workers: list[subprocess.Popen[str]]
+    folder: Path
+
+    def add_worker(self) -> subprocess.Popen[str]:
+        worker = spawn(
+            "worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
+            "--local-directory", str(self.folder), "--memory-limit", "0",
+        )  # fmt: skip
+        self.workers.append(worker)
+        return worker
+
+    def stop(self) -> None:
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.communicate()
+
+
+def spawn(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    file = tmp_path / "scheduler.json"
+    scheduler = spawn(
+        "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)
+    )
+    deadline = time.monotonic() + 60
+    while not file.exists() and scheduler.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    import json
+
+    made = Cluster(json.loads(file.read_text())["address"], scheduler, [], tmp_path / "dask")
+    made.add_worker()
+    made.add_worker()
+    yield made
+    made.stop()
+
+
+class Watcher:
+    """An observer that calls back with the number of finished jobs."""
+
+    def __init__(self, on_finish: Any) -> None:
+        self._on_finish = on_finish
+        self.finished_jobs = 0
+
+    def finished(self, standing: Any, result: Any) -> None:
+        self.finished_jobs += 1
+        self._on_finish(self.finished_jobs)
+
+    def started(self, standing: Any, task: Any) -> None:
+        pass
+
+    def tick(self, standing: Any) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def run_on(
+    address: str | None, benchmark: TinyBenchmark, *methods: str, watcher: Any = None
+) -> tuple[Outcome, RunRecord]:
+    from bench.methods import get_method
+
+    named = [NamedMethod(f"faulty_methods:{m}", get_method(f"faulty_methods:{m}")) for m in methods]
+    plan = benchmark.plan(*methods, timeout=30.0)
+    with Store(benchmark.folder) as store, open_engine("dask", address, 2, 2 << 30, named) as engine:
+        outcome = execute(plan, store, engine, {"seed": 0}, [watcher] if watcher else [])
+    plan.release()
+    return outcome, read_run(benchmark.folder)
+
+
+def test_the_same_scores_as_on_one_machine(tiny: TinyBenchmark, cluster: Cluster) -> None:
+    local = TinyBenchmark(tiny.folder / "local", tables(4)).run("Centroid", "Shrunken")[1]
+    outcome, record = run_on(cluster.address, TinyBenchmark(tiny.folder / "dask", tables(4)), "Centroid", "Shrunken")
+    assert outcome.all_ok
+    assert scores(record) == scores(local)
+
+
+def test_a_fault_costs_its_own_job_only(tiny: TinyBenchmark, cluster: Cluster) -> None:
+    _, record = run_on(cluster.address, tiny, "Centroid", "Segfault", "Allocates", "RaisesUnpicklable", "TooLarge")
+    found = {method: {r.status for r in rows} for method, rows in by_method(record).items()}
+    assert found == {
+        "centroid": {"ok"},
+        "segfault": {"error"},
+        "allocates": {"oom"},
+        "raises-unpicklable": {"error"},
+        "too-large": {"skipped"},
+    }
+    assert all(worker.poll() is None for worker in cluster.workers)
+
+
+def test_killing_a_worker_loses_nothing(tiny: TinyBenchmark, cluster: Cluster) -> None:
+    benchmark = TinyBenchmark(tiny.folder, tables(12))
+    watcher = Watcher(lambda count: cluster.workers[0].kill() if count == 3 else None)
+    outcome, record = run_on(cluster.address, benchmark, "Slow", watcher=watcher)
+    assert cluster.workers[0].poll() is not None
+    assert outcome.all_ok
+    assert watcher.finished_jobs == len(record.results) == 12
+
+
+def test_a_worker_that_joins_late_is_waited_for(tiny: TinyBenchmark, cluster: Cluster) -> None:
+    for worker in cluster.workers:
+        worker.kill()
+        worker.wait()
+    late = threading.Timer(3.0, cluster.add_worker)
+    late.start()
+    try:
+        outcome, _ = run_on(cluster.address, tiny, "Centroid")
+    finally:
+        late.join()
+    assert outcome.all_ok
+
+
+def test_a_scheduler_that_dies_leaves_a_run_that_resumes(
+    tiny: TinyBenchmark, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.run.dask_engine.PATIENCE_SECONDS", 3.0)
+    benchmark = TinyBenchmark(tiny.folder, tables(12))
+    watcher = Watcher(lambda count: cluster.scheduler.kill() if count == 4 else None)
+    with pytest.raises(EngineError, match="run the same command again"):
+        run_on(cluster.address, benchmark, "Slow", watcher=watcher)
+    kept = read_run(tiny.folder).results
+    assert len(kept) == watcher.finished_jobs >= 4
+    outcome, record = benchmark.run("Slow")
+    assert outcome.already == len(kept)
+    assert outcome.all_ok
+    assert len(record.results) == 12
+
+
+def test_no_scheduler_at_the_address(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.run.dask_engine.CONNECT_SECONDS", 1)
+    with pytest.raises(EngineError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
+        run_on("tcp://127.0.0.1:9", tiny, "Centroid")
+    with pytest.raises(EngineError, match="no Dask scheduler answers at nonsense"):
+        run_on("nonsense://x", tiny, "Centroid")
+
+
+def test_ctrl_c_finishes_what_runs(tiny: TinyBenchmark, cluster: Cluster) -> None:
+    benchmark = TinyBenchmark(tiny.folder, tables(12))
+    watcher = Watcher(lambda count: os.kill(os.getpid(), signal.SIGINT) if count == 2 else None)
+    outcome, record = run_on(cluster.address, benchmark, "Slow", watcher=watcher)
+    assert outcome.interrupted
+    assert 2 <= len(record.results) <= 5
+    assert outcome.undone == 12 - len(record.results)
+
+
+def test_a_local_cluster_without_a_scheduler(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(HERE)]))
+    outcome, record = run_on(None, tiny, "Centroid", "Segfault")
+    assert outcome.statuses == {"ok": 2, "error": 2}
+    assert {r.status for r in by_method(record)["centroid"]} == {"ok"}
