@@ -125,7 +125,8 @@ def solve_ridge(
     factor.diagonal().add_(ridge)
     if _factor_(factor):
         alpha = _solve_factored(factor, Y).double()
-        if K.dtype == torch.float64 or _refine_(alpha, K, factor, ridge, Y):
+        double = K.dtype == torch.float64
+        if bool(torch.isfinite(alpha).all()) if double else _refine_(alpha, K, factor, ridge, Y):
             return RidgeSolution(alpha, "cholesky")
     return _solve_float64(K.double() if exact is None else exact(), ridge, Y.double())
 

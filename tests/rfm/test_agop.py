@@ -1,0 +1,194 @@
+"""The average gradient outer product against automatic differentiation, and its symmetries."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rfm.agop as module
+from rfm.agop import agop
+from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_lower_, metric_rows
+from rfm.linalg import symmetric_matmul
+
+KERNELS = [Laplace(3.0), Gaussian(2.0), GeneralisedLaplace(2.0, 1.4)]
+METRICS = ["identity", "diagonal", "full"]
+
+
+def predictor(kernel: RadialKernel, rows: torch.Tensor, alpha: torch.Tensor, M: torch.Tensor, z: torch.Tensor):  # type: ignore[no-untyped-def]
+    """f(z) (c,), built from differences of rows: no Gram matrix, no cancellation."""
+    difference = rows - z
+    squared = (difference @ M * difference).sum(dim=1) / kernel.bandwidth**2
+    if isinstance(kernel, Gaussian):
+        values = torch.exp(-squared / 2)
+    else:
+        exponent = kernel.exponent if isinstance(kernel, GeneralisedLaplace) else 1.0
+        values = torch.exp(-(squared ** (exponent / 2)))
+    return values @ alpha
+
+
+def autograd_gradients(kernel: RadialKernel, X: torch.Tensor, alpha: torch.Tensor, M: torch.Tensor) -> torch.Tensor:
+    """Gradients (n, c, d) at the training rows; a row has no gradient through rows equal to itself."""
+    gradients = []
+    for x in X:
+        others = (X != x).any(dim=1)
+        jacobian = torch.autograd.functional.jacobian(
+            lambda z, others=others: predictor(kernel, X[others], alpha[others], M, z), x
+        )
+        gradients.append(jacobian)
+    return torch.stack(gradients)
+
+
+def table(n: int, d: int, c: int, *, duplicates: bool, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d))
+    if duplicates:  # few distinct rows on a grid, as in tables of categories
+        X = np.round(X[rng.integers(0, max(1, n // 4), size=n)])
+    return torch.as_tensor(X), torch.as_tensor(rng.normal(size=(n, c)))
+
+
+def metric(kind: str, d: int, seed: int = 1) -> torch.Tensor | None:
+    rng = np.random.default_rng(seed)
+    if kind == "identity":
+        return None
+    if kind == "diagonal":
+        return torch.as_tensor(rng.uniform(0.2, 2.0, size=d))
+    root = rng.normal(size=(d, d))
+    return torch.as_tensor(root @ root.T / d)
+
+
+def full(M: torch.Tensor | None, d: int) -> torch.Tensor:
+    if M is None:
+        return torch.eye(d, dtype=torch.float64)
+    return torch.diag(M) if M.dim() == 1 else M
+
+
+def weights(kernel: RadialKernel, X: torch.Tensor, M: torch.Tensor | None) -> torch.Tensor:
+    """L^2 W, its upper triangle poisoned: only the lower one may be read."""
+    n = len(X)
+    K, W = torch.empty((n, n), dtype=X.dtype), torch.empty((n, n), dtype=X.dtype)
+    kernel_lower_(kernel, metric_rows(X, M, kernel.bandwidth), K, W)
+    W[torch.triu(torch.ones(n, n, dtype=torch.bool), diagonal=1)] = torch.nan
+    return W
+
+
+def learned(
+    kernel: RadialKernel, X: torch.Tensor, alpha: torch.Tensor, M: torch.Tensor | None, **options: bool
+) -> torch.Tensor:
+    return agop(X, alpha, weights(kernel, X, M), M, scale=kernel.bandwidth**2, **options)
+
+
+@pytest.fixture(params=["by rows", "by Gram matrix"])
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Forces one of the two forms, whatever the operation count says."""
+    chosen = module._by_rows if request.param == "by rows" else module._by_gram
+    monkeypatch.setattr(module, "_by_rows", chosen)
+    monkeypatch.setattr(module, "_by_gram", chosen)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("duplicates", [False, True], ids=["random", "duplicates"])
+@pytest.mark.parametrize("center", [False, True], ids=["plain", "centred"])
+def test_agop_is_what_autograd_gives(kernel: RadialKernel, kind: str, duplicates: bool, center: bool) -> None:
+    X, alpha = table(41, 5, 3, duplicates=duplicates)
+    M = metric(kind, 5)
+    gradients = autograd_gradients(kernel, X, alpha, full(M, 5))
+    if center:
+        gradients = gradients - gradients.mean(dim=0, keepdim=True)
+    expected = torch.einsum("jck,jcl->kl", gradients, gradients) / len(X)
+    if kind != "diagonal":
+        torch.testing.assert_close(learned(kernel, X, alpha, M, center=center), expected, rtol=1e-8, atol=1e-8)
+    if kind != "full":
+        diagonal = learned(kernel, X, alpha, M, center=center, diagonal=True)
+        torch.testing.assert_close(diagonal, expected.diagonal(), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize(("n", "d", "c"), [(1, 1, 1), (2, 1, 2), (2, 7, 1), (3, 2, 30), (33, 1, 1), (17, 40, 2)])
+def test_small_and_odd_sizes(n: int, d: int, c: int) -> None:
+    X, alpha = table(n, d, c, duplicates=False, seed=n)
+    gradients = autograd_gradients(Laplace(2.0), X, alpha, torch.eye(d, dtype=torch.float64))
+    expected = torch.einsum("jck,jcl->kl", gradients, gradients) / n
+    torch.testing.assert_close(learned(Laplace(2.0), X, alpha, None), expected, rtol=1e-8, atol=1e-10)
+
+
+def test_classes_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, alpha = table(20, 4, 9, duplicates=False)
+    W = weights(Laplace(3.0), X, None)
+    B = symmetric_matmul(W, alpha)
+    at_once = module._by_rows(X, alpha, W, B)
+    for memory in (1, 3 * 20 * 4 * 8):
+        monkeypatch.setattr(module, "_CHUNK_BYTES", memory)
+        torch.testing.assert_close(module._by_rows(X, alpha, W, B), at_once, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("wide", [False, True], ids=["by rows", "by Gram matrix"])
+def test_the_cheaper_form_is_chosen(wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """2 n^2 c d operations against n^3: few features and classes go by rows, many by the Gram matrix."""
+    d, c = (40, 10) if wide else (2, 2)
+
+    def forbidden(*_: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("the dearer form was taken")
+
+    monkeypatch.setattr(module, "_by_rows" if wide else "_by_gram", forbidden)
+    X, alpha = table(60, d, c, duplicates=False)
+    assert learned(Laplace(5.0), X, alpha, None).shape == (d, d)
+
+
+def test_float32_on_heavy_duplicates_keeps_its_digits() -> None:
+    """Rounding noise between equal rows, divided by a distance of zero, would make M wrong by orders of magnitude."""
+    X, alpha = table(400, 3, 2, duplicates=True)
+    exact = learned(Laplace(10.0), X, alpha, None)
+    rounded = learned(Laplace(10.0), X.float(), alpha.float(), None)
+    torch.testing.assert_close(rounded.double(), exact, rtol=1e-3, atol=1e-3 * float(exact.abs().max()))
+
+
+sizes = {
+    "seed": st.integers(0, 2**32 - 1),
+    "n": st.integers(2, 25),
+    "d": st.integers(1, 6),
+    "c": st.integers(1, 5),
+    "duplicates": st.booleans(),
+    "kernel": st.sampled_from(KERNELS),
+    "center": st.booleans(),
+}
+
+
+@settings(max_examples=40, deadline=None)
+@given(**sizes)
+def test_metric_is_symmetric_positive_semi_definite(
+    seed: int, n: int, d: int, c: int, duplicates: bool, kernel: RadialKernel, center: bool
+) -> None:
+    X, alpha = table(n, d, c, duplicates=duplicates, seed=seed)
+    M = learned(kernel, X, alpha, metric("full", d, seed), center=center)
+    assert torch.equal(M, M.T)
+    values = torch.linalg.eigvalsh(M)
+    assert float(values.min()) >= -1e-12 * max(1.0, float(values.max()))
+    assert bool((learned(kernel, X, alpha, None, center=center, diagonal=True) >= -1e-12).all())
+
+
+@settings(max_examples=40, deadline=None)
+@given(**sizes)
+def test_rotated_features_rotate_the_metric_and_row_order_does_not_matter(
+    seed: int, n: int, d: int, c: int, duplicates: bool, kernel: RadialKernel, center: bool
+) -> None:
+    X, alpha = table(n, d, c, duplicates=duplicates, seed=seed)
+    rng = np.random.default_rng(seed)
+    M = learned(kernel, X, alpha, None, center=center)
+    close = {"rtol": 1e-6, "atol": 1e-8 * max(1.0, float(M.abs().max()))}
+
+    rotation = torch.as_tensor(np.linalg.qr(rng.normal(size=(d, d)))[0])
+    rotated = learned(kernel, X @ rotation, alpha, None, center=center)
+    torch.testing.assert_close(rotated, rotation.T @ M @ rotation, **close)
+
+    features = torch.as_tensor(rng.permutation(d))
+    permuted = learned(kernel, X[:, features], alpha, None, center=center)
+    torch.testing.assert_close(permuted, M[features][:, features], **close)
+
+    order = torch.as_tensor(rng.permutation(n))
+    torch.testing.assert_close(learned(kernel, X[order], alpha[order], None, center=center), M, **close)

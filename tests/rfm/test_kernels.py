@@ -1,0 +1,207 @@
+"""Radial kernels against SciPy's distances, their gradients against finite differences."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from rfm.kernels import (
+    Gaussian,
+    GeneralisedLaplace,
+    Laplace,
+    RadialKernel,
+    kernel_between_,
+    kernel_lower_,
+    kernel_matrix,
+    make_kernel,
+    metric_rows,
+)
+from rfm.linalg import row_blocks
+
+Array = NDArray[np.float64]
+
+KERNELS = [
+    Laplace(10.0),
+    Laplace(0.7),
+    Gaussian(2.0),
+    GeneralisedLaplace(3.0, 0.5),
+    GeneralisedLaplace(3.0, 1.5),
+    GeneralisedLaplace(3.0, 2.0),
+]
+METRICS = ["identity", "diagonal", "full", "singular"]
+
+
+def textbook(kernel: RadialKernel, distance: Array) -> Array:
+    """The kernels' formulas as their docstrings state them."""
+    scaled = distance / kernel.bandwidth
+    if isinstance(kernel, Gaussian):
+        return np.exp(-(scaled**2) / 2)
+    exponent = kernel.exponent if isinstance(kernel, GeneralisedLaplace) else 1.0
+    return np.exp(-(scaled**exponent))
+
+
+def random_metric(kind: str, d: int, rng: np.random.Generator) -> Array | None:
+    if kind == "identity":
+        return None
+    if kind == "diagonal":
+        return rng.uniform(0.1, 2.0, size=d)
+    root = rng.normal(size=(d, d if kind == "full" else d - 1))
+    return root @ root.T / d
+
+
+def metric_distance(X: Array, Z: Array, M: Array | None) -> Array:
+    if M is None:
+        return cdist(X, Z)
+    full = np.diag(M) if M.ndim == 1 else M
+    values, vectors = np.linalg.eigh(full)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return cdist(X @ root, Z @ root)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 2e-4)])
+def test_kernel_matrix_is_the_textbook_formula(
+    kernel: RadialKernel, kind: str, dtype: torch.dtype, tolerance: float
+) -> None:
+    rng = np.random.default_rng(5)
+    X, Z = rng.normal(size=(37, 6)), rng.normal(size=(23, 6))
+    M = random_metric(kind, 6, rng)
+    given = [torch.as_tensor(a, dtype=dtype) for a in (X, Z)]
+    metric = None if M is None else torch.as_tensor(M, dtype=dtype)
+    within = kernel_matrix(kernel, given[0], M=metric).numpy()
+    across = kernel_matrix(kernel, given[0], given[1], M=metric).numpy()
+    np.testing.assert_allclose(within, textbook(kernel, metric_distance(X, X, M)), atol=tolerance)
+    np.testing.assert_allclose(across, textbook(kernel, metric_distance(X, Z, M)), atol=tolerance)
+    assert (np.diag(within) == 1.0).all()
+    assert (within == within.T).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 16, 17, 513])
+def test_blocks_of_rows_leave_nothing_out(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rfm.kernels.row_blocks", partial(row_blocks, budget=1))
+    X = torch.as_tensor(np.random.default_rng(n).normal(size=(n, 3)))
+    expected = textbook(Laplace(2.0), cdist(X.numpy(), X.numpy()))
+    np.testing.assert_allclose(kernel_matrix(Laplace(2.0), X).numpy(), expected, atol=1e-10)
+    np.testing.assert_allclose(kernel_matrix(Laplace(2.0), X, X.clone()).numpy(), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+@pytest.mark.parametrize("kind", METRICS)
+def test_gradient_weight_is_the_derivative_of_the_kernel(kernel: RadialKernel, kind: str) -> None:
+    """grad_z K(x, z) = W(x, z) M (x - z), with central differences of the textbook formula."""
+    rng = np.random.default_rng(11)
+    d, step = 4, 1e-5
+    X = rng.normal(size=(7, d))
+    M = random_metric(kind, d, rng)
+    full = np.eye(d) if M is None else np.diag(M) if M.ndim == 1 else M
+    K, W = (torch.full((7, 7), torch.nan, dtype=torch.float64) for _ in range(2))
+    rows = metric_rows(torch.as_tensor(X), None if M is None else torch.as_tensor(M), kernel.bandwidth)
+    kernel_lower_(kernel, rows, K, W)
+    weights = W.numpy() / kernel.bandwidth**2
+    assert (np.diag(weights) == 0.0).all()
+    for j, i in zip(*np.tril_indices(7, -1), strict=True):
+        x, z = X[i], X[j]
+        numeric = np.array(
+            [
+                (
+                    textbook(kernel, metric_distance(x[None], (z + step * axis)[None], M))
+                    - textbook(kernel, metric_distance(x[None], (z - step * axis)[None], M))
+                ).item()
+                / (2 * step)
+                for axis in np.eye(d)
+            ]
+        )
+        np.testing.assert_allclose(weights[j, i] * full @ (x - z), numeric, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_coincident_rows_have_kernel_one_and_no_gradient(kernel: RadialKernel, dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(2)
+    distinct = rng.normal(size=(5, 30)) * 3.0
+    X = torch.as_tensor(np.repeat(distinct, 4, axis=0), dtype=dtype)
+    same = np.repeat(np.arange(5), 4)
+    pairs = same[:, None] == same[None, :]
+    K, W = torch.zeros((20, 20), dtype=dtype), torch.zeros((20, 20), dtype=dtype)
+    kernel_lower_(kernel, metric_rows(X, None, kernel.bandwidth), K, W)
+    lower = np.tril(np.ones((20, 20), dtype=bool))
+    assert (K.numpy()[pairs & lower] == 1.0).all()
+    assert (W.numpy()[pairs & lower] == 0.0).all()
+    assert np.isfinite(W.numpy()[lower]).all()
+    assert (W.numpy()[~pairs & lower] > 0.0).all()
+    assert (kernel_matrix(kernel, X, X.clone()).numpy()[pairs] == 1.0).all()
+
+
+def test_rows_that_differ_only_where_the_metric_is_zero_coincide() -> None:
+    X = torch.tensor([[1.0, 5.0], [1.0, -3.0], [2.0, 0.0]], dtype=torch.float64)
+    M = torch.diag(torch.tensor([1.0, 0.0], dtype=torch.float64))
+    K, W = torch.zeros((3, 3), dtype=torch.float64), torch.zeros((3, 3), dtype=torch.float64)
+    kernel_lower_(Laplace(1.0), metric_rows(X, M, 1.0), K, W)
+    assert float(K[1, 0]) == 1.0
+    assert float(W[1, 0]) == 0.0
+    assert float(K[2, 0]) == pytest.approx(np.exp(-1.0))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 30),
+    d=st.integers(1, 8),
+    duplicates=st.booleans(),
+    scale=st.sampled_from([1e-3, 1.0, 1e3]),
+    kernel=st.sampled_from(KERNELS),
+)
+def test_kernel_matrices_are_positive_semi_definite(
+    seed: int, n: int, d: int, duplicates: bool, scale: float, kernel: RadialKernel
+) -> None:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d)) * scale
+    if duplicates:
+        X = X[rng.integers(0, n, size=n)]
+    K = kernel_matrix(kernel, torch.as_tensor(X))
+    assert bool(((K >= 0) & (K <= 1)).all())
+    assert float(torch.linalg.eigvalsh(K).min()) > -1e-6
+
+
+def test_equal_kernels_of_the_family() -> None:
+    X = torch.as_tensor(np.random.default_rng(0).normal(size=(12, 3)))
+    torch.testing.assert_close(kernel_matrix(GeneralisedLaplace(2.0, 1.0), X), kernel_matrix(Laplace(2.0), X))
+    torch.testing.assert_close(
+        kernel_matrix(GeneralisedLaplace(2.0, 2.0), X), kernel_matrix(Gaussian(2.0 / np.sqrt(2.0)), X)
+    )
+
+
+def test_no_rows_on_one_side() -> None:
+    rows = metric_rows(torch.ones((3, 2)), None, 1.0)
+    K = torch.empty((0, 3))
+    kernel_between_(Laplace(1.0), metric_rows(torch.ones((0, 2)), None, 1.0), rows, K)
+    assert K.shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "bandwidth", "exponent", "message"),
+    [
+        ("laplace", 0.0, 1.0, "bandwidth must be positive"),
+        ("gaussian", float("nan"), 1.0, "bandwidth must be positive"),
+        ("generalised_laplace", 1.0, 2.5, r"exponent must be in \(0, 2\]"),
+        ("generalised_laplace", 1.0, 0.0, r"exponent must be in \(0, 2\]"),
+        ("cauchy", 1.0, 1.0, "unknown kernel 'cauchy'"),
+    ],
+)
+def test_make_kernel_refuses(name: str, bandwidth: float, exponent: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_kernel(name, bandwidth, exponent)
+
+
+def test_make_kernel_makes_what_was_asked_for() -> None:
+    assert make_kernel("laplace", 2.0) == Laplace(2.0)
+    assert make_kernel("gaussian", 2.0) == Gaussian(2.0)
+    assert make_kernel("generalised_laplace", 2.0, 0.5) == GeneralisedLaplace(2.0, 0.5)

@@ -1,0 +1,200 @@
+"""Triangular linear algebra: right on odd sizes, and blind to the triangle it must not read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rfm.kernels import Laplace, kernel_matrix
+from rfm.linalg import (
+    Workspace,
+    exp_,
+    gram_lower,
+    matmul_float64,
+    mirror_,
+    row_blocks,
+    solve_ridge,
+    sqrt_,
+    symmetric_matmul,
+)
+
+SIZES = [1, 2, 3, 17, 255, 256, 257, 600]
+TYPES = [(torch.float64, 1e-12), (torch.float32, 2e-5)]
+
+
+def symmetric(n: int, seed: int = 0) -> torch.Tensor:
+    root = np.random.default_rng(seed).normal(size=(n, n))
+    return torch.as_tensor((root + root.T) / 2)
+
+
+def poisoned(A: torch.Tensor) -> torch.Tensor:
+    """``A`` with NaN above the diagonal."""
+    return A.masked_fill(torch.triu(torch.ones_like(A, dtype=torch.bool), diagonal=1), torch.nan)
+
+
+def gaussian(*shape: int, seed: int = 1) -> torch.Tensor:
+    return torch.as_tensor(np.random.default_rng(seed).normal(size=shape))
+
+
+def kernel(n: int, dtype: torch.dtype = torch.float64, *, copies: int = 1) -> torch.Tensor:
+    rows = gaussian(-(-n // copies), 4).repeat_interleave(copies, dim=0)[:n]
+    return kernel_matrix(Laplace(10.0), rows.to(dtype))
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_mirror_copies_the_lower_triangle_up(n: int) -> None:
+    A = symmetric(n)
+    assert torch.equal(mirror_(torch.where(torch.isnan(poisoned(A)), 7.0, A)), A)
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("columns", [1, 2, 30])
+@pytest.mark.parametrize(("dtype", "tolerance"), TYPES)
+def test_symmetric_matmul(n: int, columns: int, dtype: torch.dtype, tolerance: float) -> None:
+    A, B = symmetric(n), gaussian(n, columns)
+    for right in (B, gaussian(columns, n).T):  # row-major and column-major
+        product = symmetric_matmul(poisoned(A).to(dtype), right.to(dtype))
+        expected = A.numpy() @ right.numpy()
+        np.testing.assert_allclose(product.numpy(), expected, rtol=0, atol=tolerance * n**0.5 * 10)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 5), (5, 1), (3, 17), (300, 257)])
+@pytest.mark.parametrize(("dtype", "tolerance"), TYPES)
+def test_gram_lower(rows: int, columns: int, dtype: torch.dtype, tolerance: float) -> None:
+    A = gaussian(rows, columns)
+    for given_matrix in (A, A.T.contiguous().T):
+        lower = gram_lower(given_matrix.to(dtype)).tril()
+        np.testing.assert_allclose(lower.numpy(), np.tril(A.T @ A), rtol=0, atol=tolerance * rows**0.5 * 10)
+
+
+@pytest.mark.parametrize("n", [*SIZES, 0])
+@pytest.mark.parametrize("columns", [1, 10, 11, 30])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_matmul_float64_accumulates_in_float64(n: int, columns: int, dtype: torch.dtype) -> None:
+    A, B = gaussian(5, n).to(dtype), gaussian(n, columns)
+    product = matmul_float64(A, B)
+    assert product.dtype == torch.float64
+    np.testing.assert_allclose(product.numpy(), A.numpy().astype(np.float64) @ B.numpy(), rtol=1e-12, atol=1e-12)
+    assert matmul_float64(A[:0], B).shape == (0, columns)
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("columns", [1, 10, 11, 30])
+@pytest.mark.parametrize("ridge", [10.0, 1e-3])
+def test_solve_ridge_in_float64(n: int, columns: int, ridge: float) -> None:
+    K, Y = kernel(n), gaussian(n, columns)
+    solution = solve_ridge(poisoned(K), ridge, Y)
+    assert solution.solver == "cholesky"
+    expected = np.linalg.solve(K.numpy() + ridge * np.eye(n), Y.numpy())
+    np.testing.assert_allclose(solution.alpha.numpy(), expected, rtol=1e-8, atol=1e-8 / ridge)
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("columns", [1, 30])
+@pytest.mark.parametrize("ridge", [10.0, 0.1, 1e-3])
+def test_float32_systems_are_solved_to_more_than_float32(n: int, columns: int, ridge: float) -> None:
+    """The matrix is given in float32; its solution must be that of *that* matrix."""
+    K, Y = kernel(n, torch.float32), gaussian(n, columns).float()
+    solution = solve_ridge(poisoned(K), ridge, Y)
+    assert solution.alpha.dtype == torch.float64
+    expected = np.linalg.solve(K.numpy().astype(np.float64) + ridge * np.eye(n), Y.numpy().astype(np.float64))
+    error = np.linalg.norm(solution.alpha.numpy() - expected) / np.linalg.norm(expected)
+    assert error < 5e-5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_solve_ridge_keeps_its_input_and_uses_the_scratch_given(dtype: torch.dtype) -> None:
+    K, Y = kernel(30, dtype), gaussian(30, 2).to(dtype)
+    before, work = K.clone(), torch.full_like(K, torch.nan)
+    plain = solve_ridge(K, 0.1, Y)
+    with_work = solve_ridge(K, 0.1, Y, work=work)
+    assert torch.equal(K, before)
+    assert not bool(torch.isnan(work).any())
+    assert torch.equal(plain.alpha, with_work.alpha)
+
+
+def test_what_float32_cannot_factor_is_solved_in_float64() -> None:
+    K = kernel(200, torch.float32, copies=8)
+    Y = gaussian(200, 3).float()
+    solution = solve_ridge(poisoned(K), 1e-9, Y)
+    assert solution.solver in ("cholesky-float64", "eigenvalues")
+    assert bool(torch.isfinite(solution.alpha).all())
+
+
+def test_the_exact_matrix_replaces_the_rounded_one() -> None:
+    exact, Y = kernel(200, copies=8), gaussian(200, 3)
+    solution = solve_ridge(exact.float(), 1e-9, Y.float(), exact=lambda: poisoned(exact))
+    assert solution.solver == "cholesky-float64"
+    fitted = exact @ solution.alpha + 1e-9 * solution.alpha
+    torch.testing.assert_close(fitted, Y.float().double(), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_negative_eigenvalues_count_as_zero(dtype: torch.dtype) -> None:
+    """diag(1, -1) with ridge 0.5: what remains of the second direction is the ridge alone."""
+    K = torch.diag(torch.tensor([1.0, -1.0], dtype=dtype))
+    solution = solve_ridge(poisoned(K), 0.5, torch.ones((2, 1), dtype=dtype))
+    assert solution.solver == "eigenvalues"
+    torch.testing.assert_close(solution.alpha, torch.tensor([[1 / 1.5], [2.0]], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("broken", ["kernel", "targets"])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_solve_ridge_refuses_what_is_not_finite(broken: str, value: float, dtype: torch.dtype) -> None:
+    K, Y = kernel(20, dtype), gaussian(20, 2).to(dtype)
+    (K if broken == "kernel" else Y)[3, 1] = value
+    with pytest.raises(ValueError, match="not finite"):
+        solve_ridge(K, 0.1, Y)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 40),
+    copies=st.integers(1, 6),
+    exponent=st.floats(-12, 2),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
+def test_solve_ridge_never_gives_nan(seed: int, n: int, copies: int, exponent: float, dtype: torch.dtype) -> None:
+    rows = gaussian(n, 2, seed=seed).repeat_interleave(copies, dim=0).to(dtype)
+    K = kernel_matrix(Laplace(10.0), rows)
+    Y = gaussian(len(rows), 2, seed=seed + 1).to(dtype)
+    alpha = solve_ridge(K, 10.0**exponent, Y).alpha
+    assert bool(torch.isfinite(alpha).all())
+
+
+@given(rows=st.integers(0, 5000), columns=st.integers(0, 5000), budget=st.integers(1, 1 << 22))
+def test_row_blocks_cover_all_rows_once(rows: int, columns: int, budget: int) -> None:
+    ranges = row_blocks(rows, columns, 8, budget)
+    assert [row for start, stop in ranges for row in (start, stop)] == sorted(
+        row for start, stop in ranges for row in (start, stop)
+    )
+    assert sum(stop - start for start, stop in ranges) == rows
+    assert all(stop > start for start, stop in ranges)
+    assert all((stop - start) * columns * 8 <= budget or stop - start <= 16 for start, stop in ranges)
+
+
+def test_elementwise_functions_work_in_place() -> None:
+    for dtype in (torch.float32, torch.float64):
+        x = gaussian(7, 3).abs().to(dtype)
+        part, whole = x[:, 1], x.clone()
+        assert sqrt_(part) is part
+        torch.testing.assert_close(x[:, 1], whole[:, 1].sqrt())
+        assert exp_(part) is part
+        torch.testing.assert_close(x[:, 1], whole[:, 1].sqrt().exp())
+        assert torch.equal(x[:, 0], whole[:, 0])
+
+
+def test_workspace_reuses_its_memory() -> None:
+    workspace = Workspace(torch.float64, "cpu")
+    large = workspace.take("K", 10, 10)
+    small = workspace.take("K", 3, 4)
+    assert small.shape == (3, 4)
+    assert small.is_contiguous()
+    assert small.data_ptr() == large.data_ptr()
+    assert workspace.take("W", 3, 4).data_ptr() != small.data_ptr()
+    assert workspace.take("K", 20, 20).shape == (20, 20)
