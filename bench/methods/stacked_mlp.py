@@ -8,6 +8,7 @@ luck). None of this depends on which other networks are in the stack: a network 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,8 +38,8 @@ class Training:
 
 
 def batch_rows(m: int) -> int:
-    """Nominal mini-batch size for m fit rows: about 16 batches an epoch, a power of two within 32..256."""
-    return int(min(256, max(32, 2 ** round(math.log2(m / 16))))) if m > 16 else 32
+    """Nominal mini-batch size for m fit rows: about 8 batches an epoch, a power of two within 32..256."""
+    return min(256, max(32, 2 ** round(math.log2(m / 8))))
 
 
 def batches_per_epoch(m: int) -> int:
@@ -182,7 +183,7 @@ def _he_weights(sizes: Sequence[int], seed: int) -> Tensor:
     """Flat initial parameters (P,): normal with variance 2/fan-in (1/fan-in for the output), biases 0."""
     draws = torch.Generator().manual_seed(derive_seed(seed, "weights", tuple(sizes)))
     parts = []
-    for position, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for position, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
         gain = 1.0 if position == len(sizes) - 2 else 2.0
         parts += [torch.randn(fan_in * fan_out, generator=draws) * math.sqrt(gain / fan_in), torch.zeros(fan_out)]
     return torch.cat(parts)
@@ -191,7 +192,7 @@ def _he_weights(sizes: Sequence[int], seed: int) -> Tensor:
 def _layers(flat: Tensor, sizes: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
     """Views (B, fan_in, fan_out), (B, 1, fan_out) of the rows of ``flat`` (B, P), per layer."""
     layers, start = [], 0
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in itertools.pairwise(sizes):
         middle, end = start + fan_in * fan_out, start + fan_in * fan_out + fan_out
         layers.append((flat[:, start:middle].unflatten(1, (fan_in, fan_out)), flat[:, None, middle:end]))
         start = end

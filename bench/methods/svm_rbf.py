@@ -40,7 +40,7 @@ class SVMRBF(Method):
 
     def configurations(self) -> list[dict[str, Any]]:
         grid = [{"C": cost, "gamma_times_d": gamma} for gamma in GAMMAS_TIMES_D for cost in COSTS]
-        return sorted(grid, key=lambda g: (round(math.hypot(math.log(g["C"]), math.log(g["gamma_times_d"])), 9)))
+        return sorted(grid, key=lambda g: round(math.hypot(math.log(g["C"]), math.log(g["gamma_times_d"])), 9))
 
     def peak_bytes(self, n: int, d: int, c: int) -> int:
         gram = 8 * n * n * 3 if n <= DENSE_ROWS else 2 * CACHE_MB * 2**20
