@@ -38,8 +38,9 @@ def ntk_matrix(X: torch.Tensor, Z: torch.Tensor | None = None, depth: int = 1) -
     X = X.double()
     Z = X if Z is None else Z.double()
     cosine, norms = _cosines(X, Z, lower=False)
-    *_, last = _recursion(cosine, norms, Z.norm(dim=1), depth)
-    return last
+    for K in _recursion(cosine, norms, Z.norm(dim=1), depth):
+        deepest = K  # earlier ones are let go: five depths would hold five matrices
+    return deepest
 
 
 def _cosines(X: torch.Tensor, Z: torch.Tensor, *, lower: bool) -> tuple[torch.Tensor, torch.Tensor]:

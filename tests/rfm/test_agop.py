@@ -33,7 +33,7 @@ def autograd_gradients(kernel: RadialKernel, X: torch.Tensor, alpha: torch.Tenso
     """Gradients (n, c, d) at the training rows; a row has no gradient through rows equal to itself."""
     gradients = []
     for x in X:
-        others = (X != x).any(dim=1)
+        others = (x != X).any(dim=1)
         jacobian = torch.autograd.functional.jacobian(
             lambda z, others=others: predictor(kernel, X[others], alpha[others], M, z), x
         )
