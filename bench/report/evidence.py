@@ -150,6 +150,13 @@ class Evidence:
 
     def matrix(self, protocol: str) -> pd.DataFrame:
         """Accuracies, datasets x methods. A dataset or method that was planned but has no result has its place too."""
+        return self._matrices[protocol]
+
+    @cached_property
+    def _matrices(self) -> dict[str, pd.DataFrame]:
+        return {protocol: self._matrix(protocol) for protocol in self.protocols}
+
+    def _matrix(self, protocol: str) -> pd.DataFrame:
         matrix = frame.accuracy_matrix(self.scores, protocol, method_names())
         undone = [job for job in self.merged.undone if job.protocol == protocol]
         index = sorted({*matrix.index, *(job.dataset for job in undone)})

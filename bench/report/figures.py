@@ -35,7 +35,7 @@ def intervals(name: str, title: str, caption: str, lines: Sequence[Interval], ax
     low, high = padded(ends, zero=True)
     canvas = Canvas(width, bottom + 46)
     scale = Scale(low, high, left, width - right)
-    canvas.x_axis(scale, bottom, axis, top=top, count=4)
+    canvas.x_axis(scale, bottom, axis, top=top, count=5)
     canvas.add(label(width - right + 118, 14, "mean ± s.e.", anchor="end", class_="tick"))
     canvas.add(label(width, 14, "w / t / l", anchor="end", class_="tick"))
     for index, line in enumerate(lines):

@@ -122,6 +122,7 @@ def test_follows_a_link_to_a_dataset_and_opens_it(page: Page) -> None:
     assert link.get_attribute("href") == "https://archive.ics.uci.edu/dataset/1"
 
 
+@pytest.mark.parametrize("page", ["light"], indirect=True)
 def test_odd_names_are_shown_as_they_are(page: Page) -> None:
     assert ODD in column(page, 1)
     assert page.locator("i").count() == 0
@@ -145,6 +146,7 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+@pytest.mark.parametrize("page", ["light"], indirect=True)
 @pytest.mark.parametrize(
     ("label", "name", "start"),
     [

@@ -48,9 +48,13 @@ def tiny() -> Evidence:
     return evidence(unfinished, leaky, study=study)
 
 
+@pytest.fixture(scope="module")
+def document() -> Document:
+    return compose(tiny())
+
+
 @pytest.mark.parametrize("name", ["report.md", "datasets.md"])
-def test_markdown_is_the_golden_one(name: str) -> None:
-    document = compose(tiny())
+def test_markdown_is_the_golden_one(document: Document, name: str) -> None:
     text = render_markdown(document) if name == "report.md" else render_details(document)
     if os.environ.get("UPDATE_GOLDEN"):
         (GOLDEN / name).write_text(text, encoding="utf-8")
@@ -65,8 +69,7 @@ def tables(document: Document) -> dict[str, Table]:
     return {b.name: b for s in sections(document).values() for b in s.blocks if isinstance(b, Table)}
 
 
-def test_every_protocol_has_its_own_section_and_tables_name_pool_and_rule() -> None:
-    document = compose(tiny())
+def test_every_protocol_has_its_own_section_and_tables_name_pool_and_rule(document: Document) -> None:
     found = sections(document)
     for protocol in ("clean", "clean-cv", "relearn", "published"):
         assert protocol in found
@@ -77,8 +80,7 @@ def test_every_protocol_has_its_own_section_and_tables_name_pool_and_rule() -> N
     assert {"leak", "selection", "study", "printed", "failures", "provenance"} <= set(found)
 
 
-def test_a_gap_shrinks_the_common_set_and_is_named() -> None:
-    document = compose(tiny())
+def test_a_gap_shrinks_the_common_set_and_is_named(document: Document) -> None:
     note = tables(document)["clean-summary"].note
     assert "4 of 5 datasets" in note
     assert "Left out: wine (MLP)" in note
@@ -89,8 +91,8 @@ def test_a_gap_shrinks_the_common_set_and_is_named() -> None:
     assert "not run" in [cell.text for r in unfinished.rows if r[0].text == "adult" for cell in r]
 
 
-def test_the_study_counts_only_comparable_datasets() -> None:
-    table = tables(compose(tiny()))["study-clean"]
+def test_the_study_counts_only_comparable_datasets(document: Document) -> None:
+    table = tables(document)["study-clean"]
     assert "2 comparable datasets" in table.note  # iris and letter: wine lacks mlp, adult has a test file
     assert {row[0].text for row in table.rows} == {"RFM", "Laplace kernel", "MLP", "parRF_caret", "svm_C"}
 
@@ -140,6 +142,23 @@ def test_thin_runs_still_give_a_report(tmp_path: Path, names: list[str], methods
     assert "Fewer than 10 common datasets" in page
 
 
+@pytest.mark.parametrize("protocol", ["published", "relearn", "clean-cv"])
+def test_one_protocol_alone_is_its_own_headline(protocol: str) -> None:
+    document = compose(evidence(make_run([f"t{i}" for i in range(12)], ["rfm", "laplace"], [protocol])))
+    assert [s.anchor for s in document.sections[:3]] == ["verdict", "reading", protocol]
+    warned = any("carries test labels" in str(b) for b in document.sections[0].blocks)
+    assert warned == (protocol == "published")
+
+
+def test_rfm_and_laplace_are_compared_where_both_ran_even_if_others_did_not() -> None:
+    names = [f"t{i}" for i in range(12)]
+    failures = {(name, "ntk"): ("skipped", "needs 900 GB") for name in names[:4]}
+    document = compose(evidence(make_run(names, ["rfm", "laplace", "ntk"], failures=failures)))
+    assert "on 8 of 12 datasets" in tables(document)["clean-summary"].note
+    opening = sections(document)["clean-laplace"].blocks[0]
+    assert "on the 12 datasets that both have" in str(opening)
+
+
 def test_nothing_in_common_is_said_and_not_averaged() -> None:
     failures = {("iris", "rfm"): ("timeout", "600 s"), ("wine", "laplace"): ("oom", "killed")}
     document = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"], failures=failures)))
@@ -165,8 +184,8 @@ def test_printed_figures_all_have_a_source_and_say_how_they_are_known() -> None:
     assert {85.37, 83.76, 82.70} <= recalled, "the paper's own means are not verified and must say so"
 
 
-def test_a_measured_mean_needs_the_printed_ones_datasets() -> None:
-    table = tables(compose(tiny()))["printed-and-measured"]
+def test_a_measured_mean_needs_the_printed_ones_datasets(document: Document) -> None:
+    table = tables(document)["printed-and-measured"]
     measured = [i for i, c in enumerate(table.columns) if c.title.startswith("Measured")]
     assert measured
     assert all(row[i].text == "–" for row in table.rows for i in measured)

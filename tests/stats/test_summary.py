@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import ReportError
@@ -79,6 +79,7 @@ def test_profile_counts_datasets_within_reach_of_the_best() -> None:
     assert profile["b"].tolist() == [50.0, 50.0, 100.0]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 100), min_size=3, max_size=3), min_size=2, max_size=12))
 def test_invariants_of_any_table(values: list[list[int]]) -> None:
     accuracy = pd.DataFrame(np.array(values, dtype=float), columns=["a", "b", "c"]).rename(index=str)

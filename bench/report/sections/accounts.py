@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,12 +120,13 @@ def provenance_section(evidence: Evidence) -> Section:
     """Where every run came from, as the run recorded it."""
     blocks: list[Block] = []
     for folder, provenance in evidence.provenance:
+        name = Path(folder).name or folder  # where the folder lies on this machine is nobody's business
         rows = tuple((Cell(key), Cell(value)) for key, value in flat(provenance))
         columns = (Column("What", "text"), Column("Recorded", "text"))
         if rows:
-            blocks.append(Table(f"provenance-{wording.slug(folder)}", columns, rows, f"Run {folder}", sortable=False))
+            blocks.append(Table(f"provenance-{wording.slug(name)}", columns, rows, f"Run {name}", sortable=False))
         else:
-            blocks.append(text("Run ", Code(folder), " recorded no provenance."))
+            blocks.append(text("Run ", Code(name), " recorded no provenance."))
     sources = evidence.scores.groupby(["source", "split"])["dataset"].nunique()
     origins = tuple(
         (Cell(str(source)), Cell(str(split)), Cell(str(count), float(count)))

@@ -9,8 +9,9 @@ import numpy as np
 
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, text
-from bench.report.evidence import REFERENCE, Evidence
+from bench.report.evidence import BASELINE, REFERENCE, Evidence
 from bench.report.figures import bar, sparkline
+from bench.report.sections.headline import headline_protocol
 from bench.report.sections.tables import method_cell
 from bench.run.result import HoldoutResult, JobResult
 
@@ -58,7 +59,19 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
             blocks.append(_holdouts(evidence, name, protocol, part))
     metrics = (_metric(evidence, name, p, [r for r in results if r.job.protocol == p]) for p in evidence.protocols)
     blocks += next((found for found in metrics if found), [])
-    return Section(evidence.anchors[name], name, tuple(blocks), detail=True)
+    return Section(evidence.anchors[name], name, tuple(blocks), detail=True, tag=_summary(evidence, name))
+
+
+def _summary(evidence: Evidence, name: str) -> str:
+    """The folded section's line: sizes, and the reference and its baseline under the headline's protocol."""
+    size = evidence.sizes.loc[name]
+    parts = [f"n {size['rows']:,}, d {size['features']:,}, c {size['classes']}"]
+    protocol = headline_protocol(evidence)
+    matrix = evidence.matrix(protocol) if protocol else None
+    if matrix is not None and name in matrix.index:
+        shown = [m for m in (REFERENCE, BASELINE) if m in matrix and matrix[m].notna()[name]]
+        parts += [f"{wording.title(m)} {wording.number(float(matrix[m].to_dict()[name]))}" for m in shown]
+    return " · ".join(parts)
 
 
 def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[JobResult]) -> Table:

@@ -55,18 +55,17 @@ def printed_section(evidence: Evidence) -> Section:
         Column("Printed figure", "text"),
         Column("Sets", "text"),
         Column("Printed"),
-        Column("How it is known", "text"),
+        Column("Known how, and from where", "text"),
         *(Column(f"Measured, {p}", hint="mean accuracy, and on how many datasets") for p in protocols),
-        *((Column("From the study's file"),) if evidence.study else ()),
-        Column("Source", "text"),
+        *((Column("From study's file"),) if evidence.study else ()),
     )
     rows = []
     for item in load_printed():
-        cells = [Cell(item.what), Cell(item.set), wording.num(item.figure), Cell(KNOWN[item.known])]
+        cells = [Cell(item.what), Cell(item.set), wording.num(item.figure), Cell(f"{KNOWN[item.known]}: {item.source}")]
         cells += [_measured(evidence, item, p) for p in protocols]
         if evidence.study:
             cells.append(_recomputed(evidence, evidence.study, item))
-        rows.append((*cells, Cell(item.source)))
+        rows.append(tuple(cells))
     note = (
         f"A measured mean is shown only where the method has results on at least {100 * COVERAGE:.0f} % of the "
         "printed figure's "
