@@ -27,6 +27,7 @@ class RFM(Method):
     title = "RFM"
     code = ("rfm",)
     iterations: ClassVar[int] = 4
+    dtype: ClassVar[torch.dtype] = torch.float32
 
     def configurations(self) -> list[dict[str, Any]]:
         return [{"ridge": ridge, "unit_norm": unit_norm} for ridge in RIDGES for unit_norm in UNIT_NORMS]
@@ -53,7 +54,8 @@ class ChainSession(Session):
         super().__init__(task)
         known = np.maximum(task.y, 0)  # rows with a hidden label are never fitted: their targets are arbitrary
         self._method = method
-        self._sweep = Sweep(task.X, np.eye(task.n_classes)[known], kernel=LaplaceKernel(BANDWIDTH))
+        targets = np.eye(task.n_classes)[known]
+        self._sweep = Sweep(task.X, targets, kernel=LaplaceKernel(BANDWIDTH), dtype=method.dtype)
         self._metrics: dict[tuple[float, bool, int], torch.Tensor | None] = {}
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
