@@ -96,9 +96,10 @@ class MetricRows:
     right: torch.Tensor
     tolerance: torch.Tensor
 
-    def take(self, rows: torch.Tensor) -> MetricRows:
-        """The same for a subset of rows."""
-        return MetricRows(self.left[rows], self.right[rows], self.tolerance[rows])
+    def split(self, n: int) -> tuple[MetricRows, MetricRows]:
+        """The first ``n`` rows, and the others."""
+        parts = [(part[:n], part[n:]) for part in (self.left, self.right, self.tolerance)]
+        return MetricRows(*(first for first, _ in parts)), MetricRows(*(rest for _, rest in parts))
 
 
 def metric_rows(X: torch.Tensor, M: torch.Tensor | None, bandwidth: float) -> MetricRows:
@@ -109,12 +110,17 @@ def metric_rows(X: torch.Tensor, M: torch.Tensor | None, bandwidth: float) -> Me
         XM = X * M
     else:
         XM = X @ M
-    norms = (XM * X).sum(dim=1, keepdim=True)
-    ones = torch.ones_like(norms)
+    n, d = X.shape
     scale = 1.0 / (bandwidth * bandwidth)
-    left = torch.cat([XM * (-2.0 * scale), norms * scale, ones * scale], dim=1)
-    right = torch.cat([X, ones, norms], dim=1)
-    tolerance = _COINCIDENT_ULPS * torch.finfo(X.dtype).eps * 2.0 * scale * norms.abs()
+    left, right = X.new_empty((n, d + 2)), X.new_empty((n, d + 2))
+    norms = right[:, d + 1 :]
+    torch.sum(XM * X, dim=1, keepdim=True, out=norms)
+    right[:, :d] = X
+    right[:, d] = 1.0
+    torch.mul(XM, -2.0 * scale, out=left[:, :d])
+    torch.mul(norms, scale, out=left[:, d : d + 1])
+    left[:, d + 1] = scale
+    tolerance = norms.abs().mul_(_COINCIDENT_ULPS * torch.finfo(X.dtype).eps * 2.0 * scale)
     return MetricRows(left, right, tolerance)
 
 

@@ -74,98 +74,112 @@ class Sweep:
     def __post_init__(self) -> None:
         if self.metric_scaling not in METRIC_SCALINGS:
             raise ValueError(f"metric_scaling must be one of {METRIC_SCALINGS}, got {self.metric_scaling!r}")
-        self._targets = torch.as_tensor(np.ascontiguousarray(self.Y)).to(self.device, self.dtype)
-        self._tables: dict[bool, torch.Tensor] = {}
-        self._workspace = Workspace(self.dtype, self.device)
+        self._targets = np.ascontiguousarray(self.Y)
+        self._tables: dict[tuple[bool, torch.dtype], torch.Tensor] = {}
+        self._workspaces: dict[torch.dtype, Workspace] = {}
 
     def points(
         self, fit: Rows, validation: Rows, *, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
     ) -> Iterator[Point]:
         """All points of all chains fitted on ``fit``, in no promised order."""
-        Y = self._rows(self._targets, fit)
         for unit_norm in unit_norms:
-            X = self._rows(self._table(unit_norm), fit)
-            Z = self._rows(self._table(unit_norm), validation)
+            rows = self._at_work(unit_norm, fit, validation)
             metrics: dict[float, torch.Tensor | None] = dict.fromkeys(ridges)
             for iteration in range(iterations + 1):
                 kernels = None
                 for ridge in ridges:
                     metric = metrics[ridge]
                     if kernels is None or iteration:
-                        kernels = self._kernels(X, Z, metric, weights=iteration < iterations)
+                        kernels = self._kernels(rows, metric, weights=iteration < iterations)
                     K, W, between = kernels
-                    solution = self._solve(K, ridge, Y, X, metric)
+                    solution = self._solve(K, ridge, rows, metric)
                     scores = _to_numpy(matmul_float64(between, solution.alpha))
                     yield Point(unit_norm, ridge, iteration, scores, metric, solution.alpha, solution.solver)
                     if W is not None:
-                        metrics[ridge] = self._update(X, solution.alpha, W, metric)
+                        metrics[ridge] = self._update(rows, solution.alpha, W, metric)
 
     def learn(self, train: Rows, *, ridge: float, unit_norm: bool, iterations: int) -> torch.Tensor | None:
         """The metric after ``iterations`` updates on the rows ``train`` (None, the identity, after 0)."""
-        X = self._rows(self._table(unit_norm), train)
-        Y = self._rows(self._targets, train)
+        rows = self._at_work(unit_norm, train, train[:0])
         metric: torch.Tensor | None = None
         for _ in range(iterations):
-            K, W, _ = self._kernels(X, X[:0], metric, weights=True)
+            K, W, _ = self._kernels(rows, metric, weights=True)
             assert W is not None
-            metric = self._update(X, self._solve(K, ridge, Y, X, metric).alpha, W, metric)
+            metric = self._update(rows, self._solve(K, ridge, rows, metric).alpha, W, metric)
         return metric
 
     def fit(self, train: Rows, test: Rows, *, ridge: float, unit_norm: bool, metric: torch.Tensor | None) -> Fit:
         """Kernel ridge regression in ``metric`` on ``train``, evaluated on ``test``."""
-        table = self._table(unit_norm)
-        X = self._rows(table, train)
-        K, _, between = self._kernels(X, self._rows(table, test), metric, weights=False)
-        solution = self._solve(K, ridge, self._rows(self._targets, train), X, metric)
+        rows = self._at_work(unit_norm, train, test)
+        metric = None if metric is None else metric.to(rows.X.dtype)
+        K, _, between = self._kernels(rows, metric, weights=False)
+        solution = self._solve(K, ridge, rows, metric)
         return Fit(_to_numpy(matmul_float64(between, solution.alpha)), solution.alpha, metric, solution.solver)
 
+    def _at_work(self, unit_norm: bool, fitted: Rows, others: Rows) -> _Rows:
+        # A small system is solved in float64 in less time than the refinement of a float32 solution takes.
+        dtype = torch.float64 if len(fitted) <= _SMALL else self.dtype
+        targets = torch.as_tensor(self._targets[fitted]).to(self.device, dtype)
+        index = torch.as_tensor(np.concatenate([fitted, others]), device=self.device)
+        return _Rows(self._table(unit_norm, dtype)[index], len(fitted), targets)
+
     def _kernels(
-        self, X: torch.Tensor, Z: torch.Tensor, metric: torch.Tensor | None, *, weights: bool
+        self, rows: _Rows, metric: torch.Tensor | None, *, weights: bool
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
-        """Scratch matrices: K and L^2 W (n, n) among ``X``, lower triangles, and K (m, n) between ``Z`` and ``X``."""
-        n, m = len(X), len(Z)
-        rows = metric_rows(X, metric, self.kernel.bandwidth)
-        K = self._workspace.take("K", n, n)
-        W = self._workspace.take("W", n, n) if weights else None
-        between = self._workspace.take("between", m, n)
-        kernel_lower_(self.kernel, rows, K, W)
-        if m:
-            kernel_between_(self.kernel, metric_rows(Z, metric, self.kernel.bandwidth), rows, between)
+        """Scratch matrices: K and L^2 W (n, n), lower triangles, and K (m, n) between the other rows and the fitted."""
+        n, m = rows.n, len(rows.stacked) - rows.n
+        scratch = self._workspaces.setdefault(rows.X.dtype, Workspace(rows.X.dtype, self.device))
+        K, between = scratch.take("K", n, n), scratch.take("between", m, n)
+        W = scratch.take("W", n, n) if weights else None
+        prepared = metric_rows(rows.stacked, metric, self.kernel.bandwidth)
+        fitted, others = prepared.split(n)
+        kernel_lower_(self.kernel, fitted, K, W)
+        kernel_between_(self.kernel, others, fitted, between)
         return K, W, between
 
-    def _solve(
-        self, K: torch.Tensor, ridge: float, Y: torch.Tensor, X: torch.Tensor, metric: torch.Tensor | None
-    ) -> RidgeSolution:
-        """Solve in the scratch matrix ``K`` of ``X`` in ``metric``; float64 means computing the kernel anew in it."""
+    def _solve(self, K: torch.Tensor, ridge: float, rows: _Rows, metric: torch.Tensor | None) -> RidgeSolution:
+        """Solve in the scratch matrix ``K``; where float32 does not suffice the kernel is computed anew in float64."""
 
         def exact() -> torch.Tensor:
-            rows = metric_rows(X.double(), None if metric is None else metric.double(), self.kernel.bandwidth)
+            prepared = metric_rows(rows.X.double(), None if metric is None else metric.double(), self.kernel.bandwidth)
             fresh = torch.empty(K.shape, dtype=torch.float64, device=K.device)
-            kernel_lower_(self.kernel, rows, fresh)
+            kernel_lower_(self.kernel, prepared, fresh)
             return fresh
 
-        return solve_ridge(K, ridge, Y, work=self._workspace.take("factor", *K.shape), exact=exact)
+        work = self._workspaces[K.dtype].take("factor", *K.shape)
+        return solve_ridge(K, ridge, rows.targets, work=work, exact=exact)
 
-    def _update(
-        self, X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, metric: torch.Tensor | None
-    ) -> torch.Tensor:
-        L = self.kernel.bandwidth
-        M = agop(X, alpha.to(self.dtype), W, metric, scale=L * L, center=self.center_gradients, diagonal=self.diagonal)
+    def _update(self, rows: _Rows, alpha: torch.Tensor, W: torch.Tensor, metric: torch.Tensor | None) -> torch.Tensor:
+        scale = self.kernel.bandwidth**2
+        M = agop(
+            rows.X, alpha.to(W.dtype), W, metric, scale=scale, center=self.center_gradients, diagonal=self.diagonal
+        )
         return scale_metric(M, self.metric_scaling)
 
-    def _table(self, unit_norm: bool) -> torch.Tensor:
-        if unit_norm not in self._tables:
+    def _table(self, unit_norm: bool, dtype: torch.dtype) -> torch.Tensor:
+        if (unit_norm, dtype) not in self._tables:
             X = unit_rows(self.X) if unit_norm else self.X
             # Distances do not change under a common shift; without it float32 products lose digits.
             X = X - X.mean(axis=0)
-            self._tables[unit_norm] = torch.as_tensor(np.ascontiguousarray(X)).to(self.device, self.dtype)
-        return self._tables[unit_norm]
+            self._tables[unit_norm, dtype] = torch.as_tensor(np.ascontiguousarray(X)).to(self.device, dtype)
+        return self._tables[unit_norm, dtype]
 
-    def _index(self, rows: Rows) -> torch.Tensor:
-        return torch.as_tensor(rows, device=self.device)
 
-    def _rows(self, table: torch.Tensor, rows: Rows) -> torch.Tensor:
-        return table[self._index(rows)]
+@dataclass(frozen=True)
+class _Rows:
+    """Rows at work: the first ``n`` of ``stacked`` (n + m, d) are fitted to ``targets`` (n, c), the rest evaluated."""
+
+    stacked: torch.Tensor
+    n: int
+    targets: torch.Tensor
+
+    @property
+    def X(self) -> torch.Tensor:
+        return self.stacked[: self.n]
+
+
+_SMALL = 256
+"""Systems of up to so many rows are worked out in float64 throughout."""
 
 
 def unit_rows(X: NDArray[np.float64]) -> NDArray[np.float64]:

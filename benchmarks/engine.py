@@ -1,0 +1,303 @@
+"""Speed of the RFM engine against a textbook implementation, scikit-learn, xRFM and the arithmetic floor.
+
+    python benchmarks/engine.py --archive PATH [--subset small90] [--out benchmarks/engine.md]
+
+Every contender works on one table in a process of its own with one BLAS thread; CPU seconds and peak memory are the
+operating system's for that process, less what it had before it began. Tables are taken one after another, all
+contenders of a table in turn, so that a drift of the machine's speed touches all alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import numpy as np
+import torch
+from scipy.linalg import lapack
+from scipy.spatial.distance import cdist
+from sklearn.kernel_ridge import KernelRidge
+from textbook import sweep as textbook_sweep
+
+from bench.data.dataset import Dataset
+from bench.data.registry import load_registry
+from bench.data.sources import resolve_source
+from bench.data.splits import splits_for
+from bench.methods import get_method
+from bench.run.protocols import carry_out
+from rfm.sweep import Sweep
+
+RIDGES = (10.0, 1.0, 0.1, 0.01, 0.001)
+CHAINS, POINTS = 10, 5
+
+
+def published(method: str, protocol: str = "published") -> Callable[[Dataset], Any]:
+    def contender(dataset: Dataset) -> Any:
+        results = carry_out(get_method(method), dataset, splits_for(dataset, 0), protocol, 0)
+        return float(np.mean([result.accuracy for result in results]))
+
+    return contender
+
+
+def textbook(dataset: Dataset) -> Any:
+    splits = splits_for(dataset, 0)
+    return textbook_sweep(
+        dataset.X, dataset.y, dataset.n_classes, splits.tuning.train, splits.tuning.test, list(splits.holdouts)
+    )[0]
+
+
+def laplace_grid(dataset: Dataset) -> Any:
+    """Our Laplace grid on the tuning halves, for comparison with :func:`kernel_ridge`."""
+    tuning = splits_for(dataset, 0).tuning
+    sweep = Sweep(dataset.X, np.eye(dataset.n_classes)[dataset.y])
+    points = sweep.points(tuning.train, tuning.test, ridges=RIDGES, unit_norms=(True, False), iterations=0)
+    return max(float(np.mean(p.scores.argmax(1) == dataset.y[tuning.test])) for p in points)
+
+
+def kernel_ridge(dataset: Dataset) -> Any:
+    """scikit-learn's KernelRidge on the same grid, rows and kernel (precomputed once per row norm)."""
+    tuning = splits_for(dataset, 0).tuning
+    onehot = np.eye(dataset.n_classes)[dataset.y[tuning.train]]
+    best = 0.0
+    for unit_norm in (True, False):
+        norms = np.linalg.norm(dataset.X, axis=1, keepdims=True)
+        X = dataset.X / np.where(norms > 0, norms, 1.0) if unit_norm else dataset.X
+        K = np.exp(-cdist(X[tuning.train], X[tuning.train]) / 10.0)
+        between = np.exp(-cdist(X[tuning.test], X[tuning.train]) / 10.0)
+        for ridge in RIDGES:
+            model = KernelRidge(alpha=ridge, kernel="precomputed").fit(K, onehot)
+            scores = model.predict(between)
+            best = max(best, float(np.mean(scores.argmax(1) == dataset.y[tuning.test])))
+    return best
+
+
+def our_chains(dataset: Dataset) -> Any:
+    """CPU seconds of every single chain of ours, each run by itself as xRFM's are."""
+    tuning = splits_for(dataset, 0).tuning
+    seconds = []
+    for ridge in RIDGES:
+        for unit_norm in (True, False):
+            started = time.process_time()
+            sweep = Sweep(dataset.X, np.eye(dataset.n_classes)[dataset.y])
+            for _ in sweep.points(tuning.train, tuning.test, ridges=(ridge,), unit_norms=(unit_norm,), iterations=4):
+                pass
+            seconds.append(time.process_time() - started)
+    return seconds
+
+
+def xrfm_chains(dataset: Dataset) -> Any:
+    """The same chains by the ``xrfm`` package: full metric, five fits, four updates, Cholesky, no early stop."""
+    from xrfm import RFM
+
+    tuning = splits_for(dataset, 0).tuning
+    onehot = torch.from_numpy(np.eye(dataset.n_classes, dtype=np.float32)[dataset.y])
+    seconds = []
+    for ridge in RIDGES:
+        for unit_norm in (True, False):
+            norms = np.linalg.norm(dataset.X, axis=1, keepdims=True)
+            X = dataset.X / np.where(norms > 0, norms, 1.0) if unit_norm else dataset.X
+            rows = torch.from_numpy(X.astype(np.float32))
+            started = time.process_time()
+            model = RFM(
+                kernel="l2", iters=POINTS - 1, bandwidth=10.0, device="cpu", verbose=False, tuning_metric="accuracy"
+            )
+            model.fit(
+                (rows[tuning.train], onehot[tuning.train]),
+                (rows[tuning.test], onehot[tuning.test]),
+                reg=ridge,
+                solver="cholesky",
+                early_stop_rfm=False,
+            )
+            seconds.append(time.process_time() - started)
+    return seconds
+
+
+CONTENDERS: dict[str, Callable[[Dataset], Any]] = {
+    "ours": published("rfm"),
+    "textbook": textbook,
+    "ours_clean": published("rfm", "clean"),
+    "laplace_grid": laplace_grid,
+    "kernel_ridge": kernel_ridge,
+    "our_chains": our_chains,
+    "xrfm_chains": xrfm_chains,
+}
+
+
+def measure(contender: Callable[[Dataset], Any], dataset: Dataset) -> dict[str, Any]:
+    """Run one contender in a forked process: CPU and wall seconds, memory above the start in MB, what it returned."""
+    receive, send = multiprocessing.get_context("fork").Pipe(duplex=False)
+
+    def work() -> None:
+        torch.set_num_threads(1)
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        wall = time.perf_counter()
+        value = contender(dataset)
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        send.send(
+            {
+                "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+                "wall": time.perf_counter() - wall,
+                "mb": max(0.0, (after.ru_maxrss - before.ru_maxrss) / 1024),
+                "value": value,
+            }
+        )
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    send.close()
+    try:
+        result: dict[str, Any] = receive.recv()
+    except EOFError:
+        result = {"cpu": float("nan"), "wall": float("nan"), "mb": float("nan"), "value": None}
+    process.join()
+    return result
+
+
+def machine_rates() -> tuple[float, float]:
+    """Single-thread float32 rates of this machine now, in flop/s: Cholesky factor and matrix product at n = 2500."""
+    n = 2500
+    A = np.asfortranarray(np.random.default_rng(0).standard_normal((n, n), dtype=np.float32))
+    S = np.asfortranarray(A @ A.T / n + np.eye(n, dtype=np.float32))
+    B = torch.from_numpy(A)
+
+    def best(work: Callable[[], Any]) -> float:
+        seconds = []
+        for _ in range(5):
+            started = time.process_time()
+            work()
+            seconds.append(time.process_time() - started)
+        return min(seconds)
+
+    return n**3 / 3 / best(lambda: lapack.spotrf(S, lower=1)), 2 * n**3 / best(lambda: B @ B)
+
+
+def floor_seconds(dataset: Dataset, cholesky: float, product: float) -> float:
+    """Arithmetic of the published sweep at the machine's rates: factors, Gram products, AGOPs and final fits only."""
+    splits = splits_for(dataset, 0)
+    n, v = len(splits.tuning.train), len(splits.tuning.test)
+    d, c = dataset.X.shape[1], dataset.n_classes
+    kernels = 2 + CHAINS * (POINTS - 1)
+    gram = kernels * 2 * d * (n * n / 2 + v * n)
+    updates = CHAINS * (POINTS - 1) * min(2.0 * n * n * c * d + n * c * d * d, n**3 + 5.0 * n * n * c)
+    factors = CHAINS * POINTS * n**3 / 3
+    for holdout in splits.holdouts:
+        m, t = len(holdout.train), len(holdout.test)
+        factors += m**3 / 3
+        gram += 2 * d * (m * m / 2 + t * m)
+    return factors / cholesky + (gram + updates) / product
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--archive", help="the study's archive (default: BENCH_ARCHIVE or the embedded tables)")
+    parser.add_argument("--subset", default="small90")
+    parser.add_argument("--only", help="contenders, separated by commas")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/engine.md"))
+    args = parser.parse_args()
+    for method in ("rfm", "laplace"):
+        get_method(method)  # imported before the first fork, so that no contender pays for it
+    registry = load_registry()
+    entries = registry.select(args.subset)
+    source = resolve_source(registry, entries, args.archive)
+    names = args.only.split(",") if args.only else list(CONTENDERS)
+    rows = []
+    for entry in sorted(entries, key=lambda entry: entry.rows):
+        dataset = source.load(entry)
+        cholesky, product = machine_rates()
+        row: dict[str, Any] = {
+            "dataset": entry.name,
+            "n": len(dataset.y),
+            "d": dataset.X.shape[1],
+            "c": dataset.n_classes,
+            "floor": floor_seconds(dataset, cholesky, product),
+            "rates": (cholesky, product),
+        }
+        for name in names:
+            row[name] = measure(CONTENDERS[name], dataset)
+        rows.append(row)
+        print(entry.name, {name: round(row[name]["cpu"], 3) for name in names}, f"floor {row['floor']:.3f}", flush=True)
+    args.out.with_suffix(".json").write_text(json.dumps(rows, indent=1))
+    args.out.write_text(render(rows, names, source.name, args.subset))
+    print(args.out)
+
+
+def render(rows: list[dict[str, Any]], names: list[str], source: str, subset: str) -> str:
+    """The page: targets beside what was measured, then the tables one by one."""
+
+    def total(name: str, key: str = "cpu", which: list[dict[str, Any]] = rows) -> float:
+        return sum(row[name][key] for row in which)
+
+    def chain(row: dict[str, Any]) -> float:
+        return max(a / b for a, b in zip(row["our_chains"]["value"], row["xrfm_chains"]["value"], strict=True))
+
+    floor = sum(row["floor"] for row in rows)
+    rates = np.median([row["rates"] for row in rows], axis=0) / 1e9
+    lines = [
+        "# Speed of the RFM engine",
+        "",
+        f"`python benchmarks/engine.py --subset {subset}`: {len(rows)} tables ({source}), one BLAS thread, "
+        f"{platform.processor() or platform.machine()}; median rates in the same run: Cholesky {rates[0]:.0f}, "
+        f"matrix product {rates[1]:.0f} Gflop/s (float32, n = 2500). CPU seconds; ratios are of totals.",
+        "",
+        "| comparison | ours | other | ratio | target |",
+        "|:---|---:|---:|---:|:---|",
+    ]
+    if "textbook" in names:
+        a, b = total("ours"), total("textbook")
+        lines.append(f"| `published` sweep against the textbook | {a:.1f} | {b:.1f} | {b / a:.1f}x less | 10x less |")
+    a = total("ours")
+    lines.append(
+        f"| `published` sweep against the arithmetic floor | {a:.1f} | {floor:.1f} | {a / floor:.2f}x | 1.7x |"
+    )
+    smallest = rows[:40]
+    lines.append(
+        f"| the {len(smallest)} smallest tables together | {total('ours', which=smallest):.2f} | | | 3 CPU-s |"
+    )
+    if "ours_clean" in names:
+        b = total("ours_clean")
+        lines.append(f"| `clean` sweep against `published` | {b:.1f} | {a:.1f} | {b / a:.1f}x | under 8x |")
+    if "kernel_ridge" in names:
+        a, b = total("laplace_grid"), total("kernel_ridge")
+        lines.append(f"| Laplace grid against scikit-learn's KernelRidge | {a:.1f} | {b:.1f} | {b / a:.1f}x less | |")
+    if "xrfm_chains" in names:
+        a, b = total("ours"), total("xrfm_chains")
+        worst = min(rows, key=lambda row: row["xrfm_chains"]["cpu"] / row["ours"]["cpu"])
+        grid = worst["xrfm_chains"]["cpu"] / worst["ours"]["cpu"]
+        lines.append(
+            f"| whole grid against xrfm run per configuration | {a:.1f} | {b:.1f} | {b / a:.1f}x less | 2x less |"
+        )
+        lines.append(f"| the same, worst table ({worst['dataset']}) | | | {grid:.1f}x less | 2x less |")
+        large = [row for row in rows if row["n"] > 200]
+        if large:
+            slow = max(large, key=chain)
+            lines.append(
+                f"| slowest single chain over xrfm's, tables above 200 rows ({slow['dataset']}) | | | "
+                f"{chain(slow):.2f}x | at most 1x |"
+            )
+    lines += ["", "GPU: not measured (none at hand).", "", "## By table", ""]
+    lines.append("| table | n | d | c | floor | " + " | ".join(names) + " | peak MB (ours) |")
+    lines.append("|:---|" + "---:|" * (5 + len(names)))
+    for row in rows:
+        cells = " | ".join(f"{row[name]['cpu']:.2f}" for name in names)
+        lines.append(
+            f"| {row['dataset']} | {row['n']} | {row['d']} | {row['c']} | {row['floor']:.3f} | {cells} "
+            f"| {row['ours']['mb']:.0f} |"
+        )
+    wall = total("ours", "wall")
+    lines += ["", f"Wall seconds of `ours`, all tables: {wall:.1f}."]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
