@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from bench.errors import BenchError
 from bench.run.tables import anonymous_file
+from bench.run.worker import THREAD_VARIABLES
 
 START_SECONDS = 300.0
 """Loading torch from a cold disk takes a while; longer than this and something is wrong."""
@@ -23,12 +24,7 @@ _STOP_SECONDS = 10.0
 
 _ENVIRONMENT = {
     # One thread per worker, whatever the library reads; see `Task.large` for the exception.
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "BLIS_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
+    **dict.fromkeys(THREAD_VARIABLES, "1"),
     # Sets and dictionaries of strings in the same order in every worker.
     "PYTHONHASHSEED": "0",
     # pyarrow (which pandas imports) would start a thread, and the nursery must not have two when it forks.

@@ -129,12 +129,11 @@ class PlainLines:
         self._tenth = 0
 
     def started(self, standing: Standing, task: Task) -> None:
-        pass
+        self.tick(standing)
 
     def finished(self, standing: Standing, result: JobResult) -> None:
         if result.status != "ok":
             self.note(describe(result))
-        self.tick(standing)
 
     def tick(self, standing: Standing) -> None:
         tenth = 10 * standing.done // max(1, standing.total)

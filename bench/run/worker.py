@@ -27,6 +27,16 @@ from bench.run.protocols import carry_out
 from bench.run.tables import attach
 from bench.seeds import derive_seed
 
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+"""What linear algebra libraries read, when they are loaded, as their number of threads."""
+
 LIMIT_SLACK_BYTES = 1 << 30
 """Private memory a process may map beyond its allowance before an allocation fails: thread stacks, arenas."""
 
@@ -141,6 +151,8 @@ def _set_threads(count: int) -> None:
     """Threads of the linear algebra in this process; one is what the nursery has already set."""
     if count == 1:
         return
+    for variable in THREAD_VARIABLES:  # for libraries that are not loaded yet
+        os.environ[variable] = str(count)
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(count)

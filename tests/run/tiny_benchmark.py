@@ -75,9 +75,10 @@ class TinyBenchmark:
         seed: int = 0,
         plan: Plan | None = None,
         observers: Sequence[object] = (),
+        preload: Sequence[str] = ("faulty_methods",),
     ) -> tuple[Outcome, RunRecord]:
         plan = plan or self.plan(*methods, timeout=timeout, protocol=protocol, seed=seed)
-        with Store(self.folder) as store, Pool(jobs, memory_bytes, cores=2, preload=["faulty_methods"]) as pool:
+        with Store(self.folder) as store, Pool(jobs, memory_bytes, cores=2, preload=preload) as pool:
             outcome = execute(
                 plan,
                 store,
