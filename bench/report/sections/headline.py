@@ -6,6 +6,7 @@ from bench.report import wording
 from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Section, Span, Strong
 from bench.report.evidence import REFERENCE, Contrast, Evidence, ProtocolView
 from bench.report.figures import Interval, intervals
+from bench.stats.summary import METRICS
 
 CLEAN = ("clean", "clean-cv")
 LEAKY = ("published",)
@@ -154,4 +155,5 @@ def reading_guide() -> Section:
             "as independent.",
         ),
     )
-    return Section("reading", "How to read this", (Items(lines),))
+    metrics = tuple((Strong(m.title), f": {m.hint}.") for m in METRICS)
+    return Section("reading", "How to read this", (Items((*lines, *metrics)),))
