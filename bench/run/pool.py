@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bench.errors import EngineError
 from bench.run.admission import Admission
 from bench.run.jobs import Task
 from bench.run.messages import BrokenMessage
@@ -74,6 +75,7 @@ class Pool:
         self._selector = selectors.DefaultSelector()
         self._watching: socket.socket | None = None
         self._losses: dict[str, int] = {}
+        self._deaths = 0
         self._cause = DeathCause()
         self._watched = time.monotonic()
 
@@ -109,6 +111,7 @@ class Pool:
                     self._admit(queue, started)
             except NurseryLost:
                 results += self._recover(queue)
+            self._deaths = 0 if results else self._deaths
             # The workers have their next jobs before the results are handed on: storing them takes disk time.
             yield from results
             yield from started
@@ -235,6 +238,12 @@ class Pool:
             with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(self._watching)
             self._watching = None
+        self._deaths += 1
+        if self._deaths > _NURSERY_ATTEMPTS:
+            raise EngineError(
+                f"the process that workers are forked from died {self._deaths} times without a job being done; "
+                "all results so far are stored"
+            )
         results = []
         for worker in list(self._workers.values()):
             if worker.pid:

@@ -223,6 +223,7 @@ class CountsThreadsLarge(CountsThreads):
 Segfault = misbehaving("segfault", _segfault)
 Exit3 = misbehaving("exit3", lambda _: os._exit(3))
 KilledOutside = misbehaving("killed-outside", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+KillsNursery = misbehaving("kills-nursery", lambda _: os.kill(os.getppid(), signal.SIGKILL))
 Allocates = misbehaving("allocates", _allocate)
 ChildAllocates = misbehaving("child-allocates", _allocate_in_child)
 HugeArray = misbehaving("huge-array", _huge_array)

@@ -110,6 +110,15 @@ def test_the_death_of_the_workers_parent_loses_no_job(tiny: TinyBenchmark) -> No
     assert {r.status for r in results} == {"ok"}
 
 
+def test_a_job_that_kills_the_workers_parent_is_given_up(tiny: TinyBenchmark) -> None:
+    _, record = tiny.run("KillsNursery", "Centroid", jobs=1)
+    results = by_method(record)
+    assert {r.status for r in results["centroid"]} == {"ok"}
+    assert {(r.status, r.reason) for r in results["kills-nursery"]} == {
+        ("error", "the workers' parent process died 3 times during it")
+    }
+
+
 def _processes() -> dict[int, str]:
     return dict(_command_lines())
 
