@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+FEWEST = 20
+"""With fewer points the band is as wide as the picture and the line follows single datasets."""
+
 
 @dataclass(frozen=True)
 class Trend:
@@ -48,11 +51,13 @@ def log_trend(
     draws: int = 400,
     seed: int = 0,
 ) -> Trend | None:
-    """Trend of ``y`` over log10 ``x`` with a 95 % percentile bootstrap band over datasets; None below 8 datasets.
+    """Trend of ``y`` over log10 ``x`` with a 95 % percentile bootstrap band over datasets.
+
+    None below :data:`FEWEST` datasets, or where all have one ``x``.
 
     The draws come from ``seed``: the same results give the same picture.
     """
-    if len(x) < 8 or float(np.min(x)) <= 0 or float(np.max(x)) <= float(np.min(x)):
+    if len(x) < FEWEST or float(np.min(x)) <= 0 or float(np.max(x)) <= float(np.min(x)):
         return None
     logs = np.log10(x)
     grid = np.linspace(logs.min(), logs.max(), points)

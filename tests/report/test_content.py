@@ -159,6 +159,16 @@ def test_rfm_and_laplace_are_compared_where_both_ran_even_if_others_did_not() ->
     assert "on the 12 datasets that both have" in str(opening)
 
 
+def test_a_holdout_without_a_learned_metric_is_not_counted_as_one() -> None:
+    run = make_run(["iris"], ["rfm"])
+    first, *rest = run.results[0].holdouts
+    bare = replace(run.results[0], holdouts=(replace(first, details={}), *rest))
+    section = sections(compose(evidence(replace(run, results=(bare,)))))["dataset-iris"]
+    table = next(b for b in section.blocks if isinstance(b, Table) and b.name.endswith("-metric"))
+    assert "mean over 3 of 4 hold-outs; on the others RFM chose iteration 0" in table.note
+    assert "of M on H2" in str(section.blocks[-1])
+
+
 def test_nothing_in_common_is_said_and_not_averaged() -> None:
     failures = {("iris", "rfm"): ("timeout", "600 s"), ("wine", "laplace"): ("oom", "killed")}
     document = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"], failures=failures)))

@@ -32,7 +32,8 @@ def test_trend_is_repeatable_and_its_band_holds_the_fit() -> None:
 
 
 def test_trend_declines_where_there_is_none_to_see() -> None:
-    assert log_trend(np.arange(1.0, 7.0), np.zeros(6)) is None
+    assert log_trend(np.arange(1.0, 20.0), np.zeros(19)) is None
+    assert log_trend(np.arange(1.0, 21.0), np.zeros(20)) is not None
     assert log_trend(np.full(20, 5.0), np.zeros(20)) is None
 
 

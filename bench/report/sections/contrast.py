@@ -13,7 +13,7 @@ from bench.stats.trend import log_trend
 
 STEP_MEANING = {
     ("published", "relearn"): "M refitted without the test rows' labels",
-    ("relearn", "clean"): "choice made without the test rows",
+    ("relearn", "clean"): "choice and scaling made without the test rows",
     ("published", "clean"): "both",
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 
@@ -147,10 +146,11 @@ def _chosen_path(holdout: HoldoutResult) -> tuple[list[float], list[float], floa
 def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobResult]) -> list[Block]:
     """RFM's metric M: the diagonal's largest entries and the leading eigenvectors, where the method kept them."""
     result = next((r for r in results if r.job.method == REFERENCE and r.status == "ok"), None)
-    details = [h.details for h in result.holdouts if h.details.get("metric_diagonal")] if result else []
-    diagonals = [np.asarray(d["metric_diagonal"], dtype=float) for d in details]
-    diagonals = [d for d in diagonals if d.shape == diagonals[0].shape and np.isfinite(d).all() and d.sum() > 0]
-    if not diagonals:
+    kept = [h for h in result.holdouts if h.details.get("metric_diagonal")] if result else []
+    if not result or not kept:
+        return []
+    diagonals = [np.asarray(h.details["metric_diagonal"], dtype=float) for h in kept]
+    if any(d.shape != diagonals[0].shape or not np.isfinite(d).all() or d.sum() <= 0 for d in diagonals):
         return []
     shares = np.array([100.0 * d / d.sum() for d in diagonals])
     mean, spread = shares.mean(axis=0), np.ptp(shares, axis=0)
@@ -170,16 +170,26 @@ def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobRe
         (Column("Feature", "text"), Column("Share of trace M, %"), Column("Range over hold-outs")),
         rows,
         f"RFM's leading features, protocol {protocol}",
-        note=f"Largest of {len(mean)} diagonal entries of M, mean over {len(diagonals)} hold-outs; an even "
-        f"metric would give each {100 / len(mean):.1f} %.",
+        note=_metric_note(len(mean), len(kept), len(result.holdouts)),
         sortable=False,
     )
-    vectors = _eigenvectors(details[0])
+    vectors = _eigenvectors(kept[0])
     return [table, vectors] if vectors else [table]
 
 
-def _eigenvectors(details: dict[str, Any]) -> Items | None:
-    """The leading eigenvectors of the first hold-out's M, in their largest coordinates."""
+def _metric_note(features: int, learned: int, holdouts: int) -> str:
+    """How many hold-outs have a learned M: at iteration 0 there is none."""
+    mean = f"mean over {learned} of {wording.plural(holdouts, 'hold-out')}"
+    plain = "; on the others RFM chose iteration 0, the plain Laplace kernel" if learned < holdouts else ""
+    return (
+        f"Largest of {features} diagonal entries of M, {mean}{plain}. "
+        f"An even metric would give each {100 / features:.1f} %."
+    )
+
+
+def _eigenvectors(holdout: HoldoutResult) -> Items | None:
+    """The leading eigenvectors of one hold-out's M, in their largest coordinates."""
+    details = holdout.details
     vectors, values = details.get("top_eigenvectors") or [], details.get("eigenvalues") or []
     total = float(np.sum(details["metric_diagonal"]))
     lines = []
@@ -188,5 +198,7 @@ def _eigenvectors(details: dict[str, Any]) -> Items | None:
         largest = np.argsort(-np.abs(v), kind="stable")[:4]
         terms = ", ".join(f"{wording.number(float(v[i]), 2, sign=True)} f{i + 1}" for i in largest)
         share = f"{wording.number(100 * float(value) / total, 1)} % of trace M" if total > 0 else "share unknown"
-        lines.append((f"Eigenvector {rank} of hold-out 1's M ({share}): {terms}{', ...' if len(v) > 4 else ''}",))
+        lines.append(
+            (f"Eigenvector {rank} of M on H{holdout.holdout + 1} ({share}): {terms}{', ...' if len(v) > 4 else ''}",)
+        )
     return Items(tuple(lines)) if lines else None
