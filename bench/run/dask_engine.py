@@ -16,9 +16,9 @@ from typing import Any
 
 from bench.errors import EngineError, UsageError
 from bench.run.dask_job import run_job
+from bench.run.events import Event, Started, StopFlag, Tick
 from bench.run.identity import code_version
 from bench.run.jobs import NamedMethod, Task
-from bench.run.pool import Event, Started, StopFlag, Tick
 from bench.run.result import HoldoutResult, Job, JobResult
 
 CONNECT_SECONDS = 15

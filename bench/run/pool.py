@@ -14,11 +14,10 @@ import signal
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 from bench.errors import EngineError
 from bench.run.admission import Admission
+from bench.run.events import Event, Started, StopFlag, Tick
 from bench.run.jobs import Task
 from bench.run.messages import BrokenMessage
 from bench.run.nursery_client import Forked, NurseryClient, NurseryLost
@@ -33,33 +32,6 @@ OUTPUT_LIMIT_BYTES = 64 << 20
 _GOODBYE_SECONDS = 2.0
 _NURSERY_ATTEMPTS = 3
 _MB = 1e6
-
-
-class StopFlag(Protocol):
-    """What the user wants of a run under way."""
-
-    @property
-    def draining(self) -> bool:
-        """Start no further job."""
-
-    @property
-    def now(self) -> bool:
-        """Give up the jobs in flight too."""
-
-
-@dataclass(frozen=True)
-class Started:
-    """A job has been handed to a worker."""
-
-    task: Task
-
-
-@dataclass(frozen=True)
-class Tick:
-    """Nothing happened for a moment; a chance to redraw."""
-
-
-Event = Started | JobResult | Tick
 
 
 class Pool:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bench.run.eta import Eta
+from bench.run.events import Event, Started, StopFlag
 from bench.run.interrupt import Interrupt
 from bench.run.jobs import Plan, Task
-from bench.run.pool import Event, Started, StopFlag
 from bench.run.progress import Observer, Standing
 from bench.run.result import JobResult, Status
 from bench.store import Store

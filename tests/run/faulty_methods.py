@@ -115,6 +115,11 @@ def _segfault(session: Session) -> None:
     ctypes.string_at(0)
 
 
+def _kill_parent(session: Session) -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)  # the kernel takes the worker along, but a moment later
+
+
 def _allocate(session: Session) -> None:
     held = []
     while True:
@@ -223,7 +228,7 @@ class CountsThreadsLarge(CountsThreads):
 Segfault = misbehaving("segfault", _segfault)
 Exit3 = misbehaving("exit3", lambda _: os._exit(3))
 KilledOutside = misbehaving("killed-outside", lambda _: os.kill(os.getpid(), signal.SIGKILL))
-KillsNursery = misbehaving("kills-nursery", lambda _: os.kill(os.getppid(), signal.SIGKILL))
+KillsNursery = misbehaving("kills-nursery", _kill_parent)
 Allocates = misbehaving("allocates", _allocate)
 ChildAllocates = misbehaving("child-allocates", _allocate_in_child)
 HugeArray = misbehaving("huge-array", _huge_array)

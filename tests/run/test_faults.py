@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from tiny_benchmark import TinyBenchmark, TinyEntry, by_method, scores
 
-from bench.run.pool import Pool, Started, Tick
+from bench.run.events import Started, Tick
+from bench.run.pool import Pool
 from bench.run.result import JobResult
 
 EXPECTED = {
