@@ -1,0 +1,73 @@
+"""Recoding of classes, and when a path ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.errors import MethodError
+from bench.methods.base import HIDDEN, Fold, Task
+from bench.methods.classes import fit_classes, known_labels, single_point_paths
+from bench.methods.patience import Patience
+
+
+@pytest.fixture
+def task() -> Task:
+    return Task(X=np.arange(12.0).reshape(6, 2), y=np.array([3, 1, 3, 1, 0, HIDDEN]), n_classes=5, seed=1)
+
+
+def test_codes_and_expansion(task: Task) -> None:
+    classes = fit_classes(task, np.array([0, 1, 2]))
+    assert classes.present.tolist() == [1, 3]
+    assert classes.codes.tolist() == [1, 0, 1]
+    assert classes.expand(np.array([[0.25, 0.75]])).tolist() == [[0, 0.25, 0, 0.75, 0]]
+
+
+def test_a_single_class_is_certain(task: Task) -> None:
+    classes = fit_classes(task, np.array([0, 2]))
+    assert classes.single
+    assert classes.certain(2).argmax(axis=1).tolist() == [3, 3]
+
+
+def test_withheld_label_is_named(task: Task) -> None:
+    with pytest.raises(MethodError, match=r"row 5 of the fit part has label -1, expected 0\.\.4"):
+        fit_classes(task, np.array([0, 5]))
+
+
+def test_no_rows(task: Task) -> None:
+    with pytest.raises(MethodError, match="the validation part has no rows"):
+        known_labels(task, np.array([], dtype=np.int64), "validation")
+
+
+def test_single_point_paths_keep_order_and_folds(task: Task) -> None:
+    folds = [Fold(np.array([0, 1]), np.array([2, 3])), Fold(np.array([2, 3]), np.array([0, 1, 4]))]
+    paths = single_point_paths(
+        task, [{"k": 3}, {"k": 1}], folds, lambda config, fit, rows: np.eye(5)[np.full(len(rows), config["k"])]
+    )
+    assert [path.config["k"] for path in paths] == [3, 1]
+    assert paths[0].accuracy.tolist() == [[0.5], [1 / 3]]
+    assert paths[0].squared_error.tolist() == [[1.0], [4 / 3]]
+
+
+def run_patience(points: int, figures: list[tuple[float, float]]) -> int:
+    """Number of points taken until patience is exhausted, or all."""
+    patience = Patience(points)
+    for taken, (accuracy, error) in enumerate(figures, 1):
+        if patience.exhausted_by(np.array([[accuracy, error], [accuracy, error]]), np.array([3, 5])):
+            return taken
+    return len(figures)
+
+
+def test_patience_counts_points_without_gain() -> None:
+    assert run_patience(2, [(0.5, 1.0), (0.6, 1.0), (0.6, 1.0), (0.6, 1.1), (0.9, 0.1)]) == 4
+
+
+def test_either_figure_keeps_a_path_going() -> None:
+    assert run_patience(2, [(0.5, 1.0), (0.5, 0.9), (0.4, 0.9), (0.4, 0.8), (0.6, 0.9), (0.1, 2.0)]) == 6
+
+
+def test_folds_weigh_by_their_rows() -> None:
+    patience = Patience(1)
+    sizes = np.array([1, 9])
+    assert not patience.exhausted_by(np.array([[0.0, 1.0], [0.5, 1.0]]), sizes)
+    assert patience.exhausted_by(np.array([[1.0, 1.0], [0.3, 1.0]]), sizes)  # 4.5 rows right, then 3.7
