@@ -5,7 +5,8 @@ from __future__ import annotations
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Section, Table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence
-from bench.report.figures import Dot, Interval, intervals, trend_scatter
+from bench.report.figures.by_dataset import Dot, trend_scatter
+from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.tables import difference_cell, method_cell
 from bench.stats.protocols import LeakDecomposition, leak_decomposition, protocol_contrast
 from bench.stats.significance import PairedDifference

@@ -9,7 +9,7 @@ import numpy as np
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence
-from bench.report.figures import bar, sparkline
+from bench.report.figures.inline import bar, sparkline
 from bench.report.sections.headline import headline_protocol
 from bench.report.sections.tables import method_cell
 from bench.run.result import HoldoutResult, JobResult

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.report import wording
 from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Section, Span, Strong
 from bench.report.evidence import REFERENCE, Contrast, Evidence, ProtocolView
-from bench.report.figures import Interval, intervals
+from bench.report.figures.by_method import Interval, intervals
 from bench.stats.summary import METRICS
 
 CLEAN = ("clean", "clean-cv")

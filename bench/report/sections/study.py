@@ -7,7 +7,7 @@ import pandas as pd
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Notice, Section, Table, text
 from bench.report.evidence import Evidence, ProtocolView
-from bench.report.figures import accuracy_rank
+from bench.report.figures.by_method import accuracy_rank
 from bench.stats.published import PublishedStudy, joined_pool
 from bench.stats.summary import METRICS, Pool, summarise
 

@@ -1,0 +1,4 @@
+"""The report's figures. Each takes plain numbers and gives a drawing with the numbers beside it as CSV."""
+
+WIDTH = 760.0
+"""Pixels of a full-width figure's viewBox."""
