@@ -134,34 +134,35 @@ def solve_ridge(
 def _refine_(alpha: torch.Tensor, K: torch.Tensor, factor: torch.Tensor, ridge: float, Y: torch.Tensor) -> bool:
     """Iterative refinement of ``alpha`` (n, c) in place; False if it does not converge.
 
-    Each step shrinks the error by about the relative size of the first correction, so no residual is needed to know
-    when to stop.
+    Corrections shrink by a constant factor, which the sizes of two of them tell (Higham 2002, ch. 12); after the first
+    one, its own relative size is taken for that factor. So no residual is needed to know when to stop.
     """
     # The largest eigenvalue of a kernel matrix is at most n times its diagonal: a float32 solution of a system that
     # well conditioned loses nothing worth refining.
     if len(K) * float(K.diagonal().abs().max()) <= ridge * _WELL_CONDITIONED:
         return bool(torch.isfinite(alpha).all())
     target = Y.double()
-    error = 1.0
-    rate = None
+    error, previous = np.inf, None
     for _ in range(_MOST_REFINEMENTS):
         residual = target - ridge * alpha - _symmetric_matmul_float64(K, alpha)
         correction = _solve_factored(factor, residual.to(K.dtype)).double()
         alpha += correction
-        size = float(alpha.norm())
-        if not np.isfinite(size):
+        size, moved = float(alpha.norm()), float(correction.norm())
+        if moved == 0.0:
+            return True
+        shrinkage = moved / (size if previous is None else previous) if size else np.inf
+        if not shrinkage < _LEAST_SHRINKAGE:  # too slow, diverging, or not a number
             return False
-        if rate is None:
-            rate = float(correction.norm()) / size if size else 0.0
-            error = rate
-        error *= rate
+        error = moved / size * shrinkage / (1.0 - shrinkage)
         if error <= _REFINED:
             return True
+        previous = moved
     return error <= _ACCEPTED
 
 
 _WELL_CONDITIONED = 250.0
 _MOST_REFINEMENTS = 4
+_LEAST_SHRINKAGE = 0.5
 _REFINED, _ACCEPTED = 1e-6, 1e-4
 """Relative errors at which refinement stops, and which is good enough when its steps are used up."""
 
@@ -195,7 +196,7 @@ def _solve_factored(factor: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
     if factor.device.type != "cpu":
         return torch.cholesky_solve(Y, factor)
     upper = factor.numpy().T
-    if Y.shape[1] > _VECTOR_SOLVES:
+    if Y.shape[1] > _VECTOR_SOLVES or len(Y) < _BLOCKED_SOLVES:
         potrs = _typed(lapack.spotrs, lapack.dpotrs, factor)
         solution, _ = potrs(upper, Y.numpy(), lower=0)
         return torch.from_numpy(solution).contiguous()
@@ -205,7 +206,8 @@ def _solve_factored(factor: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.stack(columns, axis=1))
 
 
-_VECTOR_SOLVES = 10
+_VECTOR_SOLVES, _BLOCKED_SOLVES = 10, 300
+"""At most so many right-hand sides, and at least so many rows, make column-wise solves the faster ones."""
 
 
 def matmul_float64(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:

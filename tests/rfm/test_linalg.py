@@ -105,6 +105,16 @@ def test_float32_systems_are_solved_to_more_than_float32(n: int, columns: int, r
     assert error < 5e-5
 
 
+@pytest.mark.parametrize("copies", [1, 5, 50])
+@pytest.mark.parametrize("ridge", [1e-3, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 7e-7, 3e-7])
+def test_a_solution_is_only_called_refined_if_it_is(copies: int, ridge: float) -> None:
+    """Near float32's limit the corrections shrink slowly or grow, though the first one is small."""
+    K, Y = kernel(300, torch.float32, copies=copies), torch.eye(2)[torch.arange(300) % 7 % 2]
+    solution = solve_ridge(poisoned(K), ridge, Y)
+    expected = np.linalg.solve(K.numpy().astype(np.float64) + ridge * np.eye(300), Y.numpy().astype(np.float64))
+    assert np.linalg.norm(solution.alpha.numpy() - expected) < 2e-3 * np.linalg.norm(expected)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_solve_ridge_keeps_its_input_and_uses_the_scratch_given(dtype: torch.dtype) -> None:
     K, Y = kernel(30, dtype), gaussian(30, 2).to(dtype)
