@@ -84,12 +84,7 @@ def profiles(name: str, title: str, caption: str, table: pd.DataFrame) -> Figure
         canvas.add(titled(curve, f"{wording.title(method)}: best or equal on {values[0]:.0f} % of the datasets"))
     area = dict(zip(methods, table.to_numpy(dtype=float).mean(axis=0), strict=True))
     by_area = sorted(methods, key=lambda m: -area[m])
-    for index, method in enumerate(by_area):
-        row, at = top + 14 + 21 * index, WIDTH - right + 22
-        canvas.add(
-            marker(at, row - 4, wording.series(method, methods)),
-            label(at + 13, row, wording.title(method), class_="name"),
-        )
+    _legend(canvas, by_area, methods, WIDTH - right + 22, top + 14)
     data = table.round(4).to_csv(lineterminator="\n")
     return Figure(name, title, caption, canvas.svg(f"{title}. {caption}"), data)
 
@@ -97,7 +92,7 @@ def profiles(name: str, title: str, caption: str, table: pd.DataFrame) -> Figure
 def accuracy_rank(
     name: str, title: str, caption: str, table: pd.DataFrame, ours: Sequence[str], shown: int | None = None
 ) -> Figure:
-    """Mean accuracy (y) against Friedman rank (x, best on the left); ``ours`` in their colours with names, others grey.
+    """Mean accuracy (y) against Friedman rank (x, best on the left); ``ours`` in their colours, others grey.
 
     ``table`` is a summary; ``shown`` keeps only that many best-ranked methods beside ours, so that the crowd at the far
     end does not squeeze the part that matters.
@@ -105,7 +100,7 @@ def accuracy_rank(
     ranked = table.sort_values("friedman_rank")
     others = [str(m) for m in ranked.index if m not in ours][:shown]
     kept = ranked.loc[[*others, *ours]]
-    left, right, top, bottom = 64.0, 120.0, 14.0, 310.0
+    left, right, top, bottom = 64.0, 150.0, 14.0, 310.0
     x = Scale(*padded(kept["friedman_rank"].tolist()), left, WIDTH - right)
     y = Scale(*padded(kept["mean_accuracy"].tolist()), bottom, top)
     canvas = Canvas(WIDTH, bottom + 46)
@@ -124,37 +119,18 @@ def accuracy_rank(
     for method in others:
         px, py, words = place(method)
         canvas.add(titled(tag("circle", cx=px, cy=py, r=3.2, class_="other"), words))
-    places = {method: place(method) for method in methods}
-    taken = [(px - 7, py - 7, px + 7, py + 7) for px, py, _ in places.values()]
-    for method in methods:
-        px, py, words = places[method]
+    by_rank = sorted(methods, key=lambda m: ranks[m])
+    for method in reversed(by_rank):  # the best lie on top
+        px, py, words = place(method)
         canvas.add(titled(marker(px, py, wording.series(method, methods), 6), words))
-    for method in sorted(methods, key=lambda m: places[m][0]):
-        px, py, _ = places[method]
-        tx, ty = _free_spot(px, py, 7.2 * len(wording.title(method)), taken, WIDTH - 4)
-        taken.append((tx, ty - 11, tx + 7.2 * len(wording.title(method)), ty + 3))
-        canvas.add(label(tx, ty, wording.title(method), class_="name"))
+    _legend(canvas, by_rank, methods, WIDTH - right + 22, top + 14)
     data = kept[["mean_accuracy", "friedman_rank"]].round(6).to_csv(lineterminator="\n", index_label="method")
     return Figure(name, title, caption, canvas.svg(f"{title}. {caption}"), data)
 
 
-Box = tuple[float, float, float, float]
-
-
-def _free_spot(x: float, y: float, length: float, taken: Sequence[Box], limit: float) -> tuple[float, float]:
-    """Where a label of ``length`` pixels for the mark at (x, y) meets the fewest boxes and stays within the drawing."""
-    spots = [(x + 11, y + 4.5), (x - 11 - length, y + 4.5)]
-    for lift in (17.0, 31.0, 45.0):
-        spots += [
-            (x - length / 2, y - lift + 6),
-            (x - length / 2, y + lift + 4),
-            (x + 9, y - lift + 8),
-            (x + 9, y + lift),
-        ]
-
-    def crossings(spot: tuple[float, float]) -> int:
-        a, b, c, d = spot[0], spot[1] - 11, spot[0] + length, spot[1] + 3
-        outside = 100 * (a < 60 or c > limit or b < 0)
-        return outside + sum(a < r and c > p and b < s and d > q for p, q, r, s in taken)
-
-    return min(spots, key=crossings)
+def _legend(canvas: Canvas, ordered: Sequence[str], methods: Sequence[str], x: float, y: float) -> None:
+    """Markers and names in a column: labels at the marks would cover one another where methods are close."""
+    for index, method in enumerate(ordered):
+        row = y + 21 * index
+        series = wording.series(method, list(methods))
+        canvas.add(marker(x, row - 4, series), label(x + 13, row, wording.title(method), class_="name"))

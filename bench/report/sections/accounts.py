@@ -83,8 +83,7 @@ def cost_section(evidence: Evidence) -> Section:
                 rows.append(_cost_row(evidence, method, protocol, done))
     note = (
         "Estimates are what the scheduler reserves: below 1 the job stayed within its reservation. Jobs of a few "
-        "megabytes are "
-        "left out of the ratio (measured peak under 50 MB)."
+        "megabytes are left out of the ratio (measured peak under 50 MB)."
     )
     return Section("cost", "Time and memory", (Table("cost", columns, tuple(rows), "What it cost", note=note),))
 

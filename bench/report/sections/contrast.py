@@ -24,8 +24,7 @@ def leak_section(evidence: Evidence) -> Section | None:
     blocks: list[Block] = [
         text(
             "The same tables and hold-outs, one step at a time from the published procedure to one that sees no test "
-            "label. "
-            "All figures of a table are on the datasets that have every result it needs."
+            "label. All figures of a table are on the datasets that have every result it needs."
         )
     ]
     whole: LeakDecomposition | None = None
@@ -107,8 +106,7 @@ def _leak_figure(evidence: Evidence, found: LeakDecomposition) -> list[Block]:
     ]
     caption = (
         f"RFM's accuracy under {first} minus that under {second}, points, by rows per feature. Line and band: local "
-        "linear "
-        "regression and its pointwise 95 % bootstrap band over datasets, where there are enough."
+        "linear regression and its pointwise 95 % bootstrap band over datasets, where there are enough."
     )
     trend = log_trend(aspect, leak.to_numpy(dtype=float))
     axes = ("rows per feature n/d (log scale)", f"{first} {wording.MINUS} {second}, points")
@@ -143,8 +141,8 @@ def selection_section(evidence: Evidence) -> Section | None:
         ),
         rows,
         "What choosing by one 80/20 split costs each method",
-        note="Each method on the datasets it has under both protocols; they may differ by method, so compare "
-        "along rows. p: Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods.",
+        note="Each method on the datasets it has under both protocols; they may differ by method, so compare along "
+        "rows. p: Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods.",
     )
     lines = [
         Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.difference) for c in contrasts
@@ -157,9 +155,8 @@ def selection_section(evidence: Evidence) -> Section | None:
         "points of accuracy",
     )
     opening = text(
-        "A single 80/20 split of a small training part is a noisy judge. The difference to five-fold cross-validation "
-        "on the "
-        "same hold-outs is what that noise costs; a method with a larger grid, or a path to choose from, has more to "
-        "lose."
+        "A single 80/20 split of a small training part is a noisy judge. The difference to five-fold "
+        "cross-validation on the same hold-outs is what that noise costs; a method with a larger grid, or a path to "
+        "choose from, has more to lose."
     )
     return Section("selection", "What selection noise costs", (opening, table, figure))

@@ -22,10 +22,8 @@ def datasets_section(evidence: Evidence) -> Section:
     children = tuple(dataset_section(evidence, name) for name in evidence.datasets)
     opening = text(
         "Accuracy on each hold-out, what was chosen there, and the validation accuracy along the iteration path of "
-        "the chosen "
-        "configuration (one line a hold-out, a dot at the choice; the text gives first and best point of the first "
-        "hold-out). Features are numbered from 1 in the table's own "
-        "order."
+        "the chosen configuration (one line a hold-out, a dot at the choice; the text gives first and best point of "
+        "the first hold-out). Features are numbered from 1 in the table's own order."
     )
     return Section("datasets", "Dataset by dataset", (opening,), children)
 
@@ -182,8 +180,8 @@ def _metric_note(features: int, learned: int, holdouts: int) -> str:
     mean = f"mean over {learned} of {wording.plural(holdouts, 'hold-out')}"
     plain = "; on the others RFM chose iteration 0, the plain Laplace kernel" if learned < holdouts else ""
     return (
-        f"Largest of {features} diagonal entries of M, {mean}{plain}. "
-        f"An even metric would give each {100 / features:.1f} %."
+        f"Largest of {features} diagonal entries of M, {mean}{plain}. An even metric would give each "
+        f"{100 / features:.1f} %."
     )
 
 

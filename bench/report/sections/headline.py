@@ -80,8 +80,7 @@ def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Bloc
     ]
     caption = (
         f"Protocol {view.protocol}, {wording.plural(len(view.common.pool.datasets), 'common dataset')}. Mean "
-        "difference in "
-        "accuracy over datasets with its 95 % interval (Student's t); right of zero RFM is better."
+        "difference in accuracy over datasets with its 95 % interval (Student's t); right of zero RFM is better."
     )
     return intervals(f"{prefix}-difference", "RFM minus each method", caption, lines, "points of accuracy")
 
@@ -125,8 +124,8 @@ def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
         found.append(
             (
                 Code("published"),
-                " carries test labels into RFM's metric M: its figures reproduce the paper's procedure "
-                "and are no estimate of accuracy. ",
+                " carries test labels into RFM's metric M: its figures reproduce the paper's procedure and are no "
+                "estimate of accuracy. ",
                 Link("How much that is worth", "#leak"),
                 ".",
             )
@@ -145,8 +144,7 @@ def reading_guide() -> Section:
         ("± is the standard error of a mean difference over datasets; SD is the spread of the datasets themselves.",),
         (
             "\u201cAhead\u201d and \u201cbehind\u201d need Wilcoxon's signed-rank test below 0.05 after Holm's "
-            "correction, and mean "
-            "and wins pointing the same way; everything else is \u201cno clear difference\u201d.",
+            "correction, and mean and wins pointing the same way; everything else is \u201cno clear difference\u201d.",
         ),
         ("P90, P95, PMA and ranks depend on who is in the pool: they compare within a table, not across tables.",),
         ("Protocols are never mixed in one table; only the sections that compare protocols show two side by side.",),

@@ -68,8 +68,8 @@ def printed_section(evidence: Evidence) -> Section:
         rows.append(tuple(cells))
     note = (
         f"A measured mean is shown only where the method has results on at least {100 * COVERAGE:.0f} % of the "
-        "printed figure's "
-        "datasets; the number of datasets is in brackets. The paper's procedure is published; clean is the honest one."
+        "printed figure's datasets; the number of datasets is in brackets. The paper's procedure is published; clean "
+        "is the honest one."
     )
     table = Table("printed-and-measured", columns, tuple(rows), "Printed and measured", note=note)
     opening = text("What the papers print, and what this run measures. A figure without a primary source says so.")

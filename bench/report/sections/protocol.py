@@ -19,17 +19,14 @@ from bench.stats.trend import log_trend, relative_error_reduction
 
 MEANING = {
     "clean": "Each hold-out's own training part is split 80/20 to choose configuration and iteration; everything is "
-    "refitted "
-    "on the whole training part and tested once. No label of a test row is seen.",
+    "refitted on the whole training part and tested once. No label of a test row is seen.",
     "clean-cv": "As clean, with stratified five-fold cross-validation inside the training part instead of one 80/20 "
-    "split, "
-    "ties broken by the Brier score. No label of a test row is seen.",
+    "split, ties broken by the Brier score. No label of a test row is seen.",
     "relearn": "Configuration and iteration are chosen once on the published tuning halves, which cover the whole "
-    "table; "
-    "everything is refitted on each hold-out's training part. Test rows took part in the choice, not in the fit.",
+    "table; everything is refitted on each hold-out's training part. Test rows took part in the choice, not in the "
+    "fit.",
     "published": "As the paper's published code does it: chosen on the tuning halves, and the metric M learned there "
-    "is reused "
-    "on all hold-outs. About half of the test rows' labels took part in learning M: these figures leak.",
+    "is reused on all hold-outs. About half of the test rows' labels took part in learning M: these figures leak.",
 }
 
 
@@ -115,9 +112,8 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
         f"{key}-rfm-minus-laplace",
         "RFM minus Laplace, dataset by dataset",
         f"Protocol {key}, {wording.plural(len(names), 'dataset')}. Difference of mean accuracy over hold-outs, "
-        "points. Iteration 0 of RFM is the Laplace "
-        "kernel: "
-        "what differs is the learned metric, and the noise of choosing it.",
+        "points. Iteration 0 of RFM is the Laplace kernel: what differs is the learned metric, and the noise of "
+        "choosing it.",
         [
             Dot(d, 0.0, float(v), f"n {sizes['rows'][d]}, d {sizes['features'][d]}", link)
             for d, v, link in zip(names, difference, links, strict=True)
@@ -140,8 +136,7 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
         trend = log_trend(x, reduction)
         smooth = (
             "Line: local linear regression on the logarithm (three quarters of the points, tricube weights); band: "
-            "pointwise "
-            "95 % by 400 bootstrap draws over datasets."
+            "pointwise 95 % by 400 bootstrap draws over datasets."
             if trend is not None
             else "Too few datasets, or all of one size, for a trend."
         )
@@ -150,8 +145,7 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
                 f"{key}-error-reduction-{quantity}",
                 f"Relative error reduction of RFM over Laplace, by {words}",
                 f"Protocol {key}. (Laplace error {wording.MINUS} RFM error) / the larger of the two, percent; above "
-                "zero RFM "
-                f"errs less. {smooth}",
+                f"zero RFM errs less. {smooth}",
                 dots,
                 trend,
                 (f"{words} (log scale)", "error reduction, %"),
@@ -169,16 +163,14 @@ def _profiles(evidence: Evidence, view: ProtocolView) -> Section | None:
         f"{key}-profiles",
         "Accuracy profiles",
         f"Protocol {key}, {wording.plural(count, 'common dataset')}. At 0: how often a method is the best or equal to "
-        "it; at "
-        "10 the curve is P90, at 5 it is P95. Higher and further left is better.",
+        "it; at 10 the curve is P90, at 5 it is P95. Higher and further left is better.",
         accuracy_profile(view.common.pool, np.arange(0.0, 20.01, 0.25)),
     )
     plane = accuracy_rank(
         f"{key}-accuracy-rank",
         "Mean accuracy against Friedman rank",
         f"Protocol {key}, {wording.plural(count, 'common dataset')}, pool of "
-        f"{wording.plural(len(view.methods), 'method')}. "
-        "Up and left is better.",
+        f"{wording.plural(len(view.methods), 'method')}. Up and left is better.",
         view.summary,
         view.methods,
     )

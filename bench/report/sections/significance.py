@@ -25,8 +25,7 @@ def tests_section(evidence: Evidence, view: ProtocolView) -> Section | None:
     blocks: list[Block] = [
         text(
             f"Friedman's test, ties corrected: χ² {outcome.statistic:.2f} with {outcome.methods - 1} degrees of "
-            "freedom, "
-            f"p {wording.p_value(outcome.p)}{f_form}. {wording.plural(count, 'common dataset')}, "
+            f"freedom, p {wording.p_value(outcome.p)}{f_form}. {wording.plural(count, 'common dataset')}, "
             f"{wording.plural(outcome.methods, 'method')}."
         )
     ]
@@ -39,9 +38,8 @@ def tests_section(evidence: Evidence, view: ProtocolView) -> Section | None:
             f"{key}-critical-difference",
             "Critical-difference diagram",
             f"Protocol {key}. Mean ranks (best on the left); a bar joins methods contiguous in rank among which "
-            "Nemenyi's "
-            f"test finds no difference at {ALPHA:g}. Nemenyi is conservative; the pairwise table below is not "
-            "bound to ranks.",
+            f"Nemenyi's test finds no difference at {ALPHA:g}. Nemenyi is conservative; the pairwise table below is "
+            "not bound to ranks.",
             ranks,
             groups,
             critical,

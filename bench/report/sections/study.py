@@ -12,6 +12,9 @@ from bench.stats.published import PublishedStudy, joined_pool
 from bench.stats.summary import METRICS, Pool, summarise
 
 TOP = 15
+"""Rows of the table besides ours."""
+SHOWN = 40
+"""The study's classifiers in the figure."""
 
 
 def study_section(evidence: Evidence) -> Section | None:
@@ -21,10 +24,8 @@ def study_section(evidence: Evidence) -> Section | None:
     blocks: list[Block] = [
         text(
             "Fernández-Delgado et al. (JMLR 15, 2014) tested 179 classifiers on 121 datasets. Here our methods join "
-            "that pool. "
-            "Left out are the 19 datasets with a separate test file: the study tested on that file, we test on "
-            "hold-outs inside "
-            "the training file, and these are different tasks."
+            "that pool. Left out are the 19 datasets with a separate test file: the study tested on that file, we "
+            "test on hold-outs inside the training file, and these are different tasks."
         )
     ]
     for protocol, view in evidence.views.items():
@@ -76,12 +77,11 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
     figure = accuracy_rank(
         f"study-{view.protocol}-accuracy-rank",
         f"Accuracy against rank in the study's pool, protocol {view.protocol}",
-        f"{wording.plural(len(pool.datasets), 'dataset')}, pool of {len(pool.methods)}. Grey: the study's 60 "
-        "best-ranked "
-        "classifiers. Up and left is better.",
+        f"{wording.plural(len(pool.datasets), 'dataset')}, pool of {len(pool.methods)}. Grey: the study's "
+        f"{min(SHOWN, len(pool.methods) - len(mine))} best-ranked classifiers. Up and left is better.",
         summary,
         list(ours.columns),
-        shown=60,
+        shown=SHOWN,
     )
     blocks: list[Block] = [table, figure]
     if view.protocol == "published":
@@ -97,8 +97,7 @@ def _note(evidence: Evidence, view: ProtocolView, pool: Pool, ours: int) -> str:
         f"Pool: the study's {len(pool.methods) - ours} classifiers and {wording.plural(ours, 'method')} of ours on "
         f"{wording.plural(len(pool.datasets), 'comparable dataset')}. Missing results (rule of the {pool.rule.name}): "
         f"{pool.rule.text}. Ours have none missing here. The study's accuracies are its published ones, with one "
-        "decimal; "
-        "it tuned on the tuning halves, which cover all rows."
+        "decimal; it tuned on the tuning halves, which cover all rows."
     ]
     if drawn:
         parts.append(f"On {drawn} of them our hold-outs were drawn by the harness and are not the study's.")

@@ -79,7 +79,8 @@ def pool_note(evidence: Evidence, view: ProtocolView) -> str:
     methods = ", ".join(wording.title(m) for m in view.methods)
     parts = [
         f"Protocol {view.protocol}. Pool: {methods}, on {len(common.pool.datasets)} of "
-        f"{wording.plural(planned, 'dataset')}. Missing results (rule: {COMMON_DATASETS.name}): {COMMON_DATASETS.text}."
+        f"{wording.plural(planned, 'dataset')}. Missing results (rule: {COMMON_DATASETS.name}): "
+        f"{COMMON_DATASETS.text}."
     ]
     if common.dropped:
         parts.append(f"Left out: {gaps_text(common.dropped)}.")
