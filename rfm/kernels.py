@@ -102,8 +102,13 @@ class MetricRows:
         return MetricRows(*(first for first, _ in parts)), MetricRows(*(rest for _, rest in parts))
 
 
-def metric_rows(X: torch.Tensor, M: torch.Tensor | None, bandwidth: float) -> MetricRows:
-    """Prepare ``X`` (n, d) for distances in the metric ``M``: (d, d), its diagonal (d,), or None for the identity."""
+def metric_rows(
+    X: torch.Tensor, M: torch.Tensor | None, bandwidth: float, scratch: torch.Tensor | None = None
+) -> MetricRows:
+    """Prepare ``X`` (n, d) for distances in the metric ``M``: (d, d), its diagonal (d,), or None for the identity.
+
+    ``scratch`` (2, n, d + 2) is overwritten and lives on in what is returned.
+    """
     if M is None:
         XM = X
     elif M.dim() == 1:
@@ -112,7 +117,7 @@ def metric_rows(X: torch.Tensor, M: torch.Tensor | None, bandwidth: float) -> Me
         XM = X @ M
     n, d = X.shape
     scale = 1.0 / (bandwidth * bandwidth)
-    left, right = X.new_empty((n, d + 2)), X.new_empty((n, d + 2))
+    left, right = X.new_empty((2, n, d + 2)) if scratch is None else scratch
     norms = right[:, d + 1 :]
     torch.sum(XM * X, dim=1, keepdim=True, out=norms)
     right[:, :d] = X
@@ -120,8 +125,12 @@ def metric_rows(X: torch.Tensor, M: torch.Tensor | None, bandwidth: float) -> Me
     torch.mul(XM, -2.0 * scale, out=left[:, :d])
     torch.mul(norms, scale, out=left[:, d : d + 1])
     left[:, d + 1] = scale
-    tolerance = norms.abs().mul_(_COINCIDENT_ULPS * torch.finfo(X.dtype).eps * 2.0 * scale)
-    return MetricRows(left, right, tolerance)
+    return MetricRows(left, right, coincidence_tolerance(norms * scale, X.dtype))
+
+
+def coincidence_tolerance(norms: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Squared distances below which a row coincides with one of these squared ``norms``, in precision ``dtype``."""
+    return norms.abs() * (2.0 * _COINCIDENT_ULPS * torch.finfo(dtype).eps)
 
 
 def kernel_lower_(kernel: RadialKernel, rows: MetricRows, K: torch.Tensor, W: torch.Tensor | None = None) -> None:

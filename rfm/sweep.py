@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rfm.agop import agop
 from rfm.kernels import Laplace, RadialKernel, kernel_between_, kernel_lower_, metric_rows
 from rfm.linalg import RidgeSolution, Workspace, matmul_float64, solve_ridge
+from rfm.stacked import stacked_chains
 
 Rows = NDArray[np.int64]
 
@@ -82,6 +83,9 @@ class Sweep:
         self, fit: Rows, validation: Rows, *, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
     ) -> Iterator[Point]:
         """All points of all chains fitted on ``fit``, in no promised order."""
+        if len(fit) <= _SMALL and len(validation) <= 8 * _SMALL:
+            yield from self._stacked_points(fit, validation, ridges, unit_norms, iterations)
+            return
         for unit_norm in unit_norms:
             rows = self._at_work(unit_norm, fit, validation)
             metrics: dict[float, torch.Tensor | None] = dict.fromkeys(ridges)
@@ -97,6 +101,27 @@ class Sweep:
                     yield Point(unit_norm, ridge, iteration, scores, metric, solution.alpha, solution.solver)
                     if W is not None:
                         metrics[ridge] = self._update(rows, solution.alpha, W, metric)
+
+    def _stacked_points(
+        self, fit: Rows, validation: Rows, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
+    ) -> Iterator[Point]:
+        chains = [(unit_norm, ridge) for unit_norm in unit_norms for ridge in ridges]
+        rows = {unit_norm: self._at_work(unit_norm, fit, validation) for unit_norm in unit_norms}
+        steps = stacked_chains(
+            torch.stack([rows[unit_norm].stacked for unit_norm, _ in chains]),
+            rows[unit_norms[0]].targets,
+            torch.tensor([ridge for _, ridge in chains], dtype=torch.float64, device=self.device),
+            self.kernel,
+            iterations=iterations,
+            center=self.center_gradients,
+            diagonal=self.diagonal,
+            rescale=lambda metric: scale_metric(metric, self.metric_scaling),
+        )
+        for step in steps:
+            scores = _to_numpy(step.scores)
+            for k, (unit_norm, ridge) in enumerate(chains):
+                metric = None if step.metric is None else step.metric[k]
+                yield Point(unit_norm, ridge, step.iteration, scores[k], metric, step.alpha[k], step.solvers[k])
 
     def learn(self, train: Rows, *, ridge: float, unit_norm: bool, iterations: int) -> torch.Tensor | None:
         """The metric after ``iterations`` updates on the rows ``train`` (None, the identity, after 0)."""
@@ -131,7 +156,8 @@ class Sweep:
         scratch = self._workspaces.setdefault(rows.X.dtype, Workspace(rows.X.dtype, self.device))
         K, between = scratch.take("K", n, n), scratch.take("between", m, n)
         W = scratch.take("W", n, n) if weights else None
-        prepared = metric_rows(rows.stacked, metric, self.kernel.bandwidth)
+        sides = scratch.take("sides", 2 * (n + m), rows.X.shape[1] + 2).view(2, n + m, -1)
+        prepared = metric_rows(rows.stacked, metric, self.kernel.bandwidth, sides)
         fitted, others = prepared.split(n)
         kernel_lower_(self.kernel, fitted, K, W)
         kernel_between_(self.kernel, others, fitted, between)
@@ -178,8 +204,8 @@ class _Rows:
         return self.stacked[: self.n]
 
 
-_SMALL = 256
-"""Systems of up to so many rows are worked out in float64 throughout."""
+_SMALL = 110
+"""Problems of up to so many training rows are worked out in float64, whole grids of them in stacks."""
 
 
 def unit_rows(X: NDArray[np.float64]) -> NDArray[np.float64]:
