@@ -1,0 +1,303 @@
+"""Bad or extreme input: scikit-learn's kind of error, or a finite answer that makes sense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from rfm import KernelRidgeClassifier, KernelRidgeRegressor, RFMClassifier, RFMRegressor
+
+Array = NDArray[np.float64]
+
+ESTIMATORS = [
+    RFMClassifier(),
+    RFMClassifier(dtype="float64", unit_norm=True),
+    RFMRegressor(),
+    RFMRegressor(kernel="gaussian", diagonal=True),
+    KernelRidgeClassifier(),
+    KernelRidgeClassifier("ntk", depth=2),
+    KernelRidgeRegressor("generalised_laplace", exponent=0.5),
+    KernelRidgeRegressor("ntk"),
+]
+every = pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+
+
+def table(n: int = 300, d: int = 4) -> tuple[Array, NDArray[np.int64]]:
+    X = np.random.default_rng(0).normal(size=(n, d))
+    return X, (X[:, 0] + X[:, 1] > 0).astype(np.int64)
+
+
+def finite_scores(estimator: Any, X: Array, y: NDArray[Any], new: Array | None = None) -> Array:
+    fitted = clone(estimator).fit(X, y)
+    scores: Array = fitted._scores(X if new is None else new)
+    assert np.isfinite(scores).all()
+    if hasattr(fitted, "M_"):
+        assert np.isfinite(fitted.M_).all()
+        assert np.isfinite(fitted.feature_importances_).all()
+    return scores
+
+
+@every
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_features_that_are_not_finite(estimator: Any, value: float) -> None:
+    X, y = table()
+    broken = X.copy()
+    broken[3, 1] = value
+    with pytest.raises(ValueError, match="NaN" if np.isnan(value) else "infinity"):
+        clone(estimator).fit(broken, y)
+    fitted = clone(estimator).fit(X, y)
+    with pytest.raises(ValueError, match="NaN" if np.isnan(value) else "infinity"):
+        fitted.predict(broken)
+
+
+@pytest.mark.parametrize("estimator", [RFMRegressor(), KernelRidgeRegressor()], ids=repr)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_targets_that_are_not_finite(estimator: Any, value: float) -> None:
+    X, y = table()
+    targets = y.astype(float)
+    targets[0] = value
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        clone(estimator).fit(X, targets)
+
+
+@pytest.mark.parametrize("estimator", [RFMClassifier(), KernelRidgeClassifier("ntk")], ids=repr)
+def test_one_class(estimator: Any) -> None:
+    X, _ = table()
+    with pytest.raises(ValueError, match="needs rows of at least 2 classes; y has 1 class only"):
+        clone(estimator).fit(X, np.ones(len(X)))
+
+
+def test_a_continuous_target_is_no_class() -> None:
+    X, _ = table()
+    with pytest.raises(ValueError, match="Unknown label type"):
+        RFMClassifier().fit(X, X[:, 0])
+
+
+@every
+def test_zero_rows_under_unit_norm(estimator: Any) -> None:
+    X, y = table()
+    X[::10] = 0.0
+    scores = finite_scores(clone(estimator).set_params(unit_norm=True), X, y, np.zeros((2, 4)))
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-10)
+
+
+@every
+@pytest.mark.parametrize("ridge", [1.0, 1e-3, 1e-8])
+def test_duplicate_rows_share_the_mean_of_their_targets(estimator: Any, ridge: float) -> None:
+    rng = np.random.default_rng(1)
+    X = np.repeat(rng.normal(size=(6, 4)), 50, axis=0)
+    y = rng.integers(0, 2, size=300)
+    scores = finite_scores(clone(estimator).set_params(ridge=ridge), X, y)
+    for row in range(6):
+        block = scores[50 * row : 50 * (row + 1)]
+        np.testing.assert_allclose(block, np.broadcast_to(block[:1], block.shape), atol=1e-6)
+    if ridge == 1e-8:  # six distinct rows: nothing keeps the predictor from their means
+        np.testing.assert_allclose(scores[::50, -1], y.reshape(6, 50).mean(axis=1), atol=1e-3)
+
+
+@every
+def test_constant_features_carry_nothing(estimator: Any) -> None:
+    X, y = table()
+    X[:, 2] = 7.0
+    finite_scores(estimator, X, y)
+    if hasattr(estimator, "iterations"):
+        fitted = clone(estimator).fit(X, y)
+        if not fitted.unit_norm:  # division by the norm makes it vary
+            assert fitted.feature_importances_[2] == pytest.approx(0.0, abs=1e-10)
+
+
+@every
+def test_nothing_but_constant_features(estimator: Any) -> None:
+    """No row can be told from another: every prediction is (nearly) the mean of the targets."""
+    X, y = np.ones((300, 3)), np.r_[np.zeros(90, dtype=int), np.ones(210, dtype=int)]
+    scores = finite_scores(estimator, X, y, np.ones((5, 3)))
+    np.testing.assert_allclose(scores[:, -1], 0.7, atol=1e-3)
+
+
+@every
+def test_two_rows(estimator: Any) -> None:
+    X, y = np.array([[0.0, 1.0], [2.0, -1.0]]), np.array([0, 1])
+    finite_scores(estimator, X, y, np.array([[1.0, 1.0]]))
+    np.testing.assert_array_equal(clone(estimator).set_params(ridge=1e-3).fit(X, y).predict(X).round(), y)
+
+
+@pytest.mark.parametrize("estimator", [RFMRegressor(), KernelRidgeRegressor(), KernelRidgeRegressor("ntk")], ids=repr)
+def test_one_row(estimator: Any) -> None:
+    fitted = clone(estimator).fit(np.array([[1.0, 2.0]]), [3.0])
+    assert np.isfinite(fitted.predict(np.array([[0.0, 5.0]]))).all()
+
+
+@every
+@pytest.mark.parametrize(
+    ("parameter", "values"),
+    [
+        ("ridge", [0.0, -1.0, np.nan, np.inf, "1", None, True]),
+        ("bandwidth", [0.0, -10.0, np.nan, np.inf, "10"]),
+        ("exponent", [0.0, 2.1, -1.0, np.nan]),
+        ("kernel", ["cauchy", "", None, 3]),
+        ("unit_norm", [2, "yes", None]),
+        ("device", ["tpu", None, 0]),
+        ("dtype", ["float16", np.float32, None]),
+        ("depth", [0, -1, 1.5, True, None]),
+        ("iterations", [-1, 2.0, "4", True, None]),
+        ("diagonal", [1, None]),
+        ("center_gradients", ["no", None]),
+        ("metric_scaling", ["median", None]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_parameters_out_of_range(estimator: Any, parameter: str, values: list[Any]) -> None:
+    if parameter not in estimator.get_params():
+        assert parameter in {"depth", "iterations", "diagonal", "center_gradients", "metric_scaling"}
+        return
+    X, y = table(20)
+    for value in values:
+        with pytest.raises(ValueError, match=f"{parameter!r} parameter of {type(estimator).__name__} must be"):
+            clone(estimator).set_params(**{parameter: value}).fit(X, y)
+
+
+@pytest.mark.parametrize("estimator", [RFMClassifier(kernel="ntk"), RFMRegressor(kernel="ntk")], ids=repr)
+def test_rfm_does_not_learn_the_metric_of_a_tangent_kernel(estimator: Any) -> None:
+    X, y = table(20)
+    with pytest.raises(ValueError, match=r"'kernel' parameter of RFM.* must be one of laplace, gaussian"):
+        estimator.fit(X, y)
+
+
+@every
+def test_numpy_numbers_are_numbers(estimator: Any) -> None:
+    X, y = table(20)
+    settings: dict[str, Any] = {"ridge": np.float32(0.5), "bandwidth": np.int64(3), "unit_norm": np.bool_(True)}
+    if hasattr(estimator, "iterations"):
+        settings["iterations"] = np.int64(1)
+    clone(estimator).set_params(**settings).fit(X, y)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@every
+def test_a_gpu_that_is_not_there(estimator: Any) -> None:
+    X, y = table(20)
+    with pytest.raises(ValueError, match="'cuda', but PyTorch sees no GPU here: use 'cpu' or 'auto'"):
+        clone(estimator).set_params(device="cuda").fit(X, y)
+    clone(estimator).set_params(device="auto").fit(X, y)
+
+
+@every
+def test_wrong_number_of_features_at_predict(estimator: Any) -> None:
+    X, y = table()
+    fitted = clone(estimator).fit(X, y)
+    with pytest.raises(ValueError, match=r"X has 3 features, but .* is expecting 4 features"):
+        fitted.predict(X[:, :3])
+
+
+@every
+def test_sparse_input(estimator: Any) -> None:
+    X, y = table()
+    with pytest.raises(TypeError, match=r"[Ss]parse"):
+        clone(estimator).fit(csr_matrix(X), y)
+
+
+@every
+def test_objects(estimator: Any) -> None:
+    """Numbers kept as objects are numbers; words are an error."""
+    X, y = table(40)
+    as_numbers = clone(estimator).fit(X.astype(object), y)._scores(X)
+    np.testing.assert_allclose(as_numbers, clone(estimator).fit(X, y)._scores(X), atol=1e-6)
+    words = X.astype(object)
+    words[0, 0] = "red"
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        clone(estimator).fit(words, y)
+
+
+@every
+def test_not_fitted_and_no_rows(estimator: Any) -> None:
+    X, y = table(20)
+    with pytest.raises(NotFittedError):
+        clone(estimator).predict(X)
+    with pytest.raises(ValueError, match="0 sample"):
+        clone(estimator).fit(X[:0], y[:0])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        clone(estimator).fit(X, y[:-1])
+
+
+@pytest.mark.parametrize("kernel", ["laplace", "gaussian", "generalised_laplace"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_bandwidth_so_small_that_the_kernel_is_the_identity(kernel: str, dtype: str) -> None:
+    """Kernel ridge regression knows its training rows and nothing else; RFM, without a gradient, learns M = 0."""
+    X, y = table()
+    plain = KernelRidgeRegressor(kernel, bandwidth=1e-5, ridge=1.0, dtype=dtype).fit(X, y)
+    np.testing.assert_allclose(plain.predict(X), y / 2, atol=1e-6)
+    np.testing.assert_allclose(plain.predict(X + 1.0), 0.0, atol=1e-6)
+    moved = RFMClassifier(kernel, bandwidth=1e-5, dtype=dtype).fit(X, y)
+    assert (moved.M_ == 0.0).all()
+    assert (moved.feature_importances_ == 0.0).all()
+    shares = np.bincount(y) / len(y)  # with M = 0 all rows are the same row
+    np.testing.assert_allclose(moved.decision_function(X[:3]), shares[1] - shares[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("estimator", [RFMClassifier(), RFMRegressor(), KernelRidgeClassifier("gaussian")], ids=repr)
+@pytest.mark.parametrize(("bandwidth", "scale"), [(1e-40, 1.0), (10.0, 1e25), (1e-200, 1e-3)])
+def test_distances_beyond_the_working_precision(estimator: Any, bandwidth: float, scale: float) -> None:
+    X, y = table()
+    with pytest.raises(ValueError, match="exceed float32; standardise the features or take a larger bandwidth"):
+        clone(estimator).set_params(bandwidth=bandwidth).fit(X * scale, y)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e6, 1e12])
+@every
+def test_features_of_extreme_scale(estimator: Any, scale: float) -> None:
+    """A finite answer, or an error that says what to do."""
+    X, y = table()
+    try:
+        finite_scores(estimator, X * scale, y)
+    except ValueError as error:
+        assert "standardise the features" in str(error)  # noqa: PT017
+        assert scale in (1e-12, 1e12)
+
+
+@every
+def test_a_bandwidth_so_large_that_all_rows_are_one(estimator: Any) -> None:
+    X, y = table()
+    if "ntk" in repr(estimator):
+        np.testing.assert_array_equal(  # it has no bandwidth
+            finite_scores(clone(estimator).set_params(bandwidth=1e30), X, y), finite_scores(estimator, X, y)
+        )
+        return
+    scores = finite_scores(clone(estimator).set_params(bandwidth=1e30), X, y)
+    np.testing.assert_allclose(scores[:, -1], y.mean(), atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [
+        ((np.ones((3, 4)), [0, 1]), "inconsistent numbers of samples"),
+        ((np.ones((3, 3)), [0, 1, 1]), "X has 3 features"),
+        ((np.full((3, 4), np.nan), [0, 1, 1]), "NaN"),
+        (np.ones((3, 4)), "validation must be a pair"),
+        (5, "validation must be a pair"),
+        ((np.ones((0, 4)), []), "0 sample"),
+    ],
+)
+@pytest.mark.parametrize("estimator", [RFMClassifier(), RFMRegressor()], ids=repr)
+def test_validation_that_does_not_fit(estimator: Any, validation: Any, message: str) -> None:
+    X, y = table(20)
+    with pytest.raises(ValueError, match=message):
+        clone(estimator).fit(X, y, validation=validation)
+
+
+def test_validation_targets_of_another_width() -> None:
+    X, y = table(20)
+    with pytest.raises(ValueError, match=r"validation y has shape \(20, 1\), y has shape \(20,\)"):
+        RFMRegressor().fit(X, y, validation=(X, y[:, None]))
+
+
+def test_one_validation_row_says_nothing_about_variance() -> None:
+    X, y = table(20)
+    with pytest.raises(ValueError, match="minimum of 2 is required"):
+        RFMRegressor().fit(X, y, validation=(X[:1], y[:1]))

@@ -1,0 +1,252 @@
+"""What the estimators promise beyond scikit-learn's contract."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from sklearn.base import clone
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import rfm
+from rfm import KernelRidgeClassifier, KernelRidgeRegressor, RFMClassifier, RFMRegressor, ntk_matrix
+from rfm.sweep import unit_rows
+
+Array = NDArray[np.float64]
+
+CLASSIFIERS = [
+    RFMClassifier(),
+    RFMClassifier(unit_norm=True, diagonal=True, metric_scaling="max"),
+    RFMClassifier(kernel="gaussian", bandwidth=3.0, dtype="float64"),
+    KernelRidgeClassifier(),
+    KernelRidgeClassifier("generalised_laplace", exponent=0.7),
+    KernelRidgeClassifier("ntk", depth=3),
+]
+REGRESSORS = [
+    RFMRegressor(),
+    RFMRegressor(center_gradients=True, dtype="float64"),
+    RFMRegressor(kernel="generalised_laplace", exponent=1.3, unit_norm=True),
+    KernelRidgeRegressor(),
+    KernelRidgeRegressor("ntk", depth=2),
+]
+DTYPES = ["float32", "float64"]
+
+
+def problem(n: int = 120, d: int = 6, seed: int = 0) -> tuple[Array, NDArray[np.str_], Array]:
+    """Features far from the origin, three classes by two of the features, one target per class's side."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d)) + 20.0
+    centred = X - 20.0
+    labels = np.array(["a", "b", "c"])[(centred[:, 0] > 0) * 1 + (centred[:, 0] * centred[:, 1] > 0.3) * 1]
+    return X, labels, np.stack([np.sin(centred[:, 0]), centred[:, 1] ** 2], axis=1)
+
+
+def wide_problem() -> tuple[Array, NDArray[np.str_], Array]:
+    """More rows than are worked out in float64 whatever the precision asked for."""
+    return problem(n=500)
+
+
+@pytest.mark.parametrize("exponent", [1.0, 2.0])
+@pytest.mark.parametrize("unit_norm", [False, True])
+def test_kernel_ridge_is_scikit_learns(exponent: float, unit_norm: bool) -> None:
+    X, _, y = problem()
+    table = unit_rows(X) if unit_norm else X
+    K = np.exp(-((cdist(table, table) / 4.0) ** exponent))
+    reference = KernelRidge(alpha=0.05, kernel="precomputed").fit(K[:80, :80], y[:80])
+    ours = KernelRidgeRegressor(
+        "generalised_laplace", bandwidth=4.0, exponent=exponent, ridge=0.05, unit_norm=unit_norm, dtype="float64"
+    ).fit(X[:80], y[:80])
+    # Rows 20 standard deviations off the origin: their distances have 1e-13 of rounding, the kernel its square root.
+    np.testing.assert_allclose(ours.predict(X[80:]), reference.predict(K[80:, :80]), rtol=0, atol=1e-8)
+    np.testing.assert_allclose(ours.dual_coef_, reference.dual_coef_, rtol=0, atol=1e-8 / 0.05)
+
+
+def test_kernel_ridge_with_the_neural_tangent_kernel() -> None:
+    import torch
+
+    X, _, y = problem()
+    K = ntk_matrix(torch.as_tensor(X), depth=3).numpy()
+    reference = KernelRidge(alpha=10.0, kernel="precomputed").fit(K[:80, :80], y[:80])
+    ours = KernelRidgeRegressor("ntk", depth=3, ridge=10.0).fit(X[:80], y[:80])
+    np.testing.assert_allclose(ours.predict(X[80:]), reference.predict(K[80:, :80]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rfm_without_updates_is_kernel_ridge(dtype: str) -> None:
+    X, labels, _ = wide_problem()
+    still = RFMClassifier(iterations=0, dtype=dtype, ridge=0.01).fit(X[:400], labels[:400])
+    plain = KernelRidgeClassifier(dtype=dtype, ridge=0.01).fit(X[:400], labels[:400])
+    np.testing.assert_array_equal(still.decision_function(X[400:]), plain.decision_function(X[400:]))
+    np.testing.assert_array_equal(still.M_, np.eye(6))
+    np.testing.assert_allclose(still.feature_importances_, np.full(6, 1 / 6))
+
+
+@pytest.mark.parametrize("estimator", [RFMClassifier(ridge=0.01), RFMRegressor(ridge=0.01)], ids=repr)
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_the_metric_finds_the_features_that_matter(estimator: Any, diagonal: bool) -> None:
+    X, labels, y = wide_problem()
+    fitted = clone(estimator).set_params(diagonal=diagonal).fit(X, y if "Reg" in repr(estimator) else labels)
+    assert fitted.M_.shape == ((6,) if diagonal else (6, 6))
+    assert fitted.feature_importances_.sum() == pytest.approx(1.0)
+    assert fitted.feature_importances_[:2].sum() > 0.8
+    assert fitted.best_iteration_ == 4
+    assert fitted.path_ is None
+    if not diagonal:
+        np.testing.assert_array_equal(fitted.M_, fitted.M_.T)
+        values = np.linalg.eigvalsh(fitted.M_)
+        assert values.min() >= -1e-6 * values.max()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_validation_rows_choose_the_number_of_updates(dtype: str) -> None:
+    X, labels, y = wide_problem()
+    for estimator, targets in ((RFMClassifier(ridge=0.01, dtype=dtype), labels), (RFMRegressor(dtype=dtype), y)):
+        held_out = X[400:], targets[400:]
+        fitted = estimator.fit(X[:400], targets[:400], validation=held_out)
+        assert fitted.path_.shape == (5,)
+        assert fitted.best_iteration_ == int(np.argmax(fitted.path_)) > 0
+        assert fitted.score(*held_out) == pytest.approx(fitted.path_.max(), abs=1e-4)
+        alone = clone(estimator).set_params(iterations=fitted.best_iteration_).fit(X[:400], targets[:400])
+        np.testing.assert_allclose(fitted.M_, alone.M_, rtol=1e-3, atol=1e-4 * np.abs(alone.M_).max())
+        np.testing.assert_allclose(fitted._scores(X[400:]), alone._scores(X[400:]), atol=1e-3)
+
+
+def test_equal_validation_scores_keep_the_fewest_updates() -> None:
+    X = np.array([[-2.0], [-1.0], [1.0], [2.0]] * 5)
+    y = (X[:, 0] > 0).astype(int)
+    fitted = RFMClassifier().fit(X, y, validation=(X, y))
+    assert (fitted.path_ == 1.0).all()
+    assert fitted.best_iteration_ == 0
+
+
+def test_validation_labels_that_were_never_fitted_are_wrong_ones() -> None:
+    X, labels, _ = problem()
+    truth = labels[80:].copy()
+    truth[:10] = "z"
+    assert RFMClassifier().fit(X[:80], labels[:80], validation=(X[80:], truth)).path_.max() <= 0.75
+
+
+def test_path_of_a_regressor_is_its_coefficient_of_determination() -> None:
+    X, _, y = problem()
+    fitted = RFMRegressor(iterations=2, dtype="float64").fit(X[:80], y[:80], validation=(X[80:], y[80:]))
+    for iteration, value in enumerate(fitted.path_):
+        alone = RFMRegressor(iterations=iteration, dtype="float64").fit(X[:80], y[:80])
+        assert value == pytest.approx(r2_score(y[80:], alone.predict(X[80:])), abs=1e-6)
+
+
+@pytest.mark.parametrize("estimator", [*CLASSIFIERS, *REGRESSORS], ids=repr)
+def test_pickled_and_cloned(estimator: Any) -> None:
+    X, labels, y = problem()
+    targets = labels if hasattr(estimator, "predict_proba") else y
+    fitted = clone(estimator).fit(X[:80], targets[:80])
+    restored = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(restored.predict(X[80:]), fitted.predict(X[80:]))
+    again = clone(fitted).fit(X[:80], targets[:80])
+    np.testing.assert_array_equal(again._scores(X[80:]), fitted._scores(X[80:]))
+
+
+@pytest.mark.parametrize("device", ["cuda", "auto"])
+def test_what_was_fitted_on_a_gpu_predicts_without_one(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, labels, _ = problem()
+    fitted = RFMClassifier().fit(X, labels).set_params(device=device)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    np.testing.assert_array_equal(fitted.predict(X), RFMClassifier().fit(X, labels).predict(X))
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS, ids=repr)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_probabilities_follow_the_scores(classifier: Any, classes: int) -> None:
+    X, labels, _ = problem()
+    kept = np.isin(labels, ["a", "b", "c"][:classes])
+    X, labels = X[kept], labels[kept]
+    fitted = clone(classifier).set_params(ridge=1e-3).fit(X[::2], labels[::2])
+    probabilities, decision = fitted.predict_proba(X), fitted.decision_function(X)
+    assert probabilities.shape == (len(X), classes)
+    assert decision.shape == ((len(X),) if classes == 2 else (len(X), classes))
+    assert (probabilities >= 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(fitted.classes_[probabilities.argmax(axis=1)], fitted.predict(X))
+    assert fitted.score(X[::2], labels[::2]) > 0.85
+    if classes == 2:
+        np.testing.assert_array_equal(fitted.classes_[(decision > 0).astype(int)], fitted.predict(X))
+
+
+@pytest.mark.parametrize("regressor", REGRESSORS, ids=repr)
+def test_many_targets_have_the_shape_they_came_in(regressor: Any) -> None:
+    X, _, y = problem()
+    assert clone(regressor).fit(X, y).predict(X[:7]).shape == (7, 2)
+    assert clone(regressor).fit(X, y[:, :1]).predict(X[:7]).shape == (7, 1)
+    assert clone(regressor).fit(X, y[:, 0]).predict(X[:7]).shape == (7,)
+
+
+def test_targets_of_kernel_ridge_regression_do_not_mix() -> None:
+    X, _, y = problem()
+    together = KernelRidgeRegressor(dtype="float64").fit(X, y).predict(X)
+    alone = [KernelRidgeRegressor(dtype="float64").fit(X, y[:, t]).predict(X) for t in range(2)]
+    np.testing.assert_allclose(together, np.stack(alone, axis=1), atol=1e-10)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e6])
+def test_scaled_targets_scale_the_predictions(factor: float) -> None:
+    X, _, y = wide_problem()
+    plain = RFMRegressor().fit(X, y)
+    scaled = RFMRegressor().fit(X, factor * y)
+    np.testing.assert_allclose(scaled.predict(X) / factor, plain.predict(X), atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("unit_norm", [False, True])
+def test_a_new_row_is_seen_as_the_training_rows_were(dtype: str, unit_norm: bool) -> None:
+    """The same division by norms and the same shift: with a tiny ridge the training targets come back."""
+    X, _, y = wide_problem()
+    if unit_norm:
+        X -= 20.0  # rows far from the origin would all have the same direction
+    fitted = RFMRegressor(ridge=1e-6, dtype=dtype, unit_norm=unit_norm).fit(X, y)
+    np.testing.assert_allclose(fitted.predict(X), y, atol=5e-3)
+    np.testing.assert_allclose(fitted.predict(X[:1]), fitted.predict(X)[:1], atol=1e-10)
+
+
+def test_prediction_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, _, y = problem()
+    for estimator in (RFMRegressor(), KernelRidgeRegressor("ntk")):
+        fitted = estimator.fit(X, y)
+        at_once = fitted.predict(X)
+        monkeypatch.setattr("rfm.machine._PREDICTION_BYTES", 1)
+        np.testing.assert_allclose(fitted.predict(X), at_once, atol=1e-10)
+        monkeypatch.undo()
+
+
+def test_names_of_features_are_kept() -> None:
+    X, labels, _ = problem()
+    frame = pd.DataFrame(X, columns=[f"f{i}" for i in range(6)])
+    fitted = RFMClassifier().fit(frame, labels)
+    assert list(fitted.feature_names_in_) == list(frame.columns)
+    assert fitted.n_features_in_ == 6
+    with pytest.raises(ValueError, match="feature names should match"):
+        fitted.predict(frame.rename(columns={"f0": "other"}))
+
+
+def test_in_a_pipeline_and_a_grid() -> None:
+    X, labels, _ = problem()
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), RFMClassifier()), {"rfmclassifier__ridge": [10.0, 0.01]}, cv=2
+    ).fit(X, labels)
+    assert search.best_params_ == {"rfmclassifier__ridge": 0.01}
+    assert search.score(X, labels) > 0.9
+
+
+def test_the_public_surface() -> None:
+    for name in rfm.__all__:
+        assert getattr(rfm, name).__module__.startswith("rfm.")
+    assert set(rfm.__all__) <= set(dir(rfm))
+    with pytest.raises(AttributeError, match="no attribute 'RFMTransformer'"):
+        rfm.RFMTransformer  # noqa: B018
