@@ -25,7 +25,7 @@ class RFM(Method):
 
     name = "rfm"
     title = "RFM"
-    code = ("rfm",)
+    code: ClassVar[tuple[str, ...]] = ("rfm",)
     iterations: ClassVar[int] = 4
     dtype: ClassVar[torch.dtype] = torch.float32
 
