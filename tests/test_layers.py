@@ -1,0 +1,124 @@
+"""Imports run one way, and what only reads results does not load what computes them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+LAYERS = [
+    {"rfm"},
+    {"bench.errors", "bench.seeds"},
+    {"bench.data"},
+    {"bench.methods"},
+    {"bench.run", "bench.store"},
+    {"bench.stats"},
+    {"bench.export", "bench.report"},
+    {"bench.cli"},
+]
+"""From the lowest up: a module imports its own layer and lower ones."""
+
+READS_RESULTS = ["bench.stats", "bench.report", "bench.export", "bench.store", "bench.cli.report", "bench.cli.export"]
+LISTS_THINGS = ["bench.data.sources", "bench.cli.list", "bench.cli.fetch", "bench.cli.status"]
+COMPUTES = {"torch", "sklearn", "xgboost", "rfm"}
+
+
+def modules() -> dict[str, Path]:
+    """All modules of both packages by dotted name."""
+    found = {}
+    for package in ("rfm", "bench"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(name: str, path: Path) -> Iterator[str]:
+    """Dotted names that a module imports anywhere, type-checking blocks and functions included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+                base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def layer(name: str) -> int | None:
+    """The layer of a dotted name; None for what lies outside them (other packages, ``bench`` itself)."""
+    for level, members in enumerate(LAYERS):
+        if any(name == member or name.startswith(f"{member}.") for member in members):
+            return level
+    return None
+
+
+MODULES = modules()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_module_imports_a_layer_above_its_own(name: str) -> None:
+    own = layer(name)
+    if own is None:
+        assert name in {"bench", "bench.__main__"}, f"{name} has no layer: give it one here, or move it into one"
+        return
+    upward = {imported for imported in imports(name, MODULES[name]) if (layer(imported) or 0) > own}
+    assert not upward
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.split(".")[0] == "rfm"])
+def test_the_numerical_library_knows_neither_harness_nor_files_nor_printing(name: str) -> None:
+    roots = {imported.split(".")[0] for imported in imports(name, MODULES[name])}
+    assert not roots & {"bench", "os", "sys", "pathlib", "io", "json", "yaml", "pickle", "logging", "subprocess"}
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert not called & {"print", "open", "input"}
+
+
+@pytest.mark.parametrize("name", [*READS_RESULTS, *LISTS_THINGS])
+def test_what_only_reads_does_not_load_what_computes(name: str) -> None:
+    """In a fresh process, so that what a module's own imports import counts too."""
+    assert not loaded_with(name) & COMPUTES
+
+
+def test_the_kernels_do_not_load_scikit_learn() -> None:
+    loaded = loaded_with("rfm.sweep")
+    assert "torch" in loaded
+    assert "sklearn" not in loaded
+
+
+def loaded_with(name: str) -> set[str]:
+    """Top-level packages in a fresh process after ``import name``."""
+    code = f"import sys, {name}; print(*{{module.split('.')[0] for module in sys.modules}})"
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    return set(process.stdout.split())
+
+
+def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:
+    """The tests above rest on this reading of a module."""
+    path = tmp_path / "module.py"
+    path.write_text(
+        "import a.b as c\n"
+        "from bench.run import jobs\n"
+        "from . import sibling\n"
+        "from ..report.html import render\n"
+        "def late():\n    from rfm.sweep import Sweep\n"
+    )
+    found = set(imports("bench.data.module", path))
+    assert {"a.b", "bench.run.jobs", "bench.data.sibling", "bench.report.html", "rfm.sweep"} <= found
+    assert [layer(name) for name in ("rfm.sweep", "bench.data.tar", "bench.cli", "numpy", "rfmish")] == [
+        0,
+        2,
+        7,
+        None,
+        None,
+    ]
