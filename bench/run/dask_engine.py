@@ -6,12 +6,14 @@ are used. A table is sent to the cluster when its first job is, and Dask keeps i
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import queue
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from typing import Any
 
 from bench.errors import EngineError, UsageError
@@ -26,6 +28,9 @@ PATIENCE_SECONDS = 60.0
 """How long a run waits without any connected worker, or with a scheduler that does not answer, before it ends."""
 
 _TICK_SECONDS = 0.2
+_LOSSES_ALLOWED = 5
+_CONNECTION_ERRORS = (OSError, TimeoutError, CancelledError, asyncio.CancelledError)
+"""What a call to the scheduler raises when it, or the worker that held the answer, is gone."""
 
 
 class DaskEngine:
@@ -44,7 +49,6 @@ class DaskEngine:
             import distributed
         except ImportError:
             raise UsageError("--engine dask needs the extra: pip install 'rfmbench[dask]'") from None
-        self._distributed = distributed
         self._cluster = None
         self._address = address or "a local cluster"
         self._memory_bytes = memory_bytes
@@ -81,6 +85,7 @@ class DaskEngine:
         futures: dict[str, Any] = {}
         finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
         sent: dict[str, Any] = {}
+        losses: dict[str, int] = {}
         silent_since: float | None = None
         while not stop.now and (out or (waiting and not stop.draining)):
             threads, largest = self._slots()
@@ -92,10 +97,13 @@ class DaskEngine:
                     "seconds. All results so far are stored; run the same command again to go on"
                 )
             while waiting and not stop.draining and len(out) < threads:
-                task = waiting.popleft()
-                with self._scheduler_needed():
-                    future = self._submit(task, sent, largest)
-                out[future.key], futures[future.key] = task, future
+                try:
+                    future = self._submit(waiting[0], sent, largest)
+                except _CONNECTION_ERRORS:  # no answer: whether for good shows above
+                    time.sleep(_TICK_SECONDS)
+                    break
+                task = out[future.key] = waiting.popleft()
+                futures[future.key] = future
                 future.add_done_callback(finished.put)
                 yield Started(task)
             result = None
@@ -103,6 +111,14 @@ class DaskEngine:
                 done = finished.get(timeout=_TICK_SECONDS)
                 task = out.pop(done.key)
                 result = self._outcome(futures.pop(done.key), task)
+                if result is None:
+                    # Its table may have lived on a worker that is gone: the table is sent again.
+                    sent.pop(task.table.key, None)
+                    losses[task.job.id] = losses.get(task.job.id, 0) + 1
+                    if losses[task.job.id] <= _LOSSES_ALLOWED:
+                        waiting.appendleft(task)
+                    else:
+                        result = JobResult(task.job, "error", f"lost by the Dask cluster {losses[task.job.id]} times")
             yield Tick() if result is None else result
         for future in futures.values():
             with contextlib.suppress(Exception):
@@ -110,7 +126,7 @@ class DaskEngine:
 
     def _submit(self, task: Task, sent: dict[str, Any], slots: int) -> Any:
         if task.table.key not in sent:
-            sent[task.table.key] = self._client.scatter(task.table.read(), hash=False)
+            sent[task.table.key] = self._client.scatter(task.table.read(), hash=False, timeout=CONNECT_SECONDS)
         message = {
             "job": dataclasses.asdict(task.job),
             "spec": task.spec,
@@ -125,17 +141,17 @@ class DaskEngine:
         }
         return self._client.submit(run_job, message, sent[task.table.key], pure=False)
 
-    def _outcome(self, future: Any, task: Task) -> JobResult:
+    def _outcome(self, future: Any, task: Task) -> JobResult | None:
+        """The result of a future that is done; ``None`` if the cluster lost it."""
         if future.status in ("cancelled", "lost"):
-            raise self._gone()
-        error = None
-        with self._scheduler_needed():
+            return None
+        try:
             error = future.exception(timeout=CONNECT_SECONDS)
-        if error is not None:
-            return JobResult(task.job, "error", f"on the Dask cluster: {type(error).__name__}: {error}"[:500])
-        with self._scheduler_needed():
+            if error is not None:
+                return JobResult(task.job, "error", f"on the Dask cluster: {type(error).__name__}: {error}"[:500])
             return _restored(future.result(timeout=CONNECT_SECONDS))
-        raise AssertionError("unreachable")
+        except _CONNECTION_ERRORS:
+            return None
 
     def _slots(self) -> tuple[int, int]:
         """(threads of the whole cluster, threads of its largest worker); zeros while the scheduler is not reachable."""
@@ -146,19 +162,6 @@ class DaskEngine:
         except (OSError, TimeoutError, AttributeError):
             return 0, 0
         return sum(threads), max(threads, default=0)
-
-    @contextlib.contextmanager
-    def _scheduler_needed(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, TimeoutError, self._distributed.client.FutureCancelledError) as error:
-            raise self._gone() from error
-
-    def _gone(self) -> EngineError:
-        return EngineError(
-            f"the Dask scheduler at {self._address} is gone. All results so far are stored; "
-            "run the same command again, with a scheduler that runs, to go on"
-        )
 
 
 def _restored(plain: dict[str, Any]) -> JobResult:

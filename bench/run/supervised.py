@@ -16,7 +16,7 @@ from bench.run.processes import anonymous_bytes, descendants, proportional_bytes
 from bench.run.provenance import machine
 from bench.run.result import HoldoutResult, JobResult, Status
 from bench.run.tables import anonymous_file
-from bench.run.verdict import output_tail
+from bench.run.verdict import output_tail, printable
 
 _CHUNK = 1 << 16
 _MB = 1e6
@@ -149,7 +149,7 @@ def read_answer(worker: Worker, message: dict[str, Any]) -> JobResult:
         return JobResult(
             job=task.job,
             status=status,
-            reason=str(message["reason"]),
+            reason=printable(str(message["reason"])),
             holdouts=tuple(HoldoutResult(**holdout) for holdout in message["holdouts"]),
             job_seconds=float(message["job_seconds"]),
             cpu_seconds=float(message["cpu_seconds"]),

@@ -48,9 +48,14 @@ def signal_name(number: int) -> str:
     return f"{name} ({description.lower()})" if description else name
 
 
+def printable(line: str) -> str:
+    """``line`` without what would move a terminal's cursor or colour it."""
+    return _CONTROL.sub("", line).rstrip()
+
+
 def output_tail(descriptor: int) -> str:
     """The last lines in an output file, whatever bytes they are made of, as printable text."""
     size = os.fstat(descriptor).st_size
     text = os.pread(descriptor, TAIL_BYTES, max(0, size - TAIL_BYTES)).decode(errors="replace")
-    lines = [_CONTROL.sub("", line).rstrip()[:_LINE_CHARACTERS] for line in re.split(r"\r\n|\r|\n", text)]
+    lines = [printable(line)[:_LINE_CHARACTERS] for line in re.split(r"\r\n|\r|\n", text)]
     return "\n".join(lines[-TAIL_LINES:]).strip()

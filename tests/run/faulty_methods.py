@@ -153,7 +153,7 @@ def _binary_junk(session: Session) -> None:
 
 def _junk_then_fail(session: Session) -> None:
     _binary_junk(session)
-    raise ValueError("after the junk")
+    raise ValueError("after the \x1b[31mjunk\x07")
 
 
 def _print_without_end(session: Session) -> None:

@@ -138,13 +138,23 @@ def test_a_fault_costs_its_own_job_only(tiny: TinyBenchmark, cluster: Cluster) -
     assert all(worker.poll() is None for worker in cluster.workers)
 
 
-def test_killing_a_worker_loses_nothing(tiny: TinyBenchmark, cluster: Cluster) -> None:
-    benchmark = TinyBenchmark(tiny.folder, tables(12))
-    watcher = Watcher(lambda count: cluster.workers[0].kill() if count == 3 else None)
-    outcome, record = run_on(cluster.address, benchmark, "Slow", watcher=watcher)
-    assert cluster.workers[0].poll() is not None
+def test_killing_workers_loses_nothing(tiny: TinyBenchmark, cluster: Cluster) -> None:
+    """All tables are on one worker or the other; each worker is killed in turn, and one joins in between."""
+
+    def strike(count: int) -> None:
+        if count == 3:
+            cluster.workers[0].kill()
+        if count == 6:
+            cluster.add_worker()
+        if count == 9:
+            cluster.workers[1].kill()
+
+    watcher = Watcher(strike)
+    outcome, record = run_on(cluster.address, TinyBenchmark(tiny.folder, tables(5)), "Slow", "Centroid", "Shrunken",
+                             watcher=watcher)  # fmt: skip
+    assert [worker.poll() is None for worker in cluster.workers] == [False, False, True]
     assert outcome.all_ok
-    assert watcher.finished_jobs == len(record.results) == 12
+    assert watcher.finished_jobs == len(record.results) == 15
 
 
 def test_a_worker_that_joins_late_is_waited_for(tiny: TinyBenchmark, cluster: Cluster) -> None:

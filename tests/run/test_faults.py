@@ -60,6 +60,7 @@ def test_the_last_output_of_a_failed_job_is_kept(tiny: TinyBenchmark) -> None:
     assert "_segfault" in results["segfault"][0].output  # faulthandler's traceback
     junk = results["junk-then-fails"][0].output
     assert "ValueError: after the junk" in junk
+    assert results["junk-then-fails"][0].reason == "ValueError: after the junk"
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", junk)
     assert results["centroid"][0].output == ""
 
