@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from rfm.agop import agop
-from rfm.kernels import Laplace, RadialKernel, kernel_between_, kernel_lower_, metric_rows
+from rfm.kernels import Laplace, MetricRows, RadialKernel, kernel_between_, kernel_lower_, metric_rows
 from rfm.linalg import RidgeSolution, Workspace, matmul_float64, solve_ridge
 from rfm.stacked import stacked_chains
 
@@ -100,7 +100,7 @@ class Sweep:
                     scores = _to_numpy(matmul_float64(between, solution.alpha))
                     yield Point(unit_norm, ridge, iteration, scores, metric, solution.alpha, solution.solver)
                     if W is not None:
-                        metrics[ridge] = self._update(rows, solution.alpha, W, metric)
+                        metrics[ridge] = self._update(rows, solution, W, metric)
 
     def _stacked_points(
         self, fit: Rows, validation: Rows, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
@@ -130,7 +130,7 @@ class Sweep:
         for _ in range(iterations):
             K, W, _ = self._kernels(rows, metric, weights=True)
             assert W is not None
-            metric = self._update(rows, self._solve(K, ridge, rows, metric).alpha, W, metric)
+            metric = self._update(rows, self._solve(K, ridge, rows, metric), W, metric)
         return metric
 
     def fit(self, train: Rows, test: Rows, *, ridge: float, unit_norm: bool, metric: torch.Tensor | None) -> Fit:
@@ -167,20 +167,29 @@ class Sweep:
         """Solve in the scratch matrix ``K``; where float32 does not suffice the kernel is computed anew in float64."""
 
         def exact() -> torch.Tensor:
-            prepared = metric_rows(rows.X.double(), None if metric is None else metric.double(), self.kernel.bandwidth)
             fresh = torch.empty(K.shape, dtype=torch.float64, device=K.device)
-            kernel_lower_(self.kernel, prepared, fresh)
+            kernel_lower_(self.kernel, self._prepared_float64(rows, metric), fresh)
             return fresh
 
         work = self._workspaces[K.dtype].take("factor", *K.shape)
         return solve_ridge(K, ridge, rows.targets, work=work, exact=exact)
 
-    def _update(self, rows: _Rows, alpha: torch.Tensor, W: torch.Tensor, metric: torch.Tensor | None) -> torch.Tensor:
-        scale = self.kernel.bandwidth**2
-        M = agop(
-            rows.X, alpha.to(W.dtype), W, metric, scale=scale, center=self.center_gradients, diagonal=self.diagonal
-        )
-        return scale_metric(M, self.metric_scaling)
+    def _update(
+        self, rows: _Rows, solution: RidgeSolution, W: torch.Tensor, metric: torch.Tensor | None
+    ) -> torch.Tensor:
+        X, M = rows.X, metric
+        if solution.solver != "cholesky" and W.dtype == torch.float32:
+            # What float32 cannot solve it cannot differentiate: large coefficients of both signs cancel in its last
+            # digits.
+            W = torch.empty(W.shape, dtype=torch.float64, device=W.device)
+            kernel_lower_(self.kernel, self._prepared_float64(rows, metric), torch.empty_like(W), W)
+            X, M = X.double(), None if M is None else M.double()
+        options = {"center": self.center_gradients, "diagonal": self.diagonal}
+        learned = agop(X, solution.alpha.to(W.dtype), W, M, scale=self.kernel.bandwidth**2, **options)
+        return scale_metric(learned, self.metric_scaling).to(rows.X.dtype)
+
+    def _prepared_float64(self, rows: _Rows, metric: torch.Tensor | None) -> MetricRows:
+        return metric_rows(rows.X.double(), None if metric is None else metric.double(), self.kernel.bandwidth)
 
     def _table(self, unit_norm: bool, dtype: torch.dtype) -> torch.Tensor:
         if (unit_norm, dtype) not in self._tables:

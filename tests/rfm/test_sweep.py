@@ -59,9 +59,10 @@ def by_point(points: Iterator[Point]) -> dict[tuple[bool, float, int], Point]:
 @pytest.mark.parametrize("diagonal", [False, True])
 @pytest.mark.parametrize("duplicates", [False, True])
 @pytest.mark.parametrize("c", [2, 3, 12])
-def test_the_grid_is_the_published_loop_run_chain_by_chain(diagonal: bool, duplicates: bool, c: int) -> None:
-    X, Y = classification(60, 5, c, duplicates=duplicates)
-    fit, validation = np.arange(0, 60, 2), np.arange(1, 60, 2)
+@pytest.mark.parametrize("n", [60, 300], ids=["stacked", "one by one"])
+def test_the_grid_is_the_published_loop_run_chain_by_chain(diagonal: bool, duplicates: bool, c: int, n: int) -> None:
+    X, Y = classification(n, 5, c, duplicates=duplicates)
+    fit, validation = np.arange(0, n, 2), np.arange(1, n, 2)
     sweep = Sweep(X, Y, dtype=torch.float64, diagonal=diagonal)
     points = by_point(sweep.points(fit, validation, ridges=RIDGES, unit_norms=(True, False), iterations=3))
     assert len(points) == 2 * len(RIDGES) * 4
@@ -80,6 +81,46 @@ def test_the_grid_is_the_published_loop_run_chain_by_chain(diagonal: bool, dupli
                 assert point.metric is not None
                 metric = torch.diag(point.metric) if diagonal else point.metric
                 np.testing.assert_allclose(metric.numpy(), M, rtol=1e-6, atol=1e-7 * np.abs(M).max())
+
+
+@pytest.mark.parametrize("kernel", [Laplace(5.0), Gaussian(3.0), GeneralisedLaplace(5.0, 1.4)], ids=repr)
+@pytest.mark.parametrize("options", [{}, {"diagonal": True}, {"center_gradients": True, "metric_scaling": "max"}])
+@pytest.mark.parametrize("duplicates", [False, True])
+def test_stacked_chains_are_those_followed_one_by_one(
+    kernel: RadialKernel, options: dict[str, bool | str], duplicates: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, Y = classification(80, 4, 3, duplicates=duplicates)
+    X[0] = 0.0
+    sweep = Sweep(X, Y, kernel=kernel, dtype=torch.float64, **options)  # type: ignore[arg-type]
+
+    def grid() -> dict[tuple[bool, float, int], Point]:
+        rows = np.arange(50), np.arange(50, 80)
+        return by_point(sweep.points(*rows, ridges=RIDGES, unit_norms=(True, False), iterations=3))
+
+    together = grid()
+    monkeypatch.setattr("rfm.sweep._SMALL", 0)
+    for key, point in grid().items():
+        np.testing.assert_allclose(together[key].scores, point.scores, rtol=0, atol=1e-7)
+        assert together[key].solver == point.solver
+        if point.metric is not None:
+            size = float(point.metric.abs().max())
+            torch.testing.assert_close(together[key].metric, point.metric, rtol=1e-6, atol=1e-8 * size)
+
+
+@pytest.mark.parametrize("copies", [1, 25])
+@pytest.mark.parametrize("ridge", [1e-3, 1e-6, 1e-8])
+def test_a_metric_learned_with_little_ridge_is_that_of_float64(copies: int, ridge: float) -> None:
+    """Coefficients of 1e8 that cancel among equal rows: float32 would learn noise from them."""
+    X, Y = classification(400, 4, 2)
+    X = np.repeat(X[: 400 // copies], copies, axis=0)
+    learned = [
+        Sweep(X, Y, dtype=dtype).learn(np.arange(400), ridge=ridge, unit_norm=False, iterations=2)
+        for dtype in (torch.float32, torch.float64)
+    ]
+    assert learned[0] is not None
+    assert learned[1] is not None
+    error = float((learned[0].double() - learned[1]).norm() / learned[1].norm())
+    assert error < 0.02
 
 
 @pytest.mark.parametrize("duplicates", [False, True])
