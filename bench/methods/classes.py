@@ -49,6 +49,20 @@ def fit_classes(task: Task, rows: IntArray) -> FitClasses:
     return FitClasses(present=present, codes=codes.astype(np.int64).reshape(-1), n_classes=task.n_classes)
 
 
+def bar_absent(task: Task, fit: IntArray, scores: FloatArray) -> FloatArray:
+    """Regression scores (m, n_classes) in which no class without fit rows wins.
+
+    A class without fit rows has targets of 0 only, so a regression scores it 0: above all others where those are
+    negative. There it is lowered to just below the best class present; all other scores stay as they are.
+    """
+    present = np.unique(known_labels(task, fit, "fit"))
+    absent = np.setdiff1d(np.arange(task.n_classes), present)
+    barred = scores.copy()
+    best = scores[:, present].max(axis=1, keepdims=True)
+    barred[:, absent] = np.minimum(scores[:, absent], np.nextafter(best, -np.inf))
+    return barred
+
+
 def known_labels(task: Task, rows: IntArray, part: str) -> IntArray:
     """Labels of ``rows``, all of them known classes; otherwise :class:`MethodError` names the part and the row."""
     if len(rows) == 0:

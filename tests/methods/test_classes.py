@@ -7,7 +7,7 @@ import pytest
 
 from bench.errors import MethodError
 from bench.methods.base import HIDDEN, Fold, Task
-from bench.methods.classes import fit_classes, known_labels, single_point_paths
+from bench.methods.classes import bar_absent, fit_classes, known_labels, single_point_paths
 from bench.methods.patience import Patience
 
 
@@ -32,6 +32,14 @@ def test_a_single_class_is_certain(task: Task) -> None:
 def test_withheld_label_is_named(task: Task) -> None:
     with pytest.raises(MethodError, match=r"row 5 of the fit part has label -1, expected 0\.\.4"):
         fit_classes(task, np.array([0, 5]))
+
+
+def test_absent_classes_are_barred_from_winning(task: Task) -> None:
+    scores = np.array([[0.0, 0.4, 0.0, 0.1, 0.0], [0.0, -0.3, 0.0, -0.2, 0.1]])
+    barred = bar_absent(task, np.array([0, 1]), scores)
+    assert barred.argmax(axis=1).tolist() == [1, 3]
+    assert np.array_equal(barred[0], scores[0])
+    assert barred[1, [1, 3]].tolist() == [-0.3, -0.2]
 
 
 def test_no_rows(task: Task) -> None:
