@@ -12,7 +12,8 @@ Parameters, where an estimator has them:
 ``exponent``          q in (0, 2], of the generalised Laplace kernel only.
 ``depth``             hidden layers >= 1 of the network, of the neural tangent kernel only.
 ``ridge``             > 0, added to the kernel matrix's diagonal.
-``iterations``        metric updates; 0 is plain kernel ridge regression. With a validation set, their upper bound.
+``iterations``        metric updates; 0 is plain kernel ridge regression. With a validation set, their upper bound. The
+                      best number differs from table to table, and the last is often not the best: do give one.
 ``unit_norm``         divide each row by its Euclidean norm first (a zero row stays zero).
 ``diagonal``          learn only the diagonal of the metric M.
 ``center_gradients``  learn M from gradients minus their mean.

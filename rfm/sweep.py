@@ -82,7 +82,10 @@ class Sweep:
     def points(
         self, fit: Rows, validation: Rows, *, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
     ) -> Iterator[Point]:
-        """All points of all chains fitted on ``fit``, in no promised order."""
+        """All points of all chains fitted on ``fit``, in no promised order.
+
+        The points share scratch memory with the sweep's other methods: call none of them before the last point.
+        """
         if len(fit) <= _SMALL and len(validation) <= 8 * _SMALL:
             yield from self._stacked_points(fit, validation, ridges, unit_norms, iterations)
             return

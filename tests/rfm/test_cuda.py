@@ -1,0 +1,117 @@
+"""The same code on a GPU: the same numbers, the same choices. Skipped where PyTorch sees none."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from rfm import KernelRidgeRegressor, RFMClassifier, RFMRegressor
+from rfm.agop import agop
+from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_lower_, kernel_matrix, metric_rows
+from rfm.linalg import gram_lower, matmul_float64, mirror_, solve_ridge, symmetric_matmul
+from rfm.ntk import ntk_matrices, ntk_matrix
+from rfm.sweep import Sweep
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU")
+
+Array = NDArray[np.float64]
+KERNELS = [Laplace(10.0), Gaussian(3.0), GeneralisedLaplace(5.0, 1.4)]
+TYPES = [(torch.float64, 1e-8), (torch.float32, 5e-3)]
+
+
+def problem(n: int, *, duplicates: bool = False) -> tuple[Array, Array]:
+    rng = np.random.default_rng(n)
+    X = rng.normal(size=(n, 5))
+    if duplicates:
+        X = np.round(X[rng.integers(0, n // 4, size=n)])
+    return X, np.eye(3)[(X[:, 0] > 0) * 1 + (X[:, 0] * X[:, 1] > 0.3) * 1]
+
+
+@pytest.mark.parametrize("n", [1, 3, 300])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-2)])
+def test_triangular_algebra(n: int, dtype: torch.dtype, tolerance: float) -> None:
+    rng = np.random.default_rng(n)
+    root = torch.as_tensor(rng.normal(size=(n, n)))
+    A, B = (root + root.T).to(dtype), torch.as_tensor(rng.normal(size=(n, 4))).to(dtype)
+    poisoned = A.masked_fill(torch.triu(torch.ones_like(A, dtype=torch.bool), diagonal=1), torch.nan)
+    there = {"rtol": 0, "atol": tolerance * n**0.5}
+    torch.testing.assert_close(mirror_(torch.nan_to_num(poisoned.cuda())).cpu(), A, **there)
+    torch.testing.assert_close(symmetric_matmul(poisoned.cuda(), B.cuda()).cpu(), A @ B, **there)
+    torch.testing.assert_close(gram_lower(A.cuda()).tril().cpu(), (A.T @ A).tril(), rtol=0, atol=tolerance * n)
+    torch.testing.assert_close(matmul_float64(A.cuda(), B.double().cuda()).cpu(), A.double() @ B.double(), **there)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+@pytest.mark.parametrize(("dtype", "tolerance"), TYPES)
+@pytest.mark.parametrize("duplicates", [False, True])
+def test_kernels_gradients_and_solutions(
+    kernel: RadialKernel, dtype: torch.dtype, tolerance: float, duplicates: bool
+) -> None:
+    X, Y = problem(300, duplicates=duplicates)
+    results = []
+    for device in ("cpu", "cuda"):
+        table, targets = (torch.as_tensor(a, dtype=dtype, device=device) for a in (X, Y))
+        K, W = (torch.zeros((300, 300), dtype=dtype, device=device) for _ in range(2))
+        kernel_lower_(kernel, metric_rows(table, None, kernel.bandwidth), K, W)
+        solution = solve_ridge(K, 0.1, targets)
+        M = agop(table, solution.alpha.to(dtype), W, None, scale=kernel.bandwidth**2)
+        results.append([tensor.double().cpu() for tensor in (kernel_matrix(kernel, table), solution.alpha, M)])
+    for here, there in zip(*results, strict=True):
+        assert float((here - there).norm() / here.norm()) < tolerance
+
+
+def test_an_indefinite_matrix_falls_back() -> None:
+    K = torch.diag(torch.tensor([1.0, -1.0], device="cuda"))
+    solution = solve_ridge(K, 0.5, torch.ones((2, 1), device="cuda"))
+    assert solution.solver == "eigenvalues"
+    torch.testing.assert_close(solution.alpha.cpu(), torch.tensor([[1 / 1.5], [2.0]], dtype=torch.float64))
+
+
+def test_neural_tangent_kernel() -> None:
+    X = torch.as_tensor(problem(60)[0])
+    torch.testing.assert_close(ntk_matrix(X.cuda(), depth=3).cpu(), ntk_matrix(X, depth=3), rtol=1e-6, atol=1e-6)
+    for here, there in zip(ntk_matrices(X, 3), ntk_matrices(X.cuda(), 3), strict=True):
+        torch.testing.assert_close(there.cpu(), here, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [90, 900], ids=["stacked", "one by one"])
+@pytest.mark.parametrize(("dtype", "tolerance"), TYPES)
+@pytest.mark.parametrize("duplicates", [False, True])
+def test_sweeps_have_the_same_scores_and_the_same_winner(
+    n: int, dtype: torch.dtype, tolerance: float, duplicates: bool
+) -> None:
+    X, Y = problem(n, duplicates=duplicates)
+    fit, validation = np.arange(0, n, 2), np.arange(1, n, 2)
+    accuracy: list[dict[tuple[bool, float, int], float]] = []
+    scores: list[dict[tuple[bool, float, int], Array]] = []
+    for device in ("cpu", "cuda"):
+        points = Sweep(X, Y, dtype=dtype, device=device).points(
+            fit, validation, ridges=(10.0, 0.1, 1e-3), unit_norms=(True, False), iterations=4
+        )
+        scores.append({(p.unit_norm, p.ridge, p.iteration): p.scores for p in points})
+        truth = Y[validation].argmax(axis=1)
+        accuracy.append({key: float(np.mean(s.argmax(axis=1) == truth)) for key, s in scores[-1].items()})
+    for key, here in scores[0].items():
+        np.testing.assert_allclose(scores[1][key], here, rtol=0, atol=10 * tolerance)
+    if dtype == torch.float64:
+        assert accuracy[0] == accuracy[1]
+    assert max(accuracy[1].values()) == pytest.approx(max(accuracy[0].values()), abs=2 / len(validation))
+
+
+@pytest.mark.parametrize("estimator", [RFMClassifier(), RFMRegressor(), KernelRidgeRegressor("ntk")], ids=repr)
+@pytest.mark.parametrize("device", ["cuda", "auto"])
+def test_fitted_there_and_used_here(estimator: RFMClassifier, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, Y = problem(600)
+    y = Y.argmax(axis=1)
+    there = estimator.set_params(device=device).fit(X[:400], y[:400])
+    kept = pickle.dumps(there)
+    with_gpu = there._scores(X[400:])
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    without_gpu = pickle.loads(kept)._scores(X[400:])
+    np.testing.assert_allclose(without_gpu, with_gpu, atol=1e-8)
+    here = estimator.set_params(device="cpu").fit(X[:400], y[:400])._scores(X[400:])
+    np.testing.assert_allclose(here, with_gpu, atol=0.02)
