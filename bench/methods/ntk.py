@@ -10,6 +10,7 @@ import torch
 
 from bench.data.dataset import IntArray
 from bench.methods.base import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
+from bench.methods.classes import bar_absent, known_labels
 from rfm.ntk import ntk_matrices
 from rfm.sweep import ridge_scores
 
@@ -22,7 +23,7 @@ class NTK(Method):
 
     name = "ntk"
     title = "NTK"
-    code = ("rfm",)
+    code = ("rfm", "bench.methods.classes")
 
     def configurations(self) -> list[dict[str, Any]]:
         return [{"ridge": ridge, "depth": depth} for ridge in RIDGES for depth in DEPTHS]
@@ -49,8 +50,9 @@ class _NTKSession(Session):
         figures = np.empty((2, len(RIDGES), len(DEPTHS), len(folds), 1))
         for k, K in enumerate(ntk_matrices(self._X, DEPTHS[-1])):
             for number, fold in enumerate(folds):
-                labels = self.task.y[fold.validation]
+                labels = known_labels(self.task, fold.validation, "validation")
                 for j, (_, scores) in enumerate(ridge_scores(K, self._Y, fold.fit, fold.validation, RIDGES)):
+                    scores = bar_absent(self.task, fold.fit, scores)
                     figures[:, j, k, number, 0] = validation_figures(scores, labels, self.task.n_classes)
         return [
             Path({"ridge": ridge, "depth": depth}, (0,), accuracy=figures[0, j, k], squared_error=figures[1, j, k])
@@ -64,4 +66,4 @@ class _NTKSession(Session):
             *_, K = ntk_matrices(self._X, depth)
             self._kept = depth, K
         ((_, scores),) = ridge_scores(self._kept[1], self._Y, train, test, (ridge,))
-        return Prediction(scores)
+        return Prediction(bar_absent(self.task, train, scores))

@@ -10,6 +10,7 @@ import torch
 
 from bench.data.dataset import IntArray
 from bench.methods.base import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
+from bench.methods.classes import bar_absent, known_labels
 from rfm.kernels import Laplace as LaplaceKernel
 from rfm.sweep import Sweep
 
@@ -25,7 +26,7 @@ class RFM(Method):
 
     name = "rfm"
     title = "RFM"
-    code: ClassVar[tuple[str, ...]] = ("rfm",)
+    code: ClassVar[tuple[str, ...]] = ("rfm", "bench.methods.classes")
     iterations: ClassVar[int] = 4
     dtype: ClassVar[torch.dtype] = torch.float32
 
@@ -33,10 +34,13 @@ class RFM(Method):
         return [{"ridge": ridge, "unit_norm": unit_norm} for ridge in RIDGES for unit_norm in UNIT_NORMS]
 
     def peak_bytes(self, n: int, d: int, c: int) -> int:
-        # Refitting holds K, W and the factor of 3/4 of the rows and the kernel of the rest, in float32; the by-rows
-        # AGOP works in chunks of 64 MB (about three at a time); tables are kept twice in float32 and once in float64.
+        # Refitting holds K, W and the factor of 3/4 of the rows and the kernel of the rest, in float32, and two float64
+        # matrices when float32 does not suffice; the by-rows AGOP works in chunks of at most 64 MB, three at a time;
+        # tables are kept twice in float32 and once in float64, metrics for every point of every chain.
         m = 0.75 * n
-        return int(4 * (3 * m * m + 0.25 * n * m) + 16 * n * (d + c) + 40 * len(self.configurations()) * d * d + 2.5e8)
+        matrices = 4 * (3 * m * m + 0.25 * n * m) + 16 * m * m
+        metrics = 4 * len(self.configurations()) * (self.iterations + 1) * d * d
+        return int(matrices + 3 * min(6.4e7, 4 * m * c * d) + 16 * n * (d + c) + metrics + 3e7)
 
     def work(self, n: int, d: int, c: int) -> float:
         m, chains, points = 0.6 * n, len(self.configurations()), self.iterations + 1
@@ -63,7 +67,7 @@ class ChainSession(Session):
         position = {(config["ridge"], config["unit_norm"]): k for k, config in enumerate(configurations)}
         figures = np.empty((2, len(configurations), len(folds), self._method.iterations + 1))
         for number, fold in enumerate(folds):
-            labels = self.task.y[fold.validation]
+            labels = known_labels(self.task, fold.validation, "validation")
             for point in self._sweep.points(
                 fold.fit,
                 fold.validation,
@@ -72,7 +76,9 @@ class ChainSession(Session):
                 iterations=self._method.iterations,
             ):
                 where = position[point.ridge, point.unit_norm], number, point.iteration
-                figures[:, *where] = validation_figures(point.scores, labels, self.task.n_classes)
+                figures[:, *where] = validation_figures(
+                    bar_absent(self.task, fold.fit, point.scores), labels, self.task.n_classes
+                )
                 if number == 0:
                     self._metrics[point.ridge, point.unit_norm, point.iteration] = point.metric
         steps = tuple(range(self._method.iterations + 1))
@@ -91,7 +97,7 @@ class ChainSession(Session):
         details: dict[str, Any] = {"solver": fit.solver}
         if metric is not None:
             details |= describe_metric(metric)
-        return Prediction(fit.scores, details)
+        return Prediction(bar_absent(self.task, train, fit.scores), details)
 
 
 def describe_metric(M: torch.Tensor) -> dict[str, Any]:
