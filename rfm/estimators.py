@@ -28,25 +28,20 @@ Bad values raise ``ValueError`` from ``fit``, naming the parameter.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
-from sklearn.metrics import r2_score
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from rfm import parameters
 from rfm.kernels import RadialKernel, make_kernel
 from rfm.machine import FloatArray, Judge, NeuralTangent, Recipe, fit_machine
-from rfm.simplex import nearest_distribution
 from rfm.sweep import METRIC_SCALINGS
+from rfm.targets import ClassTargets, NumericTargets, Validation
 
 RADIAL_KERNELS = ("laplace", "gaussian", "generalised_laplace")
-
-Validation = tuple[ArrayLike, ArrayLike]
-"""Held-out rows and their targets, (Xv, yv), as for ``fit``."""
 
 
 class _KernelMachine(BaseEstimator):
@@ -167,73 +162,7 @@ class _RecursiveFeatureMachine(_KernelMachine):
         self.path_ = machine.path
 
 
-class _Classifier(ClassifierMixin):
-    """One-hot regression: the class of the largest score wins."""
-
-    def _fit_classes(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
-        features, labels = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(labels)
-        labels = column_or_1d(labels, warn=True)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs rows of at least 2 classes; y has 1 class only: {self.classes_[0]!r}"
-            )
-        held_out = None
-        if validation is not None:
-            rows, truth = _validation_parts(self, validation)
-            truth = column_or_1d(truth)
-            held_out = rows, lambda scores: float(np.mean(self.classes_[scores.argmax(axis=1)] == truth))
-        self._fit_machine(features, np.eye(len(self.classes_))[codes], held_out)
-        return self
-
-    def decision_function(self, X: ArrayLike) -> FloatArray:
-        """One-hot regression scores (m, c); for two classes (m,), the second's score minus the first's."""
-        scores: FloatArray = self._scores(X)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The class (m,) of the largest score; the first of equals."""
-        scores = self._scores(X)
-        labels: NDArray[Any] = self.classes_[scores.argmax(axis=1)]
-        return labels
-
-    def predict_proba(self, X: ArrayLike) -> FloatArray:
-        """The probability vectors (m, c) nearest to the scores in Euclidean distance.
-
-        Regression on one-hot targets estimates class probabilities, but its scores may leave the simplex. Projected
-        onto it they keep their order, and no Brier score gets worse; they can be exactly 0 or 1, and are not
-        calibrated.
-        """
-        return nearest_distribution(self._scores(X))
-
-
-class _Regressor(MultiOutputMixin, RegressorMixin):
-    """Targets (n,) or (n, t), taken as they are."""
-
-    def _fit_targets(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
-        features, targets = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
-        targets = np.array(targets, dtype=np.float64)
-        self._single_target = targets.ndim == 1
-        held_out = None
-        if validation is not None:
-            rows, truth = _validation_parts(self, validation)
-            truth = check_array(
-                truth, dtype=np.float64, ensure_2d=False, ensure_min_samples=2, input_name="validation y"
-            )
-            if truth.shape[1:] != targets.shape[1:]:
-                raise ValueError(f"validation y has shape {truth.shape}, y has shape {targets.shape}")
-            held_out = rows, lambda scores: float(r2_score(truth, scores))
-        self._fit_machine(features, targets.reshape(len(targets), -1), held_out)
-        return self
-
-    def predict(self, X: ArrayLike) -> FloatArray:
-        """Predictions (m,), or (m, t) if the targets had two dimensions."""
-        scores: FloatArray = self._scores(X)
-        return scores[:, 0] if self._single_target else scores
-
-
-class KernelRidgeClassifier(_Classifier, _KernelRidge):
+class KernelRidgeClassifier(ClassTargets, _KernelRidge):
     """Kernel ridge regression on one-hot targets. Parameters: see :mod:`rfm.estimators`.
 
     Fitted: ``classes_`` (c,), ``X_fit_`` (n, d) the training rows as the kernel sees them, ``dual_coef_`` (n, c),
@@ -245,7 +174,7 @@ class KernelRidgeClassifier(_Classifier, _KernelRidge):
         return self._fit_classes(X, y)
 
 
-class KernelRidgeRegressor(_Regressor, _KernelRidge):
+class KernelRidgeRegressor(NumericTargets, _KernelRidge):
     """Kernel ridge regression with one or many targets. Parameters: see :mod:`rfm.estimators`.
 
     Fitted: ``X_fit_`` (n, d) the training rows as the kernel sees them, ``dual_coef_`` (n, t), ``solver_`` how the
@@ -257,7 +186,7 @@ class KernelRidgeRegressor(_Regressor, _KernelRidge):
         return self._fit_targets(X, y)
 
 
-class RFMClassifier(_Classifier, _RecursiveFeatureMachine):
+class RFMClassifier(ClassTargets, _RecursiveFeatureMachine):
     """Recursive Feature Machine (Radhakrishnan et al. 2024) on one-hot targets. Parameters: see :mod:`rfm.estimators`.
 
     Fitted: ``M_`` the metric, (d, d) or its diagonal (d,); ``feature_importances_`` (d,), the diagonal of M over its
@@ -271,7 +200,7 @@ class RFMClassifier(_Classifier, _RecursiveFeatureMachine):
         return self._fit_classes(X, y, validation)
 
 
-class RFMRegressor(_Regressor, _RecursiveFeatureMachine):
+class RFMRegressor(NumericTargets, _RecursiveFeatureMachine):
     """Recursive Feature Machine with one or many targets. Parameters: see :mod:`rfm.estimators`.
 
     M grows with the square of the targets' scale. So that this does not matter, it is scaled by its trace here unless
@@ -310,14 +239,3 @@ class RFMRegressor(_Regressor, _RecursiveFeatureMachine):
     def fit(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
         """Fit targets ``y`` (n,) or (n, t) on ``X`` (n, d); ``validation`` rows choose the number of updates."""
         return self._fit_targets(X, y, validation)
-
-
-def _validation_parts(estimator: BaseEstimator, validation: Validation) -> tuple[FloatArray, NDArray[Any]]:
-    try:
-        rows, truth = validation
-    except (TypeError, ValueError):
-        raise ValueError(f"validation must be a pair (X, y), got {type(validation).__name__}") from None
-    checked = validate_data(estimator, rows, dtype=np.float64, reset=False)
-    truth = np.asarray(truth)
-    check_consistent_length(checked, truth)
-    return checked, truth

@@ -17,7 +17,9 @@ KERNELS = [Laplace(3.0), Gaussian(2.0), GeneralisedLaplace(2.0, 1.4)]
 METRICS = ["identity", "diagonal", "full"]
 
 
-def predictor(kernel: RadialKernel, rows: torch.Tensor, alpha: torch.Tensor, M: torch.Tensor, z: torch.Tensor):  # type: ignore[no-untyped-def]
+def predictor(
+    kernel: RadialKernel, rows: torch.Tensor, alpha: torch.Tensor, M: torch.Tensor, z: torch.Tensor
+) -> torch.Tensor:
     """f(z) (c,), built from differences of rows: no Gram matrix, no cancellation."""
     difference = rows - z
     squared = (difference @ M * difference).sum(dim=1) / kernel.bandwidth**2
