@@ -104,7 +104,8 @@ class Method(ABC):
     title: ClassVar[str]
     """Name shown in reports."""
     code: ClassVar[tuple[str, ...]] = ()
-    """Further modules or packages whose source is part of the method's code version (``("rfm",)``)."""
+    """Further modules or packages whose source is part of the method's code version: what its module imports from
+    ``rfm`` and ``bench.methods`` is so anyway (a plug-in names its own helper modules here)."""
 
     @abstractmethod
     def configurations(self) -> list[dict[str, Any]]:

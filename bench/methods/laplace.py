@@ -10,5 +10,4 @@ class Laplace(RFM):
 
     name = "laplace"
     title = "Laplace kernel"
-    code = ("rfm", "bench.methods.classes", "bench.methods.rfm")
     iterations = 0

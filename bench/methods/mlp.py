@@ -37,7 +37,6 @@ PATIENCE = 3
 class MLP(Method):
     name: ClassVar[str] = "mlp"
     title: ClassVar[str] = "MLP"
-    code: ClassVar[tuple[str, ...]] = ("bench.methods.classes", "bench.methods.patience", "bench.methods.stacked_mlp")
 
     def configurations(self) -> list[dict[str, Any]]:
         return [

@@ -23,7 +23,6 @@ class NTK(Method):
 
     name = "ntk"
     title = "NTK"
-    code = ("rfm", "bench.methods.classes")
 
     def configurations(self) -> list[dict[str, Any]]:
         return [{"ridge": ridge, "depth": depth} for ridge in RIDGES for depth in DEPTHS]

@@ -27,7 +27,6 @@ FEATURE_FACTORS = (1.0, 0.5, 2.0)
 class RandomForest(Method):
     name: ClassVar[str] = "random_forest"
     title: ClassVar[str] = "Random forest"
-    code: ClassVar[tuple[str, ...]] = ("bench.methods.classes",)
 
     def configurations(self) -> list[dict[str, Any]]:
         return [{"features_per_sqrt_d": factor} for factor in FEATURE_FACTORS]

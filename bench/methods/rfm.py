@@ -26,7 +26,6 @@ class RFM(Method):
 
     name = "rfm"
     title = "RFM"
-    code: ClassVar[tuple[str, ...]] = ("rfm", "bench.methods.classes")
     iterations: ClassVar[int] = 4
     dtype: ClassVar[torch.dtype] = torch.float32
 

@@ -37,7 +37,6 @@ CERTAINTY = 1e-7
 class SVMRBF(Method):
     name: ClassVar[str] = "svm_rbf"
     title: ClassVar[str] = "Gaussian SVM"
-    code: ClassVar[tuple[str, ...]] = ("bench.methods.classes",)
 
     def configurations(self) -> list[dict[str, Any]]:
         grid = [{"C": cost, "gamma_times_d": gamma} for gamma in GAMMAS_TIMES_D for cost in COSTS]

@@ -34,7 +34,6 @@ PATIENCE = 3
 class XGBoost(Method):
     name: ClassVar[str] = "xgboost"
     title: ClassVar[str] = "XGBoost"
-    code: ClassVar[tuple[str, ...]] = ("bench.methods.classes", "bench.methods.patience")
 
     def configurations(self) -> list[dict[str, Any]]:
         return [

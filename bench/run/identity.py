@@ -19,6 +19,9 @@ from bench.methods.base import Method
 HARNESS_CODE = ("bench.methods.base", "bench.run.protocols", "bench.data.splits", "bench.seeds")
 """Modules that take part in every result: what hands out rows and labels, chooses and scores."""
 
+FOLLOWED = ("rfm.", "bench.methods.")
+"""Where imports are followed: what a method uses from there is part of its code."""
+
 IDENTITY_FORMAT = 1
 """Raised when the meaning of a job's id changes, so that old ids no longer match."""
 
@@ -61,25 +64,57 @@ def splits_hash(splits: Splits) -> str:
 def code_version(method: Method) -> str:
     """sha256 over the syntax trees (docstrings, comments and layout dropped) of all code behind ``method``'s results.
 
-    That is the method's own module, the modules and packages it names in ``code``, and :data:`HARNESS_CODE`.
+    That is the method's own module and :data:`HARNESS_CODE`, with what they import from :data:`FOLLOWED` packages,
+    directly or not, and the modules and packages that the method names in ``code``.
     """
     digest = hashlib.sha256()
-    for name in sorted({type(method).__module__, *method.code, *HARNESS_CODE}):
+    for name in sorted(_closure({type(method).__module__, *HARNESS_CODE}) | set(method.code)):
         digest.update(f"{name}={_module_hash(name)}\n".encode())
     return digest.hexdigest()
 
 
 def imported_modules(method: Method) -> tuple[str, ...]:
     """Absolute imports anywhere in the method's own code, inside functions too: what a worker should have loaded."""
-    found: set[str] = set()
-    for name in (type(method).__module__, *method.code):
-        for file in _source_files(name):
-            for node in ast.walk(ast.parse(file.read_bytes())):
-                if isinstance(node, ast.Import):
-                    found.update(alias.name for alias in node.names)
-                elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-                    found.add(node.module)
+    own = _closure({type(method).__module__}) | set(method.code)
+    found = {module for name in own for module, _ in _imports(name)}
     return tuple(sorted(found - {"__future__"}))
+
+
+def _closure(names: set[str]) -> set[str]:
+    """``names`` and all modules of the :data:`FOLLOWED` packages that they import, directly or not."""
+    seen: set[str] = set()
+    left = set(names)
+    while left:
+        name = left.pop()
+        seen.add(name)
+        for module, attribute in _imports(name):
+            submodule = f"{module}.{attribute}"
+            target = submodule if attribute and _is_module(submodule) else module
+            if target.startswith(FOLLOWED) and target not in seen:
+                left.add(target)
+    return seen
+
+
+@functools.cache
+def _imports(name: str) -> tuple[tuple[str, str], ...]:
+    """The absolute imports in a module, inside functions too, as (module, imported name or nothing)."""
+    found: list[tuple[str, str]] = []
+    for file in _source_files(name):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                found += [(alias.name, "") for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                found += [(node.module, alias.name) for alias in node.names]
+    return tuple(found)
+
+
+def _is_module(name: str) -> bool:
+    if not name.startswith(FOLLOWED):
+        return False
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 @functools.cache

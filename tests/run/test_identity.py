@@ -130,3 +130,14 @@ def test_ids_of_a_plan_are_distinct_and_repeatable(tiny: TinyBenchmark) -> None:
     assert [job.id for job in again.jobs] == ids[0]
     for plan in (*plans, again):
         plan.release()
+
+
+@pytest.mark.parametrize(("module", "counts"), [("rfm.linalg", True), ("bench.methods.rfm", True), ("rfm.ntk", False)])
+def test_what_a_method_imports_from_the_project_is_its_code(
+    monkeypatch: pytest.MonkeyPatch, module: str, counts: bool
+) -> None:
+    method = get_method("laplace")
+    before = code_version(method)
+    original = identity._module_hash
+    monkeypatch.setattr(identity, "_module_hash", lambda name: "changed" if name == module else original(name))
+    assert (code_version(method) != before) == counts
