@@ -1,1 +1,0 @@
-"""Linear solvers for kernel systems."""
