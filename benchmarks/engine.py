@@ -1,6 +1,7 @@
 """Speed of the RFM engine against a textbook implementation, scikit-learn, xRFM and the arithmetic floor.
 
     python benchmarks/engine.py --archive PATH [--subset small90] [--out benchmarks/engine.md]
+    python benchmarks/engine.py --merge part1.json part2.json      # the page from parts measured side by side
 
 Every contender works on one table in a process of its own with one BLAS thread; CPU seconds and peak memory are the
 operating system's for that process, less what it had before it began. Tables are taken one after another, all
@@ -182,6 +183,15 @@ def machine_rates() -> tuple[float, float]:
     return n**3 / 3 / best(lambda: lapack.spotrf(S, lower=1)), 2 * n**3 / best(lambda: B @ B)
 
 
+def cpu_model() -> str:
+    """The processor's name as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
 def floor_seconds(dataset: Dataset, cholesky: float, product: float) -> float:
     """Arithmetic of the published sweep at the machine's rates: factors, Gram products, AGOPs and final fits only."""
     splits = splits_for(dataset, 0)
@@ -203,8 +213,15 @@ def main() -> None:
     parser.add_argument("--archive", help="the study's archive (default: BENCH_ARCHIVE or the embedded tables)")
     parser.add_argument("--subset", default="small90")
     parser.add_argument("--only", help="contenders, separated by commas")
+    parser.add_argument("--merge", type=Path, nargs="+", help="measure nothing; make the page from these files")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/engine.md"))
     args = parser.parse_args()
+    if args.merge:
+        parts = [json.loads(path.read_text()) for path in args.merge]
+        rows = sorted((row for part in parts for row in part), key=lambda row: row["n"])
+        names = [name for name in CONTENDERS if name in rows[0]]
+        args.out.write_text(render(rows, names, args.subset))
+        return
     for method in ("rfm", "laplace"):
         get_method(method)  # imported before the first fork, so that no contender pays for it
     registry = load_registry()
@@ -217,6 +234,7 @@ def main() -> None:
         cholesky, product = machine_rates()
         row: dict[str, Any] = {
             "dataset": entry.name,
+            "source": source.name,
             "n": len(dataset.y),
             "d": dataset.X.shape[1],
             "c": dataset.n_classes,
@@ -228,11 +246,11 @@ def main() -> None:
         rows.append(row)
         print(entry.name, {name: round(row[name]["cpu"], 3) for name in names}, f"floor {row['floor']:.3f}", flush=True)
     args.out.with_suffix(".json").write_text(json.dumps(rows, indent=1))
-    args.out.write_text(render(rows, names, source.name, args.subset))
+    args.out.write_text(render(rows, names, args.subset))
     print(args.out)
 
 
-def render(rows: list[dict[str, Any]], names: list[str], source: str, subset: str) -> str:
+def render(rows: list[dict[str, Any]], names: list[str], subset: str) -> str:
     """The page: targets beside what was measured, then the tables one by one."""
 
     def total(name: str, key: str = "cpu", which: list[dict[str, Any]] = rows) -> float:
@@ -246,8 +264,8 @@ def render(rows: list[dict[str, Any]], names: list[str], source: str, subset: st
     lines = [
         "# Speed of the RFM engine",
         "",
-        f"`python benchmarks/engine.py --subset {subset}`: {len(rows)} tables ({source}), one BLAS thread, "
-        f"{platform.processor() or platform.machine()}; median rates in the same run: Cholesky {rates[0]:.0f}, "
+        f"`python benchmarks/engine.py --subset {subset}`: {len(rows)} tables "
+        f"({', '.join(sorted({row['source'] for row in rows}))}), one BLAS thread, {cpu_model()}; median rates in the same run: Cholesky {rates[0]:.0f}, "
         f"matrix product {rates[1]:.0f} Gflop/s (float32, n = 2500). CPU seconds; ratios are of totals.",
         "",
         "| comparison | ours | other | ratio | target |",
