@@ -267,8 +267,8 @@ def render(rows: list[dict[str, Any]], names: list[str], subset: str) -> str:
         "# Speed of the RFM engine",
         "",
         f"`python benchmarks/engine.py --subset {subset}`: {len(rows)} tables ({sources}), one BLAS thread, "
-        f"{cpu_model()}; median rates in the same run: Cholesky {rates[0]:.0f}, matrix product {rates[1]:.0f} Gflop/s (float32, "
-        "n = 2500). CPU seconds of whole processes; ratios are of totals.",
+        f"{cpu_model()}; median rates in the same run: Cholesky {rates[0]:.0f}, matrix product {rates[1]:.0f} "
+        "Gflop/s (float32, n = 2500). CPU seconds of whole processes; ratios are of totals.",
         "",
         "| comparison | ours | other | ratio | target |",
         "|:---|---:|---:|---:|:---|",
