@@ -8,7 +8,7 @@ PROTOCOL ?= clean
 ARCHIVE  ?=
 RUN      ?= $(SUBSET)-$(PROTOCOL)
 ARGS     ?=
-# A CPU build of PyTorch, if the index offers one, is chosen by its version; constraints.txt pins the rest of CI's set.
+# PyTorch comes first, by its version: where the index offers a CPU build of it, that is taken. constraints.txt pins the rest.
 TORCH    ?= torch==2.13.0
 
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
