@@ -41,12 +41,14 @@ def run(args: argparse.Namespace) -> int:
                     "running": live.get("running", []),
                     "eta_seconds": live.get("eta_seconds"),
                     "started": record.provenance.get("started"),
-                    "command": record.provenance.get("command"),
+                    "command": record.planned_by.get("command"),
                 }
             )
         )
         return 0
     print(f"{args.folder}: {len(results)} of {len(planned)} jobs done" + "".join(_parts(counts)))
+    if record.invocations:
+        print(f"latest results from the run started {record.provenance.get('started', 'at an unknown time')}")
     if owner:
         print(f"in use by {owner}, about {clock(live.get('eta_seconds') or 0.0)} left")
         for job in live.get("running", []):

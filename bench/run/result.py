@@ -71,11 +71,16 @@ class JobResult:
 class RunRecord:
     """All that a run folder holds, as the report reads it: one current result per job, and where it came from.
 
-    ``planned`` are the jobs the last invocation meant to run (those without a result were left undone).
-    ``provenance`` has the keys ``versions, cpu, cores, platform, threads, seed, commit, command, started``.
+    ``planned`` are the jobs the last invocation meant to run (those without a result were left undone), and
+    ``planned_by`` is that invocation. ``invocations`` are those that produced at least one of the ``results``, oldest
+    first; each has the keys ``versions, cpu, cores, platform, threads, seed, commit, command, started`` and
+    ``results``, the number of current results it produced. ``provenance`` is the last of them: a later invocation that
+    found everything done says nothing about where the results come from. Without any result it is ``planned_by``.
     """
 
     folder: str
     results: tuple[JobResult, ...]
     planned: tuple[Job, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    invocations: tuple[dict[str, Any], ...] = ()
+    planned_by: dict[str, Any] = field(default_factory=dict)

@@ -84,11 +84,22 @@ def _read(folder: Path, path: Path, mode: str) -> RunRecord:
             )
         ]
         latest = connection.execute("SELECT provenance FROM invocations ORDER BY number DESC LIMIT 1").fetchone()
+        planned_by = json.loads(latest[0]) if latest else {}
+        invocations = [
+            {**json.loads(provenance), "results": count}
+            for provenance, count in connection.execute(
+                "SELECT invocations.provenance, count(*) FROM results JOIN cells USING (job) "
+                "JOIN invocations ON invocations.number = results.invocation "
+                "GROUP BY invocations.number ORDER BY invocations.number"
+            )
+        ]
         return RunRecord(
             folder=str(folder),
             results=tuple(results),
             planned=tuple(planned),
-            provenance=json.loads(latest[0]) if latest else {},
+            provenance=invocations[-1] if invocations else planned_by,
+            invocations=tuple(invocations),
+            planned_by=planned_by,
         )
     finally:
         connection.close()

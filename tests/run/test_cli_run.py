@@ -156,6 +156,19 @@ def test_status_of_a_finished_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert state["in_use_by"] is None
 
 
+def test_status_tells_the_run_that_did_something(capsys: pytest.CaptureFixture[str]) -> None:
+    bench("--run", "r")
+    started = read_run("r").provenance["started"]
+    with Store(Path("r")) as store:
+        store.begin(read_run("r").planned, {"started": "later", "command": "python -m bench run --again"})
+    capsys.readouterr()
+    assert main(["status", "r"]) == 0
+    assert f"latest results from the run started {started}\n" in capsys.readouterr().out
+    assert main(["status", "r", "--json"]) == 0
+    state = json.loads(capsys.readouterr().out)
+    assert (state["started"], state["command"]) == (started, "python -m bench run --again")
+
+
 def test_status_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "nowhere"]) == 2
     assert "no results in nowhere" in capsys.readouterr().err

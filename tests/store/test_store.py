@@ -67,7 +67,7 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     record = read_run(tmp_path / "deep" / "run")
     assert sorted(record.results, key=lambda r: r.job.id) == sorted(stored, key=lambda r: r.job.id)
     assert sorted(record.planned, key=lambda j: j.id) == sorted(jobs, key=lambda j: j.id)
-    assert record.provenance == {"seed": 0, "command": "x"}
+    assert record.provenance == {"seed": 0, "command": "x", "results": 3}
 
 
 def test_a_new_result_of_a_job_replaces_the_old_with_its_holdouts(tmp_path: Path) -> None:
@@ -100,6 +100,32 @@ def test_planned_are_the_last_invocations_jobs_only(tmp_path: Path) -> None:
     record = read_run(tmp_path)
     assert [j.dataset for j in record.planned] == ["d0002"]
     assert record.provenance["started"] == "second"
+
+
+def test_an_invocation_that_found_all_done_is_not_where_the_results_come_from(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.begin([job(0), job(1)], {"started": "first", "commit": "a"})
+        store.record(result(job(0)))
+        store.record(result(job(1)))
+        store.begin([job(0), job(1), job(2)], {"started": "second", "commit": "b"})
+        store.record(result(job(1)))
+        store.begin([job(0), job(1), job(2)], {"started": "third", "commit": "c"})
+    record = read_run(tmp_path)
+    assert record.invocations == (
+        {"started": "first", "commit": "a", "results": 1},
+        {"started": "second", "commit": "b", "results": 1},
+    )
+    assert record.provenance == record.invocations[-1]
+    assert record.planned_by == {"started": "third", "commit": "c"}
+
+
+def test_invocations_whose_results_are_all_superseded_are_left_out(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.begin([job(identity="old")], {"started": "first"})
+        store.record(result(job(identity="old")))
+        store.begin([job(identity="new")], {"started": "second"})
+        store.record(result(job(identity="new")))
+    assert [i["started"] for i in read_run(tmp_path).invocations] == ["second"]
 
 
 def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
