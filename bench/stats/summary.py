@@ -139,16 +139,18 @@ class CommonPool:
 def common_pool(accuracy: pd.DataFrame, *, coverage: float = 0.5) -> CommonPool:
     """The methods and datasets that can be compared without filling anything in.
 
-    A method with results on less than ``coverage`` of the datasets would shrink the table to its own few: it is left
-    out and named. Of the rest, only datasets that all of them share are kept. Raises :class:`ReportError`, listing
-    what is missing, if nothing is shared.
+    A method with less than ``coverage`` times as many results as the best-covered one would shrink the table to its
+    own few: it is left out and named. (Relative to the best-covered method, not to all datasets: where most tables
+    fail for everyone, those that are left still compare.) Of the rest, only datasets that all of them share are kept.
+    Raises :class:`ReportError`, saying what is missing, if there is no result at all or nothing is shared.
     """
-    present = accuracy.notna()
-    counts = present.sum()
-    enough = (counts >= coverage * len(accuracy)) & (counts > 0)
+    if accuracy.isna().all(axis=None):
+        raise ReportError("there is no result to compare")
+    counts = accuracy.notna().sum()
+    enough = counts >= max(coverage * counts.max(), 1)
     kept = accuracy.loc[:, enough]
     complete = kept.notna().all(axis=1)
-    if kept.shape[1] == 0 or not complete.any():
+    if not complete.any():
         raise ReportError(f"no dataset has a result of every method ({describe_gaps(accuracy)})")
     gaps = kept.index[~complete]
     dropped = {str(d): [str(m) for m in kept.columns[kept.loc[d].isna()]] for d in gaps}

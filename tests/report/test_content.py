@@ -182,6 +182,8 @@ def test_everything_failed_is_a_report_of_failures() -> None:
     failures = {("iris", "rfm"): ("error", "MethodError: one class")}
     page = render_html(compose(evidence(make_run(["iris"], ["rfm"], failures=failures))))
     assert "MethodError: one class" in page
+    assert "has no result at all" in page
+    assert "no dataset with a result of every method" not in page
 
 
 def test_printed_figures_all_have_a_source_and_say_how_they_are_known() -> None:

@@ -54,6 +54,19 @@ def test_a_method_that_covers_little_is_left_out_and_named() -> None:
     assert common.left_out == {"few": 1, "none": 0}
 
 
+def test_coverage_is_measured_against_the_best_covered_method_not_against_what_failed_for_all() -> None:
+    mostly_failed = [NAN] * 9
+    common = common_pool(table(a=[90.0, 80.0, *mostly_failed], b=[70.0, 60.0, *mostly_failed]))
+    assert common.pool.datasets == ["t0", "t1"]
+    assert common.left_out == {}
+    assert len(common.dropped) == 9
+
+
+def test_no_result_at_all_is_not_called_a_gap_of_some_method() -> None:
+    with pytest.raises(ReportError, match="no result to compare"):
+        common_pool(table(a=[NAN], b=[NAN]))
+
+
 def test_nothing_in_common_is_refused_with_what_is_missing() -> None:
     with pytest.raises(ReportError, match="a lacks t1; b lacks t0"):
         common_pool(table(a=[1.0, NAN], b=[NAN, 1.0]))

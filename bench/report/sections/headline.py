@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from bench.report import wording
 from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Section, Span, Strong
 from bench.report.evidence import REFERENCE, Contrast, Evidence, ProtocolView
@@ -106,8 +108,9 @@ def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
                 names = ", ".join(f"{wording.title(m)} ({n} of {len(view.matrix)})" for m, n in left_out.items())
                 spans.append(f"; left out for covering too little: {names}")
             found.append((*spans, ". Each table names what it leaves out."))
-    nothing = " has no dataset with a result of every method: it is not summarised."
-    found += [(Code(protocol), nothing) for protocol in evidence.protocols if protocol not in evidence.views]
+    for protocol in evidence.protocols:
+        if protocol not in evidence.views:
+            found.append((Code(protocol), f" {nothing_in_common(evidence.matrix(protocol))}: it is not summarised."))
     small = [p for p, view in evidence.views.items() if len(view.common.pool.datasets) < FEW]
     if small:
         found.append(
@@ -132,6 +135,13 @@ def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
         )
     found += [(f"Let pass with --allow: {text}.",) for text in evidence.merged.allowed]
     return found
+
+
+def nothing_in_common(matrix: pd.DataFrame) -> str:
+    """Why the methods of ``matrix`` (datasets x methods) cannot be compared, as the end of a sentence."""
+    if matrix.isna().all(axis=None):
+        return "has no result at all"
+    return "has no dataset with a result of every method"
 
 
 def reading_guide() -> Section:

@@ -9,7 +9,7 @@ from bench.report.blocks import Block, Notice, Section, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
 from bench.report.figures.by_dataset import Dot, difference_bars, trend_scatter
 from bench.report.figures.by_method import accuracy_rank, profiles
-from bench.report.sections.headline import CLEAN, contrast_figure, headline_protocol, verdict
+from bench.report.sections.headline import CLEAN, contrast_figure, headline_protocol, nothing_in_common, verdict
 from bench.report.sections.significance import tests_section
 from bench.report.sections.tables import accuracy_table, bins_table, summary_table
 from bench.stats import significance
@@ -71,7 +71,8 @@ def _groups(evidence: Evidence, view: ProtocolView) -> Section | None:
         seen.add(members)
         part = evidence.view(view.protocol, tuple(sorted(members)))
         if part is None:
-            note = f"{group.title}: no dataset has a result of every method."
+            reason = nothing_in_common(view.matrix[view.matrix.index.isin(members)])
+            note = f"The group \u201c{group.title}\u201d {reason}."
             blocks.append(Notice((note,), "warning"))
         else:
             caption = f"{group.key}: {group.title}"
