@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +15,8 @@ import pandas as pd
 from bench.data.registry import load_registry
 from bench.errors import ReportError, StoreError
 from bench.methods import method_names
-from bench.stats.frame import accuracy_matrix, protocols_in, scores_frame
+from bench.run.result import Job
+from bench.stats.frame import PROTOCOLS, accuracy_matrix, in_order, scores_frame
 from bench.stats.groups import standard_groups
 from bench.stats.missing import COMMON_DATASETS
 from bench.stats.summary import METRICS, CommonPool, common_pool, summarise
@@ -54,7 +55,7 @@ def export_run(folder: Path, format: Format = "csv", out: Path | None = None) ->
     scores = scores_frame(record.results)
     target, beside = _targets(folder, format, out)
     write_table(target, scores, format)
-    write_table(beside, summary_frame(scores, group_of()), format)
+    write_table(beside, summary_frame(scores, group_of(), record.planned), format)
     return [target, beside]
 
 
@@ -73,21 +74,26 @@ def group_of() -> Mapping[str, str]:
     return {entry.name: entry.group for entry in load_registry().entries.values()}
 
 
-def summary_frame(scores: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
+def summary_frame(scores: pd.DataFrame, groups: Mapping[str, str], planned: Iterable[Job] = ()) -> pd.DataFrame:
     """The summary table with :data:`SUMMARY_COLUMNS`: one row per group, protocol and method.
 
     Metrics are over the group's common datasets (``datasets`` of them). ``missing`` counts the datasets of the group
-    and protocol on which the method has no result. A method that covers too little to be in the pool, and every method
-    of a group that has no common dataset, keeps its row with the metrics empty.
+    and protocol on which the method has no result, be it that the job failed or that it is one of ``planned`` and was
+    not run. A method that covers too little to be in the pool, and every method of a group that has no common dataset,
+    keeps its row with the metrics empty.
     """
+    tried = scores[["dataset", "method", "protocol"]].itertuples(index=False, name=None)
+    cells = {*tried, *((job.dataset, job.method, job.protocol) for job in planned)}
     rows: list[dict[str, object]] = []
-    for group in standard_groups(scores["dataset"].unique(), groups):
-        for protocol in protocols_in(scores):
-            matrix = accuracy_matrix(scores, protocol, method_names())
-            matrix = matrix[matrix.index.isin(group.datasets)]
-            matrix = matrix.loc[:, [m for m in matrix.columns if _took_part(scores, protocol, m, group.datasets)]]
-            if matrix.empty:
+    for group in standard_groups({dataset for dataset, _, _ in cells}, groups):
+        for protocol in in_order({protocol for _, _, protocol in cells}, PROTOCOLS):
+            part = {(d, m) for d, m, p in cells if p == protocol and d in group.datasets}
+            if not part:
                 continue
+            matrix = accuracy_matrix(scores, protocol).reindex(
+                index=sorted({dataset for dataset, _ in part}),
+                columns=in_order({method for _, method in part}, method_names()),
+            )
             common = _common(matrix)
             table = summarise(common.pool) if common else None
             for method in matrix.columns:
@@ -101,11 +107,6 @@ def summary_frame(scores: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFra
                     row.update({metric.key: float(table[metric.key][method]) for metric in METRICS})
                 rows.append(row)
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
-
-
-def _took_part(scores: pd.DataFrame, protocol: str, method: str, datasets: tuple[str, ...]) -> bool:
-    part = scores[(scores["protocol"] == protocol) & (scores["method"] == method)]
-    return bool(part["dataset"].isin(datasets).any())
 
 
 def _common(matrix: pd.DataFrame) -> CommonPool | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -75,6 +76,27 @@ def test_a_method_that_covers_little_keeps_its_row(tmp_path: Path) -> None:
     assert table.loc[("all-available", "mlp"), "datasets"] == 0
     assert pd.isna(table.loc[("all-available", "mlp"), "mean_accuracy"])
     assert table.loc[("all-available", "rfm"), "datasets"] == 5
+
+
+def test_what_an_interrupted_run_has_not_done_is_missing(tmp_path: Path) -> None:
+    run = make_run(["iris", "wine", "zoo", "adult"], ["rfm", "mlp"])
+    folder = store_run(tmp_path / "run", replace(run, results=run.results[:1]))
+    table = pd.read_csv(export_run(folder)[1]).set_index(["group", "method"])
+    assert set(table.loc["all-available"].index) == {"rfm", "mlp"}
+    assert table.loc["all-available", "missing"].to_dict() == {"rfm": 3, "mlp": 4}
+    assert table.loc["all-available", "datasets"].to_dict() == {"rfm": 1, "mlp": 0}
+    assert table.loc["test-file", "missing"].to_dict() == {"rfm": 1, "mlp": 1}
+    empty = store_run(tmp_path / "empty", replace(run, results=()))
+    assert pd.read_csv(export_run(empty)[1])["missing"].sum() == 2 * (3 + 3 + 1 + 4)
+
+
+def test_tables_that_fail_for_all_methods_do_not_empty_the_summary(tmp_path: Path) -> None:
+    failures = {(name, method): ("error", "cannot be read") for name in NAMES[1:] for method in ("rfm", "mlp")}
+    folder = store_run(tmp_path / "run", make_run(NAMES, ["rfm", "mlp"], failures=failures))
+    table = pd.read_csv(export_run(folder)[1]).set_index(["group", "method"]).loc["all-available"]
+    assert (table["datasets"] == 1).all()
+    assert (table["missing"] == 4).all()
+    assert table["mean_accuracy"].notna().all()
 
 
 def test_out_names_the_scores_and_puts_the_summary_beside(folder: Path, tmp_path: Path) -> None:
