@@ -48,11 +48,11 @@ class Contrast:
 
     @property
     def verdict(self) -> str:
-        """``ahead``, ``behind`` or ``unclear``: significance, the mean and the wins must all point the same way."""
+        """``ahead``, ``behind`` or ``unclear``: the test, the mean's interval and the wins must all say the same."""
         d = self.difference
-        if self.p_holm < ALPHA and d.mean > 0 and d.wins > d.losses:
+        if self.p_holm < ALPHA and d.low > 0 and d.wins > d.losses:
             return "ahead"
-        if self.p_holm < ALPHA and d.mean < 0 and d.wins < d.losses:
+        if self.p_holm < ALPHA and d.high < 0 and d.wins < d.losses:
             return "behind"
         return "unclear"
 

@@ -92,6 +92,8 @@ def _sources(results: list[JobResult]) -> str:
     origins: dict[str, set[tuple[str, str, str]]] = {}
     for result in results:
         job = result.job
+        if not job.split:  # the table could not be read: nothing of it is in these results
+            continue
         size = f"{job.rows} x {job.features}, {job.classes} classes"
         origins.setdefault(job.dataset, set()).add((job.source, job.split, size))
     mixed = {name: kinds for name, kinds in origins.items() if len(kinds) > 1}

@@ -13,7 +13,7 @@ from synthetic_runs import make_run
 
 from bench.report.blocks import Document, Notice, Section, Table
 from bench.report.build import compose, write_report
-from bench.report.evidence import About, Evidence
+from bench.report.evidence import About, Contrast, Evidence
 from bench.report.html import render_html
 from bench.report.markdown import render_details, render_markdown
 from bench.report.merge import merge_runs
@@ -21,6 +21,7 @@ from bench.report.sections.headline import verdict
 from bench.report.sections.printed import KNOWN, load_printed
 from bench.run.result import HoldoutResult, RunRecord
 from bench.stats.published import PublishedStudy
+from bench.stats.significance import PairedDifference
 
 GOLDEN = Path(__file__).parent / "golden"
 ODD = 'a<b> & "c" | `d` *e*'
@@ -184,6 +185,35 @@ def test_everything_failed_is_a_report_of_failures() -> None:
     assert "MethodError: one class" in page
     assert "has no result at all" in page
     assert "no dataset with a result of every method" not in page
+
+
+def test_tables_that_could_not_be_read_have_no_holdouts_to_warn_of() -> None:
+    failures = {("absent", method): ("skipped", "not in the archive") for method in ("rfm", "laplace")}
+    unread = make_run(["absent"], ["rfm", "laplace"], split="", failures=failures)
+    read = make_run(["iris", "wine"], ["rfm", "laplace"])
+    run = replace(read, results=(*read.results, *unread.results))
+    document = compose(evidence(run))
+    warned = [str(b.spans) for b in document.sections[0].blocks if isinstance(b, Notice)]
+    assert not any("drawn by the harness" in words for words in warned)
+    shown = [tuple(cell.text for cell in row) for row in tables(document)["sources"].rows]
+    assert shown == [("archive", "published", "2"), ("archive", "none: the table could not be read", "1")]
+    assert "where it could not be read" in str(sections(document)["dataset-absent"].blocks[0])
+    drawn = make_run(["iris", "wine"], ["rfm", "laplace"], split="seed-0")
+    document = compose(evidence(replace(run, results=(*drawn.results, *unread.results))))
+    warned = [str(b.spans) for b in document.sections[0].blocks if isinstance(b, Notice)]
+    assert any("On 2 of 2 datasets with results the hold-outs were drawn" in words for words in warned)
+
+
+def test_ahead_needs_an_interval_that_leaves_out_zero() -> None:
+    def verdict_of(low: float, high: float) -> str:
+        mean = (low + high) / 2
+        return Contrast("ntk", PairedDifference(90, mean, 0.4, low, high, 60, 0, 30, 0.01), 0.027).verdict
+
+    assert verdict_of(-0.09, 1.41) == "unclear"
+    assert verdict_of(0.01, 1.51) == "ahead"
+    behind = PairedDifference(90, -0.76, 0.4, -1.51, -0.01, 30, 0, 60, 0.01)
+    assert Contrast("ntk", behind, 0.027).verdict == "behind"
+    assert Contrast("ntk", replace(behind, high=0.01), 0.027).verdict == "unclear"
 
 
 def test_printed_figures_all_have_a_source_and_say_how_they_are_known() -> None:

@@ -48,6 +48,12 @@ def test_differences_are_refused_by_name_and_let_pass_on_request(
     assert len(merged.allowed) == 1
 
 
+def test_a_table_that_could_not_be_read_is_of_no_other_source() -> None:
+    failures = {(name, "laplace"): ("skipped", "not in the archive") for name in NAMES}
+    unread = make_run(NAMES, ["laplace"], folder="results/b", source="embedded", split="", failures=failures)
+    assert merge_runs([make_run(NAMES, ["rfm"], folder="results/a"), unread]).allowed == ()
+
+
 def test_versions_of_one_library_must_agree() -> None:
     first, second = two()
     other = tuple(replace(r, provenance={"versions": {"torch": "2.2.0"}}) for r in second.results)

@@ -126,14 +126,23 @@ def provenance_section(evidence: Evidence) -> Section:
             blocks.append(Table(f"provenance-{wording.slug(name)}", columns, rows, f"Run {name}", sortable=False))
         else:
             blocks.append(text("Run ", Code(name), " recorded no provenance."))
-    sources = evidence.scores.groupby(["source", "split"])["dataset"].nunique()
-    origins = tuple(
-        (Cell(str(source)), Cell(str(split)), Cell(str(count), float(count)))
-        for source, split, count in sources.reset_index().itertuples(index=False)
-    )
-    heads = (Column("Source", "text"), Column("Hold-outs", "text"), Column("Datasets"))
-    blocks.append(Table("sources", heads, origins, "Where the tables came from"))
+    blocks.append(_sources(evidence))
     return Section("provenance", "Provenance", tuple(blocks))
+
+
+def _sources(evidence: Evidence) -> Table:
+    """Datasets by source and hold-outs. Of a table that could not be read only the source it was sought in is known."""
+    read = evidence.scores[evidence.scores["split"] != ""]
+    sought = evidence.scores[~evidence.scores["dataset"].isin(read["dataset"])]
+    counts = read.groupby(["source", "split"])["dataset"].nunique()
+    lines = [(str(source), str(split), int(counts[source, split])) for source, split in counts.index]
+    lines += [
+        (str(source), "none: the table could not be read", int(count))
+        for source, count in sought.groupby("source")["dataset"].nunique().items()
+    ]
+    rows = tuple((Cell(source), Cell(split), Cell(f"{count:,}", float(count))) for source, split, count in lines)
+    heads = (Column("Source", "text"), Column("Hold-outs", "text"), Column("Datasets"))
+    return Table("sources", heads, rows, "Where the tables came from")
 
 
 def flat(record: dict[str, Any]) -> list[tuple[str, str]]:

@@ -33,8 +33,9 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
     job, about = results[0].job, evidence.of(name)
     classes = wording.plural(job.classes, "class", "classes")
     size = f"{job.rows:,} rows, {wording.plural(job.features, 'feature')}, {classes}"
-    origins = sorted({f"{r.job.source}, hold-outs {r.job.split}" for r in results})
-    spans: list[Span] = [f"{size}. Source: {'; '.join(origins)}."]
+    origins = sorted({f"{r.job.source}, hold-outs {r.job.split}" for r in results if r.job.split})
+    source = "; ".join(origins) or f"{job.source}, where it could not be read"
+    spans: list[Span] = [f"{size}. Source: {source}."]
     if about.group:
         spans.append(f" Group: {about.group}.")
     if about.licence:

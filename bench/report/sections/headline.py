@@ -108,17 +108,20 @@ def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
                 names = ", ".join(f"{wording.title(m)} ({n} of {len(view.matrix)})" for m, n in left_out.items())
                 spans.append(f"; left out for covering too little: {names}")
             found.append((*spans, ". Each table names what it leaves out."))
-    for protocol in evidence.protocols:
-        if protocol not in evidence.views:
-            found.append((Code(protocol), f" {nothing_in_common(evidence.matrix(protocol))}: it is not summarised."))
+    found += [
+        (Code(protocol), f" {nothing_in_common(evidence.matrix(protocol))}: it is not summarised.")
+        for protocol in evidence.protocols
+        if protocol not in evidence.views
+    ]
     small = [p for p, view in evidence.views.items() if len(view.common.pool.datasets) < FEW]
     if small:
         found.append(
             (f"Fewer than {FEW} common datasets under {', '.join(small)}: tests over datasets have little power.",)
         )
-    drawn = sorted(set(evidence.scores.loc[evidence.scores["split"] != "published", "dataset"]))
+    measured = evidence.scores[evidence.scores["status"] == "ok"]  # a table that could not be read has no hold-outs
+    drawn = measured.loc[measured["split"] != "published", "dataset"].nunique()
     if drawn:
-        count = f"On {len(drawn)} of {wording.plural(len(evidence.datasets), 'dataset')}"
+        count = f"On {drawn} of {wording.plural(measured['dataset'].nunique(), 'dataset')} with results"
         found.append(
             (f"{count} the hold-outs were drawn by the harness from its seed; they are not the 2014 study's.",)
         )
@@ -154,7 +157,8 @@ def reading_guide() -> Section:
         ("± is the standard error of a mean difference over datasets; SD is the spread of the datasets themselves.",),
         (
             "\u201cAhead\u201d and \u201cbehind\u201d need Wilcoxon's signed-rank test below 0.05 after Holm's "
-            "correction, and mean and wins pointing the same way; everything else is \u201cno clear difference\u201d.",
+            "correction, a 95 % interval of the mean difference that leaves out 0, and wins that point the same way; "
+            "everything else is \u201cno clear difference\u201d.",
         ),
         ("P90, P95, PMA and ranks depend on who is in the pool: they compare within a table, not across tables.",),
         ("Protocols are never mixed in one table; only the sections that compare protocols show two side by side.",),

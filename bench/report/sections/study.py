@@ -91,8 +91,9 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
 
 
 def _note(evidence: Evidence, view: ProtocolView, pool: Pool, ours: int) -> str:
-    splits = evidence.scores[evidence.scores["dataset"].isin(pool.datasets)].groupby("dataset")["split"].first()
-    drawn = int((splits != "published").sum())
+    scores = evidence.scores
+    measured = scores[(scores["status"] == "ok") & scores["dataset"].isin(pool.datasets)]
+    drawn = measured.loc[measured["split"] != "published", "dataset"].nunique()
     parts = [
         f"Pool: the study's {len(pool.methods) - ours} classifiers and {wording.plural(ours, 'method')} of ours on "
         f"{wording.plural(len(pool.datasets), 'comparable dataset')}. Missing results (rule of the {pool.rule.name}): "
