@@ -49,7 +49,8 @@ class ReportError(BenchError):
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is not registered; suggests the nearest known one."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    spelt = {known_name.lower(): known_name for known_name in names}
+    near = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.5)
+    hint = f"did you mean {spelt[near[0]]!r}? " if near else ""
     listing = ", ".join(names) if len(names) <= 24 else ", ".join(names[:12]) + f", ... ({len(names)} in all)"
     return UsageError(f"unknown {kind} {name!r}: {hint}known: {listing}")

@@ -8,7 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from bench import __version__
+from bench.cli.pipes import tolerant_output
 from bench.errors import BenchError, unknown_name
+
+EXIT_UNUSABLE, EXIT_INTERRUPTED = 2, 130
 
 COMMANDS = {
     "list": "the registry: tables, sizes, licences, and which sources are available here",
@@ -37,15 +40,26 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 all jobs ok, 1 some failed (all others are stored), 2 the command could not run."""
+    """Exit code: 0 all jobs ok, 1 some failed (all others are stored), 2 the command could not run, 130 interrupted.
+
+    A reader of the output that leaves early (``| head``) changes neither the work nor the exit code.
+    """
     # Not list(...): once imported, the subcommand's module `list` has that name here.
     arguments = [*(sys.argv[1:] if argv is None else argv)]
+    with tolerant_output():
+        return _command(arguments)
+
+
+def _command(arguments: Sequence[str]) -> int:
     word = next((a for a in arguments if not a.startswith("-")), None)
     try:
         if word is not None and word not in COMMANDS:
             raise unknown_name("command", word, COMMANDS)
-        args = build_parser(only=word).parse_args(arguments)
+        args = build_parser(only=word).parse_args(arguments, argparse.Namespace(arguments=arguments))
         return int(args.handler(args))
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
-        return 2
+        return EXIT_UNUSABLE
+    except KeyboardInterrupt:  # while jobs run, `bench run` handles it itself
+        print("bench: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED

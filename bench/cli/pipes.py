@@ -1,0 +1,55 @@
+"""Standard output whose reader may leave before the command is done, as ``| head`` does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO, cast
+
+
+class TolerantStream:
+    """A text stream that goes on into the null device once its reader is gone, so that the command ends its work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """As the stream's own, but never :class:`BrokenPipeError`."""
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            self._discard_the_rest()
+            return len(text)
+
+    def flush(self) -> None:
+        """As the stream's own, but never :class:`BrokenPipeError`."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._discard_the_rest()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _discard_the_rest(self) -> None:
+        # The descriptor itself, not only this object: what is still buffered is flushed into it as Python ends.
+        null = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, self._stream.fileno())
+        finally:
+            os.close(null)
+
+
+@contextlib.contextmanager
+def tolerant_output() -> Iterator[None]:
+    """While active, a closed pipe behind standard output or standard error stops nothing."""
+    streams = [TolerantStream(stream) for stream in (sys.stdout, sys.stderr)]
+    out, err = (cast(TextIO, stream) for stream in streams)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            yield
+        finally:
+            for stream in streams:
+                stream.flush()

@@ -1,0 +1,88 @@
+"""What all commands share: readers that leave early, interruption, unknown words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import cli
+from bench.cli import main
+from bench.store import read_run
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
+
+
+@pytest.fixture
+def close_the_reader() -> Iterator[Callable[[str], None]]:
+    """Replaces ``sys.stdout`` or ``sys.stderr`` by a pipe that nobody reads."""
+    with contextlib.ExitStack() as stack:
+
+        def close(name: str) -> None:
+            read_end, write_end = os.pipe()
+            os.close(read_end)
+            stream = stack.enter_context(os.fdopen(write_end, "w", encoding="utf-8"))
+            stack.enter_context(pytest.MonkeyPatch.context()).setattr(sys, name, stream)
+
+        yield close
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+
+
+@pytest.mark.parametrize("words", [("list",), ("list", "--json")], ids=" ".join)
+def test_a_listing_whose_reader_left(words: tuple[str, ...], close_the_reader: Callable[[str], None]) -> None:
+    close_the_reader("stdout")
+    assert main(words) == 0
+    print("after", flush=True)  # the descriptor leads to the null device now
+
+
+def test_errors_nobody_reads_keep_their_exit_code(close_the_reader: Callable[[str], None]) -> None:
+    close_the_reader("stderr")
+    assert main(["status", "nowhere"]) == 2
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)], ids=["text", "json"])
+def test_a_run_nobody_watches_is_complete(words: tuple[str, ...], close_the_reader: Callable[[str], None]) -> None:
+    close_the_reader("stdout")
+    close_the_reader("stderr")
+    methods = "faulty_methods:Centroid,faulty_methods:Exit3"
+    command = ["run", "--subset", "iris,wine", "--methods", methods, "--run", "r", "--jobs", "2", *words]
+    assert main(command) == 1
+    assert sorted(r.status for r in read_run("r").results) == ["error", "error", "ok", "ok"]
+    assert Path("r/scores.csv").exists()
+    assert main(["status", "r"]) == 0
+
+
+def test_ctrl_c_before_the_jobs_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.data.sources.resolve_source", interrupted)
+    assert main(["run", "--subset", "iris", "--methods", "laplace", "--run", "r"]) == 130
+    assert capsys.readouterr().err == "bench: interrupted\n"
+
+
+def test_ctrl_c_while_a_command_is_imported(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.importlib, "import_module", interrupted)
+    assert main(["list"]) == 130
+    assert capsys.readouterr().err == "bench: interrupted\n"
+
+
+def test_an_unknown_command_in_capitals(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["LIST"]) == 2
+    assert "did you mean 'list'?" in capsys.readouterr().err
