@@ -26,15 +26,18 @@ def method_names() -> tuple[str, ...]:
 def get_method(name: str) -> Method:
     """The method registered under ``name``, or the one a spec ``package.module:Class`` points at; imported only now.
 
-    Raises :class:`UsageError` for an unknown name and for a spec that leads to no method.
+    Raises :class:`UsageError` for an unknown name and for a spec that leads to no method, whatever goes wrong on the
+    way: the code behind a spec is the user's own.
     """
     if name not in _MODULES and ":" not in name:
         raise unknown_name("method", name, _MODULES)
     module, _, attribute = _MODULES.get(name, name).partition(":")
+    if not module or not attribute or module.startswith("."):
+        raise UsageError(f"method {name!r} is neither a registered name nor of the form package.module:Class")
     try:
         method = getattr(importlib.import_module(module), attribute)()
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"method {name!r} cannot be loaded: {error}") from error
+    except Exception as error:
+        raise UsageError(f"method {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(method, Method):
         raise UsageError(f"method {name!r} is a {type(method).__name__}, not a bench.methods.base.Method")
     return method
