@@ -83,7 +83,7 @@ def compose(evidence: Evidence) -> Document:
         (", ".join(evidence.protocols), "protocol" if len(evidence.protocols) == 1 else "protocols"),
         (f"{done:,} of {len(results) + len(evidence.merged.undone):,}", "jobs ok"),
     )
-    names = ", ".join(dict.fromkeys(Path(folder).name or folder for folder, _ in evidence.provenance))
+    names = ", ".join(dict.fromkeys(Path(folder).name or folder for folder, _ in evidence.invocations))
     kicker = f"Recursive Feature Machines on the tables of the 121-dataset UCI comparison · run {names}"
     return Document("Does RFM beat the rest?", kicker, facts, tuple(s for s in sections if s is not None))
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.errors import ReportError
 from bench.methods import method_names
-from bench.report.merge import Merged
+from bench.report.merge import Merged, invocations_of
 from bench.report.wording import slug
 from bench.run.result import JobResult
 from bench.stats import frame
@@ -142,8 +142,9 @@ class Evidence:
         return {(r.job.dataset, r.job.method, r.job.protocol): r for r in self.merged.results}
 
     @cached_property
-    def provenance(self) -> list[tuple[str, dict[str, Any]]]:
-        return [(record.folder, record.provenance) for record in self.merged.records]
+    def invocations(self) -> list[tuple[str, tuple[dict[str, Any], ...]]]:
+        """By run folder: where its results come from, one record an invocation that produced some, oldest first."""
+        return [(record.folder, invocations_of(record)) for record in self.merged.records]
 
     def of(self, dataset: str) -> About:
         return self.about.get(dataset, About())

@@ -73,13 +73,35 @@ def _seeds(records: tuple[RunRecord, ...]) -> str:
     return "seeds differ: " + ", ".join(f"{seed} in {', '.join(sorted(by_seed[seed]))}" for seed in sorted(by_seed))
 
 
+def invocations_of(record: RunRecord) -> tuple[dict[str, Any], ...]:
+    """The provenance of every invocation that produced current results, oldest first, each with their number.
+
+    A record that names none (made without a store, or without any result) has its one provenance.
+    """
+    if record.invocations or not record.provenance:
+        return record.invocations
+    return ({**record.provenance, "results": len(record.results)},)
+
+
+def _recorded(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(str(library), str(version)) for library, version in dict(provenance.get("versions") or {}).items()]
+
+
 def _versions(records: tuple[RunRecord, ...]) -> str:
+    """Of the libraries that computed the results: an invocation that found all done does not count."""
     by_library: dict[str, dict[str, set[str]]] = {}
     for record in records:
-        sources: list[dict[str, Any]] = [record.provenance, *(result.provenance for result in record.results)]
-        for provenance in sources:
-            for library, version in dict(provenance.get("versions") or {}).items():
-                by_library.setdefault(str(library), {}).setdefault(str(version), set()).add(record.folder)
+        if not record.results:
+            continue
+        recorded = invocations_of(record)
+        for invocation in recorded:
+            where = f"{record.folder} (started {invocation.get('started')})" if len(recorded) > 1 else record.folder
+            for library, version in _recorded(invocation):
+                by_library.setdefault(library, {}).setdefault(version, set()).add(where)
+        of_invocations = {pair for invocation in recorded for pair in _recorded(invocation)}
+        of_workers = {pair for result in record.results for pair in _recorded(result.provenance)}
+        for library, version in of_workers - of_invocations:  # a cluster's machines can have others than the scheduler
+            by_library.setdefault(library, {}).setdefault(version, set()).add(record.folder)
     parts = []
     for library, versions in sorted(by_library.items()):
         if len(versions) > 1:

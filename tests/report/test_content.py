@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from synthetic_runs import make_run
+from synthetic_runs import PROVENANCE, make_run
 
 from bench.report.blocks import Document, Notice, Section, Table
 from bench.report.build import compose, write_report
@@ -22,6 +22,7 @@ from bench.report.sections.printed import KNOWN, load_printed
 from bench.run.result import HoldoutResult, RunRecord
 from bench.stats.published import PublishedStudy
 from bench.stats.significance import PairedDifference
+from bench.store import Store, read_run
 
 GOLDEN = Path(__file__).parent / "golden"
 ODD = 'a<b> & "c" | `d` *e*'
@@ -214,6 +215,27 @@ def test_ahead_needs_an_interval_that_leaves_out_zero() -> None:
     behind = PairedDifference(90, -0.76, 0.4, -1.51, -0.01, 30, 0, 60, 0.01)
     assert Contrast("ntk", behind, 0.027).verdict == "behind"
     assert Contrast("ntk", replace(behind, high=0.01), 0.027).verdict == "unclear"
+
+
+def test_provenance_names_every_invocation_that_results_come_from_and_no_other(tmp_path: Path) -> None:
+    run = make_run(["iris", "wine", "zoo"], ["rfm"])
+    archive = {"name": "tables.tar.xz", "sha256": "ab" * 32}
+    with Store(tmp_path / "grown") as store:
+        store.begin(run.planned, {**PROVENANCE, "started": "Monday", "commit": "aaa", "cores": 2, "archive": archive})
+        store.record(run.results[0])
+        store.begin(run.planned, {**PROVENANCE, "started": "Tuesday", "commit": "bbb", "cores": 16, "source": ""})
+        store.record(run.results[1])
+        store.record(run.results[2])
+        store.begin(run.planned, {**PROVENANCE, "started": "Sunday", "commit": "ccc", "cores": 64})
+    found = tables(compose(evidence(read_run(tmp_path / "grown"))))
+    listed = [tuple(cell.text for cell in row) for row in found["invocations-grown"].rows]
+    command = PROVENANCE["command"]
+    assert listed == [("Monday", "1", "aaa", command), ("Tuesday", "2", "bbb", command)]
+    recorded = {row[0].text: row[1].text for row in found["provenance-grown"].rows}
+    assert recorded["cores"] == "2 (started Monday); 16 (started Tuesday)"
+    assert recorded["cpu"] == PROVENANCE["cpu"]
+    assert recorded["archive sha256"] == f"{'ab' * 32} (started Monday); not recorded (started Tuesday)"
+    assert recorded["source"] == "not recorded (started Monday); – (started Tuesday)"
 
 
 def test_printed_figures_all_have_a_source_and_say_how_they_are_known() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from synthetic_runs import make_run
+from synthetic_runs import PROVENANCE, make_run, store_run
 
 from bench.errors import ReportError, UsageError
 from bench.report.merge import merge_runs
 from bench.run.result import RunRecord
+from bench.store import Store, read_run
 
 NAMES = ["iris", "wine", "zoo"]
 
@@ -61,6 +63,25 @@ def test_versions_of_one_library_must_agree() -> None:
     with pytest.raises(ReportError, match=r"torch 2.13.0 in results/a, 2.2.0 in results/b"):
         merge_runs([first, second])
     assert len(merge_runs([first, second], ["versions"]).results) == 6
+
+
+def test_versions_are_compared_between_the_invocations_of_one_run() -> None:
+    run = make_run(NAMES, ["rfm"], folder="results/a")
+    first = {**run.provenance, "started": "Monday", "results": 2}
+    second = {**first, "versions": {"torch": "2.14.0"}, "started": "Tuesday", "results": 1}
+    grown = replace(run, provenance=second, invocations=(first, second))
+    with pytest.raises(
+        ReportError, match=r"torch 2.13.0 in results/a \(started Monday\), 2.14.0 in results/a \(started Tuesday\)"
+    ):
+        merge_runs([grown])
+
+
+@pytest.mark.parametrize("later", [{"torch": "2.14.0"}, {}])
+def test_an_invocation_that_did_nothing_says_nothing_of_versions(tmp_path: Path, later: dict[str, str]) -> None:
+    folder = store_run(tmp_path / "a", make_run(NAMES, ["rfm"]))
+    with Store(folder) as store:
+        store.begin(make_run(NAMES, ["rfm"]).planned, {**PROVENANCE, "versions": later})
+    assert merge_runs([read_run(folder), make_run(NAMES, ["laplace"], folder="results/b")]).allowed == ()
 
 
 def test_the_same_job_twice_counts_once_and_another_job_in_its_place_is_refused() -> None:

@@ -116,18 +116,56 @@ def _memory_ratio(provenance: dict[str, Any], least_mb: float = 50.0) -> float |
 
 
 def provenance_section(evidence: Evidence) -> Section:
-    """Where every run came from, as the run recorded it."""
+    """Where every run's results came from, as the run recorded it."""
     blocks: list[Block] = []
-    for folder, provenance in evidence.provenance:
+    for folder, invocations in evidence.invocations:
         name = Path(folder).name or folder  # where the folder lies on this machine is nobody's business
-        rows = tuple((Cell(key), Cell(value)) for key, value in flat(provenance))
-        columns = (Column("What", "text"), Column("Recorded", "text"))
-        if rows:
-            blocks.append(Table(f"provenance-{wording.slug(name)}", columns, rows, f"Run {name}", sortable=False))
+        if invocations:
+            blocks += [_invocations(name, invocations), _circumstances(name, invocations)]
         else:
             blocks.append(text("Run ", Code(name), " recorded no provenance."))
     blocks.append(_sources(evidence))
     return Section("provenance", "Provenance", tuple(blocks))
+
+
+def _invocations(name: str, invocations: tuple[dict[str, Any], ...]) -> Table:
+    """One row per invocation that results come from."""
+    rows = tuple(
+        (
+            Cell(str(i.get("started") or wording.DASH)),
+            Cell(f"{i.get('results', 0):,}", float(i.get("results", 0))),
+            Cell(str(i.get("commit") or wording.DASH)),
+            Cell(str(i.get("command") or wording.DASH)),
+        )
+        for i in invocations
+    )
+    columns = (
+        Column("Started", "text"),
+        Column("Results", hint="jobs whose current result this invocation produced, failures included"),
+        Column("Commit", "text", hint="of the harness; +dirty: tracked files differed from it"),
+        Column("Command", "text"),
+    )
+    note = "Only invocations that produced a result which still stands: one that found all done is not listed."
+    caption = f"Run {name}: what produced its results"
+    return Table(f"invocations-{wording.slug(name)}", columns, rows, caption, note=note, sortable=False)
+
+
+def _circumstances(name: str, invocations: tuple[dict[str, Any], ...]) -> Table:
+    """All else that was recorded, the data's source included; where invocations differ, which had what."""
+    own = ("started", "results", "commit", "command")
+    records = [
+        (str(i.get("started") or wording.DASH), dict(flat({k: v for k, v in i.items() if k not in own})))
+        for i in invocations
+    ]
+    rows = []
+    for key in dict.fromkeys(key for _, record in records for key in record):
+        started: dict[str, list[str]] = {}
+        for start, record in records:
+            started.setdefault(record.get(key, "not recorded"), []).append(start)
+        shown = "; ".join(f"{value} (started {', '.join(starts)})" for value, starts in started.items())
+        rows.append((Cell(key), Cell(shown if len(started) > 1 else next(iter(started)))))
+    columns = (Column("What", "text"), Column("Recorded", "text"))
+    return Table(f"provenance-{wording.slug(name)}", columns, tuple(rows), f"Run {name}: with what", sortable=False)
 
 
 def _sources(evidence: Evidence) -> Table:
@@ -146,7 +184,7 @@ def _sources(evidence: Evidence) -> Table:
 
 
 def flat(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """Nested keys joined by a space, lists by commas; in the record's order."""
+    """Nested keys joined by a space, lists by commas, a dash for what is empty; in the record's order."""
     rows: list[tuple[str, str]] = []
     for key, value in record.items():
         if isinstance(value, dict):
@@ -154,5 +192,5 @@ def flat(record: dict[str, Any]) -> list[tuple[str, str]]:
         elif isinstance(value, list | tuple):
             rows.append((str(key), ", ".join(str(v) for v in value)))
         else:
-            rows.append((str(key), str(value)))
+            rows.append((str(key), wording.DASH if value in (None, "") else str(value)))
     return rows
