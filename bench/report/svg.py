@@ -133,14 +133,15 @@ class Canvas:
         self.add(tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_))
 
     def x_axis(self, scale: Scale, y: float, words: str, *, top: float | None = None, count: int = 6) -> None:
-        """Ticks below ``y``, grid lines up to ``top``, the title under them."""
+        """Ticks below ``y``, grid lines up to ``top``, the title (if any) under them."""
         for value in scale.ticks(count):
             x = scale(value)
             if top is not None:
                 self.line(x, top, x, y, "zero" if value == 0 and not scale.log else "grid")
             self.add(label(x, y + 16, tick_text(value), anchor="middle", class_="tick"))
         self.line(scale.start, y, scale.end, y, "axis")
-        self.add(label((scale.start + scale.end) / 2, y + 36, words, anchor="middle", class_="axis-title"))
+        if words:
+            self.add(label((scale.start + scale.end) / 2, y + 36, words, anchor="middle", class_="axis-title"))
 
     def y_axis(self, scale: Scale, x: float, words: str, *, right: float | None = None, count: int = 6) -> None:
         for value in scale.ticks(count):

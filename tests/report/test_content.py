@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from synthetic_runs import PROVENANCE, make_run
 
-from bench.report.blocks import Document, Notice, Section, Table
+from bench.report.blocks import Document, Figure, Notice, Section, Table
 from bench.report.build import compose, write_report
 from bench.report.evidence import About, Contrast, Evidence
 from bench.report.html import render_html
@@ -236,6 +237,21 @@ def test_provenance_names_every_invocation_that_results_come_from_and_no_other(t
     assert recorded["cpu"] == PROVENANCE["cpu"]
     assert recorded["archive sha256"] == f"{'ab' * 32} (started Monday); not recorded (started Tuesday)"
     assert recorded["source"] == "not recorded (started Monday); – (started Tuesday)"
+
+
+@pytest.mark.parametrize("quantity", ["rows", "features"])
+def test_difference_and_error_reduction_stand_over_one_size_axis(quantity: str) -> None:
+    body = evidence(make_run([f"t{i}" for i in range(25)], ["rfm", "laplace"]))
+    blocks = sections(compose(body))["clean-laplace"].blocks
+    figure = next(b for b in blocks if isinstance(b, Figure) and b.name == f"clean-laplace-by-{quantity}")
+    table = pd.read_csv(io.StringIO(figure.data), index_col="dataset")
+    matrix = body.matrix("clean")
+    assert table["x"].to_dict() == body.sizes[quantity].to_dict()
+    assert table["difference_points"].to_dict() == pytest.approx((matrix["rfm"] - matrix["laplace"]).to_dict())
+    errors = 100 - matrix
+    reduction = 100 * (errors["laplace"] - errors["rfm"]) / errors.max(axis=1)
+    assert table["reduction_percent"].to_dict() == pytest.approx(reduction.to_dict())
+    assert figure.svg.count('class="trend"') == 2
 
 
 def test_printed_figures_all_have_a_source_and_say_how_they_are_known() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.report.figures.by_dataset import Dot, difference_bars, trend_scatter
+from bench.report.figures.by_dataset import Dot, Panel, difference_bars, trend_scatter
 from bench.report.figures.by_method import Interval, accuracy_rank, intervals, profiles
 from bench.report.figures.critical_difference import critical_difference_diagram
 from bench.report.figures.inline import sparkline
@@ -88,7 +89,21 @@ def test_a_band_wider_than_the_points_is_clipped() -> None:
     x = np.array([10.0, 100.0, 1000.0])
     trend = Trend(x, np.array([0.0, 50.0, -900.0]), np.full(3, -500.0), np.full(3, 500.0))
     dots = [Dot("a", 10.0, -1.0), Dot("b", 1000.0, 1.0)]
-    inside(trend_scatter("s", "t", "c", dots, trend, ("n", "%"), "%").svg)
+    inside(trend_scatter("s", "t", "c", [Panel("%", "y", "%", dots, trend)], "n").svg)
+
+
+def test_panels_share_their_datasets_and_x() -> None:
+    one = [Dot("a", 10.0, -1.0, "n 10", "#a"), Dot(ODD, 1000.0, 1.0, "n 1000", "#odd")]
+    other = [replace(dot, y=30 * dot.y) for dot in one]
+    panels = [Panel("difference", "points", "points", one, None), Panel("reduction", "percent", "%", other, None)]
+    figure = trend_scatter("s", "t", "c", panels, "rows n (log scale)")
+    root = inside(figure.svg)
+    circles = [(e.attrib["cx"], float(e.attrib["cy"])) for e in root.iter(f"{SVG}circle")]
+    assert [x for x, _ in circles[:2]] == [x for x, _ in circles[2:]]
+    assert max(y for _, y in circles[:2]) < min(y for _, y in circles[2:])
+    assert hovers(root)[1::2] == [f"{ODD}: +1.00 points (n 1000)", f"{ODD}: +30.00 % (n 1000)"]
+    assert sum(e.text == "rows n (log scale)" for e in root.iter(f"{SVG}text")) == 1
+    assert figure.data.splitlines()[:2] == ["dataset,x,points,percent", "a,10.0,-1.0,-30.0"]
 
 
 def test_interval_of_one_dataset_has_no_whisker() -> None:

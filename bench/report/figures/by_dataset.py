@@ -26,6 +26,17 @@ class Dot:
     href: str = ""
 
 
+@dataclass(frozen=True)
+class Panel:
+    """One scatter of a figure: what its y axis says, the column of the data, and the unit in the hover title."""
+
+    title: str
+    column: str
+    unit: str
+    dots: Sequence[Dot]
+    trend: Trend | None
+
+
 def difference_bars(name: str, title: str, caption: str, dots: Sequence[Dot], names: tuple[str, str]) -> Figure:
     """One bar a dataset, sorted by ``y`` (points, first minus second); ``x`` is not used.
 
@@ -68,28 +79,39 @@ def _dot_title(dot: Dot, unit: str) -> str:
     return f"{dot.dataset}: {wording.number(dot.y, sign=True)} {unit}" + (f" ({dot.note})" if dot.note else "")
 
 
-def trend_scatter(
-    name: str, title: str, caption: str, dots: Sequence[Dot], trend: Trend | None, axes: tuple[str, str], unit: str
-) -> Figure:
-    """Dots over a logarithmic x with a smoothed trend and its band. The band may leave the frame: it is clipped."""
-    left, right, top, bottom = 64.0, 12.0, 12.0, 290.0
-    xs, ys = [d.x for d in dots], [d.y for d in dots]
+def trend_scatter(name: str, title: str, caption: str, panels: Sequence[Panel], x_title: str) -> Figure:
+    """Dots over a logarithmic x, each panel with its smoothed trend and band; panels share datasets and x.
+
+    Panels stand above one another, so that a dataset is found straight below itself. A band may leave the frame: it is
+    clipped.
+    """
+    left, right, top, gap = 64.0, 12.0, 12.0, 34.0
+    height = 278.0 if len(panels) == 1 else 210.0
+    xs = [d.x for d in panels[0].dots]
     x = Scale(*padded(xs, log=True), left, WIDTH - right, log=True)
-    y = Scale(*padded(ys, zero=True), bottom, top)
-    canvas = Canvas(WIDTH, bottom + 46)
-    canvas.x_axis(x, bottom, axes[0], top=top)
-    canvas.y_axis(y, left, axes[1], right=WIDTH - right)
-    canvas.line(left, y(0.0), WIDTH - right, y(0.0), "zero")
+    canvas = Canvas(WIDTH, top + len(panels) * (height + gap) + 12)
+    for position, panel in enumerate(panels):
+        head = top + position * (height + gap)
+        last = position == len(panels) - 1
+        canvas.x_axis(x, head + height, x_title if last else "", top=head)
+        _trend_panel(canvas, panel, x, head, head + height)
+    columns = [p.column for p in panels]
+    rows = [(d.dataset, d.x, *(p.dots[i].y for p in panels)) for i, d in enumerate(panels[0].dots)]
+    return Figure(name, title, caption, canvas.svg(f"{title}. {caption}"), csv_text(("dataset", "x", *columns), rows))
+
+
+def _trend_panel(canvas: Canvas, panel: Panel, x: Scale, top: float, bottom: float) -> None:
+    y, trend = Scale(*padded([d.y for d in panel.dots], zero=True), bottom, top), panel.trend
+    canvas.y_axis(y, x.start, panel.title, right=x.end)
+    canvas.line(x.start, y(0.0), x.end, y(0.0), "zero")
     if trend is not None:
         low, high = np.clip(trend.low, y.low, y.high), np.clip(trend.high, y.low, y.high)
         outline = list(zip(trend.x, high, strict=True)) + list(zip(trend.x[::-1], low[::-1], strict=True))
         points = " ".join(f"{x(float(a)):.1f},{y(float(b)):.1f}" for a, b in outline)
         canvas.add(tag("polygon", points=points, class_="band"))
-    for dot in dots:
+    for dot in panel.dots:
         circle = tag("circle", cx=x(dot.x), cy=y(dot.y), r=4.0, class_="dot")
-        canvas.add(titled(circle, _dot_title(dot, unit), dot.href))
+        canvas.add(titled(circle, _dot_title(dot, panel.unit), dot.href))
     if trend is not None:
         inside = np.clip(trend.y, y.low, y.high)
         canvas.add(polyline([(x(float(a)), y(float(b))) for a, b in zip(trend.x, inside, strict=True)], "trend"))
-    data = csv_text(("dataset", "x", "y"), [(d.dataset, d.x, d.y) for d in dots])
-    return Figure(name, title, caption, canvas.svg(f"{title}. {caption}"), data)

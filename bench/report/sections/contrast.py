@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Section, Table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence
-from bench.report.figures.by_dataset import Dot, trend_scatter
+from bench.report.figures.by_dataset import Dot, Panel, trend_scatter
 from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.tables import difference_cell, method_cell
 from bench.stats.protocols import LeakDecomposition, leak_decomposition, protocol_contrast
@@ -109,8 +109,9 @@ def _leak_figure(evidence: Evidence, found: LeakDecomposition) -> list[Block]:
         "linear regression and its pointwise 95 % bootstrap band over datasets, where there are enough."
     )
     trend = log_trend(aspect, leak.to_numpy(dtype=float))
-    axes = ("rows per feature n/d (log scale)", f"{first} {wording.MINUS} {second}, points")
-    return [trend_scatter("leak-by-aspect", "The leak by rows per feature", caption, dots, trend, axes, "points")]
+    panel = Panel(f"{first} {wording.MINUS} {second}, points", "leak_points", "points", dots, trend)
+    x_title = "rows per feature n/d (log scale)"
+    return [trend_scatter("leak-by-aspect", "The leak by rows per feature", caption, [panel], x_title)]
 
 
 def selection_section(evidence: Evidence) -> Section | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.report import wording
 from bench.report.blocks import Block, Notice, Section, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
-from bench.report.figures.by_dataset import Dot, difference_bars, trend_scatter
+from bench.report.figures.by_dataset import Dot, Panel, difference_bars, trend_scatter
 from bench.report.figures.by_method import accuracy_rank, profiles
 from bench.report.sections.headline import CLEAN, contrast_figure, headline_protocol, nothing_in_common, verdict
 from bench.report.sections.significance import tests_section
@@ -128,32 +129,46 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
         f"{overall.losses} losses; Wilcoxon's signed-rank test, this pair alone: p {wording.p_value(overall.p)}."
     )
     blocks: list[Block] = [opening, bars]
+    measures = (
+        (f"RFM {wording.MINUS} Laplace, points", "difference_points", "points", difference.to_numpy(dtype=float)),
+        ("error reduction, %", "reduction_percent", "%", reduction),
+    )
     for quantity, words in (("rows", "rows n"), ("features", "features d")):
         x = sizes[quantity].to_numpy(dtype=float)
-        dots = [
-            Dot(d, float(a), float(b), f"{words} {a:g}", link)
-            for d, a, b, link in zip(names, x, reduction, links, strict=True)
-        ]
-        trend = log_trend(x, reduction)
+        panels = [_by_size(names, links, x, y, (title, column, unit), words) for title, column, unit, y in measures]
         smooth = (
             "Line: local linear regression on the logarithm (three quarters of the points, tricube weights); band: "
             "pointwise 95 % by 400 bootstrap draws over datasets."
-            if trend is not None
+            if panels[0].trend is not None
             else "Too few datasets, or all of one size, for a trend."
         )
         blocks.append(
             trend_scatter(
-                f"{key}-error-reduction-{quantity}",
-                f"Relative error reduction of RFM over Laplace, by {words}",
-                f"Protocol {key}. (Laplace error {wording.MINUS} RFM error) / the larger of the two, percent; above "
-                f"zero RFM errs less. {smooth}",
-                dots,
-                trend,
-                (f"{words} (log scale)", "error reduction, %"),
-                "%",
+                f"{key}-laplace-by-{quantity}",
+                f"RFM against Laplace, by {words}",
+                f"Protocol {key}. Above: the difference in error, Laplace error {wording.MINUS} RFM error (RFM's "
+                f"accuracy {wording.MINUS} Laplace's), points. Below: the same over the larger of the two errors, "
+                f"percent. Above zero RFM errs less. {smooth}",
+                panels,
+                f"{words} (log scale)",
             )
         )
     return Section(f"{key}-laplace", "RFM against its own kernel", tuple(blocks))
+
+
+def _by_size(
+    names: list[str],
+    links: list[str],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    axis: tuple[str, str, str],
+    words: str,
+) -> Panel:
+    """One measure over one size of the datasets; ``axis`` is the panel's title, column and unit."""
+    dots = [
+        Dot(d, float(a), float(b), f"{words} {a:g}", link) for d, a, b, link in zip(names, x, y, links, strict=True)
+    ]
+    return Panel(*axis, dots, log_trend(x, y))
 
 
 def _profiles(evidence: Evidence, view: ProtocolView) -> Section | None:
