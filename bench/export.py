@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -13,9 +14,10 @@ from typing import Literal, TypeAlias
 import pandas as pd
 
 from bench.data.registry import load_registry
+from bench.data.sources import split_name
 from bench.errors import ReportError, StoreError
 from bench.methods import method_names
-from bench.run.result import Job
+from bench.run.result import Job, JobResult
 from bench.stats.frame import PROTOCOLS, accuracy_matrix, in_order, scores_frame
 from bench.stats.groups import standard_groups
 from bench.stats.missing import COMMON_DATASETS
@@ -52,11 +54,17 @@ def export_run(folder: Path, format: Format = "csv", out: Path | None = None) ->
     if format == "parquet" and find_spec("pyarrow") is None:
         raise StoreError("parquet needs pyarrow, which is not installed: pip install 'rfmbench[parquet]', or use csv")
     record = read_run(folder)
-    scores = scores_frame(record.results)
+    scores = scores_frame(map(_with_split, record.results))
     target, beside = _targets(folder, format, out)
     write_table(target, scores, format)
     write_table(beside, summary_frame(scores, group_of(), record.planned), format)
     return [target, beside]
+
+
+def _with_split(result: JobResult) -> JobResult:
+    """``result``; if its table could not be read, with the splits that would have been used."""
+    job = result.job
+    return result if job.split else replace(result, job=replace(job, split=split_name(job.source, job.seed)))
 
 
 def _targets(folder: Path, format: Format, out: Path | None) -> tuple[Path, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.run.progress import clock
@@ -23,17 +24,25 @@ def headline(record: RunRecord, outcome: Outcome, folder: Path) -> str:
         + f" ({outcome.already} from before) in {clock(outcome.seconds)}"
     ]
     lines += failures(results)
+    if outcome.kept:
+        lines.append("  not read this time, results from before are kept:")
+        lines += [f"  {line}" for line in failures(outcome.kept)]
     lines += accuracy_table(results)
     lines.append(f"results: {folder} (scores.csv, summary.csv)")
     if outcome.undone:
         lines.append("to go on: run the same command again")
-    elif any(r.status in ("error", "timeout", "oom") for r in results):
-        lines.append("to try the failed jobs again: the same command with --retry-failed")
+    else:
+        # A table that could not be read is looked at again in any case.
+        unread = {r.job.id for r in outcome.unread}
+        if any(r.status in ("error", "timeout", "oom") and r.job.id not in unread for r in results):
+            lines.append("to try the failed jobs again: the same command with --retry-failed")
+        if unread:
+            lines.append("to try the tables that could not be read again: the same command, once they are mended")
     lines.append(f"report: python -m bench report {folder}")
     return "\n".join(lines)
 
 
-def failures(results: list[JobResult]) -> list[str]:
+def failures(results: Sequence[JobResult]) -> list[str]:
     """One line per status and reason, the most frequent first, with the jobs it struck."""
     struck: dict[tuple[str, str], list[str]] = defaultdict(list)
     for r in results:

@@ -13,6 +13,11 @@ from bench.errors import SourceError, unknown_name
 SOURCES = ("embedded", "archive")
 
 
+def split_name(source: str, seed: int) -> str:
+    """What the splits of a table from ``source`` are called: its own published lists, or those drawn from ``seed``."""
+    return "published" if source == "archive" else f"seed-{seed}"
+
+
 class Source(Protocol):
     """A place that gives tables by their registry entry."""
 

@@ -13,7 +13,8 @@ class Job:
     """One unit of scheduling: a (dataset, method, protocol) with everything its outcome depends on.
 
     ``id`` is the hash of the effective configuration (method, its grid and code version, protocol, split
-    indices, table's sha256, seed), never of names alone.
+    indices, table's sha256, seed), never of names alone. ``split`` is ``published`` or ``seed-N``, and empty for a
+    table that could not be read, whose sizes are the registry's.
     """
 
     id: str

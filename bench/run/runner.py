@@ -29,13 +29,19 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an invocation came to. ``statuses`` counts all planned jobs, those done before included."""
+    """What an invocation came to. ``statuses`` counts all planned jobs, those done before included.
+
+    ``unread`` are the jobs whose table could not be read; of them, ``kept`` had an ``ok`` result from before, which
+    stays in the store.
+    """
 
     statuses: Counter[Status] = field(default_factory=Counter)
     already: int = 0
     undone: int = 0
     interrupted: bool = False
     seconds: float = 0.0
+    unread: tuple[JobResult, ...] = ()
+    kept: tuple[JobResult, ...] = ()
 
     @property
     def all_ok(self) -> bool:
@@ -63,7 +69,8 @@ def execute(
     Raises :class:`StoreError` if the store cannot be written to: what it held stays whole, jobs in flight are lost.
     """
     began = time.monotonic()
-    known = store.begin(plan.jobs, provenance)
+    known = store.begin([t.job for t in plan.tasks], provenance, unread=[r.job for r in plan.settled])
+    kept = tuple(r for r in plan.settled if not store.is_current(r.job))
     todo = left_to_do(plan.tasks, known, retry_failed=retry_failed)
     outstanding = {t.job.id for t in todo}
     settled = {r.job.id for r in plan.settled}
@@ -83,7 +90,8 @@ def execute(
                 for observer in observers:
                     observer.started(standing, event.task)
             elif isinstance(event, JobResult):
-                store.record(event)
+                if event not in kept:
+                    store.record(event)
                 standing.finish(event)
                 statuses[event.status] += 1
                 for observer in observers:
@@ -107,6 +115,8 @@ def execute(
         undone=undone,
         interrupted=interrupt.draining,
         seconds=time.monotonic() - began,
+        unread=plan.settled,
+        kept=kept,
     )
 
 

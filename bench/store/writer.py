@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +61,20 @@ class Store:
             self._connection = None
         self._lock.release()
 
-    def begin(self, jobs: Sequence[Job], provenance: dict[str, Any]) -> dict[str, Status]:
+    def begin(self, jobs: Sequence[Job], provenance: dict[str, Any], unread: Collection[Job] = ()) -> dict[str, Status]:
         """Note what this invocation means to run; returns the status of those jobs that have a result already.
 
+        Each job takes over its cell. The ``unread`` ones, whose table could not be read, do not where the cell's own
+        job has an ``ok`` result: that one stays, planned for this invocation too (see :meth:`is_current`).
         Raises :class:`UsageError` if the folder holds results of another seed or source: those are not mixed.
         """
         with self._transaction() as connection:
-            self._refuse_mixture(connection, jobs)
+            self._refuse_mixture(connection, [*jobs, *unread])
             self._invocation = (
                 connection.execute("INSERT INTO invocations (provenance) VALUES (?)", (_json(provenance),)).lastrowid
                 or 0
             )
+            jobs = [*jobs, *(job for job in unread if not self._keep_sound(connection, job))]
             connection.executemany(
                 "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [tuple(dataclasses.asdict(job).values()) for job in jobs],
@@ -83,6 +86,10 @@ class Store:
         known = self._open.execute("SELECT job, status FROM results JOIN cells USING (job)")
         planned = {job.id for job in jobs}
         return {job: status for job, status in known if job in planned}
+
+    def is_current(self, job: Job) -> bool:
+        """Whether ``job`` is the one that stands for its (dataset, method, protocol)."""
+        return self._open.execute("SELECT 1 FROM cells WHERE job = ?", (job.id,)).fetchone() is not None
 
     def record(self, result: JobResult) -> None:
         """Store ``result`` in place of any earlier one of the same job, in one transaction."""
@@ -140,6 +147,15 @@ class Store:
                 f"store {self.path} cannot be written to: {error}. All results before are intact; "
                 f"mend that (free some space, say) and run the same command again to go on"
             ) from error
+
+    def _keep_sound(self, connection: sqlite3.Connection, job: Job) -> bool:
+        """Plan the cell of ``job`` as it stands if its result is ``ok``; whether it is."""
+        kept = connection.execute(
+            "UPDATE cells SET invocation = ? WHERE dataset = ? AND method = ? AND protocol = ? "
+            "AND job IN (SELECT job FROM results WHERE status = 'ok')",
+            (self._invocation, job.dataset, job.method, job.protocol),
+        )
+        return kept.rowcount > 0
 
     def _refuse_mixture(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
         for field, flag in (("seed", "--seed"), ("source", "--archive")):

@@ -54,6 +54,16 @@ def test_scores_have_a_row_per_holdout_and_one_per_failed_job(folder: Path) -> N
     assert set(json.loads(ok["config"].iloc[0])) == {"ridge", "unit_norm"}
 
 
+@pytest.mark.parametrize(("source", "split"), [("archive", "published"), ("embedded", "seed-0")])
+def test_a_table_that_could_not_be_read_has_the_split_it_would_have_had(
+    tmp_path: Path, source: str, split: str
+) -> None:
+    failures = {("iris", "rfm"): ("error", "not the study's file")}
+    run = make_run(["iris"], ["rfm"], source=source, split="", failures=failures)
+    (row,) = pd.read_csv(export_run(store_run(tmp_path / source, run))[0]).to_dict("records")
+    assert (row["status"], row["split"]) == ("error", split)
+
+
 def test_summary_is_over_common_datasets_and_counts_what_is_missing(folder: Path) -> None:
     scores, summary = (pd.read_csv(path) for path in export_run(folder))
     assert list(dict.fromkeys(summary["group"])) == ["small90", "no-test-file", "test-file", "all-available"]

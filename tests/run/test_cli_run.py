@@ -14,6 +14,8 @@ import pytest
 
 from bench.cli import main
 from bench.cli.run import default_folder
+from bench.data.archive import file_names
+from bench.data.registry import load_registry
 from bench.store import Store, read_run
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +57,43 @@ def test_failures_are_counted_and_explained(capsys: pytest.CaptureFixture[str]) 
     assert "error: iris/exit3: its worker ended with exit code 3" in captured.out
     assert "--retry-failed" in captured.out
     assert "error iris/exit3 (clean): its worker ended" in captured.err
+
+
+@pytest.fixture
+def folder_of_iris() -> Path:
+    """An archive folder whose only table is damaged."""
+    entry = load_registry().entries["iris"]
+    folder = Path("data") / entry.archive.folder
+    folder.mkdir(parents=True)
+    for name in file_names(entry):
+        (folder / name).write_text("damaged")
+    return Path("data")
+
+
+def test_a_table_that_cannot_be_read_is_no_matter_of_retry_failed(
+    folder_of_iris: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--archive", str(folder_of_iris)]
+    assert main([*words, "--run", "r"]) == 1
+    out = capsys.readouterr().out
+    assert "1 jobs: 1 error" in out
+    assert "--retry-failed" not in out
+    assert "to try the tables that could not be read again: the same command" in out
+    header, row = Path("r/scores.csv").read_text().splitlines()
+    assert dict(zip(header.split(","), row.split(","), strict=True))["split"] == "published"
+
+
+@pytest.mark.archive
+def test_a_damaged_copy_leaves_the_results_of_a_sound_one(
+    archive_path: str, folder_of_iris: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--run", "r"]
+    assert main([*words, "--archive", archive_path]) == 0
+    scores = Path("r/scores.csv").read_text()
+    capsys.readouterr()
+    assert main([*words, "--archive", str(folder_of_iris)]) == 1
+    assert "not read this time, results from before are kept:\n    error: iris/centroid: " in capsys.readouterr().out
+    assert Path("r/scores.csv").read_text() == scores
 
 
 def test_json_events(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -147,6 +148,37 @@ def test_a_table_that_is_missing_makes_its_jobs_skipped(tiny: TinyBenchmark) -> 
     assert (skipped.job.dataset, skipped.status) == ("gamma", "skipped")
     assert "no such file" in skipped.reason
     assert skipped.holdouts == ()
+
+
+@pytest.mark.parametrize("fault", ["sound", "present"])
+def test_a_table_that_cannot_be_read_any_more_leaves_its_results(tiny: TinyBenchmark, fault: str) -> None:
+    alpha, beta = tiny.entries
+    _, before = tiny.run("Centroid", "Exit3")
+    tiny.entries = (replace(alpha, **{fault: False}), beta)
+    outcome, after = tiny.run("Centroid", "Exit3")
+    assert not outcome.all_ok
+    assert [(r.job.dataset, r.job.method) for r in outcome.kept] == [("alpha", "centroid")]
+    assert [(r.job.dataset, r.job.method) for r in outcome.unread] == [("alpha", "centroid"), ("alpha", "exit3")]
+    stands = {(r.job.dataset, r.job.method): r for r in after.results}
+    assert scores(after) == scores(before)
+    assert stands["alpha", "exit3"].holdouts == ()
+    assert fault == "present" or "not the study's file" in stands["alpha", "exit3"].reason
+    assert set(after.planned) == {r.job for r in after.results}
+    tiny.entries = (alpha, beta)
+    assert tiny.run("Centroid", "Exit3")[1].results == before.results
+
+
+def test_a_result_of_another_grid_is_better_than_a_table_that_cannot_be_read(
+    tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import faulty_methods
+
+    _, before = tiny.run("Centroid")
+    monkeypatch.setattr(faulty_methods.Centroid, "configurations", lambda self: [{"shrink": 0.25}])
+    tiny.entries = tuple(replace(entry, sound=False) for entry in tiny.entries)
+    outcome, after = tiny.run("Centroid")
+    assert outcome.statuses == {"error": 2}
+    assert after.results == before.results
 
 
 def test_scores_do_not_depend_on_workers_order_or_neighbours(tiny: TinyBenchmark) -> None:

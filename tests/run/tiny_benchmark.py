@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.data.dataset import Dataset
 from bench.data.splits import splits_for
-from bench.errors import DataUnavailable
+from bench.errors import DataInvalid, DataUnavailable
 from bench.methods import get_method
 from bench.run.jobs import NamedMethod, Plan, expand_jobs
 from bench.run.pool import Pool
@@ -30,12 +30,15 @@ class TinyEntry:
     features: int = 3
     classes: int = 2
     present: bool = True
+    sound: bool = True
 
 
 def generate(entry: TinyEntry) -> Dataset:
     """Gaussian classes, drawn from a seed that is the table's name."""
     if not entry.present:
         raise DataUnavailable(f"{entry.name}: no such file in the tiny source")
+    if not entry.sound:
+        raise DataInvalid(f"{entry.name}: not the study's file")
     rng = np.random.default_rng(list(entry.name.encode()))
     y = np.arange(entry.rows) % entry.classes
     X = rng.normal(size=(entry.rows, entry.features)) + y[:, None]
