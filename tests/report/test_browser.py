@@ -134,6 +134,15 @@ def test_nothing_sticks_out_sideways_and_colours_contrast(page: Page) -> None:
     assert contrast(ink, paper) > 7
 
 
+@pytest.mark.parametrize("width", [1200, 1280])
+def test_wide_tables_fit_a_laptop(browser: Browser, report: Path, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, offline=True)
+    page.goto(report.as_uri())
+    for table in ("clean-summary", "clean-accuracy"):
+        assert page.evaluate(f"(s => s.scrollWidth <= s.clientWidth)(document.querySelector('#{table}-table .scroll'))")
+    page.close()
+
+
 def contrast(one: str, other: str) -> float:
     """WCAG 2 contrast ratio of two ``rgb(...)`` colours."""
 

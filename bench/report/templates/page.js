@@ -106,5 +106,5 @@
   addEventListener("hashchange", openTarget);
   openTarget();
   const contents = document.querySelector(".toc details");
-  if (matchMedia("(max-width: 68rem)").matches) contents.open = false;
+  if (matchMedia("(max-width: 72rem)").matches) contents.open = false;
 })();
