@@ -254,6 +254,11 @@ def test_difference_and_error_reduction_stand_over_one_size_axis(quantity: str) 
     assert figure.svg.count('class="trend"') == 2
 
 
+def test_runs_in_folders_of_one_name_keep_their_own_provenance() -> None:
+    runs = [make_run(["iris"], [method], folder=f"{method}/same") for method in ("rfm", "laplace")]
+    assert {"invocations-same", "invocations-same-2"} <= set(tables(compose(evidence(*runs))))
+
+
 def test_printed_figures_all_have_a_source_and_say_how_they_are_known() -> None:
     figures = load_printed()
     assert len(figures) > 10

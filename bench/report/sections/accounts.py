@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,12 @@ def _memory_ratio(provenance: dict[str, Any], least_mb: float = 50.0) -> float |
 def provenance_section(evidence: Evidence) -> Section:
     """Where every run's results came from, as the run recorded it."""
     blocks: list[Block] = []
+    seen: Counter[str] = Counter()
     for folder, invocations in evidence.invocations:
         name = Path(folder).name or folder  # where the folder lies on this machine is nobody's business
+        seen[name] += 1
+        if seen[name] > 1:
+            name = f"{name} ({seen[name]})"
         if invocations:
             blocks += [_invocations(name, invocations), _circumstances(name, invocations)]
         else:
