@@ -8,6 +8,7 @@ import math
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from bench.errors import UsageError, unknown_name
 from bench.run.jobs import NamedMethod, Plan
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--archive", metavar="PATH_OR_URL", help="take all tables from this copy of the study's archive"
     )
-    parser.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: results/<subset>-<protocol>)")
+    parser.add_argument("--run", metavar="DIR", help="run folder (default: results/<subset>-<protocol>)")
     parser.add_argument("--jobs", metavar="N", help="jobs at a time (default: one per core)")
     parser.add_argument(
         "--memory-gb", metavar="G", help="memory for all jobs together (default: 80 %% of what is free)"
@@ -43,10 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carry out ``bench run``; see :func:`bench.cli.main` for the exit codes (130 if interrupted)."""
     from bench.data.registry import load_registry
-    from bench.data.sources import resolve_source
+    from bench.data.sources import origin, resolve_source
     from bench.data.splits import splits_for
     from bench.run.jobs import expand_jobs
     from bench.run.protocols import PROTOCOLS
+    from bench.run.provenance import invocation
     from bench.store import Store
 
     if args.protocol not in PROTOCOLS:
@@ -55,6 +57,9 @@ def run(args: argparse.Namespace) -> int:
         raise unknown_name("engine", args.engine, ENGINES)
     if args.scheduler and args.engine != "dask":
         raise UsageError("--scheduler is for --engine dask")
+    for flag, value in (("--run", args.run), ("--archive", args.archive)):
+        if value is not None and not value.strip():
+            raise UsageError(f"{flag} is empty (an unset shell variable?): give it a value or leave it out")
     size = _whole("--jobs", args.jobs, at_least=1, default=available_cores())
     seed = _whole("--seed", args.seed, at_least=0, default=0)
     timeout = _positive("--timeout", args.timeout)
@@ -64,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     registry = load_registry()
     entries = registry.select(args.subset)
     source = resolve_source(registry, entries, args.archive)
-    folder = args.run or default_folder(args.subset, args.protocol, seed)
+    folder = default_folder(args.subset, args.protocol, seed) if args.run is None else Path(args.run)
     if not args.dry_run:
         Store(folder).close()  # an unusable folder is better found before the tables are read
     plan = expand_jobs(
@@ -80,7 +85,8 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         budget = memory_bytes or default_memory_budget()
         return _dry_run(plan, folder, size, budget, retry_failed=args.retry_failed)
-    return _run(args, plan, methods, folder, size=size, memory_bytes=memory_bytes, seed=seed)
+    about = invocation(seed, size, args.arguments, origin(source))
+    return _run(args, plan, methods, folder, about, size=size, memory_bytes=memory_bytes)
 
 
 def _run(
@@ -88,15 +94,14 @@ def _run(
     plan: Plan,
     methods: list[NamedMethod],
     folder: Path,
+    provenance: dict[str, Any],
     *,
     size: int,
     memory_bytes: int | None,
-    seed: int,
 ) -> int:
     from bench.cli.headline import headline
     from bench.export import export_run
     from bench.run.engines import open_engine
-    from bench.run.provenance import invocation
     from bench.run.runlog import observers
     from bench.run.runner import execute
     from bench.store import Store, read_run
@@ -105,7 +110,7 @@ def _run(
         watching = observers(folder, json_events=args.json)
         try:
             with open_engine(args.engine, args.scheduler, size, memory_bytes, methods) as engine:
-                outcome = execute(plan, store, engine, invocation(seed, size), watching, retry_failed=args.retry_failed)
+                outcome = execute(plan, store, engine, provenance, watching, retry_failed=args.retry_failed)
         finally:
             for observer in watching:
                 observer.close()

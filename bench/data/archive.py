@@ -99,17 +99,31 @@ class ArchiveSource:
         # tables that the study left as they were.
         return Dataset(entry.name, X, y, entry.classes, self.name, standardised=True, published=splits, notes=notes)
 
+    @property
+    def checksum(self) -> str:
+        """sha256 over names and contents of the registry's files in it: the same for a folder and a tar file of them.
+
+        Raises :class:`SourceError` if a file cannot be read.
+        """
+        digest = hashlib.sha256()
+        for name in sorted(self._files):
+            held = self._set.checksums[name] if self._set else hashlib.sha256(self._files[name]()).hexdigest()
+            digest.update(name.encode() + bytes.fromhex(held))
+        return digest.hexdigest()
+
     def keep(self) -> Path:
         """Have the files in the cache, where :meth:`fetched` finds them; returns the folder. Raises SourceError."""
         files = self._files
         if self._set is None:
-            digest = hashlib.sha256()
-            for name in sorted(files):
-                digest.update(name.encode() + hashlib.sha256(files[name]()).digest())
-            folder = sets_folder() / digest.hexdigest()[:32]
+            folder = sets_folder() / self.checksum[:32]
             self._set = FileSet(folder, lambda: ((name, files[name]()) for name in sorted(files)))
         remember(FETCHED, self._set.folder, self._origin)
         return self._set.folder
+
+    @property
+    def origin(self) -> str:
+        """The path or URL that the files came from, also if they are in the cache now."""
+        return self._origin
 
     def forget(self) -> None:
         """If this is a URL, have it downloaded anew next time."""

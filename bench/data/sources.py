@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 from bench.data.dataset import Dataset
+from bench.data.download import is_url
 from bench.data.registry import Entry, Registry
 from bench.errors import SourceError, unknown_name
 
@@ -16,6 +19,36 @@ SOURCES = ("embedded", "archive")
 def split_name(source: str, seed: int) -> str:
     """What the splits of a table from ``source`` are called: its own published lists, or those drawn from ``seed``."""
     return "published" if source == "archive" else f"seed-{seed}"
+
+
+def origin(source: Source) -> dict[str, Any]:
+    """What a run records of ``source``, for whoever repeats it: ``source``, and of an archive ``name`` and ``sha256``.
+
+    The checksum is that of the content (:attr:`bench.data.archive.ArchiveSource.checksum`), empty if not all of it
+    can be read.
+    """
+    from bench.data.archive import ArchiveSource
+
+    if not isinstance(source, ArchiveSource):
+        return {"source": source.name}
+    try:
+        checksum = source.checksum
+    except SourceError:
+        checksum = ""
+    return {"source": source.name, "archive": {"name": public_location(source.origin), "sha256": checksum}}
+
+
+def public_location(location: str) -> str:
+    """A path or URL without what is private to a machine or a person.
+
+    Paths below the current folder become relative to it, others their last part; URLs lose user, password and query.
+    """
+    if is_url(location):
+        parts = urlsplit(location)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    here = Path.cwd()
+    path = Path(os.path.normpath(here / Path(location).expanduser()))  # as it was named: no links resolved
+    return str(path.relative_to(here)) if path.is_relative_to(here) else path.name
 
 
 class Source(Protocol):

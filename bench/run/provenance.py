@@ -5,17 +5,28 @@ from __future__ import annotations
 import datetime
 import functools
 import importlib.metadata
+import os
 import platform
+import re
 import shlex
-import socket
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench import __version__
+from bench.data.sources import public_location
 from bench.run.resources import available_cores
+from bench.run.result import JobResult
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+_ABSOLUTE_PATH = re.compile(
+    r"""(?<=["'])/(?:[^/"'\n]+/)+[^/"'\n]*(?=["'])"""  # in quotes, where it may have blanks
+    r"""|(?<![^\s"'`(\[<=,:])/(?:[^\s/"'`()<>,:;]+/)+[^\s/"'`()<>,:;]*"""
+)
 
 _DISTRIBUTIONS = ("torch", "numpy", "scipy", "scikit-learn", "xgboost", "pandas")
 
@@ -45,9 +56,8 @@ def cpu_model() -> str:
 
 
 def machine(threads: int) -> dict[str, Any]:
-    """Of a worker: where it runs and with what."""
+    """Of a worker: on what it runs and with what. Which machine it is stays private."""
     return {
-        "host": socket.gethostname(),
         "cpu": cpu_model(),
         "cores": available_cores(),
         "threads": threads,
@@ -55,9 +65,13 @@ def machine(threads: int) -> dict[str, Any]:
     }
 
 
-def invocation(seed: int, jobs: int, argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Of one ``bench run``: everything a reader needs to repeat it."""
-    words = ["python", "-m", "bench", *(sys.argv[1:] if argv is None else argv)]
+def invocation(
+    seed: int, jobs: int, arguments: Sequence[str], origin: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Of one ``bench run`` with these command-line ``arguments``: everything a reader needs to repeat it.
+
+    ``origin`` is what :func:`bench.data.sources.origin` says of the tables.
+    """
     return {
         "versions": versions(),
         "cpu": cpu_model(),
@@ -67,14 +81,67 @@ def invocation(seed: int, jobs: int, argv: Sequence[str] | None = None) -> dict[
         "jobs": jobs,
         "seed": seed,
         "commit": commit(),
-        "command": shlex.join(words),
+        "command": command(arguments),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **origin,
     }
+
+
+def command(arguments: Sequence[str]) -> str:
+    """The command as a line for a shell, the environment's archive included; nothing in it tells about the machine."""
+    words = ["python", "-m", "bench"]
+    given = dict[str, str]()
+    flag = ""
+    for word in arguments:
+        if flag:
+            words.append(_PRIVATE[flag](word))
+            given[flag], flag = word, ""
+            continue
+        name, equals, value = word.partition("=")
+        if name in _PRIVATE and equals:
+            given[name] = value
+            word = f"{name}={_PRIVATE[name](value)}"
+        elif name in _PRIVATE:
+            flag = name
+        words.append(word)
+    from_environment = os.environ.get("BENCH_ARCHIVE")
+    if from_environment and "--archive" not in given:
+        return f"BENCH_ARCHIVE={shlex.quote(public_location(from_environment))} {shlex.join(words)}"
+    return shlex.join(words)
+
+
+def without_folders(text: str) -> str:
+    """``text`` with absolute paths shortened to what means something elsewhere.
+
+    That is the part below ``site-packages``, this project's checkout or the current folder, else the file's name.
+    """
+    return _ABSOLUTE_PATH.sub(lambda found: _shortened(found[0]), text)
+
+
+def publishable(result: JobResult) -> JobResult:
+    """``result`` with a reason and an output that name no folder of this machine."""
+    return replace(result, reason=without_folders(result.reason), output=without_folders(result.output))
+
+
+def _shortened(text: str) -> str:
+    _, marker, below = text.rpartition("site-packages/")
+    if marker and below:
+        return below
+    path = Path(os.path.normpath(text))
+    for base in (_CHECKOUT, Path.cwd()):
+        if path != base and path.is_relative_to(base):
+            return str(path.relative_to(base))
+    return path.name
+
+
+def _without_host(address: str) -> str:
+    """``tcp://HOST:8786``, whatever the host."""
+    return re.sub(r"[^/]*?(:\d+)?$", lambda found: f"HOST{found[1] or ''}", address, count=1)
 
 
 def commit(folder: Path | None = None) -> str:
     """The checkout's commit, with ``+dirty`` if tracked files differ from it; empty outside a checkout."""
-    root = Path(__file__).resolve().parents[2] if folder is None else folder
+    root = _CHECKOUT if folder is None else folder
     if not (root / ".git").exists():
         return ""
     head = _git(root, "rev-parse", "HEAD")
@@ -90,3 +157,11 @@ def _git(root: Path, *words: str) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
+
+
+_PRIVATE: dict[str, Callable[[str], str]] = {
+    "--archive": public_location,
+    "--run": public_location,
+    "--scheduler": _without_host,
+}
+"""Flags whose value may tell about the machine, and what is recorded instead."""

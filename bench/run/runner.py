@@ -13,6 +13,7 @@ from bench.run.events import Event, Started, StopFlag
 from bench.run.interrupt import Interrupt
 from bench.run.jobs import Plan, Task
 from bench.run.progress import Observer, Standing
+from bench.run.provenance import publishable
 from bench.run.result import JobResult, Status
 from bench.store import Store
 
@@ -91,7 +92,7 @@ def execute(
                     observer.started(standing, event.task)
             elif isinstance(event, JobResult):
                 if event not in kept:
-                    store.record(event)
+                    store.record(publishable(event))
                 standing.finish(event)
                 statuses[event.status] += 1
                 for observer in observers:

@@ -1,8 +1,8 @@
 """The store of a run folder: one SQLite file, one writer, one transaction a result."""
 
-from bench.store.lock import FolderLock, holder
+from bench.store.lock import LOCK_NAME, FolderLock, holder
 from bench.store.reader import read_run
 from bench.store.schema import STORE_NAME
 from bench.store.writer import Store
 
-__all__ = ["STORE_NAME", "FolderLock", "Store", "holder", "read_run"]
+__all__ = ["LOCK_NAME", "STORE_NAME", "FolderLock", "Store", "holder", "read_run"]

@@ -8,7 +8,7 @@ import pytest
 
 from bench.data.archive import ArchiveSource
 from bench.data.registry import load_registry
-from bench.data.sources import resolve_source
+from bench.data.sources import origin, resolve_source
 from bench.errors import SourceError, UsageError
 
 
@@ -50,6 +50,24 @@ def test_a_given_archive_that_is_not_there_is_an_error_at_once(tiny: Any, monkey
     with pytest.raises(SourceError, match="no archive at /nowhere/either"):
         resolve_source(registry, smoke)
     assert resolve_source(registry, smoke, source="embedded").name == "embedded"
+
+
+def test_a_folder_and_a_tar_file_of_the_same_tables_have_one_checksum(tiny: Any) -> None:
+    registry = tiny.registry()
+    entries = registry.select("all")
+    tar, folder = (origin(resolve_source(registry, entries, str(p)))["archive"] for p in (tiny.tar(), tiny.unpacked()))
+    assert tar["sha256"] == folder["sha256"] != ""
+    assert (tar["name"], folder["name"]) == ("archive.tar.xz", "unpacked")
+    ArchiveSource(str(tiny.tar()), registry).keep()
+    assert origin(resolve_source(registry, entries)) == {"source": "archive", "archive": tar}
+    tiny.files["alpha/alpha_R.dat"] += b"\n"
+    changed = origin(resolve_source(registry, entries, str(tiny.unpacked())))["archive"]
+    assert changed["sha256"] != tar["sha256"]
+
+
+def test_embedded_tables_are_recorded_by_name() -> None:
+    registry = load_registry()
+    assert origin(resolve_source(registry, registry.select("smoke"))) == {"source": "embedded"}
 
 
 def test_a_fetched_archive_serves_what_is_not_embedded(tiny: Any) -> None:

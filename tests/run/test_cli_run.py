@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -96,6 +97,24 @@ def test_a_damaged_copy_leaves_the_results_of_a_sound_one(
     assert Path("r/scores.csv").read_text() == scores
 
 
+def test_what_is_recorded_is_enough_to_repeat_the_run(
+    folder_of_iris: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--run", str(tmp_path / "r")]
+    assert main(words) == 0
+    recorded = read_run("r").provenance
+    assert recorded["command"] == "python -m bench " + " ".join([*words[:-1], "r"])
+    assert recorded["source"] == "embedded"
+    assert "archive" not in recorded
+    monkeypatch.setenv("BENCH_ARCHIVE", str(folder_of_iris.resolve()))
+    assert main([*words[:-1], "s"]) == 1
+    recorded = read_run("s").provenance
+    assert recorded["command"] == "BENCH_ARCHIVE=data python -m bench " + " ".join([*words[:-1], "s"])
+    assert (recorded["source"], recorded["archive"]["name"]) == ("archive", "data")
+    assert re.fullmatch("[0-9a-f]{64}", recorded["archive"]["sha256"])
+    assert str(tmp_path) not in json.dumps(recorded) + Path("s/results.sqlite").read_bytes().decode(errors="replace")
+
+
 def test_json_events(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench("--run", "r", "--json") == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -139,6 +158,8 @@ BAD = {
     ("--methods", "no_such_module:X"): "cannot be loaded",
     ("--methods", "json:JSONDecoder"): "is a JSONDecoder, not a bench.methods.base.Method",
     ("--subset", "irs"): "irs",
+    ("--run", ""): "--run is empty (an unset shell variable?): give it a value or leave it out",
+    ("--archive", ""): "--archive is empty (an unset shell variable?)",
     ("--scheduler", "tcp://x:1"): "--scheduler is for --engine dask",
 }
 
