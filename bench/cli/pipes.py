@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 
@@ -44,12 +45,18 @@ class TolerantStream:
 
 @contextlib.contextmanager
 def tolerant_output() -> Iterator[None]:
-    """While active, a closed pipe behind standard output or standard error stops nothing."""
-    streams = [TolerantStream(stream) for stream in (sys.stdout, sys.stderr)]
-    out, err = (cast(TextIO, stream) for stream in streams)
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    """While active, neither a closed pipe nor nothing behind standard output or standard error stops anything."""
+    with contextlib.ExitStack() as stack:
+        streams = []
+        for stream in (sys.stdout, sys.stderr):
+            if stream is None:  # closed by the shell (`>&-`)
+                stream = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+            streams.append(TolerantStream(stream))
+        out, err = (cast(TextIO, stream) for stream in streams)
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(err))
         try:
             yield
         finally:
-            for stream in streams:
-                stream.flush()
+            for tolerant in streams:
+                tolerant.flush()

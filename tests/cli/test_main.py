@@ -44,6 +44,14 @@ def test_a_listing_whose_reader_left(words: tuple[str, ...], close_the_reader: C
     print("after", flush=True)  # the descriptor leads to the null device now
 
 
+def test_no_output_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        patch.setattr(sys, "stderr", None)
+        assert main(["list"]) == 0
+        assert main(["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--run", "r"]) == 0
+
+
 def test_errors_nobody_reads_keep_their_exit_code(close_the_reader: Callable[[str], None]) -> None:
     close_the_reader("stderr")
     assert main(["status", "nowhere"]) == 2
