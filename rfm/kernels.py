@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from rfm.linalg import exp_, mirror_, row_blocks, sqrt_
+from rfm.linalg import exp_, metric_factor, mirror_, row_blocks, sqrt_
 
 _COINCIDENT_ULPS = 16.0
 """Squared distances below this many units of rounding of the squared norms are treated as zero."""
@@ -89,7 +89,8 @@ def make_kernel(name: str, bandwidth: float, exponent: float = 1.0) -> RadialKer
 class MetricRows:
     """Rows prepared for distances in one metric: ``left @ right.T`` is the matrix of u = |x - z|_M^2 / L^2.
 
-    ``left`` and ``right`` (n, d + 2); ``tolerance`` (n, 1) is the u below which another row coincides with this one.
+    ``left`` and ``right`` (n, r + 2) for a metric of rank r; ``tolerance`` (n, 1) is the u below which another row
+    coincides with this one. Two sets of rows go together only if they were prepared together and then split.
     """
 
     left: torch.Tensor
@@ -107,25 +108,33 @@ def metric_rows(
 ) -> MetricRows:
     """Prepare ``X`` (n, d) for distances in the metric ``M``: (d, d), its diagonal (d,), or None for the identity.
 
-    ``scratch`` (2, n, d + 2) is overwritten and lives on in what is returned.
+    The rows are first mapped to coordinates in which the metric is the identity: taken from x' M z itself, the distance
+    of two near rows would drown in the rounding of terms that cancel when features are collinear. ``scratch``
+    (2, n, d + 2), if given, is overwritten and lives on in what is returned.
     """
-    if M is None:
-        XM = X
-    elif M.dim() == 1:
-        XM = X * M
-    else:
-        XM = X @ M
-    n, d = X.shape
+    P = _coordinates(X, M)
+    n, d = P.shape
     scale = 1.0 / (bandwidth * bandwidth)
-    left, right = X.new_empty((2, n, d + 2)) if scratch is None else scratch
+    left, right = X.new_empty((2, n, d + 2)) if scratch is None else scratch.view(-1)[: 2 * n * (d + 2)].view(2, n, -1)
     norms = right[:, d + 1 :]
-    torch.sum(XM * X, dim=1, keepdim=True, out=norms)
-    right[:, :d] = X
+    torch.sum(P * P, dim=1, keepdim=True, out=norms)
+    right[:, :d] = P
     right[:, d] = 1.0
-    torch.mul(XM, -2.0 * scale, out=left[:, :d])
+    torch.mul(P, -2.0 * scale, out=left[:, :d])
     torch.mul(norms, scale, out=left[:, d : d + 1])
     left[:, d + 1] = scale
     return MetricRows(left, right, coincidence_tolerance(norms * scale, X.dtype))
+
+
+def _coordinates(X: torch.Tensor, M: torch.Tensor | None) -> torch.Tensor:
+    """Rows (n, r) whose Euclidean distances are those of ``X`` (n, d) in the metric ``M``."""
+    if M is None:
+        return X
+    if M.dim() == 1:
+        return X * M.clamp_min(0.0).sqrt()
+    if not bool(torch.isfinite(M).all()):
+        raise ValueError("the metric is not finite: standardise the features and the targets")
+    return (X.double() @ metric_factor(M, X.abs().amax(dim=0))).to(X.dtype)
 
 
 def coincidence_tolerance(norms: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -171,13 +180,13 @@ def kernel_matrix(
 
     ``M`` is (d, d) symmetric positive semi-definite, its diagonal (d,), or None for the identity.
     """
-    rows = metric_rows(X, M, kernel.bandwidth)
     if Z is None:
         K = X.new_empty((len(X), len(X)))
-        kernel_lower_(kernel, rows, K)
+        kernel_lower_(kernel, metric_rows(X, M, kernel.bandwidth), K)
         return mirror_(K)
+    rows, others = metric_rows(torch.cat([X, Z]), M, kernel.bandwidth).split(len(X))
     K = X.new_empty((len(X), len(Z)))
-    kernel_between_(kernel, rows, metric_rows(Z, M, kernel.bandwidth), K)
+    kernel_between_(kernel, rows, others, K)
     return K
 
 

@@ -120,7 +120,9 @@ def solve_ridge(
     float64; ``K`` itself by default), and if that is not positive definite either, with its negative eigenvalues set
     to zero. Raises ``ValueError`` if that matrix or ``Y`` is not finite.
     """
-    factor = torch.empty_like(K) if work is None else work
+    if not ridge > 0:
+        raise ValueError(f"ridge must be positive, got {ridge!r}")
+    factor = torch.empty(K.shape, dtype=K.dtype, device=K.device) if work is None else work
     factor.copy_(K)
     factor.diagonal().add_(ridge)
     if _factor_(factor):
@@ -170,14 +172,16 @@ _REFINED, _ACCEPTED = 1e-6, 1e-4
 def _solve_float64(K: torch.Tensor, ridge: float, Y: torch.Tensor) -> RidgeSolution:
     if not bool(torch.isfinite(K.tril()).all() and torch.isfinite(Y).all()):
         raise ValueError("the kernel matrix or the targets are not finite: standardise the features and the targets")
-    regularised = K.clone()
+    regularised = K.clone(memory_format=torch.contiguous_format)
     regularised.diagonal().add_(ridge)
     if _factor_(regularised):
         alpha = _solve_factored(regularised, Y)
         if bool(torch.isfinite(alpha).all()):
             return RidgeSolution(alpha, "cholesky-float64")
     eigenvalues, vectors = torch.linalg.eigh(K, UPLO="L")
-    inverse = 1.0 / (eigenvalues.clamp_min(0.0) + ridge)
+    # What is left of an eigenvalue below the rounding of the largest is noise, and so is what it would multiply.
+    noise = len(K) * torch.finfo(K.dtype).eps * float(eigenvalues.abs().max())
+    inverse = torch.where((eigenvalues > noise) | (ridge > noise), 1.0 / (eigenvalues.clamp_min(0.0) + ridge), 0.0)
     return RidgeSolution(vectors @ (inverse[:, None] * (vectors.T @ Y)), "eigenvalues")
 
 
@@ -244,6 +248,26 @@ def _symmetric_matmul_float64(K: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
         np.fill_diagonal(square, 0.0)
         product[:stop] += block.T @ right[start:stop]
     return torch.from_numpy(product)
+
+
+def metric_factor(M: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
+    """F (d, r) float64 with F F' = M up to rounding, for positive semi-definite ``M`` (d, d) of numerical rank r.
+
+    ``scales`` (d,) are the sizes of the features: what M gives to a feature counts as rounding only in relation to
+    what that feature adds to distances. By Cholesky's method with complete pivoting (Higham 2002, ch. 10), or from the
+    eigenvectors where LAPACK is not at hand.
+    """
+    sizes = torch.where(scales > 0, scales, 1.0).double()
+    A = M.double() * sizes[:, None] * sizes[None, :]
+    noise = len(A) * torch.finfo(M.dtype).eps * float(A.diagonal().abs().max())
+    if M.device.type != "cpu":
+        values, vectors = torch.linalg.eigh(A)
+        kept = values > noise
+        return vectors[:, kept] * values[kept].sqrt() / sizes[:, None]
+    factor, pivots, rank, _ = lapack.dpstrf(A.numpy(), tol=noise, lower=1)
+    F = np.zeros((len(A), rank))
+    F[pivots - 1] = np.tril(factor)[:, :rank]
+    return torch.from_numpy(F) / sizes[:, None]
 
 
 def _typed(single: Any, double: Any, A: torch.Tensor) -> Any:

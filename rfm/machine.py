@@ -90,7 +90,7 @@ class Machine:
         M = None if self.metric is None else torch.as_tensor(self.metric, device=Z.device)
         K = Z.new_empty((len(Z), len(rows)))
         L = self.kernel.bandwidth
-        kernel_between_(self.kernel, metric_rows(Z, M, L), metric_rows(rows, M, L), K)
+        kernel_between_(self.kernel, *metric_rows(torch.cat([Z, rows]), M, L).split(len(Z)), K)
         return K
 
 

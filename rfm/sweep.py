@@ -76,7 +76,7 @@ class Sweep:
         if self.metric_scaling not in METRIC_SCALINGS:
             raise ValueError(f"metric_scaling must be one of {METRIC_SCALINGS}, got {self.metric_scaling!r}")
         self._targets = np.ascontiguousarray(self.Y)
-        self._tables: dict[tuple[bool, torch.dtype], torch.Tensor] = {}
+        self._tables: dict[bool, NDArray[np.float64]] = {}
         self._workspaces: dict[torch.dtype, Workspace] = {}
 
     def points(
@@ -148,8 +148,11 @@ class Sweep:
         # A small system is solved in float64 in less time than the refinement of a float32 solution takes.
         dtype = torch.float64 if len(fitted) <= _SMALL else self.dtype
         targets = torch.as_tensor(self._targets[fitted]).to(self.device, dtype)
-        index = torch.as_tensor(np.concatenate([fitted, others]), device=self.device)
-        return _Rows(self._table(unit_norm, dtype)[index], len(fitted), targets)
+        table = self._table(unit_norm)
+        # Distances do not change under a common shift; without it float32 products lose digits. The median of the
+        # fitted rows serves: an outlier does not move it, and no other row has a part in it.
+        rows = table[np.concatenate([fitted, others])] - np.median(table[fitted], axis=0)
+        return _Rows(torch.as_tensor(rows).to(self.device, dtype), len(fitted), targets)
 
     def _kernels(
         self, rows: _Rows, metric: torch.Tensor | None, *, weights: bool
@@ -159,7 +162,7 @@ class Sweep:
         scratch = self._workspaces.setdefault(rows.X.dtype, Workspace(rows.X.dtype, self.device))
         K, between = scratch.take("K", n, n), scratch.take("between", m, n)
         W = scratch.take("W", n, n) if weights else None
-        sides = scratch.take("sides", 2 * (n + m), rows.X.shape[1] + 2).view(2, n + m, -1)
+        sides = scratch.take("sides", 2 * (n + m), rows.X.shape[1] + 2)
         prepared = metric_rows(rows.stacked, metric, self.kernel.bandwidth, sides)
         fitted, others = prepared.split(n)
         kernel_lower_(self.kernel, fitted, K, W)
@@ -194,13 +197,10 @@ class Sweep:
     def _prepared_float64(self, rows: _Rows, metric: torch.Tensor | None) -> MetricRows:
         return metric_rows(rows.X.double(), None if metric is None else metric.double(), self.kernel.bandwidth)
 
-    def _table(self, unit_norm: bool, dtype: torch.dtype) -> torch.Tensor:
-        if (unit_norm, dtype) not in self._tables:
-            X = unit_rows(self.X) if unit_norm else self.X
-            # Distances do not change under a common shift; without it float32 products lose digits.
-            X = X - X.mean(axis=0)
-            self._tables[unit_norm, dtype] = torch.as_tensor(np.ascontiguousarray(X)).to(self.device, dtype)
-        return self._tables[unit_norm, dtype]
+    def _table(self, unit_norm: bool) -> NDArray[np.float64]:
+        if unit_norm not in self._tables:
+            self._tables[unit_norm] = unit_rows(self.X) if unit_norm else self.X
+        return self._tables[unit_norm]
 
 
 @dataclass(frozen=True)
@@ -222,9 +222,10 @@ _SMALL = 110
 
 def unit_rows(X: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows of ``X`` divided by their Euclidean norms; an all-zero row stays zero."""
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    scaled: NDArray[np.float64] = X / np.where(norms > 0, norms, 1.0)
-    return scaled
+    largest = np.abs(X).max(axis=1, keepdims=True, initial=0.0)  # first, so that no square overflows or vanishes
+    scaled = X / np.where(largest > 0, largest, 1.0)
+    norms = np.linalg.norm(scaled, axis=1, keepdims=True)
+    return np.asarray(scaled / np.where(norms > 0, norms, 1.0))
 
 
 def scale_metric(M: torch.Tensor, scaling: str) -> torch.Tensor:

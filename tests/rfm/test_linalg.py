@@ -14,6 +14,7 @@ from rfm.linalg import (
     exp_,
     gram_lower,
     matmul_float64,
+    metric_factor,
     mirror_,
     row_blocks,
     solve_ridge,
@@ -208,3 +209,36 @@ def test_workspace_reuses_its_memory() -> None:
     assert small.data_ptr() == large.data_ptr()
     assert workspace.take("W", 3, 4).data_ptr() != small.data_ptr()
     assert workspace.take("K", 20, 20).shape == (20, 20)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_transposed_matrix_is_solved_like_any_other(dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(30, 30))
+    K = torch.as_tensor(A @ A.T).to(dtype)
+    Y = torch.as_tensor(rng.normal(size=(30, 2))).to(dtype)
+    torch.testing.assert_close(solve_ridge(K.T, 0.1, Y).alpha, solve_ridge(K, 0.1, Y).alpha, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("ridge", [0.0, -1.0, float("nan")])
+def test_a_ridge_that_is_not_positive_is_refused(ridge: float) -> None:
+    with pytest.raises(ValueError, match="ridge must be positive"):
+        solve_ridge(torch.eye(2), ridge, torch.ones(2, 1))
+
+
+def test_a_vanishing_ridge_does_not_amplify_rounding() -> None:
+    K = torch.ones((6, 6), dtype=torch.float64)
+    Y = torch.tensor([[1.0], [2.0], [1.0], [2.0], [1.0], [2.0]], dtype=torch.float64)
+    for ridge in (1e-16, 1e-100, 1e-310):
+        torch.testing.assert_close(K @ solve_ridge(K, ridge, Y).alpha, torch.full_like(Y, 1.5))
+
+
+@pytest.mark.parametrize("rank", [1, 3, 6])
+def test_the_factor_of_a_metric_gives_it_back(rank: int) -> None:
+    rng = np.random.default_rng(rank)
+    V = torch.as_tensor(rng.normal(size=(6, rank)))
+    scales = torch.tensor([1e-3, 1.0, 1e3, 1.0, 5.0, 0.0], dtype=torch.float64)
+    M = V @ V.T
+    F = metric_factor(M, scales)
+    assert F.shape == (6, rank)
+    torch.testing.assert_close(F @ F.T, M)

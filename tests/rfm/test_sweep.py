@@ -280,3 +280,40 @@ def test_ridge_scores_from_one_matrix_of_all_rows(copies: int) -> None:
     for ridge, scores in ridge_scores(torch.as_tensor(K), torch.as_tensor(Y), fit, others, (1.0, 1e-3)):
         reference = KernelRidge(alpha=ridge, kernel="precomputed").fit(K[np.ix_(fit, fit)], Y[fit])
         np.testing.assert_allclose(scores, reference.predict(K[np.ix_(others, fit)]), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("gap", [0.3, 0.1, 0.03])
+def test_collinear_features_and_duplicates_cost_float32_no_accuracy(gap: float) -> None:
+    rng = np.random.default_rng(0)
+    z, e = np.round(rng.normal(size=180)), rng.integers(0, 4, size=180) - 1.5
+    X = np.column_stack([z + e * gap / 2, z - e * gap / 2, rng.integers(0, 2, 180)])
+    X = (X - X.mean(axis=0)) / X.std(axis=0, ddof=1)
+    labels = (e > 0).astype(int)
+    fit, rest = np.arange(140), np.arange(140, 180)
+    accuracy = {}
+    for dtype in (torch.float32, torch.float64):
+        sweep = Sweep(X, np.eye(2)[labels], dtype=dtype)
+        points = sweep.points(fit, rest, ridges=(1e-3,), unit_norms=(False,), iterations=4)
+        accuracy[dtype] = [float(np.mean(p.scores.argmax(axis=1) == labels[rest])) for p in points]
+    np.testing.assert_allclose(accuracy[torch.float32], accuracy[torch.float64], atol=0.06)
+
+
+def test_an_outlier_that_is_not_fitted_changes_nothing_for_the_others() -> None:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(170, 4))
+    Y = np.eye(2)[(X[:, 0] * X[:, 1] > 0).astype(int)]
+    fit, rest = np.arange(130), np.arange(130, 169)
+
+    def scores(far: float) -> np.ndarray:
+        table = X.copy()
+        table[169] = far
+        sweep = Sweep(table, Y)
+        return np.stack([p.scores for p in sweep.points(fit, rest, ridges=(0.1,), unit_norms=(False,), iterations=3)])
+
+    np.testing.assert_array_equal(scores(1e6), scores(0.0))
+
+
+def test_unit_rows_neither_overflow_nor_vanish() -> None:
+    X = np.array([[3.0, 4.0], [0.0, 0.0]])
+    for scale in (1e-170, 1.0, 1e160):
+        np.testing.assert_allclose(unit_rows(X * scale), [[0.6, 0.8], [0.0, 0.0]])
