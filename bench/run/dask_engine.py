@@ -22,6 +22,7 @@ from bench.run.events import Event, Started, StopFlag, Tick
 from bench.run.identity import code_version
 from bench.run.jobs import NamedMethod, Task
 from bench.run.result import HoldoutResult, Job, JobResult
+from bench.run.verdict import printable
 
 CONNECT_SECONDS = 15
 PATIENCE_SECONDS = 60.0
@@ -148,7 +149,9 @@ class DaskEngine:
         try:
             error = future.exception(timeout=CONNECT_SECONDS)
             if error is not None:
-                return JobResult(task.job, "error", f"on the Dask cluster: {type(error).__name__}: {error}"[:500])
+                return JobResult(
+                    task.job, "error", printable(f"on the Dask cluster: {type(error).__name__}: {error}"[:500])
+                )
             return _restored(future.result(timeout=CONNECT_SECONDS))
         except _CONNECTION_ERRORS:
             return None

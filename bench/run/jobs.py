@@ -13,6 +13,7 @@ from bench.methods.base import Method
 from bench.run.identity import code_version, job_id, splits_hash
 from bench.run.result import Job, JobResult, Status
 from bench.run.tables import pack, share
+from bench.run.verdict import printable
 
 LARGE_BYTES = 1 << 30
 """A job that states a larger peak than this works on matrices worth all cores; it runs alone, with all of them.
@@ -124,7 +125,7 @@ def expand_jobs(
         except (DataUnavailable, DataInvalid) as fault:
             status: Status = "skipped" if isinstance(fault, DataUnavailable) else "error"
             settled += [
-                JobResult(_untried(entry, m.method, protocol, seed, source, versions), status, str(fault))
+                JobResult(_untried(entry, m.method, protocol, seed, source, versions), status, printable(str(fault)))
                 for m in methods
             ]
             continue

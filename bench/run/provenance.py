@@ -20,6 +20,7 @@ from bench import __version__
 from bench.data.sources import public_location
 from bench.run.resources import available_cores
 from bench.run.result import JobResult
+from bench.run.verdict import printable
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -119,8 +120,9 @@ def without_folders(text: str) -> str:
 
 
 def publishable(result: JobResult) -> JobResult:
-    """``result`` with a reason and an output that name no folder of this machine."""
-    return replace(result, reason=without_folders(result.reason), output=without_folders(result.output))
+    """``result`` with a reason and an output that are printable and name no folder of this machine."""
+    reason, output = (without_folders(printable(text)) for text in (result.reason, result.output))
+    return replace(result, reason=reason, output=output)
 
 
 def _shortened(text: str) -> str:

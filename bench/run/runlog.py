@@ -13,6 +13,7 @@ from typing import TextIO
 from bench.run.jobs import Task
 from bench.run.progress import JsonEvents, LiveLine, Observer, PlainLines, Standing, describe, name
 from bench.run.result import JobResult
+from bench.run.verdict import printable
 
 LIVE_NAME = "live.json"
 
@@ -45,7 +46,7 @@ class RunLog:
             return
         try:
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-            self._file.write(f"{now} {text}\n")
+            self._file.write(f"{now} {printable(text)}\n")
             self._file.flush()
         except OSError:  # a full disk must not end the run here: the store will say it
             self._file = None

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bench.errors import StoreError
 from bench.run.eta import Eta
 from bench.run.events import Event, Started, StopFlag
 from bench.run.interrupt import Interrupt
@@ -15,7 +16,10 @@ from bench.run.jobs import Plan, Task
 from bench.run.progress import Observer, Standing
 from bench.run.provenance import publishable
 from bench.run.result import JobResult, Status
+from bench.run.verdict import printable
 from bench.store import Store
+
+_REASON_CHARACTERS = 500
 
 
 class Engine(Protocol):
@@ -92,7 +96,7 @@ def execute(
                     observer.started(standing, event.task)
             elif isinstance(event, JobResult):
                 if event not in kept:
-                    store.record(publishable(event))
+                    event = _recorded(store, event)
                 standing.finish(event)
                 statuses[event.status] += 1
                 for observer in observers:
@@ -119,6 +123,23 @@ def execute(
         unread=plan.settled,
         kept=kept,
     )
+
+
+def _recorded(store: Store, result: JobResult) -> JobResult:
+    """Store ``result``, or an ``error`` in its place if it is no result that can be stored; returns which it was.
+
+    A store that takes nothing any more raises :class:`StoreError`: that is not the job's fault.
+    """
+    try:
+        store.record(publishable(result))
+        return result
+    except StoreError:
+        raise
+    except Exception as error:
+        reason = printable(f"its result cannot be stored ({type(error).__name__}: {error})"[:_REASON_CHARACTERS])
+        failed = JobResult(result.job, "error", reason)
+        store.record(publishable(failed))
+        return failed
 
 
 def _events(settled: Sequence[JobResult], engine: Engine, todo: Sequence[Task], stop: StopFlag) -> Iterator[Event]:

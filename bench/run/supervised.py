@@ -114,7 +114,7 @@ class Worker:
         return JobResult(
             job=task.job,
             status=status,
-            reason=reason,
+            reason=printable(reason),
             job_seconds=time.monotonic() - self.started,
             peak_rss_mb=(self.idle_bytes + self.peak_bytes) / _MB,
             provenance=self.provenance(task, self.peak_bytes),

@@ -49,8 +49,8 @@ def signal_name(number: int) -> str:
 
 
 def printable(line: str) -> str:
-    """``line`` without what would move a terminal's cursor or colour it."""
-    return _CONTROL.sub("", line).rstrip()
+    """``line`` without what would move a terminal's cursor or colour it, and with nothing that UTF-8 cannot say."""
+    return _CONTROL.sub("", line).rstrip().encode("utf-8", "replace").decode()
 
 
 def output_tail(descriptor: int) -> str:

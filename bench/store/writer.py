@@ -15,6 +15,9 @@ from bench.run.result import Job, JobResult, Status
 from bench.store.lock import FolderLock
 from bench.store.schema import BUSY_SECONDS, STORE_NAME, check_content, check_header, create
 
+_UNFIT = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+"""What SQLite says of a value it cannot take: of another type, too long, or none (a NaN) where there must be one."""
+
 
 class Store:
     """The store of one run folder, opened for writing by the one process that holds the folder's lock.
@@ -92,7 +95,11 @@ class Store:
         return self._open.execute("SELECT 1 FROM cells WHERE job = ?", (job.id,)).fetchone() is not None
 
     def record(self, result: JobResult) -> None:
-        """Store ``result`` in place of any earlier one of the same job, in one transaction."""
+        """Store ``result`` in place of any earlier one of the same job, in one transaction.
+
+        Raises :class:`StoreError` if the store cannot be written to, and :class:`ValueError`, :class:`TypeError` or
+        :class:`OverflowError` for a result with something in it that cannot be stored; the earlier one stays then.
+        """
         row = (
             result.job.id,
             self._invocation,
@@ -119,9 +126,12 @@ class Store:
             for h in result.holdouts
         ]
         with self._transaction() as connection:
-            connection.execute("DELETE FROM results WHERE job = ?", (result.job.id,))
-            connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-            connection.executemany("INSERT INTO holdouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", holdouts)
+            try:
+                connection.execute("DELETE FROM results WHERE job = ?", (result.job.id,))
+                connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                connection.executemany("INSERT INTO holdouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", holdouts)
+            except _UNFIT as error:  # the store is well: what it was given is not
+                raise ValueError(str(error)) from error
 
     @property
     def _open(self) -> sqlite3.Connection:

@@ -141,6 +141,11 @@ def _raise_unpicklable(session: Session) -> None:
     raise Unpicklable
 
 
+def _raise_unencodable(session: Session) -> None:
+    print("on \x1b[1mtable", os.fsdecode(b"caf\xe9"), file=sys.stderr, flush=True)
+    raise ValueError(os.fsdecode(b"no such file: caf\xe9"))
+
+
 def _raise_exit(session: Session) -> None:
     sys.exit("going away")
 
@@ -234,6 +239,7 @@ ChildAllocates = misbehaving("child-allocates", _allocate_in_child)
 HugeArray = misbehaving("huge-array", _huge_array)
 Sleeps = misbehaving("sleeps", lambda _: time.sleep(600))
 RaisesUnpicklable = misbehaving("raises-unpicklable", _raise_unpicklable)
+RaisesUnencodable = misbehaving("raises-unencodable", _raise_unencodable)
 RaisesExit = misbehaving("raises-exit", _raise_exit)
 Junk = misbehaving("junk", _binary_junk)
 JunkThenFails = misbehaving("junk-then-fails", _junk_then_fail)

@@ -23,6 +23,7 @@ EXPECTED = {
     "ChildAllocates": ("oom", r"stopped at \d+ MB: allowed 270 MB"),
     "HugeArray": ("oom", r"MemoryError: Unable to allocate"),
     "RaisesUnpicklable": ("error", r"Unpicklable: \(its message cannot be shown\)"),
+    "RaisesUnencodable": ("error", r"ValueError: no such file: caf\?"),
     "RaisesExit": ("error", r"SystemExit: going away"),
     "JunkThenFails": ("error", r"ValueError: after the junk"),
     "PrintsWithoutEnd": ("error", r"printed more than 64 MiB"),

@@ -12,7 +12,7 @@ import pytest
 
 from bench.run import resources
 from bench.run.processes import anonymous_bytes, children, descendants
-from bench.run.verdict import DeathCause, output_tail, signal_name
+from bench.run.verdict import DeathCause, output_tail, printable, signal_name
 
 
 def write(folder: Path, **files: str) -> None:
@@ -93,3 +93,7 @@ def test_the_tail_is_printable_and_short(tmp_path: Path) -> None:
         os.close(descriptor)
     assert tail.splitlines()[-2:] == ["red �", "last line"]
     assert len(tail.splitlines()) <= 30
+
+
+def test_what_is_printable_can_be_encoded() -> None:
+    assert printable("\x1b[31mcaf\udce9\x07 \ud800é  ") == "caf? ?é"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
+import re
 import signal
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +16,12 @@ import pytest
 from tiny_benchmark import TinyBenchmark, TinyEntry, scores, tables
 
 from bench.errors import UsageError
+from bench.run.jobs import Task
 from bench.run.progress import Standing
-from bench.run.result import JobResult
-from bench.store import read_run
+from bench.run.result import HoldoutResult, JobResult
+from bench.run.runlog import RunLog
+from bench.run.runner import execute
+from bench.store import Store, read_run
 
 
 class Recorder:
@@ -62,6 +68,67 @@ def test_two_tables_two_methods(tiny: TinyBenchmark) -> None:
         assert result.provenance["threads"] == 1
         assert {"memory_estimate_mb", "memory_peak_mb", "memory_allowed_mb"} <= set(result.provenance)
     assert set(record.planned) == {r.job for r in record.results}
+
+
+class Answers:
+    """An engine that has the answer to every job at once."""
+
+    size = 1
+
+    def __init__(self, **fields: Any) -> None:
+        self._fields = fields
+
+    def stream(self, tasks: Sequence[Task], stop: object) -> Iterator[JobResult]:
+        for task in tasks:
+            odd = task.job.dataset == "alpha"
+            yield JobResult(task.job, "ok", **self._fields) if odd else JobResult(task.job, "ok")
+
+
+HOLDOUT = HoldoutResult(0, 90.0, {}, 0, 90.0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"holdouts": (replace(HOLDOUT, accuracy=math.nan),)}, r"ValueError: NOT NULL .*accuracy"),
+        ({"holdouts": (replace(HOLDOUT, accuracy=[1.0]),)}, r"ValueError: .*not supported"),
+        ({"holdouts": (replace(HOLDOUT, iteration=1 << 70),)}, r"OverflowError"),
+        ({"holdouts": (HOLDOUT, HOLDOUT)}, r"ValueError: UNIQUE"),
+        ({"holdouts": (replace(HOLDOUT, details={"handle": object()}),)}, r"TypeError: .*not JSON serializable"),
+    ],
+    ids=["nan", "list", "large", "twice", "object"],
+)
+def test_a_result_that_cannot_be_stored_is_its_jobs_error(
+    tiny: TinyBenchmark, fields: dict[str, Any], reason: str
+) -> None:
+    watcher = Recorder()
+    plan = tiny.plan("Centroid")
+    with Store(tiny.folder) as store:
+        outcome = execute(plan, store, Answers(**fields), {"seed": 0}, [watcher])
+    plan.release()
+    alpha, beta = read_run(tiny.folder).results
+    assert (alpha.status, beta.status) == ("error", "ok")
+    assert re.search(r"its result cannot be stored \(" + reason, alpha.reason)
+    assert outcome.statuses == {"ok": 1, "error": 1}
+    assert watcher.lines[-1] == "2/2 done, 1 failed"
+
+
+def test_reasons_and_output_are_stored_as_text_whatever_the_engine(tiny: TinyBenchmark) -> None:
+    plan = tiny.plan("Centroid")
+    with Store(tiny.folder) as store:
+        execute(plan, store, Answers(reason="caf\udce9", output="one\n\x1b[1mtw\udce9\n"), {"seed": 0})
+    plan.release()
+    alpha = read_run(tiny.folder).results[0]
+    assert (alpha.reason, alpha.output) == ("caf?", "one\ntw?")
+
+
+def test_the_log_takes_any_text(tiny: TinyBenchmark) -> None:
+    tiny.folder.mkdir()
+    log = RunLog(tiny.folder)
+    log.note("no such file: caf\udce9")
+    log.close()
+    (path,) = (tiny.folder / "logs").iterdir()
+    assert path.read_text(encoding="utf-8").endswith("no such file: caf?\n")
 
 
 def test_a_second_run_does_nothing(tiny: TinyBenchmark) -> None:
