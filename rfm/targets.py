@@ -5,6 +5,8 @@ Mixins for an estimator that has ``_fit_machine(X, Y, validation)`` and ``_score
 
 from __future__ import annotations
 
+from math import isnan
+from numbers import Number
 from typing import Any, Self
 
 import numpy as np
@@ -36,7 +38,7 @@ class ClassTargets(ClassifierMixin):
         held_out = None
         if validation is not None:
             rows, truth = _validation_parts(self, validation)
-            truth = column_or_1d(truth)
+            truth = _known_labels(column_or_1d(truth), self.classes_)
             held_out = rows, lambda scores: float(np.mean(self.classes_[scores.argmax(axis=1)] == truth))
         self._fit_machine(features, np.eye(len(self.classes_))[codes], held_out)
         return self
@@ -85,6 +87,35 @@ class NumericTargets(MultiOutputMixin, RegressorMixin):
         """Predictions (m,), or (m, t) if the targets had two dimensions."""
         scores: FloatArray = self._scores(X)
         return scores[:, 0] if self._single_target else scores
+
+
+def _known_labels(truth: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
+    """Validation labels (m,) that can be compared with ``classes``, some of them known; otherwise ``ValueError``.
+
+    Without a known label among them every number of updates would be equally good.
+    """
+    if any(isinstance(label, float) and isnan(label) for label in truth.tolist()):
+        raise ValueError("validation y contains NaN: leave out the rows without a label")
+    kinds, known = _label_kinds(truth), _label_kinds(classes)
+    if not kinds <= known:
+        raise ValueError(
+            f"validation y has labels of kind {', '.join(sorted(kinds))} and y of kind {', '.join(sorted(known))}: "
+            "they cannot be compared; give both the same kind"
+        )
+    if not np.isin(truth, classes).any():
+        raise ValueError(
+            f"none of the labels of validation y ({truth[0]!r}, ...) is a class of y ({classes[0]!r}, ...): "
+            "encode both alike"
+        )
+    return truth
+
+
+def _label_kinds(labels: NDArray[Any]) -> set[str]:
+    """What sort of things the labels are; numbers of all types, truth values included, are of one sort."""
+    if labels.dtype.kind in "biuf":
+        return {"number"}
+    names = {type(label) for label in labels.tolist()}
+    return {"number" if issubclass(name, Number | np.number | np.bool_) else name.__name__ for name in names}
 
 
 def _validation_parts(estimator: BaseEstimator, validation: Validation) -> tuple[FloatArray, NDArray[Any]]:

@@ -301,3 +301,41 @@ def test_one_validation_row_says_nothing_about_variance() -> None:
     X, y = table(20)
     with pytest.raises(ValueError, match="minimum of 2 is required"):
         RFMRegressor().fit(X, y, validation=(X[:1], y[:1]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "validation", "message"),
+    [
+        ([0, 1], ["a", "b"], "validation y has labels of kind str and y of kind number: they cannot be compared"),
+        (["a", "b"], [0, 1], "validation y has labels of kind number and y of kind str: they cannot be compared"),
+        (["a", "b"], [b"a", b"b"], "validation y has labels of kind bytes and y of kind str"),
+        (["a", "b"], np.array(["a", None], dtype=object), "validation y has labels of kind NoneType, str"),
+        ([0, 1], [0.0, np.nan], "validation y contains NaN"),
+        (["a", "b"], np.array(["a", np.nan], dtype=object), "validation y contains NaN"),
+        ([0, 1], [7, 8], r"none of the labels of validation y .*7.* is a class of y"),
+        (["a", "b"], ["A", "B"], "none of the labels of validation y"),
+    ],
+)
+def test_validation_labels_that_are_no_classes(labels: Any, validation: Any, message: str) -> None:
+    X, y = table(20)
+    with pytest.raises(ValueError, match=message):
+        RFMClassifier().fit(X, np.array(labels)[y], validation=(X, np.array(validation)[y]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "same"),
+    [
+        ([0, 1], [0.0, 1.0]),
+        ([0, 1], [False, True]),
+        ([0, 1], np.array([0, 1], dtype=object)),
+        (["a", "b"], np.array(["a", "b"], dtype=object)),
+        (np.array(["a", "b"], dtype=object), ["a", "b"]),
+    ],
+)
+def test_validation_labels_of_another_type_but_one_kind(labels: Any, same: Any) -> None:
+    X, y = table(60)
+    names = np.array(labels)[y]
+    plain = RFMClassifier().fit(X[:40], names[:40], validation=(X[40:], names[40:]))
+    fitted = RFMClassifier().fit(X[:40], names[:40], validation=(X[40:], np.array(same)[y][40:]))
+    np.testing.assert_array_equal(fitted.path_, plain.path_)
+    assert fitted.path_.max() > 0.6
