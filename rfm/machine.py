@@ -107,8 +107,10 @@ def fit_machine(
         if recipe.iterations or validation is not None:
             raise ValueError("no metric is learned with a neural tangent kernel: choose a radial kernel")
         return _fit_neural_tangent(recipe, recipe.kernel, X, Y)
-    # Distances do not change under a shift, and products in float32 keep their digits.
-    center = _as_seen(X, recipe.unit_norm, np.zeros(X.shape[1])).mean(axis=0)
+    # Distances do not change under a shift, and products in float32 keep their digits. An outlier among the rows does
+    # not move their median.
+    with np.errstate(over="ignore"):
+        center = np.median(_as_seen(X, recipe.unit_norm, np.zeros(X.shape[1])), axis=0)
     rows = _as_seen(X, recipe.unit_norm, center)
     _refuse_overflow(rows, Y, recipe.kernel.bandwidth, recipe.dtype)
     n = len(rows)

@@ -215,6 +215,15 @@ def test_a_new_row_is_seen_as_the_training_rows_were(dtype: str, unit_norm: bool
     np.testing.assert_allclose(fitted.predict(X[:1]), fitted.predict(X)[:1], atol=1e-10)
 
 
+@pytest.mark.parametrize("n", [80, 400])
+@pytest.mark.parametrize("estimator", [RFMRegressor(iterations=1), KernelRidgeRegressor()], ids=repr)
+def test_an_outlier_costs_the_other_rows_no_digits(estimator: Any, n: int) -> None:
+    X, _, y = wide_problem()
+    X[0] = 1e9
+    single, double = (clone(estimator).set_params(dtype=dtype).fit(X[:n], y[:n]) for dtype in DTYPES)
+    np.testing.assert_allclose(single.predict(X[n:]), double.predict(X[n:]), rtol=0, atol=1e-3)
+
+
 def test_prediction_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     X, _, y = problem()
     for estimator in (RFMRegressor(), KernelRidgeRegressor("ntk")):
