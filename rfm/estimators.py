@@ -23,7 +23,8 @@ Parameters, where an estimator has them:
 ``dtype``             ``"float32"``: kernels and factors, with coefficients refined and scores summed in float64; or
                       ``"float64"`` throughout.
 
-Bad values raise ``ValueError`` from ``fit``, naming the parameter.
+Bad values raise ``ValueError`` from ``fit``, naming the parameter. So do features beyond the working precision, from
+``fit`` and prediction, naming the row, and validation labels of which none is a class.
 """
 
 from __future__ import annotations

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from rfm.kernels import RadialKernel, kernel_between_, metric_rows
-from rfm.linalg import row_blocks, solve_ridge
+from rfm.linalg import metric_factor, row_blocks, solve_ridge
 from rfm.ntk import ntk_matrices, ntk_matrix
 from rfm.sweep import Sweep, unit_rows
 
@@ -74,24 +75,40 @@ class Machine:
     path: FloatArray | None = None
 
     def scores(self, X: FloatArray, device: str = "cpu") -> FloatArray:
-        """f (m, t) at the rows of ``X`` (m, d), in float64: a row's score does not depend on the others' presence."""
-        # New rows are rounded like the training rows, so that a row seen in training still coincides with itself.
-        Z = _as_seen(X, self.unit_norm, self.center).astype(self.rows.dtype).astype(np.float64)
+        """f (m, t) at the rows of ``X`` (m, d), in float64: a row's score does not depend on the others' presence.
+
+        Raises ``ValueError`` when a row is so large that float64 does not hold its score.
+        """
+        Z = _as_seen(X, self.unit_norm, self.center)
+        _refuse_overflow(Z, _bandwidth(self.kernel), torch.float64, "X")
+        Z = _rounded(Z, self.rows.dtype)
         rows, alpha = (torch.as_tensor(a, dtype=torch.float64, device=device) for a in (self.rows, self.alpha))
+        metric = None if self.metric is None else torch.as_tensor(self.metric, device=device)
+        # What of the metric is rounding, the training rows say: the new ones in a block must not change each other's
+        # distances.
+        factor = metric_factor(metric, rows.abs().amax(dim=0)) if metric is not None and metric.dim() == 2 else None
+        rows = rows if factor is None else rows @ factor
         scores = np.empty((len(Z), self.alpha.shape[1]))
         for start, stop in row_blocks(len(Z), len(rows), 8, budget=_PREDICTION_BYTES):
-            between = self._kernel(torch.as_tensor(Z[start:stop], device=device), rows)
-            scores[start:stop] = (between @ alpha).cpu().numpy()
+            new = torch.as_tensor(Z[start:stop], device=device)
+            K = self._kernel(new, rows, metric) if factor is None else self._kernel(new @ factor, rows, None)
+            scores[start:stop] = (K @ alpha).cpu().numpy()
+        beyond = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+        if len(beyond):
+            raise ValueError(
+                f"row {beyond[0]} of X, of norm {np.linalg.norm(Z[beyond[0]]):.3g}, is too large: its score exceeds "
+                "float64; standardise the features, or clip them to the range of the training rows"
+            )
         return scores
 
-    def _kernel(self, Z: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    def _kernel(self, Z: torch.Tensor, rows: torch.Tensor, metric: torch.Tensor | None) -> torch.Tensor:
         if isinstance(self.kernel, NeuralTangent):
             return ntk_matrix(Z, rows, self.kernel.depth)
-        M = None if self.metric is None else torch.as_tensor(self.metric, device=Z.device)
         K = Z.new_empty((len(Z), len(rows)))
-        L = self.kernel.bandwidth
-        kernel_between_(self.kernel, *metric_rows(torch.cat([Z, rows]), M, L).split(len(Z)), K)
-        return K
+        new, fitted = metric_rows(torch.cat([Z, rows]), metric, self.kernel.bandwidth).split(len(Z))
+        kernel_between_(self.kernel, new, fitted, K)
+        # A row whose norm in the metric overflows is at no known distance, and its kernel may look like any number.
+        return K.masked_fill_(~torch.isfinite(new.tolerance), torch.nan)
 
 
 def fit_machine(
@@ -101,7 +118,7 @@ def fit_machine(
 
     With ``validation``, rows (m, d) and the judge of their scores, the number of updates (at most
     ``recipe.iterations``) that the judge values most is kept, the smallest of equals. Raises ``ValueError`` when values
-    are too large or small for the working precision.
+    are too large or small for the working precision, those of validation rows included.
     """
     if isinstance(recipe.kernel, NeuralTangent):
         if recipe.iterations or validation is not None:
@@ -112,12 +129,15 @@ def fit_machine(
     with np.errstate(over="ignore"):
         center = np.median(_as_seen(X, recipe.unit_norm, np.zeros(X.shape[1])), axis=0)
     rows = _as_seen(X, recipe.unit_norm, center)
-    _refuse_overflow(rows, Y, recipe.kernel.bandwidth, recipe.dtype)
+    _refuse_overflow(rows, recipe.kernel.bandwidth, recipe.dtype, "X")
+    _refuse_large_targets(Y, recipe.dtype)
     n = len(rows)
     train = np.arange(n)
     table, targets = rows, Y
     if validation is not None:
-        table = np.concatenate([rows, _as_seen(validation[0], recipe.unit_norm, center)])
+        held_out = _as_seen(validation[0], recipe.unit_norm, center)
+        _refuse_overflow(held_out, recipe.kernel.bandwidth, recipe.dtype, "validation X")
+        table = np.concatenate([rows, held_out])
         targets = np.concatenate([Y, np.zeros((len(validation[0]), Y.shape[1]))])  # never fitted
     sweep = Sweep(
         table,
@@ -162,7 +182,8 @@ def fit_machine(
 def _fit_neural_tangent(recipe: Recipe, kernel: NeuralTangent, X: FloatArray, Y: FloatArray) -> Machine:
     center = np.zeros(X.shape[1])  # the kernel depends on angles seen from the origin: no shift
     rows = _as_seen(X, recipe.unit_norm, center)
-    _refuse_overflow(rows, Y, 1.0, torch.float64)
+    _refuse_overflow(rows, _bandwidth(kernel), torch.float64, "X")
+    _refuse_large_targets(Y, torch.float64)
     for K in ntk_matrices(torch.as_tensor(rows, device=recipe.device), kernel.depth):
         deepest = K
     solution = solve_ridge(deepest, recipe.ridge, torch.as_tensor(Y, device=recipe.device))
@@ -171,20 +192,44 @@ def _fit_neural_tangent(recipe: Recipe, kernel: NeuralTangent, X: FloatArray, Y:
 
 
 def _as_seen(X: FloatArray, unit_norm: bool, center: FloatArray) -> FloatArray:
-    return (unit_rows(X) if unit_norm else X) - center
+    with np.errstate(over="ignore"):  # refused in clear words by those who call
+        return (unit_rows(X) if unit_norm else X) - center
 
 
-def _refuse_overflow(rows: FloatArray, Y: FloatArray, bandwidth: float, dtype: torch.dtype) -> None:
-    """Raise ``ValueError`` if squared distances, in units of the squared bandwidth, or targets exceed ``dtype``."""
-    limit = torch.finfo(dtype).max
-    name = str(dtype).removeprefix("torch.")
+def _rounded(Z: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+    """Rows rounded to ``dtype`` as the training rows were, so that a row seen in training still coincides with itself.
+
+    Values beyond ``dtype`` stay as they are: no training row has them.
+    """
+    held = np.abs(Z) <= np.finfo(dtype).max
+    return np.where(held, np.where(held, Z, 0.0).astype(dtype), Z)
+
+
+def _bandwidth(kernel: RadialKernel | NeuralTangent) -> float:
+    return 1.0 if isinstance(kernel, NeuralTangent) else kernel.bandwidth
+
+
+def _refuse_overflow(rows: FloatArray, bandwidth: float, dtype: torch.dtype, name: str) -> None:
+    """Raise ``ValueError`` if squared distances, in units of the squared bandwidth, exceed ``dtype``.
+
+    The error names the first such row of ``name``.
+    """
     with np.errstate(over="ignore"):
-        norms = (rows * rows).sum(axis=1).max()
-        scaled = np.maximum(4.0 * norms, 1.0) / bandwidth / bandwidth
-    if not max(4.0 * norms, scaled) < limit:
-        raise ValueError(
-            f"rows of norm up to {np.sqrt(norms):.3g} with bandwidth {bandwidth:.3g}: squared distances exceed {name}; "
-            "standardise the features or take a larger bandwidth"
-        )
-    if not np.abs(Y).max() < limit:
-        raise ValueError(f"targets exceed {name}: standardise them")
+        squares = 4.0 * (rows * rows).sum(axis=1)
+        scaled = np.maximum(squares, 1.0) / bandwidth / bandwidth
+        beyond = np.flatnonzero(~(np.maximum(squares, scaled) < torch.finfo(dtype).max))
+        if len(beyond):
+            raise ValueError(
+                f"row {beyond[0]} of {name} has values up to {np.abs(rows[beyond[0]]).max():.3g}: with bandwidth "
+                f"{bandwidth:.3g}, squared distances exceed {_name(dtype)}; "
+                "standardise the features or take a larger bandwidth"
+            )
+
+
+def _refuse_large_targets(Y: FloatArray, dtype: torch.dtype) -> None:
+    if not np.abs(Y).max() < torch.finfo(dtype).max:
+        raise ValueError(f"targets exceed {_name(dtype)}: standardise them")
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -249,6 +249,49 @@ def test_distances_beyond_the_working_precision(estimator: Any, bandwidth: float
         clone(estimator).set_params(bandwidth=bandwidth).fit(X * scale, y)
 
 
+@pytest.mark.parametrize("scale", [1e30, 1e39, 1e100, 1e160, 1e300, 1.7e308])
+@every
+def test_new_rows_of_extreme_scale(estimator: Any, scale: float) -> None:
+    """One huge row: a score of its own that is right, or an error that names it; the others keep theirs."""
+    X, y = table()
+    fitted = clone(estimator).fit(X, y)
+    new = X[:5].copy()
+    new[3] = [scale, -scale, 0.0, 1.0]
+    try:
+        scores = fitted._scores(new)
+    except ValueError as error:
+        assert scale > 1e150
+        assert "row 3 of X" in str(error)  # noqa: PT017
+        assert "standardise the features" in str(error)  # noqa: PT017
+        return
+    kept = [0, 1, 2, 4]
+    np.testing.assert_allclose(scores[kept], fitted._scores(X[kept]), rtol=0, atol=1e-7)
+    if fitted.unit_norm:
+        np.testing.assert_allclose(scores[3], fitted._scores(np.array([[1.0, -1.0, 0.0, 1.0 / scale]]))[0], atol=1e-6)
+    elif "ntk" in repr(estimator):  # homogeneous: as if the row were shorter
+        np.testing.assert_allclose(
+            scores[3] / scale, fitted._scores(np.array([[1.0, -1.0, 0.0, 1.0 / scale]]))[0], atol=1e-6
+        )
+    else:  # far from all training rows
+        np.testing.assert_array_equal(scores[3], 0.0)
+
+
+def test_a_new_row_beyond_float64_in_the_metric() -> None:
+    X, y = table()
+    fitted = RFMRegressor(iterations=1, metric_scaling="none").fit(X, y * 1e15)
+    with pytest.raises(ValueError, match=r"row 1 of X, of norm 1e\+150, is too large"):
+        fitted.predict(np.array([[0.0, 0.0, 0.0, 0.0], [1e150, 0.0, 0.0, 0.0]]))
+
+
+@pytest.mark.parametrize("estimator", [RFMClassifier(), RFMRegressor()], ids=repr)
+def test_validation_rows_beyond_the_working_precision(estimator: Any) -> None:
+    X, y = table()
+    held_out = X[:5].copy()
+    held_out[2, 0] = 1e39
+    with pytest.raises(ValueError, match=r"row 2 of validation X .* exceed float32; standardise the features"):
+        clone(estimator).fit(X, y, validation=(held_out, y[:5]))
+
+
 @pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e6, 1e12])
 @every
 def test_features_of_extreme_scale(estimator: Any, scale: float) -> None:
