@@ -84,11 +84,28 @@ class Observer(Protocol):
         """The run is over."""
 
 
+class _Screen:
+    """Where a person reads along; once that is gone (a terminal hung up), nothing is written, and the run goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream: TextIO | None = stream
+
+    def write(self, text: str) -> None:
+        """Show ``text`` at once, if there is anything to show it on."""
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._stream = None
+
+
 class LiveLine:
     """One line on a terminal, redrawn in place; failures stay above it."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._screen = _Screen(stream)
         self._drawn = -_REDRAW_SECONDS
 
     def started(self, standing: Standing, task: Task) -> None:
@@ -106,25 +123,21 @@ class LiveLine:
         self._drawn = now
         width = shutil.get_terminal_size().columns - 1
         line = standing.line()
-        self._write("\r\x1b[K" + (line if len(line) <= width else line[: width - 1] + "…"))
+        self._screen.write("\r\x1b[K" + (line if len(line) <= width else line[: width - 1] + "…"))
 
     def note(self, text: str) -> None:
-        self._write(f"\r\x1b[K{text}\n")
+        self._screen.write(f"\r\x1b[K{text}\n")
         self._drawn = -_REDRAW_SECONDS
 
     def close(self) -> None:
-        self._write("\r\x1b[K")
-
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        self._screen.write("\r\x1b[K")
 
 
 class PlainLines:
     """For a pipe or a batch log: failures at once, and a line of standing every half minute and at each tenth."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._screen = _Screen(stream)
         self._said = time.monotonic()
         self._tenth = 0
 
@@ -144,7 +157,7 @@ class PlainLines:
             self.note(standing.line())
 
     def note(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        self._screen.write(f"{text}\n")
 
     def close(self) -> None:
         pass

@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import os
 import shutil
+from collections.abc import Iterator
+from typing import TextIO
 
 import pytest
+from tiny_benchmark import TinyBenchmark
 
 from bench.run.eta import Eta
 from bench.run.jobs import SharedTable, Task
@@ -86,6 +89,28 @@ def test_plain_lines_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = stream.getvalue().splitlines()
     assert 10 <= len(lines) <= 20  # 200 seconds: a line at each tenth or half minute
     assert lines[-1] == "2000/2000 done"
+
+
+@pytest.fixture
+def hung_up() -> Iterator[TextIO]:
+    """A terminal that nobody holds the other end of: every write fails."""
+    ours, theirs = os.openpty()
+    os.close(ours)
+    with io.TextIOWrapper(io.FileIO(theirs, "w"), write_through=True) as stream:  # type: ignore[arg-type]
+        with pytest.raises(OSError, match="Input/output error"):
+            stream.write("anybody?")
+        yield stream
+
+
+@pytest.mark.parametrize("kind", [LiveLine, PlainLines])
+def test_a_run_outlives_its_terminal(
+    tiny: TinyBenchmark, hung_up: TextIO, kind: type[LiveLine] | type[PlainLines]
+) -> None:
+    front = kind(hung_up)
+    outcome, record = tiny.run("Centroid", "Exit3", observers=[front])
+    front.close()
+    assert outcome.statuses == {"ok": 2, "error": 2}
+    assert len(record.results) == 4
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00")])
