@@ -104,15 +104,21 @@ class MetricRows:
 
 
 def metric_rows(
-    X: torch.Tensor, M: torch.Tensor | None, bandwidth: float, scratch: torch.Tensor | None = None
+    X: torch.Tensor,
+    M: torch.Tensor | None,
+    bandwidth: float,
+    *,
+    fitted: int | None = None,
+    scratch: torch.Tensor | None = None,
 ) -> MetricRows:
     """Prepare ``X`` (n, d) for distances in the metric ``M``: (d, d), its diagonal (d,), or None for the identity.
 
     The rows are first mapped to coordinates in which the metric is the identity: taken from x' M z itself, the distance
-    of two near rows would drown in the rounding of terms that cancel when features are collinear. ``scratch``
-    (2, n, d + 2), if given, is overwritten and lives on in what is returned.
+    of two near rows would drown in the rounding of terms that cancel when features are collinear. What of ``M`` is
+    rounding, the first ``fitted`` rows say (all by default), so that the others do not change each other's distances.
+    ``scratch`` (2, n, d + 2), if given, is overwritten and lives on in what is returned.
     """
-    P = _coordinates(X, M)
+    P = _coordinates(X, M, X[:fitted])
     n, d = P.shape
     scale = 1.0 / (bandwidth * bandwidth)
     left, right = X.new_empty((2, n, d + 2)) if scratch is None else scratch.view(-1)[: 2 * n * (d + 2)].view(2, n, -1)
@@ -126,7 +132,7 @@ def metric_rows(
     return MetricRows(left, right, coincidence_tolerance(norms * scale, X.dtype))
 
 
-def _coordinates(X: torch.Tensor, M: torch.Tensor | None) -> torch.Tensor:
+def _coordinates(X: torch.Tensor, M: torch.Tensor | None, fitted: torch.Tensor) -> torch.Tensor:
     """Rows (n, r) whose Euclidean distances are those of ``X`` (n, d) in the metric ``M``."""
     if M is None:
         return X
@@ -134,7 +140,7 @@ def _coordinates(X: torch.Tensor, M: torch.Tensor | None) -> torch.Tensor:
         return X * M.clamp_min(0.0).sqrt()
     if not bool(torch.isfinite(M).all()):
         raise ValueError("the metric is not finite: standardise the features and the targets")
-    return (X.double() @ metric_factor(M, X.abs().amax(dim=0))).to(X.dtype)
+    return (X.double() @ metric_factor(M, fitted.abs().amax(dim=0))).to(X.dtype)
 
 
 def coincidence_tolerance(norms: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

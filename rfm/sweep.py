@@ -163,7 +163,7 @@ class Sweep:
         K, between = scratch.take("K", n, n), scratch.take("between", m, n)
         W = scratch.take("W", n, n) if weights else None
         sides = scratch.take("sides", 2 * (n + m), rows.X.shape[1] + 2)
-        prepared = metric_rows(rows.stacked, metric, self.kernel.bandwidth, sides)
+        prepared = metric_rows(rows.stacked, metric, self.kernel.bandwidth, fitted=n, scratch=sides)
         fitted, others = prepared.split(n)
         kernel_lower_(self.kernel, fitted, K, W)
         kernel_between_(self.kernel, others, fitted, between)

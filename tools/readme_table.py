@@ -1,7 +1,7 @@
 """Write the README's headline tables from the kept summaries: ``python tools/readme_table.py``.
 
-Reads ``summary.csv`` and ``scores.csv`` of ``results/kept/*`` and replaces what stands between the README's markers, one
-table a protocol;
+Reads ``summary.csv`` and ``scores.csv`` of ``results/kept/*`` and replaces what stands between README.md's markers:
+one table a protocol;
 ``--check`` only says whether the README is up to date.
 """
 
