@@ -107,7 +107,7 @@ class Pool:
             started.append(Started(task))
 
     def _start(self, task: Task, allowance: int) -> None:
-        idle = [w for w in self._workers.values() if w.task is None and not w.retired]
+        idle = [w for w in self._workers.values() if w.fit]
         if task.large or not idle:  # a worker's thread settings are for life
             worker = self._spawn()
         else:
@@ -157,7 +157,8 @@ class Pool:
             for message in worker.receive():
                 results.append(read_answer(worker, message))
                 worker.task = None
-                if message.get("retire") or worker.threads > 1:
+                # One that was condemned as it answered is about to be killed: the answer counts, the kill hits nobody.
+                if message.get("retire") or worker.threads > 1 or worker.verdict is not None:
                     self._dismiss(worker)
         except BrokenMessage as broken:
             self._condemn(worker, f"its worker sent {broken}")

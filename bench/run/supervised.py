@@ -56,6 +56,11 @@ class Worker:
         fcntl.fcntl(output, fcntl.F_SETFL, fcntl.fcntl(output, fcntl.F_GETFL) | os.O_APPEND)
         return cls(number, ours, output), theirs
 
+    @property
+    def fit(self) -> bool:
+        """Whether it can be given a job: it is at none, and nothing says that it has ended or is about to."""
+        return self.task is None and not self.retired and self.verdict is None and self.silent_since is None
+
     def give(self, task: Task, allowance: int, threads: int) -> None:
         """Hand over a job; the table travels along the first time only."""
         self.task, self.allowance, self.threads = task, allowance, threads

@@ -7,13 +7,15 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tiny_benchmark import TinyBenchmark, TinyEntry, by_method, scores
+from tiny_benchmark import TinyBenchmark, TinyEntry, by_method, scores, tables
 
 from bench.run.events import Started, Tick
 from bench.run.pool import Pool
 from bench.run.result import JobResult
+from bench.run.supervised import Worker
 
 EXPECTED = {
     "Segfault": ("error", r"SIGSEGV"),
@@ -91,6 +93,36 @@ def test_a_timed_out_job_takes_its_children_along(tiny: TinyBenchmark) -> None:
 
 class _Never:
     draining = now = False
+
+
+def test_a_job_that_answers_as_it_is_condemned_keeps_its_answer_and_harms_no_other(
+    tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock strikes for the first job when its answer is on the way; the kill arrives a little later."""
+    plan = TinyBenchmark(tiny.folder, tables(4)).plan("Slow")
+    condemned: list[int] = []
+    with Pool(1, 2 << 30, cores=1, preload=["faulty_methods"]) as pool:
+        receive, give = Worker.receive, Worker.give
+
+        def receive_condemned(worker: Worker) -> list[dict[str, Any]]:
+            messages = receive(worker)
+            if messages and not condemned:
+                condemned.append(worker.number)
+                worker.verdict = ("timeout", "too late")
+            return messages
+
+        def give_before_the_kill(worker: Worker, *job: Any, **settings: Any) -> None:
+            give(worker, *job, **settings)
+            if worker.verdict is not None:
+                pool._nursery.kill(worker.number)
+
+        monkeypatch.setattr(Worker, "receive", receive_condemned)
+        monkeypatch.setattr(Worker, "give", give_before_the_kill)
+        results = [e for e in pool.stream(plan.tasks, _Never()) if isinstance(e, JobResult)]
+        assert pool._spawned == 2
+    plan.release()
+    assert condemned == [1]
+    assert [(r.status, r.reason) for r in results] == [("ok", "")] * 4
 
 
 def test_the_death_of_the_workers_parent_loses_no_job(tiny: TinyBenchmark) -> None:
