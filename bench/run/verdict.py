@@ -30,7 +30,7 @@ class DeathCause:
             if number == signal.SIGKILL:
                 kills = kernel_oom_kills()
                 if kills > self._seen:
-                    self._seen = kills
+                    self._seen += 1  # each kill explains one death: workers killed together are reported one by one
                     return "oom", f"killed by the kernel for want of memory (last seen at {peak_mb:,.0f} MB)"
                 return "error", "its worker was killed from outside (SIGKILL)"
             return "error", f"its worker crashed: {signal_name(number)}"

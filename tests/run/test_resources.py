@@ -78,6 +78,14 @@ def test_a_kill_by_the_kernel_is_told_from_one_by_hand(monkeypatch: pytest.Monke
     assert cause.judge(9, 10.0)[0] == "error"
 
 
+def test_each_of_several_workers_killed_together_by_the_kernel_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    kills = [3]
+    monkeypatch.setattr("bench.run.verdict.kernel_oom_kills", lambda: kills[0])
+    cause = DeathCause()
+    kills[0] = 5
+    assert [cause.judge(9, 10.0)[0] for _ in range(3)] == ["oom", "oom", "error"]
+
+
 def test_signals_have_names() -> None:
     assert signal_name(11) == "SIGSEGV (segmentation fault)"
     assert signal_name(200) == "signal 200"
