@@ -107,12 +107,16 @@ class Pool:
             started.append(Started(task))
 
     def _start(self, task: Task, allowance: int) -> None:
-        idle = [w for w in self._workers.values() if w.fit]
-        if task.large or not idle:  # a worker's thread settings are for life
-            worker = self._spawn()
-        else:
+        threads = self.cores if task.large else 1
+        while not task.large:  # a worker's thread settings are for life
+            idle = [w for w in self._workers.values() if w.fit]
+            if not idle:
+                break
             worker = next((w for w in idle if task.table.key in w.tables), idle[0])
-        worker.give(task, allowance, threads=self.cores if task.large else 1)
+            if worker.give(task, allowance, threads):
+                return
+            worker.task = None  # it died while it had nothing to do: another takes the job
+        self._spawn().give(task, allowance, threads)
 
     def _spawn(self) -> Worker:
         self._nursery.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import socket
@@ -61,8 +60,8 @@ class Worker:
         """Whether it can be given a job: it is at none, and nothing says that it has ended or is about to."""
         return self.task is None and not self.retired and self.verdict is None and self.silent_since is None
 
-    def give(self, task: Task, allowance: int, threads: int) -> None:
-        """Hand over a job; the table travels along the first time only."""
+    def give(self, task: Task, allowance: int, threads: int) -> bool:
+        """Hand over a job; the table travels along the first time only. False if nobody is there to take it."""
         self.task, self.allowance, self.threads = task, allowance, threads
         self.started, self.peak_bytes = time.monotonic(), 0
         if self.pid:
@@ -81,8 +80,12 @@ class Worker:
         )
         descriptors = [] if task.table.key in self.tables else [task.table.descriptor]
         self.tables.add(task.table.key)
-        with contextlib.suppress(ConnectionError):  # a worker that has just died is reported by the nursery
+        try:
             socket.send_fds(self.channel, [message], descriptors)
+        except ConnectionError:  # it has just died, which the nursery will report
+            self.silent_since = time.monotonic()
+            return False
+        return True
 
     def receive(self) -> list[dict[str, Any]]:
         """Messages that have arrived, without waiting. Raises :class:`BrokenMessage`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from tiny_benchmark import TinyBenchmark, TinyEntry, by_method, scores, tables
 
+from bench.run.admission import Admission
 from bench.run.events import Started, Tick
 from bench.run.pool import Pool
 from bench.run.result import JobResult
@@ -95,6 +97,35 @@ class _Never:
     draining = now = False
 
 
+@pytest.mark.parametrize("noticed", [False, True])
+def test_a_worker_that_dies_while_idle_costs_no_job(
+    tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch, noticed: bool
+) -> None:
+    """Its death is not yet reported when the next job is given out; ``noticed``: but its silence has been seen."""
+    plan = TinyBenchmark(tiny.folder, tables(4)).plan("Centroid")
+    killed: list[int] = []
+    with Pool(1, 2 << 30, cores=1, preload=["faulty_methods"]) as pool:
+        admit = pool._admit
+
+        def admit_after_a_death(queue: Admission, started: list[Started]) -> None:
+            worker = next(iter(pool._workers.values()), None)
+            if worker is not None and worker.pid and worker.task is None and not killed:
+                killed.append(worker.pid)
+                os.kill(worker.pid, 9)
+                assert worker.channel.recv(1, socket.MSG_PEEK) == b""  # waits until it is dead
+                if noticed:
+                    pool._listen(worker, [])
+            admit(queue, started)
+
+        monkeypatch.setattr(pool, "_admit", admit_after_a_death)
+        results = [e for e in pool.stream(plan.tasks, _Never()) if isinstance(e, JobResult)]
+        assert pool._spawned == 2
+    plan.release()
+    assert len(killed) == 1
+    assert sorted(r.job.dataset for r in results) == [e.name for e in tables(4)]
+    assert [r.reason for r in results if r.status != "ok"] == []
+
+
 def test_a_job_that_answers_as_it_is_condemned_keeps_its_answer_and_harms_no_other(
     tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,10 +142,11 @@ def test_a_job_that_answers_as_it_is_condemned_keeps_its_answer_and_harms_no_oth
                 worker.verdict = ("timeout", "too late")
             return messages
 
-        def give_before_the_kill(worker: Worker, *job: Any, **settings: Any) -> None:
-            give(worker, *job, **settings)
+        def give_before_the_kill(worker: Worker, *job: Any) -> bool:
+            given = give(worker, *job)
             if worker.verdict is not None:
                 pool._nursery.kill(worker.number)
+            return given
 
         monkeypatch.setattr(Worker, "receive", receive_condemned)
         monkeypatch.setattr(Worker, "give", give_before_the_kill)
