@@ -27,12 +27,14 @@ class Splits:
 
     ``name`` is ``"published"`` for the index lists of the 2014 archive and ``"seed-N"`` for drawn ones.
     ``tuning`` is the pair of halves on which the published procedure chooses hyperparameters;
-    ``holdouts`` are the (usually four) stratified 75/25 divisions on which accuracy is measured.
+    ``holdouts`` are the (usually four) stratified 75/25 divisions on which accuracy is measured. ``tuning_rows``, if
+    given, bounds the rows on which hyperparameters are chosen (:mod:`bench.data.reduction`).
     """
 
     name: str
     tuning: Holdout
     holdouts: tuple[Holdout, ...]
+    tuning_rows: int | None = None
 
 
 @dataclass(frozen=True)

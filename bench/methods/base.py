@@ -119,6 +119,10 @@ class Method(ABC):
     def work(self, n: int, d: int, c: int) -> float:
         """Rough cost of one ``clean`` job in seconds on one core; orders jobs and seeds the ETA."""
 
+    def limitation(self, n: int, d: int, c: int) -> str | None:
+        """Why this method is not to be tried on n rows, d features, c classes; None if it is."""
+        return None
+
     @abstractmethod
     def session(self, task: Task) -> Session:
         """Open the task."""

@@ -29,6 +29,8 @@ COSTS = (0.2, 1.0, 5.0, 25.0, 125.0)
 GAMMAS_TIMES_D = (1 / 16, 1 / 4, 1.0, 4.0)
 DENSE_ROWS = 7000
 """Up to this many rows the Gram matrix is computed once and shared by the grid; above, libsvm computes its columns."""
+MOST_ROWS = 50_000
+"""Above this many rows libsvm's training, which grows with the square of the rows at best, takes hours for one fit."""
 CACHE_MB = 200
 CERTAINTY = 1e-7
 """Pairwise shares stay this far from 0 and 1, which keeps the coupling's equations regular (libsvm's value)."""
@@ -51,6 +53,11 @@ class SVMRBF(Method):
     def work(self, n: int, d: int, c: int) -> float:
         # Fitted to jobs of 100 to 5000 rows; libsvm's own cost grows about as n^2 at the grid's costs.
         return 0.1 + 7e-7 * n * n * (1 + c / 10) * (1 if n <= DENSE_ROWS else 1 + d / 20)
+
+    def limitation(self, n: int, d: int, c: int) -> str | None:
+        if n > MOST_ROWS:
+            return f"{n:,} rows: libsvm's training time grows with their square at best, not tried above {MOST_ROWS:,}"
+        return None
 
     def session(self, task: Task) -> Session:
         return _SVMSession(task)

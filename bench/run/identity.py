@@ -16,7 +16,7 @@ from bench.data.dataset import Splits
 from bench.errors import UsageError
 from bench.methods.base import Method
 
-HARNESS_CODE = ("bench.methods.base", "bench.run.protocols", "bench.data.splits", "bench.seeds")
+HARNESS_CODE = ("bench.methods.base", "bench.run.protocols", "bench.data.strata", "bench.seeds")
 """Modules that take part in every result: what hands out rows and labels, chooses and scores."""
 
 FOLLOWED = ("rfm.", "bench.methods.")
@@ -52,8 +52,10 @@ def job_id(
 
 
 def splits_hash(splits: Splits) -> str:
-    """sha256 over the row numbers of the tuning halves and of every hold-out, in order."""
+    """sha256 over the row numbers of the tuning halves and of every hold-out, in order, and ``tuning_rows``."""
     digest = hashlib.sha256(splits.name.encode())
+    if splits.tuning_rows is not None:
+        digest.update(f"tuning_rows={splits.tuning_rows}".encode())
     for division in (splits.tuning, *splits.holdouts):
         for rows in (division.train, division.test):
             digest.update(len(rows).to_bytes(8, "little"))

@@ -113,7 +113,7 @@ def expand_jobs(
     """The plan for every table under every method.
 
     Each table is loaded once, put into shared memory and dropped. A table that is not to be had makes its jobs
-    ``skipped``, one that is broken makes them ``error``; the rest go on.
+    ``skipped``, one that is broken makes them ``error``, and a method's own limitation ``skipped``; the rest go on.
     """
     versions = {m.method.name: code_version(m.method) for m in methods}
     tasks: list[Task] = []
@@ -143,7 +143,7 @@ def expand_jobs(
             seed=seed,
         )
         table_hash, rows_hash = dataset.sha256, splits_hash(splits)
-        table = SharedTable(key=f"{table_hash}-{rows_hash}", descriptor=share(pack(dataset, splits)))
+        table: SharedTable | None = None
         for m in methods:
             identity = job_id(
                 method=m.method.name,
@@ -154,10 +154,17 @@ def expand_jobs(
                 splits=rows_hash,
                 table=table_hash,
             )
+            job = replace(base, id=identity, method=m.method.name)
+            limitation = m.method.limitation(n, d, dataset.n_classes)
+            if limitation is not None:
+                settled.append(JobResult(job, "skipped", limitation))
+                continue
+            if table is None:
+                table = SharedTable(key=f"{table_hash}-{rows_hash}", descriptor=share(pack(dataset, splits)))
             expected = m.method.work(n, d, dataset.n_classes)
             tasks.append(
                 Task(
-                    job=replace(base, id=identity, method=m.method.name),
+                    job=job,
                     spec=m.spec,
                     table=table,
                     estimated_bytes=int(m.method.peak_bytes(n, d, dataset.n_classes)),

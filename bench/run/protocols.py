@@ -8,6 +8,9 @@
 
 Under the clean protocols a session never receives a test label (they are replaced by ``HIDDEN``), and features are
 standardised with the statistics of the training part.
+
+Where the splits give ``tuning_rows``, every protocol chooses on a stratified sample of at most so many rows; what was
+chosen is fitted and tested on all rows all the same.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.data.dataset import Dataset, FloatArray, Holdout, IntArray, Splits
-from bench.data.splits import inner_folds, inner_split
+from bench.data.strata import inner_folds, inner_split, stratified_sample
 from bench.errors import MethodError, unknown_name
 from bench.methods.base import HIDDEN, Choice, Fold, Method, Path, Session, Task
 from bench.run.result import HoldoutResult
@@ -39,7 +42,9 @@ def carry_out(method: Method, dataset: Dataset, splits: Splits, protocol: str, s
     """
     if protocol in ("clean", "clean-cv"):
         return [
-            _clean_holdout(method, dataset, holdout, protocol, derive_seed(seed, dataset.name, index), index)
+            _clean_holdout(
+                method, dataset, holdout, protocol, derive_seed(seed, dataset.name, index), index, splits.tuning_rows
+            )
             for index, holdout in enumerate(splits.holdouts)
         ]
     if protocol in ("relearn", "published"):
@@ -48,7 +53,13 @@ def carry_out(method: Method, dataset: Dataset, splits: Splits, protocol: str, s
 
 
 def _clean_holdout(
-    method: Method, dataset: Dataset, holdout: Holdout, protocol: str, seed: int, index: int
+    method: Method,
+    dataset: Dataset,
+    holdout: Holdout,
+    protocol: str,
+    seed: int,
+    index: int,
+    tuning_rows: int | None,
 ) -> HoldoutResult:
     started = time.process_time()
     rows = np.concatenate([holdout.train, holdout.test])
@@ -64,11 +75,12 @@ def _clean_holdout(
             seed=derive_seed(seed, method.name),
         )
     )
+    sample = _sample(train, y, tuning_rows, derive_seed(seed, "sample"))
     if protocol == "clean":
-        divisions = [inner_split(y[train], derive_seed(seed, "inner"))]
+        divisions = [inner_split(y[sample], derive_seed(seed, "inner"))]
     else:
-        divisions = list(inner_folds(y[train], INNER_FOLDS, derive_seed(seed, "inner")))
-    folds = [Fold(fit=fit, validation=validation) for fit, validation in divisions]
+        divisions = list(inner_folds(y[sample], INNER_FOLDS, derive_seed(seed, "inner")))
+    folds = [Fold(fit=sample[fit], validation=sample[validation]) for fit, validation in divisions]
     paths = session.tune(folds)
     choice, accuracy = choose(paths, folds, ties="order" if protocol == "clean" else "brier")
     return _test(session, choice, accuracy, paths, folds, Holdout(train, test), dataset.y[holdout.test], index, started)
@@ -81,7 +93,13 @@ def _tuned_once(method: Method, dataset: Dataset, splits: Splits, seed: int, *, 
     session = method.session(
         Task(X=X, y=dataset.y, n_classes=dataset.n_classes, seed=derive_seed(seed, "tuning", method.name))
     )
-    folds = [Fold(fit=splits.tuning.train, validation=splits.tuning.test)]
+    halves = splits.tuning
+    folds = [
+        Fold(
+            fit=_sample(halves.train, dataset.y, splits.tuning_rows, derive_seed(seed, "fit")),
+            validation=_sample(halves.test, dataset.y, splits.tuning_rows, derive_seed(seed, "validation")),
+        )
+    ]
     paths = session.tune(folds)
     choice, accuracy = choose(_published_candidates(paths, X), folds, ties="order")
     results = []
@@ -130,12 +148,15 @@ def choose(paths: Sequence[Path], folds: Sequence[Fold], *, ties: Ties) -> tuple
     """The configuration and path point with the best accuracy over all validation rows, and that accuracy.
 
     Counts of right rows are compared, not floating-point shares. Ties go to the smaller Brier score if ``ties`` is
-    ``"brier"``; what is still tied goes to the earlier configuration, then to the shorter path.
+    ``"brier"``; what is still tied goes to the earlier configuration, then to the shorter path. Raises
+    :class:`MethodError` if there is nothing to choose from or a figure is not finite.
     """
     sizes = _sizes(folds)
     best: tuple[int, float] | None = None
     choice: Choice | None = None
     for path in paths:
+        if not (np.isfinite(path.accuracy).all() and np.isfinite(path.squared_error).all()):
+            raise MethodError(f"validation figures of {dict(path.config)} are not finite")
         right = np.rint(path.accuracy * sizes[:, None]).sum(axis=0).astype(int)
         error = _pooled(path.squared_error, sizes)
         for point, iteration in enumerate(path.iterations):
@@ -169,6 +190,10 @@ def standardise(X: FloatArray, rows: IntArray) -> FloatArray:
     varies = deviation > 1e-12 * np.maximum(np.abs(mean), 1e-300)
     scaled: FloatArray = np.where(varies, (X - mean) / np.where(varies, deviation, 1.0), 0.0)
     return scaled
+
+
+def _sample(rows: IntArray, y: IntArray, size: int | None, seed: int) -> IntArray:
+    return rows if size is None else rows[stratified_sample(y[rows], size, seed)]
 
 
 def _sizes(folds: Sequence[Fold]) -> FloatArray:

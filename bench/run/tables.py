@@ -35,6 +35,7 @@ def pack(dataset: Dataset, splits: Splits) -> bytes:
         "source": dataset.source,
         "standardised": dataset.standardised,
         "splits": splits.name,
+        "tuning_rows": splits.tuning_rows,
         "published": dataset.published is not None,
         "arrays": [{"dtype": a.dtype.str, "shape": a.shape} for a in arrays],
     }
@@ -55,7 +56,12 @@ def unpack(block: bytes | mmap.mmap) -> tuple[Dataset, Splits]:
     arrays = list(_arrays(block, 8 + size, header["arrays"]))
     rows: list[IntArray] = arrays[2:]
     divisions = [Holdout(train, test) for train, test in zip(rows[::2], rows[1::2], strict=True)]
-    splits = Splits(name=header["splits"], tuning=divisions[0], holdouts=tuple(divisions[1:]))
+    splits = Splits(
+        name=header["splits"],
+        tuning=divisions[0],
+        holdouts=tuple(divisions[1:]),
+        tuning_rows=header["tuning_rows"],
+    )
     dataset = Dataset(
         name=header["name"],
         X=arrays[0],

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.data.dataset import Dataset, IntArray
-from bench.data.splits import HOLDOUTS, draw_splits, first_part_counts, inner_folds, inner_split, splits_for
+from bench.data.splits import HOLDOUTS, draw_splits, first_part_counts, splits_for
+from bench.data.strata import inner_folds, inner_split
 from bench.errors import DataInvalid
 
 class_sizes = st.lists(st.integers(1, 30), min_size=1, max_size=12).filter(lambda sizes: sum(sizes) >= 2)
@@ -82,38 +83,6 @@ def test_published_divisions_take_precedence() -> None:
     table = Dataset("x", np.zeros((12, 1)), y, 2, "archive", published=published)
     assert splits_for(table, 0) is published
     assert splits_for(Dataset("x", np.zeros((12, 1)), y, 2, "embedded"), 3).name == "seed-3"
-
-
-@given(class_sizes, seeds)
-def test_inner_split_keeps_every_class_in_fit(sizes: list[int], seed: int) -> None:
-    y = labels(sizes, seed)
-    fit, validation = inner_split(y, seed)
-    assert_partition((fit, validation), len(y))
-    if max(sizes) > 1:
-        assert set(np.unique(y[fit])) == set(range(len(sizes)))
-    room = sum(size - 1 for size in sizes)
-    assert len(validation) == max(1, min(room, max(1, round(0.2 * len(y)))))
-    if all(size >= 5 for size in sizes):  # as even as whole rows allow
-        shares = np.bincount(y[validation], minlength=len(sizes)) - 0.2 * np.array(sizes)
-        assert np.abs(shares).max() < 1.5
-
-
-@given(class_sizes, st.integers(2, 6), seeds)
-def test_inner_folds_validate_each_dealt_row_once(sizes: list[int], k: int, seed: int) -> None:
-    y = labels(sizes, seed)
-    folds = inner_folds(y, k, seed)
-    assert 1 <= len(folds) <= k
-    validated = np.concatenate([validation for _, validation in folds])
-    assert len(np.unique(validated)) == len(validated)
-    singles = np.flatnonzero(np.bincount(y)[y] == 1)
-    if max(sizes) > 1:
-        assert set(validated.tolist()) == set(range(len(y))) - set(singles.tolist())
-    lengths = [len(validation) for _, validation in folds]
-    assert max(lengths) - min(lengths) <= 1
-    for fit, validation in folds:
-        assert_partition((fit, validation), len(y))
-        if max(sizes) > 1:
-            assert set(np.unique(y[fit])) == set(range(len(sizes)))
 
 
 @pytest.mark.parametrize("sizes", [[5, 5], [7, 9], [4, 4], [1, 1], [1, 2], [2], [1] * 20, [16] * 100])

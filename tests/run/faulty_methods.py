@@ -73,6 +73,13 @@ class Shrunken(Centroid):
         return [{"shrink": 0.5}, {"shrink": 0.0}]
 
 
+class Limited(Centroid):
+    name = "limited"
+
+    def limitation(self, n: int, d: int, c: int) -> str | None:
+        return "has its limits"
+
+
 class SlowSession(CentroidSession):
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         time.sleep(0.05)

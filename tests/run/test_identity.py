@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,7 @@ def test_every_row_number_of_every_division_counts() -> None:
 
     variants = [splits(), splits(a=[1, 0]), splits(b=[2]), splits(c=[0, 3]), splits(d=[1, 3, 2])]
     assert len({splits_hash(v) for v in variants}) == len(variants)
+    assert splits_hash(replace(splits(), tuning_rows=2)) not in {splits_hash(v) for v in variants}
     # A row that moves from one list to the next changes the hash although the concatenation is the same.
     assert splits_hash(splits(a=[0], b=[1, 2, 3])) != splits_hash(splits(a=[0, 1], b=[2, 3]))
 

@@ -70,6 +70,14 @@ def test_two_tables_two_methods(tiny: TinyBenchmark) -> None:
     assert set(record.planned) == {r.job for r in record.results}
 
 
+def test_a_methods_own_limitation_is_a_skip_with_its_reason(tiny: TinyBenchmark) -> None:
+    outcome, record = tiny.run("Centroid", "Limited")
+    assert not outcome.all_ok
+    told = {(r.job.method, r.status, r.reason) for r in record.results}
+    assert told == {("centroid", "ok", ""), ("limited", "skipped", "has its limits")}
+    assert not tiny.plan("Limited").tasks
+
+
 class Answers:
     """An engine that has the answer to every job at once."""
 

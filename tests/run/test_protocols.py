@@ -1,0 +1,151 @@
+"""What a session is shown under each protocol, and how a choice is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.data.dataset import Dataset, IntArray
+from bench.data.splits import draw_splits
+from bench.errors import MethodError, UsageError
+from bench.methods.base import HIDDEN, Choice, Fold, Method, Path, Prediction, Session, Task
+from bench.run.protocols import PROTOCOLS, carry_out, choose, standardise
+
+
+class Watched(Method):
+    """Predicts class 0 and remembers what it was shown."""
+
+    name = "watched"
+    title = "Watched"
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+        self.folds: list[list[Fold]] = []
+        self.predicted: list[tuple[IntArray, IntArray, bool]] = []
+
+    def configurations(self) -> list[dict[str, Any]]:
+        return [{"a": 1}, {"a": 2}]
+
+    def peak_bytes(self, n: int, d: int, c: int) -> int:
+        return 1
+
+    def work(self, n: int, d: int, c: int) -> float:
+        return 1.0
+
+    def session(self, task: Task) -> Session:
+        self.tasks.append(task)
+        return WatchedSession(task, self)
+
+
+class WatchedSession(Session):
+    def __init__(self, task: Task, method: Watched) -> None:
+        super().__init__(task)
+        self._method = method
+
+    def tune(self, folds: Sequence[Fold]) -> list[Path]:
+        self._method.folds.append(list(folds))
+        figures = np.full((len(folds), 1), 0.5)
+        return [Path(config, (0,), figures, figures) for config in self._method.configurations()]
+
+    def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
+        self._method.predicted.append((train, test, transfer))
+        return Prediction(np.eye(self.task.n_classes)[np.zeros(len(test), dtype=int)])
+
+
+@pytest.fixture
+def table() -> Dataset:
+    rng = np.random.default_rng(0)
+    return Dataset("table", rng.normal(3.0, 2.0, (60, 3)), np.repeat([0, 1, 2], 20), 3, "embedded")
+
+
+@pytest.mark.parametrize("protocol", ["clean", "clean-cv"])
+def test_a_clean_session_never_sees_a_test_label(table: Dataset, protocol: str) -> None:
+    method, splits = Watched(), draw_splits("table", table.y, 0)
+    results = carry_out(method, table, splits, protocol, 0)
+    assert [r.holdout for r in results] == [0, 1, 2, 3]
+    for task, folds, holdout in zip(method.tasks, method.folds, splits.holdouts, strict=True):
+        train, test = np.arange(len(holdout.train)), np.arange(len(holdout.train), 60)
+        assert (task.y[test] == HIDDEN).all()
+        assert np.array_equal(task.y[train], table.y[holdout.train])
+        np.testing.assert_allclose(task.X[train].mean(axis=0), 0.0, atol=1e-12)
+        np.testing.assert_allclose(task.X[train].std(axis=0, ddof=1), 1.0)
+        assert len(folds) == (1 if protocol == "clean" else 5)
+        for fold in folds:
+            assert set(fold.fit) | set(fold.validation) == set(train)
+            assert not set(fold.fit) & set(fold.validation)
+    for result, holdout in zip(results, splits.holdouts, strict=True):
+        assert result.accuracy == 100.0 * np.mean(table.y[holdout.test] == 0)
+
+
+@pytest.mark.parametrize(("protocol", "transfer"), [("relearn", False), ("published", True)])
+def test_the_other_protocols_choose_once_on_the_tuning_halves(table: Dataset, protocol: str, *, transfer: bool) -> None:
+    method, splits = Watched(), draw_splits("table", table.y, 0)
+    carry_out(method, table, splits, protocol, 0)
+    [[fold]] = method.folds
+    assert np.array_equal(fold.fit, splits.tuning.train)
+    assert np.array_equal(fold.validation, splits.tuning.test)
+    assert [p[2] for p in method.predicted] == [transfer] * 4
+    assert all(np.array_equal(p[0], h.train) for p, h in zip(method.predicted, splits.holdouts, strict=True))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_tuning_rows_bound_what_is_chosen_on_and_not_what_is_fitted(table: Dataset, protocol: str) -> None:
+    method, splits = Watched(), replace(draw_splits("table", table.y, 0), tuning_rows=15)
+    carry_out(method, table, splits, protocol, 0)
+    for folds in method.folds:
+        for fold in folds:
+            assert len(fold.fit) <= 15
+            if protocol.startswith("clean"):
+                assert len(fold.fit) + len(fold.validation) == 15
+            else:
+                assert set(fold.fit) <= set(splits.tuning.train)
+                assert set(fold.validation) <= set(splits.tuning.test)
+    assert [len(train) for train, _, _ in method.predicted] == [len(h.train) for h in splits.holdouts]
+
+
+def test_an_unknown_protocol_is_named(table: Dataset) -> None:
+    with pytest.raises(UsageError, match=r"cleen.*clean"):
+        carry_out(Watched(), table, draw_splits("table", table.y, 0), "cleen", 0)
+
+
+def folds_of(*sizes: int) -> list[Fold]:
+    return [Fold(np.arange(3), np.arange(size)) for size in sizes]
+
+
+def path(name: str, accuracy: list[list[float]], error: list[list[float]]) -> Path:
+    return Path({"name": name}, tuple(range(len(accuracy[0]))), np.array(accuracy), np.array(error))
+
+
+def test_the_most_right_rows_over_all_folds_win() -> None:
+    # 8 of 10 and 0 of 2 against 7 of 10 and 2 of 2: the folds' rows count, not the mean of their shares.
+    paths = [path("a", [[0.8], [0.0]], [[0.1], [0.1]]), path("b", [[0.7], [1.0]], [[0.9], [0.9]])]
+    choice, accuracy = choose(paths, folds_of(10, 2), ties="order")
+    assert choice == Choice({"name": "b"}, 0)
+    assert accuracy == 9 / 12
+
+
+def test_ties_go_to_the_first_or_to_the_smaller_brier_score() -> None:
+    paths = [path("a", [[0.5, 0.5]], [[0.4, 0.3]]), path("b", [[0.5, 0.5]], [[0.3, 0.2]])]
+    assert choose(paths, folds_of(10), ties="order")[0] == Choice({"name": "a"}, 0)
+    assert choose(paths, folds_of(10), ties="brier")[0] == Choice({"name": "b"}, 1)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_figures_that_are_not_finite_are_an_error(bad: float) -> None:
+    with pytest.raises(MethodError, match=r"'a'.*not finite"):
+        choose([path("a", [[bad]], [[0.1]])], folds_of(10), ties="order")
+    with pytest.raises(MethodError, match=r"'a'.*not finite"):
+        choose([path("a", [[0.5]], [[bad]])], folds_of(10), ties="brier")
+    with pytest.raises(MethodError, match="no configuration"):
+        choose([], folds_of(10), ties="order")
+
+
+def test_a_constant_column_is_left_out_of_the_scaling() -> None:
+    X = np.column_stack([np.array([1.0, 2.0, 3.0, 100.0]), np.array([5.0, 5.0, 5.0, 6.0])])
+    scaled = standardise(X, np.arange(3))
+    assert np.array_equal(scaled[:3, 0], [-1.0, 0.0, 1.0])
+    assert (scaled[:, 1] == 0).all()
