@@ -6,9 +6,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.errors import ReportError
 from bench.run.progress import clock
 from bench.run.result import JobResult, RunRecord
 from bench.run.runner import Outcome
+from bench.stats.frame import accuracy_matrix, scores_frame
+from bench.stats.summary import common_pool
 
 _REASONS_SHOWN = 5
 
@@ -60,24 +63,21 @@ def failures(results: Sequence[JobResult]) -> list[str]:
 
 
 def accuracy_table(results: list[JobResult]) -> list[str]:
-    """Mean test accuracy and CPU seconds per method, on the tables where every method has a result."""
-    scores: dict[str, dict[str, float]] = defaultdict(dict)
+    """Mean test accuracy and CPU seconds per method, on the same tables as the report's summary."""
+    if not any(r.status == "ok" for r in results):
+        return []
+    protocol = results[0].job.protocol
+    matrix = accuracy_matrix(scores_frame(results), protocol)
     seconds: dict[str, float] = defaultdict(float)
     for r in results:
         seconds[r.job.method] += r.cpu_seconds
-        if r.status == "ok":
-            scores[r.job.method][r.job.dataset] = sum(h.accuracy for h in r.holdouts) / len(r.holdouts)
-    shared = set.intersection(*(set(tables) for tables in scores.values())) if scores else set()
-    if not shared or len(scores) < len(seconds):
-        shown = {method: set(tables) for method, tables in scores.items()}
-        note = "mean accuracy, each method over its own tables (none is shared by all)"
-    else:
-        shown = dict.fromkeys(scores, shared)
-        note = f"mean accuracy over the {len(shared)} tables that all {len(scores)} methods have"
-    if not scores:
-        return []
-    means = {m: sum(scores[m][t] for t in tables) / len(tables) for m, tables in shown.items()}
-    return [f"{results[0].job.protocol}: {note}"] + [
-        f"  {method:<16} {means[method]:6.2f} %  {len(shown[method]):>4} tables  {seconds[method]:>9.1f} CPU-s"
-        for method in sorted(means, key=lambda m: -means[m])
-    ]
+    try:
+        common = common_pool(matrix)
+    except ReportError as nothing_shared:
+        return [f"{protocol}: {nothing_shared}"]
+    tables = len(common.pool.datasets)
+    means = common.pool.accuracy.mean().sort_values(ascending=False)
+    lines = [f"{protocol}: mean accuracy over the {tables} tables that all {len(means)} methods have"]
+    lines += [f"  {m:<16} {means[m]:6.2f} %  {tables:>4} tables  {seconds[str(m)]:>9.1f} CPU-s" for m in means.index]
+    lines += [f"  {m:<16} left out: results on {count} tables only" for m, count in common.left_out.items()]
+    return lines

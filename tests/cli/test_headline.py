@@ -1,0 +1,35 @@
+"""The first numbers at the end of a run are the report's, ragged grids included."""
+
+from __future__ import annotations
+
+from bench.cli.headline import accuracy_table
+from bench.run.result import HoldoutResult, Job, JobResult
+
+
+def result(dataset: str, method: str, accuracy: float | None) -> JobResult:
+    job = Job(f"{dataset}-{method}", dataset, "embedded", 10, 2, 2, method, "clean", "seed-0", 0)
+    if accuracy is None:
+        return JobResult(job, "error", "broken", cpu_seconds=1.0)
+    holdouts = tuple(HoldoutResult(k, accuracy, {}, 0, 50.0, 0.1) for k in range(4))
+    return JobResult(job, "ok", holdouts=holdouts, cpu_seconds=1.0)
+
+
+def test_means_are_over_the_tables_that_all_methods_share() -> None:
+    results = [result("a", "rfm", 90.0), result("b", "rfm", 70.0), result("a", "mlp", 50.0), result("b", "mlp", None)]
+    lines = accuracy_table(results)
+    assert lines[0] == "clean: mean accuracy over the 1 tables that all 2 methods have"
+    assert [line.split()[:2] for line in lines[1:]] == [["rfm", "90.00"], ["mlp", "50.00"]]
+    assert lines[1].endswith("2.0 CPU-s")
+
+
+def test_a_method_that_covers_little_is_named_and_left_out() -> None:
+    results = [result(name, "rfm", 80.0) for name in "abc"] + [result("a", "mlp", 50.0)]
+    lines = accuracy_table(results)
+    assert "3 tables that all 1 methods" in lines[0]
+    assert lines[-1].split() == ["mlp", "left", "out:", "results", "on", "1", "tables", "only"]
+
+
+def test_nothing_shared_is_said_and_nothing_done_is_silent() -> None:
+    assert accuracy_table([result("a", "rfm", None)]) == []
+    [line] = accuracy_table([result("a", "rfm", 80.0), result("b", "mlp", 50.0)])
+    assert line.startswith("clean: no dataset has a result of every method")
