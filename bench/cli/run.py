@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.data.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.errors import UsageError, unknown_name
 from bench.run.jobs import NamedMethod, Plan
 from bench.run.resources import available_cores, default_memory_budget
@@ -26,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="clean", help="clean, clean-cv, relearn or published (default: clean)")
     parser.add_argument(
         "--archive", metavar="PATH_OR_URL", help="take all tables from this copy of the study's archive"
+    )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help=f"tables above {LARGE_ROWS:,} rows too: choose on all training rows, test all hold-outs "
+        f"(default: choose on {TUNING_ROWS:,} rows, test one)",
     )
     parser.add_argument("--run", metavar="DIR", help="run folder (default: results/<subset>-<protocol>)")
     parser.add_argument("--jobs", metavar="N", help="jobs at a time (default: one per core)")
@@ -79,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         seed,
         source=source.name,
         load=source.load,
-        splits_for=splits_for,
+        splits_for=splits_for if args.full else lambda table, seed: reduced(splits_for(table, seed), len(table.y)),
         timeout=timeout,
     )
     if args.dry_run:
@@ -157,12 +164,12 @@ def _dry_run(plan: Plan, folder: Path, size: int, memory_bytes: int, *, retry_fa
     print(f"{'dataset':<32} {'method':<14} {'rows':>7} {'memory MB':>10} {'seconds':>9}  note")
     for task in todo:
         job = task.job
-        note = (
-            "too large: will be skipped" if task.estimated_bytes > memory_bytes else "all cores" if task.large else ""
-        )
+        notes = ["too large: will be skipped"] if task.estimated_bytes > memory_bytes else []
+        notes += ["all cores"] if task.large else []
+        notes += [job.reduction] if job.reduction else []
         print(
             f"{job.dataset:<32} {job.method:<14} {job.rows:>7} {task.estimated_bytes / 1e6:>10,.0f} "
-            f"{task.expected_seconds:>9,.1f}  {note}".rstrip()
+            f"{task.expected_seconds:>9,.1f}  {'; '.join(notes)}".rstrip()
         )
     for result in plan.settled:
         print(f"{result.job.dataset:<32} {result.job.method:<14} {'':>7} {'':>10} {'':>9}  {result.reason}")

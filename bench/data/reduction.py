@@ -22,3 +22,10 @@ def reduced(splits: Splits, rows: int) -> Splits:
     if rows <= LARGE_ROWS:
         return splits
     return replace(splits, holdouts=splits.holdouts[:1], tuning_rows=TUNING_ROWS)
+
+
+def reduction(splits: Splits) -> str | None:
+    """What the reduction left of ``splits``, in words that are kept with each result; None if nothing was taken."""
+    if splits.tuning_rows is None:
+        return None
+    return f"chosen on at most {splits.tuning_rows:,} rows, tested on the first hold-out only"

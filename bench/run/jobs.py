@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from bench.data.dataset import Dataset, Splits
+from bench.data.reduction import reduction
+from bench.data.splits import HOLDOUTS, TRAIN_SHARE
 from bench.errors import DataInvalid, DataUnavailable
 from bench.methods.base import Method
 from bench.run.identity import code_version, job_id, splits_hash
@@ -96,6 +99,21 @@ def default_timeout(expected_seconds: float) -> float:
     return max(3600.0, 20.0 * expected_seconds)
 
 
+def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> float:
+    """Seconds on one core: ``method``'s own figure, which is for :data:`HOLDOUTS` hold-outs, brought to ``splits``.
+
+    To choose on ``tuning_rows`` training rows costs what it costs on a table of which they are the training part. What
+    is chosen is fitted on all rows all the same: one fit beside as many as the grid has configurations. (Such a fit is
+    also why the method's peak memory stays that of the whole table.)
+    """
+    share = len(splits.holdouts) / HOLDOUTS
+    whole = method.work(n, d, c)
+    if splits.tuning_rows is None or splits.tuning_rows >= TRAIN_SHARE * n:
+        return share * whole
+    fit = whole / (len(method.configurations()) + 1)
+    return share * (method.work(math.ceil(splits.tuning_rows / TRAIN_SHARE), d, c) + fit)
+
+
 AnyEntry = TypeVar("AnyEntry", bound=TableEntry)
 
 
@@ -141,6 +159,7 @@ def expand_jobs(
             protocol=protocol,
             split=splits.name,
             seed=seed,
+            reduction=reduction(splits),
         )
         table_hash, rows_hash = dataset.sha256, splits_hash(splits)
         table: SharedTable | None = None
@@ -161,7 +180,7 @@ def expand_jobs(
                 continue
             if table is None:
                 table = SharedTable(key=f"{table_hash}-{rows_hash}", descriptor=share(pack(dataset, splits)))
-            expected = m.method.work(n, d, dataset.n_classes)
+            expected = expected_seconds(m.method, n, d, dataset.n_classes, splits)
             tasks.append(
                 Task(
                     job=job,

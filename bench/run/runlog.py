@@ -31,7 +31,9 @@ class RunLog:
             print(f"bench: no log is written: {error}", file=sys.stderr)
 
     def started(self, standing: Standing, task: Task) -> None:
-        self.note(f"start {name(task.job)}")
+        details = ["with all cores"] if task.large else []
+        details += [task.job.reduction] if task.job.reduction else []
+        self.note(f"start {name(task.job)}" + (f": {'; '.join(details)}" if details else ""))
 
     def finished(self, standing: Standing, result: JobResult) -> None:
         self.note(describe(result))

@@ -74,8 +74,10 @@ def execute(
     Raises :class:`StoreError` if the store cannot be written to: what it held stays whole, jobs in flight are lost.
     """
     began = time.monotonic()
-    known = store.begin([t.job for t in plan.tasks], provenance, unread=[r.job for r in plan.settled])
-    kept = tuple(r for r in plan.settled if not store.is_current(r.job))
+    unread = tuple(r for r in plan.settled if not r.job.split)
+    planned = [job for job in plan.jobs if job.split]
+    known = store.begin(planned, provenance, unread=[r.job for r in unread])
+    kept = tuple(r for r in unread if not store.is_current(r.job))
     todo = left_to_do(plan.tasks, known, retry_failed=retry_failed)
     outstanding = {t.job.id for t in todo}
     settled = {r.job.id for r in plan.settled}
@@ -120,7 +122,7 @@ def execute(
         undone=undone,
         interrupted=interrupt.draining,
         seconds=time.monotonic() - began,
-        unread=plan.settled,
+        unread=unread,
         kept=kept,
     )
 

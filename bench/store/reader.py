@@ -8,10 +8,10 @@ from pathlib import Path
 
 from bench.errors import StoreError
 from bench.run.result import HoldoutResult, Job, JobResult, RunRecord
-from bench.store.schema import BUSY_SECONDS, STORE_NAME, check_header
+from bench.store.schema import BUSY_SECONDS, STORE_NAME, check_header, format_version
 
-_JOB = "jobs.id, jobs.dataset, jobs.source, rows, features, classes, jobs.method, jobs.protocol, split, seed"
-_JOB_FIELDS = 10
+_JOB = "jobs.id, jobs.dataset, jobs.source, rows, features, classes, jobs.method, jobs.protocol, split, seed, "
+_JOB_FIELDS = 11
 
 
 def read_run(folder: str | Path) -> RunRecord:
@@ -39,6 +39,7 @@ def _read(folder: Path, path: Path, mode: str) -> RunRecord:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS)
     try:
         connection.execute("BEGIN")  # one state of the store, whatever is written meanwhile
+        job_columns = _JOB + ("reduction" if format_version(connection) >= 2 else "NULL")
         holdouts: dict[str, list[HoldoutResult]] = {}
         for job, *values in connection.execute(
             "SELECT job, holdout, accuracy, config, iteration, validation_accuracy, fit_seconds, path, details "
@@ -60,17 +61,17 @@ def _read(folder: Path, path: Path, mode: str) -> RunRecord:
         results = [
             JobResult(
                 job=Job(*row[:_JOB_FIELDS]),
-                status=row[10],
-                reason=row[11],
-                output=row[12],
-                job_seconds=row[13],
-                cpu_seconds=row[14],
-                peak_rss_mb=row[15],
-                provenance=json.loads(row[16]),
+                status=row[11],
+                reason=row[12],
+                output=row[13],
+                job_seconds=row[14],
+                cpu_seconds=row[15],
+                peak_rss_mb=row[16],
+                provenance=json.loads(row[17]),
                 holdouts=tuple(holdouts.get(row[0], ())),
             )
             for row in connection.execute(
-                f"SELECT {_JOB}, status, reason, output, job_seconds, cpu_seconds, peak_rss_mb, provenance "
+                f"SELECT {job_columns}, status, reason, output, job_seconds, cpu_seconds, peak_rss_mb, provenance "
                 "FROM cells JOIN jobs ON jobs.id = cells.job JOIN results ON results.job = cells.job "
                 "ORDER BY cells.dataset, cells.method, cells.protocol"
             )
@@ -78,7 +79,7 @@ def _read(folder: Path, path: Path, mode: str) -> RunRecord:
         planned = [
             Job(*row)
             for row in connection.execute(
-                f"SELECT {_JOB} FROM cells JOIN jobs ON jobs.id = cells.job "
+                f"SELECT {job_columns} FROM cells JOIN jobs ON jobs.id = cells.job "
                 "WHERE invocation = (SELECT max(number) FROM invocations) "
                 "ORDER BY cells.dataset, cells.method, cells.protocol"
             )

@@ -9,7 +9,8 @@ from pathlib import Path
 from bench.errors import StoreError
 
 STORE_NAME = "results.sqlite"
-VERSION = 1
+VERSION = 2
+"""Written to the file's header. Older ones are read as they are and brought up to date when they are written to."""
 APPLICATION_ID = 0x52464D42
 """``RFMB`` in the file's header: a SQLite file of another program is not touched."""
 
@@ -25,7 +26,8 @@ CREATE TABLE invocations (
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY, dataset TEXT NOT NULL, source TEXT NOT NULL,
     rows INTEGER NOT NULL, features INTEGER NOT NULL, classes INTEGER NOT NULL,
-    method TEXT NOT NULL, protocol TEXT NOT NULL, split TEXT NOT NULL, seed INTEGER NOT NULL
+    method TEXT NOT NULL, protocol TEXT NOT NULL, split TEXT NOT NULL, seed INTEGER NOT NULL,
+    reduction TEXT
 ) WITHOUT ROWID;
 -- The job that currently stands for a (dataset, method, protocol): the one planned last. Results of other jobs of
 -- the cell (older code, another grid) stay in the store but are not read.
@@ -50,6 +52,9 @@ CREATE TABLE holdouts (
     PRIMARY KEY (job, holdout)
 ) WITHOUT ROWID;
 """
+
+_UPGRADES = {1: "ALTER TABLE jobs ADD COLUMN reduction TEXT"}
+"""What makes a store of one version one of the next."""
 
 
 def create(path: Path) -> None:
@@ -91,9 +96,9 @@ def check_header(path: Path) -> None:
     if _number(header, 68) != APPLICATION_ID:
         raise StoreError(f"{path} is a SQLite file of another program, not a store of results; {_ADVICE}")
     version = _number(header, 60)
-    if version != VERSION:
+    if not min(_UPGRADES) <= version <= VERSION:
         raise StoreError(
-            f"store {path} has format version {version}, this program writes version {VERSION}; "
+            f"store {path} has format version {version}, this program knows {min(_UPGRADES)} to {VERSION}; "
             f"use the release that wrote it, or choose another folder with --run"
         )
     page = int.from_bytes(header[16:18], "big")
@@ -101,6 +106,22 @@ def check_header(path: Path) -> None:
     # While a transaction is under way, or was cut off, its journal explains a difference and will mend it.
     if size < expected and not path.with_name(path.name + "-journal").exists():
         raise StoreError(f"store {path} is cut short: {size} bytes where its header says {expected}; {_ADVICE}")
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring an older store up to :data:`VERSION`, in one transaction. Raises :class:`sqlite3.Error`."""
+    if format_version(connection) == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for version in range(format_version(connection), VERSION):
+        connection.execute(_UPGRADES[version])
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+
+
+def format_version(connection: sqlite3.Connection) -> int:
+    """The format version of an open store."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def check_content(connection: sqlite3.Connection, path: Path) -> None:

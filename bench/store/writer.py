@@ -13,7 +13,7 @@ from typing import Any
 from bench.errors import StoreError, UsageError
 from bench.run.result import Job, JobResult, Status
 from bench.store.lock import FolderLock
-from bench.store.schema import BUSY_SECONDS, STORE_NAME, check_content, check_header, create
+from bench.store.schema import BUSY_SECONDS, STORE_NAME, check_content, check_header, create, upgrade
 
 _UNFIT = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 """What SQLite says of a value it cannot take: of another type, too long, or none (a NaN) where there must be one."""
@@ -44,6 +44,7 @@ class Store:
             check_content(self._connection, self.path)
             for pragma in ("journal_mode = DELETE", "synchronous = EXTRA", "foreign_keys = ON"):
                 self._connection.execute(f"PRAGMA {pragma}")
+            upgrade(self._connection)
         except BaseException as error:
             self.close()
             if isinstance(error, sqlite3.Error | OSError):
@@ -69,7 +70,8 @@ class Store:
 
         Each job takes over its cell. The ``unread`` ones, whose table could not be read, do not where the cell's own
         job has an ``ok`` result: that one stays, planned for this invocation too (see :meth:`is_current`).
-        Raises :class:`UsageError` if the folder holds results of another seed or source: those are not mixed.
+        Raises :class:`UsageError` if the folder holds results of another seed or source, or of a table in full beside a
+        reduced one: those are not mixed.
         """
         with self._transaction() as connection:
             self._refuse_mixture(connection, [*jobs, *unread])
@@ -79,13 +81,14 @@ class Store:
             )
             jobs = [*jobs, *(job for job in unread if not self._keep_sound(connection, job))]
             connection.executemany(
-                "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [tuple(dataclasses.asdict(job).values()) for job in jobs],
             )
             connection.executemany(
                 "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)",
                 [(job.dataset, job.method, job.protocol, job.id, self._invocation) for job in jobs],
             )
+            self._refuse_two_reductions(connection)
         known = self._open.execute("SELECT job, status FROM results JOIN cells USING (job)")
         planned = {job.id for job in jobs}
         return {job: status for job, status in known if job in planned}
@@ -176,6 +179,19 @@ class Store:
                     f"run folder {self.folder} holds results of {field} {_words(held)}, asked for {_words(asked)}: "
                     f"they are not mixed; choose another folder with --run, or another {flag}"
                 )
+
+    def _refuse_two_reductions(self, connection: sqlite3.Connection) -> None:
+        """A table's methods are compared on the same hold-outs: all of them, or those that the reduction leaves."""
+        mixed = connection.execute(
+            "SELECT jobs.dataset, jobs.protocol FROM cells JOIN jobs ON id = job WHERE split != '' "
+            "GROUP BY jobs.dataset, jobs.protocol HAVING count(DISTINCT coalesce(reduction, '')) > 1"
+        ).fetchone()
+        if mixed:
+            raise UsageError(
+                f"run folder {self.folder} would hold {mixed[0]} ({mixed[1]}) in full for some methods and reduced for "
+                "others: they are not mixed; run the same methods as before, choose another folder with --run, or "
+                "give --full as it was given before"
+            )
 
 
 def _words(values: set[Any]) -> str:

@@ -138,6 +138,35 @@ def test_a_dry_run_lists_and_runs_nothing(capsys: pytest.CaptureFixture[str]) ->
     assert "0 jobs to run, 4 done before" in capsys.readouterr().out
 
 
+def test_large_tables_are_reduced_unless_asked_in_full(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.data.reduction.LARGE_ROWS", 150)  # iris has 150 rows, wine 178
+    monkeypatch.setattr("bench.data.reduction.TUNING_ROWS", 40)
+    words = "chosen on at most 40 rows, tested on the first hold-out only"
+    assert bench("--run", "r", "--dry-run") == 0
+    listed = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if "centroid" in line}
+    assert listed["wine"].endswith(words)
+    assert listed["iris"].endswith("0.0")
+    assert bench("--run", "r") == 0
+    results = {r.job.dataset: r for r in read_run("r").results}
+    assert {name: (r.job.reduction, len(r.holdouts)) for name, r in results.items()} == {
+        "iris": (None, 4),
+        "wine": (words, 1),
+    }
+    assert f"start wine/centroid (clean): {words}" in "".join(p.read_text() for p in Path("r/logs").iterdir())
+    assert bench("--run", "f", "--full") == 0
+    full = {r.job.dataset: r for r in read_run("f").results}
+    assert {name: (r.job.reduction, len(r.holdouts)) for name, r in full.items()} == {
+        "iris": (None, 4),
+        "wine": (None, 4),
+    }
+    assert full["iris"].job.id == results["iris"].job.id
+    assert full["wine"].job.id != results["wine"].job.id
+    assert main(["run", "--subset", "wine", "--methods", "laplace", "--run", "r", "--full"]) == 2
+    assert "wine (clean) in full for some methods and reduced for others" in capsys.readouterr().err
+
+
 BAD = {
     ("--jobs", "0"): "--jobs 0: must be a whole number of at least 1",
     ("--jobs", "-3"): "--jobs -3",

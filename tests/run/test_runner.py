@@ -78,6 +78,20 @@ def test_a_methods_own_limitation_is_a_skip_with_its_reason(tiny: TinyBenchmark)
     assert not tiny.plan("Limited").tasks
 
 
+def test_a_limitation_takes_the_place_of_an_earlier_result(
+    tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unlike a table that cannot be read: the method itself says that it is not to be tried."""
+    import faulty_methods
+
+    tiny.run("Centroid")
+    monkeypatch.setattr(faulty_methods.Centroid, "configurations", lambda self: [{"shrink": 0.25}])
+    monkeypatch.setattr(faulty_methods.Centroid, "limitation", faulty_methods.Limited.limitation)
+    outcome, record = tiny.run("Centroid")
+    assert outcome.unread == outcome.kept == ()
+    assert [(r.status, r.reason) for r in record.results] == [("skipped", "has its limits")] * 2
+
+
 class Answers:
     """An engine that has the answer to every job at once."""
 

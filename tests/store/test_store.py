@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import StoreError
+from bench.errors import StoreError, UsageError
 from bench.run.result import HoldoutResult, Job, JobResult
-from bench.store import STORE_NAME, Store, holder, read_run
+from bench.store import STORE_NAME, Store, holder, read_run, schema
 
 ROOT = Path(__file__).parents[2]
 
@@ -226,6 +226,52 @@ def test_damaged_pages_are_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is damaged"):
         Store(tmp_path)
     assert path.read_bytes() == before
+
+
+def as_written_by_version_1(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript("ALTER TABLE jobs DROP COLUMN reduction; PRAGMA user_version = 1")
+    connection.close()
+
+
+def test_a_store_of_the_version_before_is_read_as_it_is_and_gone_on_with(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    expected = read_run(tmp_path)
+    as_written_by_version_1(path)
+    before = path.read_bytes()
+    assert read_run(tmp_path) == expected
+    assert path.read_bytes() == before
+    large = job(20, reduction="tested on the first hold-out only")
+    with Store(tmp_path) as store:
+        assert set(store.begin([*(job(k) for k in range(20)), large], {}).values()) == {"ok"}
+        store.record(result(large))
+    assert [r.job for r in read_run(tmp_path).results] == [*(job(k) for k in range(20)), large]
+
+
+def test_an_upgrade_cut_off_leaves_the_version_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = filled(tmp_path)
+    expected = read_run(tmp_path)
+    as_written_by_version_1(path)
+    monkeypatch.setattr("bench.store.schema.VERSION", 3)  # the second step is unknown
+    monkeypatch.setitem(schema._UPGRADES, 2, "no SQL")
+    with pytest.raises(StoreError, match="cannot be opened for writing"):
+        Store(tmp_path)
+    monkeypatch.undo()
+    assert path.read_bytes()[60:64] == (1).to_bytes(4, "big")
+    assert read_run(tmp_path) == expected
+
+
+def test_a_table_in_full_and_reduced_is_not_mixed(tmp_path: Path) -> None:
+    reduced = "tested on the first hold-out only"
+    with Store(tmp_path) as store:
+        store.begin([job(0), job(1, reduction=reduced)], {})
+        for one in (job(1, "laplace"), job(0, "laplace", reduction=reduced)):
+            with pytest.raises(UsageError, match=r"in full for some methods and reduced for others.*--full"):
+                store.begin([one], {})
+        store.begin([job(0, "laplace"), job(1, "laplace", reduction=reduced)], {})
+        both = [job(0, method, f"{method}-again", reduction=reduced) for method in ("rfm", "laplace")]
+        assert store.begin(both, {}) == {}  # all methods of the table: nothing is left to be mixed with
+    assert {j.reduction for j in read_run(tmp_path).planned} == {reduced}
 
 
 def test_no_store_is_said(tmp_path: Path) -> None:
