@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 
+_FILLING = "missing numbers: mean of the training part"
+"""The rule of :mod:`bench.data.missing` as part of a table's identity: under another rule it is another table."""
+
 
 @dataclass(frozen=True)
 class Holdout:
@@ -25,7 +28,8 @@ class Holdout:
 class Splits:
     """The divisions a table is judged on.
 
-    ``name`` is ``"published"`` for the index lists of the 2014 archive and ``"seed-N"`` for drawn ones.
+    ``name`` is ``"published"`` for the index lists of the 2014 archive, ``"openml-task-N"`` for those of an OpenML
+    task, and ``"seed-N"`` for drawn ones.
     ``tuning`` is the pair of halves on which the published procedure chooses hyperparameters;
     ``holdouts`` are the (usually four) stratified 75/25 divisions on which accuracy is measured. ``tuning_rows``, if
     given, bounds the rows on which hyperparameters are chosen (:mod:`bench.data.reduction`).
@@ -41,9 +45,10 @@ class Splits:
 class Dataset:
     """A classification table.
 
-    ``X`` is (n, d) float64 without NaN, ``y`` (n,) int64 in 0..n_classes-1. ``source`` names where the
-    table came from (``embedded``, ``archive``, ...). ``published`` holds the archive's own index lists when
-    the source has them. ``standardised`` says whether the source already scaled the features over all rows.
+    ``X`` is (n, d) float64, finite but for NaN where a number is missing (tables from OpenML, UCI and users; methods
+    never see it: :mod:`bench.data.missing`), ``y`` (n,) int64 in 0..n_classes-1. ``source`` names where the
+    table came from (``embedded``, ``archive``, ...). ``published`` holds the divisions that the source itself
+    gives, if it does. ``standardised`` says whether the source already scaled the features over all rows.
     ``notes`` tell what was out of the ordinary when the table was read.
     """
 
@@ -61,6 +66,8 @@ class Dataset:
         """Checksum of the table's content (shape, features, labels), part of every job's identity."""
         digest = hashlib.sha256()
         digest.update(repr((self.X.shape, self.n_classes)).encode())
+        if np.isnan(self.X).any():
+            digest.update(_FILLING.encode())
         digest.update(np.ascontiguousarray(self.X, dtype="<f8").tobytes())
         digest.update(np.ascontiguousarray(self.y, dtype="<i8").tobytes())
         return digest.hexdigest()

@@ -1,0 +1,220 @@
+"""Tables of mixed columns: read as they stand, or refused in one line."""
+
+from __future__ import annotations
+
+import io
+import re
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.data import frames
+from bench.data.frames import Format, format_of, read_frame
+from bench.errors import DataInvalid, SourceError, UsageError
+
+CSV = b"""size, colour,weight,class
+1.5,red,2,yes
+?,green,-3e2,no
+0.1,red,,yes
+"""
+ARFF = b"""% a comment
+@RELATION things
+@attribute 'the size' NUMERIC
+@attribute colour {red, green, 'light blue'}
+@attribute name string
+@attribute class {no, yes}
+@data
+1.5,red,'a, b',yes
+?,'light blue',c,no
+"""
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    pytest.importorskip("pyarrow")
+    sink = io.BytesIO()
+    frame.to_parquet(sink)
+    return sink.getvalue()
+
+
+def test_csv_numbers_words_and_gaps() -> None:
+    frame = read_frame(CSV, "csv", "t.csv")
+    assert list(frame.columns) == ["size", "colour", "weight", "class"]
+    assert frame["size"].tolist() == pytest.approx([1.5, np.nan, 0.1], nan_ok=True)
+    assert frame["weight"].tolist() == pytest.approx([2.0, -300.0, np.nan], nan_ok=True)
+    assert frame["colour"].tolist() == ["red", "green", "red"]
+
+
+def test_csv_without_header_by_another_delimiter() -> None:
+    frame = read_frame(b"1;a\n\n2;b\n", "csv", "t", delimiter=";", header=False)
+    assert list(frame.columns) == ["1", "2"]
+    assert frame["2"].tolist() == ["a", "b"]
+
+
+def test_csv_numbers_are_the_nearest_floats() -> None:
+    text = ["0.1", "2.675", "1e-320", "123456789.123456789", "0.30000000000000004"]
+    frame = read_frame("\n".join(["x,y", *(f"{t},1" for t in text)]).encode(), "csv", "t")
+    assert frame["x"].tolist() == [float(t) for t in text]
+
+
+def test_the_word_none_is_a_category() -> None:
+    assert read_frame(b"a,b\nNone,1\nx,2\n", "csv", "t")["a"].tolist() == ["None", "x"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "no rows"),
+        (b"a,b\n", "no rows"),
+        (b"a,b\n1,2\n3\n", "row 2 has 1 fields, expected 2"),
+        (b"a,b\n1,2,3\n", "row 1 has 3 fields, expected 2"),
+        (b"a,a\n1,2\n", "two columns are called 'a'"),
+        (b"a,\n1,2\n", "column 2 has no name"),
+        (b'a,b\n1,"2\n', "not a CSV table: unexpected end of data"),
+        (b"a,b\n1,\0\n", "binary content"),
+        (b"a,b\n1,\xff\n", "not UTF-8 text"),
+        (b"<!DOCTYPE html>\n<html><body>Oops, 1,2</body></html>", "a web page"),
+        (b'<?xml version="1.0"?><error/>', "a web page or XML document"),
+        (b",".join(b"c%d" % i for i in range(1_000_000)) + b"\n", "1000000 columns"),
+    ],
+)
+def test_csv_that_is_none(content: bytes, message: str) -> None:
+    with pytest.raises(DataInvalid, match=message) as error:
+        read_frame(content, "csv", "some.csv")
+    assert str(error.value).startswith("some.csv: ")
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_refused_costs_little_memory() -> None:
+    content = b",".join(b"%d" % i for i in range(1_000_000)) + b"\n"
+    content += content
+    tracemalloc.start()
+    with pytest.raises(DataInvalid):
+        read_frame(content, "csv", "wide.csv", header=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * len(content)
+
+
+def test_sizes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "MAX_CELLS", 5)
+    for content, format in ((CSV, "csv"), (ARFF, "arff"), (parquet(pd.DataFrame({"a": [0.0] * 6})), "parquet")):
+        with pytest.raises(DataInvalid, match="or 5 values are refused"):
+            read_frame(content, format, "t")  # type: ignore[arg-type]
+    monkeypatch.setattr(frames, "MAX_BYTES", 50)
+    with pytest.raises(DataInvalid, match="tables above 50 are refused"):
+        read_frame(ARFF, "arff", "t")
+
+
+def test_arff_columns_by_their_kind() -> None:
+    pytest.importorskip("arff")
+    frame = read_frame(ARFF, "arff", "t.arff")
+    assert frame["the size"].tolist() == pytest.approx([1.5, np.nan], nan_ok=True)
+    assert frame["colour"].cat.categories.tolist() == ["red", "green", "light blue"]
+    assert frame["colour"].tolist() == ["red", "light blue"]
+    assert frame["name"].tolist() == ["a, b", "c"]
+    assert frame["class"].tolist() == ["yes", "no"]
+
+
+def test_arff_in_latin_1() -> None:
+    pytest.importorskip("arff")
+    content = "@relation t\n@attribute ort {Köln,Bonn}\n@attribute n real\n@data\nKöln,1\n".encode("latin-1")
+    assert read_frame(content, "arff", "t")["ort"].tolist() == ["Köln"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"@relation t\n@attribute a numeric\n@attribute b numeric\n@data\n{0 1, 1 2}\n{1 3}\n", "a sparse ARFF table"),
+        (b"@relation t\n@attribute a date\n@data\n1\n", "not a readable ARFF table"),
+        (b"@relation t\n@attribute a relational\n@data\n1\n", "not a readable ARFF table"),
+        (b"@relation t\n@attribute a {x,y}\n@data\nz\n", "not a readable ARFF table"),
+        (b"@relation t\n@attribute a numeric\n@attribute a numeric\n@data\n1,2\n", "not a readable ARFF table"),
+        (b"@relation t\n@attribute a numeric\n@data\n1,2\n", "ARFF table"),
+        (b"@relation t\n@attribute a numeric\n@data\n", "no rows"),
+        (b"@relation t\n@attribute a numeric\n@data\n\0\n", "binary content|not a readable ARFF table"),
+        (b"<html><body>502 Bad Gateway</body></html>", "a web page|not a readable ARFF table"),
+        (b"@relation t\n" + b"@attribute a numeric\n" * 20_001, "20001 columns"),
+    ],
+)
+def test_arff_that_is_refused(content: bytes, message: str) -> None:
+    pytest.importorskip("arff")
+    with pytest.raises(DataInvalid, match=message) as error:
+        read_frame(content, "arff", "some.arff")
+    assert str(error.value).startswith("some.arff: ")
+    assert "\n" not in str(error.value)
+
+
+def test_parquet() -> None:
+    frame = pd.DataFrame({"a": [1.5, None], "b": pd.Categorical(["x", "y"]), "c": ["u", None]})
+    read = read_frame(parquet(frame), "parquet", "t")
+    assert read["a"].tolist() == pytest.approx([1.5, np.nan], nan_ok=True)
+    assert read["b"].tolist() == ["x", "y"]
+    assert read["c"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "not a readable Parquet table"), (b"PAR1 then nothing of the kind PAR1", "not a readable Parquet table")],
+)
+def test_parquet_that_is_none(content: bytes, message: str) -> None:
+    pytest.importorskip("pyarrow")
+    with pytest.raises(DataInvalid, match=message):
+        read_frame(content, "parquet", "t")
+
+
+def test_parquet_with_nested_columns() -> None:
+    with pytest.raises(DataInvalid, match="column 'a' is nested"):
+        read_frame(parquet(pd.DataFrame({"a": [[1, 2], [3]]})), "parquet", "t")
+
+
+def test_a_format_whose_package_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "arff", None)
+    with pytest.raises(SourceError, match=r"pip install 'rfmbench\[arff\]'"):
+        read_frame(ARFF, "arff", "t.arff")
+
+
+def test_formats_by_ending() -> None:
+    assert [format_of(name) for name in ("a.csv", "http://h/x.ARFF?v=1", "b.pq", "c.d/e.parquet")] == [
+        "csv",
+        "arff",
+        "parquet",
+        "parquet",
+    ]
+    with pytest.raises(UsageError, match="unknown table format 'xlsx'"):
+        format_of("a.xlsx")
+
+
+HEADS = [
+    b"@relation t\n",
+    b"@attribute a numeric\n",
+    b"@attribute b {x,y}\n",
+    b"@attribute '",
+    b"@data\n",
+    b"a,b\n",
+    b"PAR1",
+]
+VALUES = [b"1,x\n", b"{0 1}\n", b"{", b"}", b"'", b'"', b"\\", b"%", b",", b"\n", b"\r", b"\xff", b"\0", b"?", b"1e999"]
+PIECES = st.sampled_from(HEADS + VALUES)
+
+
+FAULT = re.compile("x: [^\\n]+")
+
+
+@given(content=st.one_of(st.binary(max_size=200), st.lists(PIECES, max_size=12).map(b"".join)))
+@pytest.mark.parametrize("format", ["csv", "arff", "parquet"])
+def test_any_bytes_are_a_table_or_one_line(format: Format, content: bytes) -> None:
+    pytest.importorskip("arff")
+    pytest.importorskip("pyarrow")
+    refused = ""
+    try:
+        frame = read_frame(content, format, "x")
+    except DataInvalid as error:
+        refused = str(error)
+    else:
+        assert len(frame) > 0
+        assert len(set(frame.columns)) == frame.shape[1] > 0
+    assert not refused or FAULT.fullmatch(refused)
