@@ -121,6 +121,15 @@ class Evidence:
         return sorted(str(d) for d in self.scores["dataset"].unique())
 
     @cached_property
+    def reduced(self) -> dict[str, list[str]]:
+        """The datasets of each reduction (:mod:`bench.data.reduction`), by its words."""
+        found: dict[str, set[str]] = {}
+        for result in self.merged.results:
+            if result.job.reduction:
+                found.setdefault(result.job.reduction, set()).add(result.job.dataset)
+        return {words: sorted(found[words]) for words in sorted(found)}
+
+    @cached_property
     def groups(self) -> list[Group]:
         return standard_groups(self.datasets, {name: self.of(name).group for name in self.datasets})
 

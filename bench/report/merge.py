@@ -111,19 +111,19 @@ def _versions(records: tuple[RunRecord, ...]) -> str:
 
 
 def _sources(results: list[JobResult]) -> str:
-    origins: dict[str, set[tuple[str, str, str]]] = {}
+    origins: dict[str, set[tuple[str, str, str, str]]] = {}
     for result in results:
         job = result.job
         if not job.split:  # the table could not be read: nothing of it is in these results
             continue
         size = f"{job.rows} x {job.features}, {job.classes} classes"
-        origins.setdefault(job.dataset, set()).add((job.source, job.split, size))
+        origins.setdefault(job.dataset, set()).add((job.source, job.split, size, job.reduction or "in full"))
     mixed = {name: kinds for name, kinds in origins.items() if len(kinds) > 1}
     if not mixed:
         return ""
     first = min(mixed)
-    shown = " and ".join(f"{source} (hold-outs {split}; {size})" for source, split, size in sorted(mixed[first]))
-    return f"tables from several sources: {first} from {shown}; in all {listing(sorted(mixed), 5)}"
+    shown = " and ".join(f"{o[0]} (hold-outs {o[1]}; {o[2]}; {o[3]})" for o in sorted(mixed[first]))
+    return f"tables from several sources or divisions: {first} from {shown}; in all {listing(sorted(mixed), 5)}"
 
 
 def _duplicates(records: tuple[RunRecord, ...]) -> str:

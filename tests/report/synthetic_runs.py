@@ -38,6 +38,7 @@ def make_run(
     seed: int = 0,
     failures: dict[tuple[str, str], tuple[str, str]] | None = None,
     details: bool = True,
+    reduction: str | None = None,
 ) -> RunRecord:
     """A run over the grid; ``failures`` maps (dataset, method) to (status, reason)."""
     generator = np.random.default_rng(20260101)
@@ -63,6 +64,7 @@ def make_run(
                     protocol=protocol,
                     split=split,
                     seed=seed,
+                    reduction=reduction,
                 )
                 status, reason = (failures or {}).get((dataset, method), ("ok", ""))
                 if status != "ok":

@@ -172,6 +172,19 @@ def test_a_holdout_without_a_learned_metric_is_not_counted_as_one() -> None:
     assert "of M on H2" in str(section.blocks[-1])
 
 
+def test_reduced_tables_are_named_on_the_first_screen_and_in_their_own_section() -> None:
+    small = make_run(["iris", "wine"], ["rfm", "laplace"])
+    large = make_run(
+        ["letter"], ["rfm", "laplace"], folder="results/large", reduction="tested on the first hold-out only"
+    )
+    page = compose(evidence(small, large))
+    told = [block for block in page.sections[0].blocks if isinstance(block, Notice)]
+    assert any("(tested on the first hold-out only): letter." in str(notice.spans) for notice in told)
+    [datasets] = [section for section in page.sections if section.anchor == "datasets"]
+    marked = [s.title for s in datasets.children if any("Reduced" in str(block) for block in s.blocks)]
+    assert marked == ["letter"]
+
+
 def test_nothing_in_common_is_said_and_not_averaged() -> None:
     failures = {("iris", "rfm"): ("timeout", "600 s"), ("wine", "laplace"): ("oom", "killed")}
     document = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"], failures=failures)))

@@ -34,6 +34,7 @@ def test_runs_that_belong_together_are_one_body_of_results() -> None:
     [
         ({"seed": 1}, "seeds", "seeds differ: 0 in results/a, 1 in results/b"),
         ({"source": "embedded"}, "sources", r"iris from archive .* and embedded .*iris, wine, zoo"),
+        ({"reduction": "one hold-out"}, "sources", r"classes; in full\) and archive .*; one hold-out\)"),
         ({"split": "seed-0"}, "sources", r"hold-outs published; .*\) and archive \(hold-outs seed-0"),
     ],
 )

@@ -49,6 +49,8 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
     if about.link_note:
         spans.append(f" ({about.link_note})")
     blocks: list[Block] = [text(*spans)]
+    reductions = sorted({r.job.reduction for r in results if r.job.reduction})
+    blocks += [Notice((f"Reduced, for every method alike: {words}.",), "note") for words in reductions]
     if about.faults:
         blocks.append(Notice(("Known faults of this table: ", "; ".join(about.faults), "."), "note"))
     for protocol in evidence.protocols:

@@ -125,6 +125,10 @@ def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
         found.append(
             (f"{count} the hold-outs were drawn by the harness from its seed; they are not the 2014 study's.",)
         )
+    found += [
+        (f"Reduced, for every method alike ({words}): {wording.listing(names, 10)}.",)
+        for words, names in evidence.reduced.items()
+    ]
     leaky = [p for p in LEAKY if p in evidence.protocols]
     if leaky:
         found.append(
