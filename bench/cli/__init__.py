@@ -20,6 +20,7 @@ COMMANDS = {
     "status": "what a run folder holds: done, failed, left",
     "export": "write scores.csv and summary.csv of a run folder",
     "report": "HTML and Markdown report over one or more run folders",
+    "check-method": "check a method, your own file or a known one, against the contract",
 }
 
 
@@ -33,7 +34,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         if only is None or only == name:
-            module = importlib.import_module(f"bench.cli.{name}")
+            module = importlib.import_module(f"bench.cli.{name.replace('-', '_')}")
             module.add_arguments(sub)
             sub.set_defaults(handler=module.run)
     return parser

@@ -23,7 +23,10 @@ DEFAULT_FOLDER = "results"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``bench run``."""
     parser.add_argument("--subset", required=True, help="a subset's name, or dataset names separated by commas")
-    parser.add_argument("--methods", help="method names separated by commas (default: all registered)")
+    parser.add_argument("--methods", help="method names separated by commas (default: all built-in ones)")
+    parser.add_argument(
+        "--plugin", metavar="FILE", action="append", default=[], help="run the methods in this Python file too"
+    )
     parser.add_argument("--protocol", default="clean", help="clean, clean-cv, relearn or published (default: clean)")
     parser.add_argument(
         "--archive", metavar="PATH_OR_URL", help="take all tables from this copy of the study's archive"
@@ -56,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from bench.run.jobs import expand_jobs
     from bench.run.protocols import PROTOCOLS
     from bench.run.provenance import invocation
+    from bench.run.selection import additions, named_methods
     from bench.store import Store
 
     if args.protocol not in PROTOCOLS:
@@ -72,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     timeout = _positive("--timeout", args.timeout)
     memory_gb = _positive("--memory-gb", args.memory_gb)
     memory_bytes = None if memory_gb is None else int(memory_gb * 1e9)
-    methods = named_methods(args.methods)
+    methods = named_methods(args.methods, args.plugin)
     registry = load_registry()
     entries = registry.select(args.subset)
     source = resolve_source(registry, entries, args.archive)
@@ -92,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         budget = memory_bytes or default_memory_budget()
         return _dry_run(plan, folder, size, budget, retry_failed=args.retry_failed)
-    about = invocation(seed, size, args.arguments, origin(source))
+    about = invocation(seed, size, args.arguments, origin(source), additions(methods))
     return _run(args, plan, methods, folder, about, size=size, memory_bytes=memory_bytes)
 
 
@@ -126,21 +130,6 @@ def _run(
     if outcome.interrupted and outcome.undone:
         return EXIT_INTERRUPTED
     return EXIT_OK if outcome.all_ok else EXIT_FAILED
-
-
-def named_methods(words: str | None) -> list[NamedMethod]:
-    """The methods of ``--methods``, in the order given. Raises :class:`UsageError`."""
-    from bench.methods import get_method, method_names
-
-    specs = list(method_names()) if words is None else [word.strip() for word in words.split(",") if word.strip()]
-    if not specs:
-        raise UsageError("--methods names no method")
-    methods = [NamedMethod(spec, get_method(spec)) for spec in dict.fromkeys(specs)]
-    names = [m.method.name for m in methods]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UsageError(f"--methods: two methods are both named {', '.join(twice)}")
-    return methods
 
 
 def default_folder(subset: str, protocol: str, seed: int) -> Path:

@@ -19,18 +19,32 @@ _MODULES = {
 
 
 def method_names() -> tuple[str, ...]:
-    """All registered names, in the order reports show them."""
+    """The built-in names, in the order reports show them."""
     return tuple(_MODULES)
 
 
-def get_method(name: str) -> Method:
-    """The method registered under ``name``, or the one a spec ``package.module:Class`` points at; imported only now.
+def known_methods() -> tuple[str, ...]:
+    """Every name that :func:`get_method` knows here: the built-in ones, then those that installed packages offer."""
+    from bench.methods.plugin_file import installed_names
 
-    Raises :class:`UsageError` for an unknown name and for a spec that leads to no method, whatever goes wrong on the
-    way: the code behind a spec is the user's own.
+    return (*_MODULES, *(name for name in installed_names() if name not in _MODULES))
+
+
+def get_method(name: str) -> Method:
+    """The method called ``name``, imported only now.
+
+    ``name`` is built-in, or offered by an installed package's entry point, or a spec: ``package.module:Class``, or that
+    of a plug-in file (:mod:`bench.methods.plugin_file`). Raises :class:`UsageError` for an unknown name and for a spec
+    that leads to no method, whatever goes wrong on the way: the code behind a spec is the user's own.
     """
+    from bench.methods.plugin_file import SPEC_PREFIX, installed_method, method_from_spec
+
+    if name.startswith(SPEC_PREFIX):
+        return method_from_spec(name)
     if name not in _MODULES and ":" not in name:
-        raise unknown_name("method", name, _MODULES)
+        if name not in known_methods():
+            raise unknown_name("method", name, known_methods())
+        return installed_method(name)
     module, _, attribute = _MODULES.get(name, name).partition(":")
     if not module or not attribute or module.startswith("."):
         raise UsageError(f"method {name!r} is neither a registered name nor of the form package.module:Class")

@@ -15,6 +15,7 @@ from typing import Any
 from bench.data.dataset import Splits
 from bench.errors import UsageError
 from bench.methods.base import Method
+from bench.methods.plugin_file import plugin_of
 
 HARNESS_CODE = ("bench.methods.base", "bench.run.protocols", "bench.data.strata", "bench.seeds")
 """Modules that take part in every result: what hands out rows and labels, chooses and scores."""
@@ -71,7 +72,8 @@ def code_version(method: Method) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(_closure({type(method).__module__, *HARNESS_CODE}) | set(method.code)):
-        digest.update(f"{name}={_module_hash(name)}\n".encode())
+        plugin = plugin_of(name)  # its module's name changes with every comment
+        digest.update(f"{plugin.title if plugin else name}={_module_hash(name)}\n".encode())
     return digest.hexdigest()
 
 
@@ -101,8 +103,8 @@ def _closure(names: set[str]) -> set[str]:
 def _imports(name: str) -> tuple[tuple[str, str], ...]:
     """The absolute imports in a module, inside functions too, as (module, imported name or nothing)."""
     found: list[tuple[str, str]] = []
-    for file in _source_files(name):
-        for node in ast.walk(ast.parse(file.read_bytes())):
+    for _, source in _sources(name):
+        for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Import):
                 found += [(alias.name, "") for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -122,14 +124,26 @@ def _is_module(name: str) -> bool:
 @functools.cache
 def _module_hash(name: str) -> str:
     digest = hashlib.sha256()
-    for file in _source_files(name):
-        digest.update(file.name.encode())
-        digest.update(ast.dump(_without_docstrings(ast.parse(file.read_bytes()))).encode())
+    for file, source in _sources(name):
+        digest.update(file.encode())
+        digest.update(ast.dump(_without_docstrings(ast.parse(source))).encode())
     return digest.hexdigest()
 
 
+def _sources(name: str) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the ``.py`` files of a module, or of a whole package, in a fixed order.
+
+    A plug-in's content is what it was loaded from, whatever has become of its file since.
+    """
+    plugin = plugin_of(name)
+    if plugin is not None:
+        yield plugin.file, plugin.source.encode()
+        return
+    for path in _source_files(name):
+        yield path.name, path.read_bytes()
+
+
 def _source_files(name: str) -> Iterator[Path]:
-    """The ``.py`` files of a module, or of a whole package, in a fixed order."""
     loaded = sys.modules.get(name)
     origin = getattr(loaded, "__file__", None)
     if origin is None:

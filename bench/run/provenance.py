@@ -67,14 +67,22 @@ def machine(threads: int) -> dict[str, Any]:
 
 
 def invocation(
-    seed: int, jobs: int, arguments: Sequence[str], origin: Mapping[str, Any] = MappingProxyType({})
+    seed: int,
+    jobs: int,
+    arguments: Sequence[str],
+    origin: Mapping[str, Any] = MappingProxyType({}),
+    methods: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Of one ``bench run`` with these command-line ``arguments``: everything a reader needs to repeat it.
 
-    ``origin`` is what :func:`bench.data.sources.origin` says of the tables.
+    ``origin`` is what :func:`bench.data.sources.origin` says of the tables, ``methods`` what
+    :func:`bench.run.selection.additions` says of methods that are not built in; the libraries that these compute with
+    join the versions.
     """
+    libraries = {name: version for added in methods.values() for name, version in added["libraries"].items()}
     return {
-        "versions": versions(),
+        "versions": {**libraries, **versions()},
+        "methods": {name: {"title": added["title"], "origin": added["origin"]} for name, added in methods.items()},
         "cpu": cpu_model(),
         "cores": available_cores(),
         "platform": platform.platform(),
@@ -164,6 +172,8 @@ def _git(root: Path, *words: str) -> str:
 _PRIVATE: dict[str, Callable[[str], str]] = {
     "--archive": public_location,
     "--run": public_location,
+    "--plugin": public_location,
+    "--data": public_location,
     "--scheduler": _without_host,
 }
 """Flags whose value may tell about the machine, and what is recorded instead."""

@@ -1,0 +1,65 @@
+"""``bench check-method``: does a method keep the contract that every method of the harness keeps?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import textwrap
+from collections.abc import Iterator
+
+from bench.methods.base import Method
+
+EXIT_KEPT, EXIT_BROKEN = 0, 1
+WIDTH = 110
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``bench check-method``."""
+    parser.add_argument("methods", metavar="NAME|FILE", nargs="+", help="known methods, module:Class, or plug-in files")
+    parser.add_argument("--json", action="store_true", help="every clause with its breaches, as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if every method keeps every clause, 1 if not; an error for a method that cannot be loaded."""
+    from bench.methods.contract import CLAUSES, Exercise, breaches
+
+    methods = [method for word in args.methods for method in methods_of(word)]
+    reports = []
+    for method in methods:
+        if not args.json:
+            print(f"{method.name} ({method.title}): {_grid(method)}", flush=True)
+        exercise = Exercise(method)
+        clauses = []
+        for clause in CLAUSES:
+            found = breaches(clause, exercise)
+            clauses.append({"clause": clause.name, "promise": clause.promise, "breaches": found})
+            if not args.json:
+                print("\n".join(_lines(clause.name, clause.promise, found)), flush=True)
+        kept = sum(not c["breaches"] for c in clauses)
+        if not args.json:
+            print(f"  {kept} of {len(clauses)} clauses kept\n")
+        reports.append({"method": method.name, "title": method.title, "kept": kept == len(clauses), "clauses": clauses})
+    if args.json:
+        print(json.dumps(reports, indent=1))
+    return EXIT_KEPT if all(report["kept"] for report in reports) else EXIT_BROKEN
+
+
+def methods_of(word: str) -> list[Method]:
+    """The methods in the file ``word``, or the one of that name or spec. Raises :class:`UsageError`."""
+    from bench.methods import get_method
+    from bench.methods.plugin_file import plugin_methods
+
+    return list(plugin_methods(word).values()) if word.endswith(".py") else [get_method(word)]
+
+
+def _grid(method: Method) -> str:
+    count = len(method.configurations())
+    points = getattr(method, "iterations", ())
+    path = f", iteration path {points[0]} to {points[-1]}" if points else ""
+    return f"{count} configuration{'' if count == 1 else 's'}{path}"
+
+
+def _lines(name: str, promise: str, found: list[str]) -> Iterator[str]:
+    yield f"  {'FAIL' if found else 'ok':<4}  {name:<16}{promise}"
+    for breach in found:
+        yield from textwrap.wrap(breach, WIDTH, initial_indent=" " * 10, subsequent_indent=" " * 12)

@@ -1,0 +1,18 @@
+"""LightGBM: gradient-boosted trees grown leaf by leaf. Boosting rounds are the iteration path."""
+
+from lightgbm import LGBMClassifier
+
+from bench.methods.plugin import ClassifierMethod
+
+
+class LightGBM(ClassifierMethod):
+    name = "lightgbm"
+    title = "LightGBM"
+    grid = {"num_leaves": [7, 31], "learning_rate": [0.1, 0.3], "min_child_samples": [20, 3]}
+    iterations = (10, 20, 30, 50, 75, 100, 150, 200)
+
+    def classifier(self, config, fitting):
+        return LGBMClassifier(**config, deterministic=True, force_row_wise=True, verbose=-1)
+
+    def staged_scores(self, classifier, X, iterations):
+        return (classifier.predict_proba(X, num_iteration=rounds) for rounds in iterations)

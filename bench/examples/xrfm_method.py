@@ -1,0 +1,30 @@
+"""xRFM (Beaglehole et al., arXiv 2508.10053): a tree of recursive feature machines, by its authors' package `xrfm`.
+
+It chooses its own iteration, on rows that it must be given: a stratified fifth of what it is fitted on.
+"""
+
+from xrfm import xRFM
+
+from bench.data.strata import inner_split
+from bench.methods.plugin import ClassifierMethod
+
+
+class XRFM(ClassifierMethod):
+    name = "xrfm"
+    title = "xRFM"
+    grid = {"reg": [1e-3, 1e-2, 0.1, 1.0], "diag": [False, True]}
+
+    def classifier(self, config, fitting):
+        model = {
+            "kernel": "l2",
+            "bandwidth": 10.0,
+            "exponent": 1.0,
+            "diag": config["diag"],
+            "bandwidth_mode": "constant",
+        }
+        fit = {"reg": config["reg"], "iters": 5, "verbose": False, "early_stop_rfm": True}
+        return xRFM({"model": model, "fit": fit}, device="cpu", n_threads=1, random_state=fitting.seed, verbose=False)
+
+    def fit(self, classifier, X, y, seed):
+        fitted, held_out = inner_split(y, seed)
+        return classifier.fit(X[fitted], y[fitted], X[held_out], y[held_out])
