@@ -26,6 +26,7 @@ class Admission:
         self._refused = [t for t in tasks if t.estimated_bytes > memory_bytes]
         self._queue = deque(t for t in tasks if t.estimated_bytes <= memory_bytes)
         self._backfilled: set[str] = set()
+        self._alone: set[str] = set()
 
     @property
     def empty(self) -> bool:
@@ -53,15 +54,15 @@ class Admission:
         """The job to start now beside those ``running``, taken off the queue; ``None`` if it must wait.
 
         While the longest job waits for memory, shorter ones may overtake it, but only with memory that it does not
-        need: it starts as soon as the jobs that were there before it end. A large job waits for an empty machine and
-        is not overtaken.
+        need: it starts as soon as the jobs that were there before it end. A large job, or one that was put back
+        to be run alone, waits for an empty machine and is not overtaken.
         """
-        if not self._queue or len(running) >= self._size or any(t.large for t in running):
+        if not self._queue or len(running) >= self._size or any(map(self._is_alone, running)):
             return None
         head = self._queue[0]
         if not running:
             return self._take(0)
-        if head.large:
+        if self._is_alone(head):
             return None
         used = sum(self.allowance(t) for t in running)
         if used + self.allowance(head) <= self._memory_bytes:
@@ -69,14 +70,19 @@ class Admission:
         overtaking = sum(self.allowance(t) for t in running if t.job.id in self._backfilled)
         free = min(self._memory_bytes - used, self._memory_bytes - self.allowance(head) - overtaking)
         for position, task in enumerate(self._queue):
-            if position and not task.large and self.allowance(task) <= free:
+            if position and not self._is_alone(task) and self.allowance(task) <= free:
                 self._backfilled.add(task.job.id)
                 return self._take(position)
         return None
 
-    def put_back(self, task: Task) -> None:
-        """Queue a job again that was interrupted through no fault of its own."""
+    def put_back(self, task: Task, *, alone: bool = False) -> None:
+        """Queue a job again that was interrupted; ``alone``: nothing shall run beside it."""
         self._queue.appendleft(task)
+        if alone:
+            self._alone.add(task.job.id)
+
+    def _is_alone(self, task: Task) -> bool:
+        return task.large or task.job.id in self._alone
 
     def _take(self, position: int) -> Task:
         task = self._queue[position]

@@ -6,7 +6,9 @@ It talks with the harness over a control socket (one JSON message a packet):
 - out: ``{"ready": threads}``, ``{"forked": id, "pid", "idle_bytes"}``, ``{"died": id, "status": wait status}``
 
 It lives as long as the harness: when the control socket closes it kills its workers and whatever they forked, and
-ends. Workers in turn are told by the kernel when the nursery dies.
+ends. Workers in turn are told by the kernel when the nursery dies. What a job detaches (a daemon that was forked twice)
+becomes a child of its worker, and of the nursery only once that worker is dead: so nothing escapes, and the end of one
+job touches no process of another.
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ class Nursery:
     control: socket.socket
     workers: dict[int, int] = field(default_factory=dict)
     """Worker ids by process id, until the process has been reaped."""
+    helpers: frozenset[int] = frozenset()
+    """Processes that a library started as it was imported: they serve all workers."""
 
     def run(self, wakeup: socket.socket) -> None:
         """Serve until the harness is gone."""
@@ -98,6 +102,7 @@ class Nursery:
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
+        prctl(_PR_SET_CHILD_SUBREAPER, 1)
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != nursery_pid:  # it died before the kernel was told
             os._exit(1)
@@ -108,7 +113,7 @@ class Nursery:
         os.close(output)
 
     def kill(self, worker: int) -> None:
-        """Kill a worker and its process group. Its process id cannot have been reused: it has not been reaped."""
+        """Kill a worker and all it has forked. Its process id cannot have been reused: it has not been reaped."""
         for pid, known in self.workers.items():
             if known == worker:
                 _kill_tree(pid)
@@ -121,19 +126,19 @@ class Nursery:
             except ChildProcessError:
                 return
             if ended is None:
-                return
+                break
             if ended.si_pid in self.workers:
                 _kill_group(ended.si_pid)
                 _, status = os.waitpid(ended.si_pid, 0)
-                self.kill_strays()
                 self.tell({"died": self.workers.pop(ended.si_pid), "status": status})
             else:
                 os.waitpid(ended.si_pid, 0)
+        self.kill_strays()
 
     def kill_strays(self) -> None:
-        """Processes that jobs detached from their worker become children of the nursery: none is wanted."""
+        """Kill the children that are no workers: a dead worker's. Their own come to us next, as they die."""
         for pid in children(os.getpid()):
-            if pid not in self.workers:
+            if pid not in self.workers and pid not in self.helpers:
                 _kill_tree(pid)
 
     def kill_all(self) -> None:
@@ -172,7 +177,7 @@ def main() -> NoReturn:
     signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
     gc.collect()
     gc.freeze()  # objects made so far are never collected: a collection in a worker would copy their pages
-    nursery = Nursery(control)
+    nursery = Nursery(control, helpers=frozenset(children(os.getpid())))
     nursery.tell({"ready": len(threads(os.getpid()))})
     nursery.run(ours)
     os._exit(0)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import signal
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -30,7 +29,7 @@ TICK_SECONDS = 0.1
 
 OUTPUT_LIMIT_BYTES = 64 << 20
 _GOODBYE_SECONDS = 2.0
-_NURSERY_ATTEMPTS = 3
+_NURSERY_DEATHS_ALLOWED = 3
 _MB = 1e6
 
 
@@ -74,6 +73,9 @@ class Pool:
         while not stop.now:
             results: list[JobResult] = []
             started: list[Started] = []
+            if not (stop.draining or queue.empty) and not self._nursery.ready(TICK_SECONDS):
+                yield Tick()  # the libraries are being loaded, which may take a while: the user is heard meanwhile
+                continue
             try:
                 if self._in_flight():
                     self._wait(results)
@@ -82,7 +84,7 @@ class Pool:
                 if not stop.draining:
                     self._admit(queue, started)
             except NurseryLost:
-                results += self._recover(queue)
+                self._recover(queue, results)
             self._deaths = 0 if results else self._deaths
             # The workers have their next jobs before the results are handed on: storing them takes disk time.
             yield from results
@@ -91,8 +93,11 @@ class Pool:
                 return
             if not results and not started:
                 yield Tick()
-        for worker in [w for w in self._workers.values() if w.task is not None]:
-            self._dismiss(worker)
+        try:
+            for worker in [w for w in self._workers.values() if w.task is not None]:
+                self._dismiss(worker)
+        except NurseryLost:
+            self._abandon()
 
     def _in_flight(self) -> list[Task]:
         return [w.task for w in self._workers.values() if w.task is not None]
@@ -119,7 +124,6 @@ class Pool:
         self._spawn().give(task, allowance, threads)
 
     def _spawn(self) -> Worker:
-        self._nursery.start()
         if self._watching is None:
             self._watching = self._nursery.channel
             assert self._watching is not None
@@ -147,11 +151,15 @@ class Pool:
             if worker is None:
                 continue
             if isinstance(news, Forked):
-                worker.pid, worker.idle_bytes = news.pid, news.idle_bytes
+                worker.pid, worker.forked_from = news.pid, self._nursery.pid
+                worker.idle_bytes = worker.forked_bytes = news.idle_bytes
                 continue
             self._listen(worker, results)
+            # A kill by the kernel explains one death: an idle worker's too, whose death costs no job.
+            killed_by_us = worker.retired or worker.verdict
+            found = None if killed_by_us else self._cause.judge(news.status, worker.peak_bytes / _MB)
             if worker.task is not None:
-                status, reason = worker.verdict or self._cause.judge(news.status, worker.peak_bytes / _MB)
+                status, reason = worker.verdict or found or ("error", "its worker was given up")
                 results.append(worker.fail(status, reason))
             self._forget(worker)
 
@@ -182,8 +190,8 @@ class Pool:
             elif worker.measure() > worker.allowance:
                 worker.verdict = (
                     "oom",
-                    f"stopped at {worker.peak_bytes / _MB:,.0f} MB: allowed {worker.allowance / _MB:,.0f} MB, "
-                    f"its method estimated {task.estimated_bytes / _MB:,.0f} MB",
+                    f"stopped at {worker.peak_bytes / _MB:,.0f} MB beyond the idle worker: allowed "
+                    f"{worker.allowance / _MB:,.0f} MB, its method estimated {task.estimated_bytes / _MB:,.0f} MB",
                 )
             elif os.fstat(worker.output).st_size > OUTPUT_LIMIT_BYTES:
                 worker.verdict = ("error", f"stopped: it printed more than {OUTPUT_LIMIT_BYTES >> 20} MiB")
@@ -200,8 +208,7 @@ class Pool:
     def _dismiss(self, worker: Worker) -> None:
         """Have a worker killed whose fate no longer matters."""
         worker.retired, worker.task = True, None
-        with contextlib.suppress(NurseryLost):
-            self._nursery.kill(worker.number)
+        self._nursery.kill(worker.number)
 
     def _forget(self, worker: Worker) -> None:
         with contextlib.suppress(KeyError, ValueError):
@@ -209,29 +216,45 @@ class Pool:
         worker.close()
         self._workers.pop(worker.number, None)
 
-    def _recover(self, queue: Admission) -> list[JobResult]:
-        """After the nursery's death: its workers are dead or dying; their jobs are tried again, a few times."""
-        if self._watching is not None:
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(self._watching)
-            self._watching = None
+    def _recover(self, queue: Admission, results: list[JobResult]) -> None:
+        """After the nursery's death, and its workers': what they had answered is appended, the rest is run again.
+
+        Which of several jobs was to blame cannot be seen. Each is run again alone, and only a death in that state
+        counts against it; after a few of those it is given up.
+        """
+        self._nursery.close()  # once its processes are gone, nothing more arrives on their channels
         self._deaths += 1
-        if self._deaths > _NURSERY_ATTEMPTS:
+        for worker in self._workers.values():
+            with contextlib.suppress(BrokenMessage):
+                for message in worker.receive():
+                    results.append(read_answer(worker, message))
+                    worker.task = None
+            if worker.task is not None and worker.verdict is not None:
+                results.append(worker.fail(*worker.verdict))
+        unanswered = [w for w in self._workers.values() if w.task is not None]
+        for worker in unanswered:
+            task = worker.task
+            assert task is not None
+            if len(unanswered) == 1:
+                self._losses[task.job.id] = self._losses.get(task.job.id, 0) + 1
+            if (losses := self._losses.get(task.job.id, 0)) < _NURSERY_DEATHS_ALLOWED:
+                queue.put_back(task, alone=True)
+            else:
+                reason = f"the process that workers are forked from died {losses} times while only this job ran"
+                results.append(worker.fail("error", reason))
+        self._abandon()
+        if self._deaths > _NURSERY_DEATHS_ALLOWED + 1 and not results:
             raise EngineError(
                 f"the process that workers are forked from died {self._deaths} times without a job being done; "
                 "all results so far are stored"
             )
-        results = []
+
+    def _abandon(self) -> None:
+        """Forget the workers of a nursery that is gone."""
+        if self._watching is not None:
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(self._watching)
+            self._watching = None
+        self._nursery.close()
         for worker in list(self._workers.values()):
-            if worker.pid:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(worker.pid, signal.SIGKILL)
-            task = worker.task
-            if task is not None:
-                losses = self._losses[task.job.id] = self._losses.get(task.job.id, 0) + 1
-                if losses < _NURSERY_ATTEMPTS:
-                    queue.put_back(task)
-                else:
-                    results.append(worker.fail("error", f"the workers' parent process died {losses} times during it"))
             self._forget(worker)
-        return results

@@ -49,6 +49,19 @@ def proportional_bytes(pid: int) -> int:
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith("Pss_Anon:")), 0)
 
 
+def marked(variable: str, value: str) -> list[int]:
+    """The living processes started with ``variable=value`` in their environment, and what was forked from them."""
+    sign = f"{variable}={value}".encode()
+    found = []
+    for folder in _PROC.glob("[0-9]*"):
+        try:
+            if sign in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+        except OSError:  # it is gone, or somebody else's
+            continue
+    return found
+
+
 def threads(pid: int) -> list[Path]:
     """One folder per kernel-level thread of ``pid``."""
     try:

@@ -18,6 +18,8 @@ from bench.run.tables import anonymous_file
 from bench.run.verdict import output_tail, printable
 
 _CHUNK = 1 << 16
+_FURTHER_READINGS = 2
+_STEADY_BYTES = 8 << 20
 _MB = 1e6
 
 
@@ -30,6 +32,10 @@ class Worker:
     output: int
     """Descriptor of the anonymous file that the worker's standard output and error go to."""
     pid: int = 0
+    forked_from: int = 0
+    """Process id of the nursery, with which it shares what it has not written to."""
+    forked_bytes: int = 0
+    """What the nursery held when it forked this process."""
     idle_bytes: int = 0
     """What the process held before its job."""
     tables: set[str] = field(default_factory=set)
@@ -107,12 +113,31 @@ class Worker:
         if not self.pid:
             return 0
         family = descendants(self.pid)
-        if family:  # what it forked shares most pages with it; the exact reading costs a millisecond or more
-            use = sum(proportional_bytes(pid) for pid in (self.pid, *family))
-        else:
-            use = max(0, anonymous_bytes(self.pid) - self.idle_bytes)
+        # The exact reading costs a millisecond or more: only where pages are shared within the job.
+        use = self._family_bytes((self.pid, *family)) if family else anonymous_bytes(self.pid) - self.idle_bytes
         self.peak_bytes = max(self.peak_bytes, use)
-        return use
+        return max(0, use)
+
+    def _family_bytes(self, family: tuple[int, ...]) -> int:
+        """As :meth:`measure`, of the worker and what it forked: pages that they share with each other count once.
+
+        A page that k processes have in common counts as 1/k in each one's proportional figure, so the sum over the
+        family counts its own pages once. The libraries' pages are shared with the nursery too: each member's part of
+        them is as large as the nursery's, and is not of the job's making.
+        """
+        kept = max(0, self.idle_bytes - self.forked_bytes)
+
+        def reading() -> int:
+            inherited = proportional_bytes(self.forked_from) if self.forked_from else 0
+            return sum(proportional_bytes(pid) - inherited for pid in family) - kept
+
+        # One that ends between two lines of a reading leaves its parts to the others, which then count twice.
+        before, now = reading(), reading()
+        for _ in range(_FURTHER_READINGS):
+            if abs(now - before) < _STEADY_BYTES:
+                break
+            before, now = now, reading()
+        return min(before, now)
 
     def fail(self, status: Status, reason: str) -> JobResult:
         """The result of its job when the worker itself can give none. The worker has no job afterwards."""

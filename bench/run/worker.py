@@ -129,13 +129,21 @@ def _unfit(threads_before: int, idle_bytes: int) -> str:
     own = os.getpid()
     if len(threads(own)) > threads_before:
         return "the job left threads behind"
-    if children(own):
+    if _living_children():
         return "the job left processes behind"
     if hasattr(_LIBC, "malloc_trim"):
         _LIBC.malloc_trim(0)
     if anonymous_bytes(own) > idle_bytes + _KEPT_BYTES:
         return "the job left memory behind"
     return ""
+
+
+def _living_children() -> list[int]:
+    """What the job has forked, daemons included, less what has ended: that is reaped."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    return children(os.getpid())
 
 
 def _seed_global_generators(seed: int) -> None:

@@ -183,6 +183,49 @@ def _fork_children(session: Session) -> None:
             os._exit(0)
 
 
+def _detach(work: Any) -> None:
+    """Have ``work()`` done by a process that was forked twice, in a session of its own: nobody's child."""
+    first = os.fork()
+    if first == 0:
+        os.setsid()
+        if os.fork() == 0:
+            work()
+        os._exit(0)
+    os.waitpid(first, 0)
+
+
+def _leave_a_daemon(session: Session) -> None:
+    _detach(lambda: time.sleep(600))
+
+
+def _leave_a_daemon_and_wait(session: Session) -> None:
+    _leave_a_daemon(session)
+    time.sleep(0.3)
+
+
+def _ask_a_daemon(session: Session) -> None:
+    """Its answer comes a second later; none comes if something kills it before."""
+    ours, theirs = os.pipe()
+    _detach(lambda: (time.sleep(1.0), os.write(theirs, b"answer"), os._exit(0)))
+    os.close(theirs)
+    if os.read(ours, 6) != b"answer":
+        raise RuntimeError("its daemon is dead")
+    os.close(ours)
+
+
+def _share_with_children(session: Session) -> None:
+    """150 MB which four children see and none copies."""
+    held = np.ones(150_000_000 // 8)
+    pids = []
+    for _ in range(4):
+        pids.append(os.fork())
+        if pids[-1] == 0:
+            time.sleep(0.5)
+            os._exit(int(held[0]))
+    for pid in pids:
+        os.waitpid(pid, 0)
+
+
 def _fork_and_both_return(session: Session) -> None:
     os.fork()
 
@@ -252,6 +295,11 @@ Junk = misbehaving("junk", _binary_junk)
 JunkThenFails = misbehaving("junk-then-fails", _junk_then_fail)
 PrintsWithoutEnd = misbehaving("prints-without-end", _print_without_end)
 ForksChildren = misbehaving("forks-children", _fork_children)
+LeavesDaemon = misbehaving("leaves-daemon", _leave_a_daemon)
+LeavesDaemonAndWaits = misbehaving("leaves-daemon-and-waits", _leave_a_daemon_and_wait)
+AsksDaemon = misbehaving("asks-daemon", _ask_a_daemon)
+SharesWithChildren = misbehaving("shares-with-children", _share_with_children)
+TakesAMoment = misbehaving("takes-a-moment", lambda _: time.sleep(0.3))
 ForksAndReturns = misbehaving("forks-and-returns", _fork_and_both_return)
 LeaksThreads = misbehaving("leaks-threads", _leak_threads)
 ClosesEverything = misbehaving("closes-everything", _close_everything)

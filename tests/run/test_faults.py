@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_benchmark import TinyBenchmark, TinyEntry, by_method, scores, tables
+from tiny_benchmark import TinyBenchmark, by_method, scores, tables
 
 from bench.run.admission import Admission
-from bench.run.events import Started, Tick
+from bench.run.events import Started
 from bench.run.pool import Pool
 from bench.run.result import JobResult
 from bench.run.supervised import Worker
@@ -23,8 +23,8 @@ EXPECTED = {
     "Segfault": ("error", r"SIGSEGV"),
     "Exit3": ("error", r"exit code 3"),
     "KilledOutside": ("error", r"killed from outside"),
-    "Allocates": ("oom", r"stopped at \d+ MB: allowed 270 MB, its method estimated 1 MB|MemoryError"),
-    "ChildAllocates": ("oom", r"stopped at \d+ MB: allowed 270 MB"),
+    "Allocates": ("oom", r"stopped at \d+ MB beyond .*: allowed 270 MB, its method estimated 1 MB|MemoryError"),
+    "ChildAllocates": ("oom", r"stopped at \d+ MB beyond the idle worker: allowed 270 MB"),
     "HugeArray": ("oom", r"MemoryError: Unable to allocate"),
     "RaisesUnpicklable": ("error", r"Unpicklable: \(its message cannot be shown\)"),
     "RaisesUnencodable": ("error", r"ValueError: no such file: caf\?"),
@@ -70,7 +70,9 @@ def test_the_last_output_of_a_failed_job_is_kept(tiny: TinyBenchmark) -> None:
     assert results["centroid"][0].output == ""
 
 
-@pytest.mark.parametrize("harmless", ["Junk", "ForksChildren", "ForksAndReturns", "LeaksThreads", "Scribbles"])
+@pytest.mark.parametrize(
+    "harmless", ["Junk", "ForksChildren", "LeavesDaemon", "ForksAndReturns", "LeaksThreads", "Scribbles"]
+)
 def test_what_a_job_leaves_behind_does_not_reach_the_next(tiny: TinyBenchmark, harmless: str) -> None:
     """One worker only, so that every job has the misbehaving one before it."""
     _, alone = TinyBenchmark(tiny.folder.with_name("alone"), tiny.entries).run("Centroid", jobs=1)
@@ -85,6 +87,49 @@ def test_forked_children_are_gone_when_the_run_is(tiny: TinyBenchmark) -> None:
     before = _processes()
     tiny.run("ForksChildren", "Centroid")
     assert _new_processes(before) == {}
+
+
+def test_daemons_are_gone_when_the_run_is(tiny: TinyBenchmark) -> None:
+    """Forked twice and in a session of their own; one job is done, the other stopped in the middle."""
+    before = _processes()
+    _, record = tiny.run("LeavesDaemon", "LeavesDaemonAndWaits", timeout=0.6)
+    assert {m: {r.status for r in rows} for m, rows in by_method(record).items()} == {
+        "leaves-daemon": {"ok"},
+        "leaves-daemon-and-waits": {"timeout"},
+    }
+    assert _new_processes(before) == {}
+
+
+def test_the_end_of_a_job_touches_no_process_of_another(tiny: TinyBenchmark) -> None:
+    """Workers crash all the time while two jobs wait for what their daemons have to say."""
+    entries = tables(8)
+    benchmark = TinyBenchmark(tiny.folder, entries)
+    asking = TinyBenchmark(tiny.folder, entries[:2]).plan("AsksDaemon")
+    crashing = benchmark.plan("Exit3")
+    plan = type(asking)((*asking.tasks, *crashing.tasks), ())
+    _, record = benchmark.run(plan=plan, jobs=3)
+    results = by_method(record)
+    assert [r.reason for r in results["asks-daemon"]] == ["", ""]
+    assert len(results["exit3"]) == 8
+
+
+def test_what_a_jobs_processes_share_counts_once(tiny: TinyBenchmark) -> None:
+    """Neither their common array five times nor the libraries they all have from the nursery."""
+    tiny.entries = tiny.entries[:1]
+    _, record = tiny.run("SharesWithChildren", jobs=1, preload=("faulty_methods", "torch", "sklearn"))
+    (result,) = record.results
+    assert (result.status, result.reason) == ("ok", "")
+    assert 145 < result.provenance["memory_peak_mb"] < 250
+
+
+def test_jobs_that_time_out_leave_those_beside_them_alone(tiny: TinyBenchmark) -> None:
+    benchmark = TinyBenchmark(tiny.folder, tables(6))
+    plan = benchmark.plan("Sleeps", "Slow", timeout=1.0)
+    with Pool(4, 2 << 30, cores=1, preload=["faulty_methods"]) as pool:
+        results = [e for e in pool.stream(plan.tasks, _Never()) if isinstance(e, JobResult)]
+        assert pool._spawned <= 4 + 6  # one for each that had to be killed
+    plan.release()
+    assert sorted((r.job.method, r.status) for r in results) == [("sleeps", "timeout")] * 6 + [("slow", "ok")] * 6
 
 
 def test_a_timed_out_job_takes_its_children_along(tiny: TinyBenchmark) -> None:
@@ -155,35 +200,6 @@ def test_a_job_that_answers_as_it_is_condemned_keeps_its_answer_and_harms_no_oth
     plan.release()
     assert condemned == [1]
     assert [(r.status, r.reason) for r in results] == [("ok", "")] * 4
-
-
-def test_the_death_of_the_workers_parent_loses_no_job(tiny: TinyBenchmark) -> None:
-    entries = tuple(TinyEntry(f"t{k}", rows=40) for k in range(6))
-    plan = TinyBenchmark(tiny.folder, entries).plan("Slow")
-    results: list[JobResult] = []
-    started = killed = 0
-    with Pool(2, 2 << 30, cores=1, preload=["faulty_methods"]) as pool:
-        for event in pool.stream(plan.tasks, _Never()):
-            if isinstance(event, Started):
-                started += 1
-            elif isinstance(event, JobResult):
-                results.append(event)
-            if started >= 3 and not killed and isinstance(event, Tick | Started):
-                killed = pool._nursery._process.pid  # type: ignore[union-attr]
-                os.kill(killed, 9)
-    plan.release()
-    assert killed
-    assert sorted(r.job.dataset for r in results) == [e.name for e in entries]
-    assert {r.status for r in results} == {"ok"}
-
-
-def test_a_job_that_kills_the_workers_parent_is_given_up(tiny: TinyBenchmark) -> None:
-    _, record = tiny.run("KillsNursery", "Centroid", jobs=1)
-    results = by_method(record)
-    assert {r.status for r in results["centroid"]} == {"ok"}
-    assert {(r.status, r.reason) for r in results["kills-nursery"]} == {
-        ("error", "the workers' parent process died 3 times during it")
-    }
 
 
 def _processes() -> dict[int, str]:
