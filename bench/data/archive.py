@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from bench.data.cache import FileSet, forget, recall, remember, sets_folder, unwritable
+from bench.data.cache import FileSet, downloads_folder, forget, recall, remember, sets_folder
 from bench.data.dataset import Dataset, IntArray, Splits
 from bench.data.download import download, is_url
 from bench.data.registry import Entry, Registry
@@ -37,8 +36,17 @@ class ArchiveSource:
 
     name = "archive"
 
-    def __init__(self, location: str, registry: Registry, *, offline: bool = False) -> None:
+    def __init__(
+        self,
+        location: str,
+        registry: Registry,
+        *,
+        offline: bool = False,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """``say`` gets a line about each try of a download that failed and is followed by another."""
         self.location = location
+        self._say = say
         self._origin = location
         self._offline = offline
         self._set: FileSet | None = None
@@ -154,16 +162,16 @@ class ArchiveSource:
             return FileSet(found[0])
         if self._offline:
             raise SourceError(f"{self.location}: not in the cache, and downloads are not allowed here")
+        path = downloads_folder() / hashlib.sha256(self.location.encode()).hexdigest()[:32]
+        if not path.exists():  # else an earlier call was stopped between the download and the unpacking
+            download(self.location, path, say=self._say)
         try:
-            sets_folder().mkdir(parents=True, exist_ok=True)
-            scratch = tempfile.TemporaryDirectory(prefix=".download-", dir=sets_folder())
-        except OSError as error:
-            raise unwritable(sets_folder(), error) from error
-        with scratch as folder:
-            path = Path(folder) / "archive"
-            download(self.location, path)
             files = self._from_tar(path)
+        except SourceError as error:
+            path.unlink(missing_ok=True)
+            raise SourceError(str(error).replace(str(path), self.location)) from error
         remember(self.location, files.folder, self.location)
+        path.unlink(missing_ok=True)
         return files
 
     def _from_tar(self, path: Path) -> FileSet:

@@ -7,8 +7,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+
+import platformdirs
 
 from bench.errors import SourceError
 
@@ -17,12 +21,26 @@ _INDEX = "index.json"
 Build = Callable[[], Iterable[tuple[str, bytes]]]
 
 
+_chosen: ContextVar[str | None] = ContextVar("cache folder", default=None)
+
+
 def cache_folder() -> Path:
-    """Where tables are kept between runs: ``BENCH_CACHE``, else the platform's cache folder. Not created here."""
-    if chosen := os.environ.get("BENCH_CACHE"):
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "rfmbench"
+    """Where tables are kept between runs. Not created here.
+
+    The folder given to :func:`using_cache`, else ``BENCH_CACHE``, else the platform's cache folder.
+    """
+    chosen = _chosen.get() or os.environ.get("BENCH_CACHE")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("rfmbench", appauthor=False)
+
+
+@contextmanager
+def using_cache(folder: str | None) -> Iterator[None]:
+    """Within it :func:`cache_folder` is ``folder``; None changes nothing."""
+    token = _chosen.set(folder or _chosen.get())
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
 
 
 class FileSet:
@@ -128,10 +146,20 @@ def sets_folder() -> Path:
     return cache_folder() / "archives"
 
 
+def downloads_folder() -> Path:
+    """Where downloads are collected until they are unpacked; made here. Raises :class:`SourceError`."""
+    folder = cache_folder() / "downloads"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return folder
+
+
 def unwritable(folder: Path, error: OSError) -> SourceError:
     """The error for a cache that cannot be written."""
     return SourceError(
-        f"{folder}: cannot write the cache: {error.strerror or error}; name another folder with BENCH_CACHE"
+        f"{folder}: cannot write the cache: {error.strerror or error}; name another folder with --cache or BENCH_CACHE"
     )
 
 

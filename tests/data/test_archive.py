@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ import numpy as np
 import pytest
 
 from bench.data.archive import ArchiveSource
-from bench.data.download import download
 from bench.data.registry import load_registry
 from bench.data.splits import draw_splits
 from bench.errors import DataInvalid, DataUnavailable, SourceError
@@ -182,86 +179,6 @@ def test_what_was_fetched_stays_when_the_original_goes(tiny: Any) -> None:
     again = ArchiveSource.fetched(registry)
     assert again is not None
     assert again.load(registry.entry("beta")).sha256 == from_folder.load(registry.entry("beta")).sha256
-
-
-class Server:
-    """Serves one content on loopback and counts the requests."""
-
-    def __init__(self) -> None:
-        self.content = b""
-        self.requests = 0
-        self.announce: int | None = None
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.requests += 1
-                if self.path == "/missing":
-                    self.send_error(404)
-                    return
-                self.send_response(200)
-                length = outer.announce if outer.announce is not None else len(outer.content)
-                self.send_header("Content-Length", str(length))
-                self.end_headers()
-                self.wfile.write(outer.content)
-
-            def log_message(self, *args: object) -> None:
-                """Keep quiet."""
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.close()
-
-
-def test_a_url_is_downloaded_once(tiny: Any, server: Server, own_cache: Path) -> None:
-    registry = tiny.registry()
-    server.content = tiny.tar(mode="w:gz").read_bytes()
-    url = f"{server.url}/data.tar.gz"
-    with pytest.raises(SourceError, match="downloads are not allowed here"):
-        ArchiveSource(url, registry, offline=True).open()
-    first = ArchiveSource(url, registry).load(registry.entry("alpha"))
-    again = ArchiveSource(url, registry, offline=True)
-    assert again.load(registry.entry("alpha")).sha256 == first.sha256
-    assert server.requests == 1
-    assert not list(own_cache.rglob("*.tar.gz"))  # only the tables are kept
-    again.forget()
-    assert ArchiveSource(url, registry).has(registry.entry("alpha"))
-    assert server.requests == 2
-
-
-def test_downloads_that_fail(tiny: Any, server: Server, tmp_path: Path) -> None:
-    registry = tiny.registry()
-    whole = tiny.tar(mode="w:gz").read_bytes()
-    server.content, server.announce = whole[:100], len(whole)
-    with pytest.raises(SourceError, match=f"{server.url}/a: the download broke off|download failed"):
-        ArchiveSource(f"{server.url}/a", registry).open()
-    server.content, server.announce = whole[:100], None
-    with pytest.raises(SourceError, match="broken or truncated archive"):
-        ArchiveSource(f"{server.url}/a", registry).open()
-    server.content = whole  # nothing of the failures is remembered
-    assert ArchiveSource(f"{server.url}/a", registry).has(registry.entry("beta"))
-    with pytest.raises(SourceError, match="missing: download failed"):
-        ArchiveSource(f"{server.url}/missing", registry).open()
-    with pytest.raises(SourceError, match="more than 10 bytes; refused"):
-        download(f"{server.url}/a", tmp_path / "file", max_bytes=10)
-
-
-def test_a_server_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="download failed"):
-        download("http://127.0.0.1:9/data.tar.gz", tmp_path / "file")
 
 
 @pytest.mark.archive

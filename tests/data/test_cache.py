@@ -92,7 +92,9 @@ def test_two_builders_at_once_leave_one_whole_set(tmp_path: Path) -> None:
 
 def test_an_unwritable_cache_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(SourceError, match=r"cannot write the cache: .*; name another folder with BENCH_CACHE"):
+    with pytest.raises(
+        SourceError, match=r"cannot write the cache: .*; name another folder with --cache or BENCH_CACHE"
+    ):
         FileSet(tmp_path / "file" / "set", Builder())
 
 
