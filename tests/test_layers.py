@@ -16,7 +16,7 @@ LAYERS = [
     {"rfm"},
     {"bench.errors", "bench.seeds"},
     {"bench.data"},
-    {"bench.methods"},
+    {"bench.methods", "bench.examples"},
     {"bench.run", "bench.store"},
     {"bench.stats"},
     {"bench.export", "bench.report"},

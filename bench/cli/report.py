@@ -52,7 +52,8 @@ def headline_text(evidence: Evidence) -> str:
     """The summary of every protocol as plain text, protocols apart."""
     if not evidence.views:
         return "no protocol has a dataset on which its methods can be compared"
-    return "\n\n".join(_table(view) for view in evidence.views.values())
+    with wording.titled(evidence.titles):
+        return "\n\n".join(_table(view) for view in evidence.views.values())
 
 
 def _table(view: ProtocolView) -> str:

@@ -48,7 +48,7 @@ class ClassifierMethod(Method):
 
     Features arrive as float64 (n, d), finite and standardised on the training part; labels as 0..c-1 without gaps, at
     least two classes. In every estimator that :meth:`classifier` returns, at any depth, ``random_state`` is set to the
-    session's seed where it is None, and ``n_jobs`` to 1: a job has one thread.
+    session's seed where it is None, and ``n_jobs`` to one: a job has one thread.
     """
 
     grid: ClassVar[Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]] = {}
@@ -159,13 +159,17 @@ def prepared(classifier: Any, seed: int) -> Any:
     """``classifier`` with its free seeds set and one thread, at any depth; one without ``get_params`` as it is."""
     if not hasattr(classifier, "get_params"):
         return classifier
+    parameters = classifier.get_params(deep=True)
     changes: dict[str, int] = {}
-    for name, value in classifier.get_params(deep=True).items():
-        parameter = name.rpartition("__")[2]
+    for name, value in parameters.items():
+        owner, _, parameter = name.rpartition("__")
         if parameter == "random_state" and value is None:
             changes[name] = seed
         elif parameter == "n_jobs" and value != 1:
-            changes[name] = 1
+            estimator = parameters[owner] if owner else classifier
+            # None is one thread in scikit-learn, where some warn of any other value; elsewhere it is all cores.
+            if value is not None or not type(estimator).__module__.startswith("sklearn."):
+                changes[name] = 1
     return classifier.set_params(**changes) if changes else classifier
 
 

@@ -61,6 +61,11 @@ def gather(
 
 def compose(evidence: Evidence) -> Document:
     """The report's content, in reading order."""
+    with wording.titled(evidence.titles):
+        return _compose(evidence)
+
+
+def _compose(evidence: Evidence) -> Document:
     makers: list[Callable[[Evidence], Section | None]] = [headline, lambda _: reading_guide()]
     sections = [make(evidence) for make in makers]
     sections += [protocol_section(evidence, evidence.views[p]) for p in evidence.protocols if p in evidence.views]

@@ -117,6 +117,12 @@ class Evidence:
         return frame.in_order(self.scores["method"].unique(), method_names())
 
     @cached_property
+    def titles(self) -> dict[str, str]:
+        """What methods that are not built in call themselves, as recorded when they were run."""
+        recorded = [invocation.get("methods", {}) for _, invocations in self.invocations for invocation in invocations]
+        return {name: str(told["title"]) for methods in recorded for name, told in methods.items()}
+
+    @cached_property
     def datasets(self) -> list[str]:
         return sorted(str(d) for d in self.scores["dataset"].unique())
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from bench.methods import method_names
@@ -18,14 +21,27 @@ TITLES = {
     "random_forest": "Random forest",
     "svm_rbf": "Gaussian SVM",
 }
-"""Names of methods in reports. A method not listed is shown by its registered name."""
+"""Names of the built-in methods in reports."""
+
+_titles: ContextVar[Mapping[str, str]] = ContextVar("titles", default=TITLES)
 
 MINUS = "\u2212"
 DASH = "\u2013"
 
 
+@contextmanager
+def titled(given: Mapping[str, str]) -> Iterator[None]:
+    """Inside the block :func:`title` knows the titles ``given`` too; a built-in method keeps its own."""
+    token = _titles.set({**given, **TITLES})
+    try:
+        yield
+    finally:
+        _titles.reset(token)
+
+
 def title(method: str) -> str:
-    return TITLES.get(method, method)
+    """The method's name in a report: its title, or the name it was run under where no title is known."""
+    return _titles.get().get(method, method)
 
 
 def series(method: str, methods: list[str] | None = None) -> int:

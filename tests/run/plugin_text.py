@@ -1,0 +1,25 @@
+"""The text of a plug-in file for tests: nearest class mean through scikit-learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CENTROIDS = '''
+"""Nearest class mean."""
+from sklearn.neighbors import NearestCentroid
+from bench.methods.plugin import ClassifierMethod
+
+class Centroids(ClassifierMethod):
+    name, title = "centroids", "Nearest <centroid>"
+    grid = {"shrink_threshold": [None, 0.5]}
+
+    def classifier(self, config, fitting):
+        return NearestCentroid(**config)
+'''
+
+
+def write_plugin(folder: Path, text: str = CENTROIDS, name: str = "my_method.py") -> str:
+    """The path of a new plug-in file in ``folder``."""
+    path = folder / name
+    path.write_text(text)
+    return str(path)

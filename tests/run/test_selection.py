@@ -1,0 +1,112 @@
+"""``--methods`` and ``--plugin`` together: what is run, what it is identified by, what is recorded of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sklearn
+from plugin_text import CENTROIDS, write_plugin
+
+from bench.cli import main
+from bench.errors import UsageError
+from bench.methods import method_names
+from bench.run.engines import preload_for
+from bench.run.identity import code_version, imported_modules
+from bench.run.jobs import NamedMethod
+from bench.run.selection import additions, named_methods
+from bench.store import read_run
+
+
+def names(methods: list[NamedMethod]) -> list[str]:
+    return [m.method.name for m in methods]
+
+
+def test_a_plugin_joins_what_is_named(tmp_path: Path) -> None:
+    path = write_plugin(tmp_path)
+    assert names(named_methods(None)) == list(method_names())
+    assert names(named_methods(None, [path])) == [*method_names(), "centroids"]
+    assert names(named_methods("laplace", [path])) == ["laplace", "centroids"]
+    assert names(named_methods("centroids,laplace", [path, path])) == ["centroids", "laplace"]
+
+
+def test_of_several_methods_in_a_file_those_named_count(tmp_path: Path) -> None:
+    second = "\nclass Second(Centroids):\n    name, title = 'second', 'Second'\n"
+    path = write_plugin(tmp_path, CENTROIDS + second)
+    assert names(named_methods("second,rfm", [path])) == ["second", "rfm"]
+    assert names(named_methods("rfm", [path])) == ["rfm", "centroids", "second"]
+
+
+def test_names_that_lead_nowhere_or_twice(tmp_path: Path) -> None:
+    one = write_plugin(tmp_path)
+    other = write_plugin(tmp_path, CENTROIDS.replace("0.5", "0.25"), "other.py")
+    with pytest.raises(UsageError, match="unknown method 'centroid': did you mean 'centroids'"):
+        named_methods("centroid", [one])
+    with pytest.raises(UsageError, match=r"other\.py: another plug-in has a method named 'centroids' too"):
+        named_methods("rfm", [one, other])
+    with pytest.raises(UsageError, match="--methods names no method"):
+        named_methods(" , ", [one])
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        (("means", "means"), True),
+        (('"""Nearest class mean."""', '"""Another word for it."""  # and a comment'), True),
+        (("NearestCentroid(**config)", "NearestCentroid(metric='manhattan', **config)"), False),
+        (("[None, 0.5]", "[None, 0.4]"), False),
+    ],
+)
+def test_the_plugins_text_is_the_methods_code(tmp_path: Path, change: tuple[str, str], same: bool) -> None:
+    """Its comments aside, and wherever the file stands."""
+    (tmp_path / "elsewhere").mkdir()
+    before = named_methods("centroids", [write_plugin(tmp_path)])[0].method
+    after = named_methods("centroids", [write_plugin(tmp_path / "elsewhere", CENTROIDS.replace(*change))])[0].method
+    assert (code_version(before) == code_version(after)) is same
+
+
+def test_what_the_base_class_does_is_the_methods_code_too(tmp_path: Path) -> None:
+    (named,) = named_methods("centroids", [write_plugin(tmp_path)])
+    assert {"sklearn.neighbors", "bench.methods.plugin", "bench.methods.classes"} <= set(imported_modules(named.method))
+    assert "sklearn.neighbors" in preload_for([named])
+
+
+def test_libraries_and_titles_are_recorded(tmp_path: Path) -> None:
+    path = write_plugin(tmp_path)
+    assert additions(named_methods("rfm,centroids", [path])) == {
+        "centroids": {
+            "title": "Nearest <centroid>",
+            "origin": "my_method.py",
+            "libraries": {"numpy": additions_version("numpy"), "scikit-learn": sklearn.__version__},
+        }
+    }
+
+
+def additions_version(name: str) -> str:
+    import importlib.metadata
+
+    return importlib.metadata.version(name)
+
+
+def test_a_plugin_runs_in_workers_and_appears_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    words = ["run", "--subset", "iris,wine", "--methods", "laplace", "--plugin", write_plugin(folder), "--run", "r"]
+    assert main(words) == 0
+    record = read_run("r")
+    assert {(r.job.method, r.status) for r in record.results} == {("laplace", "ok"), ("centroids", "ok")}
+    assert record.provenance["methods"] == {"centroids": {"title": "Nearest <centroid>", "origin": "my_method.py"}}
+    assert "--plugin plugins/my_method.py" in record.provenance["command"]
+    capsys.readouterr()
+    assert main(["report", "r", "--out", "page"]) == 0
+    assert "Nearest <centroid>" in capsys.readouterr().out
+    assert "Nearest &lt;centroid&gt;" in Path("page/index.html").read_text()
+    assert main(words) == 0
+    assert "4 jobs: 4 ok (4 from before)" in capsys.readouterr().out
+    write_plugin(folder, CENTROIDS.replace("0.5", "0.25"))
+    assert main(words) == 0
+    assert "4 jobs: 4 ok (2 from before)" in capsys.readouterr().out
