@@ -9,15 +9,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rfm.completion import MatrixCompletion
     from rfm.estimators import KernelRidgeClassifier, KernelRidgeRegressor, RFMClassifier, RFMRegressor
     from rfm.kernels import kernel_matrix, make_kernel
     from rfm.linalg import solve_ridge
+    from rfm.linear import LinearRFM
     from rfm.ntk import ntk_matrix
     from rfm.sweep import Sweep
 
 __all__ = [
     "KernelRidgeClassifier",
     "KernelRidgeRegressor",
+    "LinearRFM",
+    "MatrixCompletion",
     "RFMClassifier",
     "RFMRegressor",
     "Sweep",
@@ -30,6 +34,8 @@ __all__ = [
 _HOMES = {
     "KernelRidgeClassifier": "rfm.estimators",
     "KernelRidgeRegressor": "rfm.estimators",
+    "LinearRFM": "rfm.linear",
+    "MatrixCompletion": "rfm.completion",
     "RFMClassifier": "rfm.estimators",
     "RFMRegressor": "rfm.estimators",
     "Sweep": "rfm.sweep",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from rfm import KernelRidgeClassifier, KernelRidgeRegressor, RFMClassifier, RFMRegressor
+from rfm import KernelRidgeClassifier, KernelRidgeRegressor, LinearRFM, RFMClassifier, RFMRegressor
 
 ESTIMATORS = [
     RFMClassifier(),
@@ -18,6 +18,7 @@ ESTIMATORS = [
     KernelRidgeClassifier(kernel="ntk", depth=2),
     KernelRidgeRegressor(kernel="generalised_laplace", exponent=1.5),
     KernelRidgeRegressor(kernel="ntk"),
+    LinearRFM(ridge=0.1, smoothing_end=0.01),
 ]
 
 

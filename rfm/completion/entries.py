@@ -1,0 +1,141 @@
+"""The observed entries of a matrix, from whatever form they come in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Entries of an (n, d) matrix, in row order and column order within a row; an explicit zero is an entry.
+
+    ``rows``, ``cols`` and ``values`` are (m,). Made by :func:`observed_entries`, which checks them.
+    """
+
+    rows: IntArray
+    cols: IntArray
+    values: FloatArray
+    shape: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def row_starts(self) -> IntArray:
+        """(n + 1,): the entries of row i are those from ``row_starts[i]`` up to ``row_starts[i + 1]``."""
+        return np.searchsorted(self.rows, np.arange(self.shape[0] + 1)).astype(np.int64)
+
+    def transposed(self) -> Entries:
+        """The same entries of the transposed matrix."""
+        order = np.lexsort((self.rows, self.cols))
+        return Entries(self.cols[order], self.rows[order], self.values[order], self.shape[::-1])
+
+    def part(self, which: NDArray[Any]) -> Entries:
+        """The entries that the mask or the increasing positions ``which`` select."""
+        return Entries(self.rows[which], self.cols[which], self.values[which], self.shape)
+
+    def scaled(self, factor: float) -> Entries:
+        """All values times ``factor``."""
+        return Entries(self.rows, self.cols, self.values * factor, self.shape)
+
+
+def observed_entries(X: Any, mask: ArrayLike | None = None, shape: tuple[int, int] | None = None) -> Entries:
+    """The observed entries of ``X``, checked.
+
+    ``X`` is a SciPy sparse matrix, whose stored entries are the observed ones; a tuple (rows, cols, values), with
+    ``shape`` (by default the smallest that holds them); a masked array; or an array in which NaN, or False in
+    ``mask`` (n, d), marks what is missing. Raises ``ValueError``, with the place, where an entry is given twice, is
+    out of range, or is observed and not finite, and if no entry is observed.
+    """
+    if isinstance(X, Entries):
+        return X
+    if isinstance(X, tuple):
+        entries = _from_triplets(X, shape)
+    elif sparse.issparse(X):
+        entries = _from_sparse(X)
+    else:
+        entries = _from_array(X, mask)
+    if mask is not None and (isinstance(X, tuple) or sparse.issparse(X)):
+        raise ValueError("mask goes with a dense array; of a sparse matrix, the stored entries are the observed ones")
+    beyond = np.flatnonzero(~np.isfinite(entries.values))
+    if len(beyond):
+        i, j, value = entries.rows[beyond[0]], entries.cols[beyond[0]], entries.values[beyond[0]]
+        raise ValueError(
+            f"observed entry ({i}, {j}) is {value} (one of {len(beyond)}): leave missing entries out, or mask them"
+        )
+    if len(entries) == 0:
+        raise ValueError(f"no entry of the {entries.shape} matrix is observed: there is nothing to learn from")
+    return entries
+
+
+def _from_triplets(triplets: tuple[Any, ...], shape: tuple[int, int] | None) -> Entries:
+    if len(triplets) != 3:
+        raise ValueError(f"a tuple of entries must be (rows, cols, values), got {len(triplets)} parts")
+    rows, cols, values = (np.asarray(part) for part in triplets)
+    if rows.ndim != 1 or not rows.shape == cols.shape == values.shape:
+        raise ValueError(
+            f"rows, cols and values must be 1-D of one length, got shapes {rows.shape}, {cols.shape}, {values.shape}"
+        )
+    for name, part in (("rows", rows), ("cols", cols)):
+        if len(part) and part.dtype.kind not in "iu":
+            raise ValueError(f"{name} must be integers, got {part.dtype}")
+    if shape is None:
+        shape = (int(rows.max()) + 1, int(cols.max()) + 1) if len(rows) else (0, 0)
+    for name, part, size in (("row", rows, shape[0]), ("column", cols, shape[1])):
+        beyond = np.flatnonzero((part < 0) | (part >= size)) if len(part) else part
+        if len(beyond):
+            raise ValueError(f"entry {beyond[0]} is in {name} {part[beyond[0]]}: the matrix has {size}")
+    return _sorted(rows, cols, values, shape)
+
+
+def _from_sparse(X: Any) -> Entries:
+    coordinates = X.tocoo()  # keeps explicit zeros, and entries given twice
+    if coordinates.ndim != 2:
+        raise ValueError(f"the matrix must have 2 dimensions, got {coordinates.ndim}")
+    return _sorted(coordinates.row, coordinates.col, coordinates.data, tuple(coordinates.shape))
+
+
+def _from_array(X: Any, mask: ArrayLike | None) -> Entries:
+    masked = np.ma.isMaskedArray(X)
+    array = np.ma.getdata(X) if masked else np.asarray(X)
+    if array.ndim != 2:
+        raise ValueError(f"the matrix must have 2 dimensions, got shape {array.shape}")
+    if array.dtype.kind not in "biuf":
+        array = array.astype(np.float64)
+    if mask is not None:
+        seen = np.asarray(mask)
+        if seen.shape != array.shape or seen.dtype != np.bool_:
+            raise ValueError(
+                f"mask must be boolean of shape {array.shape}, True where observed; got {seen.dtype} of {seen.shape}"
+            )
+        if masked:
+            seen = seen & ~np.ma.getmaskarray(X)
+    elif masked:
+        seen = ~np.ma.getmaskarray(X)
+    else:
+        seen = ~np.isnan(array)
+    rows, cols = np.nonzero(seen)
+    return Entries(rows, cols, array[rows, cols].astype(np.float64), (array.shape[0], array.shape[1]))
+
+
+def _sorted(rows: Any, cols: Any, values: Any, shape: tuple[int, ...]) -> Entries:
+    if np.iscomplexobj(values):
+        raise ValueError("complex values are not supported: complete real and imaginary parts apart")
+    order = np.lexsort((cols, rows))
+    r, c = np.asarray(rows)[order].astype(np.int64), np.asarray(cols)[order].astype(np.int64)
+    twice = np.flatnonzero((r[1:] == r[:-1]) & (c[1:] == c[:-1]))
+    if len(twice):
+        i, j = r[twice[0]], c[twice[0]]
+        raise ValueError(
+            f"entry ({i}, {j}) is given more than once ({len(twice)} such in all): give each entry once, "
+            "averaged or summed as your data demand"
+        )
+    return Entries(r, c, np.asarray(values, dtype=np.float64)[order], (int(shape[0]), int(shape[1])))

@@ -1,0 +1,265 @@
+"""Matrix completion by linear Recursive Feature Machines, as an estimator."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from rfm import parameters
+from rfm.completion.entries import Entries, FloatArray, observed_entries
+from rfm.completion.fitting import Fit, Schedule, fit
+from rfm.completion.kernels import DenseCompletion, FactoredCompletion
+from rfm.completion.rows import RowSystems
+
+_FEWEST_HELD_OUT = 4
+"""With fewer held-out entries than this nothing can be chosen by them: none are held out then."""
+
+_DENSE_LIMIT_BYTES = 4 << 30
+"""Matrices whose dense form, with its kernels, would take more than this need ``max_rank``."""
+
+
+class MatrixCompletion(TransformerMixin, BaseEstimator):
+    """Fill in a low-rank matrix from some of its entries: lin-RFM, arXiv 2401.04553 (:mod:`rfm.completion.fitting`).
+
+    Parameters:
+
+    ``alpha``                power of the AGOP, > 0. At 1/2, the default, no eigenvalues are computed; 1/2 - p/4 is the
+                             weighting of IRLS-p.
+    ``sides``                ``"alternate"``: the kernel is between the columns and between the rows in turn;
+                             ``"columns"``: always between the columns, as published.
+    ``max_rank``             None: dense kernels, memory of a few dense matrices. An integer: kernels of at most this
+                             rank, kept as factors, memory proportional to entries and factors. Take it larger than the
+                             rank that is expected (twice is plenty).
+    ``ridge``                where the ridge starts, in units of the observed entries' mean square; it shrinks by
+                             ``ridge_decay`` an iteration, or to the held-out error if that is smaller, down to
+                             ``ridge_end``.
+    ``iterations``           at most so many.
+    ``tol``                  relative root mean squared error on held-out entries at which to stop (without held-out
+                             entries: relative change of the completed matrix's norm, once the ridge is at its end).
+    ``patience``             iterations without a better held-out error after which to stop.
+    ``validation_fraction``  part of the *observed* entries that chooses the iteration; 0 for none. They take part in
+                             the final completion.
+    ``dtype``                ``"auto"``: float32 while the ridge allows it, then float64; or ``"float64"`` throughout.
+    ``random_state``         draws the held-out entries.
+
+    Fitted: ``n_iter_``, ``best_iteration_``, ``ridge_`` (of the best iteration, in the data's units), ``converged_``,
+    ``stopped_`` why it stopped, ``path_`` (n_iter_, 2) ridge and held-out root mean squared error of each iteration in
+    the data's units, ``empty_rows_``, ``empty_columns_`` (without any entry: filled with 0), ``factors_``, ``rank_``.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        *,
+        sides: str = "alternate",
+        max_rank: int | None = None,
+        ridge: float = 1.0,
+        ridge_decay: float = 0.9,
+        ridge_end: float = 1e-10,
+        iterations: int = 1000,
+        tol: float = 1e-7,
+        patience: int = 30,
+        validation_fraction: float = 0.05,
+        dtype: str = "auto",
+        random_state: Any = 0,
+    ) -> None:
+        self.alpha = alpha
+        self.sides = sides
+        self.max_rank = max_rank
+        self.ridge = ridge
+        self.ridge_decay = ridge_decay
+        self.ridge_end = ridge_end
+        self.iterations = iterations
+        self.tol = tol
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.dtype = dtype
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        *,
+        mask: ArrayLike | None = None,
+        shape: tuple[int, int] | None = None,
+        validation: Any = None,
+    ) -> Self:
+        """Complete ``X``: its observed entries in any form that :func:`rfm.completion.entries.observed_entries` takes.
+
+        ``validation`` are further observed entries of the same matrix, in such a form too, that choose the iteration
+        instead of a random part of those of ``X``. Raises ``ValueError`` for entries or parameters that make no sense;
+        warns where rows or columns have no entry (``UserWarning``) and when the iteration did not converge
+        (``ConvergenceWarning``: the best iteration is kept).
+        """
+        given = observed_entries(X, mask, shape)
+        schedule = self._schedule(given)
+        if validation is None:
+            entries, held_out = self._divided(given)
+        else:
+            entries, held_out = given, observed_entries(validation, shape=given.shape)
+            if held_out.shape != given.shape:
+                raise ValueError(f"validation entries are of a {held_out.shape} matrix, the others of {given.shape}")
+            if len(np.intersect1d(_flat(entries), _flat(held_out))):
+                raise ValueError("some validation entries are among the entries to fit: give each in one of the two")
+        rms = float(np.sqrt(np.mean(entries.values**2)))
+        self._scale = rms if rms > 0 else 1.0
+        result = fit(entries.scaled(1 / self._scale), held_out.scaled(1 / self._scale), schedule)
+        self._keep(result, given.shape)
+        self._warn(entries, held_out, result)
+        return self
+
+    def predict(self, rows: ArrayLike, cols: ArrayLike) -> FloatArray:
+        """The completed matrix at ``rows`` and ``cols``, (m,) each: ridge regression's value where observed too."""
+        check_is_fitted(self)
+        i, j = np.asarray(rows), np.asarray(cols)
+        if i.shape != j.shape or i.ndim != 1:
+            raise ValueError(f"rows and cols must be 1-D of one length, got shapes {i.shape} and {j.shape}")
+        for name, part, size in (("rows", i, self._shape[0]), ("cols", j, self._shape[1])):
+            if len(part) and (part.dtype.kind not in "iu" or part.min() < 0 or part.max() >= size):
+                raise ValueError(f"{name} must be integers from 0 to {size - 1}")
+        if self._dense is not None:
+            return self._dense[i, j]
+        U, V = self.factors_
+        return np.einsum("ij,ij->i", U[i], V[j])
+
+    def transform(self, X: Any) -> FloatArray:
+        """New rows (m, d), in any form that ``fit`` takes, with what is missing filled in; the observed stays as it is.
+
+        A row is completed in the kernel that the fitted matrix gives; without any entry it is filled with 0.
+        """
+        check_is_fitted(self)
+        if not isinstance(X, Entries | tuple) and np.shape(X)[1:] != self._shape[1:]:
+            raise ValueError(f"rows of {self._shape[1]} columns are needed, X has shape {np.shape(X)}")
+        entries = observed_entries(X, shape=None)
+        V = self.factors_[1]  # singular values are in V: V V' / n is the kernel between columns
+        kernel = V / np.sqrt(self._shape[0])
+        U, _ = RowSystems(entries).coefficients(kernel, max(self.ridge_, np.finfo(float).tiny))
+        filled = np.asarray(U @ kernel.T)
+        filled[entries.rows, entries.cols] = entries.values
+        return filled
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.allow_nan = True
+        return tags
+
+    @property
+    def completed_(self) -> FloatArray:
+        """The completed matrix (n, d), dense."""
+        check_is_fitted(self)
+        if self._dense is not None:
+            return self._dense
+        U, V = self.factors_
+        return np.asarray(U @ V.T)
+
+    @cached_property
+    def factors_(self) -> tuple[FloatArray, FloatArray]:
+        """U (n, r) with orthonormal columns and V (d, r) with U V' the completed matrix up to the rank estimate r."""
+        check_is_fitted(self)
+        U, s, V = _singular_vectors(self._dense) if self._dense is not None else _of_product(*self._product)
+        # Ridge regression takes for noise what has an eigenvalue of X' X / n below the ridge.
+        kept = s**2 > max(self.ridge_ * self._shape[0], (np.finfo(float).eps * max(self._shape) * s[0]) ** 2)
+        return U[:, kept], V[:, kept] * s[kept]
+
+    @property
+    def rank_(self) -> int:
+        """Singular values of the completed matrix above what the ridge takes for noise."""
+        return self.factors_[0].shape[1]
+
+    def _schedule(self, entries: Entries) -> Schedule:
+        owner = type(self).__name__
+        n, d = entries.shape
+        rank = self.max_rank
+        if rank is not None:
+            rank = parameters.count(owner, "max_rank", rank, at_least=1)
+            if rank > min(n, d):
+                raise ValueError(f"max_rank is {rank}, more than a {n} x {d} matrix can have: at most {min(n, d)}")
+        elif 8 * (2 * n * d + 2 * max(n, d) ** 2) > _DENSE_LIMIT_BYTES:
+            raise ValueError(
+                f"a {n} x {d} matrix is too large for dense kernels: give max_rank, an upper bound of its rank"
+            )
+        ridge = parameters.positive(owner, "ridge", self.ridge)
+        return Schedule(
+            alpha=parameters.positive(owner, "alpha", self.alpha),
+            alternate=parameters.one_of(owner, "sides", self.sides, ("alternate", "columns")) == "alternate",
+            rank=rank,
+            ridge=ridge,
+            ridge_decay=parameters.positive(owner, "ridge_decay", self.ridge_decay, at_most=1.0),
+            ridge_end=parameters.positive(owner, "ridge_end", self.ridge_end, at_most=ridge),
+            iterations=parameters.count(owner, "iterations", self.iterations, at_least=1),
+            tol=parameters.positive(owner, "tol", self.tol),
+            patience=parameters.count(owner, "patience", self.patience, at_least=1),
+            single_precision=parameters.one_of(owner, "dtype", self.dtype, ("auto", "float64")) == "auto",
+        )
+
+    def _divided(self, entries: Entries) -> tuple[Entries, Entries]:
+        """Entries to fit and those held out."""
+        share = self.validation_fraction
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+            raise ValueError(f"validation_fraction must be in [0, 1), got {share!r}")
+        n, d = entries.shape
+        count = round(share * len(entries))
+        chosen = np.zeros(len(entries), dtype=bool)
+        if count >= _FEWEST_HELD_OUT and len(entries) < n * d:  # of a matrix in full, nothing is to be predicted
+            chosen[check_random_state(self.random_state).permutation(len(entries))[:count]] = True
+        return entries.part(~chosen), entries.part(chosen)
+
+    def _keep(self, result: Fit, shape: tuple[int, int]) -> None:
+        self.__dict__.pop("factors_", None)
+        completion, scale = result.completion, self._scale
+        self._shape = shape
+        self._dense: FloatArray | None = None
+        if isinstance(completion, DenseCompletion):
+            fitted = completion.fitted() * scale
+            self._dense = np.ascontiguousarray(fitted.T) if result.transposed else fitted
+        elif isinstance(completion, FactoredCompletion):
+            parts = (completion.U * scale, completion.V)
+            self._product = parts[::-1] if result.transposed else parts
+        self.n_features_in_ = shape[1]
+        self.n_iter_, self.best_iteration_ = len(result.path), result.best_iteration
+        self.ridge_ = result.ridge * scale**2
+        self.converged_, self.stopped_ = result.converged, result.stopped
+        self.path_ = np.array([(i.ridge * scale**2, np.sqrt(i.held_out_error) * scale) for i in result.path])
+
+    def _warn(self, entries: Entries, held_out: Entries, result: Fit) -> None:
+        n, d = entries.shape
+        self.empty_rows_ = np.setdiff1d(np.arange(n), np.concatenate([entries.rows, held_out.rows]))
+        self.empty_columns_ = np.setdiff1d(np.arange(d), np.concatenate([entries.cols, held_out.cols]))
+        for name, empty in (("rows", self.empty_rows_), ("columns", self.empty_columns_)):
+            if len(empty):
+                warnings.warn(
+                    f"{len(empty)} {name} have no observed entry ({empty[0]}, ...): filled with 0", stacklevel=3
+                )
+        if not result.converged:
+            warnings.warn(
+                f"{type(self).__name__} did not converge ({result.stopped} after {len(result.path)} iterations, "
+                f"ridge {result.path[-1].ridge:.2g}): iteration {result.best_iteration} is kept; raise iterations, or "
+                "lower ridge_decay",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+
+def _flat(entries: Entries) -> Any:
+    return entries.rows * entries.shape[1] + entries.cols
+
+
+def _singular_vectors(Z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    U, s, Vt = np.linalg.svd(Z, full_matrices=False)
+    return U, s, Vt.T
+
+
+def _of_product(U: FloatArray, V: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Singular value decomposition of U V' by QR of both."""
+    left, right = np.linalg.qr(U), np.linalg.qr(V)
+    inner, s, outer = np.linalg.svd(left.R @ right.R.T)
+    return left.Q @ inner, s, right.Q @ outer.T

@@ -1,0 +1,364 @@
+"""Matrix completion: identities with IRLS-p and with the form by singular values, recovery, bad input."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from rfm import MatrixCompletion
+from rfm.completion.entries import Entries, observed_entries
+from rfm.completion.fitting import Schedule, fit
+from rfm.completion.kernels import Completion, DenseCompletion, DenseKernel, FactoredKernel
+from rfm.completion.rows import RowSystems
+
+
+def low_rank(n: int, d: int, r: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    Y = rng.standard_normal((n, r)) @ rng.standard_normal((r, d)) / np.sqrt(r)
+    return np.asarray(Y / np.sqrt(np.mean(Y**2)))
+
+
+def observed(Y: np.ndarray, share: float, seed: int = 0) -> np.ndarray:
+    """``Y`` with NaN where it is not observed."""
+    X = Y.copy()
+    X[np.random.default_rng(seed).random(Y.shape) >= share] = np.nan
+    return X
+
+
+NONE = observed_entries(([0], [0], [1.0])).part(np.array([], dtype=int))
+
+
+def iterates(entries: Entries, schedule: Schedule) -> list[np.ndarray]:
+    """The completed matrices of all iterations."""
+    seen: list[np.ndarray] = []
+
+    def watch(_: int, completion: Completion, transposed: bool) -> None:
+        assert isinstance(completion, DenseCompletion)
+        seen.append(completion.X.T if transposed else completion.X)
+
+    fit(entries, Entries(NONE.rows, NONE.cols, NONE.values, entries.shape), schedule, watch)
+    return seen
+
+
+def irls(Y: np.ndarray, seen: np.ndarray, p: float, ridges: list[float]) -> list[np.ndarray]:
+    """Mohan and Fazel's IRLS-p by its definition: min tr(X W X') with X = Y where seen, W from X's singular values."""
+    n, d = Y.shape
+    W, completed = np.eye(d), []
+    for step in range(len(ridges)):
+        X = np.zeros((n, d))
+        for i in range(n):
+            o, u = np.flatnonzero(seen[i]), np.flatnonzero(~seen[i])
+            X[i, o] = Y[i, o]
+            X[i, u] = np.linalg.solve(W[np.ix_(u, u)], -W[np.ix_(u, o)] @ Y[i, o])
+        completed.append(X)
+        if step + 1 < len(ridges):
+            _, s, Vt = np.linalg.svd(X, full_matrices=False)
+            inner = (s**2 / n + ridges[step + 1]) ** (p / 2 - 1)
+            W = Vt.T @ np.diag(inner) @ Vt + ridges[step + 1] ** (p / 2 - 1) * (np.eye(d) - Vt.T @ Vt)
+    return completed
+
+
+@pytest.mark.parametrize("p", [0.0, 0.5, 1.0])
+def test_every_step_is_a_step_of_irls(p: float) -> None:
+    """p = 0, alpha = 1/2 is the form without singular values, against the one with them."""
+    Y = low_rank(30, 20, 2)
+    X = observed(Y, 0.5)
+    schedule = Schedule(
+        alpha=0.5 - p / 4, alternate=False, ridge=0.5, ridge_decay=0.7, iterations=6, single_precision=False
+    )
+    ours = iterates(observed_entries(X), schedule)
+    theirs = irls(Y, ~np.isnan(X), p, [0.5 * 0.7**k for k in range(6)])
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-9)
+
+
+def test_alternating_is_the_same_step_on_the_transposed_matrix() -> None:
+    Y = low_rank(20, 15, 2)
+    entries = observed_entries(observed(Y, 0.5))
+    first, second = iterates(entries, Schedule(iterations=2, single_precision=False, ridge_decay=0.8))
+    kernel = DenseKernel(first @ first.T / 15, 0.8)
+    X = kernel.complete(RowSystems(entries.transposed())).X
+    np.testing.assert_allclose(second, X.T, atol=1e-10)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.8, 1.0])
+@pytest.mark.parametrize("floor", [1.0, 1e-3])
+def test_the_three_ways_to_complete_rows_agree(share: float, floor: float) -> None:
+    """By observed entries, by missing ones, by factor; and both are ridge regression's least squares."""
+    rng = np.random.default_rng(3)
+    n, d, r = 12, 30, 4
+    entries = observed_entries(observed(rng.standard_normal((n, d)), share))
+    V = rng.standard_normal((d, r))
+    S = V @ V.T
+    systems = RowSystems(entries)
+    residuals = np.zeros(len(entries))
+    for batch in systems.batches:
+        residuals[batch.positions] = floor * systems._duals(batch, S, floor)
+    by_missing = np.zeros((n, d)), np.zeros(len(entries))
+    P = np.linalg.inv(S + floor * np.eye(d))
+    for batch in systems.batches:
+        systems._by_missing(batch, P, floor, *by_missing)
+    U, by_factor = systems.coefficients(V, floor)
+    X, chosen = systems.complete(S, floor)
+    np.testing.assert_allclose(by_missing[1], residuals, atol=1e-9)
+    np.testing.assert_allclose(by_factor, residuals, atol=1e-9)
+    np.testing.assert_allclose(chosen, residuals, atol=1e-9)
+    np.testing.assert_allclose(by_missing[0], X, atol=1e-9)
+    low = U @ V.T
+    low[entries.rows, entries.cols] += residuals
+    np.testing.assert_allclose(low, X, atol=1e-9)
+    for i in range(n):
+        mine = entries.rows == i
+        A = V[entries.cols[mine]]
+        u = np.linalg.solve(A.T @ A + floor * np.eye(r), A.T @ entries.values[mine])
+        np.testing.assert_allclose(U[i], u, atol=1e-9)
+
+
+def test_singular_systems_are_still_solved() -> None:
+    """A kernel that rounding has made slightly indefinite."""
+    entries = observed_entries(np.array([[1.0, 1.0, np.nan]]))
+    S = np.ones((3, 3)) - 1e-9 * np.eye(3)
+    X, _ = RowSystems(entries).complete(S, 1e-10)
+    np.testing.assert_allclose(X, 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"max_rank": 8}, {"dtype": "float64"}, {"alpha": 0.4}])
+def test_recovers_a_low_rank_matrix_exactly(parameters: dict[str, Any]) -> None:
+    Y = low_rank(90, 70, 3)
+    X = observed(Y, 0.3)
+    model = MatrixCompletion(**parameters).fit(X)
+    assert model.converged_
+    assert model.rank_ == 3
+    np.testing.assert_allclose(model.completed_, Y, atol=1e-4)
+    np.testing.assert_allclose(model.factors_[0] @ model.factors_[1].T, Y, atol=1e-4)
+    i, j = np.nonzero(np.isnan(X))
+    np.testing.assert_allclose(model.predict(i, j), Y[i, j], atol=1e-4)
+    np.testing.assert_allclose(model.transform(X), Y, atol=1e-3)
+
+
+def test_columns_only_as_published_recovers_from_more_entries() -> None:
+    Y = low_rank(80, 60, 2)
+    model = MatrixCompletion(sides="columns", ridge_decay=0.95).fit(observed(Y, 0.6))
+    np.testing.assert_allclose(model.completed_, Y, atol=1e-3)
+
+
+def test_all_observed_gives_the_matrix_itself() -> None:
+    Y = np.random.default_rng(0).standard_normal((12, 9))
+    for parameters in ({}, {"sides": "columns"}):
+        model = MatrixCompletion(**parameters).fit(Y)
+        np.testing.assert_allclose(model.completed_, Y, atol=1e-7)
+        np.testing.assert_array_equal(model.transform(Y), Y)
+        assert model.rank_ == 9
+
+
+def test_rotating_the_rows_of_a_row_observed_matrix_rotates_the_completion() -> None:
+    """Whole columns observed in part of the rows: X' X, and so the column kernel, forgets any rotation of the rows."""
+    rng = np.random.default_rng(4)
+    Y = low_rank(20, 10, 2)
+    Q = np.linalg.qr(rng.standard_normal((20, 20)))[0]
+    X = Y.copy()
+    X[:, 7:] = np.nan
+    known = ~np.isnan(X)
+    rotated = np.where(known, Q @ np.where(known, X, 0.0), np.nan)
+    schedule = Schedule(alternate=False, iterations=8, single_precision=False)
+    one = iterates(observed_entries(X), schedule)
+    other = iterates(observed_entries(rotated), schedule)
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_allclose(Q @ a, b, atol=1e-10)
+
+
+def test_an_orthogonal_change_of_columns_turns_the_kernel() -> None:
+    """K(XQ) = Q' K(X) Q at every power."""
+    rng = np.random.default_rng(5)
+    X, Q = rng.standard_normal((15, 6)), np.linalg.qr(rng.standard_normal((6, 6)))[0]
+    empty = Entries(NONE.rows, NONE.cols, NONE.values, (15, 6))
+    for alpha in (0.25, 0.5, 0.8):
+        one, turned = (
+            DenseCompletion(Z, np.zeros(0), empty).column_kernel(0.1, alpha).S for Z in (X, np.ascontiguousarray(X @ Q))
+        )
+        np.testing.assert_allclose(turned, Q.T @ one @ Q, atol=1e-10)
+
+
+def test_the_scale_of_the_data_does_not_matter() -> None:
+    X = observed(low_rank(40, 30, 2), 0.5)
+    one, other = MatrixCompletion().fit(X), MatrixCompletion().fit(X * 1e6)
+    np.testing.assert_allclose(other.completed_, 1e6 * one.completed_, rtol=1e-4, atol=1.0)
+
+
+def test_factored_kernels_are_the_leading_part_of_dense_ones() -> None:
+    """With rank d nothing is cut off: one step of both is the same."""
+    X = observed(low_rank(25, 8, 3), 0.6)
+    entries = observed_entries(X)
+    V = np.random.default_rng(6).standard_normal((8, 8))
+    dense = DenseKernel(V @ V.T, 0.2).complete(RowSystems(entries))
+    factored = FactoredKernel(V, 0.2).complete(RowSystems(entries))
+    assert factored.norm() == pytest.approx(dense.norm())
+    for alpha in (0.5, 0.3):
+        F = factored.column_kernel(0.1, alpha).V
+        np.testing.assert_allclose(F @ F.T, dense.column_kernel(0.1, alpha).S, atol=1e-10)
+
+
+def test_noise_is_not_fitted() -> None:
+    Y = low_rank(120, 100, 2)
+    rng = np.random.default_rng(7)
+    model = MatrixCompletion(validation_fraction=0.1).fit(observed(Y + 0.3 * rng.standard_normal(Y.shape), 0.3))
+    assert model.stopped_ == "held-out error"
+    assert np.sqrt(np.mean((model.completed_ - Y) ** 2)) < 0.16  # a least-squares fit that knows the rank: about 0.105
+    best = model.path_[model.best_iteration_]
+    assert best[1] == model.path_[:, 1].min()
+
+
+def forms(X: np.ndarray) -> dict[str, tuple[Any, dict[str, Any]]]:
+    i, j = np.nonzero(~np.isnan(X))
+    values = X[i, j]
+    return {
+        "nan": (X, {}),
+        "triplets": ((i[::-1], j[::-1], values[::-1]), {"shape": X.shape}),
+        "coo": (sparse.coo_array((values, (i, j)), shape=X.shape), {}),
+        "csc": (sparse.csc_matrix((values, (i, j)), shape=X.shape), {}),
+        "masked": (np.ma.masked_invalid(X), {}),
+        "mask": (np.nan_to_num(X, nan=-7.0), {"mask": ~np.isnan(X)}),
+    }
+
+
+def test_all_forms_of_input_mean_the_same() -> None:
+    X = observed(np.round(low_rank(9, 7, 2), 1), 0.6)
+    X[0, 0] = 0.0  # an observed zero
+    results = {}
+    for name, (given, more) in forms(X).items():
+        entries = observed_entries(given, more.get("mask"), more.get("shape"))
+        results[name] = np.stack([entries.rows, entries.cols, entries.values])
+        assert (0, 0, 0.0) in list(zip(*results[name].tolist(), strict=True))
+    for found in results.values():
+        np.testing.assert_array_equal(found, results["nan"])
+
+
+@pytest.mark.parametrize(
+    ("X", "more", "words"),
+    [
+        (np.full((3, 3), np.nan), {}, "no entry"),
+        (sparse.csr_array((3, 4)), {}, "no entry"),
+        (([0, 0], [1, 1], [1.0, 2.0]), {}, r"entry \(0, 1\) is given more than once"),
+        (sparse.coo_array(([1.0, 2.0], ([2, 2], [0, 0])), shape=(3, 3)), {}, "more than once"),
+        (([0, 1], [1, 1], [1.0, np.nan]), {}, r"entry \(1, 1\) is nan"),
+        (np.array([[1.0, np.inf], [1.0, 2.0]]), {}, "inf"),
+        (np.ma.masked_array([[1.0, np.nan]], mask=[[True, False]]), {}, "nan"),
+        (np.array([[1.0, np.nan]]), {"mask": np.array([[True, True]])}, "nan"),
+        (np.eye(2), {"mask": np.ones((3, 3), dtype=bool)}, "mask must be boolean"),
+        (sparse.eye_array(3), {"mask": np.eye(3, dtype=bool)}, "dense array"),
+        (([0], [5], [1.0]), {"shape": (2, 2)}, "column 5: the matrix has 2"),
+        (([-1], [0], [1.0]), {"shape": (2, 2)}, "row -1"),
+        (([0.5], [0], [1.0]), {}, "integers"),
+        (([0, 1], [0], [1.0]), {}, "one length"),
+        (([0], [0]), {}, "3|parts"),
+        (np.zeros(4), {}, "2 dimensions"),
+    ],
+)
+def test_bad_input_is_refused_with_its_place(X: Any, more: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        MatrixCompletion().fit(X, **more)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"max_rank": 8}, "more than a 9 x 7 matrix can have"),
+        ({"max_rank": 0}, "max_rank"),
+        ({"alpha": -0.5}, "alpha"),
+        ({"sides": "both"}, "sides"),
+        ({"ridge": 0.0}, "ridge"),
+        ({"ridge_end": 2.0}, "ridge_end"),
+        ({"ridge_decay": 1.5}, "ridge_decay"),
+        ({"iterations": 0}, "iterations"),
+        ({"validation_fraction": 1.0}, "validation_fraction"),
+        ({"dtype": "float16"}, "dtype"),
+    ],
+)
+def test_bad_parameters_are_named(parameters: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        MatrixCompletion(**parameters).fit(np.ones((9, 7)))
+
+
+def test_too_large_for_dense_kernels_asks_for_a_rank() -> None:
+    with pytest.raises(ValueError, match="give max_rank"):
+        MatrixCompletion().fit(([0], [0], [1.0]), shape=(100_000, 100_000))
+
+
+@pytest.mark.parametrize("parameters", [{}, {"max_rank": 3}])
+def test_empty_rows_and_columns_are_said_and_filled_with_zero(parameters: dict[str, Any]) -> None:
+    X = observed(low_rank(30, 20, 2), 0.7)
+    X[4] = X[:, 9] = np.nan
+    with pytest.warns(UserWarning, match="have no observed entry") as caught:
+        model = MatrixCompletion(**parameters).fit(X)
+    assert len(caught) == 2
+    assert model.empty_rows_.tolist() == [4]
+    assert model.empty_columns_.tolist() == [9]
+    np.testing.assert_allclose(model.completed_[4], 0.0, atol=1e-12)
+    np.testing.assert_allclose(model.completed_[:, 9], 0.0, atol=1e-12)
+
+
+def test_stopping_short_is_said_and_keeps_the_best() -> None:
+    X = observed(low_rank(30, 25, 3), 0.4)
+    with pytest.warns(ConvergenceWarning, match="did not converge"):
+        model = MatrixCompletion(iterations=5).fit(X)
+    assert not model.converged_
+    assert model.best_iteration_ == model.path_[:, 1].argmin()
+    assert np.isfinite(model.completed_).all()
+
+
+def test_all_zeros_is_a_matrix_too() -> None:
+    X = sparse.coo_array((np.zeros(6), (np.arange(6), np.arange(6))), shape=(6, 6))
+    model = MatrixCompletion().fit(X)
+    assert not model.completed_.any()
+    assert model.rank_ == 0
+
+
+def test_held_out_entries_are_observed_ones_and_may_be_given() -> None:
+    Y = low_rank(30, 25, 2)
+    entries = observed_entries(observed(Y, 0.6))
+    chosen = np.arange(len(entries)) % 10 == 0
+    model = MatrixCompletion().fit(entries.part(~chosen), validation=entries.part(chosen))
+    np.testing.assert_allclose(model.completed_, Y, atol=1e-4)
+    with pytest.raises(ValueError, match="among the entries to fit"):
+        MatrixCompletion().fit(entries, validation=entries.part(chosen))
+
+
+def test_without_held_out_entries_it_stops_by_change() -> None:
+    Y = low_rank(30, 25, 2)
+    model = MatrixCompletion(validation_fraction=0.0, tol=1e-6).fit(observed(Y, 0.6))
+    assert model.stopped_ == "change"
+    np.testing.assert_allclose(model.completed_, Y, atol=1e-3)
+
+
+def test_unobserved_values_change_nothing() -> None:
+    Y = low_rank(20, 15, 2)
+    X = observed(Y, 0.6)
+    other = np.where(np.isnan(X), 1e9, X)
+    one = MatrixCompletion().fit(X)
+    two = MatrixCompletion().fit(other, mask=~np.isnan(X))
+    np.testing.assert_array_equal(one.completed_, two.completed_)
+
+
+def test_fitting_again_forgets_the_first_matrix() -> None:
+    one, two = low_rank(15, 12, 1), low_rank(18, 9, 2, seed=1)
+    model = MatrixCompletion().fit(one)
+    assert model.factors_[0].shape == (15, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(two)
+    assert model.factors_[0].shape == (18, 2)
+
+
+def test_prediction_and_new_rows_are_checked() -> None:
+    model = MatrixCompletion().fit(low_rank(8, 6, 2))
+    with pytest.raises(ValueError, match="from 0 to 7"):
+        model.predict([8], [0])
+    with pytest.raises(ValueError, match="one length"):
+        model.predict([0, 1], [0])
+    with pytest.raises(ValueError, match="6 columns"):
+        model.transform(np.ones((2, 5)))

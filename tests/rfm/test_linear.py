@@ -1,0 +1,129 @@
+"""LinearRFM against iteratively reweighted least squares, and what it must refuse."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Ridge
+
+from rfm import LinearRFM
+
+
+def sparse_problem(n: int, d: int, nonzeros: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d)) / np.sqrt(n)
+    w = np.zeros(d)
+    w[rng.choice(d, nonzeros, replace=False)] = rng.standard_normal(nonzeros) + 2.0
+    return X, X @ w, w
+
+
+def irls(X: np.ndarray, y: np.ndarray, p: float, smoothing: float, steps: int) -> np.ndarray:
+    """The textbook's IRLS-p: min sum_i w_i^2 / (v_i^2 + s)^(1 - p/2) subject to X w = y, v the last w."""
+    w = np.linalg.pinv(X) @ y
+    unit = np.max(w**2)
+    for _ in range(steps):
+        root = np.diag((w**2 + smoothing * unit) ** (0.5 - p / 4))
+        w = root @ np.linalg.pinv(X @ root) @ y
+    return w
+
+
+@pytest.mark.parametrize("p", [-1.0, 0.0, 0.5, 1.0])
+@pytest.mark.parametrize("steps", [0, 1, 2, 5])
+def test_every_step_is_a_step_of_irls(p: float, steps: int) -> None:
+    X, y, _ = sparse_problem(20, 50, 4)
+    with pytest.warns(ConvergenceWarning) if steps else nullcontext():
+        model = LinearRFM(
+            0.5 - p / 4, smoothing=1e-2, smoothing_end=1e-2, iterations=steps, fit_intercept=False, tol=1e-15
+        ).fit(X, y)
+    np.testing.assert_allclose(model.coef_, irls(X, y, p, 1e-2, steps), atol=1e-7)
+
+
+def test_without_updates_it_is_ridge_regression_on_either_side() -> None:
+    for n, d in ((30, 12), (12, 30)):
+        X, y, _ = sparse_problem(n, d, 3)
+        ours = LinearRFM(iterations=0, ridge=0.3).fit(X + 1.0, y - 2.0)
+        theirs = Ridge(alpha=0.3).fit(X + 1.0, y - 2.0)
+        np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-9)
+        assert ours.intercept_ == pytest.approx(theirs.intercept_)
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.375, 0.5, 0.75])
+def test_recovers_sparse_coefficients_exactly(alpha: float) -> None:
+    X, y, w = sparse_problem(60, 150, 6)
+    model = LinearRFM(alpha, fit_intercept=False).fit(X, y)
+    assert model.converged_
+    np.testing.assert_allclose(model.coef_, w, atol=1e-5)
+    assert set(np.argsort(model.M_)[-6:]) == set(np.flatnonzero(w))
+
+
+def test_at_one_quarter_it_minimises_the_l1_norm() -> None:
+    """With more nonzeros than basis pursuit recovers: the linear program's minimum all the same."""
+    X, y, _ = sparse_problem(30, 50, 18)
+    model = LinearRFM(0.25, fit_intercept=False, iterations=5000, tol=1e-8).fit(X, y)
+    positive = linprog(np.ones(100), A_eq=np.hstack([X, -X]), b_eq=y)
+    assert np.abs(model.coef_).sum() == pytest.approx(positive.fun, rel=1e-5)
+
+
+def test_permuting_and_flipping_features_permutes_and_flips_coefficients() -> None:
+    X, y, _ = sparse_problem(25, 40, 5)
+    rng = np.random.default_rng(1)
+    order, signs = rng.permutation(40), rng.choice([-1.0, 1.0], 40)
+    one = LinearRFM().fit(X, y)
+    other = LinearRFM().fit((X * signs)[:, order], y)
+    np.testing.assert_allclose(other.coef_, (one.coef_ * signs)[order], atol=1e-8)
+
+
+def test_validation_chooses_the_best_iteration() -> None:
+    X, y, _ = sparse_problem(60, 80, 30)
+    noisy = y + 0.5 * np.random.default_rng(2).standard_normal(60)
+    model = LinearRFM(ridge=0.1).fit(X[:40], noisy[:40], (X[40:], noisy[40:]))
+    assert model.path_.shape == (model.n_iter_ + 1,)
+    assert model.best_iteration_ == model.path_.argmax()
+    assert model.score(X[40:], noisy[40:]) == pytest.approx(model.path_.max())
+
+
+def test_stopping_short_is_said_and_keeps_the_best() -> None:
+    X, y, _ = sparse_problem(30, 90, 20)
+    with pytest.warns(ConvergenceWarning, match="did not converge in 3 iterations"):
+        model = LinearRFM(iterations=3).fit(X, y)
+    assert not model.converged_
+    assert np.isfinite(model.coef_).all()
+
+
+def test_constant_targets_need_no_features() -> None:
+    X, _, _ = sparse_problem(10, 4, 2)
+    model = LinearRFM().fit(X, np.full(10, 3.0))
+    assert model.intercept_ == pytest.approx(3.0)
+    assert not model.coef_.any()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"alpha": 0}, "alpha"),
+        ({"ridge": -1.0}, "ridge"),
+        ({"smoothing": float("nan")}, "smoothing"),
+        ({"smoothing": 1e-3, "smoothing_end": 1.0}, "smoothing_end"),
+        ({"iterations": 2.5}, "iterations"),
+        ({"tol": 0.0}, "tol"),
+        ({"fit_intercept": "yes"}, "fit_intercept"),
+    ],
+)
+def test_bad_parameters_are_named(parameters: dict[str, object], words: str) -> None:
+    X, y, _ = sparse_problem(10, 4, 2)
+    with pytest.raises(ValueError, match=words):
+        LinearRFM(**parameters).fit(X, y)
+
+
+def test_bad_validation_is_refused() -> None:
+    X, y, _ = sparse_problem(10, 4, 2)
+    with pytest.raises(ValueError, match="pair"):
+        LinearRFM().fit(X, y, 3)
+    with pytest.raises(ValueError, match="features"):
+        LinearRFM().fit(X, y, (X[:, :2], y))
+    with pytest.raises(ValueError, match="inconsistent"):
+        LinearRFM().fit(X, y, (X, y[:3]))
