@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from bench import __version__
 from bench.cli.pipes import tolerant_output
+from bench.data.cache import using_cache
 from bench.errors import BenchError, unknown_name
 
 EXIT_UNUSABLE, EXIT_INTERRUPTED = 2, 130
@@ -20,6 +21,7 @@ COMMANDS = {
     "status": "what a run folder holds: done, failed, left",
     "export": "write scores.csv and summary.csv of a run folder",
     "report": "HTML and Markdown report over one or more run folders",
+    "validate": "look for what is odd about a table, yours or a known one, and say what it means",
     "check-method": "check a method, your own file or a known one, against the contract",
 }
 
@@ -57,7 +59,8 @@ def _command(arguments: Sequence[str]) -> int:
         if word is not None and word not in COMMANDS:
             raise unknown_name("command", word, COMMANDS)
         args = build_parser(only=word).parse_args(arguments, argparse.Namespace(arguments=arguments))
-        return int(args.handler(args))
+        with using_cache(getattr(args, "cache", None)):
+            return int(args.handler(args))
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return EXIT_UNUSABLE

@@ -1,0 +1,216 @@
+"""Tables of the user's own: a YAML file says where they are and what is to be predicted.
+
+    credit:                     # the name in results and reports
+      file: credit.csv          # beside this file; or url: https://..., then best with sha256
+      target: approved          # the column of classes
+      drop: [customer]          # optional, like all below: columns that are no features
+      categories: [branch]      # columns of numbers that are names of categories
+      licence: CC BY 4.0
+      notes: Applications of 2019.
+
+Further keys: ``format`` (csv, arff, parquet; else by the file's ending), ``delimiter`` (one character, or ``tab``) and
+``header: false`` for CSV, ``sha256`` of the file. Columns become features by the rules of :mod:`bench.data.columns`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from bench.data.cache import cache_folder
+from bench.data.columns import Coded, code_table
+from bench.data.dataset import Dataset
+from bench.data.download import Checksum, download, is_url
+from bench.data.frames import MAX_BYTES, Format, format_of, read_frame
+from bench.data.record import Record
+from bench.data.registry import Registry
+from bench.data.sources import public_location
+from bench.data.strict_yaml import read_yaml
+from bench.errors import DataInvalid, RegistryError, UsageError, unknown_name
+
+MAX_DESCRIPTION_BYTES = 1 << 20
+_DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class UserTable:
+    """One entry of a description. ``rows``, ``features``, ``classes`` are not known before it is read: 0.
+
+    ``location`` is a path or URL; ``target``, ``drop`` and ``categories`` are column names; ``delimiter`` and
+    ``header`` are for CSV; ``sha256`` is the file's, empty if not given.
+    """
+
+    name: str
+    location: str
+    format: Format
+    target: str
+    drop: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    delimiter: str = ","
+    header: bool = True
+    sha256: str = ""
+    licence: str = ""
+    notes: str = ""
+    rows: int = 0
+    features: int = 0
+    classes: int = 0
+
+    @property
+    def where(self) -> str:
+        """What messages call it."""
+        return f"{self.name} ({public_location(self.location)})"
+
+
+class UserSource:
+    """Gives the tables of descriptions, and tells what is to be recorded of those it has given."""
+
+    name = "user"
+
+    def __init__(self, tables: Iterable[UserTable]) -> None:
+        self.tables = tuple(tables)
+        self._told: dict[str, dict[str, Any]] = {}
+
+    def load(self, table: UserTable) -> Dataset:
+        """The table as a dataset; what is missing is NaN. Raises :class:`DataInvalid`, :class:`UsageError` for columns
+        that are not there, :class:`SourceError` for a download that fails or a format whose package is missing."""
+        coded = self.coded(table)
+        return Dataset(table.name, coded.X, coded.y, len(coded.classes), self.name, notes=coded.notes)
+
+    def coded(self, table: UserTable) -> Coded:
+        """The table with the names of its features and classes; raises as :meth:`load`."""
+        frame = read_frame(
+            read_content(table), table.format, table.where, delimiter=table.delimiter, header=table.header
+        )
+        names = [str(name) for name in frame.columns]
+        for column in table.categories:
+            if column not in names:
+                raise unknown_name(f"column of {table.where}", column, names)
+            frame[column] = frame[column].astype("category")
+        coded = code_table(frame, table.target, table.where, table.drop)
+        self._told[table.name] = {
+            "origin": public_location(table.location),
+            "target": table.target,
+            "licence": table.licence,
+            "notes": [note for note in (table.notes, *coded.notes) if note],
+        }
+        return coded
+
+    def told(self) -> Mapping[str, dict[str, Any]]:
+        """By name: ``origin``, ``target``, ``licence`` and ``notes`` of every table loaded so far, JSON-able."""
+        return dict(self._told)
+
+
+def read_description(path: str | Path, registry: Registry) -> tuple[UserTable, ...]:
+    """The tables described in the YAML file at ``path``.
+
+    Raises :class:`RegistryError`, naming file, table and key, for anything the description must not say, and
+    :class:`UsageError` if the file, or a table's own, is not there.
+    """
+    path = Path(path).expanduser()
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise UsageError(f"{path}: the description of a table cannot be read: {error.strerror or error}") from error
+    if size > MAX_DESCRIPTION_BYTES:
+        raise RegistryError(f"{path}: {size} bytes; a description has at most {MAX_DESCRIPTION_BYTES}")
+    try:
+        top = Record(read_yaml(path), str(path))
+    except OSError as error:
+        raise UsageError(f"{path}: the description of a table cannot be read: {error.strerror or error}") from error
+    if not top.names():
+        raise top.error("describes no table")
+    return tuple(_table(name, top.record(name), path.parent, registry) for name in top.names())
+
+
+def read_descriptions(paths: Iterable[str | Path], registry: Registry) -> tuple[UserTable, ...]:
+    """The tables of several descriptions. Raises as :func:`read_description`, and for a name given twice."""
+    tables = [table for path in paths for table in read_description(path, registry)]
+    names = [table.name for table in tables]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"--data: two tables are both called {', '.join(twice)}")
+    return tuple(tables)
+
+
+def read_content(table: UserTable) -> bytes:
+    """The bytes of the table's file, checked against ``sha256`` if that is given.
+
+    A file behind a URL is kept in the cache if its checksum is known, else downloaded anew: nothing would tell whether
+    it is still the same.
+    """
+    path = _downloaded(table) if is_url(table.location) else Path(table.location)
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise DataInvalid(f"{table.where}: {size} bytes; tables above {MAX_BYTES} are refused")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{table.where}: cannot be read: {error.strerror or error}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if table.sha256 and found != table.sha256:
+        raise DataInvalid(f"{table.where}: SHA-256 is {found}, its description expects {table.sha256}")
+    return content
+
+
+def _downloaded(table: UserTable) -> Path:
+    folder = cache_folder() / "user"
+    path = folder / hashlib.sha256(f"{table.location} {table.sha256}".encode()).hexdigest()[:32]
+    if not (table.sha256 and path.is_file()):
+        folder.mkdir(parents=True, exist_ok=True)
+        checksum = Checksum("sha256", table.sha256) if table.sha256 else None
+        download(table.location, path, max_bytes=MAX_BYTES, checksum=checksum)
+    return path
+
+
+def _table(name: str, record: Record, folder: Path, registry: Registry) -> UserTable:
+    if not _NAME.fullmatch(name):
+        raise record.error(f"{name!r} is no name for a table: letters, digits, '_', '.', '-', at most 100")
+    if name in registry.entries or name in registry.subsets:
+        raise record.error(f"{name!r} is the name of a registry table or subset; give yours another")
+    location = _location(record, folder)
+    delimiter = record.text("delimiter", default=",")
+    table = UserTable(
+        name=name,
+        location=location,
+        format=record.choice("format", get_args(Format)) if record.has("format") else _format(record, location),
+        target=record.text("target"),
+        drop=record.texts("drop"),
+        categories=record.texts("categories"),
+        delimiter=_DELIMITERS.get(delimiter, delimiter),
+        header=record.flag("header", default=True),
+        sha256=record.sha256("sha256") if record.has("sha256") else "",
+        licence=record.text("licence", default=""),
+        notes=record.text("notes", default=""),
+    )
+    record.done()
+    if len(table.delimiter) != 1:
+        raise record.error(f"delimiter: expected one character, or one of {', '.join(_DELIMITERS)}; got {delimiter!r}")
+    if table.target in table.drop:
+        raise record.error(f"the target {table.target!r} is among the columns to drop")
+    return table
+
+
+def _location(record: Record, folder: Path) -> str:
+    if record.has("file") == record.has("url"):
+        raise record.error("give either file (a path) or url (a web address)")
+    if record.has("url"):
+        url = record.text("url")
+        if not is_url(url):
+            raise record.error(f"url: {url!r} is no address that begins with http:// or https://")
+        return url
+    path = folder / Path(record.text("file")).expanduser()
+    if not path.is_file():
+        raise UsageError(f"{record.where}: file: there is no file {path}")
+    return str(path)
+
+
+def _format(record: Record, location: str) -> Format:
+    try:
+        return format_of(location)
+    except UsageError as error:
+        raise record.error(f"{error}; say it with format: csv, arff or parquet") from error

@@ -1,0 +1,136 @@
+"""Checks on the features alone: how they spread, what is missing, what stands out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bench.data.reduction import LARGE_ROWS, TUNING_ROWS
+from bench.data.validate.examined import Examined, Finding, distinct_values, listed, moments, named
+
+FAR_OUT = 20.0
+"""Standard deviations from the mean; of 10,000 normal values the largest lies at 4."""
+SCALE_RATIO = 1000.0
+MISSING_SHARE = 0.2
+FEWEST_ROWS = 10
+"""With fewer rows, different whole numbers say nothing."""
+
+
+def identifiers(table: Examined) -> Iterator[Finding]:
+    """Columns of whole numbers that are all different and leave hardly a gap: row numbers, keys."""
+    n = len(table.y)
+    names = named(
+        table,
+        [
+            n >= FEWEST_ROWS
+            and len(values) == n
+            and bool((values == np.rint(values)).all())
+            and values[-1] - values[0] < 2 * n
+            for values in distinct_values(table)
+        ],
+    )
+    if names:
+        yield Finding(
+            "identifiers",
+            "warning",
+            f"{listed(names)}: all different whole numbers in close order, as a row number has",
+            "its differences enter every distance without meaning anything, or, if rows were sorted, give the label "
+            "away; drop it",
+            names,
+        )
+
+
+def far_out(table: Examined) -> Iterator[Finding]:
+    """Single values far from all others, and levels of a category that hardly any row has."""
+    mean, spread = moments(table.X)
+    deviation = np.nan_to_num(np.abs(table.X - mean) / np.where(spread > 0, spread, np.inf), nan=0.0)
+    largest = deviation.max(axis=0)
+    two_valued = np.array([len(values) == 2 for values in distinct_values(table)])
+    extreme = named(table, ((largest > FAR_OUT) & ~two_valued).tolist())
+    if extreme:
+        rows = int((deviation[:, ~two_valued] > FAR_OUT).any(axis=1).sum())
+        yield Finding(
+            "far-out values",
+            "warning",
+            f"{listed(extreme)}: up to {largest[~two_valued].max():.0f} standard deviations from the mean, in {rows} "
+            f"row{'' if rows == 1 else 's'}",
+            "such a row is far from all others and the column's other values are squeezed together: take logarithms or "
+            "ranks, or look for a wrong value",
+            extreme,
+        )
+    rare = named(table, ((largest > FAR_OUT) & two_valued).tolist())
+    if rare:
+        yield Finding(
+            "rare levels",
+            "note",
+            f"{listed(rare)}: one of two values in fewer than one row in {FAR_OUT**2:.0f}",
+            f"standardised, such a row lies more than {FAR_OUT:.0f} standard deviations from the rest: group them",
+            rare,
+        )
+
+
+def scales(table: Examined) -> Iterator[Finding]:
+    """Columns of very different spread."""
+    _, spread = moments(table.X)
+    varying = np.flatnonzero(spread > 0)
+    if len(varying) > 1 and spread[varying].max() > SCALE_RATIO * spread[varying].min():
+        low, high = varying[spread[varying].argmin()], varying[spread[varying].argmax()]
+        yield Finding(
+            "scales",
+            "note",
+            f"{table.features[high]} spreads {spread[high] / spread[low]:.3g} times as far as {table.features[low]}",
+            "unscaled, a kernel would see the first alone; the harness standardises on each training part",
+            (table.features[high], table.features[low]),
+        )
+
+
+def gaps(table: Examined) -> Iterator[Finding]:
+    """Missing numbers."""
+    missing = np.isnan(table.X)
+    share = missing.mean(axis=0)
+    if not share.any():
+        return
+    worst = np.argsort(-share, kind="stable")[: int((share > 0).sum())]
+    names = tuple(table.features[column] for column in worst)
+    shown = [f"{table.features[column]} {100 * share[column]:.2g} %" for column in worst]
+    yield Finding(
+        "missing numbers",
+        "warning" if share.max() > MISSING_SHARE else "note",
+        f"{100 * missing.mean():.2g} % of the numbers: {listed(shown)}; {int(missing.any(axis=1).sum())} rows",
+        "each becomes its column's mean over the training part: rows with gaps move towards the centre and each other",
+        names,
+    )
+
+
+def constant_columns(table: Examined) -> Iterator[Finding]:
+    """Columns with at most one known value."""
+    names = named(table, [len(values) < 2 for values in distinct_values(table)])
+    if names:
+        yield Finding(
+            "constant columns",
+            "note",
+            f"{listed(names)}: never changes",
+            "adds nothing to any distance; the harness sets it to 0",
+            names,
+        )
+
+
+def shape(table: Examined) -> Iterator[Finding]:
+    """Tables that are wide or long."""
+    n, d = table.X.shape
+    if d > n:
+        yield Finding(
+            "wide",
+            "note",
+            f"{d} features for {n} rows",
+            "distances hardly differ in so many directions, and RFM's metric has more entries than can be learned",
+        )
+    if n > LARGE_ROWS:
+        yield Finding(
+            "long",
+            "note",
+            f"{n:,} rows, above {LARGE_ROWS:,}",
+            f"unless --full is given, hyperparameters are chosen on {TUNING_ROWS:,} rows and one hold-out is tested; a "
+            f"kernel matrix of all rows takes {8 * n * n / 1e9:,.1f} GB",
+        )

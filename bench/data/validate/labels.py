@@ -1,0 +1,121 @@
+"""Checks on how rows and columns go with the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from bench.data.dataset import FloatArray
+from bench.data.validate.examined import Examined, Finding, listed
+
+REPEATED_SHARE = 0.05
+"""Above this share of rows that have an equal row, the accuracy is partly memory."""
+GIVEN_AWAY = 0.99
+"""A single column by whose values so much of the rows can be labelled is suspected to hold the label."""
+FEW_ROWS = 4
+"""A class with fewer rows cannot be trained on, chosen on and tested on in a 75/25 hold-out."""
+SCARCE_ROWS = 10
+HEAVY_MAJORITY = 0.9
+
+
+def given_away(table: Examined) -> Iterator[Finding]:
+    """Columns that alone determine the label, or nearly."""
+    n, majority = len(table.y), table.counts.max() / len(table.y)
+    for name, values in table.columns():
+        distinct = len(np.unique(values[~np.isnan(values)]))
+        if _separates(table, values):
+            yield Finding(
+                "label given away",
+                "warning",
+                f"{name} alone determines the label",
+                "if it is known only once the label is, no accuracy on this table means anything; RFM's metric will "
+                "show it as the one feature that counts",
+                (name,),
+            )
+        elif 1 < distinct <= n / 10 and majority < GIVEN_AWAY:
+            right = pd.crosstab(values, table.y, dropna=False).to_numpy().max(axis=1).sum() / n
+            if right >= GIVEN_AWAY:
+                yield Finding(
+                    "label given away",
+                    "warning",
+                    f"{name} alone labels {100 * right:.1f} % of the rows right",
+                    "look whether it is known before the label is",
+                    (name,),
+                )
+
+
+def repeated_rows(table: Examined) -> Iterator[Finding]:
+    """Rows with equal features, and among them those that disagree about the label."""
+    n = len(table.y)
+    rows = np.ascontiguousarray(np.nan_to_num(table.X, nan=np.inf) + 0.0)  # one NaN, one zero
+    _, groups = np.unique(rows.view(np.dtype((np.void, rows.strides[0]))).reshape(-1), return_inverse=True)
+    sizes = np.bincount(groups)
+    count = int(sizes[sizes > 1].sum())
+    if not count:
+        return
+    by_label = pd.crosstab(groups, table.y).to_numpy()
+    best = by_label.max(axis=1).sum() / n
+    split = int(((by_label > 0).sum(axis=1) > 1).sum())
+    yield Finding(
+        "repeated rows",
+        "warning" if count > REPEATED_SHARE * n else "note",
+        f"{count} of {n} rows have an equal row ({len(by_label)} distinct rows)",
+        "a row and its double can stand on both sides of a hold-out, so part of the accuracy is memory; their kernel "
+        "rows are equal, so without a ridge the kernel matrix is singular",
+    )
+    if split:
+        yield Finding(
+            "contradictions",
+            "warning" if best < 1 - REPEATED_SHARE else "note",
+            f"{split} group{'s' if split > 1 else ''} of equal rows with different labels",
+            f"no method can label more than {100 * best:.1f} % of the rows right; a small ridge fits the disagreement",
+        )
+
+
+def scarce_classes(table: Examined) -> Iterator[Finding]:
+    """Classes with a handful of rows, and tables that one class dominates."""
+    counts = table.counts
+    few = [f"class {table.classes[c]} ({counts[c]})" for c in np.flatnonzero(counts < FEW_ROWS)]
+    if few:
+        yield Finding(
+            "tiny classes",
+            "warning",
+            f"fewer than {FEW_ROWS} rows: {listed(few)}",
+            "it cannot be trained on, chosen on and tested on at once: on some hold-outs it is never predicted right",
+        )
+    scarce = [
+        f"{table.classes[c]} ({counts[c]})" for c in np.flatnonzero((counts >= FEW_ROWS) & (counts < SCARCE_ROWS))
+    ]
+    if scarce:
+        yield Finding(
+            "small classes",
+            "note",
+            f"fewer than {SCARCE_ROWS} rows: {listed(scarce)}",
+            "two or three test rows a hold-out: its own accuracy is a lottery",
+        )
+    majority = counts.max() / counts.sum()
+    if majority >= HEAVY_MAJORITY:
+        yield Finding(
+            "imbalance",
+            "warning",
+            f"{100 * majority:.1f} % of the rows are of class {table.classes[int(counts.argmax())]}",
+            f"answering that always is {100 * majority:.1f} % accurate: accuracy hardly tells methods apart, and "
+            "squared loss pays little for the rare classes",
+        )
+
+
+def _separates(table: Examined, x: FloatArray) -> bool:
+    """Whether the column ``x`` (n,), fully known, tells the classes apart: by few values, or by thresholds."""
+    n, c = len(x), len(table.classes)
+    if np.isnan(x).any() or (table.counts > 0).sum() < 2:
+        return False
+    order = np.lexsort((table.y, x))
+    values, labels = x[order], table.y[order]
+    same = values[1:] == values[:-1]
+    if (same & (labels[1:] != labels[:-1])).any():
+        return False
+    distinct = int((~same).sum()) + 1
+    changes = int((labels[1:] != labels[:-1]).sum())
+    return changes == c - 1 or c <= distinct <= n / 10
