@@ -38,6 +38,10 @@ class StoreError(BenchError):
     """The run folder or its store cannot be used: unwritable, in use, broken, another version."""
 
 
+class StoreBusy(StoreError):
+    """Another program has the store open and lets nobody write just now; it may let go."""
+
+
 class EngineError(BenchError):
     """What runs the jobs cannot be used any more: no scheduler at the address, or it is gone."""
 

@@ -1,13 +1,18 @@
-"""Standard output whose reader may leave before the command is done, as ``| head`` does."""
+"""Standard output whose reader may leave before the command is done: ``| head``, a terminal that is closed."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO, cast
+
+_READER_GONE = (errno.EPIPE, errno.ESHUTDOWN, errno.EIO, errno.ENXIO, errno.ECONNRESET)
+"""What writing gives when nobody will ever read it: a closed pipe or socket, a terminal that was hung up. A full disk
+is not among them: somebody wanted that output."""
 
 
 class TolerantStream:
@@ -17,22 +22,27 @@ class TolerantStream:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """As the stream's own, but never :class:`BrokenPipeError`."""
-        try:
+        """As the stream's own, but for a reader that is gone."""
+        with self._reader_may_be_gone():
             return self._stream.write(text)
-        except BrokenPipeError:
-            self._discard_the_rest()
-            return len(text)
+        return len(text)
 
     def flush(self) -> None:
-        """As the stream's own, but never :class:`BrokenPipeError`."""
-        try:
+        """As the stream's own, but for a reader that is gone."""
+        with self._reader_may_be_gone():
             self._stream.flush()
-        except BrokenPipeError:
-            self._discard_the_rest()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+    @contextlib.contextmanager
+    def _reader_may_be_gone(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _READER_GONE:
+                raise
+            self._discard_the_rest()
 
     def _discard_the_rest(self) -> None:
         # The descriptor itself, not only this object: what is still buffered is flushed into it as Python ends.

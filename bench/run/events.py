@@ -33,4 +33,11 @@ class Tick:
     """Nothing happened for a moment; a chance to redraw."""
 
 
-Event = Started | JobResult | Tick
+@dataclass(frozen=True)
+class Note:
+    """Something worth a line in the log."""
+
+    text: str
+
+
+Event = Started | JobResult | Note | Tick

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.errors import EngineError
 from bench.run.admission import Admission
-from bench.run.events import Event, Started, StopFlag, Tick
+from bench.run.events import Event, Note, Started, StopFlag, Tick
 from bench.run.jobs import Task
 from bench.run.messages import BrokenMessage
 from bench.run.nursery_client import Forked, NurseryClient, NurseryLost
@@ -70,6 +70,10 @@ class Pool:
         """
         queue = Admission(tasks, self.size, self.memory_bytes)
         yield from queue.refused()
+        yield Note(
+            f"{self.size} jobs at a time on {self.cores} cores, {self.memory_bytes / _MB:,.0f} MB for all together; "
+            "large ones alone, with all cores"
+        )
         while not stop.now:
             results: list[JobResult] = []
             started: list[Started] = []

@@ -1,8 +1,10 @@
-"""What this machine offers to jobs: cores, and memory with container limits respected."""
+"""What this machine offers to jobs: cores and memory, with the limits of containers (control groups) respected."""
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -11,13 +13,16 @@ BUDGET_SHARE = 0.8
 """Part of the available memory that jobs may use together unless ``--memory-gb`` says otherwise."""
 
 _CGROUP = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 def available_cores() -> int:
-    """Cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores this process may keep busy: those it may run on, or what the tightest enclosing cgroup pays for.
+
+    Part of a core counts as one: a worker that is held back at times does more than one that is not there.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([cores, *(math.ceil(share) for share in _cgroup_cpus())]))
 
 
 def available_memory() -> int:
@@ -30,30 +35,66 @@ def default_memory_budget() -> int:
     return int(BUDGET_SHARE * available_memory())
 
 
-def _cgroup_headroom(root: Path = _CGROUP, membership: Path = Path("/proc/self/cgroup")) -> list[int]:
-    """Limit minus use of every memory cgroup from this process's own up to the root (versions 1 and 2)."""
+def _cgroup_headroom(root: Path = _CGROUP, membership: Path = _MEMBERSHIP) -> list[int]:
+    """Limit minus use of every memory cgroup from this process's own up to the root (versions 1 and 2).
+
+    Files in the page cache that nobody has touched lately are not use: the kernel gives them up for the asking, as
+    it does on the machine as a whole (what ``MemAvailable`` counts).
+    """
+    headroom = []
+    for version, folder in _cgroups("memory", root, membership):
+        names = ("memory.max", "memory.current") if version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        try:
+            limit, use = ((folder / name).read_text().strip() for name in names)
+            if limit != "max":
+                headroom.append(max(0, int(limit) - int(use) + min(int(use), _reclaimable(folder, version))))
+        except (OSError, ValueError):
+            continue
+    return headroom
+
+
+def _reclaimable(group: Path, version: int) -> int:
+    key = "inactive_file" if version == 2 else "total_inactive_file"
+    try:
+        lines = [line.split() for line in (group / "memory.stat").read_text().splitlines()]
+        return next((int(words[1]) for words in lines if words[0] == key), 0)
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _cgroup_cpus(root: Path = _CGROUP, membership: Path = _MEMBERSHIP) -> list[float]:
+    """Cores that every CPU cgroup from this process's own up to the root may keep busy, where it has a limit."""
+    found = []
+    for version, folder in _cgroups("cpu", root, membership):
+        try:
+            if version == 2:
+                quota, period = (folder / "cpu.max").read_text().split()
+            else:
+                quota, period = ((folder / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
+            if quota not in ("max", "-1"):
+                found.append(int(quota) / int(period))
+        except (OSError, ValueError, ZeroDivisionError):
+            continue
+    return found
+
+
+def _cgroups(controller: str, root: Path, membership: Path) -> Iterator[tuple[int, Path]]:
+    """(cgroup version, folder) of every group of ``controller`` that encloses this process, innermost first."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:
-        return []
-    headroom = []
+        return
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            base, limit_file, use_file = root, "memory.max", "memory.current"
-        elif "memory" in controllers.split(","):
-            base, limit_file, use_file = root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            version, base = 2, root
+        elif controller in controllers.split(","):
+            # Controllers that share a hierarchy are mounted under their joint name and linked from each one's own.
+            version, base = 1, root / controller
         else:
             continue
         group = base / path.strip("/")
         for folder in (group, *group.parents):
             if not folder.is_relative_to(base):
                 break
-            try:
-                limit = (folder / limit_file).read_text().strip()
-                use = int((folder / use_file).read_text())
-            except (OSError, ValueError):
-                continue
-            if limit != "max":
-                headroom.append(max(0, int(limit) - use))
-    return headroom
+            yield version, folder

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bench.errors import StoreError
+from bench.run.backlog import Backlog
 from bench.run.eta import Eta
-from bench.run.events import Event, Started, StopFlag
+from bench.run.events import Event, Note, Started, StopFlag
 from bench.run.interrupt import Interrupt
 from bench.run.jobs import Plan, Task
 from bench.run.progress import Observer, Standing
-from bench.run.provenance import publishable
 from bench.run.result import JobResult, Status
-from bench.run.verdict import printable
 from bench.store import Store
-
-_REASON_CHARACTERS = 500
 
 
 class Engine(Protocol):
@@ -71,7 +67,8 @@ def execute(
 ) -> Outcome:
     """Run what ``plan`` holds and ``store`` does not; every result is on disk before the next event is looked at.
 
-    Raises :class:`StoreError` if the store cannot be written to: what it held stays whole, jobs in flight are lost.
+    But for a store that another program holds: then results wait in memory (:mod:`bench.run.backlog`). Raises
+    :class:`StoreError` if the store cannot be written to: what it held stays whole, jobs in flight are lost.
     """
     began = time.monotonic()
     unread = tuple(r for r in plan.settled if not r.job.split)
@@ -89,32 +86,46 @@ def execute(
         failed=already - statuses["ok"] - statuses["skipped"],
         eta=Eta(todo, min(engine.size, max(1, len(todo)))),
     )
+
+    def note(text: str) -> None:
+        for observer in observers:
+            observer.note(text)
+
+    def finish(results: Iterable[JobResult]) -> None:
+        for result in results:
+            standing.finish(result)
+            statuses[result.status] += 1
+            for observer in observers:
+                observer.finished(standing, result)
+
+    backlog = Backlog(store, note)
     with Interrupt() as interrupt:
         announced = False
-        for event in _events(plan.settled, engine, todo, interrupt):
-            if isinstance(event, Started):
-                standing.start(event.task)
-                for observer in observers:
-                    observer.started(standing, event.task)
-            elif isinstance(event, JobResult):
-                if event not in kept:
-                    event = _recorded(store, event)
-                standing.finish(event)
-                statuses[event.status] += 1
-                for observer in observers:
-                    observer.finished(standing, event)
-            else:
-                for observer in observers:
-                    observer.tick(standing)
-            if interrupt.draining and not announced:
-                announced = True
-                waiting = len(standing.running)
-                for observer in observers:
-                    observer.note(
-                        f"stopping: {waiting} jobs in flight will finish and be stored (Ctrl-C again to stop now)"
+        try:
+            for event in _events(plan.settled, engine, todo, interrupt):
+                match event:
+                    case Started(task):
+                        standing.start(task)
+                        for observer in observers:
+                            observer.started(standing, task)
+                    case JobResult():
+                        finish([event] if event in kept else backlog.add(event))
+                    case Note(text):
+                        note(text)
+                    case _:
+                        finish(backlog.flush())
+                        for observer in observers:
+                            observer.tick(standing)
+                if interrupt.draining and not announced:
+                    announced = True
+                    note(
+                        f"stopping: {len(standing.running)} jobs in flight will finish and be stored (Ctrl-C again to "
+                        "stop now)"
                         if not interrupt.now
                         else "stopping now"
                     )
+        finally:
+            finish(backlog.settle(lambda: interrupt.now))
     undone = len(plan.jobs) - statuses.total()
     return Outcome(
         statuses=statuses,
@@ -125,23 +136,6 @@ def execute(
         unread=unread,
         kept=kept,
     )
-
-
-def _recorded(store: Store, result: JobResult) -> JobResult:
-    """Store ``result``, or an ``error`` in its place if it is no result that can be stored; returns which it was.
-
-    A store that takes nothing any more raises :class:`StoreError`: that is not the job's fault.
-    """
-    try:
-        store.record(publishable(result))
-        return result
-    except StoreError:
-        raise
-    except Exception as error:
-        reason = printable(f"its result cannot be stored ({type(error).__name__}: {error})"[:_REASON_CHARACTERS])
-        failed = JobResult(result.job, "error", reason)
-        store.record(publishable(failed))
-        return failed
 
 
 def _events(settled: Sequence[JobResult], engine: Engine, todo: Sequence[Task], stop: StopFlag) -> Iterator[Event]:

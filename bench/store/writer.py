@@ -10,13 +10,17 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.errors import StoreError, UsageError
+from bench.errors import StoreBusy, StoreError, UsageError
 from bench.run.result import Job, JobResult, Status
 from bench.store.lock import FolderLock
 from bench.store.schema import BUSY_SECONDS, STORE_NAME, check_content, check_header, create, upgrade
 
 _UNFIT = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 """What SQLite says of a value it cannot take: of another type, too long, or none (a NaN) where there must be one."""
+
+
+RECORD_SECONDS = 1.0
+"""How long a result waits for a store that another program holds; the jobs are not watched meanwhile."""
 
 
 class Store:
@@ -89,7 +93,8 @@ class Store:
                 [(job.dataset, job.method, job.protocol, job.id, self._invocation) for job in jobs],
             )
             self._refuse_two_reductions(connection)
-        known = self._open.execute("SELECT job, status FROM results JOIN cells USING (job)")
+            known = connection.execute("SELECT job, status FROM results JOIN cells USING (job)").fetchall()
+        self._open.execute(f"PRAGMA busy_timeout = {round(1000 * RECORD_SECONDS)}")
         planned = {job.id for job in jobs}
         return {job: status for job, status in known if job in planned}
 
@@ -100,7 +105,8 @@ class Store:
     def record(self, result: JobResult) -> None:
         """Store ``result`` in place of any earlier one of the same job, in one transaction.
 
-        Raises :class:`StoreError` if the store cannot be written to, and :class:`ValueError`, :class:`TypeError` or
+        Raises :class:`StoreBusy` if another program holds the store, :class:`StoreError` if it cannot be written to for
+        another reason, and :class:`ValueError`, :class:`TypeError` or
         :class:`OverflowError` for a result with something in it that cannot be stored; the earlier one stays then.
         """
         row = (
@@ -156,6 +162,11 @@ class Store:
                     connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise StoreBusy(
+                    f"store {self.path} is held by another program that reads or writes it: close that and run the "
+                    "same command again"
+                ) from error
             raise StoreError(
                 f"store {self.path} cannot be written to: {error}. All results before are intact; "
                 f"mend that (free some space, say) and run the same command again to go on"

@@ -12,18 +12,19 @@ import pytest
 
 from bench import cli
 from bench.cli import main
+from bench.cli.pipes import TolerantStream
 from bench.store import read_run
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 
 
-@pytest.fixture
-def close_the_reader() -> Iterator[Callable[[str], None]]:
-    """Replaces ``sys.stdout`` or ``sys.stderr`` by a pipe that nobody reads."""
+@pytest.fixture(params=[os.pipe, os.openpty], ids=["pipe", "terminal"])
+def close_the_reader(request: pytest.FixtureRequest) -> Iterator[Callable[[str], None]]:
+    """Replaces ``sys.stdout`` or ``sys.stderr`` by a pipe that nobody reads, or a terminal that was hung up."""
     with contextlib.ExitStack() as stack:
 
         def close(name: str) -> None:
-            read_end, write_end = os.pipe()
+            read_end, write_end = request.param()
             os.close(read_end)
             stream = stack.enter_context(os.fdopen(write_end, "w", encoding="utf-8"))
             stack.enter_context(pytest.MonkeyPatch.context()).setattr(sys, name, stream)
@@ -94,3 +95,12 @@ def test_ctrl_c_while_a_command_is_imported(
 def test_an_unknown_command_in_capitals(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["LIST"]) == 2
     assert "did you mean 'list'?" in capsys.readouterr().err
+
+
+def test_a_full_disk_behind_the_output_is_no_reader_that_left() -> None:
+    with Path("/dev/full").open("w") as full:
+        stream = TolerantStream(full)
+        stream.write("wanted")
+        with pytest.raises(OSError, match="No space left"):
+            stream.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # what is buffered still has to go somewhere

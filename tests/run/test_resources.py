@@ -35,6 +35,33 @@ def test_version_1_is_understood(tmp_path: Path) -> None:
     assert resources._cgroup_headroom(tmp_path / "fs", tmp_path / "self") == [1500]
 
 
+def test_page_cache_that_the_kernel_would_give_up_is_not_in_use(tmp_path: Path) -> None:
+    write(tmp_path / "two", memory__max="1000", memory__current="900", memory__stat="anon 200\ninactive_file 600\n")
+    (tmp_path / "self").write_text("0::/\n")
+    assert resources._cgroup_headroom(tmp_path / "two", tmp_path / "self") == [700]
+    group = tmp_path / "one" / "memory"
+    write(group, memory__limit_in_bytes="1000", memory__usage_in_bytes="900", memory__stat="total_inactive_file 800\n")
+    (tmp_path / "self").write_text("4:memory:/\n")
+    assert resources._cgroup_headroom(tmp_path / "one", tmp_path / "self") == [900]
+    (group / "memory.stat").write_text("inactive_file\nnonsense\n")
+    assert resources._cgroup_headroom(tmp_path / "one", tmp_path / "self") == [100]
+
+
+def test_a_quota_of_cpu_time_bounds_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "two" / "a" / "b", cpu__max="max 100000\n")
+    write(tmp_path / "two" / "a", cpu__max="150000 100000\n")
+    (tmp_path / "self").write_text("0::/a/b\n")
+    assert resources._cgroup_cpus(tmp_path / "two", tmp_path / "self") == [1.5]
+    write(tmp_path / "one" / "cpu" / "job", cpu__cfs_quota_us="50000\n", cpu__cfs_period_us="100000\n")
+    write(tmp_path / "one" / "cpu", cpu__cfs_quota_us="-1\n", cpu__cfs_period_us="100000\n")
+    (tmp_path / "self").write_text("3:cpu,cpuacct:/job\n")
+    assert resources._cgroup_cpus(tmp_path / "one", tmp_path / "self") == [0.5]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    for quotas, cores in (([], 8), ([1.5], 2), ([6.0, 0.5], 1), ([64.0], 8)):
+        monkeypatch.setattr(resources, "_cgroup_cpus", lambda quotas=quotas: quotas)
+        assert resources.available_cores() == cores
+
+
 def test_no_groups_no_limit(tmp_path: Path) -> None:
     assert resources._cgroup_headroom(tmp_path, tmp_path / "absent") == []
 

@@ -83,8 +83,9 @@ def cost_section(evidence: Evidence) -> Section:
             if done:
                 rows.append(_cost_row(evidence, method, protocol, done))
     note = (
-        "Estimates are what the scheduler reserves: below 1 the job stayed within its reservation. Jobs of a few "
-        "megabytes are left out of the ratio (measured peak under 50 MB)."
+        "The estimate is the method's own; a job may use half as much again and 268 MB before it is stopped. Below 1 "
+        "the estimate held. Jobs whose measured peak is under 50 MB are left out of the ratio: there it is mostly the "
+        "libraries' own buffers."
     )
     return Section("cost", "Time and memory", (Table("cost", columns, tuple(rows), "What it cost", note=note),))
 
