@@ -45,15 +45,10 @@ def agop(
     """
     n, d = X.shape
     c = alpha.shape[1]
-    B = symmetric_matmul(W, alpha)
     by_rows = 2.0 * n * n * c * d + n * c * d * d
     by_gram = float(n) ** 3 + 5.0 * n * n * c + 2.0 * n * n * d + _PASSES * n * n
-    S = _by_rows(X, alpha, W, B) if by_rows <= by_gram else _by_gram(X, alpha, W, B)
-    if center:
-        ones = X.new_ones((n, 1))
-        mean = (alpha * symmetric_matmul(W, ones)).T @ X - B.T @ X  # (c, d): n times the mean of v_jc
-        S = S - mean.T @ mean / n
-    S = S / (n * scale * scale)
+    S = (_by_rows if by_rows <= by_gram else _by_gram)(X, alpha, W, center=center)
+    S /= n * scale * scale
     if diagonal:
         weights = torch.ones_like(S[0]) if M is None else M
         return S.diagonal() * weights * weights
@@ -62,22 +57,25 @@ def agop(
     return (S + S.T) / 2
 
 
-def _by_rows(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+def _by_rows(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, *, center: bool) -> torch.Tensor:
     n, d = X.shape
     c = alpha.shape[1]
     S = X.new_zeros((d, d))
-    step = max(1, _CHUNK_BYTES // (n * d * X.element_size()))
+    with_ones = torch.cat([X, X.new_ones((n, 1))], dim=1)  # one product gives W (alpha x) and W alpha
+    step = max(1, _CHUNK_BYTES // (n * (d + 1) * X.element_size()))
     for first in range(0, c, step):
-        classes = slice(first, first + step)
-        spread = (alpha[:, classes, None] * X[:, None, :]).reshape(n, -1)
-        V = symmetric_matmul(W, spread).reshape(n, -1, d)
-        V = V - B[:, classes, None] * X[:, None, :]
-        S += gram_lower(V.reshape(-1, d))
+        spread = (alpha[:, first : first + step, None] * with_ones[:, None, :]).view(n, -1)
+        product = symmetric_matmul(W, spread).view(n, -1, d + 1)
+        V = product[:, :, :d] - product[:, :, d:] * X[:, None, :]
+        if center:
+            V -= V.mean(dim=0)
+        S += gram_lower(V.view(-1, d))
     return mirror_(S)
 
 
-def _by_gram(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+def _by_gram(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, *, center: bool) -> torch.Tensor:
     n = len(X)
+    B = symmetric_matmul(W, alpha)
     full = mirror_(W.clone())
     Q = gram_lower(full)
     for start, stop in row_blocks(n, n, X.element_size()):
@@ -88,4 +86,7 @@ def _by_gram(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, B: torch.Ten
         block -= cross.mul_(full[start:stop, :stop])
     Q.diagonal().add_((B * B).sum(dim=1))
     S: torch.Tensor = X.T @ symmetric_matmul(Q, X)
+    if center:
+        total = (alpha * full.sum(dim=1, keepdim=True) - B).T @ X  # (c, d): the sum of v_jc over the rows
+        S -= total.T @ total / n
     return S

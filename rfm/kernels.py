@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from rfm.linalg import exp_, metric_factor, mirror_, row_blocks, sqrt_
+from rfm.linalg import exp_, keep_, mask_above, matmul_into, metric_factor, mirror_, row_blocks, smallest, sqrt_
 
 _COINCIDENT_ULPS = 16.0
 """Squared distances below this many units of rounding of the squared norms are treated as zero."""
@@ -37,13 +37,10 @@ class Laplace(RadialKernel):
     """exp(-d / L), the kernel of Recursive Feature Machines (Radhakrishnan et al. 2024)."""
 
     def profile_(self, u: torch.Tensor, weight: torch.Tensor | None) -> None:
-        sqrt_(u)
-        if weight is None:
-            exp_(u.neg_())
-            return
-        weight.copy_(u)
-        exp_(u.neg_())
-        torch.div(u, weight, out=weight)
+        distance = sqrt_(u, out=weight)
+        exp_(torch.neg(distance, out=u))
+        if weight is not None:
+            torch.div(u, distance, out=weight)
 
 
 @dataclass(frozen=True)
@@ -118,10 +115,15 @@ def metric_rows(
     rounding, the first ``fitted`` rows say (all by default), so that the others do not change each other's distances.
     ``scratch`` (2, n, d + 2), if given, is overwritten and lives on in what is returned.
     """
-    P = _coordinates(X, M, X[:fitted])
+    P = coordinates(X, M, feature_sizes(X[:fitted]) if M is not None and M.dim() == 2 else None)
+    return euclidean_rows(P.to(X.dtype), bandwidth, scratch=scratch)
+
+
+def euclidean_rows(P: torch.Tensor, bandwidth: float, *, scratch: torch.Tensor | None = None) -> MetricRows:
+    """Prepare rows ``P`` (n, r) for their Euclidean distances; ``scratch`` (2, n, r + 2) as in :func:`metric_rows`."""
     n, d = P.shape
     scale = 1.0 / (bandwidth * bandwidth)
-    left, right = X.new_empty((2, n, d + 2)) if scratch is None else scratch.view(-1)[: 2 * n * (d + 2)].view(2, n, -1)
+    left, right = P.new_empty((2, n, d + 2)) if scratch is None else scratch.view(-1)[: 2 * n * (d + 2)].view(2, n, -1)
     norms = right[:, d + 1 :]
     torch.sum(P * P, dim=1, keepdim=True, out=norms)
     right[:, :d] = P
@@ -129,18 +131,25 @@ def metric_rows(
     torch.mul(P, -2.0 * scale, out=left[:, :d])
     torch.mul(norms, scale, out=left[:, d : d + 1])
     left[:, d + 1] = scale
-    return MetricRows(left, right, coincidence_tolerance(norms * scale, X.dtype))
+    return MetricRows(left, right, coincidence_tolerance(norms * scale, P.dtype))
 
 
-def _coordinates(X: torch.Tensor, M: torch.Tensor | None, fitted: torch.Tensor) -> torch.Tensor:
-    """Rows (n, r) whose Euclidean distances are those of ``X`` (n, d) in the metric ``M``."""
+def feature_sizes(X: torch.Tensor) -> torch.Tensor:
+    """The largest absolute value (d,) of each feature among the rows of ``X`` (n, d)."""
+    return X.abs().amax(dim=0)
+
+
+def coordinates(X: torch.Tensor, M: torch.Tensor | None, sizes: torch.Tensor | None) -> torch.Tensor:
+    """Rows (n, r) whose Euclidean distances are those of ``X`` (n, d) in the metric ``M``, in float64 if it is a matrix
+
+    ``sizes`` (d,), needed where ``M`` is a matrix, say what of it is rounding: see :func:`rfm.linalg.metric_factor`.
+    """
     if M is None:
         return X
     if M.dim() == 1:
         return X * M.clamp_min(0.0).sqrt()
-    if not bool(torch.isfinite(M).all()):
-        raise ValueError("the metric is not finite: standardise the features and the targets")
-    return (X.double() @ metric_factor(M, fitted.abs().amax(dim=0))).to(X.dtype)
+    assert sizes is not None
+    return X.double() @ metric_factor(M, sizes)
 
 
 def coincidence_tolerance(norms: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -151,31 +160,29 @@ def coincidence_tolerance(norms: torch.Tensor, dtype: torch.dtype) -> torch.Tens
 def kernel_lower_(kernel: RadialKernel, rows: MetricRows, K: torch.Tensor, W: torch.Tensor | None = None) -> None:
     """Write the lower triangles of the kernel matrix into ``K`` (n, n) and, if given, of L^2 W into ``W`` (n, n)."""
     n = len(rows.left)
+    largest = float(rows.tolerance.max()) if n else 0.0
     for start, stop in row_blocks(n, n, K.element_size()):
         block = K[start:stop, :stop]
-        torch.mm(rows.left[start:stop], rows.right[:stop].T, out=block)
-        tolerance = rows.tolerance[start:stop]
+        matmul_into(rows.left[start:stop], rows.right[:stop].T, block)
         diagonal = block[:, start:].diagonal()
         diagonal.fill_(torch.inf)
-        near = bool((block.amin(dim=1, keepdim=True) <= tolerance).any())
+        mask = clear_coincident_(block, rows.tolerance[start:stop], largest)
         diagonal.zero_()
-        mask = _clear_coincident_(block, tolerance) if near else None
         weight = None if W is None else W[start:stop, :stop]
         kernel.profile_(block, weight)
         if weight is not None:
             if mask is not None:
-                weight.masked_fill_(mask, 0.0)
+                keep_(weight, mask)
             weight[:, start:].diagonal().zero_()
 
 
 def kernel_between_(kernel: RadialKernel, rows: MetricRows, others: MetricRows, K: torch.Tensor) -> None:
     """Write the kernel matrix between ``rows`` (m) and ``others`` (n), prepared alike, into ``K`` (m, n)."""
+    largest = float(rows.tolerance.max()) if len(rows.left) else 0.0
     for start, stop in row_blocks(len(rows.left), len(others.left), K.element_size()):
         block = K[start:stop]
-        torch.mm(rows.left[start:stop], others.right.T, out=block)
-        tolerance = rows.tolerance[start:stop]
-        if block.numel() and bool((block.amin(dim=1, keepdim=True) <= tolerance).any()):
-            _clear_coincident_(block, tolerance)
+        matmul_into(rows.left[start:stop], others.right.T, block)
+        clear_coincident_(block, rows.tolerance[start:stop], largest)
         kernel.profile_(block, None)
 
 
@@ -196,8 +203,12 @@ def kernel_matrix(
     return K
 
 
-def _clear_coincident_(block: torch.Tensor, tolerance: torch.Tensor) -> torch.Tensor:
-    """Set squared distances of coincident pairs to exactly zero; returns their mask."""
-    mask = block <= tolerance
-    block.masked_fill_(mask, 0.0)
+def clear_coincident_(u: torch.Tensor, tolerance: torch.Tensor, largest: float) -> torch.Tensor | None:
+    """Set squared distances ``u`` up to ``tolerance`` to exactly zero; returns the mask of the others, None for all.
+
+    ``largest``, at least the largest entry of ``tolerance``, tells in one cheap pass that most blocks have none.
+    """
+    mask = None if smallest(u) > largest else mask_above(u, tolerance)
+    if mask is not None:
+        keep_(u, mask)
     return mask

@@ -25,6 +25,45 @@ def row_blocks(rows: int, columns: int, itemsize: int, budget: int = _BLOCK_BYTE
     return [(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
+def matmul_into(A: torch.Tensor, B: torch.Tensor, out: torch.Tensor) -> None:
+    """Write ``A @ B`` for ``A`` (m, k) and ``B`` (k, n) into ``out`` (m, n), whose rows are contiguous."""
+    if out.device.type == "cpu":
+        np.matmul(A.numpy(), B.numpy(), out=out.numpy())
+    else:
+        torch.mm(A, B, out=out)
+
+
+def smallest(x: torch.Tensor) -> float:
+    """The smallest entry of ``x``, infinity if it has none; not a number if any entry is not."""
+    if x.device.type == "cpu":
+        return float(x.numpy().min(initial=np.inf))
+    return float(x.amin()) if x.numel() else np.inf
+
+
+def mask_above(x: torch.Tensor, bound: torch.Tensor) -> torch.Tensor | None:
+    """Mask for :func:`keep_` of the entries of ``x`` that are not at most ``bound``; None if that is all of them."""
+    if x.device.type != "cpu":
+        mask = ~(x <= bound)
+        return None if bool(mask.all()) else mask
+    low = np.less_equal(x.numpy(), bound.numpy())
+    if not low.any():
+        return None
+    # All bits set where an entry is kept: a select without a branch, many times faster than a masked fill.
+    bits = low.astype(np.int32 if x.dtype == torch.float32 else np.int64)
+    bits -= 1
+    return torch.from_numpy(bits)
+
+
+def keep_(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Set ``x`` to exactly zero outside the ``mask`` of :func:`mask_above`, in place, whatever stood there."""
+    if x.device.type != "cpu":
+        return x.masked_fill_(~mask, 0.0)
+    bits = mask.numpy()
+    view = x.numpy().view(bits.dtype)
+    np.bitwise_and(view, bits, out=view)
+    return x
+
+
 def exp_(x: torch.Tensor) -> torch.Tensor:
     """``exp(x)`` in place."""
     if x.device.type == "cpu":
@@ -34,13 +73,13 @@ def exp_(x: torch.Tensor) -> torch.Tensor:
     return x.exp_()
 
 
-def sqrt_(x: torch.Tensor) -> torch.Tensor:
-    """``sqrt(x)`` in place."""
+def sqrt_(x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+    """``sqrt(x)``, in place or written into ``out``."""
+    out = x if out is None else out
     if x.device.type == "cpu":
-        view = x.numpy()
-        np.sqrt(view, out=view)
-        return x
-    return x.sqrt_()
+        np.sqrt(x.numpy(), out=out.numpy())
+        return out
+    return torch.sqrt(x, out=out)
 
 
 def mirror_(A: torch.Tensor) -> torch.Tensor:
@@ -83,13 +122,18 @@ class Workspace:
     def __init__(self, dtype: torch.dtype, device: str | torch.device) -> None:
         self._dtype, self._device = dtype, device
         self._flat: dict[str, torch.Tensor] = {}
+        self._views: dict[str, torch.Tensor] = {}
 
     def take(self, name: str, rows: int, columns: int) -> torch.Tensor:
         """An uninitialised (rows, columns) matrix; valid until ``name`` is taken again."""
+        view = self._views.get(name)
+        if view is not None and view.shape == (rows, columns):
+            return view
         flat = self._flat.get(name)
         if flat is None or flat.numel() < rows * columns:
             flat = self._flat[name] = torch.empty(rows * columns, dtype=self._dtype, device=self._device)
-        return flat[: rows * columns].view(rows, columns)
+        view = self._views[name] = flat[: rows * columns].view(rows, columns)
+        return view
 
 
 @dataclass(frozen=True)
@@ -123,10 +167,11 @@ def solve_ridge(
     if not ridge > 0:
         raise ValueError(f"ridge must be positive, got {ridge!r}")
     factor = torch.empty(K.shape, dtype=K.dtype, device=K.device) if work is None else work
-    factor.copy_(K)
+    for start, stop in row_blocks(len(K), len(K), K.element_size()):  # what is above the diagonal need not be moved
+        factor[start:stop, :stop].copy_(K[start:stop, :stop])
     factor.diagonal().add_(ridge)
-    if _factor_(factor):
-        alpha = _solve_factored(factor, Y).double()
+    if factor_(factor):
+        alpha = solve_factored(factor, Y).double()
         double = K.dtype == torch.float64
         if bool(torch.isfinite(alpha).all()) if double else _refine_(alpha, K, factor, ridge, Y):
             return RidgeSolution(alpha, "cholesky")
@@ -147,9 +192,9 @@ def _refine_(alpha: torch.Tensor, K: torch.Tensor, factor: torch.Tensor, ridge: 
     error, previous = np.inf, None
     for _ in range(_MOST_REFINEMENTS):
         residual = target - ridge * alpha - _symmetric_matmul_float64(K, alpha)
-        correction = _solve_factored(factor, residual.to(K.dtype)).double()
+        correction = solve_factored(factor, residual.to(K.dtype)).double()
         alpha += correction
-        size, moved = float(alpha.norm()), float(correction.norm())
+        size, moved = float(torch.linalg.vector_norm(alpha)), float(torch.linalg.vector_norm(correction))
         if moved == 0.0:
             return True
         shrinkage = moved / (size if previous is None else previous) if size else np.inf
@@ -162,7 +207,7 @@ def _refine_(alpha: torch.Tensor, K: torch.Tensor, factor: torch.Tensor, ridge: 
     return error <= _ACCEPTED
 
 
-_WELL_CONDITIONED = 250.0
+_WELL_CONDITIONED = 2500.0
 _MOST_REFINEMENTS = 4
 _LEAST_SHRINKAGE = 0.5
 _REFINED, _ACCEPTED = 1e-6, 1e-4
@@ -174,8 +219,8 @@ def _solve_float64(K: torch.Tensor, ridge: float, Y: torch.Tensor) -> RidgeSolut
         raise ValueError("the kernel matrix or the targets are not finite: standardise the features and the targets")
     regularised = K.clone(memory_format=torch.contiguous_format)
     regularised.diagonal().add_(ridge)
-    if _factor_(regularised):
-        alpha = _solve_factored(regularised, Y)
+    if factor_(regularised):
+        alpha = solve_factored(regularised, Y)
         if bool(torch.isfinite(alpha).all()):
             return RidgeSolution(alpha, "cholesky-float64")
     eigenvalues, vectors = torch.linalg.eigh(K, UPLO="L")
@@ -185,7 +230,7 @@ def _solve_float64(K: torch.Tensor, ridge: float, Y: torch.Tensor) -> RidgeSolut
     return RidgeSolution(vectors @ (inverse[:, None] * (vectors.T @ Y)), "eigenvalues")
 
 
-def _factor_(A: torch.Tensor) -> bool:
+def factor_(A: torch.Tensor) -> bool:
     """Cholesky factor of the lower triangle in place; False when ``A`` is not positive definite."""
     if A.device.type == "cpu":
         potrf = _typed(lapack.spotrf, lapack.dpotrf, A)
@@ -196,7 +241,8 @@ def _factor_(A: torch.Tensor) -> bool:
     return int(status) == 0
 
 
-def _solve_factored(factor: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+def solve_factored(factor: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+    """A^-1 Y (n, c) from the Cholesky factor of A that :func:`factor_` left, and ``Y`` (n, c)."""
     if factor.device.type != "cpu":
         return torch.cholesky_solve(Y, factor)
     upper = factor.numpy().T
@@ -224,8 +270,12 @@ def matmul_float64(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
         return A.double() @ B
     source, right = A.numpy(), B.numpy()
     product = np.empty((len(source), right.shape[1]))
-    for start, stop in row_blocks(source.shape[0], source.shape[1], 8):
-        np.matmul(source[start:stop].astype(np.float64), right, out=product[start:stop])
+    ranges = row_blocks(source.shape[0], source.shape[1], 8)
+    buffer = np.empty((ranges[0][1] if ranges else 0, source.shape[1]))
+    for start, stop in ranges:
+        block = buffer[: stop - start]
+        np.copyto(block, source[start:stop])
+        np.matmul(block, right, out=product[start:stop])
     return torch.from_numpy(product)
 
 
@@ -238,15 +288,17 @@ def _symmetric_matmul_float64(K: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
     source, right = K.numpy(), B.numpy()
     product = np.zeros_like(right)
     ranges = row_blocks(n, n, 8, budget=2 * _BLOCK_BYTES)
-    buffer = np.empty((ranges[0][1], n)) if ranges else np.empty((0, n))
+    rows = ranges[0][1] if ranges else 0
+    squares, beside = np.empty((rows, rows)), np.empty((rows, n))
     for start, stop in ranges:
-        block = buffer[: stop - start, :stop]
-        np.copyto(block, source[start:stop, :stop])
-        square = block[:, start:]
-        square[...] = np.tril(square)
-        product[start:stop] += block @ right[:stop]
-        np.fill_diagonal(square, 0.0)
-        product[:stop] += block.T @ right[start:stop]
+        square = squares if stop - start == rows else np.empty((stop - start, stop - start))
+        np.copyto(square, source[start:stop, start:stop])
+        product[start:stop] += blas.dsymm(1.0, square.T, right[start:stop].T, side=1, lower=0).T
+        if start:
+            block = beside[: stop - start, :start]
+            np.copyto(block, source[start:stop, :start])
+            product[start:stop] += block @ right[:start]
+            product[:start] += block.T @ right[start:stop]
     return torch.from_numpy(product)
 
 
@@ -255,19 +307,30 @@ def metric_factor(M: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
 
     ``scales`` (d,) are the sizes of the features: what M gives to a feature counts as rounding only in relation to
     what that feature adds to distances. By Cholesky's method with complete pivoting (Higham 2002, ch. 10), or from the
-    eigenvectors where LAPACK is not at hand.
+    eigenvectors where LAPACK is not at hand. Raises ``ValueError`` if ``M`` is not finite.
     """
-    sizes = torch.where(scales > 0, scales, 1.0).double()
-    A = M.double() * sizes[:, None] * sizes[None, :]
-    noise = len(A) * torch.finfo(M.dtype).eps * float(A.diagonal().abs().max())
+    noise = len(M) * torch.finfo(M.dtype).eps
     if M.device.type != "cpu":
+        sizes = torch.where(scales > 0, scales, 1.0).double()
+        A = M.double() * sizes[:, None] * sizes[None, :]
+        if not bool(torch.isfinite(A).all()):
+            raise ValueError(_METRIC_NOT_FINITE)
         values, vectors = torch.linalg.eigh(A)
-        kept = values > noise
+        kept = values > noise * float(A.diagonal().max())
         return vectors[:, kept] * values[kept].sqrt() / sizes[:, None]
-    factor, pivots, rank, _ = lapack.dpstrf(A.numpy(), tol=noise, lower=1)
-    F = np.zeros((len(A), rank))
-    F[pivots - 1] = np.tril(factor)[:, :rank]
-    return torch.from_numpy(F) / sizes[:, None]
+    weights = scales.numpy().astype(np.float64)
+    weights[~(weights > 0)] = 1.0
+    scaled = M.numpy() * weights * weights[:, None]
+    if not np.isfinite(scaled).all():
+        raise ValueError(_METRIC_NOT_FINITE)
+    factor, pivots, rank, _ = lapack.dpstrf(scaled.T, tol=noise * scaled.diagonal().max(), lower=1, overwrite_a=1)
+    F = np.zeros((len(scaled), rank))
+    F[pivots - 1] = np.tril(factor[:, :rank])
+    F /= weights[:, None]
+    return torch.from_numpy(F)
+
+
+_METRIC_NOT_FINITE = "the metric is not finite: standardise the features and the targets"
 
 
 def _typed(single: Any, double: Any, A: torch.Tensor) -> Any:

@@ -1,7 +1,8 @@
 """All chains of a small problem at once, stacked into batches of matrices.
 
-With fewer than about a hundred training rows a chain's arithmetic takes less time than the calls that ask for it; here
-one call serves all chains. The mathematics is that of :mod:`rfm.kernels` and :mod:`rfm.agop`, in float64.
+With fewer than a few hundred training rows a chain's arithmetic takes less time than the calls that ask for it; here
+one call serves all chains. The mathematics is that of :mod:`rfm.kernels` and :mod:`rfm.agop`, in float64, which needs
+no refinement.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
-from rfm.kernels import RadialKernel, coincidence_tolerance
-from rfm.linalg import solve_ridge
+from rfm.kernels import RadialKernel, clear_coincident_, coincidence_tolerance
+from rfm.linalg import factor_, keep_, solve_factored, solve_ridge
 
 
 @dataclass(frozen=True)
@@ -43,23 +44,32 @@ def stacked_chains(
     ``ridges`` (b,) are the chains' own. Metrics are (b, d, d), or (b, d) with ``diagonal``; ``rescale``
     maps each chain's new metric to the one that is used.
     """
+    b, rows, _ = stacked.shape
     n = len(targets)
     X = stacked[:, :n]
+    K, W = stacked.new_empty((2, b, n, n))
+    between = stacked.new_empty((b, rows - n, n))
     metric: torch.Tensor | None = None
     for iteration in range(iterations + 1):
-        K, W = _kernels(stacked, n, metric, kernel)
-        alpha, solvers = _solve(K[:, :n], ridges, targets)
-        yield StackedPoint(iteration, K[:, n:] @ alpha, alpha, metric, solvers)
+        _kernels_(stacked, metric, kernel, K, W if iteration < iterations else None, between)
+        alpha, solvers = _solve(K, ridges, targets)
+        yield StackedPoint(iteration, between @ alpha, alpha, metric, solvers)
         if iteration < iterations:
             metric = _agops(X, alpha, W, metric, kernel.bandwidth**2, center=center, diagonal=diagonal)
             if rescale is not None:
                 metric = torch.stack([rescale(M) for M in metric])
 
 
-def _kernels(
-    stacked: torch.Tensor, n: int, metric: torch.Tensor | None, kernel: RadialKernel
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """K (b, n + m, n) of all rows against the fitted ones, and L^2 W (b, n, n)."""
+def _kernels_(
+    stacked: torch.Tensor,
+    metric: torch.Tensor | None,
+    kernel: RadialKernel,
+    K: torch.Tensor,
+    W: torch.Tensor | None,
+    between: torch.Tensor,
+) -> None:
+    """Write K and L^2 W (b, n, n) among the fitted rows, and K (b, m, n) between the others and the fitted ones."""
+    n = K.shape[1]
     scale = 1.0 / kernel.bandwidth**2
     if metric is None:
         moved = stacked
@@ -68,26 +78,44 @@ def _kernels(
     else:
         moved = stacked @ metric
     norms = (moved * stacked).sum(dim=2, keepdim=True) * scale
-    u = torch.baddbmm(norms + norms[:, :n].mT, moved, stacked[:, :n].mT, alpha=-2.0 * scale)
-    coincident = u <= coincidence_tolerance(norms, u.dtype)
-    coincident[:, :n].diagonal(dim1=1, dim2=2).fill_(True)
-    u.masked_fill_(coincident, 0.0)
-    weight = torch.empty_like(u)
-    kernel.profile_(u, weight)
-    W = weight[:, :n].masked_fill(coincident[:, :n], 0.0)
-    return u, W
+    ones = torch.ones_like(norms)
+    left = torch.cat([moved * (-2.0 * scale), norms, ones], dim=2)
+    right = torch.cat([stacked, ones, norms], dim=2)[:, :n].mT
+    tolerance = coincidence_tolerance(norms, norms.dtype)
+    largest = float(tolerance.max())
+    torch.bmm(left[:, n:], right, out=between)
+    clear_coincident_(between, tolerance[:, n:], largest)
+    kernel.profile_(between, None)
+    torch.bmm(left[:, :n], right, out=K)
+    diagonal = K.diagonal(dim1=1, dim2=2)
+    diagonal.fill_(torch.inf)
+    apart = clear_coincident_(K, tolerance[:, :n], largest)
+    diagonal.zero_()
+    kernel.profile_(K, W)
+    if W is not None:
+        if apart is not None:
+            keep_(W, apart)
+        W.diagonal(dim1=1, dim2=2).zero_()
 
 
 def _solve(K: torch.Tensor, ridges: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, tuple[str, ...]]:
     systems = K.clone()
     systems.diagonal(dim1=1, dim2=2).add_(ridges[:, None])
-    factors, status = torch.linalg.cholesky_ex(systems)
-    alpha = torch.cholesky_solve(targets.expand(len(K), *targets.shape), factors)
+    if K.device.type == "cpu":
+        # One LAPACK call a chain is faster than the batched routines, which make the same calls and copy besides.
+        alpha = K.new_zeros((len(K), *targets.shape))
+        definite = [factor_(system) for system in systems]
+        for k in (k for k, usable in enumerate(definite) if usable):
+            alpha[k] = solve_factored(systems[k], targets)
+    else:
+        factors, status = torch.linalg.cholesky_ex(systems)
+        alpha = torch.cholesky_solve(targets.expand(len(K), *targets.shape), factors)
+        definite = [info == 0 for info in status.tolist()]
     solvers = ["cholesky"] * len(K)
-    for chain in range(len(K)):
-        if int(status[chain]) or not bool(torch.isfinite(alpha[chain]).all()):
-            solution = solve_ridge(K[chain].contiguous(), float(ridges[chain]), targets)
-            alpha[chain], solvers[chain] = solution.alpha, solution.solver
+    for k, finite in enumerate(torch.isfinite(alpha).flatten(1).all(dim=1).tolist()):
+        if not (definite[k] and finite):
+            solution = solve_ridge(K[k], float(ridges[k]), targets)
+            alpha[k], solvers[k] = solution.alpha, solution.solver
     return alpha, tuple(solvers)
 
 
@@ -101,20 +129,41 @@ def _agops(
     center: bool,
     diagonal: bool,
 ) -> torch.Tensor:
-    """The Gram form of :func:`rfm.agop.agop` for each chain."""
-    n = X.shape[1]
-    B = W @ alpha
-    cross = alpha @ B.mT
-    Q = (W @ W) * (alpha @ alpha.mT) - W * (cross + cross.mT)
-    Q.diagonal(dim1=1, dim2=2).add_((B * B).sum(dim=2))
-    S = X.mT @ Q @ X
-    if center:
-        mean = (alpha * W.sum(dim=2, keepdim=True) - B).mT @ X
-        S = S - mean.mT @ mean / n
-    S = S / (n * scale * scale)
+    """:func:`rfm.agop.agop` for each chain."""
+    n, d = X.shape[1:]
+    by_rows = alpha.shape[2] * (d + 1) <= n + _PASSES
+    S = (_by_rows if by_rows else _by_gram)(X, alpha, W, center=center) / (n * scale * scale)
     if diagonal:
         spread = S.diagonal(dim1=1, dim2=2)
         return spread.clone() if metric is None else spread * metric * metric
     if metric is not None:
         S = metric @ S @ metric
     return (S + S.mT) / 2
+
+
+_PASSES = 40
+"""Columns of a product with W (n, n) that cost as much as the Gram form's element-wise passes over n x n matrices."""
+
+
+def _by_rows(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, *, center: bool) -> torch.Tensor:
+    b, n, d = X.shape
+    with_ones = torch.cat([X, X.new_ones((b, n, 1))], dim=2)
+    spread = (alpha[:, :, :, None] * with_ones[:, :, None, :]).view(b, n, -1)
+    product = torch.bmm(W, spread).view(b, n, -1, d + 1)
+    V = product[..., :d] - product[..., d:] * X[:, :, None, :]
+    if center:
+        V -= V.mean(dim=1, keepdim=True)
+    V = V.view(b, -1, d)
+    return V.mT @ V
+
+
+def _by_gram(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, *, center: bool) -> torch.Tensor:
+    B = W @ alpha
+    cross = alpha @ B.mT
+    Q = (W @ W) * (alpha @ alpha.mT) - W * (cross + cross.mT)
+    Q.diagonal(dim1=1, dim2=2).add_((B * B).sum(dim=2))
+    S = X.mT @ Q @ X
+    if center:
+        total = (alpha * W.sum(dim=2, keepdim=True) - B).mT @ X
+        S = S - total.mT @ total / X.shape[1]
+    return S

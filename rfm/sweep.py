@@ -16,7 +16,17 @@ import torch
 from numpy.typing import NDArray
 
 from rfm.agop import agop
-from rfm.kernels import Laplace, MetricRows, RadialKernel, kernel_between_, kernel_lower_, metric_rows
+from rfm.kernels import (
+    Laplace,
+    MetricRows,
+    RadialKernel,
+    coordinates,
+    euclidean_rows,
+    feature_sizes,
+    kernel_between_,
+    kernel_lower_,
+    metric_rows,
+)
 from rfm.linalg import RidgeSolution, Workspace, matmul_float64, solve_ridge
 from rfm.stacked import stacked_chains
 
@@ -86,7 +96,7 @@ class Sweep:
 
         The points share scratch memory with the sweep's other methods: call none of them before the last point.
         """
-        if len(fit) <= _SMALL and len(validation) <= 8 * _SMALL:
+        if self._is_small(fit) and len(validation) <= 4 * _SMALL:
             yield from self._stacked_points(fit, validation, ridges, unit_norms, iterations)
             return
         for unit_norm in unit_norms:
@@ -144,15 +154,19 @@ class Sweep:
         solution = self._solve(K, ridge, rows, metric)
         return Fit(_to_numpy(matmul_float64(between, solution.alpha)), solution.alpha, metric, solution.solver)
 
+    def _is_small(self, fitted: Rows) -> bool:
+        return len(fitted) + self.X.shape[1] <= _SMALL
+
     def _at_work(self, unit_norm: bool, fitted: Rows, others: Rows) -> _Rows:
         # A small system is solved in float64 in less time than the refinement of a float32 solution takes.
-        dtype = torch.float64 if len(fitted) <= _SMALL else self.dtype
+        dtype = torch.float64 if self._is_small(fitted) else self.dtype
         targets = torch.as_tensor(self._targets[fitted]).to(self.device, dtype)
         table = self._table(unit_norm)
         # Distances do not change under a common shift; without it float32 products lose digits. The median of the
         # fitted rows serves: an outlier does not move it, and no other row has a part in it.
         rows = table[np.concatenate([fitted, others])] - np.median(table[fitted], axis=0)
-        return _Rows(torch.as_tensor(rows).to(self.device, dtype), len(fitted), targets)
+        stacked = torch.as_tensor(rows).to(self.device, dtype)
+        return _Rows(stacked, len(fitted), targets, stacked.double(), feature_sizes(stacked[: len(fitted)]))
 
     def _kernels(
         self, rows: _Rows, metric: torch.Tensor | None, *, weights: bool
@@ -163,7 +177,8 @@ class Sweep:
         K, between = scratch.take("K", n, n), scratch.take("between", m, n)
         W = scratch.take("W", n, n) if weights else None
         sides = scratch.take("sides", 2 * (n + m), rows.X.shape[1] + 2)
-        prepared = metric_rows(rows.stacked, metric, self.kernel.bandwidth, fitted=n, scratch=sides)
+        P = rows.stacked if metric is None else coordinates(rows.exact, metric, rows.sizes).to(rows.stacked.dtype)
+        prepared = euclidean_rows(P, self.kernel.bandwidth, scratch=sides)
         fitted, others = prepared.split(n)
         kernel_lower_(self.kernel, fitted, K, W)
         kernel_between_(self.kernel, others, fitted, between)
@@ -205,19 +220,25 @@ class Sweep:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows at work: the first ``n`` of ``stacked`` (n + m, d) are fitted to ``targets`` (n, c), the rest evaluated."""
+    """Rows at work: the first ``n`` of ``stacked`` (n + m, d) are fitted to ``targets`` (n, c), the rest evaluated.
+
+    ``exact`` is ``stacked`` in float64, ``sizes`` (d,) the largest absolute value of each feature among the fitted.
+    """
 
     stacked: torch.Tensor
     n: int
     targets: torch.Tensor
+    exact: torch.Tensor
+    sizes: torch.Tensor
 
     @property
     def X(self) -> torch.Tensor:
         return self.stacked[: self.n]
 
 
-_SMALL = 110
-"""Problems of up to so many training rows are worked out in float64, whole grids of them in stacks."""
+_SMALL = 200
+"""Problems whose fitted rows and features together are at most so many are worked out in float64, grids of them in
+stacks. With more rows or features arithmetic outweighs the calls, and float32 halves it."""
 
 
 def unit_rows(X: NDArray[np.float64]) -> NDArray[np.float64]:
