@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.cli.tables import add_source_arguments, chosen_tables
 from bench.data.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.errors import UsageError, unknown_name
 from bench.run.jobs import NamedMethod, Plan
@@ -22,7 +23,10 @@ DEFAULT_FOLDER = "results"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``bench run``."""
-    parser.add_argument("--subset", required=True, help="a subset's name, or dataset names separated by commas")
+    parser.add_argument("--subset", help="a subset's name, or dataset names separated by commas")
+    parser.add_argument(
+        "--data", metavar="FILE", action="append", default=[], help="run on the tables described in this YAML file too"
+    )
     parser.add_argument("--methods", help="method names separated by commas (default: all built-in ones)")
     parser.add_argument(
         "--plugin", metavar="FILE", action="append", default=[], help="run the methods in this Python file too"
@@ -30,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="clean", help="clean, clean-cv, relearn or published (default: clean)")
     parser.add_argument(
         "--archive", metavar="PATH_OR_URL", help="take all tables from this copy of the study's archive"
+    )
+    add_source_arguments(
+        parser, "embedded, archive, openml or uci (default: an archive that is named or was fetched, or embedded)"
     )
     parser.add_argument(
         "--full",
@@ -53,10 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out ``bench run``; see :func:`bench.cli.main` for the exit codes (130 if interrupted)."""
-    from bench.data.registry import load_registry
-    from bench.data.sources import origin, resolve_source
     from bench.data.splits import splits_for
-    from bench.run.jobs import expand_jobs
+    from bench.run.jobs import expand_jobs, joined
     from bench.run.protocols import PROTOCOLS
     from bench.run.provenance import invocation
     from bench.run.selection import additions, named_methods
@@ -68,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         raise unknown_name("engine", args.engine, ENGINES)
     if args.scheduler and args.engine != "dask":
         raise UsageError("--scheduler is for --engine dask")
-    for flag, value in (("--run", args.run), ("--archive", args.archive)):
+    for flag, value in (("--run", args.run), ("--archive", args.archive), ("--cache", args.cache)):
         if value is not None and not value.strip():
             raise UsageError(f"{flag} is empty (an unset shell variable?): give it a value or leave it out")
     size = _whole("--jobs", args.jobs, at_least=1, default=available_cores())
@@ -77,26 +82,28 @@ def run(args: argparse.Namespace) -> int:
     memory_gb = _positive("--memory-gb", args.memory_gb)
     memory_bytes = None if memory_gb is None else int(memory_gb * 1e9)
     methods = named_methods(args.methods, args.plugin)
-    registry = load_registry()
-    entries = registry.select(args.subset)
-    source = resolve_source(registry, entries, args.archive)
-    folder = default_folder(args.subset, args.protocol, seed) if args.run is None else Path(args.run)
+    chosen = chosen_tables(args)
+    folder = default_folder(chosen.label, args.protocol, seed) if args.run is None else Path(args.run)
     if not args.dry_run:
         Store(folder).close()  # an unusable folder is better found before the tables are read
-    plan = expand_jobs(
-        entries,
-        methods,
-        args.protocol,
-        seed,
-        source=source.name,
-        load=source.load,
-        splits_for=splits_for if args.full else lambda table, seed: reduced(splits_for(table, seed), len(table.y)),
-        timeout=timeout,
+    divide = splits_for if args.full else lambda table, seed: reduced(splits_for(table, seed), len(table.y))
+    plan = joined(
+        expand_jobs(
+            entries,
+            methods,
+            args.protocol,
+            seed,
+            source=source.name,
+            load=source.load,
+            splits_for=divide,
+            timeout=timeout,
+        )
+        for entries, source in chosen.parts
     )
     if args.dry_run:
         budget = memory_bytes or default_memory_budget()
         return _dry_run(plan, folder, size, budget, retry_failed=args.retry_failed)
-    about = invocation(seed, size, args.arguments, origin(source), additions(methods))
+    about = invocation(seed, size, args.arguments, chosen.recorded(), additions(methods))
     return _run(args, plan, methods, folder, about, size=size, memory_bytes=memory_bytes)
 
 

@@ -41,12 +41,22 @@ class ArchiveFiles:
 
 @dataclass(frozen=True)
 class Link:
-    """The same data elsewhere: ``id`` is None where none is known; ``confidence`` in it, and what differs."""
+    """The same data elsewhere: ``id`` is None where none is known; ``confidence`` in it, and in words what differs.
+
+    ``target`` (empty: as the service says) and ``drop`` name columns. ``rows`` and ``classes``, where given, are the
+    copy's instead of the entry's; ``differs`` allows it any sizes. ``refused`` says why the copy is not used, if so.
+    """
 
     id: int | None
     name: str
     confidence: Confidence
     note: str
+    target: str = ""
+    drop: tuple[str, ...] = ()
+    rows: int | None = None
+    classes: int | None = None
+    differs: bool = False
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,10 +94,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Study:
-    """Where the 2014 study's archive and its results are published."""
+    """Where the 2014 study's archive and its results are published; ``mirrors`` are further places with the archive."""
 
     citation: str
     archive_url: str
+    mirrors: tuple[str, ...]
     results_url: str
 
 
@@ -154,7 +165,10 @@ def _load(path: Path, mtime_ns: int, size: int) -> Registry:
     subsets = top.record("subsets")
     top.done()
     registry_study = Study(
-        citation=study.text("citation"), archive_url=study.text("archive_url"), results_url=study.text("results_url")
+        citation=study.text("citation"),
+        archive_url=study.text("archive_url"),
+        mirrors=study.texts("mirrors"),
+        results_url=study.text("results_url"),
     )
     study.done()
     entries = {name: _entry(name, datasets.record(name)) for name in datasets.names()}
@@ -202,6 +216,12 @@ def _link(record: Record) -> Link:
         name=record.text("name", default=""),
         confidence=record.choice("confidence", get_args(Confidence)),
         note=record.text("note", default=""),
+        target=record.text("target", default=""),
+        drop=record.texts("drop"),
+        rows=record.integer("rows", at_least=2) if record.has("rows") else None,
+        classes=record.integer("classes", at_least=2) if record.has("classes") else None,
+        differs=record.flag("differs", default=False),
+        refused=record.text("refused", default=""),
     )
     record.done()
     if (link.id is None) != (link.confidence == "none"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -13,7 +13,7 @@ from bench.data.download import is_url
 from bench.data.registry import Entry, Registry
 from bench.errors import SourceError, unknown_name
 
-SOURCES = ("embedded", "archive")
+SOURCES = ("embedded", "archive", "openml", "uci")
 
 
 def split_name(source: str, seed: int) -> str:
@@ -22,15 +22,18 @@ def split_name(source: str, seed: int) -> str:
 
 
 def origin(source: Source) -> dict[str, Any]:
-    """What a run records of ``source``, for whoever repeats it: ``source``, and of an archive ``name`` and ``sha256``.
+    """What a run records of ``source``, for whoever repeats it.
 
-    The checksum is that of the content (:attr:`bench.data.archive.ArchiveSource.checksum`), empty if not all of it
-    can be read.
+    ``source``; of an archive ``name`` and ``sha256``, that of the content
+    (:attr:`bench.data.archive.ArchiveSource.checksum`), empty if not all of it can be read; of a service its
+    ``address``.
     """
     from bench.data.archive import ArchiveSource
 
     if not isinstance(source, ArchiveSource):
-        return {"source": source.name}
+        return {"source": source.name} | (
+            {"address": public_location(source.location)} if is_url(source.location) else {}
+        )
     try:
         checksum = source.checksum
     except SourceError:
@@ -52,17 +55,17 @@ def public_location(location: str) -> str:
 
 
 class Source(Protocol):
-    """A place that gives tables by their registry entry."""
+    """A place that gives tables by their entry: the registry's, or one of the source's own kind."""
 
     name: str
-    """``embedded`` or ``archive``: recorded with every result."""
+    """One of :data:`SOURCES`: recorded with every result."""
     location: str
     """Where it is, for messages."""
 
-    def has(self, entry: Entry) -> bool:
+    def has(self, entry: Any) -> bool:
         """Whether the files of ``entry`` are there (not whether they are sound)."""
 
-    def load(self, entry: Entry) -> Dataset:
+    def load(self, entry: Any) -> Dataset:
         """The checked table. Raises :class:`DataUnavailable` if it is not there, :class:`DataInvalid` if wrong."""
 
 
@@ -73,24 +76,34 @@ def resolve_source(
     source: str | None = None,
     *,
     offline: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Source:
     """The one source from which all of ``entries`` are taken.
 
-    ``source`` asks for one by name. Otherwise ``archive`` (a folder, tar file or URL) or the environment variable
-    ``BENCH_ARCHIVE`` gives the archive for everything; without them the tables that ship with the package serve if they
-    cover ``entries``, else a copy of the archive fetched earlier. Raises :class:`SourceError` saying what was tried,
-    :class:`UsageError` for an unknown source.
+    ``source`` asks for one by name; the tables of ``openml`` and ``uci`` are downloaded when they are loaded, unless
+    they are in the cache or ``offline`` forbids it. Otherwise ``archive`` (a folder, tar file or URL) or the
+    environment variable ``BENCH_ARCHIVE`` gives the archive for everything; without them the tables that ship with the
+    package serve if they cover ``entries``, else a copy of the archive fetched earlier. Raises :class:`SourceError`
+    saying what was tried, :class:`UsageError` for an unknown source.
     """
     from bench.data.archive import ArchiveSource
     from bench.data.embedded import EmbeddedSource
 
     if source is not None and source not in SOURCES:
         raise unknown_name("source", source, SOURCES)
-    given = archive or (os.environ.get("BENCH_ARCHIVE") if source != "embedded" else None)
-    if source == "embedded" and archive:
-        raise SourceError("--source embedded and --archive exclude each other: a run has one source")
+    given = archive or (os.environ.get("BENCH_ARCHIVE") if source in (None, "archive") else None)
+    if source not in (None, "archive") and archive:
+        raise SourceError(f"--source {source} and --archive exclude each other: a run has one source")
+    if source == "openml":
+        from bench.data.openml_source import OpenMLSource
+
+        return OpenMLSource(offline=offline, say=say)
+    if source == "uci":
+        from bench.data.uci_source import UCISource
+
+        return UCISource(offline=offline, say=say)
     if given:
-        return ArchiveSource(given, registry, offline=offline).open()
+        return ArchiveSource(given, registry, offline=offline, say=say).open()
     embedded = EmbeddedSource()
     covered = [entry for entry in entries if embedded.has(entry)]
     if source == "embedded" or (source is None and len(covered) == len(entries)):

@@ -1,0 +1,75 @@
+"""The flags that say where tables come from, alike in every command that has them, and what they choose."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.errors import UsageError
+
+
+def add_source_arguments(parser: argparse.ArgumentParser, source_help: str) -> None:
+    """``--source``, ``--cache`` and ``--offline``."""
+    parser.add_argument("--source", metavar="NAME", help=source_help)
+    add_cache_argument(parser)
+    parser.add_argument("--offline", action="store_true", help="download nothing: use what is in the cache")
+
+
+def add_cache_argument(parser: argparse.ArgumentParser) -> None:
+    """``--cache``; :func:`bench.cli.main` heeds it."""
+    parser.add_argument(
+        "--cache", metavar="DIR", help="where tables are kept (default: BENCH_CACHE, else the platform's cache folder)"
+    )
+
+
+def say(line: str) -> None:
+    """What a download has to tell while it goes on."""
+    print(f"bench: {line}", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The tables of a run: ``parts`` are entries with the source that gives them, ``label`` what they are called
+    together (for the default run folder)."""
+
+    parts: Sequence[tuple[Sequence[Any], Any]]
+    label: str
+
+    def recorded(self) -> dict[str, Any]:
+        """What is recorded of where the tables come from, once they are loaded."""
+        from bench.data.sources import origin
+        from bench.data.user_table import UserSource
+
+        record: dict[str, Any] = {}
+        for _, source in self.parts:
+            if isinstance(source, UserSource):
+                record = {"source": source.name, **record, "tables": source.told()}
+            else:
+                record |= origin(source)
+        return record
+
+
+def chosen_tables(args: argparse.Namespace) -> Chosen:
+    """The tables of ``--subset`` and of ``--data``. Raises :class:`UsageError` if neither is given."""
+    from bench.data.registry import load_registry
+    from bench.data.selection import select_tables
+    from bench.data.user_table import UserSource, read_descriptions
+
+    registry = load_registry()
+    own = UserSource(read_descriptions(args.data, registry))
+    parts: list[tuple[Sequence[Any], Any]] = []
+    if args.subset is not None:
+        parts.append(
+            select_tables(
+                registry, args.subset, archive=args.archive, source=args.source, offline=args.offline, say=say
+            )
+        )
+    elif not own.tables:
+        raise UsageError("no table to run on: --subset names known ones (see `bench list`), --data describes your own")
+    if own.tables:
+        parts.append((own.tables, own))
+    words = [args.subset] if args.subset is not None else []
+    return Chosen(parts, ",".join([*words, *(table.name for table in own.tables)]))

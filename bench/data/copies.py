@@ -1,0 +1,82 @@
+"""Copies of the registry's tables that others host: what they must agree in, and how their differences are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from bench.data.columns import Coded, code_table
+from bench.data.dataset import Dataset
+from bench.data.registry import Entry, Link
+from bench.errors import DataInvalid, DataUnavailable, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SERVICES = {"openml": "OpenML", "uci": "UCI"}
+"""Sources that host copies, with their names in sentences."""
+
+
+def link_of(entry: Entry, source: str) -> Link:
+    """Where ``entry`` is at ``source``. Raises :class:`DataUnavailable` if it is not there, or not to be used."""
+    link: Link = getattr(entry, source)
+    service = SERVICES[source]
+    if link.id is None:
+        raise DataUnavailable(f"{entry.name}: {service} has no copy that the registry knows{_because(link.note)}")
+    if link.refused:
+        raise DataUnavailable(f"{entry.name}: {service}'s copy ({link.id}) is not used: {link.refused}")
+    return link
+
+
+def copy_as_dataset(
+    entry: Entry, source: str, frame: pd.DataFrame, target: str, drop: Iterable[str], where: str
+) -> Dataset:
+    """``frame``, a copy of ``entry`` from ``source``, as a dataset with notes on all that was done to it.
+
+    Rows without a label are left out, as the archive does. Rows and classes must be the entry's, or what the registry
+    says of the copy, or anything where it says that they differ. Raises :class:`DataInvalid` with what was expected and
+    what came.
+    """
+    link: Link = getattr(entry, source)
+    labelled = frame[frame[target].notna()] if target in frame.columns else frame
+    coded = code_copy(labelled, target, where, drop)
+    rows, classes = len(coded.y), len(coded.classes)
+    expected = (link.rows or entry.rows, link.classes or entry.classes)
+    if (rows, classes) != expected and not link.differs:
+        raise DataInvalid(
+            f"{where}: {rows} rows of {classes} classes, expected {expected[0]} rows of {expected[1]}: not the table "
+            f"that the registry means{_because(link.note)}"
+        )
+    notes = [difference for difference in differences(entry, source) if difference]
+    if (rows, classes, len(coded.inputs)) != (entry.rows, entry.classes, entry.features):
+        notes.append(
+            f"{rows} rows, {len(coded.inputs)} inputs, {classes} classes; the archive's table has {entry.rows}, "
+            f"{entry.features}, {entry.classes}"
+        )
+    if len(labelled) < len(frame):
+        notes.append(f"{len(frame) - len(labelled)} rows without a label are left out")
+    return Dataset(entry.name, coded.X, coded.y, classes, source, notes=(*notes, *coded.notes))
+
+
+def code_copy(frame: pd.DataFrame, target: str, where: str, drop: Iterable[str]) -> Coded:
+    """:func:`bench.data.columns.code_table`; a column that is not there is the copy's fault here, not the user's."""
+    try:
+        return code_table(frame, target, where, drop)
+    except UsageError as error:
+        raise DataInvalid(str(error)) from error
+
+
+def differences(entry: Entry, source: str) -> tuple[str, ...]:
+    """What the registry says against taking the copy of ``entry`` at ``source`` for the archive's table."""
+    link: Link = getattr(entry, source)
+    if link.id is None:
+        return ()
+    service = SERVICES[source]
+    found = [f"{service}'s copy: {link.note}"] if link.note else []
+    if link.confidence == "likely":
+        found.append(f"that {service}'s {link.id} is this table is likely, not certain")
+    return tuple(found)
+
+
+def _because(note: str) -> str:
+    return f" ({note})" if note else ""

@@ -1,0 +1,58 @@
+"""What ``--subset`` and ``--source`` mean: the tables asked for, and the one source that gives them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from bench.data.openml_source import OpenMLSource, TaskEntry
+from bench.data.registry import Entry, Registry
+from bench.data.sources import Source, resolve_source
+from bench.errors import UsageError
+
+AnyEntry: TypeAlias = Entry | TaskEntry
+
+SUITE = re.compile(r"openml-suite:(\d{1,9})")
+
+
+def select_tables(
+    registry: Registry,
+    subset: str,
+    *,
+    archive: str | None = None,
+    source: str | None = None,
+    offline: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[tuple[AnyEntry, ...], Source]:
+    """The entries of ``subset`` in order of mention, and where they are taken from.
+
+    ``subset`` mixes, with commas, names of the registry's subsets and datasets with ``openml-suite:N``; with a suite in
+    it all tables come from OpenML. Raises :class:`UsageError` for names that are not known or meet twice, and what
+    :func:`bench.data.sources.resolve_source` and :meth:`OpenMLSource.suite` raise.
+    """
+    words = [word.strip() for word in subset.split(",") if word.strip()]
+    suites = [int(found[1]) for word in words if (found := SUITE.fullmatch(word))]
+    for word in words:
+        if word.startswith("openml-suite") and not SUITE.fullmatch(word):
+            raise UsageError(f"{word!r}: a suite is named by its number at OpenML, like openml-suite:99")
+    if not suites:
+        entries = registry.select(subset)
+        return entries, resolve_source(registry, entries, archive, source, offline=offline, say=say)
+    if archive or source not in (None, OpenMLSource.name):
+        raise UsageError("openml-suite:N takes its tables from OpenML: leave --archive and --source out")
+    openml = OpenMLSource(offline=offline, say=say)
+    chosen: list[AnyEntry] = []
+    for word in words:
+        suite = SUITE.fullmatch(word)
+        chosen += openml.suite(int(suite[1]))[1] if suite else registry.select(word)
+    return _unique(chosen), openml
+
+
+def _unique(entries: Sequence[AnyEntry]) -> tuple[AnyEntry, ...]:
+    """``entries`` without repetitions. Raises :class:`UsageError` where one name stands for two tables."""
+    named: dict[str, AnyEntry] = {}
+    for entry in entries:
+        if named.setdefault(entry.name, entry) != entry:
+            raise UsageError(f"two of the tables asked for are called {entry.name!r}: run them into two folders")
+    return tuple(named.values())

@@ -1,0 +1,127 @@
+"""Tables from the UCI repository: its own account of a data set by id, and the one static file that goes with it.
+
+UCI distributes most data sets as archives of many files, each in a layout of its own; for some it also has a table
+``data.csv`` with a header, and names the role of each column. Those are read here; the others are said to be missing.
+UCI gives no checksums: what arrived is judged by its sizes and labels.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from bench.data.cache import FileSet, cache_folder, downloads_folder
+from bench.data.copies import copy_as_dataset, link_of
+from bench.data.dataset import Dataset
+from bench.data.download import is_url, read_url
+from bench.data.frames import MAX_BYTES, read_frame
+from bench.data.registry import Entry
+from bench.errors import DataInvalid, DataUnavailable, SourceError
+
+DEFAULT_SERVER = "https://archive.ics.uci.edu"
+MAX_ANSWER_BYTES = 8 << 20
+RECORD = "record.json"
+TABLE = "table.csv"
+LAYOUT = "1"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class UCIRecord:
+    """What UCI says of a data set: where its table is, and which columns are targets and which are no inputs."""
+
+    id: int
+    name: str
+    url: str
+    targets: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+
+def server_address() -> str:
+    """The repository's address: ``BENCH_UCI``, else UCI's own."""
+    return (os.environ.get("BENCH_UCI") or DEFAULT_SERVER).rstrip("/")
+
+
+class UCISource:
+    """UCI's tables, from the cache or, unless ``offline``, from the repository."""
+
+    name = "uci"
+
+    def __init__(self, server: str | None = None, *, offline: bool = False, say: Say = lambda line: None) -> None:
+        self.location = server or server_address()
+        self._offline = offline
+        self._say = say
+        host = re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(self.location).netloc.rpartition("@")[2]) or "uci"
+        self._folder = cache_folder() / "uci" / host / LAYOUT
+
+    def has(self, entry: Entry) -> bool:
+        """Whether the table of ``entry`` is in the cache."""
+        id = entry.uci.id
+        return id is not None and not entry.uci.refused and (self._folder / f"{id}" / "index.json").is_file()
+
+    def load(self, entry: Entry) -> Dataset:
+        """The table, its columns coded as :mod:`bench.data.columns` says.
+
+        Raises :class:`DataUnavailable` if it is not to be had, and :class:`DataInvalid` if it is not what the registry
+        says.
+        """
+        link = link_of(entry, self.name)
+        assert link.id is not None
+        id = link.id
+        try:
+            files = FileSet(self._folder / f"{id}", self._missing if self._offline else lambda: self._download(id))
+            record = _decoded(json.loads(files.read(RECORD)))
+            frame = read_frame(files.read(TABLE), "csv", _where(record))
+        except SourceError as error:
+            raise DataUnavailable(f"{entry.name}: {error}") from error
+        target = link.target or (record.targets[0] if len(record.targets) == 1 else "")
+        if not target:
+            listing = f"several targets ({', '.join(record.targets)})" if record.targets else "no target"
+            raise DataUnavailable(f"{entry.name}: {_where(record)} has {listing}, and the registry names none")
+        others = [name for name in (*record.targets, *record.ignored) if name != target and name in frame.columns]
+        return copy_as_dataset(entry, self.name, frame, target, [*link.drop, *others], _where(record))
+
+    def _download(self, id: int) -> Iterable[tuple[str, bytes]]:
+        address = f"{self.location}/api/dataset?id={id}"
+        record = read_record(read_url(address, MAX_ANSWER_BYTES, downloads_folder(), say=self._say), id, address)
+        content = read_url(record.url, MAX_BYTES, downloads_folder(), say=self._say)
+        read_frame(content, "csv", _where(record))  # only what can be read is kept
+        yield RECORD, json.dumps(asdict(record)).encode()
+        yield TABLE, content
+
+    def _missing(self) -> Iterable[tuple[str, bytes]]:
+        raise SourceError(f"{self.location}: not in the cache, and downloads are not allowed here")
+
+
+def read_record(content: bytes, id: int, address: str) -> UCIRecord:
+    """UCI's answer about data set ``id``. Raises :class:`DataUnavailable` if it has no table, :class:`DataInvalid`."""
+    try:
+        answer = json.loads(content)
+        about = answer.get("data") or {}
+        if answer.get("status", 200) != 200 or not about.get("data_url"):
+            reason = answer.get("message") or "it has no single table, only an archive of files"
+            raise DataUnavailable(f"UCI data set {id}: {' '.join(str(reason).split())[:200]}")
+        roles: dict[str, list[str]] = {"ID": [], "Feature": [], "Target": [], "Other": []}
+        for variable in about["variables"]:
+            roles.get(str(variable["role"]), roles["Other"]).append(str(variable["name"]))
+        url = urljoin(address, str(about["data_url"]))
+        name = str(about.get("name") or f"data set {id}")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataInvalid(f"{address}: not an account of a data set: {type(error).__name__} {error}"[:300]) from error
+    if not is_url(url):
+        raise DataInvalid(f"{address}: its table is at {url!r}, which is no web address")
+    return UCIRecord(id, name, url, tuple(roles["Target"]), (*roles["ID"], *roles["Other"]))
+
+
+def _decoded(fields: dict[str, Any]) -> UCIRecord:
+    return UCIRecord(**fields | {"targets": tuple(fields["targets"]), "ignored": tuple(fields["ignored"])})
+
+
+def _where(record: UCIRecord) -> str:
+    return f"UCI data set {record.id} ({' '.join(record.name.split())})"
