@@ -94,6 +94,17 @@ class Plan:
         return tuple(t.job for t in self.tasks) + tuple(r.job for r in self.settled)
 
 
+def joined(plans: Iterable[Plan]) -> Plan:
+    """Several plans as one, again longest first."""
+    parts = list(plans)
+    tasks = [task for plan in parts for task in plan.tasks]
+    return Plan(tuple(sorted(tasks, key=_longest_first)), tuple(r for plan in parts for r in plan.settled))
+
+
+def _longest_first(task: Task) -> tuple[float, str, str]:
+    return -task.expected_seconds, task.job.dataset, task.job.method
+
+
 def default_timeout(expected_seconds: float) -> float:
     """Seconds after which a job counts as hung: an hour, or twenty times what its method expects if that is longer."""
     return max(3600.0, 20.0 * expected_seconds)
@@ -191,8 +202,7 @@ def expand_jobs(
                     timeout_seconds=default_timeout(expected) if timeout is None else timeout,
                 )
             )
-    tasks.sort(key=lambda t: (-t.expected_seconds, t.job.dataset, t.job.method))
-    return Plan(tuple(tasks), tuple(settled))
+    return Plan(tuple(sorted(tasks, key=_longest_first)), tuple(settled))
 
 
 def _untried(entry: TableEntry, method: Method, protocol: str, seed: int, source: str, versions: dict[str, str]) -> Job:
