@@ -153,7 +153,7 @@ class _RecursiveFeatureMachine(_KernelMachine):
         super()._fit_machine(X, Y, validation)
         machine = self._machine
         if machine.metric is not None:
-            self.M_ = machine.metric
+            self.M_ = machine.metric.astype(np.float64)
         else:
             self.M_ = np.ones(X.shape[1]) if self.diagonal else np.eye(X.shape[1])
         weights = self.M_ if self.diagonal else np.diagonal(self.M_)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rfm.kernels import RadialKernel, kernel_between_, metric_rows
-from rfm.linalg import metric_factor, row_blocks, solve_ridge
+from rfm.kernels import RadialKernel, coordinates, euclidean_rows, feature_sizes, kernel_between_
+from rfm.linalg import row_blocks, solve_ridge
 from rfm.ntk import ntk_matrices, ntk_matrix
 from rfm.sweep import Sweep, unit_rows
 
@@ -60,7 +60,8 @@ class Machine:
 
     ``rows`` (n, d) are the training rows as the kernel sees them (divided by their norms if ``unit_norm``, shifted by
     ``-center`` (d,), in working precision), ``alpha`` (n, t) the dual coefficients, ``metric`` the M learned in
-    ``iterations`` updates: (d, d), its diagonal (d,), or None for the identity. ``solver`` says how the last system was
+    ``iterations`` updates, in the precision it was learned in: (d, d), its diagonal (d,), or None for the identity.
+    ``solver`` says how the last system was
     solved; ``path`` (iterations + 1,) is the judge's value after 0, 1, ... updates if there was a judge.
     """
 
@@ -69,7 +70,7 @@ class Machine:
     center: FloatArray
     rows: NDArray[np.floating]
     alpha: FloatArray
-    metric: FloatArray | None
+    metric: NDArray[np.floating] | None
     iterations: int
     solver: str
     path: FloatArray | None = None
@@ -84,15 +85,14 @@ class Machine:
         Z = _rounded(Z, self.rows.dtype)
         rows, alpha = (torch.as_tensor(a, dtype=torch.float64, device=device) for a in (self.rows, self.alpha))
         metric = None if self.metric is None else torch.as_tensor(self.metric, device=device)
-        # What of the metric is rounding, the training rows say: the new ones in a block must not change each other's
-        # distances.
-        factor = metric_factor(metric, rows.abs().amax(dim=0)) if metric is not None and metric.dim() == 2 else None
-        rows = rows if factor is None else rows @ factor
+        # What of the metric is rounding, the training rows say, as they did in fitting: the new ones in a block must
+        # not change each other's distances.
+        sizes = feature_sizes(rows)
+        rows = coordinates(rows, metric, sizes)
         scores = np.empty((len(Z), self.alpha.shape[1]))
         for start, stop in row_blocks(len(Z), len(rows), 8, budget=_PREDICTION_BYTES):
-            new = torch.as_tensor(Z[start:stop], device=device)
-            K = self._kernel(new, rows, metric) if factor is None else self._kernel(new @ factor, rows, None)
-            scores[start:stop] = (K @ alpha).cpu().numpy()
+            new = coordinates(torch.as_tensor(Z[start:stop], device=device), metric, sizes)
+            scores[start:stop] = (self._kernel(new, rows) @ alpha).cpu().numpy()
         beyond = np.flatnonzero(~np.isfinite(scores).all(axis=1))
         if len(beyond):
             raise ValueError(
@@ -101,11 +101,11 @@ class Machine:
             )
         return scores
 
-    def _kernel(self, Z: torch.Tensor, rows: torch.Tensor, metric: torch.Tensor | None) -> torch.Tensor:
+    def _kernel(self, Z: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         if isinstance(self.kernel, NeuralTangent):
             return ntk_matrix(Z, rows, self.kernel.depth)
         K = Z.new_empty((len(Z), len(rows)))
-        new, fitted = metric_rows(torch.cat([Z, rows]), metric, self.kernel.bandwidth).split(len(Z))
+        new, fitted = euclidean_rows(torch.cat([Z, rows]), self.kernel.bandwidth).split(len(Z))
         kernel_between_(self.kernel, new, fitted, K)
         # A row whose norm in the metric overflows is at no known distance, and its kernel may look like any number.
         return K.masked_fill_(~torch.isfinite(new.tolerance), torch.nan)
@@ -172,7 +172,7 @@ def fit_machine(
         center=center,
         rows=rows.astype(numpy_type),
         alpha=alpha.cpu().numpy(),
-        metric=None if metric is None else metric.double().cpu().numpy(),
+        metric=None if metric is None else metric.cpu().numpy(),
         iterations=iterations,
         solver=solver,
         path=path,

@@ -36,13 +36,15 @@ def stacked_chains(
     iterations: int,
     center: bool = False,
     diagonal: bool = False,
-    rescale: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    gain: float = 1.0,
+    rescale: Callable[[torch.Tensor, float], torch.Tensor] | None = None,
 ) -> Iterator[StackedPoint]:
     """Follow b chains from the identity metric through ``iterations`` updates.
 
     ``stacked`` (b, n + m, d) float64 holds each chain's fitted rows, then the others; ``targets`` (n, c) are common,
-    ``ridges`` (b,) are the chains' own. Metrics are (b, d, d), or (b, d) with ``diagonal``; ``rescale``
-    maps each chain's new metric to the one that is used.
+    ``ridges`` (b,) are the chains' own. The machine fits ``gain`` times the targets. Metrics are (b, d, d), or (b, d)
+    with ``diagonal``. ``rescale`` gets the metric that coefficients of size one give, and the coefficients' true size,
+    and returns the metric that is used: by default the first times the square of the second.
     """
     b, rows, _ = stacked.shape
     n = len(targets)
@@ -53,11 +55,18 @@ def stacked_chains(
     for iteration in range(iterations + 1):
         _kernels_(stacked, metric, kernel, K, W if iteration < iterations else None, between)
         alpha, solvers = _solve(K, ridges, targets)
+        if gain != 1.0:
+            alpha *= gain
         yield StackedPoint(iteration, between @ alpha, alpha, metric, solvers)
         if iteration < iterations:
+            sizes = alpha.abs().amax(dim=(1, 2))
+            sizes[sizes == 0] = 1.0
+            alpha = alpha / sizes[:, None, None]
             metric = _agops(X, alpha, W, metric, kernel.bandwidth**2, center=center, diagonal=diagonal)
-            if rescale is not None:
-                metric = torch.stack([rescale(M) for M in metric])
+            if rescale is None:
+                metric *= (sizes * sizes).view(-1, *[1] * (metric.dim() - 1))
+            else:
+                metric = torch.stack([rescale(M, size) for M, size in zip(metric, sizes.tolist(), strict=True)])
 
 
 def _kernels_(

@@ -92,10 +92,12 @@ class Sweep:
     def points(
         self, fit: Rows, validation: Rows, *, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
     ) -> Iterator[Point]:
-        """All points of all chains fitted on ``fit``, in no promised order.
+        """All points of all chains fitted on ``fit``, in no promised order; none if there is no ridge or unit-norm.
 
         The points share scratch memory with the sweep's other methods: call none of them before the last point.
         """
+        if not ridges or not unit_norms:
+            return
         if self._is_small(fit) and len(validation) <= 4 * _SMALL:
             yield from self._stacked_points(fit, validation, ridges, unit_norms, iterations)
             return
@@ -128,7 +130,8 @@ class Sweep:
             iterations=iterations,
             center=self.center_gradients,
             diagonal=self.diagonal,
-            rescale=lambda metric: scale_metric(metric, self.metric_scaling),
+            gain=rows[unit_norms[0]].target_size,
+            rescale=lambda metric, gain: scale_metric(metric, self.metric_scaling, gain),
         )
         for step in steps:
             scores = _to_numpy(step.scores)
@@ -160,13 +163,14 @@ class Sweep:
     def _at_work(self, unit_norm: bool, fitted: Rows, others: Rows) -> _Rows:
         # A small system is solved in float64 in less time than the refinement of a float32 solution takes.
         dtype = torch.float64 if self._is_small(fitted) else self.dtype
-        targets = torch.as_tensor(self._targets[fitted]).to(self.device, dtype)
+        size = _power_of_two(self._targets[fitted])
+        targets = torch.as_tensor(self._targets[fitted] / size).to(self.device, dtype)
         table = self._table(unit_norm)
         # Distances do not change under a common shift; without it float32 products lose digits. The median of the
         # fitted rows serves: an outlier does not move it, and no other row has a part in it.
         rows = table[np.concatenate([fitted, others])] - np.median(table[fitted], axis=0)
         stacked = torch.as_tensor(rows).to(self.device, dtype)
-        return _Rows(stacked, len(fitted), targets, stacked.double(), feature_sizes(stacked[: len(fitted)]))
+        return _Rows(stacked, len(fitted), targets, size, stacked.double(), feature_sizes(stacked[: len(fitted)]))
 
     def _kernels(
         self, rows: _Rows, metric: torch.Tensor | None, *, weights: bool
@@ -193,7 +197,9 @@ class Sweep:
             return fresh
 
         work = self._workspaces[K.dtype].take("factor", *K.shape)
-        return solve_ridge(K, ridge, rows.targets, work=work, exact=exact)
+        solution = solve_ridge(K, ridge, rows.targets, work=work, exact=exact)
+        solution.alpha.mul_(rows.target_size)
+        return solution
 
     def _update(
         self, rows: _Rows, solution: RidgeSolution, W: torch.Tensor, metric: torch.Tensor | None
@@ -206,8 +212,10 @@ class Sweep:
             kernel_lower_(self.kernel, self._prepared_float64(rows, metric), torch.empty_like(W), W)
             X, M = X.double(), None if M is None else M.double()
         options = {"center": self.center_gradients, "diagonal": self.diagonal}
-        learned = agop(X, solution.alpha.to(W.dtype), W, M, scale=self.kernel.bandwidth**2, **options)
-        return scale_metric(learned, self.metric_scaling).to(rows.X.dtype)
+        # Targets of 1e16 would overflow the squares of float32, those of 1e-25 vanish in them.
+        size = float(solution.alpha.abs().max()) or 1.0
+        learned = agop(X, (solution.alpha / size).to(W.dtype), W, M, scale=self.kernel.bandwidth**2, **options)
+        return scale_metric(learned, self.metric_scaling, size).to(rows.X.dtype)
 
     def _prepared_float64(self, rows: _Rows, metric: torch.Tensor | None) -> MetricRows:
         return metric_rows(rows.X.double(), None if metric is None else metric.double(), self.kernel.bandwidth)
@@ -222,12 +230,14 @@ class Sweep:
 class _Rows:
     """Rows at work: the first ``n`` of ``stacked`` (n + m, d) are fitted to ``targets`` (n, c), the rest evaluated.
 
-    ``exact`` is ``stacked`` in float64, ``sizes`` (d,) the largest absolute value of each feature among the fitted.
+    ``targets`` are those given over ``target_size``, which keeps them within the range of float32. ``exact`` is
+    ``stacked`` in float64, ``sizes`` (d,) the largest absolute value of each feature among the fitted.
     """
 
     stacked: torch.Tensor
     n: int
     targets: torch.Tensor
+    target_size: float
     exact: torch.Tensor
     sizes: torch.Tensor
 
@@ -249,10 +259,21 @@ def unit_rows(X: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(scaled / np.where(norms > 0, norms, 1.0))
 
 
-def scale_metric(M: torch.Tensor, scaling: str) -> torch.Tensor:
-    """``M`` (d, d) or (d,) divided by its trace / d or its largest absolute entry; unchanged if that is zero."""
+def _power_of_two(targets: NDArray[np.float64]) -> float:
+    """1 for targets of an ordinary size, else the power of two below the largest: dividing by it rounds nothing."""
+    largest = np.abs(targets).max(initial=0.0)
+    if largest == 0.0 or 1e-6 <= largest <= 1e6:
+        return 1.0
+    return float(2.0 ** np.floor(np.log2(largest)))
+
+
+def scale_metric(M: torch.Tensor, scaling: str, gain: float = 1.0) -> torch.Tensor:
+    """The metric learned from coefficients ``gain`` times as large as those that gave ``M`` (d, d) or (d,), scaled.
+
+    That is ``gain``^2 M, or M over its trace / d or its largest absolute entry; M itself if that is zero.
+    """
     if scaling == "none":
-        return M
+        return M if gain == 1.0 else M * gain * gain
     diagonal = M if M.dim() == 1 else M.diagonal()
     size = diagonal.mean() if scaling == "trace" else M.abs().max()
     return M / size if float(size) > 0 else M

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 import rfm.agop as module
 from rfm.agop import agop
 from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_lower_, metric_rows
-from rfm.linalg import symmetric_matmul
 
 KERNELS = [Laplace(3.0), Gaussian(2.0), GeneralisedLaplace(2.0, 1.4)]
 METRICS = ["identity", "diagonal", "full"]
