@@ -33,6 +33,7 @@ from bench.data.strict_yaml import read_yaml
 from bench.errors import DataInvalid, RegistryError, UsageError, unknown_name
 
 MAX_DESCRIPTION_BYTES = 1 << 20
+NAMES_RECORDED = 500
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -97,11 +98,12 @@ class UserSource:
             "target": table.target,
             "licence": table.licence,
             "notes": [note for note in (table.notes, *coded.notes) if note],
+            "features": list(coded.features[:NAMES_RECORDED]),
         }
         return coded
 
     def told(self) -> Mapping[str, dict[str, Any]]:
-        """By name: ``origin``, ``target``, ``licence`` and ``notes`` of every table loaded so far, JSON-able."""
+        """By name, of every table loaded so far: ``origin, target, licence, notes, features`` (names), JSON-able."""
         return dict(self._told)
 
 

@@ -14,7 +14,7 @@ from bench.report.blocks import Document, Figure, Section
 from bench.report.evidence import About, Evidence
 from bench.report.html import render_html, standalone_svg
 from bench.report.markdown import DETAILS, FIGURES, render_details, render_markdown
-from bench.report.merge import merge_runs
+from bench.report.merge import invocations_of, merge_runs
 from bench.report.sections.accounts import cost_section, failures_section, provenance_section
 from bench.report.sections.contrast import leak_section, selection_section
 from bench.report.sections.datasets import datasets_section
@@ -56,7 +56,22 @@ def gather(
         )
         for entry in known.entries.values()
     }
-    return Evidence(merge_runs(records, allow), about, study)
+    return Evidence(merge_runs(records, allow), {**described(records), **about}, study)
+
+
+def described(records: Sequence[RunRecord]) -> dict[str, About]:
+    """What the runs recorded of the users' own tables, by name; of several descriptions the last counts."""
+    found: dict[str, About] = {}
+    for record in records:
+        for invocation in invocations_of(record):
+            for name, told in invocation.get("tables", {}).items():
+                found[name] = About(
+                    licence=told["licence"],
+                    origin=f"{told['origin']}, column {told['target']}",
+                    notes=tuple(told["notes"]),
+                    features=tuple(told["features"]),
+                )
+    return found
 
 
 def compose(evidence: Evidence) -> Document:
@@ -89,14 +104,19 @@ def _compose(evidence: Evidence) -> Document:
         (f"{done:,} of {len(results) + len(evidence.merged.undone):,}", "jobs ok"),
     )
     names = ", ".join(dict.fromkeys(Path(folder).name or folder for folder, _ in evidence.invocations))
-    kicker = f"Recursive Feature Machines on the tables of the 121-dataset UCI comparison · run {names}"
+    tables = "the tables of the 121-dataset UCI comparison"
+    if len(evidence.own_tables) == len(evidence.datasets):
+        tables = "tables beyond the 121-dataset UCI comparison"
+    elif evidence.own_tables:
+        tables = f"tables of the 121-dataset UCI comparison and {len(evidence.own_tables)} beyond"
+    kicker = f"Recursive Feature Machines on {tables} · run {names}"
     return Document("Does RFM beat the rest?", kicker, facts, tuple(s for s in sections if s is not None))
 
 
 def _datasets_words(evidence: Evidence) -> str:
     """What follows the number of datasets: out of how many, if all of them are the registry's."""
-    if all(name in evidence.about for name in evidence.datasets):
-        return f"of {len(evidence.about)} datasets"
+    if not evidence.own_tables:
+        return f"of {sum(bool(about.group) for about in evidence.about.values())} datasets"
     return "dataset" if len(evidence.datasets) == 1 else "datasets"
 
 

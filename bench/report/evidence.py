@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -27,7 +27,10 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class About:
-    """What the registry knows of a table; empty where it knows nothing."""
+    """What the registry, or the description of a user's own table, says of it; empty where neither says anything.
+
+    ``notes`` tell what was done to it, ``features`` are names in the table's order (the first ones of very many).
+    """
 
     group: str = ""
     licence: str = ""
@@ -36,6 +39,8 @@ class About:
     uci: int | None = None
     link_note: str = ""
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,22 @@ class Evidence:
     def datasets(self) -> list[str]:
         return sorted(str(d) for d in self.scores["dataset"].unique())
 
+    def group_of(self, datasets: Iterable[str]) -> Group | None:
+        """The standard group that ``datasets`` are, but for "all available"."""
+        wanted = {str(d) for d in datasets}
+        return next((g for g in self.groups if set(g.datasets) == wanted and g.key != "all-available"), None)
+
+    @cached_property
+    def commits(self) -> dict[str, int]:
+        """Jobs by the harness's commit that computed them, as far as recorded, most first."""
+        found: dict[str, int] = {}
+        for _, invocations in self.invocations:
+            for invocation in invocations:
+                if invocation.get("commit"):
+                    commit = str(invocation["commit"])
+                    found[commit] = found.get(commit, 0) + int(invocation.get("results", 0))
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
     @cached_property
     def reduced(self) -> dict[str, list[str]]:
         """The datasets of each reduction (:mod:`bench.data.reduction`), by its words."""
@@ -134,6 +155,11 @@ class Evidence:
             if result.job.reduction:
                 found.setdefault(result.job.reduction, set()).add(result.job.dataset)
         return {words: sorted(found[words]) for words in sorted(found)}
+
+    @cached_property
+    def own_tables(self) -> list[str]:
+        """The datasets that are none of the registry's."""
+        return [name for name in self.datasets if not self.of(name).group]
 
     @cached_property
     def groups(self) -> list[Group]:

@@ -86,7 +86,7 @@ def scarce_classes(table: Examined) -> Iterator[Finding]:
             "it cannot be trained on, chosen on and tested on at once: on some hold-outs it is never predicted right",
         )
     scarce = [
-        f"{table.classes[c]} ({counts[c]})" for c in np.flatnonzero((counts >= FEW_ROWS) & (counts < SCARCE_ROWS))
+        f"class {table.classes[c]} ({counts[c]})" for c in np.flatnonzero((counts >= FEW_ROWS) & (counts < SCARCE_ROWS))
     ]
     if scarce:
         yield Finding(

@@ -158,7 +158,7 @@ def _invocations(name: str, invocations: tuple[dict[str, Any], ...]) -> Table:
 
 def _circumstances(name: str, invocations: tuple[dict[str, Any], ...]) -> Table:
     """All else that was recorded, the data's source included; where invocations differ, which had what."""
-    own = ("started", "results", "commit", "command")
+    own = ("started", "results", "commit", "command", "tables")  # the tables have sections of their own
     records = [
         (str(i.get("started") or wording.DASH), dict(flat({k: v for k, v in i.items() if k not in own})))
         for i in invocations

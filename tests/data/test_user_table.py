@@ -1,0 +1,221 @@
+"""The user's own tables: strict descriptions, faithful reading, one clear sentence for what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.data.registry import Registry, load_registry
+from bench.data.user_table import UserSource, read_content, read_description, read_descriptions
+from bench.errors import BenchError, DataInvalid, RegistryError, SourceError, UsageError
+
+ORDERS = "customer,amount,branch,colour,paid\n7,1.5,1,red,yes\n8,,2,blue,no\n9,2.5,3,red,no\n10,0.5,1,,yes\n"
+DESCRIPTION = """
+orders:
+  file: orders.csv
+  target: paid
+  drop: [customer]
+  categories: [branch]
+  licence: CC0
+  notes: Made up.
+"""
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return load_registry()
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Path:
+    """A folder with a table and its description."""
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    (tmp_path / "my.yaml").write_text(DESCRIPTION)
+    return tmp_path / "my.yaml"
+
+
+def test_a_table_becomes_a_dataset(described: Path, registry: Registry) -> None:
+    source = UserSource(read_description(described, registry))
+    (table,) = source.tables
+    dataset = source.load(table)
+    assert (dataset.name, dataset.source, dataset.n_classes) == ("orders", "user", 2)
+    assert dataset.y.tolist() == [1, 0, 0, 1]
+    assert dataset.published is None
+    told = source.told()["orders"]
+    assert told["features"] == [
+        "amount",
+        "branch=1",
+        "branch=2",
+        "branch=3",
+        "colour=blue",
+        "colour=red",
+        "colour missing",
+    ]
+    np.testing.assert_array_equal(dataset.X[:, 0], [1.5, np.nan, 2.5, 0.5])
+    np.testing.assert_array_equal(dataset.X[:, 1:4], [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
+    assert (told["origin"], told["target"], told["licence"]) == ("orders.csv", "paid", "CC0")
+    assert told["notes"][0] == "Made up."
+    assert any("of the numbers are missing" in note for note in told["notes"])
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "arff"])
+def test_the_same_table_in_every_format(tmp_path: Path, registry: Registry, format: str) -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0, np.nan, 4.0], "b": ["u", "v", "u", "u"], "y": ["p", "q", "p", "q"]})
+    path = tmp_path / f"t.{format}"
+    if format == "csv":
+        path.write_text(frame.to_csv(index=False, sep="\t"))
+    elif format == "parquet":
+        pytest.importorskip("pyarrow")
+        frame.to_parquet(path)
+    else:
+        pytest.importorskip("arff")
+        lines = "\n".join(",".join("?" if value != value else str(value) for value in row) for row in frame.to_numpy())
+        path.write_text(
+            "@relation t\n@attribute a numeric\n@attribute b {u,v}\n@attribute y {p,q}\n@data\n" + lines + "\n"
+        )
+    (tmp_path / "t.yaml").write_text(f"t: {{file: t.{format}, target: y, delimiter: tab}}\n")
+    source = UserSource(read_description(tmp_path / "t.yaml", registry))
+    dataset = source.load(source.tables[0])
+    np.testing.assert_array_equal(dataset.X, [[1, 0], [2, 1], [np.nan, 0], [4, 0]])
+    assert dataset.y.tolist() == [0, 1, 0, 1]
+
+
+def test_a_description_can_have_several_tables_and_there_can_be_several(described: Path, registry: Registry) -> None:
+    other = described.with_name("other.yaml")
+    other.write_text("one: {file: orders.csv, target: paid}\ntwo: {file: orders.csv, target: colour}\n")
+    assert [t.name for t in read_descriptions([described, other], registry)] == ["orders", "one", "two"]
+    with pytest.raises(UsageError, match="--data: two tables are both called orders"):
+        read_descriptions([described, described], registry)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        (("target: paid", "traget: paid"), RegistryError, r"my\.yaml: orders: key 'target' is missing"),
+        (("drop:", "dorp:"), RegistryError, "unknown key 'dorp'; did you mean 'drop'"),
+        (("target: paid", "target: [paid]"), RegistryError, "target: expected text"),
+        (("drop: [customer]", "drop: customer"), RegistryError, "drop: expected a list of texts"),
+        (("drop: [customer]", "drop: [paid]"), RegistryError, "the target 'paid' is among the columns to drop"),
+        (("orders:", "or ders:"), RegistryError, "'or ders' is no name for a table"),
+        (("orders:", "iris:"), RegistryError, "'iris' is the name of a registry table or subset"),
+        (("orders:", "smoke:"), RegistryError, "'smoke' is the name of a registry table or subset"),
+        (("orders:", "12:"), RegistryError, "key 12 is not text"),
+        (("file: orders.csv", "url: ftp://x/orders.csv"), RegistryError, "no address that begins with http"),
+        (("file: orders.csv", "licence2: x"), RegistryError, r"give either file \(a path\) or url"),
+        (("file: orders.csv", "file: orders.csv\n  url: http://x/y.csv"), RegistryError, "give either file"),
+        (("file: orders.csv", "file: absent.csv"), UsageError, "orders: file: there is no file .*absent.csv"),
+        (("file: orders.csv", "file: my.yaml"), RegistryError, "say it with format: csv, arff or parquet"),
+        (("notes: Made up.", "format: excel"), RegistryError, "format: 'excel' is none of csv, arff, parquet"),
+        (("notes: Made up.", "delimiter: ab"), RegistryError, "expected one character, or one of comma"),
+        (("notes: Made up.", "sha256: abc"), RegistryError, "expected 64 hexadecimal digits"),
+        (("notes: Made up.", "notes: !!python/object:os.system x"), RegistryError, "not a readable YAML file"),
+        (("licence: CC0", "licence: &a CC0\n  format: *a"), RegistryError, r"YAML aliases \(\*a\) are refused"),
+        (("licence: CC0", "drop: [amount]"), RegistryError, "key 'drop' given twice"),
+    ],
+)  # fmt: skip
+def test_what_a_description_must_not_say(
+    described: Path, registry: Registry, change: tuple[str, str], error: type[BenchError], says: str
+) -> None:
+    described.write_text(DESCRIPTION.replace(*change))
+    with pytest.raises(error, match=says) as raised:
+        read_description(described, registry)
+    assert "\n" not in str(raised.value)
+
+
+def test_descriptions_that_cannot_be_read(tmp_path: Path, registry: Registry) -> None:
+    with pytest.raises(UsageError, match=r"none\.yaml: the description of a table cannot be read: No such file"):
+        read_description(tmp_path / "none.yaml", registry)
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_description(tmp_path, registry)
+    for text, says in (("", "expected a mapping"), ("[]", "expected a mapping"), ("{}", "describes no table")):
+        (tmp_path / "my.yaml").write_text(text)
+        with pytest.raises(RegistryError, match=says):
+            read_description(tmp_path / "my.yaml", registry)
+    (tmp_path / "my.yaml").write_text("#" * (1 << 20) + "#")
+    with pytest.raises(RegistryError, match="a description has at most"):
+        read_description(tmp_path / "my.yaml", registry)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        (("target: paid", "target: payed"), UsageError, "'payed': did you mean 'paid'"),
+        (("categories: [branch]", "categories: [brunch]"), UsageError, "'brunch': did you mean 'branch'"),
+        (("drop: [customer]", "drop: [custom]"), UsageError, "'custom': did you mean 'customer'"),
+        (("target: paid", "target: amount"), DataInvalid, r"orders \(orders\.csv\): target 'amount'"),
+        (("notes: Made up.", "delimiter: semicolon"), UsageError, "unknown column of orders"),
+        (("notes: Made up.", f"sha256: {'f' * 64}"), DataInvalid, f"SHA-256 is .*, its description expects {'f' * 64}"),
+    ],
+)
+def test_what_a_table_must_not_be(
+    described: Path, registry: Registry, change: tuple[str, str], error: type[BenchError], says: str,
+    monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.chdir(described.parent)
+    described.write_text(DESCRIPTION.replace(*change))
+    source = UserSource(read_description(described, registry))
+    with pytest.raises(error, match=says) as raised:
+        source.load(source.tables[0])
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_vanishes_between_description_and_reading(described: Path, registry: Registry) -> None:
+    source = UserSource(read_description(described, registry))
+    described.with_name("orders.csv").unlink()
+    with pytest.raises(UsageError, match=r"orders \(.*orders\.csv\): cannot be read: No such file"):
+        source.load(source.tables[0])
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    served: list[str]
+
+    def do_GET(self) -> None:
+        self.served.append(self.path)
+        found = self.path == "/orders.csv"
+        self.send_response(200 if found else 404)
+        self.end_headers()
+        self.wfile.write(ORDERS.encode() if found else b"")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web() -> Iterator[tuple[str, list[str]]]:
+    """Address of a server that has ``/orders.csv``, and the paths it was asked for."""
+    served: list[str] = []
+    handler = type("Handler", (_Handler,), {"served": served})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", served
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_table_behind_a_url_is_kept_if_its_checksum_is_known(
+    described: Path, registry: Registry, web: tuple[str, list[str]]
+) -> None:
+    address, served = web
+    plain = DESCRIPTION.replace("file: orders.csv", f"url: {address}/orders.csv")
+    digest = hashlib.sha256(ORDERS.encode()).hexdigest()
+    for text, requests in ((plain, 2), (plain + f"  sha256: {digest}\n", 1)):
+        served.clear()
+        described.write_text(text)
+        (table,) = read_description(described, registry)
+        assert [read_content(table) for _ in range(2)] == [ORDERS.encode()] * 2
+        assert served == ["/orders.csv"] * requests
+    described.write_text(plain + f"  sha256: {'e' * 64}\n")
+    with pytest.raises(SourceError, match=f"expected {'e' * 64}"):
+        read_content(read_description(described, registry)[0])
+    described.write_text(plain.replace("/orders.csv", "/gone.csv"))
+    with pytest.raises(SourceError, match="the server answered 404"):
+        read_content(read_description(described, registry)[0])

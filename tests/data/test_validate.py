@@ -1,0 +1,189 @@
+"""Every check finds what was planted and nothing on a plain table; known faults of the study's tables are found."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from bench.data.archive import ArchiveSource
+from bench.data.embedded import EmbeddedSource
+from bench.data.registry import load_registry
+from bench.data.validate import Examined, Finding, examine, unnamed
+
+
+def plain(n: int = 200, d: int = 3, c: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Overlapping normal classes, equally many rows each."""
+    draws = np.random.default_rng(seed)
+    y = np.arange(n) % c
+    return draws.normal(size=(n, d)) + y[:, None], y
+
+
+def found(X: np.ndarray, y: np.ndarray, c: int = 2) -> dict[str, Finding]:
+    findings = examine(unnamed(X, y, c))
+    assert all(finding.what and finding.means for finding in findings)
+    return {finding.check: finding for finding in findings}
+
+
+def test_nothing_is_odd_about_a_plain_table() -> None:
+    assert found(*plain()) == {}
+    assert found(*plain(c=4), c=4) == {}
+
+
+def test_repeated_rows_and_what_they_bound() -> None:
+    X, y = plain()
+    X[100:130] = X[0:30]
+    y[100:110] = 1 - y[0:10]
+    y[110:130] = y[10:30]
+    by_check = found(X, y)
+    assert by_check["repeated rows"].severity == "warning"
+    assert by_check["repeated rows"].what == "60 of 200 rows have an equal row (170 distinct rows)"
+    assert by_check["contradictions"].what == "10 groups of equal rows with different labels"
+    assert "more than 95.0 % of the rows" in by_check["contradictions"].means
+    X[:] = plain()[0]
+    X[1] = X[0]
+    assert found(X, y)["repeated rows"].severity == "note"
+
+
+def test_gaps_and_signs_of_zero_are_equal_to_themselves() -> None:
+    X, y = plain(20)
+    X[3], X[4] = [0.0, np.nan, 1.0], [-0.0, np.nan, 1.0]
+    assert found(X, y)["repeated rows"].what.startswith("2 of 20 rows")
+
+
+def test_columns_that_never_change() -> None:
+    X, y = plain()
+    X[:, 0], X[:, 1] = 5.0, np.nan
+    assert found(X, y)["constant columns"].columns == ("f1", "f2")
+
+
+@pytest.mark.parametrize(
+    ("column", "suspect"),
+    [
+        (np.arange(200.0), True),
+        (np.random.default_rng(0).permutation(200) + 5000.0, True),
+        (np.arange(200.0) * 1000, False),  # different whole numbers, but far apart: amounts
+        (np.arange(200.0) + 0.5, False),
+        (np.arange(200.0) // 2, False),
+    ],
+)
+def test_row_numbers(column: np.ndarray, suspect: bool) -> None:
+    X, y = plain()
+    X[:, 1] = column
+    assert ("identifiers" in found(X, y)) is suspect
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (lambda y: y.astype(float), "f2 alone determines the label"),
+        (lambda y: 3.0 - y, "f2 alone determines the label"),
+        (lambda y: y + np.random.default_rng(1).uniform(0, 0.9, size=len(y)), "f2 alone determines the label"),
+        (lambda y: y + 2.0 * np.random.default_rng(1).integers(0, 3, size=len(y)), "f2 alone determines the label"),
+        (
+            lambda y: np.where(np.arange(len(y)) == 7, 1 - y, y).astype(float),
+            "f2 alone labels 99.5 % of the rows right",
+        ),
+    ],
+)
+def test_a_column_that_gives_the_label_away(given: object, says: str) -> None:
+    X, y = plain()
+    X[:, 1] = given(y)  # type: ignore[operator]
+    finding = found(X, y)["label given away"]
+    assert (finding.what, finding.severity, finding.columns) == (says, "warning", ("f2",))
+
+
+def test_a_category_gives_the_label_away_though_none_of_its_levels_does() -> None:
+    y = np.arange(90) % 3
+    noise = np.random.default_rng(0).normal(size=(90, 1))
+    X = np.hstack([noise, np.eye(3)[y]])
+    features = ("amount", "grade=a", "grade=b", "grade=c")
+    table = Examined(X, y, features, ("x", "y", "z"), ("amount", "grade"))
+    assert [finding.what for finding in examine(table)] == ["grade alone determines the label"]
+
+
+def test_small_classes_and_majorities() -> None:
+    X, y = plain(300, c=1)
+    y[:2], y[2:8] = 1, 2
+    by_check = found(X, y, c=3)
+    assert by_check["tiny classes"].what == "fewer than 4 rows: class 1 (2)"
+    assert by_check["small classes"].what == "fewer than 10 rows: class 2 (6)"
+    assert by_check["imbalance"].what == "97.3 % of the rows are of class 0"
+    assert "answering that always is 97.3 % accurate" in by_check["imbalance"].means
+
+
+def test_scales_far_out_values_and_rare_levels() -> None:
+    X, y = plain(2000)
+    X[:, 0] *= 1e4
+    by_check = found(X, y)
+    assert list(by_check) == ["scales"]
+    assert by_check["scales"].columns[0] == "f1"
+    X, y = plain(2000)
+    X[5, 1] = 500.0
+    X[:, 2] = 0.0
+    X[:2, 2] = 1.0
+    by_check = found(X, y)
+    assert by_check["far-out values"].columns == ("f2",)
+    assert "in 1 row" in by_check["far-out values"].what
+    assert by_check["rare levels"].columns == ("f3",)
+    assert by_check["rare levels"].severity == "note"
+
+
+def test_gaps_are_counted_and_do_not_look_far_out() -> None:
+    X, y = plain()
+    X += 1000.0
+    X[:10, 0] = np.nan
+    assert list(found(X, y)) == ["missing numbers"]
+    assert found(X, y)["missing numbers"].severity == "note"
+    X[:100, 2] = np.nan
+    finding = found(X, y)["missing numbers"]
+    assert finding.severity == "warning"
+    assert finding.what == "18 % of the numbers: f3 50 %, f1 5 %; 100 rows"
+
+
+def test_wide_and_long_tables() -> None:
+    assert "wide" in found(*plain(20, d=30))
+    long = found(*plain(10_001, d=1))
+    assert "10,001 rows" in long["long"].what
+
+
+@settings(max_examples=60)
+@given(
+    arrays(np.float64, st.tuples(st.integers(2, 12), st.integers(1, 4)), elements=st.floats(-1e300, 1e300, width=64)),
+    st.data(),
+)
+def test_no_table_is_too_odd(X: np.ndarray, data: st.DataObject) -> None:
+    gaps = data.draw(arrays(np.bool_, X.shape))
+    y = data.draw(arrays(np.int64, len(X), elements=st.integers(0, 2)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # sums of values of 1e300 overflow
+        findings = examine(unnamed(np.where(gaps, np.nan, X), y, 3))
+    assert all(finding.what and finding.means for finding in findings)
+
+
+def checks_of(name: str, source: object) -> Sequence[Finding]:
+    dataset = source.load(load_registry().entry(name))  # type: ignore[attr-defined]
+    return examine(unnamed(dataset.X, dataset.y, dataset.n_classes))
+
+
+def test_the_known_faults_of_embedded_tables_are_found() -> None:
+    votes = {f.check: f for f in checks_of("congressional-voting", EmbeddedSource())}
+    assert votes["repeated rows"].what == "377 of 435 rows have an equal row (76 distinct rows)"
+    assert "more than 67.6 %" in votes["contradictions"].means
+
+
+@pytest.mark.archive
+def test_the_known_faults_of_the_studys_tables_are_found(archive_path: str) -> None:
+    source = ArchiveSource(archive_path, load_registry()).open()
+    for name, rows, distinct in (("titanic", 2201, 14), ("led-display", 1000, 88)):
+        by_check = {f.check: f for f in checks_of(name, source)}
+        assert f"({distinct} distinct rows)" in by_check["repeated rows"].what
+        assert any(f"{rows - distinct} of {rows} rows repeat" in fault for fault in load_registry().entry(name).faults)
+    tiny = {"audiology-std", "ecoli", "lymphography", "post-operative"}
+    for name in (*tiny, "wine", "seeds"):
+        assert ("tiny classes" in {f.check for f in checks_of(name, source)}) == (name in tiny)
