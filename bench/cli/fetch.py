@@ -1,63 +1,87 @@
-"""``bench fetch``: bring the study's archive into the cache and check every table in it."""
+"""``bench fetch``: bring tables into the cache and check every one of them."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from bench.data.registry import load_registry
-from bench.errors import DataInvalid, DataUnavailable, SourceError, UsageError
+from bench.cli.tables import add_source_arguments, say
+from bench.data.registry import Registry, load_registry
+from bench.errors import UsageError, unknown_name
 
-SOURCES = ("archive",)
+if TYPE_CHECKING:
+    from bench.data.archive import ArchiveSource
+    from bench.data.selection import AnyEntry
+
+SOURCES = ("archive", "openml", "uci")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``bench fetch``."""
-    parser.add_argument("--subset", default="all121", help="tables to check (default: all121)")
-    parser.add_argument("--source", default="archive", help="archive, the 2014 study's (default and only one)")
+    parser.add_argument(
+        "--subset", default="all121", help="tables to get and check, or openml-suite:N (default: all121)"
+    )
+    add_source_arguments(parser, "archive, the 2014 study's (default), or openml or uci: single tables by their ids")
     parser.add_argument(
         "--archive",
         metavar="PATH_OR_URL",
         help="a copy of the archive (default: BENCH_ARCHIVE, else the study's own address)",
     )
-    parser.add_argument("--offline", action="store_true", help="download nothing: check what is in the cache")
+    parser.add_argument(
+        "--mirror",
+        metavar="PATH_OR_URL",
+        action="append",
+        default=[],
+        help="another copy, taken if that one cannot be had or is not sound; may be repeated (also: BENCH_MIRRORS)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if every table asked for is there and sound, 1 if some are not; errors if the archive cannot be had."""
+    """0 if every table asked for is there and sound, 1 if some are not; errors if the source cannot be had."""
+    from bench.data.cache import cache_folder
+    from bench.data.fetching import fetch_archive, look_through
+    from bench.data.selection import SUITE, select_tables
+
+    suite = any(SUITE.fullmatch(word.strip()) for word in args.subset.split(","))
+    name = args.source or ("openml" if suite else "archive")
+    if name not in SOURCES:
+        raise unknown_name("source to fetch from", name, SOURCES)
+    if name != "archive" and args.mirror:
+        raise UsageError("--mirror is for the archive")
+    registry = load_registry()
+    if name == "archive" and not suite:
+        entries: Sequence[AnyEntry] = registry.select(args.subset)
+        sources = archive_sources(registry, args.archive, args.mirror, offline=args.offline)
+        place, findings = fetch_archive(sources, entries, say)
+    else:
+        entries, source = select_tables(
+            registry, args.subset, archive=args.archive, source=name, offline=args.offline, say=say
+        )
+        say(f"{name}: {source.location}")
+        findings = look_through(source, entries)
+        place = cache_folder() / name
+    for table, note in findings.notes:
+        print(f"note: {table}: {note}")
+    for _, problem in findings.problems:
+        print(f"missing: {problem}", file=sys.stderr)
+    print(f"{findings.sound} of {len(entries)} tables are there and sound, in {place}")
+    return 1 if findings.problems else 0
+
+
+def archive_sources(
+    registry: Registry, given: str | None, mirrors: list[str], *, offline: bool
+) -> Iterator[ArchiveSource]:
+    """Where to look for the archive, best first: what was named, or else (``offline``) what was fetched before or the
+    study's own address; then the mirrors of the command line, of ``BENCH_MIRRORS`` and of the registry."""
     from bench.data.archive import ArchiveSource
 
-    if args.source not in SOURCES:
-        raise UsageError(f"--source {args.source}: tables can be fetched from {', '.join(SOURCES)} only")
-    registry = load_registry()
-    entries = registry.select(args.subset)
-    location = args.archive or os.environ.get("BENCH_ARCHIVE")
-    source = None
-    if args.offline and not location:
-        source = ArchiveSource.fetched(registry)
-    if source is None:
-        source = ArchiveSource(location or registry.study.archive_url, registry, offline=args.offline)
-    print(f"archive: {source.location}", flush=True)
-    try:
-        folder = source.open().keep()
-    except SourceError:
-        source.forget()
-        raise
-    sound, problems, invalid = 0, [], False
-    for entry in entries:
-        try:
-            notes = source.load(entry).notes
-        except (DataInvalid, DataUnavailable) as error:
-            problems.append(str(error))
-            invalid = invalid or isinstance(error, DataInvalid)
-        else:
-            sound += 1
-            for note in notes:
-                print(f"note: {entry.name}: {note}")
-    for problem in problems:
-        print(f"missing: {problem}", file=sys.stderr)
-    if invalid:
-        source.forget()  # a broken download is not to be used again
-    print(f"{sound} of {len(entries)} tables are there and sound, in {folder}")
-    return 1 if problems else 0
+    first = given or os.environ.get("BENCH_ARCHIVE")
+    fetched = ArchiveSource.fetched(registry) if offline and first is None else None
+    if fetched is not None:
+        yield fetched
+    further = [*mirrors, *os.environ.get("BENCH_MIRRORS", "").split(), *registry.study.mirrors]
+    for location in dict.fromkeys([first or registry.study.archive_url, *further]):
+        yield ArchiveSource(location, registry, offline=offline, say=say)

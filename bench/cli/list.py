@@ -8,23 +8,42 @@ import json
 import os
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from bench.cli.tables import add_cache_argument
+from bench.data.copies import SERVICES, links
 from bench.data.registry import Entry, Registry, load_registry
 from bench.data.sources import Source
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.data.openml_source import TaskEntry
 
 WIDTH = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``bench list``."""
-    parser.add_argument("--subset", default="all121", help="a subset's name, or dataset names separated by commas")
+    parser.add_argument(
+        "--subset", default="all121", help="a subset's name, dataset names separated by commas, or openml-suite:N"
+    )
+    add_cache_argument(parser)
     parser.add_argument("--json", action="store_true", help="everything the registry says, as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the tables of the subset; 0, or an error for an unknown name."""
+    from bench.data.openml_source import TaskEntry
+    from bench.data.selection import SUITE, select_tables
+
     registry = load_registry()
+    if any(SUITE.fullmatch(word.strip()) for word in args.subset.split(",")):
+        tasks, source = select_tables(registry, args.subset, offline=True)
+        if args.json:
+            print(json.dumps([dataclasses.asdict(task) | {"here": source.has(task)} for task in tasks], indent=1))
+        else:
+            print("\n".join(_tasks([task for task in tasks if isinstance(task, TaskEntry)], source)))
+        return 0
     entries = registry.select(args.subset)
     sources, remarks = available_sources(registry)
     if args.json:
@@ -38,6 +57,8 @@ def available_sources(registry: Registry) -> tuple[list[Source], list[str]]:
     """The sources that can be used without a download, and a line on each that cannot."""
     from bench.data.archive import ArchiveSource
     from bench.data.embedded import EmbeddedSource
+    from bench.data.openml_source import OpenMLSource
+    from bench.data.uci_source import UCISource
 
     sources: list[Source] = [EmbeddedSource()]
     remarks: list[str] = []
@@ -53,6 +74,14 @@ def available_sources(registry: Registry) -> tuple[list[Source], list[str]]:
             remarks.append("archive: not here; `python -m bench fetch` gets it, or BENCH_ARCHIVE names a copy")
         else:
             sources.append(archive)
+    services: list[Source] = [OpenMLSource(offline=True), UCISource(offline=True)]
+    for service in services:
+        if any(service.has(entry) for entry in registry.entries.values()):
+            sources.append(service)
+        else:
+            remarks.append(
+                f"{service.name}: nothing of it here; `python -m bench fetch --source {service.name}` gets it"
+            )
     return sources, remarks
 
 
@@ -83,8 +112,40 @@ def _table(entries: Sequence[Entry], sources: Sequence[Source]) -> list[str]:
         lines += ["", "* known faults"]
         for entry in faulty:
             text = f"{entry.name}: {'; '.join(entry.faults)}"
-            lines += textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
-    return lines
+            lines += _wrapped(text)
+    return lines + _copies(entries)
+
+
+def _copies(entries: Sequence[Entry]) -> list[str]:
+    """How the copies that services host are known to differ from the archive's tables, and which may be others."""
+    lines: list[str] = []
+    unsure: list[str] = []
+    for entry in entries:
+        for source, link in links(entry):
+            name = f"{SERVICES[source]} {link.id}" if link.id else SERVICES[source]
+            if link.note:
+                lines += _wrapped(f"{entry.name}, {name}: {link.note}")
+            if link.confidence == "likely":
+                unsure.append(f"{entry.name} ({name})")
+    if unsure:
+        lines += _wrapped(f"not certain to be the same table: {', '.join(unsure)}")
+    return ["", "copies elsewhere, and how they differ from the archive's table", *lines] if lines else []
+
+
+def _tasks(tasks: Sequence[TaskEntry], source: Source) -> list[str]:
+    """The tasks of suites; sizes are known of tables that are here."""
+    lines = [f"{'task':>7}  {'data set':>8}  {'rows':>7}  {'inputs':>6}  {'classes':>7}  name"]
+    for task in tasks:
+        known = (task.about[1].id if task.about else 0, task.rows, task.features, task.classes)
+        dataset, *sizes = [f"{number}" if number else "-" for number in known]
+        here = "" if source.has(task) else f"  ({task.problem or 'not here'})"
+        lines.append(f"{task.id:>7}  {dataset:>8}  {sizes[0]:>7}  {sizes[1]:>6}  {sizes[2]:>7}  {task.name}{here}")
+    there = sum(source.has(task) for task in tasks)
+    return [*lines, "", f"{there} of {len(tasks)} tables are here, from {source.location}"]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _footer(registry: Registry, sources: Sequence[Source], remarks: Sequence[str]) -> list[str]:

@@ -19,13 +19,17 @@ SERVICES = {"openml": "OpenML", "uci": "UCI"}
 
 def link_of(entry: Entry, source: str) -> Link:
     """Where ``entry`` is at ``source``. Raises :class:`DataUnavailable` if it is not there, or not to be used."""
-    link: Link = getattr(entry, source)
-    service = SERVICES[source]
+    link, service = dict(links(entry))[source], SERVICES[source]
     if link.id is None:
         raise DataUnavailable(f"{entry.name}: {service} has no copy that the registry knows{_because(link.note)}")
     if link.refused:
         raise DataUnavailable(f"{entry.name}: {service}'s copy ({link.id}) is not used: {link.refused}")
     return link
+
+
+def links(entry: Entry) -> tuple[tuple[str, Link], ...]:
+    """Where ``entry`` is at each service, by source."""
+    return (("openml", entry.openml), ("uci", entry.uci))
 
 
 def copy_as_dataset(
@@ -37,7 +41,7 @@ def copy_as_dataset(
     says of the copy, or anything where it says that they differ. Raises :class:`DataInvalid` with what was expected and
     what came.
     """
-    link: Link = getattr(entry, source)
+    link = dict(links(entry))[source]
     labelled = frame[frame[target].notna()] if target in frame.columns else frame
     coded = code_copy(labelled, target, where, drop)
     rows, classes = len(coded.y), len(coded.classes)
@@ -68,7 +72,7 @@ def code_copy(frame: pd.DataFrame, target: str, where: str, drop: Iterable[str])
 
 def differences(entry: Entry, source: str) -> tuple[str, ...]:
     """What the registry says against taking the copy of ``entry`` at ``source`` for the archive's table."""
-    link: Link = getattr(entry, source)
+    link = dict(links(entry))[source]
     if link.id is None:
         return ()
     service = SERVICES[source]

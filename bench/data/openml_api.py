@@ -26,6 +26,9 @@ from bench.errors import DataUnavailable, SourceError
 DEFAULT_SERVER = "https://www.openml.org/api/v1/xml"
 MAX_ANSWER_BYTES = 8 << 20
 
+_OVERLOADED = 107
+"""OpenML's code for a database that does not answer."""
+
 Answer = TypeVar("Answer")
 
 
@@ -77,33 +80,27 @@ class OpenMLService:
 
     def table(self, id: int) -> TableRecord:
         """What it says of data set ``id``."""
-        found = self._ask(f"data set {id}", lambda openml: openml.datasets.get_dataset(id, download_data=False))
-        ignored = [found.ignore_attribute] if isinstance(found.ignore_attribute, str) else found.ignore_attribute or []
-        names = [name for entry in [*ignored, found.row_id_attribute or ""] for name in _names(entry)]
-        return TableRecord(
-            id=id,
-            name=str(found.name),
-            version=int(found.version or 0),
-            format=str(found.format).lower(),
-            url=str(found.url or ""),
-            parquet_url=str(found._parquet_url or ""),
-            md5=str(found.md5_checksum or ""),
-            target=str(found.default_target_attribute or ""),
-            ignored=tuple(dict.fromkeys(names)),
-            licence=str(found.licence or "not stated"),
+        return _table(
+            id, self._ask(f"data set {id}", lambda openml: openml.datasets.get_dataset(id, download_data=False))
         )
 
-    def task(self, id: int) -> TaskRecord:
-        """What it says of task ``id``, which must be one of classification."""
-        found = self._ask(f"task {id}", lambda openml: openml.tasks.get_task(id, download_data=False))
+    def task(self, id: int) -> tuple[TaskRecord, TableRecord]:
+        """What it says of task ``id``, which must be one of classification, and of its data set."""
+
+        def question(openml: Any) -> Any:
+            task = openml.tasks.get_task(id, download_data=False)
+            return task, openml.datasets.get_dataset(task.dataset_id, download_data=False)
+
+        found, dataset = self._ask(f"task {id}", question)
         if int(found.task_type_id.value) != 1:
             raise DataUnavailable(f"OpenML task {id} is one of {found.task_type}; only classification is run here")
-        return TaskRecord(
+        record = TaskRecord(
             id=id,
             dataset=int(found.dataset_id),
             target=str(found.target_name),
             splits_url=str(found.estimation_procedure["data_splits_url"] or ""),
         )
+        return record, _table(record.dataset, dataset)
 
     def suite(self, id: int) -> SuiteRecord:
         """What it says of suite ``id``."""
@@ -117,8 +114,10 @@ class OpenMLService:
         with tempfile.TemporaryDirectory(prefix="bench-openml-") as scratch, _package(self.server, scratch) as openml:
             try:
                 return question(openml)
-            except openml.exceptions.OpenMLServerNoResult as error:
-                raise DataUnavailable(f"OpenML has no {what}: {_line(error.message)}") from error
+            except openml.exceptions.OpenMLServerException as error:
+                if error.code == _OVERLOADED:
+                    raise SourceError(f"{self.server}: asked for {what}: {_line(error.message)}") from error
+                raise DataUnavailable(f"OpenML has no {what} to give: {_line(error.message)}") from error
             except NotImplementedError as error:
                 raise DataUnavailable(f"OpenML {what}: {_line(error)}") from error
             except Exception as error:  # its own, those of requests and of the XML parser, missing keys
@@ -201,6 +200,23 @@ def _environment(variable: str, value: str) -> Iterator[None]:
             del os.environ[variable]
         else:
             os.environ[variable] = before
+
+
+def _table(id: int, found: Any) -> TableRecord:
+    ignored = [found.ignore_attribute] if isinstance(found.ignore_attribute, str) else found.ignore_attribute or []
+    names = [name for entry in [*ignored, found.row_id_attribute or ""] for name in _names(entry)]
+    return TableRecord(
+        id=id,
+        name=str(found.name),
+        version=int(found.version or 0),
+        format=str(found.format).lower(),
+        url=str(found.url or ""),
+        parquet_url=str(found._parquet_url or ""),
+        md5=str(found.md5_checksum or ""),
+        target=str(found.default_target_attribute or ""),
+        ignored=tuple(dict.fromkeys(names)),
+        licence=str(found.licence or "not stated"),
+    )
 
 
 def _names(text: str) -> list[str]:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -44,14 +45,19 @@ def server_address() -> str:
 
 @dataclasses.dataclass(frozen=True)
 class TaskEntry:
-    """A suite's task as an entry of a run. Sizes are 0 while the table is not in the cache; features before coding."""
+    """A suite's task as an entry of a run.
+
+    ``rows``, ``features`` (before coding) and ``classes`` are 0 while the table is not in the cache. ``about`` is what
+    OpenML says of the task and its data set, None where that is not to be had or not to be used: ``problem`` says why.
+    """
 
     name: str
-    rows: int
-    features: int
-    classes: int
-    task: TaskRecord
-    table: TableRecord
+    id: int
+    rows: int = 0
+    features: int = 0
+    classes: int = 0
+    about: tuple[TaskRecord, TableRecord] | None = None
+    problem: str = ""
 
 
 class OpenMLSource:
@@ -65,14 +71,15 @@ class OpenMLSource:
         self._offline = offline
         self._say = say
         host = re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(self.location).netloc.rpartition("@")[2]) or "openml"
-        self._folder = cache_folder() / "openml" / host / LAYOUT
+        self.folder: Path = cache_folder() / "openml" / host / LAYOUT
+        """Where its tables are kept."""
         self._parsed: tuple[int, pd.DataFrame] | None = None
         """The table downloaded last: it is read to see whether it can be, and need not be read again."""
 
     def has(self, entry: Entry | TaskEntry) -> bool:
         """Whether the table of ``entry`` is in the cache."""
         if isinstance(entry, TaskEntry):
-            return self._is_cached(f"data-{entry.table.id}") and self._is_cached(f"task-{entry.task.id}")
+            return entry.about is not None and self._is_cached(f"data-{entry.about[1].id}")
         return entry.openml.id is not None and not entry.openml.refused and self._is_cached(f"data-{entry.openml.id}")
 
     def load(self, entry: Entry | TaskEntry) -> Dataset:
@@ -89,24 +96,42 @@ class OpenMLSource:
     def suite(self, id: int) -> tuple[SuiteRecord, list[TaskEntry]]:
         """Suite ``id`` and its tasks, each under its table's name (with the task's number where two have one name).
 
-        Raises :class:`SourceError` if the suite or one of its tasks' descriptions is not to be had.
+        A task that cannot be used is an entry with its ``problem``. Raises :class:`SourceError` if the suite is not to
+        be had, or the service fails on the way to its tasks: a further call goes on there.
         """
         try:
-            suite = self._record(f"suite-{id}", SuiteRecord, lambda: self._service.suite(id))
-            found = [self._describe(task) for task in suite.tasks]
+            files = self._set(f"suite-{id}", lambda: [(RECORD, _json(self._service.suite(id)))])
         except DataUnavailable as error:
-            raise SourceError(f"openml-suite:{id}: {error}") from error
-        names = [_plain_name(table.name) for _, table in found]
-        entries = []
-        for name, (task, table) in zip(names, found, strict=True):
-            unique = name if names.count(name) == 1 else f"{name}-{task.id}"
-            entries.append(TaskEntry(unique, *self._sizes(table.id), task=task, table=table))
-        return suite, entries
+            raise SourceError(str(error)) from error
+        suite = SuiteRecord(**_tuples(json.loads(files.read(RECORD)), "tasks"))
+        entries = [self._entry(task) for task in suite.tasks]
+        names = [entry.name for entry in entries]
+        return suite, [
+            entry if names.count(entry.name) == 1 else dataclasses.replace(entry, name=f"{entry.name}-{entry.id}")
+            for entry in entries
+        ]
+
+    def _entry(self, id: int) -> TaskEntry:
+        try:
+            task, table = self._describe(id)
+        except DataUnavailable as error:
+            return TaskEntry(f"openml-task-{id}", id, problem=str(error))
+        except SourceError as error:
+            if not self._offline:
+                raise
+            return TaskEntry(f"openml-task-{id}", id, problem=str(error))
+        return TaskEntry(_plain_name(table.name), id, *self._sizes(table.id), about=(task, table))
 
     def _describe(self, id: int) -> tuple[TaskRecord, TableRecord]:
-        task = self._record(f"task-{id}", TaskRecord, lambda: self._service.task(id), self._splits)
-        about = self._record(f"about-{task.dataset}", TableRecord, lambda: self._service.table(task.dataset))
-        return task, about
+        files = self._set(f"task-{id}", lambda: self._download_task(id))
+        about = json.loads(files.read(RECORD))
+        return TaskRecord(**about["task"]), _table_record(about["table"])
+
+    def _download_task(self, id: int) -> Iterable[tuple[str, bytes]]:
+        task, table = self._service.task(id)
+        yield RECORD, json.dumps({"task": dataclasses.asdict(task), "table": dataclasses.asdict(table)}).encode()
+        if task.splits_url:
+            yield SPLITS, read_url(task.splits_url, MAX_BYTES, downloads_folder(), say=self._say)
 
     def _copy(self, entry: Entry) -> Dataset:
         link = link_of(entry, self.name)
@@ -120,19 +145,22 @@ class OpenMLSource:
         return copy_as_dataset(entry, self.name, frame, target, [*link.drop, *ignored], where)
 
     def _task(self, entry: TaskEntry) -> Dataset:
-        record, frame = self._table(entry.table.id)
-        where = f"OpenML task {entry.task.id}, {_where(record)}"
-        ignored = [name for name in record.ignored if name in frame.columns and name != entry.task.target]
-        coded = code_copy(frame, entry.task.target, where, ignored)
+        if entry.about is None:
+            raise DataUnavailable(entry.problem)
+        task = entry.about[0]
+        record, frame = self._table(task.dataset)
+        where = f"OpenML task {task.id}, {_where(record)}"
+        ignored = [name for name in record.ignored if name in frame.columns and name != task.target]
+        coded = code_copy(frame, task.target, where, ignored)
         splits = None
-        if entry.task.splits_url:
-            lists = self._set(f"task-{entry.task.id}", self._missing).read(SPLITS)
-            splits = read_task_splits(lists, entry.task.id, coded.y, f"OpenML task {entry.task.id}: index lists")
+        if task.splits_url:
+            lists = self._set(f"task-{task.id}", lambda: self._download_task(task.id)).read(SPLITS)
+            splits = read_task_splits(lists, task.id, coded.y, f"OpenML task {task.id}: index lists")
         return Dataset(entry.name, coded.X, coded.y, len(coded.classes), self.name, published=splits, notes=coded.notes)
 
     def _table(self, id: int) -> tuple[TableRecord, pd.DataFrame]:
         files = self._set(f"data-{id}", lambda: self._download(id))
-        record = TableRecord(**_decoded(files.read(RECORD), "ignored"))
+        record = _table_record(json.loads(files.read(RECORD)))
         parsed, self._parsed = self._parsed, None
         if parsed is not None and parsed[0] == id:
             return record, parsed[1]
@@ -148,32 +176,18 @@ class OpenMLSource:
         content = read_url(url, MAX_BYTES, downloads_folder(), checksum=checksum, say=self._say)
         frame = read_frame(content, format, _where(record))  # only what can be read is kept
         self._parsed = id, frame
-        yield RECORD, json.dumps(dataclasses.asdict(record)).encode()
+        yield RECORD, _json(record)
         yield SIZES, json.dumps(_sizes(frame, record)).encode()
         yield TABLE, content
 
-    def _splits(self, record: TaskRecord) -> Iterable[tuple[str, bytes]]:
-        if record.splits_url:
-            yield SPLITS, read_url(record.splits_url, MAX_BYTES, downloads_folder(), say=self._say)
-
-    def _record(self, label: str, kind: Any, ask: Callable[[], Any], more: Callable[[Any], Any] = lambda _: ()) -> Any:
-        """What the service says, from the cache or asked for, with the files that ``more`` gets for it."""
-
-        def build() -> Iterable[tuple[str, bytes]]:
-            record = ask()
-            yield RECORD, json.dumps(dataclasses.asdict(record)).encode()
-            yield from more(record)
-
-        return kind(**_decoded(self._set(label, build).read(RECORD), "ignored", "tasks"))
-
     def _set(self, label: str, build: Callable[[], Iterable[tuple[str, bytes]]]) -> FileSet:
-        return FileSet(self._folder / label, self._missing if self._offline else build)
+        return FileSet(self.folder / label, self._missing if self._offline else build)
 
     def _missing(self) -> Iterable[tuple[str, bytes]]:
         raise SourceError(f"{self.location}: not in the cache, and downloads are not allowed here")
 
     def _is_cached(self, label: str) -> bool:
-        return (self._folder / label / "index.json").is_file()
+        return (self.folder / label / "index.json").is_file()
 
     def _sizes(self, id: int) -> tuple[int, int, int]:
         """(rows, inputs, classes) of a table in the cache, as far as OpenML's default target tells them; else zeros."""
@@ -183,9 +197,17 @@ class OpenMLSource:
         return rows, inputs, classes
 
 
-def _decoded(content: bytes, *lists: str) -> dict[str, Any]:
-    fields: dict[str, Any] = json.loads(content)
-    return {name: tuple(value) if name in lists else value for name, value in fields.items()}
+def _json(record: Any) -> bytes:
+    return json.dumps(dataclasses.asdict(record)).encode()
+
+
+def _table_record(fields: dict[str, Any]) -> TableRecord:
+    return TableRecord(**_tuples(fields, "ignored"))
+
+
+def _tuples(fields: dict[str, Any], *names: str) -> dict[str, Any]:
+    """JSON knows no tuples."""
+    return {name: tuple(value) if name in names else value for name, value in fields.items()}
 
 
 def _format(record: TableRecord) -> Format:

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -58,12 +59,13 @@ class UCISource:
         self._offline = offline
         self._say = say
         host = re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(self.location).netloc.rpartition("@")[2]) or "uci"
-        self._folder = cache_folder() / "uci" / host / LAYOUT
+        self.folder: Path = cache_folder() / "uci" / host / LAYOUT
+        """Where its tables are kept."""
 
     def has(self, entry: Entry) -> bool:
         """Whether the table of ``entry`` is in the cache."""
         id = entry.uci.id
-        return id is not None and not entry.uci.refused and (self._folder / f"{id}" / "index.json").is_file()
+        return id is not None and not entry.uci.refused and (self.folder / f"{id}" / "index.json").is_file()
 
     def load(self, entry: Entry) -> Dataset:
         """The table, its columns coded as :mod:`bench.data.columns` says.
@@ -75,7 +77,7 @@ class UCISource:
         assert link.id is not None
         id = link.id
         try:
-            files = FileSet(self._folder / f"{id}", self._missing if self._offline else lambda: self._download(id))
+            files = FileSet(self.folder / f"{id}", self._missing if self._offline else lambda: self._download(id))
             record = _decoded(json.loads(files.read(RECORD)))
             frame = read_frame(files.read(TABLE), "csv", _where(record))
         except SourceError as error:

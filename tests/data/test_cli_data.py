@@ -91,7 +91,9 @@ def test_fetch_names_what_is_missing_or_wrong_and_exits_1(
     [
         (["--archive", "/nowhere/a.tar"], "no archive at /nowhere/a.tar"),
         (["--offline"], "not in the cache, and downloads are not allowed here"),
-        (["--source", "openml"], "tables can be fetched from archive only"),
+        (["--source", "openm"], "unknown source to fetch from 'openm': did you mean 'openml'"),
+        (["--source", "uci", "--mirror", "x"], "--mirror is for the archive"),
+        (["--source", "uci", "--archive", "x"], "--source uci and --archive exclude each other"),
         ([], "http://127.0.0.1:9/a: download failed"),
     ],
 )
