@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from test_killed import family
 from tiny_benchmark import TinyBenchmark, by_method, scores, tables
 
 from bench.errors import EngineError
 from bench.run.engines import open_engine
 from bench.run.jobs import NamedMethod
+from bench.run.resources import available_cores
 from bench.run.result import RunRecord
 from bench.run.runner import Outcome, execute
 from bench.store import Store, read_run
@@ -56,7 +59,12 @@ class Cluster:
 def spawn(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)])},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)]),
+            # The first death of a worker makes Dask give up what it ran: that must not become a result.
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -82,37 +90,51 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 class Watcher:
-    """An observer that calls back with the number of finished jobs."""
+    """An observer that calls back with the number of finished jobs, or when a job starts, and keeps the notes."""
 
-    def __init__(self, on_finish: Any) -> None:
+    def __init__(self, on_finish: Any = lambda count: None, on_start: Any = lambda task: None) -> None:
         self._on_finish = on_finish
+        self._on_start = on_start
         self.finished_jobs = 0
+        self.notes: list[str] = []
+        self.most_beside: dict[str, int] = {}
+        """By job, how many were out when it started or while it ran, itself included."""
+        self._out: set[str] = set()
 
     def finished(self, standing: Any, result: Any) -> None:
         self.finished_jobs += 1
+        self._out.discard(result.job.id)
         self._on_finish(self.finished_jobs)
 
     def started(self, standing: Any, task: Any) -> None:
-        pass
+        self._out.add(task.job.id)
+        for job in self._out:
+            self.most_beside[job] = max(self.most_beside.get(job, 0), len(self._out))
+        self._on_start(task)
 
     def tick(self, standing: Any) -> None:
         pass
 
     def note(self, text: str) -> None:
-        pass
+        self.notes.append(text)
 
     def close(self) -> None:
         pass
 
 
 def run_on(
-    address: str | None, benchmark: TinyBenchmark, *methods: str, watcher: Any = None
+    address: str | None,
+    benchmark: TinyBenchmark,
+    *methods: str,
+    watcher: Any = None,
+    timeout: float = 60.0,
+    memory_bytes: int | None = 2 << 30,
 ) -> tuple[Outcome, RunRecord]:
     from bench.methods import get_method
 
     named = [NamedMethod(f"faulty_methods:{m}", get_method(f"faulty_methods:{m}")) for m in methods]
-    plan = benchmark.plan(*methods, timeout=30.0)
-    with Store(benchmark.folder) as store, open_engine("dask", address, 2, 2 << 30, named) as engine:
+    plan = benchmark.plan(*methods, timeout=timeout)
+    with Store(benchmark.folder) as store, open_engine("dask", address, 2, memory_bytes, named) as engine:
         outcome = execute(plan, store, engine, {"seed": 0}, [watcher] if watcher else [])
     plan.release()
     return outcome, read_run(benchmark.folder)
@@ -208,3 +230,131 @@ def test_a_local_cluster_without_a_scheduler(tiny: TinyBenchmark, monkeypatch: p
     outcome, record = run_on(None, tiny, "Centroid", "Segfault")
     assert outcome.statuses == {"ok": 2, "error": 2}
     assert {r.status for r in by_method(record)["centroid"]} == {"ok"}
+
+
+def test_a_job_whose_workers_are_lost_again_and_again_is_not_called_faulty(
+    tiny: TinyBenchmark, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.run.dask_engine._LOSSES_ALLOWED", 0)
+    only, second = cluster.workers
+    second.kill()
+    second.wait()
+    begun: list[Any] = []
+
+    def strike(task: Any) -> None:
+        begun.append(task)
+        if len(begun) == 1:
+            until(lambda: jobs_at_work(cluster) == 1)
+            only.kill()
+            cluster.add_worker()
+
+    _, record = run_on(cluster.address, tiny, "TakesAMoment", watcher=Watcher(on_start=strike))
+    told = {r.job.id: (r.status, r.reason.partition(" (")[0]) for r in record.results}
+    lost = "not done: the Dask workers that had it were lost 1 times"
+    assert told == {begun[0].job.id: ("error", lost), begun[1].job.id: ("ok", "")}
+
+
+def test_a_table_is_sent_to_a_worker_once(
+    tiny: TinyBenchmark, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import distributed
+
+    sent: list[tuple[str, bytes]] = []
+    scatter = distributed.Client.scatter
+
+    def counting(client: Any, data: Any, workers: Any = None, **more: Any) -> Any:
+        sent.append((workers[0], data))
+        return scatter(client, data, workers=workers, **more)
+
+    monkeypatch.setattr(distributed.Client, "scatter", counting)
+    outcome, _ = run_on(cluster.address, TinyBenchmark(tiny.folder, tables(3)), "Slow", "Centroid", "Shrunken")
+    assert outcome.all_ok
+    assert len(sent) == len(set(sent)), "a table was sent to the same worker twice"
+    assert len({data for _, data in sent}) == 3
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        logs = client.run(lambda dask_worker: list(dask_worker.transfer_incoming_log))
+    assert list(logs.values()) == [[], []], "workers have passed tables on among themselves"
+
+
+def test_a_table_that_a_worker_has_given_up_is_sent_again(tiny: TinyBenchmark, cluster: Cluster) -> None:
+    import distributed
+
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+
+        def forget(count: int) -> None:
+            client.run(lambda: __import__("bench.run.dask_job").run.dask_job._site._tables.clear())
+
+        watcher = Watcher(on_finish=forget)
+        outcome, _ = run_on(cluster.address, tiny, "Slow", "Centroid", "Shrunken", watcher=watcher)
+    assert outcome.all_ok
+
+
+def test_workers_of_one_machine_share_its_memory_and_say_so(tiny: TinyBenchmark, cluster: Cluster) -> None:
+    watcher = Watcher()
+    outcome, _ = run_on(cluster.address, tiny, "Centroid", watcher=watcher, memory_bytes=None)
+    assert outcome.all_ok
+    last = watcher.notes[-1]
+    found = re.search(
+        r"2 Dask workers, 2 jobs at a time with ([\d,]+) MB each; large ones alone, with ([\d,]+) MB", last
+    )
+    assert found, watcher.notes
+    each, whole = (int(number.replace(",", "")) for number in found.groups())
+    assert 2 * each <= whole + 1
+
+
+def test_large_jobs_run_one_after_another_alone_with_all_cores(tiny: TinyBenchmark, cluster: Cluster) -> None:
+    watcher = Watcher()
+    outcome, record = run_on(cluster.address, TinyBenchmark(tiny.folder, tables(3)), "CountsThreadsLarge", "Slow",
+                             watcher=watcher)  # fmt: skip
+    assert outcome.all_ok
+    large = by_method(record)["counts-threads-large"]
+    assert {r.holdouts[0].details["threads"]["torch"] for r in large} == {available_cores()}
+    assert {watcher.most_beside[r.job.id] for r in large} == {1}
+    assert {r.provenance["threads"] for r in by_method(record)["slow"]} == {1}
+
+
+def jobs_at_work(cluster: Cluster) -> int:
+    """Processes below the nurseries: the jobs' own."""
+    nurseries = [child for worker in cluster.workers for child in family(worker.pid)]
+    return sum(len(family(pid)) for pid in nurseries)
+
+
+def test_jobs_of_a_killed_client_are_stopped(tiny: TinyBenchmark, cluster: Cluster) -> None:
+    """They would sleep for ten minutes and keep their workers from everybody else."""
+    client = subprocess.Popen(
+        [sys.executable, str(HERE / "test_dask.py"), cluster.address, str(tiny.folder), "Sleeps"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)])},
+    )
+    try:
+        until(lambda: jobs_at_work(cluster) == 2)
+    finally:
+        client.kill()
+        client.wait()
+    until(lambda: jobs_at_work(cluster) == 0)
+    outcome, _ = run_on(cluster.address, tiny, "Centroid")
+    assert outcome.all_ok
+
+
+def test_stopping_now_stops_jobs_that_have_begun(tiny: TinyBenchmark, cluster: Cluster) -> None:
+    begun: list[Any] = []
+
+    def stop(task: Any) -> None:
+        begun.append(task)
+        if len(begun) == 2:
+            until(lambda: jobs_at_work(cluster) == 2)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    outcome, record = run_on(cluster.address, tiny, "Sleeps", watcher=Watcher(on_start=stop), timeout=600.0)
+    assert (outcome.interrupted, outcome.undone, record.results) == (True, 2, ())
+    until(lambda: jobs_at_work(cluster) == 0)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    run_on(sys.argv[1], TinyBenchmark(Path(sys.argv[2])), sys.argv[3], timeout=600.0)
