@@ -11,23 +11,45 @@ import pandas as pd
 from bench.stats.frame import accuracy_matrix
 from bench.stats.significance import PairedDifference, holm, paired_difference
 
-LEAK_PATH = ("published", "relearn", "clean")
-"""From the published procedure to none of the test labels seen, one step at a time."""
+LEAK_PATH = ("published", "relearn", "clean", "clean-cv")
+"""From the published procedure to none of the test labels seen, one step at a time, then to a less noisy choice."""
+CLEAN = ("clean", "clean-cv")
+COVERAGE = 0.9
+"""A protocol is on the path if it has at least this share of the datasets of the one that has most."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What changes between two protocols, later minus earlier: for the method, for the baseline, and the excess.
+
+    ``excess`` is the difference of the two differences, dataset by dataset: what the step does to the method beyond
+    what it does to the baseline, which learns no metric and so has nothing to leak into.
+    """
+
+    first: str
+    second: str
+    method: PairedDifference
+    baseline: PairedDifference | None
+    excess: PairedDifference | None
 
 
 @dataclass(frozen=True)
 class LeakDecomposition:
-    """One method (and its difference to a baseline) under each protocol of :data:`LEAK_PATH`, on common datasets.
+    """One method (and its difference to a baseline) under the protocols of :data:`LEAK_PATH`, on common datasets.
 
     ``accuracy`` is datasets x (method, protocol) for the method and the baseline. ``steps`` compare neighbouring
-    protocols of the method, ``over_baseline`` the method with the baseline under each protocol.
+    protocols, then the first with each clean one; ``over_baseline`` the method with the baseline under each protocol.
     """
 
     method: str
     baseline: str | None
     accuracy: pd.DataFrame
-    steps: dict[tuple[str, str], PairedDifference]
+    steps: tuple[Step, ...]
     over_baseline: dict[str, PairedDifference]
+
+    @property
+    def path(self) -> list[str]:
+        return [p for p in LEAK_PATH if (self.method, p) in self.accuracy.columns]
 
 
 def leak_decomposition(
@@ -35,28 +57,38 @@ def leak_decomposition(
 ) -> LeakDecomposition | None:
     """The leak on those of ``datasets`` that have all results; None unless ``method`` ran under two of the protocols.
 
-    The baseline takes part only where it ran under every protocol that the method ran under.
+    A protocol that covers much fewer of ``datasets`` than another (:data:`COVERAGE`) is left out rather than shrinking
+    the rest. The baseline takes part only where it ran under every protocol of the path.
     """
     columns: dict[tuple[str, str], pd.Series] = {}
     for protocol in LEAK_PATH:
         matrix = accuracy_matrix(scores, protocol)
+        matrix = matrix[matrix.index.isin(list(datasets))]
         for name in (method, baseline):
             if name in matrix and matrix[name].notna().any():
                 columns[name, protocol] = matrix[name]
-    path = [p for p in LEAK_PATH if (method, p) in columns]
+    counts = {p: int(columns[method, p].notna().sum()) for p in LEAK_PATH if (method, p) in columns}
+    path = [p for p in counts if counts[p] >= COVERAGE * max(counts.values())]
     if len(path) < 2:
         return None
     with_baseline = all((baseline, p) in columns for p in path)
     wanted = [(name, p) for name in ((method, baseline) if with_baseline else (method,)) for p in path]
     table = pd.DataFrame({key: columns[key] for key in wanted}).dropna()
-    table = table[table.index.isin(list(datasets))]
     if table.empty:
         return None
-    steps = {(a, b): paired_difference(table[method, b], table[method, a]) for a, b in pairwise(path)}
-    if len(path) > 2:
-        steps[path[0], path[-1]] = paired_difference(table[method, path[-1]], table[method, path[0]])
+    pairs = [*pairwise(path), *((path[0], p) for p in CLEAN if p in path[2:])]
+    steps = tuple(_step(table, method, baseline if with_baseline else None, a, b) for a, b in pairs)
     over = {p: paired_difference(table[method, p], table[baseline, p]) for p in path} if with_baseline else {}
     return LeakDecomposition(method, baseline if with_baseline else None, table, steps, over)
+
+
+def _step(table: pd.DataFrame, method: str, baseline: str | None, first: str, second: str) -> Step:
+    own = paired_difference(table[method, second], table[method, first])
+    if baseline is None:
+        return Step(first, second, own, None, None)
+    other = paired_difference(table[baseline, second], table[baseline, first])
+    lead = {p: table[method, p] - table[baseline, p] for p in (first, second)}
+    return Step(first, second, own, other, paired_difference(lead[second], lead[first]))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ from bench.stats.missing import STUDY_2014, MissingRule
 from bench.stats.summary import Pool
 
 ORIGIN = "http://persoal.citius.usc.es/manuel.fernandez.delgado/papers/jmlr/results.txt"
+SIZE = (121, 179)
+"""Datasets and classifiers of the whole file."""
+DECIMALS = 1
+"""Of the study's accuracies."""
 _ROW_STATISTICS = ("min", "max", "mean", "std")
 
 
@@ -83,7 +87,8 @@ def study_pool(study: PublishedStudy, datasets: list[str], rule: MissingRule = S
 def joined_pool(study: PublishedStudy, ours: pd.DataFrame, rule: MissingRule = STUDY_2014) -> Pool:
     """The study's classifiers and our methods (``ours``: datasets x methods) on our datasets that the study has.
 
-    The caller leaves out datasets on which the two are different tasks (those with a separate test file).
+    The caller leaves out datasets on which the two are different tasks (those with a separate test file). Ours are
+    rounded to the study's one decimal: in full precision a tie in the study's digits would count as a win or a loss.
     """
     datasets = [d for d in ours.index if d in study.accuracy.index]
     if not datasets:
@@ -91,4 +96,4 @@ def joined_pool(study: PublishedStudy, ours: pd.DataFrame, rule: MissingRule = S
     clash = [m for m in ours.columns if m in study.accuracy.columns]
     if clash:
         raise ReportError(f"methods of both the runs and the published study: {', '.join(clash)}")
-    return Pool(pd.concat([study.accuracy.loc[datasets], ours.loc[datasets]], axis=1), rule)
+    return Pool(pd.concat([study.accuracy.loc[datasets], ours.loc[datasets].round(DECIMALS)], axis=1), rule)

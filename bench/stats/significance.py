@@ -52,6 +52,15 @@ def paired_difference(first: pd.Series, second: pd.Series) -> PairedDifference:
     )
 
 
+def leave_one_out(difference: pd.Series) -> tuple[tuple[str, float], tuple[str, float]] | None:
+    """The smallest and largest mean of ``difference`` without one dataset, each with that dataset; None below three."""
+    values = difference.dropna()
+    if len(values) < 3:
+        return None
+    means = (values.sum() - values) / (len(values) - 1)
+    return (str(means.idxmin()), float(means.min())), (str(means.idxmax()), float(means.max()))
+
+
 def wilcoxon(difference: NDArray[np.float64]) -> float:
     """Two-sided p-value of the signed-rank test; zero differences are dropped, and 1 if nothing else is left.
 

@@ -8,6 +8,7 @@ import pytest
 from bench.stats.frame import accuracy_matrix, fit_seconds, protocols_in
 from bench.stats.groups import SIZE_BINS, standard_groups
 from bench.stats.protocols import leak_decomposition, protocol_contrast
+from bench.stats.significance import paired_difference
 
 ACCURACY = {
     # protocol: {method: accuracies on a, b, c}
@@ -46,11 +47,32 @@ def test_leak_is_decomposed_on_datasets_with_every_result(scores: pd.DataFrame) 
     found = leak_decomposition(scores, ["a", "b", "c"])
     assert found is not None
     assert list(found.accuracy.index) == ["a", "b"]  # c lacks laplace under clean
-    assert found.steps["published", "relearn"].mean == -1.0
-    assert found.steps["relearn", "clean"].mean == -1.5
-    assert found.steps["published", "clean"].mean == -2.5
-    assert {p: d.mean for p, d in found.over_baseline.items()} == {"published": 3.0, "relearn": 2.0, "clean": 0.5}
+    steps = {(s.first, s.second): s for s in found.steps}
+    told = {
+        pair: (s.method.mean, s.baseline.mean, s.excess.mean) for pair, s in steps.items() if s.baseline and s.excess
+    }
+    assert told == {
+        ("published", "relearn"): (-1.0, 0.0, -1.0),
+        ("relearn", "clean"): (-1.5, 0.0, -1.5),
+        ("clean", "clean-cv"): (1.0, 0.0, 1.0),
+        ("published", "clean"): (-2.5, 0.0, -2.5),
+        ("published", "clean-cv"): (-1.5, 0.0, -1.5),
+    }
+    assert steps["relearn", "clean"].excess == paired_difference(pd.Series([-2.0, -1.0]), pd.Series([0.0, 0.0]))
+    lead = {"published": 3.0, "relearn": 2.0, "clean": 0.5, "clean-cv": 1.5}
+    assert {p: d.mean for p, d in found.over_baseline.items()} == lead
     assert found.over_baseline["clean"].ties == 1
+
+
+def test_a_protocol_that_covers_little_does_not_shrink_the_decomposition(scores: pd.DataFrame) -> None:
+    few = scores[(scores["protocol"] != "clean-cv") | (scores["dataset"] == "a")]
+    found = leak_decomposition(few, ["a", "b", "c"])
+    assert found is not None
+    assert found.path == ["published", "relearn", "clean"]
+    assert list(found.accuracy.index) == ["a", "b"]
+    alone = leak_decomposition(few, ["a"])
+    assert alone is not None
+    assert alone.path == ["published", "relearn", "clean", "clean-cv"]
 
 
 def test_leak_without_a_baseline_or_without_protocols(scores: pd.DataFrame) -> None:
@@ -63,7 +85,7 @@ def test_leak_without_a_baseline_or_without_protocols(scores: pd.DataFrame) -> N
     assert leak_decomposition(scores, ["nowhere"]) is None
     two = leak_decomposition(scores[scores["protocol"].isin(["published", "clean"])], ["a", "b"])
     assert two is not None
-    assert list(two.steps) == [("published", "clean")]
+    assert [(s.first, s.second) for s in two.steps] == [("published", "clean")]
 
 
 def test_contrast_is_paired_by_method(scores: pd.DataFrame) -> None:

@@ -133,3 +133,9 @@ def test_win_tie_loss_is_antisymmetric(accuracies: pd.DataFrame) -> None:
         assert wins + ties + losses == 30
     expected = int((accuracies["rfm"] > accuracies["stump"]).sum())
     assert table["rfm", "stump"][0] == expected
+
+
+def test_leaving_one_out_finds_the_dataset_that_sways_the_mean() -> None:
+    found = tests.leave_one_out(pd.Series({"a": 1.0, "b": -5.0, "c": 4.0, "d": float("nan")}))
+    assert found == (("c", -2.0), ("b", 2.5))
+    assert tests.leave_one_out(pd.Series({"a": 1.0, "b": 2.0})) is None

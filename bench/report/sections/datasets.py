@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 
 from bench.report import wording
@@ -16,14 +14,16 @@ from bench.run.result import HoldoutResult, JobResult
 
 LEADING = 6
 """Features shown of RFM's metric."""
+COLLAPSED = 1e-5
+"""Trace of M per feature below which distances are less than a three-hundredth of what they were."""
 
 
 def datasets_section(evidence: Evidence) -> Section:
     children = tuple(dataset_section(evidence, name) for name in evidence.datasets)
     opening = text(
         "Accuracy on each hold-out, what was chosen there, and the validation accuracy along the iteration path of "
-        "the chosen configuration (one line a hold-out, a dot at the choice; the text gives first and best point of "
-        "the first hold-out). Features are numbered from 1 in the table's own order."
+        "the chosen configuration (one line a hold-out, a dot at the choice; beside it the first and the best point "
+        "of one hold-out, percent). Features are numbered from 1 in the table's own order."
     )
     return Section("datasets", "Dataset by dataset", (opening,), children)
 
@@ -51,6 +51,8 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
     blocks: list[Block] = [text(*spans)]
     reductions = sorted({r.job.reduction for r in results if r.job.reduction})
     blocks += [Notice((f"Reduced, for every method alike: {words}.",), "note") for words in reductions]
+    if about.notes:
+        blocks.append(Notice(("Of this table: ", "; ".join(note.rstrip(".") for note in about.notes), "."), "note"))
     if about.faults:
         blocks.append(Notice(("Known faults of this table: ", "; ".join(about.faults), "."), "note"))
     for protocol in evidence.protocols:
@@ -79,7 +81,7 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
     columns = [Column("Method", "text"), Column("Mean")]
     columns += [Column(f"H{h + 1}", hint=f"accuracy on hold-out {h}, percent") for h in numbers]
     columns += [
-        Column("Chosen", "text", hint="configuration chosen most often; in brackets on how many hold-outs"),
+        Column("Chosen", "text", hint="configuration chosen; by hold-out where they differ"),
         Column("Iteration", "text", hint="point of the iteration path chosen on each hold-out"),
         Column("Validation", hint="mean validation accuracy of the choices, percent"),
         Column("Path", "text", hint="validation accuracy along the chosen configuration's path"),
@@ -114,23 +116,24 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
 
 
 def _chosen(result: JobResult) -> Cell:
-    texts = [wording.config_text(h.config) for h in result.holdouts]
-    words, count = Counter(texts).most_common(1)[0]
-    if count == len(texts):
-        return Cell(words)
-    everything = "; ".join(f"H{h.holdout + 1}: {t}" for h, t in zip(result.holdouts, texts, strict=True))
-    return Cell(f"{words} ({count} of {len(texts)})", hint=everything)
+    """The configurations in words, each with the hold-outs that chose it unless all did."""
+    chosen: dict[str, list[str]] = {}
+    for h in result.holdouts:
+        chosen.setdefault(wording.config_text(h.config), []).append(f"H{h.holdout + 1}")
+    if len(chosen) == 1:
+        return Cell(next(iter(chosen)))
+    return Cell("; ".join(f"{', '.join(holdouts)}: {words}" for words, holdouts in chosen.items()))
 
 
 def _path_cell(evidence: Evidence, result: JobResult) -> Cell:
-    found = [p for h in result.holdouts if (p := _chosen_path(h)) is not None]
+    found = [(h.holdout, p) for h in result.holdouts if (p := _chosen_path(h)) is not None]
     if not found:
         return Cell("")
     series = wording.series(result.job.method, evidence.methods)
     words = f"validation accuracy along the path of {wording.title(result.job.method)}"
-    first = found[0]
-    ends = f"{wording.number(first[1][0], 1)} → {wording.number(max(first[1]), 1)}"
-    return Cell(ends, hint="hold-out 1: first point and best point, percent", drawing=sparkline(found, series, words))
+    holdout, (_, accuracy, _) = found[0]
+    ends = f"H{holdout + 1}: {wording.number(accuracy[0], 1)} to {wording.number(max(accuracy), 1)}"
+    return Cell(ends, drawing=sparkline([path for _, path in found], series, words))
 
 
 def _chosen_path(holdout: HoldoutResult) -> tuple[list[float], list[float], float] | None:
@@ -158,7 +161,7 @@ def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobRe
     leading = np.argsort(-mean, kind="stable")[:LEADING]
     rows = tuple(
         (
-            Cell(f"f{i + 1}", float(i + 1)),
+            Cell(_feature(evidence, dataset, i), float(i + 1)),
             Cell(
                 wording.number(float(mean[i]), 1), float(mean[i]), drawing=bar(100 * float(mean[i] / mean[leading[0]]))
             ),
@@ -171,24 +174,39 @@ def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobRe
         (Column("Feature", "text"), Column("Share of trace M, %"), Column("Range over hold-outs")),
         rows,
         f"RFM's leading features, protocol {protocol}",
-        note=_metric_note(len(mean), len(kept), len(result.holdouts)),
+        note=_metric_note(len(mean), kept, len(result.holdouts)),
         sortable=False,
     )
-    vectors = _eigenvectors(kept[0])
+    vectors = _eigenvectors(evidence, dataset, kept[0])
     return [table, vectors] if vectors else [table]
 
 
-def _metric_note(features: int, learned: int, holdouts: int) -> str:
-    """How many hold-outs have a learned M: at iteration 0 there is none."""
+def _metric_note(features: int, kept: list[HoldoutResult], holdouts: int) -> str:
+    """How many hold-outs have a learned M (at iteration 0 there is none), and how large it is there.
+
+    Distances grow with the root of M: where its trace is far below that of the identity all rows lie close together
+    and the kernel is almost constant.
+    """
+    learned = len(kept)
     mean = f"mean over {learned} of {wording.plural(holdouts, 'hold-out')}"
     plain = "; on the others RFM chose iteration 0, the plain Laplace kernel" if learned < holdouts else ""
+    traces = [(h.holdout, float(np.sum(h.details["metric_diagonal"]))) for h in kept]
+    sizes = ", ".join(f"H{number + 1} {trace:.2g}" for number, trace in traces)
+    flat = [f"H{number + 1}" for number, trace in traces if trace < COLLAPSED * features]
+    warning = f" On {', '.join(flat)} M has all but vanished: the kernel is nearly constant there." if flat else ""
     return (
         f"Largest of {features} diagonal entries of M, {mean}{plain}. An even metric would give each "
-        f"{100 / features:.1f} %."
+        f"{100 / features:.1f} %. Trace of M: {sizes}; of the identity it is {features}.{warning}"
     )
 
 
-def _eigenvectors(holdout: HoldoutResult) -> Items | None:
+def _feature(evidence: Evidence, dataset: str, i: int) -> str:
+    """Feature ``i`` (from 0) by its number from 1, and by its name where that is known."""
+    names = evidence.of(dataset).features
+    return f"f{i + 1} ({names[i]})" if i < len(names) else f"f{i + 1}"
+
+
+def _eigenvectors(evidence: Evidence, dataset: str, holdout: HoldoutResult) -> Items | None:
     """The leading eigenvectors of one hold-out's M, in their largest coordinates."""
     details = holdout.details
     vectors, values = details.get("top_eigenvectors") or [], details.get("eigenvalues") or []
@@ -197,7 +215,9 @@ def _eigenvectors(holdout: HoldoutResult) -> Items | None:
     for rank, (vector, value) in enumerate(zip(vectors[:3], values, strict=False), 1):
         v = np.asarray(vector, dtype=float)
         largest = np.argsort(-np.abs(v), kind="stable")[:4]
-        terms = ", ".join(f"{wording.number(float(v[i]), 2, sign=True)} f{i + 1}" for i in largest)
+        terms = ", ".join(
+            f"{wording.number(float(v[i]), 2, sign=True)} {_feature(evidence, dataset, int(i))}" for i in largest
+        )
         share = f"{wording.number(100 * float(value) / total, 1)} % of trace M" if total > 0 else "share unknown"
         lines.append(
             (f"Eigenvector {rank} of M on H{holdout.holdout + 1} ({share}): {terms}{', ...' if len(v) > 4 else ''}",)

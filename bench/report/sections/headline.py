@@ -21,7 +21,7 @@ def headline(evidence: Evidence) -> Section:
     shown = [p for p in CLEAN if p in evidence.views] or list(evidence.views)
     chief = headline_protocol(evidence)
     for position, protocol in enumerate(shown):
-        blocks.append(Paragraph(verdict(evidence.views[protocol]), lead=position == 0))
+        blocks.append(Paragraph(verdict(evidence, evidence.views[protocol]), lead=position == 0))
     if chief is None:
         blocks.append(Paragraph(("No protocol has a dataset on which its methods can be compared.",), lead=True))
     elif evidence.views[chief].contrasts:
@@ -35,17 +35,22 @@ def headline_protocol(evidence: Evidence) -> str | None:
     return next((p for p in (*CLEAN, *evidence.views) if p in evidence.views), None)
 
 
-def verdict(view: ProtocolView) -> tuple[Span, ...]:
+def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
     """One protocol's answer as a sentence or three."""
     count = len(view.common.pool.datasets)
-    opening: list[Span] = ["Under ", Code(view.protocol), f", on {wording.plural(count, 'dataset')}, "]
+    named = evidence.group_of(view.common.pool.datasets)
+    which = f" ({named.key})" if named else ""
+    opening: list[Span] = ["Under ", Code(view.protocol), f", on {wording.plural(count, 'dataset')}{which}, "]
     if not view.has_reference:
         best = str(view.summary["mean_accuracy"].idxmax())
         mean = wording.number(float(view.summary["mean_accuracy"][best]))
-        return (
-            *opening,
-            f"{wording.title(best)} has the highest mean accuracy, {mean} %. RFM is not among the methods.",
-        )
+        if REFERENCE in view.matrix:
+            done, planned = int(view.matrix[REFERENCE].notna().sum()), len(view.matrix)
+            why = f"RFM has results on {done} of {planned} datasets, too few to be compared: there is no verdict."
+        else:
+            why = "RFM is not among the methods."
+        leader = f"{wording.title(best)} has the highest mean accuracy, {mean} %. " if len(view.methods) > 1 else ""
+        return (*opening, f"{leader}{why}")
     mean = wording.number(float(view.summary["mean_accuracy"][REFERENCE]))
     opening += [Strong(f"RFM averages {mean} %"), ". "]
     if not view.contrasts:
@@ -56,15 +61,25 @@ def verdict(view: ProtocolView) -> tuple[Span, ...]:
         if group:
             spans += [words, _names(group), ". "]
     unclear = [c for c in view.contrasts if c.verdict == "unclear"]
-    if unclear:
-        spans += ["No clear difference from ", _names(unclear), "."]
+    for words, asked, group in (
+        ("Its mean is higher than that of ", "ahead", [c for c in unclear if c.difference.low > 0]),
+        ("Its mean is lower than that of ", "behind", [c for c in unclear if c.difference.high < 0]),
+    ):
+        if group:
+            spans += [words, _names(group, tested=True), f", but short of what \u201c{asked}\u201d asks for. "]
+    level = [c for c in unclear if not (c.difference.low > 0 or c.difference.high < 0)]
+    if level:
+        spans += ["No clear difference from ", _names(level), "."]
     return tuple(spans)
 
 
-def _names(contrasts: list[Contrast]) -> str:
-    """Each with its difference, smallest first."""
+def _names(contrasts: list[Contrast], *, tested: bool = False) -> str:
+    """Each with its difference, smallest first, and with ``tested`` its p-value."""
     ordered = sorted(contrasts, key=lambda c: abs(c.difference.mean))
-    parts = [f"{wording.title(c.method)} ({_difference(c)})" for c in ordered]
+    parts = [
+        f"{wording.title(c.method)} ({_difference(c)}{f', p {wording.p_value(c.p_holm)}' if tested else ''})"
+        for c in ordered
+    ]
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
@@ -82,7 +97,8 @@ def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Bloc
     ]
     caption = (
         f"Protocol {view.protocol}, {wording.plural(len(view.common.pool.datasets), 'common dataset')}. Mean "
-        "difference in accuracy over datasets with its 95 % interval (Student's t); right of zero RFM is better."
+        "difference in accuracy over datasets with its 95 % interval (Student's t, not adjusted for the number of "
+        "methods; the table's p is); right of zero RFM is better."
     )
     return intervals(f"{prefix}-difference", "RFM minus each method", caption, lines, "points of accuracy")
 
@@ -129,6 +145,17 @@ def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
         (f"Reduced, for every method alike ({words}): {wording.listing(names, 10)}.",)
         for words, names in evidence.reduced.items()
     ]
+    commits = evidence.commits
+    if len(commits) > 1 or any(commit.endswith("+dirty") for commit in commits):
+        told = ", ".join(f"{commit} ({wording.plural(count, 'job')})" for commit, count in commits.items())
+        dirty = " +dirty: with changes that no commit holds." if any(c.endswith("+dirty") for c in commits) else ""
+        found.append(
+            (
+                f"Computed at {wording.plural(len(commits), 'commit')} of the harness: {told}.{dirty} ",
+                Link("Provenance", "#provenance"),
+                ".",
+            )
+        )
     leaky = [p for p in LEAKY if p in evidence.protocols]
     if leaky:
         found.append(
@@ -163,6 +190,11 @@ def reading_guide() -> Section:
             "\u201cAhead\u201d and \u201cbehind\u201d need Wilcoxon's signed-rank test below 0.05 after Holm's "
             "correction, a 95 % interval of the mean difference that leaves out 0, and wins that point the same way; "
             "everything else is \u201cno clear difference\u201d.",
+        ),
+        (
+            "The p beside a difference from RFM is adjusted over the methods of that table; the table of all pairs "
+            "adjusts over all pairs, so the same pair has a larger p there. The verdict goes by the first. Wilcoxon's "
+            "test leaves out datasets on which both are equal.",
         ),
         ("P90, P95, PMA and ranks depend on who is in the pool: they compare within a table, not across tables.",),
         ("Protocols are never mixed in one table; only the sections that compare protocols show two side by side.",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from bench.report import wording
@@ -38,9 +39,11 @@ def protocol_section(evidence: Evidence, view: ProtocolView) -> Section:
     if key == "published":
         warning = "Carries test labels into M. Not comparable with the clean protocols, and no estimate of accuracy."
         blocks = [Notice((warning,), "warning"), *blocks]
-    blocks.append(summary_table(evidence, view, f"{key}-summary", f"All available datasets, protocol {key}"))
+    named = evidence.group_of(view.matrix.index)
+    caption = f"{named.key}: {named.title}" if named else "All available datasets"
+    blocks.append(summary_table(evidence, view, f"{key}-summary", f"{caption}, protocol {key}"))
     if key not in CLEAN:
-        blocks.append(text(*verdict(view)))
+        blocks.append(text(*verdict(evidence, view)))
     if view.contrasts and key != headline_protocol(evidence):  # the headline's figure stands on the first screen
         blocks.append(contrast_figure(evidence, view, key))
     children = [
@@ -126,7 +129,8 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
     opening = text(
         f"RFM minus Laplace on the {wording.plural(overall.datasets, 'dataset')} that both have: "
         f"{wording.number(overall.mean, sign=True)}{error} points; {overall.wins} wins, {overall.ties} ties, "
-        f"{overall.losses} losses; Wilcoxon's signed-rank test, this pair alone: p {wording.p_value(overall.p)}."
+        f"{overall.losses} losses; Wilcoxon's signed-rank test, this pair alone: p {wording.p_value(overall.p)}. "
+        f"Median {wording.number(float(difference.median()), sign=True)}.{_swayed(difference)}"
     )
     blocks: list[Block] = [opening, bars]
     measures = (
@@ -169,6 +173,18 @@ def _by_size(
         Dot(d, float(a), float(b), f"{words} {a:g}", link) for d, a, b, link in zip(names, x, y, links, strict=True)
     ]
     return Panel(*axis, dots, log_trend(x, y))
+
+
+def _swayed(difference: pd.Series) -> str:
+    """How far one dataset can move the mean difference."""
+    found = significance.leave_one_out(difference)
+    if found is None:
+        return ""
+    (low_name, low), (high_name, high) = found
+    return (
+        f" Leaving out one dataset moves the mean to between {wording.number(low, sign=True)} (without {low_name}) and "
+        f"{wording.number(high, sign=True)} (without {high_name})."
+    )
 
 
 def _profiles(evidence: Evidence, view: ProtocolView) -> Section | None:

@@ -35,13 +35,20 @@ def summary_table(evidence: Evidence, view: ProtocolView, name: str, caption: st
     summary = view.summary
     seconds = frame.fit_seconds(evidence.scores, view.protocol, view.common.pool.datasets)
     contrasts = {c.method: c for c in view.contrasts}
-    columns = [Column("Method", "text"), *(Column(m.title, hint=m.hint) for m in METRICS)]
+    columns = [
+        Column("Method", "text"),
+        *(Column(m.title, hint=m.hint, lower_first=m.lower_is_better) for m in METRICS),
+    ]
     if view.has_reference:
         rfm = wording.title(REFERENCE)
         columns += [
             Column(f"{rfm} {wording.MINUS} method", hint="mean difference over datasets ± its standard error, points"),
-            Column("W / T / L", "text", hint=f"datasets on which {rfm} wins, ties, loses against the method"),
-            Column("p", hint="Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods of the table"),
+            Column("W / T / L", hint=f"datasets on which {rfm} wins, ties, loses against the method"),
+            Column(
+                "p",
+                hint="Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods of the table",
+                lower_first=True,
+            ),
         ]
     columns.append(
         Column("CPU s", hint="CPU seconds of choosing, refitting and predicting, all hold-outs and datasets")
@@ -170,4 +177,4 @@ def bins_table(evidence: Evidence, view: ProtocolView, bins: Bins, name: str) ->
 
 
 def _mean_cell(means: pd.Series, method: str) -> Cell:
-    return wording.num(float(means[method]), strong=len(means) > 1 and abs(float(means[method] - means.max())) < TIE)
+    return wording.num(float(means[method]))
