@@ -25,9 +25,9 @@ def read_task_splits(content: bytes, task: int, y: IntArray, where: str) -> Spli
     for needed in ("type", "rowid", "repeat", "fold"):
         if needed not in names:
             raise DataInvalid(f"{where}: no column {needed!r} in the index lists")
-    kinds = frame[names["type"]].astype(str).str.upper().to_numpy()
+    kinds = np.array([str(kind).upper() for kind in frame[names["type"]].tolist()])
     if unknown := set(kinds) - {"TRAIN", "TEST"}:
-        raise DataInvalid(f"{where}: rows are of type TRAIN or TEST, not {sorted(unknown)[0]!r}")
+        raise DataInvalid(f"{where}: rows are of type TRAIN or TEST, not {min(unknown)!r}")
     rows = _whole(frame[names["rowid"]], f"{where}: rowid")
     if rows.min() < 0 or rows.max() >= len(y):
         wrong = rows.min() if rows.min() < 0 else rows.max()
