@@ -1,0 +1,108 @@
+"""``bench validate`` and ``bench run --data``: the user's own tables from the command line."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+from bench.store import read_run
+
+DESCRIPTION = """
+orders:
+  file: orders.csv
+  target: paid
+  drop: [key]
+  licence: CC0
+  notes: Made <up>.
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of 60 rows with gaps and a category in ``mine/``, its description ``mine/my.yaml``; no archive."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+    draws = random.Random(0)
+    rows = []
+    for key in range(60):
+        paid = key % 2
+        amount = "" if key % 11 == 0 else f"{draws.gauss(2 * paid, 1):.3f}"
+        colour = draws.choice(["red", "blue", "green"])
+        rows.append(f"{key},{amount},{draws.gauss(5, 2):.3f},{colour},{'yes' if paid else 'no'}")
+    Path("mine").mkdir()
+    Path("mine/orders.csv").write_text("key,amount,weight,colour,paid\n" + "\n".join(rows) + "\n")
+    Path("mine/my.yaml").write_text(DESCRIPTION)
+
+
+def test_a_sound_table_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", "mine/my.yaml"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("orders (user): 60 rows, 5 features, 2 classes\n")
+    assert "note: missing numbers: 2 % of the numbers: amount 10 %; 6 rows" in out
+
+
+def test_a_warning_is_exit_code_1_and_json_says_all(capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("mine/my.yaml")
+    path.write_text(path.read_text().replace("  drop: [key]\n", ""))
+    assert main(["validate", "--data", str(path), "wine", "--json"]) == 1
+    own, wine = json.loads(capsys.readouterr().out)
+    assert (own["table"], own["source"], own["classes"]) == ("orders", "user", {"no": 30, "yes": 30})
+    (warning,) = [f for f in own["findings"] if f["severity"] == "warning"]
+    assert (warning["check"], warning["columns"]) == ("identifiers", ["key"])
+    assert (wine["table"], wine["rows"], [f["check"] for f in wine["findings"]]) == ("wine", 178, ["scales"])
+
+
+def test_what_cannot_be_read_is_exit_code_2_but_the_rest_is_examined(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine/my.yaml").write_text(DESCRIPTION.replace("paid", "payed") + "\nmore: {file: orders.csv, target: paid}\n")
+    assert main(["validate", "mine/my.yaml"]) == 2
+    captured = capsys.readouterr()
+    assert "did you mean 'paid'" in captured.err
+    assert "more (user): 60 rows" in captured.out
+    assert main(["validate"]) == 2
+    assert "nothing to validate" in capsys.readouterr().err
+    assert main(["validate", "irys"]) == 2
+    assert "did you mean 'iris'" in capsys.readouterr().err
+
+
+def test_own_tables_run_beside_the_registrys_and_appear_in_the_report(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "--subset", "lenses", "--data", "mine/my.yaml", "--methods", "svm_rbf", "--run", "r"]
+    assert main(words) == 0
+    record = read_run("r")
+    assert [(x.job.dataset, x.job.source, x.job.split, x.status) for x in record.results] == [
+        ("lenses", "embedded", "seed-0", "ok"),
+        ("orders", "user", "seed-0", "ok"),
+    ]
+    assert record.provenance["source"] == "embedded"
+    assert record.provenance["tables"]["orders"]["origin"] == "mine/orders.csv"
+    assert "--data mine/my.yaml" in record.provenance["command"]
+    assert main(["report", "r", "--out", "page"]) == 0
+    page, details = Path("page/index.html").read_text(), Path("page/datasets.md").read_text()
+    assert "Made &lt;up&gt;" in page
+    assert "Made <up>" not in page
+    assert "Source: user, hold-outs seed-0. Licence: CC0. Origin: mine/orders.csv, column paid." in details
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "2 jobs: 2 ok (2 from before)" in capsys.readouterr().out
+    Path("mine/orders.csv").write_text(Path("mine/orders.csv").read_text().replace("red", "blue"))
+    assert main([*words, "--dry-run"]) == 0
+    assert "1 jobs to run, 1 done before" in capsys.readouterr().out
+
+
+def test_own_tables_alone_name_the_run_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--data", "mine/my.yaml", "--methods", "svm_rbf"]) == 0
+    assert Path("results/orders-clean/scores.csv").is_file()
+    assert read_run("results/orders-clean").provenance["source"] == "user"
+    assert main(["run", "--methods", "svm_rbf"]) == 2
+    assert "no table to run on: --subset names known ones" in capsys.readouterr().err
+
+
+def test_a_table_that_breaks_its_description_costs_its_own_jobs(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine/orders.csv").write_text("key,amount,weight,colour,paid\n1,2,3,red\n")
+    assert main(["run", "--subset", "lenses", "--data", "mine/my.yaml", "--methods", "svm_rbf", "--run", "r"]) == 1
+    assert {x.job.dataset: x.status for x in read_run("r").results} == {"lenses": "ok", "orders": "error"}
+    assert main(["report", "r", "--out", "page"]) == 0
+    assert "row 1 has 4 fields, expected 5" in Path("page/report.md").read_text()
