@@ -2,9 +2,10 @@
 
     python benchmarks/overhead.py [--count 10000] [--workers 2] [--archive PATH]
 
-Prints Markdown. Harness CPU of a job is everything that parent, nursery and workers use, start-up included, less the
-CPU time spent inside the job's own protocol (splitting, fitting, predicting). With ``--archive`` (or BENCH_ARCHIVE) the
-90 small tables under ``laplace`` are run through the harness and, for comparison, in this process without it.
+Prints Markdown. Harness CPU of a job is everything that parent, nursery and workers use, start-up, log, live file and
+progress lines included, less the CPU time spent inside the job's own protocol (splitting, fitting, predicting). With
+``--archive`` (or BENCH_ARCHIVE) the 90 small tables under ``laplace`` are run through the harness and, for comparison,
+in this process without it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from bench.run.pool import Pool
 from bench.run.progress import Standing
 from bench.run.protocols import carry_out
 from bench.run.result import JobResult
+from bench.run.runlog import observers
 from bench.run.runner import execute
 from bench.store import Store
 
@@ -142,7 +144,10 @@ def run(plan: Plan, methods: Sequence[NamedMethod], workers: int) -> Cost:
         Store(Path(folder)) as store,
         Pool(workers, 4 << 30, cores=1, preload=preload_for(methods)) as pool,
     ):
-        outcome = execute(plan, store, pool, {}, [memory])
+        watching = observers(Path(folder), json_events=False)
+        outcome = execute(plan, store, pool, {}, [*watching, memory])
+        for observer in watching:
+            observer.close()
     if not outcome.all_ok:
         raise SystemExit(f"not all jobs were ok, so nothing was measured: {outcome}")
     return Cost(
