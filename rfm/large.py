@@ -1,0 +1,119 @@
+"""Recursive Feature Machines on tables whose n x n matrices :class:`rfm.sweep.Sweep` would not hold.
+
+One configuration at a time: kernels block by block, systems by the solver that :mod:`rfm.solvers.choice` gives their
+size, metrics from the gradients at a recorded sample of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rfm.kernels import Laplace, RadialKernel
+from rfm.solvers.blocks import RadialBlocks
+from rfm.solvers.choice import BlockSolution, solve_blocks
+from rfm.solvers.gradients import SAMPLED_ROWS, sampled_agop
+from rfm.sweep import Rows, unit_rows
+
+SWEEP_ROWS = 10_000
+"""Up to so many fitted rows :class:`rfm.sweep.Sweep` serves: its five n x n matrices take 2 GB there."""
+
+
+@dataclass(frozen=True)
+class LargeFit:
+    """The predictor of one configuration after ``iteration`` updates: scores (m, c) of the test rows, metric, solver.
+
+    ``account`` is what else is worth recording, JSON-able: rows, epochs, the solvers of the updates.
+    """
+
+    unit_norm: bool
+    ridge: float
+    iteration: int
+    scores: NDArray[np.float64]
+    metric: torch.Tensor | None
+    solver: str
+    account: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LargeSweep:
+    """Single configurations on the rows of one table; fields as :class:`rfm.sweep.Sweep` has them.
+
+    ``seed`` draws the order of the rows: which are held out, sampled for gradients, and visited when.
+    ``direct_rows`` is the most that are solved directly (None: the rule's), ``sampled_rows`` the most that an M update
+    looks at.
+    """
+
+    X: NDArray[np.float64]
+    Y: NDArray[np.float64]
+    kernel: RadialKernel = field(default_factory=Laplace)
+    dtype: torch.dtype = torch.float32
+    device: str = "cpu"
+    seed: int = 0
+    direct_rows: int | None = None
+    sampled_rows: int = SAMPLED_ROWS
+
+    def fit(
+        self,
+        train: Rows,
+        test: Rows,
+        *,
+        ridge: float,
+        unit_norm: bool,
+        iterations: int = 0,
+        metric: torch.Tensor | None = None,
+    ) -> LargeFit:
+        """Kernel ridge regression on ``train`` after ``iterations`` updates of ``metric``, evaluated on ``test``."""
+        for point in self._path(train, test, ridge, unit_norm, iterations, metric, every=False):
+            fit = point
+        return fit
+
+    def points(self, train: Rows, test: Rows, *, ridge: float, unit_norm: bool, iterations: int) -> Iterator[LargeFit]:
+        """The chain of one configuration: after 0, 1, ..., ``iterations`` updates."""
+        return self._path(train, test, ridge, unit_norm, iterations, None, every=True)
+
+    def _path(
+        self,
+        train: Rows,
+        test: Rows,
+        ridge: float,
+        unit_norm: bool,
+        iterations: int,
+        metric: torch.Tensor | None,
+        *,
+        every: bool,
+    ) -> Iterator[LargeFit]:
+        """Fits after 0, 1, ... updates; the last one alone unless ``every``."""
+        train = np.random.default_rng(self.seed).permutation(train)
+        n = len(train)
+        table = self.X[np.concatenate([train, test])]
+        if unit_norm:
+            table = unit_rows(table)
+        # As in Sweep: distances do not change under a shift, and float32 products keep their digits.
+        rows = torch.as_tensor(table - np.median(table[:n], axis=0)).to(self.device, self.dtype)
+        Y = torch.as_tensor(self.Y[train]).to(self.device)
+        metric = None if metric is None else metric.to(rows)
+        updates: list[dict[str, Any]] = []
+        for iteration in range(iterations + 1):
+            blocks = RadialBlocks(self.kernel, rows, metric, fitted=n)
+            solution = solve_blocks(blocks, Y, ridge, seed=self.seed, direct_rows=self.direct_rows)
+            if every or iteration == iterations:
+                scores = blocks.product(slice(n, len(rows)), slice(0, n), solution.alpha)
+                account = self._account(n, solution, updates)
+                scored = scores.cpu().numpy()
+                yield LargeFit(unit_norm, ridge, iteration, scored, metric, solution.solver, account)
+            if iteration < iterations:
+                updates.append({"solver": solution.solver, **solution.account})
+                learned = sampled_agop(blocks, rows[:n], solution.alpha, metric, sampled=self.sampled_rows)
+                metric = learned.to(rows)
+
+    def _account(self, n: int, solution: BlockSolution, updates: list[dict[str, Any]]) -> dict[str, Any]:
+        account: dict[str, Any] = {"fitted_rows": n, **solution.account}
+        if updates:
+            account |= {"gradient_rows": min(n, self.sampled_rows), "updates": list(updates)}
+        return account

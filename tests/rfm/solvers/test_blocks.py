@@ -1,0 +1,107 @@
+"""Blocks and products are those of the whole kernel matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_matrix
+from rfm.ntk import ntk_matrix
+from rfm.solvers import blocks as blocks_module
+from rfm.solvers.blocks import KernelBlocks, RadialBlocks
+from rfm.solvers.tangent import TangentBlocks, angular_profile
+
+
+@pytest.fixture(autouse=True)
+def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a few rows make several tiles, the last ones partial."""
+    monkeypatch.setattr(blocks_module, "TILE_ROWS", 7)
+    monkeypatch.setattr(blocks_module, "TILE_COLUMNS", 16)
+
+
+def table(n: int = 45, d: int = 5, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    X = np.random.default_rng(3).standard_normal((n, d))
+    X[11] = X[4]
+    return torch.as_tensor(X).to(dtype)
+
+
+KERNELS = [Laplace(4.0), Gaussian(3.0), GeneralisedLaplace(2.0, 0.7)]
+
+
+def both(dtype: torch.dtype) -> list[tuple[KernelBlocks, torch.Tensor]]:
+    X = table(dtype=dtype)
+    M = torch.diag(torch.tensor([2.0, 1.0, 0.0, 0.5, 0.1], dtype=dtype))
+    pairs: list[tuple[KernelBlocks, torch.Tensor]] = [
+        (RadialBlocks(kernel, X, M), kernel_matrix(kernel, X.double(), M=M.double())) for kernel in KERNELS
+    ]
+    return [*pairs, (TangentBlocks(X, 3), ntk_matrix(X.double(), depth=3))]
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [(torch.float64, 1e-6), (torch.float32, 2e-4)])
+@pytest.mark.parametrize("which", range(4))
+def test_blocks_diagonals_and_products_are_those_of_the_matrix(which: int, dtype: torch.dtype, digits: float) -> None:
+    blocks, K = both(dtype)[which]
+    digits *= float(K.max())
+    assert len(blocks) == len(K)
+    rows = torch.tensor([40, 4, 11, 0, 4, 17, 30, 31, 2, 9])
+    assert_allclose(blocks.block(rows, slice(3, 45)), K[rows, 3:], atol=digits)
+    assert_allclose(blocks.block(slice(20, 44), rows), K[20:44][:, rows], atol=digits)
+    assert_allclose(blocks.diagonal(rows), K.diagonal()[rows], atol=digits)
+    B = torch.as_tensor(np.random.default_rng(5).standard_normal((30, 2)))
+    assert_allclose(blocks.product(rows, slice(0, 30), B), K[rows, :30] @ B, atol=30 * digits)
+    assert_allclose(blocks.product(slice(7, 25), slice(10, 40), B), K[7:25, 10:40] @ B, atol=30 * digits)
+    assert blocks.product(slice(0, 0), slice(0, 30), B).shape == (0, 2)
+
+
+def test_products_are_accumulated_in_double_precision() -> None:
+    """Coefficients of 1e6 and opposite signs: a float32 sum would be wrong in the first decimal."""
+    X = table(dtype=torch.float32)
+    blocks = RadialBlocks(Laplace(4.0), X)
+    K = blocks.block(slice(0, 45), slice(0, 45)).double()
+    B = torch.as_tensor(np.random.default_rng(6).standard_normal((45, 1))) * 1e6
+    assert_allclose(blocks.product(slice(0, 45), slice(0, 45), B), K @ B, atol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_weights_are_the_kernels_gradients(kernel: RadialKernel) -> None:
+    """grad_z K(x, z) = W (x - z) in the identity metric, by central differences; coincident rows have none."""
+    X = table()
+    blocks = RadialBlocks(kernel, X)
+    W = blocks.weights(slice(0, 20), torch.tensor([30, 4, 11])) / kernel.bandwidth**2
+    assert float(W[4, 1]) == 0.0
+    assert float(W[11, 1]) == 0.0
+    assert float(W[4, 2]) == 0.0
+    step = 1e-5
+    for axis in range(5):
+        shift = torch.zeros(5, dtype=torch.float64)
+        shift[axis] = step
+        ahead, behind = kernel_matrix(kernel, X[:20] + shift, X[30:31]), kernel_matrix(kernel, X[:20] - shift, X[30:31])
+        slope = (ahead - behind)[:, 0] / (2 * step)
+        assert_allclose(W[:, 0] * (X[30, axis] - X[:20, axis]), slope, atol=1e-8)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5, 10])
+def test_the_angular_profile_is_the_recursion(depth: int) -> None:
+    angle = np.linspace(0.0, np.pi, 1001)
+    points = torch.as_tensor(np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    exact = ntk_matrix(points, points[:1], depth)[:, 0].numpy()
+    series = np.polynomial.polynomial.polyval(2 * angle / np.pi - 1, angular_profile(depth))
+    assert_allclose(series, exact, atol=1e-7 * (depth + 1))
+
+
+def test_a_zero_row_has_a_zero_tangent_kernel() -> None:
+    X = table(dtype=torch.float32)
+    X[6] = 0.0
+    blocks = TangentBlocks(X, 2)
+    assert not blocks.block(slice(6, 7), slice(0, 45)).any()
+    assert not blocks.diagonal(slice(6, 7)).any()
+
+
+def test_parallel_rows_are_at_no_angle_in_single_precision() -> None:
+    X = table(dtype=torch.float32)
+    X[20] = 3.0 * X[8]
+    K = TangentBlocks(X, 5).block(slice(8, 9), torch.tensor([8, 20]))
+    norm = float(X[8].double().norm()) ** 2
+    assert_allclose(K[0] / norm, [6.0, 18.0], rtol=1e-6)

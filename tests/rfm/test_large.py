@@ -1,0 +1,136 @@
+"""The machine for large tables is the machine of the sweep, where both can be had."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+
+from rfm.agop import agop
+from rfm.kernels import Gaussian, Laplace, RadialKernel, kernel_lower_, metric_rows
+from rfm.large import LargeSweep
+from rfm.solvers import gradients as gradients_module
+from rfm.solvers.blocks import RadialBlocks
+from rfm.solvers.gradients import sampled_agop
+from rfm.sweep import Sweep
+
+N, TEST, D, C = 600, 150, 5, 3
+
+
+@pytest.fixture(scope="module")
+def table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    draws = np.random.default_rng(9)
+    X = draws.standard_normal((N + TEST, D)) + 0.5
+    X[7] = X[3]
+    labels = (X[:, 0] * X[:, 1] > 0.3).astype(int) + (X[:, 2] > 1)
+    return X, np.eye(C)[labels]
+
+
+TRAIN, HELD = np.arange(N), np.arange(N, N + TEST)
+
+
+@pytest.mark.parametrize("unit_norm", [True, False])
+@pytest.mark.parametrize("ridge", [10.0, 0.01])
+def test_solved_directly_it_is_the_sweep(
+    table: tuple[NDArray[np.float64], NDArray[np.float64]], unit_norm: bool, ridge: float
+) -> None:
+    X, Y = table
+    sweep, large = Sweep(X, Y, kernel=Laplace(10.0)), LargeSweep(X, Y, kernel=Laplace(10.0), seed=3)
+    metric = sweep.learn(TRAIN, ridge=ridge, unit_norm=unit_norm, iterations=2)
+    expected = sweep.fit(TRAIN, HELD, ridge=ridge, unit_norm=unit_norm, metric=metric)
+    fit = large.fit(TRAIN, HELD, ridge=ridge, unit_norm=unit_norm, iterations=2)
+    assert metric is not None
+    assert fit.metric is not None
+    assert_allclose(fit.metric, metric, atol=1e-4 * float(metric.abs().max()))
+    assert_allclose(fit.scores, expected.scores, atol=1e-3)
+    given = large.fit(TRAIN, HELD, ridge=ridge, unit_norm=unit_norm, metric=metric)
+    assert_allclose(given.scores, expected.scores, atol=1e-4)
+    assert fit.solver == "cholesky"
+    assert fit.account == {
+        "fitted_rows": N,
+        "gradient_rows": N,
+        "updates": [{"solver": "cholesky"}, {"solver": "cholesky"}],
+    }
+
+
+def test_a_chain_is_the_fits_of_its_lengths(table: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
+    large = LargeSweep(*table, seed=3)
+    points = list(large.points(TRAIN, HELD, ridge=0.1, unit_norm=False, iterations=2))
+    assert [point.iteration for point in points] == [0, 1, 2]
+    for point in points:
+        alone = large.fit(TRAIN, HELD, ridge=0.1, unit_norm=False, iterations=point.iteration)
+        assert_array_equal(alone.scores, point.scores)
+        assert alone.account == point.account
+
+
+def test_iterated_it_predicts_alike_and_says_what_it_did(
+    table: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> None:
+    direct = LargeSweep(*table, seed=3).fit(TRAIN, HELD, ridge=1.0, unit_norm=False, iterations=1)
+    fit = LargeSweep(*table, seed=3, direct_rows=0, sampled_rows=400).fit(
+        TRAIN, HELD, ridge=1.0, unit_norm=False, iterations=1
+    )
+    assert np.mean(fit.scores.argmax(1) == direct.scores.argmax(1)) > 0.95
+    account = json.loads(json.dumps(dict(fit.account)))
+    assert fit.solver == account["updates"][0]["solver"] == "eigenpro"
+    assert account["held_out_rows"] == 30
+    assert account["gradient_rows"] == 400
+
+
+def test_the_seed_and_not_the_order_of_rows_to_score_determines_scores(
+    table: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> None:
+    def scores(seed: int, test: NDArray[np.int64]) -> NDArray[np.float64]:
+        large = LargeSweep(*table, seed=seed, direct_rows=0)
+        return large.fit(TRAIN, test, ridge=0.1, unit_norm=True, iterations=1).scores
+
+    assert_allclose(scores(3, HELD)[::-1], scores(3, HELD[::-1].copy()), atol=1e-5)
+    assert np.abs(scores(3, HELD) - scores(4, HELD)).max() > 1e-4
+
+
+@pytest.mark.parametrize("kernel", [Laplace(3.0), Gaussian(2.0)])
+@pytest.mark.parametrize("metric", ["identity", "full", "diagonal"])
+def test_gradients_at_all_rows_give_the_agop(
+    kernel: RadialKernel, metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one pass and in pieces: rows, columns and classes."""
+    draws = np.random.default_rng(2)
+    X = torch.as_tensor(draws.standard_normal((70, 4)))
+    X[5] = X[50]
+    alpha = torch.as_tensor(draws.standard_normal((70, 5)))
+    F = torch.as_tensor(draws.standard_normal((4, 4)))
+    M = {"identity": None, "full": F @ F.T, "diagonal": torch.tensor([2.0, 0.0, 1.0, 0.3], dtype=torch.float64)}[metric]
+    K, W = torch.empty(70, 70, dtype=torch.float64), torch.empty(70, 70, dtype=torch.float64)
+    kernel_lower_(kernel, metric_rows(X, M, kernel.bandwidth), K, W)
+    diagonal = metric == "diagonal"
+    expected = agop(X, alpha, W, M, scale=kernel.bandwidth**2, diagonal=diagonal)
+    blocks = RadialBlocks(kernel, X, M)
+    assert_allclose(sampled_agop(blocks, X, alpha, M, diagonal=diagonal), expected, rtol=1e-8, atol=1e-12)
+    monkeypatch.setattr(gradients_module, "TILE_COLUMNS", 16)
+    monkeypatch.setattr(gradients_module, "_BATCH", 9)
+    monkeypatch.setattr(gradients_module, "_BYTES", 2 * 16 * 4 * 8)
+    assert_allclose(sampled_agop(blocks, X, alpha, M, diagonal=diagonal), expected, rtol=1e-8, atol=1e-12)
+
+
+def test_gradients_at_some_rows_are_their_mean_outer_product() -> None:
+    """Against central differences of the predictor at the rows that take part."""
+    draws = np.random.default_rng(2)
+    X = torch.as_tensor(draws.standard_normal((40, 3)))
+    alpha = torch.as_tensor(draws.standard_normal((40, 2)))
+    kernel = Laplace(2.0)
+    blocks = RadialBlocks(kernel, X)
+    gradient = np.empty((10, 2, 3))
+    for j in range(10):
+        others = torch.as_tensor(np.delete(np.arange(40), j))  # at its own row the kernel has a kink, of gradient 0
+        for axis in range(3):
+            shift = torch.zeros(3, dtype=torch.float64)
+            shift[axis] = 1e-5
+            moved = [X[j] + sign * shift for sign in (1, -1)]
+            values = [torch.exp(-(X[others] - z).norm(dim=1) / 2.0) @ alpha[others] for z in moved]
+            gradient[j, :, axis] = (values[0] - values[1]) / 2e-5
+    expected = np.einsum("jca,jcb->ab", gradient, gradient) / 10
+    assert_allclose(sampled_agop(blocks, X, alpha, None, sampled=10), expected, rtol=1e-6)
