@@ -13,6 +13,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+from bench.errors import UsageError
 from bench.methods import get_method
 from bench.run.identity import code_version
 from bench.run.jobs import SharedTable, Task
@@ -20,6 +21,7 @@ from bench.run.pool import Pool
 from bench.run.resources import available_cores, default_memory_budget
 from bench.run.result import Job, JobResult
 from bench.run.tables import share
+from bench.run.verdict import printable
 
 _TABLES_HELD = 256
 """Descriptors of shared tables a Dask worker keeps; beyond, the one used least recently is given up."""
@@ -100,7 +102,11 @@ def run_job(message: dict[str, Any], block: bytes | None) -> dict[str, Any] | No
     None then, and so is what is returned if the table is not here any more.
     """
     job = Job(**message["job"])
-    code = code_version(get_method(message["spec"]))
+    try:
+        code = code_version(get_method(message["spec"]))
+    except UsageError as error:
+        reason = f"this Dask worker has not what {job.method} needs: {error}"
+        return dataclasses.asdict(JobResult(job, "error", printable(reason)))
     if code != message["code"]:
         reason = f"this Dask worker has other code of {job.method} than where the run was started: install the same"
         return dataclasses.asdict(JobResult(job, "error", reason))

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plugin_text import CENTROIDS, write_plugin
 from test_killed import family
 from tiny_benchmark import TinyBenchmark, by_method, scores, tables
 
+from bench.cli import main
 from bench.errors import EngineError
 from bench.run.engines import open_engine
 from bench.run.jobs import NamedMethod
@@ -358,3 +360,41 @@ def until(holds: Callable[[], bool]) -> None:
 
 if __name__ == "__main__":
     run_on(sys.argv[1], TinyBenchmark(Path(sys.argv[2])), sys.argv[3], timeout=600.0)
+
+
+def run_plugin(folder: Path, text: str, *more: str) -> dict[str, Any]:
+    """What became of the plug-in ``text`` on iris, run from the command line: results by status."""
+    folder.mkdir()
+    path = write_plugin(folder, text)
+    main(["run", "--subset", "iris", "--methods", "centroids", "--plugin", path, "--run", str(folder / "r"), *more])
+    return {result.status: result for result in read_run(folder / "r").results}
+
+
+def test_a_plugin_travels_to_workers_that_do_not_see_its_file(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+    elsewhere = ["--engine", "dask", "--scheduler", cluster.address]
+    here = run_plugin(tmp_path / "here", CENTROIDS)["ok"]
+    there = run_plugin(tmp_path / "there", CENTROIDS, *elsewhere)["ok"]
+    assert [h.accuracy for h in there.holdouts] == [h.accuracy for h in here.holdouts]
+    assert there.job.id == here.job.id
+    changed = run_plugin(tmp_path / "changed", CENTROIDS.replace("0.5", "0.25"), *elsewhere)["ok"]
+    assert changed.job.id != here.job.id
+
+
+def test_a_plugin_whose_library_a_worker_has_not_says_so(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "only_installed_here.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "path"))
+    found = run_plugin(
+        tmp_path / "run", "import only_installed_here\n" + CENTROIDS,
+        "--engine", "dask", "--scheduler", cluster.address,
+    )  # fmt: skip
+    assert found["error"].reason == (
+        "this Dask worker has not what centroids needs: plug-in my_method.py cannot be loaded: "
+        "ModuleNotFoundError: No module named 'only_installed_here'"
+    )
