@@ -25,7 +25,7 @@ def read_task_splits(content: bytes, task: int, y: IntArray, where: str) -> Spli
     for needed in ("type", "rowid", "repeat", "fold"):
         if needed not in names:
             raise DataInvalid(f"{where}: no column {needed!r} in the index lists")
-    kinds = np.array([str(kind).upper() for kind in frame[names["type"]].tolist()])
+    kinds = [str(kind).upper() for kind in frame[names["type"]].tolist()]
     if unknown := set(kinds) - {"TRAIN", "TEST"}:
         raise DataInvalid(f"{where}: rows are of type TRAIN or TEST, not {min(unknown)!r}")
     rows = _whole(frame[names["rowid"]], f"{where}: rowid")
@@ -35,7 +35,7 @@ def read_task_splits(content: bytes, task: int, y: IntArray, where: str) -> Spli
     first = _first(frame, names, where)
     folds = _whole(frame[names["fold"]], f"{where}: fold")
     holdouts = tuple(
-        _holdout(rows, first & (folds == fold), kinds == "TRAIN", f"{where}: fold {fold}")
+        _holdout(rows, first & (folds == fold), np.array(kinds) == "TRAIN", f"{where}: fold {fold}")
         for fold in np.unique(folds[first])
     )
     name = f"openml-task-{task}"

@@ -20,13 +20,19 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may ask for before it is refused, in bytes and members. The study's own stays far below."""
+    """What an archive may ask for before it is refused, in bytes and members. The study's own stays far below.
+
+    Beyond ``free_bytes`` an archive may be ``growth`` times as large unpacked as it is packed: tables of numbers shrink
+    by a factor of ten or so, bombs by thousands.
+    """
 
     member_bytes: int = 256 << 20
     wanted_bytes: int = 2 << 30
     total_bytes: int = 16 << 30
     members: int = 50_000
     header_bytes: int = 1 << 20
+    free_bytes: int = 64 << 20
+    growth: int = 100
 
 
 def read_members(
@@ -115,6 +121,7 @@ class _Metered(io.RawIOBase):
         self._path = path
         self._bounds = bounds
         self._allowed = bounds.header_bytes
+        self._packed = path.stat().st_size
         self.position = 0
         self.nonzero_end = 0
 
@@ -133,6 +140,10 @@ class _Metered(io.RawIOBase):
             raise SourceError(
                 f"{self._path}: refused: a header larger than {self._bounds.header_bytes} bytes, or more than "
                 f"{self._bounds.total_bytes} bytes in all"
+            )
+        if self.position > max(self._bounds.free_bytes, self._bounds.growth * self._packed):
+            raise SourceError(
+                f"{self._path}: refused: {self._packed} bytes that become more than {self.position} when unpacked"
             )
         return chunk
 
