@@ -12,7 +12,18 @@ from dataclasses import dataclass
 
 import torch
 
-from rfm.linalg import exp_, keep_, mask_above, matmul_into, metric_factor, mirror_, row_blocks, smallest, sqrt_
+from rfm.linalg import (
+    exp_,
+    keep_,
+    mask_above,
+    matmul_into,
+    metric_factor,
+    mirror_,
+    row_blocks,
+    smallest,
+    sqrt_,
+    squared_norms,
+)
 
 _COINCIDENT_ULPS = 16.0
 """Squared distances below this many units of rounding of the squared norms are treated as zero."""
@@ -124,14 +135,15 @@ def euclidean_rows(P: torch.Tensor, bandwidth: float, *, scratch: torch.Tensor |
     n, d = P.shape
     scale = 1.0 / (bandwidth * bandwidth)
     left, right = P.new_empty((2, n, d + 2)) if scratch is None else scratch.view(-1)[: 2 * n * (d + 2)].view(2, n, -1)
-    norms = right[:, d + 1 :]
-    torch.sum(P * P, dim=1, keepdim=True, out=norms)
+    norms = squared_norms(P)
     right[:, :d] = P
     right[:, d] = 1.0
+    right[:, d + 1] = norms
     torch.mul(P, -2.0 * scale, out=left[:, :d])
-    torch.mul(norms, scale, out=left[:, d : d + 1])
+    norms *= scale
+    left[:, d] = norms
     left[:, d + 1] = scale
-    return MetricRows(left, right, coincidence_tolerance(norms * scale, P.dtype))
+    return MetricRows(left, right, coincidence_tolerance(norms, P.dtype)[:, None])
 
 
 def feature_sizes(X: torch.Tensor) -> torch.Tensor:

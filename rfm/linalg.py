@@ -7,12 +7,14 @@ Matrices are row-major tensors of which only the lower triangle, diagonal includ
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
 _BLOCK_BYTES = 1 << 20
@@ -62,6 +64,14 @@ def keep_(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     view = x.numpy().view(bits.dtype)
     np.bitwise_and(view, bits, out=view)
     return x
+
+
+def squared_norms(P: torch.Tensor) -> torch.Tensor:
+    """The squared Euclidean norm (n,) of each row of ``P`` (n, d)."""
+    if P.device.type == "cpu":
+        rows = P.numpy()
+        return torch.from_numpy(np.einsum("ij,ij->i", rows, rows))
+    return (P * P).sum(dim=1)
 
 
 def exp_(x: torch.Tensor) -> torch.Tensor:
@@ -260,6 +270,22 @@ _VECTOR_SOLVES, _BLOCKED_SOLVES = 10, 300
 """At most so many right-hand sides, and at least so many rows, make column-wise solves the faster ones."""
 
 
+class _Scratch(threading.local):
+    """Blocks in float64, kept from call to call: a megabyte of fresh pages costs as much as what is done with it."""
+
+    def __init__(self) -> None:
+        self._flat = np.empty(0)
+
+    def take(self, rows: int, columns: int) -> NDArray[np.float64]:
+        """An uninitialised (rows, columns) matrix, valid until the thread takes the next."""
+        if self._flat.size < rows * columns:
+            self._flat = np.empty(rows * columns)
+        return self._flat[: rows * columns].reshape(rows, columns)
+
+
+_scratch = _Scratch()
+
+
 def matmul_float64(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
     """``A @ B`` accumulated in float64 for ``A`` (m, n) of any precision and ``B`` (n, k) float64, block by block.
 
@@ -271,9 +297,8 @@ def matmul_float64(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
     source, right = A.numpy(), B.numpy()
     product = np.empty((len(source), right.shape[1]))
     ranges = row_blocks(source.shape[0], source.shape[1], 8)
-    buffer = np.empty((ranges[0][1] if ranges else 0, source.shape[1]))
     for start, stop in ranges:
-        block = buffer[: stop - start]
+        block = _scratch.take(stop - start, source.shape[1])
         np.copyto(block, source[start:stop])
         np.matmul(block, right, out=product[start:stop])
     return torch.from_numpy(product)
@@ -288,14 +313,12 @@ def _symmetric_matmul_float64(K: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
     source, right = K.numpy(), B.numpy()
     product = np.zeros_like(right)
     ranges = row_blocks(n, n, 8, budget=2 * _BLOCK_BYTES)
-    rows = ranges[0][1] if ranges else 0
-    squares, beside = np.empty((rows, rows)), np.empty((rows, n))
     for start, stop in ranges:
-        square = squares if stop - start == rows else np.empty((stop - start, stop - start))
+        square = _scratch.take(stop - start, stop - start)
         np.copyto(square, source[start:stop, start:stop])
         product[start:stop] += blas.dsymm(1.0, square.T, right[start:stop].T, side=1, lower=0).T
         if start:
-            block = beside[: stop - start, :start]
+            block = _scratch.take(stop - start, start)
             np.copyto(block, source[start:stop, :start])
             product[start:stop] += block @ right[:start]
             product[:start] += block.T @ right[start:stop]
