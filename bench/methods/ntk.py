@@ -11,11 +11,16 @@ import torch
 from bench.data.dataset import IntArray
 from bench.methods.base import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
 from bench.methods.classes import bar_absent, known_labels
+from bench.seeds import derive_seed
 from rfm.ntk import ntk_matrices
+from rfm.solvers.choice import DIRECT_ROWS, solve_blocks
+from rfm.solvers.tangent import TangentBlocks
 from rfm.sweep import ridge_scores
 
 DEPTHS = (1, 2, 3, 4, 5)
 RIDGES = (10.0, 1.0, 0.1, 0.01, 0.001)
+LARGE_ROWS = 10_000
+"""Tables of more rows are worked on block by block, in float32."""
 
 
 class NTK(Method):
@@ -28,17 +33,38 @@ class NTK(Method):
         return [{"ridge": ridge, "depth": depth} for ridge in RIDGES for depth in DEPTHS]
 
     def peak_bytes(self, n: int, d: int, c: int) -> int:
-        # Angles, tangents and the kernel of all rows in float64, the fitted square twice and the kernel of the rest.
-        return int(8 * (3 * n * n + 1.5 * (0.75 * n) ** 2 + 0.75 * n * n) + 16 * n * (d + c) + 6e7)
+        if n > LARGE_ROWS:
+            # As many rows as choose a configuration in float64, as below; then the rows, and the kernel matrix and its
+            # factor in float32, or EigenPro's subsample.
+            m = 0.75 * n
+            matrices = 8 * m * m if m <= DIRECT_ROWS else 2e8
+            return int(max(_matrices_bytes(5000), matrices + 3e8) + 40 * n * d + 32 * n * c)
+        return int(_matrices_bytes(n) + 16 * n * (d + c) + 6e7)
 
     def work(self, n: int, d: int, c: int) -> float:
-        return 4 * (25 * (0.6 * n) ** 3 / 3 / 3.2e10 + 5 * n * n * 1e-8 + 0.01)
+        if n > LARGE_ROWS:
+            m = 0.75 * n
+            solve = 1.2 * m**3 / 3 / 7e10 if m <= DIRECT_ROWS else 15 * m * m * 1e-8
+            return _grid_seconds(5000) + solve
+        return 4 * _grid_seconds(n)
 
     def session(self, task: Task) -> Session:
         return _NTKSession(task)
 
 
+def _matrices_bytes(n: int) -> float:
+    """Angles, tangents and the kernel of ``n`` rows in float64, the fitted square twice and the kernel of the rest."""
+    return 8 * (3 * n * n + 1.5 * (0.75 * n) ** 2 + 0.75 * n * n)
+
+
+def _grid_seconds(n: int) -> float:
+    """All configurations on one hold-out of ``n`` rows."""
+    return 25 * (0.6 * n) ** 3 / 3 / 3.2e10 + 5 * n * n * 1e-8 + 0.01
+
+
 class _NTKSession(Session):
+    """Gram matrices of all rows; on a large table of those that choose, and blocks of those that are fitted."""
+
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self._X = torch.as_tensor(task.X)
@@ -47,10 +73,14 @@ class _NTKSession(Session):
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         figures = np.empty((2, len(RIDGES), len(DEPTHS), len(folds), 1))
-        for k, K in enumerate(ntk_matrices(self._X, DEPTHS[-1])):
+        rows = np.arange(len(self._X))
+        if len(rows) > LARGE_ROWS:
+            rows = np.unique(np.concatenate([part for fold in folds for part in (fold.fit, fold.validation)]))
+        for k, K in enumerate(ntk_matrices(self._X[rows], DEPTHS[-1])):
             for number, fold in enumerate(folds):
                 labels = known_labels(self.task, fold.validation, "validation")
-                for j, (_, scores) in enumerate(ridge_scores(K, self._Y, fold.fit, fold.validation, RIDGES)):
+                fit, validation = np.searchsorted(rows, fold.fit), np.searchsorted(rows, fold.validation)
+                for j, (_, scores) in enumerate(ridge_scores(K, self._Y[rows], fit, validation, RIDGES)):
                     scores = bar_absent(self.task, fold.fit, scores)
                     figures[:, j, k, number, 0] = validation_figures(scores, labels, self.task.n_classes)
         return [
@@ -61,8 +91,20 @@ class _NTKSession(Session):
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         depth, ridge = int(choice.config["depth"]), float(choice.config["ridge"])
+        if len(self._X) > LARGE_ROWS:
+            return self._predict_by_blocks(depth, ridge, train, test)
         if self._kept is None or self._kept[0] != depth:
             *_, K = ntk_matrices(self._X, depth)
             self._kept = depth, K
         ((_, scores),) = ridge_scores(self._kept[1], self._Y, train, test, (ridge,))
         return Prediction(bar_absent(self.task, train, scores))
+
+    def _predict_by_blocks(self, depth: int, ridge: float, train: IntArray, test: IntArray) -> Prediction:
+        seed = derive_seed(self.task.seed, "large table")
+        shuffled = np.random.default_rng(seed).permutation(train)
+        n = len(train)
+        blocks = TangentBlocks(self._X[np.concatenate([shuffled, test])].float(), depth)
+        solution = solve_blocks(blocks, self._Y[shuffled], ridge, seed=seed)
+        scores = blocks.product(slice(n, n + len(test)), slice(0, n), solution.alpha).numpy()
+        details = {"solver": solution.solver, "fitted_rows": n, **solution.account}
+        return Prediction(bar_absent(self.task, train, scores), details)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +12,12 @@ import torch
 from bench.data.dataset import IntArray
 from bench.methods.base import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
 from bench.methods.classes import bar_absent, known_labels
+from bench.seeds import derive_seed
 from rfm.kernels import Laplace as LaplaceKernel
-from rfm.sweep import Sweep
+from rfm.large import SWEEP_ROWS, LargeFit, LargeSweep
+from rfm.solvers.choice import DIRECT_ROWS
+from rfm.solvers.gradients import SAMPLED_ROWS
+from rfm.sweep import Fit, Point, Sweep
 
 BANDWIDTH = 10.0
 RIDGES = (10.0, 1.0, 0.1, 0.01, 0.001)
@@ -33,18 +38,34 @@ class RFM(Method):
         return [{"ridge": ridge, "unit_norm": unit_norm} for ridge in RIDGES for unit_norm in UNIT_NORMS]
 
     def peak_bytes(self, n: int, d: int, c: int) -> int:
-        # Refitting holds K, W and the factor of 3/4 of the rows and the kernel of the rest, in float32, and two float64
-        # matrices when float32 does not suffice; the by-rows AGOP works in chunks of at most 64 MB, three at a time;
-        # tables are kept twice in float32 and once in float64, metrics for every point of every chain.
         m = 0.75 * n
-        matrices = 4 * (3 * m * m + 0.25 * n * m) + 16 * m * m
-        metrics = 4 * len(self.configurations()) * (self.iterations + 1) * d * d
-        return int(matrices + 3 * min(6.4e7, 4 * m * c * d) + 16 * n * (d + c) + metrics + 3e7)
+        # Metrics: those of five chains, two kept, four at work, and three at work in float64.
+        metrics = (4 * (len(RIDGES) + 2 + 4) + 8 * 3) * d * d if self.iterations else 0
+        tables = 16 * n * (d + c) + metrics
+        if m <= SWEEP_ROWS:
+            return int(_sweep_bytes(m, n / 4, c * d) + tables + 3e7)
+        # The rows in float64 and float32, as they are, in coordinates and prepared for distances; then the kernel
+        # matrix and its factor, or EigenPro's subsample. Hyperparameters are chosen on at most 5,000 rows.
+        matrices = 8 * m * m if m <= DIRECT_ROWS else 2e8
+        return int(max(_sweep_bytes(4000, 1000, c * d), matrices + 3e8) + 64 * n * d + tables)
 
     def work(self, n: int, d: int, c: int) -> float:
-        m, chains, points = 0.6 * n, len(self.configurations()), self.iterations + 1
+        m = 0.75 * n
+        if m <= SWEEP_ROWS:
+            return 4 * len(self.configurations()) * self._sweep_seconds(0.6 * n, d, c)
+        solve = 1.2 * m**3 / 3 / 7e10 if m <= DIRECT_ROWS else 15 * m * m * 6e-9
+        update = min(m, SAMPLED_ROWS) * m * (6e-9 + 2 * c * d / 7e10)
+        return (
+            len(self.configurations()) * self._sweep_seconds(4000, d, c)
+            + (self.iterations + 1) * solve
+            + self.iterations * update
+        )
+
+    def _sweep_seconds(self, m: float, d: int, c: int) -> float:
+        """One chain on ``m`` fitted rows."""
+        points = self.iterations + 1
         flops = points * m**3 / 3 + 3 * points * m * m * d + self.iterations * min(m**3, 2 * m * m * c * d)
-        return 4 * chains * (1.2 * flops / 7e10 + points * 4e-4)
+        return 1.2 * flops / 7e10 + points * 4e-4
 
     def session(self, task: Task) -> Session:
         return ChainSession(task, self)
@@ -59,27 +80,26 @@ class ChainSession(Session):
         self._method = method
         targets = np.eye(task.n_classes)[known]
         self._sweep = Sweep(task.X, targets, kernel=LaplaceKernel(BANDWIDTH), dtype=method.dtype)
-        self._metrics: dict[tuple[float, bool, int], torch.Tensor | None] = {}
+        self._large = LargeSweep(
+            task.X, targets, kernel=LaplaceKernel(BANDWIDTH), seed=derive_seed(task.seed, "large table")
+        )
+        self._first_fit: IntArray = np.arange(0)
+        self._kept: dict[bool, _KeptMetric] = {}
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         configurations = self._method.configurations()
         position = {(config["ridge"], config["unit_norm"]): k for k, config in enumerate(configurations)}
         figures = np.empty((2, len(configurations), len(folds), self._method.iterations + 1))
+        self._first_fit, self._kept = folds[0].fit, {}
         for number, fold in enumerate(folds):
             labels = known_labels(self.task, fold.validation, "validation")
-            for point in self._sweep.points(
-                fold.fit,
-                fold.validation,
-                ridges=RIDGES,
-                unit_norms=UNIT_NORMS,
-                iterations=self._method.iterations,
-            ):
+            for point in self._points(fold):
                 where = position[point.ridge, point.unit_norm], number, point.iteration
                 figures[:, *where] = validation_figures(
                     bar_absent(self.task, fold.fit, point.scores), labels, self.task.n_classes
                 )
                 if number == 0:
-                    self._metrics[point.ridge, point.unit_norm, point.iteration] = point.metric
+                    self._keep(point, (figures[0, *where], -where[0], -point.iteration))
         steps = tuple(range(self._method.iterations + 1))
         return [
             Path(config, steps, accuracy=figures[0, k], squared_error=figures[1, k])
@@ -88,15 +108,73 @@ class ChainSession(Session):
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         ridge, unit_norm = float(choice.config["ridge"]), bool(choice.config["unit_norm"])
-        if transfer:
-            metric = self._metrics[ridge, unit_norm, choice.iteration]
+        metric = self._tuned_metric(ridge, unit_norm, choice.iteration) if transfer else None
+        updates = 0 if transfer else choice.iteration
+        details: dict[str, Any]
+        fit: Fit | LargeFit
+        if len(train) > SWEEP_ROWS:
+            fit = large = self._large.fit(
+                train, test, ridge=ridge, unit_norm=unit_norm, iterations=updates, metric=metric
+            )
+            details = {"solver": large.solver, **large.account}
         else:
-            metric = self._sweep.learn(train, ridge=ridge, unit_norm=unit_norm, iterations=choice.iteration)
-        fit = self._sweep.fit(train, test, ridge=ridge, unit_norm=unit_norm, metric=metric)
-        details: dict[str, Any] = {"solver": fit.solver}
-        if metric is not None:
-            details |= describe_metric(metric)
+            if not transfer:
+                metric = self._sweep.learn(train, ridge=ridge, unit_norm=unit_norm, iterations=updates)
+            fit = self._sweep.fit(train, test, ridge=ridge, unit_norm=unit_norm, metric=metric)
+            details = {"solver": fit.solver}
+        if fit.metric is not None:
+            details |= describe_metric(fit.metric)
         return Prediction(bar_absent(self.task, train, fit.scores), details)
+
+    def _points(self, fold: Fold) -> Iterator[Point | LargeFit]:
+        """All points of all chains on one fold."""
+        iterations = self._method.iterations
+        if len(fold.fit) <= SWEEP_ROWS:
+            yield from self._sweep.points(
+                fold.fit, fold.validation, ridges=RIDGES, unit_norms=UNIT_NORMS, iterations=iterations
+            )
+            return
+        for unit_norm in UNIT_NORMS:
+            for ridge in RIDGES:
+                yield from self._large.points(
+                    fold.fit, fold.validation, ridge=ridge, unit_norm=unit_norm, iterations=iterations
+                )
+
+    def _keep(self, point: Point | LargeFit, merit: tuple[float, int, int]) -> None:
+        kept = self._kept.get(point.unit_norm)
+        if kept is None or merit > kept.merit:
+            metric = None if point.metric is None else point.metric.clone()  # it may be a slice of all chains' metrics
+            self._kept[point.unit_norm] = _KeptMetric(merit, (point.ridge, point.iteration), metric)
+
+    def _tuned_metric(self, ridge: float, unit_norm: bool, iteration: int) -> torch.Tensor | None:
+        """The metric learned in tuning on the first fold's fit rows; learned there again if it was not kept."""
+        kept = self._kept.get(unit_norm)
+        if kept is None or kept.point != (ridge, iteration):
+            metric = self._sweep.learn(self._first_fit, ridge=ridge, unit_norm=unit_norm, iterations=iteration)
+            kept = self._kept[unit_norm] = _KeptMetric((np.inf, 0, 0), (ridge, iteration), metric)
+        return kept.metric
+
+
+def _sweep_bytes(m: float, others: float, spread: int) -> float:
+    """What a :class:`Sweep` takes on ``m`` fitted rows and ``others``; ``spread`` is classes times features.
+
+    K, W and the factor and the kernel of the rest in float32, two float64 matrices when float32 does not suffice; the
+    by-rows AGOP works in chunks of at most 64 MB, three at a time.
+    """
+    return 4 * (3 * m * m + others * m) + 16 * m * m + 3 * min(6.4e7, 4 * m * spread)
+
+
+@dataclass(frozen=True)
+class _KeptMetric:
+    """The metric of the ``point`` (ridge, iteration) that is chosen among those with one ``unit_norm``.
+
+    It has the largest ``merit``: accuracy on the first fold, then the earlier configuration, then fewer updates. All
+    points' metrics would be fifty matrices of features by features, of which `published` uses one and others none.
+    """
+
+    merit: tuple[float, int, int]
+    point: tuple[float, int]
+    metric: torch.Tensor | None
 
 
 def describe_metric(M: torch.Tensor) -> dict[str, Any]:

@@ -211,7 +211,7 @@ class EigenPro:
 
 
 def _leading_eigenpairs(A: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The largest ``count`` eigenvalues of symmetric ``A`` (s, s), in descending order, and their vectors (s, count)."""
+    """The largest ``count`` eigenvalues of symmetric ``A`` (s, s), descending, and their vectors (s, count)."""
     s = len(A)
     try:
         values, V = scipy.linalg.eigh(A, subset_by_index=(s - count, s - 1))

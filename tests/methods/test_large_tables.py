@@ -1,0 +1,129 @@
+"""The kernel methods beyond the size at which whole matrices are formed: what they do there, at a small size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from bench.data import reduction
+from bench.data.dataset import Dataset, IntArray
+from bench.data.splits import splits_for
+from bench.methods import get_method, ntk, rfm
+from bench.methods.base import HIDDEN, Choice, Fold, Task
+from bench.methods.contract import check_method
+from bench.run.protocols import carry_out
+from rfm.solvers import choice
+
+METHODS = ["rfm", "laplace", "ntk"]
+N, TEST = 400, 100
+SOLVERS = {"cholesky": 25_000, "eigenpro": 0}
+"""The solver, and the limit of direct solution at which it serves."""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def lower_limits(patch: pytest.MonkeyPatch, solver: str) -> None:
+    """Every table is a large one, solved by ``solver``."""
+    patch.setattr(rfm, "SWEEP_ROWS", 0)
+    patch.setattr(ntk, "LARGE_ROWS", 0)
+    patch.setattr(choice, "DIRECT_ROWS", SOLVERS[solver])
+
+
+def task() -> tuple[Task, IntArray, IntArray]:
+    """A table whose last rows are hidden, and the numbers of the others and of these."""
+    draws = np.random.default_rng(1)
+    X = draws.standard_normal((N + TEST, 5))
+    y = (X[:, 0] + X[:, 1] ** 2 > 1).astype(np.int64) + (X[:, 2] > 1)
+    y[N:] = HIDDEN
+    return Task(X=X, y=y, n_classes=3, seed=7), np.arange(N), np.arange(N, N + TEST)
+
+
+def a_choice(name: str) -> Choice:
+    if name == "ntk":
+        return Choice({"ridge": 1.0, "depth": 2}, 0)
+    return Choice({"ridge": 1.0, "unit_norm": True}, 2 if name == "rfm" else 0)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_solved_directly_the_scores_are_the_small_tables_ones(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, train, test = task()
+    small = get_method(name).session(table).predict(a_choice(name), train, test)
+    lower_limits(monkeypatch, "cholesky")
+    large = get_method(name).session(table).predict(a_choice(name), train, test)
+    np.testing.assert_allclose(large.scores, small.scores, atol=2e-3)
+    assert large.details["solver"] == "cholesky"
+    assert large.details["fitted_rows"] == N
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_iterated_the_scores_are_near_and_the_epochs_recorded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, train, test = task()
+    small = get_method(name).session(table).predict(a_choice(name), train, test)
+    lower_limits(monkeypatch, "eigenpro")
+    large = get_method(name).session(table).predict(a_choice(name), train, test)
+    assert np.mean(large.scores.argmax(axis=1) == small.scores.argmax(axis=1)) > 0.85
+    details = json.loads(json.dumps(dict(large.details)))
+    assert details["solver"] == "eigenpro"
+    assert details["held_out_rows"] == 20
+    assert 1 <= details["epoch"] <= details["epochs"] <= choice.MOST_EPOCHS
+    assert len(details.get("updates", [])) == a_choice(name).iteration
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_choosing_gives_the_same_figures(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With folds too large for the sweep (``--full``) RFM's chains are followed one by one; NTK forms the matrix of
+    the rows that choose only."""
+    table, train, _ = task()
+    fold = Fold(fit=train[40:200], validation=train[250:])
+    small = get_method(name).session(table).tune([fold])
+    lower_limits(monkeypatch, "cholesky")
+    large = get_method(name).session(table).tune([fold])
+    for one, other in zip(small, large, strict=True):
+        assert (one.config, one.iterations) == (other.config, other.iterations)
+        np.testing.assert_allclose(one.accuracy, other.accuracy, atol=0.01)
+        np.testing.assert_allclose(one.squared_error, other.squared_error, atol=3e-3)
+
+
+# NTK chooses by whole matrices: an iterated fit, on fewer rows, cannot give its paths' figures again.
+@pytest.mark.parametrize(
+    ("name", "solver"), [("rfm", "cholesky"), ("laplace", "cholesky"), ("ntk", "cholesky"), ("laplace", "eigenpro")]
+)
+def test_the_contract_holds(name: str, solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lower_limits(monkeypatch, solver)
+    assert check_method(get_method(name)) == []
+
+
+@pytest.mark.parametrize("protocol", ["clean", "published"])
+def test_a_reduced_table_goes_through_the_protocols(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chosen on a sample by the sweep, fitted on all rows beyond it; the metric that leaks is the sample's."""
+    monkeypatch.setattr(reduction, "LARGE_ROWS", 1000)
+    monkeypatch.setattr(reduction, "TUNING_ROWS", 400)
+    monkeypatch.setattr(rfm, "SWEEP_ROWS", 400)
+    monkeypatch.setattr(choice, "DIRECT_ROWS", 400)
+    draws = np.random.default_rng(3)
+    X = draws.standard_normal((1200, 3))
+    data = Dataset("generated", X, (X[:, 0] * X[:, 1] > 0).astype(np.int64), 2, "generated")
+    splits = reduction.reduced(splits_for(data, 0), len(X))
+    (result,) = carry_out(get_method("rfm"), data, splits, protocol, 0)
+    assert result.details["solver"] == "eigenpro"
+    assert len(result.details.get("updates", [])) == (result.iteration if protocol == "clean" else 0)
+    assert result.accuracy > 85
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_estimates_are_modest_where_matrices_are_not_formed(name: str) -> None:
+    """The largest table of the archive fits into 8 GiB; the largest that is solved directly needs its two matrices."""
+    method = get_method(name)
+    assert method.peak_bytes(130_064, 50, 2) < 8 << 30
+    fitted = 25_000
+    assert 8 * fitted**2 < method.peak_bytes(33_333, 10, 2) < 8 << 30
