@@ -47,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", metavar="DIR", help="run folder (default: results/<subset>-<protocol>)")
     parser.add_argument("--jobs", metavar="N", help="jobs at a time (default: one per core)")
     parser.add_argument(
-        "--memory-gb", metavar="G", help="memory for all jobs together (default: 80 %% of what is free)"
+        "--memory-gb",
+        metavar="G",
+        help="memory for all jobs together, or of each Dask worker (default: 80 %% of what is free)",
     )
     parser.add_argument("--timeout", metavar="SECONDS", help="per job (default: an hour, or 20 x the expected time)")
     parser.add_argument("--engine", default="local", help="local (default) or dask")
