@@ -56,13 +56,14 @@ def fetch_archive(sources: Iterable[ArchiveSource], entries: Sequence[Any], say:
     best: tuple[ArchiveSource, Findings] | None = None
     trouble: SourceError | None = None
     for source in sources:
+        if trouble is not None:
+            say(str(trouble))
         say(f"archive: {source.location}")
+        trouble = None
         try:
             findings = look_through(source.open(), entries)
         except SourceError as error:
             source.forget()
-            if trouble is not None:
-                say(str(trouble))
             trouble = error
             continue
         if findings.invalid:
@@ -72,6 +73,7 @@ def fetch_archive(sources: Iterable[ArchiveSource], entries: Sequence[Any], say:
         if not findings.problems:
             break
     if best is None:
-        assert trouble is not None
-        raise trouble
+        raise trouble or SourceError("nowhere to look for the archive")
+    if trouble is not None:
+        say(str(trouble))
     return best[0].keep(), best[1]

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,7 +98,7 @@ class OpenMLSource:
         """Suite ``id`` and its tasks, each under its table's name (with the task's number where two have one name).
 
         A task that cannot be used is an entry with its ``problem``. Raises :class:`SourceError` if the suite is not to
-        be had, or the service fails on the way to its tasks: a further call goes on there.
+        be had, or the service fails on the way to its tasks; a further call goes on there.
         """
         try:
             files = self._set(f"suite-{id}", lambda: [(RECORD, _json(self._service.suite(id)))])
@@ -112,23 +113,26 @@ class OpenMLSource:
         ]
 
     def _entry(self, id: int) -> TaskEntry:
-        try:
-            task, table = self._describe(id)
-        except DataUnavailable as error:
-            return TaskEntry(f"openml-task-{id}", id, problem=str(error))
-        except SourceError as error:
-            if not self._offline:
-                raise
-            return TaskEntry(f"openml-task-{id}", id, problem=str(error))
+        label = f"task-{id}"
+        about = self._task_record(label, id)
+        if "problem" in about and not self._offline:  # it may have been mended
+            shutil.rmtree(self.folder / label, ignore_errors=True)
+            about = self._task_record(label, id)
+        if "problem" in about:
+            return TaskEntry(f"openml-task-{id}", id, problem=about["problem"])
+        task, table = TaskRecord(**about["task"]), _table_record(about["table"])
         return TaskEntry(_plain_name(table.name), id, *self._sizes(table.id), about=(task, table))
 
-    def _describe(self, id: int) -> tuple[TaskRecord, TableRecord]:
-        files = self._set(f"task-{id}", lambda: self._download_task(id))
-        about = json.loads(files.read(RECORD))
-        return TaskRecord(**about["task"]), _table_record(about["table"])
+    def _task_record(self, label: str, id: int) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(self._set(label, lambda: self._download_task(id)).read(RECORD))
+        return record
 
     def _download_task(self, id: int) -> Iterable[tuple[str, bytes]]:
-        task, table = self._service.task(id)
+        try:
+            task, table = self._service.task(id)
+        except DataUnavailable as error:
+            yield RECORD, json.dumps({"problem": str(error)}).encode()
+            return
         yield RECORD, json.dumps({"task": dataclasses.asdict(task), "table": dataclasses.asdict(table)}).encode()
         if task.splits_url:
             yield SPLITS, read_url(task.splits_url, MAX_BYTES, downloads_folder(), say=self._say)

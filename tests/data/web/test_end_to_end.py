@@ -1,0 +1,226 @@
+"""fetch, list, run and report as a user calls them, against a server on loopback."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from loopback import Loopback, Page, broken_off, status, web_page
+from services import FakeOpenML, FakeUCI, arff, task_splits
+
+from bench.cli import main
+from bench.data import registry as registry_module
+from bench.store import read_run
+
+
+@pytest.fixture
+def tiny_registry(tiny: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """All commands see the generated registry, as ``tiny.document`` stands when they start."""
+    monkeypatch.setattr(registry_module, "default_path", lambda: tiny.registry().path)
+    monkeypatch.chdir(tmp_path)
+    return tiny
+
+
+def scores(folder: str) -> list[dict[str, str]]:
+    with Path(folder, "scores.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_archive_from_a_server_with_troubles(
+    tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str]
+) -> None:
+    web.pages["/data.tar.gz"] = Page(tiny_registry.tar(mode="w:gz").read_bytes())
+    web.faults["/data.tar.gz"] = [status(503), broken_off(300), broken_off(300, reset=True)]
+    tiny_registry.document["study"]["archive_url"] = f"{web.url}/data.tar.gz"
+    assert main(["fetch", "--subset", "all"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("trying again in") == 2
+    assert "(3 tries); try again later" in captured.err
+    assert main(["run", "--subset", "all", "--methods", "laplace"]) == 2
+    assert "none fetched into the cache" in capsys.readouterr().err
+    assert main(["fetch", "--subset", "all"]) == 0
+    assert "2 of 2 tables are there and sound" in capsys.readouterr().out
+    requests = len(web.requests)
+    words = ["run", "--subset", "all", "--methods", "laplace", "--jobs", "1", "--offline", "--run", "r"]
+    assert main(words) == 0
+    assert {(row["source"], row["split"], row["status"]) for row in scores("r")} == {("archive", "published", "ok")}
+    assert main(["report", "r", "--out", "page"]) == 0
+    assert "alpha" in Path("page/index.html").read_text()
+    assert len(web.requests) == requests
+
+
+def test_mirrors_in_turn(
+    tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = tiny_registry.tar().read_bytes()
+    tiny_registry.files["alpha/alpha_R.dat"] += b" "
+    web.pages["/other"] = Page(tiny_registry.tar("other.tar.xz").read_bytes())
+    web.pages["/page"] = Page(b"")
+    web.faults["/page"] = [web_page]
+    web.pages["/good"] = Page(good)
+    tiny_registry.document["study"] |= {"archive_url": f"{web.url}/gone", "mirrors": [f"{web.url}/good"]}
+    monkeypatch.setenv("BENCH_MIRRORS", f"{web.url}/page")
+    assert main(["fetch", "--subset", "all", "--mirror", f"{web.url}/other"]) == 0
+    captured = capsys.readouterr()
+    assert "2 of 2 tables are there and sound" in captured.out
+    assert [address for address, _ in web.requests] == ["/gone", "/other", "/page", "/good"]
+    assert "404 Not Found" in captured.err
+    assert "a web page" in captured.err
+    assert captured.err.index("a web page") < captured.err.index("/good")
+
+
+def test_if_no_mirror_is_sound_the_best_is_kept(
+    tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_registry.files["alpha/alpha_R.dat"] += b" "
+    web.pages["/a"] = Page(tiny_registry.tar().read_bytes())
+    tiny_registry.document["study"] |= {"archive_url": f"{web.url}/a", "mirrors": [f"{web.url}/b"]}
+    assert main(["fetch", "--subset", "all"]) == 1
+    captured = capsys.readouterr()
+    assert "1 of 2 tables are there and sound" in captured.out
+    assert "missing: http" in captured.err
+    assert "alpha/alpha_R.dat: SHA-256 is" in captured.err
+    assert main(["fetch", "--subset", "all"]) == 1
+    assert [address for address, _ in web.requests] == ["/a", "/b", "/a", "/b"]  # the damaged one is not taken again
+    assert main(["fetch", "--subset", "beta", "--offline"]) == 0
+
+
+def test_a_cache_of_ones_own(
+    tiny_registry: Any, web: Loopback, own_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    web.pages["/a"] = Page(tiny_registry.tar().read_bytes())
+    words = ["--subset", "all", "--cache", "mine"]
+    assert main(["fetch", *words, "--archive", f"{web.url}/a"]) == 0
+    assert not own_cache.exists()
+    assert "in mine" in capsys.readouterr().out
+    assert main(["list", *words]) == 0
+    assert "archive: 2 of 2 tables" in capsys.readouterr().out
+    assert main(["list", "--subset", "all"]) == 0
+    assert "archive: not here" in capsys.readouterr().out
+    assert main(["run", *words, "--methods", "laplace", "--offline", "--dry-run"]) == 0
+    assert "2 jobs to run" in capsys.readouterr().out
+
+
+FRAME = pd.DataFrame(
+    {
+        "size": np.where(np.arange(48) % 7 == 0, np.nan, np.arange(48) % 3 + np.arange(48) / 100),
+        "colour": ["red", "green", "blue"] * 16,
+        "class": ["c", "a", "b"] * 16,
+    }
+)
+FOLDS = [np.arange(start, start + 16) for start in (0, 16, 32)]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openml") is None, reason="needs the openml package")
+def test_a_suite(
+    tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openml = FakeOpenML(web)
+    monkeypatch.setenv("BENCH_OPENML", openml.url)
+    openml.data(61, arff(FRAME), name="things")
+    openml.data(62, arff(FRAME.assign(size=1.5)), name="stuff")
+    openml.task(10, 61, task_splits(FOLDS))
+    openml.task(11, 62, task_splits(FOLDS))
+    openml.task(12, 61, None, type=2, kind="Supervised Regression", target="size")
+    openml.suite(99, [10, 11, 12])
+    suite = ["--subset", "openml-suite:99"]
+    assert main(["list", *suite]) == 2
+    assert "not in the cache" in capsys.readouterr().err
+    assert main(["fetch", *suite]) == 1
+    captured = capsys.readouterr()
+    assert "2 of 3 tables are there and sound" in captured.out
+    assert "note: things: 1 column(s) of categories" in captured.out
+    assert "missing: OpenML task 12 is one of Supervised Regression" in captured.err
+    requests = len(web.requests)
+    assert main(["list", *suite]) == 0
+    listing = capsys.readouterr().out
+    assert "     10        61       48       2        3  things" in listing
+    assert "2 of 3 tables are here" in listing
+    assert main(["run", *suite, "--methods", "laplace", "--offline", "--jobs", "1", "--run", "r"]) == 1
+    assert "skipped: openml-task-12/laplace: OpenML task 12 is one of Supervised Regr" in capsys.readouterr().out
+    rows = scores("r")
+    assert {(row["dataset"], row["split"], row["status"]) for row in rows} == {
+        ("things", "openml-task-10", "ok"),
+        ("stuff", "openml-task-11", "ok"),
+        ("openml-task-12", "seed-0", "skipped"),
+    }
+    assert len([row for row in rows if row["dataset"] == "things"]) == 3  # three folds
+    assert len(web.requests) == requests
+    assert {result.job.source for result in read_run(Path("r")).results} == {"openml"}
+    assert main(["report", "r", "--out", "page"]) == 0
+    assert "things" in Path("page/index.html").read_text()
+
+
+def test_single_tables_from_uci(
+    tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uci = FakeUCI(web)
+    monkeypatch.setenv("BENCH_UCI", uci.url)
+    tiny_registry.document["datasets"]["alpha"]["uci"] = {"id": 53, "confidence": "likely", "note": "other units"}
+    uci.data(53, FRAME[:24], {"class": "Target"})
+    assert main(["fetch", "--subset", "all", "--source", "uci"]) == 1
+    captured = capsys.readouterr()
+    assert "1 of 2 tables are there and sound" in captured.out
+    assert "note: alpha: UCI's copy: other units" in captured.out
+    assert "missing: beta: UCI has no copy that the registry knows" in captured.err
+    assert main(["list", "--subset", "all"]) == 0
+    listing = capsys.readouterr().out
+    assert "  alpha, UCI 53: other units" in listing
+    assert "  not certain to be the same table: alpha (UCI 53)" in listing
+    assert "  uci: 1 of 2 tables, in " in listing
+    assert main(["run", "--subset", "alpha", "--source", "uci", "--methods", "laplace", "--run", "r"]) == 0
+    assert {(row["source"], row["split"], row["status"]) for row in scores("r")} == {("uci", "seed-0", "ok")}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--subset", "openml-suite:x"], "a suite is named by its number at OpenML, like openml-suite:99"),
+        (["--subset", "openml-suite:99", "--source", "uci"], "takes its tables from OpenML: leave --archive and"),
+        (["--subset", "openml-suite:99", "--archive", "a"], "takes its tables from OpenML: leave --archive and"),
+        (["--subset", "all", "--source", "open-ml"], "did you mean 'openml'"),
+        (["--subset", "all", "--cache", ""], "--cache is empty"),
+    ],
+)
+def test_words_that_do_not_go_together(
+    tiny_registry: Any, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(["run", *words, "--methods", "laplace"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.archive
+@pytest.mark.slow
+def test_the_real_archive_end_to_end(
+    archive_path: str,
+    web: Loopback,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The study's own files, from a server that breaks off half-way once; all but the one table that copies lack."""
+    if not Path(archive_path).is_file():
+        pytest.skip("the archive is a folder here; it is served as a file")
+    monkeypatch.chdir(tmp_path)
+    content = Path(archive_path).read_bytes()
+    web.pages["/data.tar"] = Page(content)
+    web.faults["/data.tar"] = [broken_off(len(content) // 2, reset=True)]
+    code = main(["fetch", "--subset", "all121", "--archive", f"{web.url}/data.tar"])
+    captured = capsys.readouterr()
+    problems = [line for line in captured.err.splitlines() if line.startswith("missing: ")]
+    assert all(line.startswith("missing: miniboone: ") for line in problems)
+    assert code == len(problems)
+    assert f"{121 - len(problems)} of 121 tables are there and sound" in captured.out
+    assert web.requests[1][1]["Range"].startswith("bytes=")
+    words = ["run", "--subset", "smoke,balloons", "--archive", f"{web.url}/data.tar", "--offline", "--run", "r"]
+    assert main([*words, "--methods", "laplace", "--protocol", "relearn", "--jobs", "1"]) == 0
+    assert len(web.requests) == 2
+    assert {(row["source"], row["split"], row["status"]) for row in scores("r")} == {("archive", "published", "ok")}
+    assert main(["report", "r", "--out", "page"]) == 0
