@@ -69,11 +69,15 @@ class Items:
 
 @dataclass(frozen=True)
 class Column:
-    """``kind`` decides alignment and how the column sorts; ``hint`` explains the title."""
+    """``kind`` decides alignment and how the column sorts; ``hint`` explains the title.
+
+    Numbers sort from the largest at the first click, or from the smallest where ``lower_first``.
+    """
 
     title: str
     kind: Literal["text", "number"] = "number"
     hint: str = ""
+    lower_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """``svg`` is an inline drawing styled by the page's classes; ``data`` the figures drawn, as CSV text."""
+    """``svg`` is an inline drawing styled by the page's classes; ``data`` the figures drawn, as CSV text.
+
+    ``phone`` is the same drawing for narrow screens, where scaling ``svg`` down would make its text too small.
+    """
 
     kind: ClassVar[str] = "figure"
     name: str
@@ -121,6 +128,7 @@ class Figure:
     caption: str
     svg: str
     data: str = ""
+    phone: str = ""
 
 
 Block: TypeAlias = Paragraph | Notice | Items | Table | Figure

@@ -5,13 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterable, Iterator
+from html import escape
 from importlib import resources
 
 import jinja2
 from markupsafe import Markup
 
 from bench.report import svg
-from bench.report.blocks import Document
+from bench.report.blocks import Document, Section, Table
+
+GROUND = '<rect width="100%" height="100%" fill="{}"/>'
+"""The opaque ground of a figure's file, in the palette's paper."""
+
+PLAIN_NUMBER = re.compile(r"(?:< )?[+\u2212-]?[\d,]+(\.\d+)?")
+FIGURE_SPACE, POINT_SPACE = "\u2007", "\u2008"
 
 
 def render_html(document: Document) -> str:
@@ -22,11 +30,16 @@ def render_html(document: Document) -> str:
     environment.filters["drawn"] = Markup
     environment.filters["marker"] = lambda series: Markup(svg.marker(0.0, 0.0, series))
     environment.filters["plain"] = lambda value: f"{value:.10g}"
+    environment.filters["padding"] = padding
+    environment.filters["hints"] = hints
     script = asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("page.html").render(
         document=document,
+        keys=sorted({s for section in document.sections for s in _series(section)}),
         figure_css=asset("palette.css") + asset("figure.css"),
+        file_css=file_css(),
+        paper=light_palette()["paper"],
         page_css=asset("page.css"),
         script=script,
         script_hash=f"sha256-{digest}",
@@ -38,10 +51,56 @@ def asset(name: str) -> str:
     return resources.files("bench.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
+def light_palette() -> dict[str, str]:
+    """The colours of the light page by name, from the first rule of ``palette.css``."""
+    light = asset("palette.css").partition("}")[0]
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-fA-F]+);", light))
+
+
+def file_css() -> str:
+    """The figures' style for a file of its own: light colours written out, for renderers that know no variables."""
+    lasting = "".join(line for line in asset("figure.css").splitlines(keepends=True) if ":hover" not in line)
+    palette = light_palette()
+    return re.sub(r"var\(--([\w-]+)\)", lambda found: palette[found[1]], lasting)
+
+
 def standalone_svg(drawing: str) -> str:
     """The inline drawing as a file of its own: style inside, an opaque ground, links into the page dropped."""
-    unlinked = re.sub(r'<a href="[^"]*">', "<g>", drawing).replace("</a>", "</g>")
-    style = f"<style>{asset('palette.css')}{asset('figure.css')}</style>"
-    ground = '<rect width="100%" height="100%" style="fill: var(--paper)"/>'
+    unlinked = re.sub(r"<a [^>]*>", "<g>", drawing).replace("</a>", "</g>")
+    style = f"<style>{escape(file_css())}</style>"
     head, _, rest = unlinked.partition(">")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}>{style}{ground}{rest}\n'
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}>{style}{GROUND.format(light_palette()["paper"])}{rest}\n'
+
+
+def padding(table: Table) -> tuple[tuple[str, ...], ...]:
+    """What each cell lacks on the right for its column's decimal points to stand below one another.
+
+    Spaces as wide as a digit or a point, for columns of plain numbers; empty where nothing is lacking.
+    """
+    lacking = []
+    for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=False):
+        places = [PLAIN_NUMBER.fullmatch(cell.text) if column.kind == "number" else None for cell in cells]
+        tails = [len(found[1] or "") if found else None for found in places]
+        longest = max((tail for tail in tails if tail is not None), default=0)
+        lacking.append([_blanks(longest, tail) if tail is not None else "" for tail in tails])
+    return tuple(zip(*lacking, strict=True))
+
+
+def _blanks(longest: int, tail: int) -> str:
+    """In place of the point and digits that ``tail`` characters are short of ``longest``."""
+    missing = longest - tail
+    return (POINT_SPACE + FIGURE_SPACE * (missing - 1) if tail == 0 else FIGURE_SPACE * missing) if missing else ""
+
+
+def hints(tables: Iterable[Table]) -> list[tuple[str, str]]:
+    """(title, explanation) of the tables' columns that have one, each once, in order."""
+    return list(dict.fromkeys((c.title, c.hint) for table in tables for c in table.columns if c.hint))
+
+
+def _series(section: Section) -> Iterator[int]:
+    """The series that cells of the section show a marker of."""
+    for block in section.blocks:
+        if isinstance(block, Table):
+            yield from (cell.series for row in block.rows for cell in row if cell.series is not None)
+    for child in section.children:
+        yield from _series(child)

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-MARKERS = 7
-"""Distinct marker shapes; series beyond them repeat shapes in other colours."""
+COLOURS, MARKERS, DASHES = 10, 7, 8
+"""How many of each there are. Series beyond them start again; every second round of markers is hollow, so that marker
+and dash together tell 56 series apart without their colours."""
 
 
 def tag(name: str, content: str = "", **attributes: object) -> str:
@@ -38,15 +39,29 @@ def label(x: float, y: float, words: str, *, anchor: str = "start", class_: str 
 
 
 def titled(element: str, words: str, href: str = "") -> str:
-    """``element`` with a hover title, linked to ``href`` if given."""
+    """``element`` with a hover title, linked to ``href`` if given.
+
+    The link is no tab stop: a figure has one a dataset, and the tables beside it have the same ones.
+    """
     inner = tag("title", escape(words)) + element
-    return tag("a", inner, href=href) if href else tag("g", inner)
+    return tag("a", inner, href=href, tabindex=-1) if href else tag("g", inner)
+
+
+def fitted(words: str, width: float, size: float = 13.0) -> str:
+    """``words``, cut with an ellipsis where they would be wider than ``width`` pixels at a font of ``size`` pixels."""
+    room = max(int(width / (0.56 * size)), 2)  # 0.56 em: a common letter's width in the sans-serif faces named
+    return words if len(words) <= room else words[: room - 1].rstrip() + "\u2026"
+
+
+def series_class(kind: str, series: int) -> str:
+    """The classes of a line: its kind, the series' colour and its dash."""
+    return f"{kind} s{series % COLOURS} d{series % DASHES}"
 
 
 def marker(x: float, y: float, series: int, size: float = 4.5) -> str:
-    """The series' shape: circle, square, triangle, diamond, inverted triangle, cross, hexagon."""
+    """The series' shape: circle, square, triangle, diamond, inverted triangle, cross, hexagon; then hollow ones."""
     s, shape = size, series % MARKERS
-    class_ = f"m s{series}"
+    class_ = f"m s{series % COLOURS}" + (" hollow" if series // MARKERS % 2 else "")
     if shape == 0:
         return tag("circle", cx=x, cy=y, r=s, class_=class_)
     if shape == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +92,18 @@ def test_sorts_by_click_and_by_key(page: Page) -> None:
     assert names == sorted(names, key=str.lower)
 
 
+@pytest.mark.parametrize("page", ["light"], indirect=True)
+def test_the_first_click_puts_the_best_on_top(page: Page) -> None:
+    heads = page.locator("#clean-summary-rows thead th")
+    titles = [words.strip() for words in heads.all_inner_texts()]
+    for title, best in (("Friedman rank", min), ("Mean accuracy", max)):
+        position = titles.index(title)
+        heads.nth(position).locator("button").click()
+        cells = page.locator(f"#clean-summary-rows tbody tr > :nth-child({position + 1})")
+        values = [float(words) for words in cells.all_inner_texts()]
+        assert values[0] == best(values)
+
+
 def test_missing_results_sort_last_either_way(page: Page) -> None:
     titles = page.locator("#clean-accuracy-rows thead th").all_inner_texts()
     position = [words.strip() for words in titles].index("MLP")
@@ -120,6 +133,56 @@ def test_follows_a_link_to_a_dataset_and_opens_it(page: Page) -> None:
     assert 0 <= page.evaluate("document.getElementById('dataset-table-07').getBoundingClientRect().top") < 200
     link = target.get_by_role("link", name="UCI 1")
     assert link.get_attribute("href") == "https://archive.ics.uci.edu/dataset/1"
+
+
+@pytest.mark.parametrize("page", ["light"], indirect=True)
+def test_the_same_link_opens_a_section_that_was_closed_again(page: Page) -> None:
+    link = page.locator("#clean-accuracy-rows").get_by_role("link", name="table-07", exact=True)
+    link.click()
+    page.wait_for_function("document.getElementById('dataset-table-07').open")
+    page.locator("#dataset-table-07 > summary").click()
+    page.wait_for_function("!document.getElementById('dataset-table-07').open")
+    link.click()
+    page.wait_for_function("document.getElementById('dataset-table-07').open")
+
+
+@pytest.mark.parametrize("page", ["light"], indirect=True)
+def test_a_link_into_a_filtered_list_ends_the_filter(page: Page) -> None:
+    box = page.get_by_label("Filter Dataset by dataset")
+    box.fill("no such table")
+    shown = page.locator("p.tools .shown")
+    assert shown.inner_text() == "0 of 41"
+    page.locator("#clean-accuracy-rows").get_by_role("link", name="table-07", exact=True).click()
+    page.wait_for_function("document.getElementById('dataset-table-07').open")
+    assert box.input_value() == ""
+    assert shown.inner_text() == ""
+    assert page.locator("#datasets-list > details:visible").count() == 41
+
+
+@pytest.mark.parametrize("page", ["light"], indirect=True)
+def test_tab_stops_are_few_and_none_is_a_dot_of_a_figure(page: Page) -> None:
+    assert page.locator("svg a").count() > 200
+    assert page.locator("svg a:not([tabindex='-1'])").count() == 0
+    idle = page.evaluate(
+        "[...document.querySelectorAll('.scroll[tabindex], .drawing[tabindex]')]"
+        ".filter(b => b.clientWidth && b.scrollWidth <= b.clientWidth && b.scrollHeight <= b.clientHeight).length"
+    )
+    assert idle == 0
+
+
+@pytest.mark.parametrize("page", ["phone"], indirect=True)
+def test_figures_are_legible_on_a_phone_and_stay_in_their_box(page: Page) -> None:
+    sizes = page.evaluate(
+        """[...document.querySelectorAll('svg.plot text')].filter(t => t.getClientRects().length)
+        .map(t => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a).filter(size => size > 0)"""
+    )
+    assert len(sizes) > 50
+    assert min(sizes) >= 10.5
+    headline = page.locator("#headline-difference-figure svg.plot:visible")
+    assert headline.count() == 1
+    assert page.evaluate(
+        "(b => b.scrollWidth <= b.clientWidth)(document.querySelector('#headline-difference-figure .drawing'))"
+    )
 
 
 @pytest.mark.parametrize("page", ["light"], indirect=True)
@@ -164,7 +227,7 @@ def contrast(one: str, other: str) -> float:
         ("Download the data of Accuracy profiles as CSV", "clean-profiles.csv", "within_percent_of_best,rfm"),
     ],
 )
-def test_downloads(page: Page, label: str, name: str, start: str) -> None:
+def test_downloads(page: Page, report: Path, label: str, name: str, start: str) -> None:
     with page.expect_download() as waiting:
         page.get_by_label(label, exact=True).first.click()
     saved = waiting.value
@@ -175,4 +238,11 @@ def test_downloads(page: Page, label: str, name: str, start: str) -> None:
         assert len(text.splitlines()) == 8
         assert "±" in text
     if name.endswith(".svg"):
-        assert "--paper" in text
+        assert "var(" not in text
+        assert "<a " not in text
+        beside = report.parent / "figures" / name
+        drawn = ET.fromstring(text)
+        kept = ET.fromstring(beside.read_text(encoding="utf-8"))
+        assert [e.tag for e in drawn.iter()] == [e.tag for e in kept.iter()]
+        assert [e.text for e in drawn.iter()] == [e.text for e in kept.iter()]
+        assert drawn[1].attrib == kept[1].attrib

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import xml.etree.ElementTree as ET
@@ -17,7 +18,8 @@ from bench.report.figures.by_dataset import Dot, Panel, difference_bars, trend_s
 from bench.report.figures.by_method import Interval, accuracy_rank, intervals, profiles
 from bench.report.figures.critical_difference import critical_difference_diagram
 from bench.report.figures.inline import sparkline
-from bench.report.svg import Scale, marker, nice_ticks, padded
+from bench.report.html import asset
+from bench.report.svg import Scale, fitted, marker, nice_ticks, padded, series_class
 from bench.stats.significance import PairedDifference
 from bench.stats.trend import Trend
 
@@ -49,9 +51,69 @@ def test_limits_are_never_empty() -> None:
     assert padded([2.0, 4.0], zero=True)[0] < 0
 
 
-def test_the_first_seven_series_differ_in_shape() -> None:
-    shapes = {re.sub(r' class="[^"]*"', "", marker(0, 0, series)) for series in range(7)}
-    assert len(shapes) == 7
+def colourless(element: str) -> str:
+    return re.sub(r"\bs\d+\b", "", element)
+
+
+def test_the_first_seven_series_differ_in_shape_and_in_dash() -> None:
+    assert len({colourless(marker(0, 0, series)) for series in range(7)}) == 7
+    assert len({colourless(series_class("curve", series)) for series in range(7)}) == 7
+
+
+def test_marker_and_dash_tell_many_series_apart_without_colour_and_all_are_styled() -> None:
+    css = asset("figure.css")
+    looks = {colourless(marker(0, 0, series) + series_class("curve", series)) for series in range(56)}
+    assert len(looks) == 56
+    for series in range(56):
+        colour, dash = series_class("curve", series).split()[1:]
+        assert f".m.{colour} {{ fill: var(--{colour}); }}" in css
+        assert re.search(rf"\.curve\.{colour}\b[^}}]*\.hollow\.{colour} {{ stroke: var\(--{colour}\); }}", css)
+        assert dash == "d0" or f".curve.{dash} {{ stroke-dasharray:" in css
+
+
+def test_names_too_long_for_their_place_end_in_an_ellipsis() -> None:
+    assert fitted("Random forest", 120) == "Random forest"
+    cut = fitted("A method of a remarkably long name", 120)
+    assert cut.endswith("\u2026")
+    assert len(cut) * 0.56 * 13 <= 120
+
+
+MACHADO = {
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+"""Severity 1.0, on linear RGB: Machado, Oliveira and Fernandes, IEEE TVCG 15, 2009."""
+
+
+def linear(colour: str) -> np.ndarray:
+    parts = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    """CIELAB under D65 of linear RGB."""
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    t = np.array(to_xyz) @ np.clip(rgb, 0, 1) / np.array([0.95047, 1.0, 1.08883])
+    f = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_seven_colours_stay_apart_for_the_colour_blind_and_stand_out_from_the_ground(scheme: str) -> None:
+    css = asset("palette.css").split("@media")[scheme == "dark"]
+    palette = dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", css))
+    colours = [linear(palette[f"s{i}"]) for i in range(10)]
+    paper = np.array([0.2126, 0.7152, 0.0722]) @ linear(palette["paper"])
+    for colour in colours:
+        low, high = sorted((np.array([0.2126, 0.7152, 0.0722]) @ colour, paper))
+        assert (high + 0.05) / (low + 0.05) >= 3  # WCAG 2.1, 1.4.11
+    for name, matrix in MACHADO.items():
+        seen = [lab(np.array(matrix) @ colour) for colour in colours[:7]]
+        for i, j in itertools.combinations(range(7), 2):
+            assert np.linalg.norm(seen[i] - seen[j]) > 15, f"{name}: s{i} and s{j} (colour difference CIE 1976)"
+    for a, b in itertools.combinations([lab(colour) for colour in colours], 2):
+        assert np.linalg.norm(a - b) > 20
 
 
 def inside(svg: str) -> ET.Element:
@@ -80,6 +142,7 @@ def test_bars_are_sorted_named_and_linked() -> None:
     root = inside(figure.svg)
     assert hovers(root) == [f"{ODD}: +3.00 points (n 5)", "tie: 0.00 points", "b: −2.00 points"]
     assert [a.attrib["href"] for a in root.iter(f"{SVG}a")] == ["#odd", "#t", "#b"]
+    assert {a.attrib["tabindex"] for a in root.iter(f"{SVG}a")} == {"-1"}  # the tables carry the same links
     assert [r.attrib["class"] for r in root.iter(f"{SVG}rect")][::2] == ["bar up", "bar even", "bar down"]
     assert figure.caption == f"Caption. Largest gains: {ODD} +3.0; largest losses: b −2.0."
     assert "All ties." in difference_bars("bars", "t", "C.", [Dot("x", 0, 0.0)], ("A", "B")).caption
@@ -117,6 +180,9 @@ def test_interval_of_one_dataset_has_no_whisker() -> None:
         hovers(root)[1] == f"{ODD}: −1.00 points, 95 % interval −2.10 to +0.10; 2 wins, 1 ties, 6 losses on 9 datasets"
     )
     assert figure.data.splitlines()[1] == "one,1,2.0,,,,1,0,0,1.0"
+    phone = inside(figure.phone)
+    assert hovers(phone) == hovers(root)
+    assert float(phone.attrib["width"]) <= 360  # drawn at about its own size on a phone: text keeps its size
 
 
 def test_crowded_methods_are_told_apart_by_a_legend_in_order_of_rank() -> None:
@@ -145,9 +211,57 @@ def test_diagram_draws_a_bar_per_group_from_first_to_last() -> None:
     assert "no significant difference: Laplace kernel, NTK" in hovers(root)
 
 
+def axis_length(root: ET.Element) -> float:
+    """Pixels of one rank on the diagram's axis, from its ticks."""
+    ticks = [e for e in root.iter(f"{SVG}text") if re.fullmatch(r"[\d.]+", e.text or "") and e.attrib["y"] == "48"]
+    places = [(float(e.text or ""), float(e.attrib["x"])) for e in ticks]
+    (a, left), (b, right) = places[0], places[-1]
+    return (right - left) / (b - a)
+
+
+@pytest.mark.parametrize("cd", [0.8, 1.9, 3.68])
+def test_the_critical_difference_is_drawn_in_the_units_of_the_axis(cd: float) -> None:
+    ranks = pd.Series({"rfm": 3.6, "laplace": 3.8, "ntk": 4.0, "mlp": 4.1, "xgboost": 4.1, "a": 4.2, "b": 4.2})
+    root = inside(critical_difference_diagram("cd", "t", "c", ranks, [], cd).svg)
+    bar = next(e for e in root.iter(f"{SVG}line") if e.attrib["class"] == "cd")
+    length = float(bar.attrib["x2"]) - float(bar.attrib["x1"])
+    assert length / axis_length(root) == pytest.approx(cd, rel=0.01)
+    words = [e.text or "" for e in root.iter(f"{SVG}text")]
+    assert f"critical difference {cd:.2f}" in words
+
+
+def test_a_critical_difference_beyond_all_ranks_is_an_arrow_and_said_to_be_longer() -> None:
+    ranks = pd.Series({"rfm": 1.5, "laplace": 1.9, "ntk": 2.6})
+    root = inside(critical_difference_diagram("cd", "t", "c", ranks, [["rfm", "laplace", "ntk"]], 3.3).svg)
+    assert "critical difference 3.30, longer than the axis" in [e.text for e in root.iter(f"{SVG}text")]
+    head = next(e for e in root.iter(f"{SVG}polyline") if e.attrib["class"] == "cd")
+    tip = [float(p.split(",")[0]) for p in head.attrib["points"].split()]
+    assert tip[1] > tip[0] == tip[2]
+
+
+def test_profiles_tell_curves_apart_by_dash_and_marker_in_plot_and_legend() -> None:
+    steps = np.arange(0.0, 20.01, 0.25)
+    names = ["rfm", "ntk", *(f"own {i}" for i in range(16))]
+    table = pd.DataFrame({m: np.linspace(20 + i, 100, len(steps)) for i, m in enumerate(names)}, index=steps)
+    figure = profiles("p", "t", "c", table)
+    for drawing in (figure.svg, figure.phone):
+        root = inside(drawing)
+        groups = [g for g in root.iter(f"{SVG}g") if g.find(f"{SVG}polyline") is not None]
+        assert len(groups) == len(names)
+        samples = {e.attrib["class"] for e in root.findall(f"{SVG}polyline")}
+        for group in groups:
+            curve, *marks = [e for e in group if e.tag != f"{SVG}title"]
+            assert len(marks) >= 4
+            assert len({mark.attrib["class"] for mark in marks}) == 1
+            assert curve.attrib["class"] in samples  # the legend shows the same dash and colour
+        in_legend = {e.attrib["class"] for e in root if e.attrib.get("class", "").startswith("m ")}
+        assert {mark.attrib["class"] for g in groups for mark in list(g)[2:]} <= in_legend
+
+
 def test_profiles_and_sparklines_survive_constants() -> None:
     flat = pd.DataFrame({"rfm": [100.0, 100.0], "ntk": [100.0, 100.0]}, index=[0.0, 20.0])
-    inside(profiles("p", "t", "c", flat).svg)
+    for drawing in (profiles("p", "t", "c", flat).svg, profiles("p", "t", "c", flat).phone):
+        inside(drawing)
     line = ET.fromstring(sparkline([([0.0, 1.0], [50.0, 50.0], 1.0)], 0, "words"))
     assert line.find("circle") is not None
     assert "nan" not in ET.tostring(line, encoding="unicode")

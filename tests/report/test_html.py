@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from synthetic_runs import make_run
 
+from bench.report.blocks import Cell, Column, Table
 from bench.report.build import compose, write_report
 from bench.report.evidence import Evidence
-from bench.report.html import render_html
+from bench.report.html import asset, file_css, light_palette, padding, render_html
 from bench.report.markdown import escaped
 from bench.report.merge import merge_runs
 
@@ -110,9 +111,67 @@ def test_figure_files_are_xml_without_links_into_the_page(tmp_path: Path) -> Non
         root = ET.fromstring(path.read_text(encoding="utf-8"))
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert not root.findall(".//{http://www.w3.org/2000/svg}a")
+        ground = root.find("{http://www.w3.org/2000/svg}rect")
+        assert ground is not None
+        assert ground.attrib == {"width": "100%", "height": "100%", "fill": light_palette()["paper"]}
     referenced = set(re.findall(r"\(figures/([^)]+)\)", (tmp_path / "report.md").read_text(encoding="utf-8")))
     assert referenced == {p.name for p in (tmp_path / "figures").iterdir()}
     assert list(tmp_path.glob(".*")) == []
+
+
+def test_figure_files_have_literal_colours_of_the_light_palette(tmp_path: Path) -> None:
+    """Renderers outside browsers know no custom properties: CairoSVG and the like paint var(...) black."""
+    write_report(Evidence(merge_runs([make_run([f"table-{i}" for i in range(9)])])), tmp_path)
+    palette = light_palette()
+    for path in (tmp_path / "figures").glob("*.svg"):
+        text = path.read_text(encoding="utf-8")
+        assert "var(" not in text
+        assert "--" not in text
+        assert "@media" not in text
+        assert f".m.s0 {{ fill: {palette['s0']}; }}" in text
+    assert palette["paper"] in asset("palette.css").split("@media")[0]
+    assert "var(" not in file_css()
+
+
+def test_any_number_of_methods_has_its_marker_beside_its_name() -> None:
+    methods = ("rfm", "laplace", *(f"own-{i:02d}" for i in range(16)))
+    page = render_html(compose(Evidence(merge_runs([make_run([f"t{i}" for i in range(4)], methods)]))))
+    structure(page)
+    used, defined = set(re.findall(r'<use href="#(k\d+)"', page)), re.findall(r'<symbol id="(k\d+)"', page)
+    assert len(used) == 18
+    assert sorted(used) == sorted(defined)
+    shapes = set(re.findall(r'<symbol id="k\d+"[^>]*>(.*?)</symbol>', page))
+    assert len(shapes) == 18
+
+
+def numbers(*texts: str) -> list[str]:
+    rows = tuple((Cell("row"), Cell(text)) for text in texts)
+    return [line[1] for line in padding(Table("t", (Column("a", "text"), Column("b")), rows, "c"))]
+
+
+def test_decimal_points_of_a_column_stand_below_one_another() -> None:
+    digit, point = "\u2007", "\u2008"
+    assert numbers("0.52", "12.3", "1,234", "\u2212" + "3.45") == ["", digit, point + 2 * digit, ""]
+    assert numbers("< 0.001", "0.05", "\u2013") == ["", digit, ""]
+    assert numbers("timeout", "90 / 1 / 3", "+1.0 ± 0.30") == ["", "", ""]
+    assert padding(Table("t", (Column("a"),), (), "c")) == ()
+
+
+def test_columns_are_explained_where_a_keyboard_or_a_finger_gets_at_it(page: str) -> None:
+    summary = page.split('id="clean-summary-table"')[1].split("</figure>")[0]
+    told = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", summary.split('<details class="hints">')[1])
+    titles = [re.sub("<[^>]+>", "", head) for head in re.findall(r"<th scope=\"col\".*?</th>", summary)]
+    assert {title for title, _ in told} == set(titles) - {"Method"}
+    assert all(words for _, words in told)
+    before_list = page.split('id="datasets-list"')[0].rsplit('<details class="hints">', 1)[1]
+    assert before_list.count("<dt>Validation</dt>") == 1
+
+
+def test_columns_where_lower_is_better_say_so(page: str) -> None:
+    head = page.split('id="clean-summary-rows"')[1].split("</thead>")[0]
+    found = re.findall(r'aria-sort="none"( data-first="ascending")?[^>]*><button type="button">(.*?)</button>', head)
+    assert {title for upwards, title in found if upwards} == {"Friedman rank", "p"}
+    assert "Mean accuracy" in {title for upwards, title in found if not upwards}
 
 
 def test_the_same_runs_give_the_same_bytes(page: str) -> None:

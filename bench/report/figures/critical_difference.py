@@ -16,13 +16,19 @@ from bench.report.svg import Canvas, Scale, label, marker, polyline, tag, titled
 def critical_difference_diagram(
     name: str, title: str, caption: str, ranks: pd.Series, groups: Sequence[Sequence[str]], cd: float
 ) -> Figure:
-    """Demšar's diagram: methods at their mean rank, bars over rank-contiguous groups that do not differ."""
+    """Demšar's diagram: methods at their mean rank, bars over rank-contiguous groups that do not differ.
+
+    The axis is long enough for the critical difference ``cd`` too, or runs over all ranks, 1 to k. A critical
+    difference beyond even that is drawn as an arrow across the axis and said to be longer.
+    """
     order = [str(m) for m in ranks.sort_values(kind="stable").index]
     k = len(order)
     half = (k + 1) // 2
     left, right, axis_y = 190.0, 190.0, 58.0
     low = float(np.floor(ranks.min() * 2) / 2)
     high = max(float(np.ceil(ranks.max() * 2) / 2), low + 1.0)
+    if cd > high - low:
+        low, high = (low, low + cd) if cd <= k - low else (1.0, float(max(k, 2)))
     scale = Scale(low, high, left, WIDTH - right)
     first = axis_y + 26 + 11 * len(groups)
     canvas = Canvas(WIDTH, first + 24 * max(half - 1, 0) + 20)
@@ -30,9 +36,16 @@ def critical_difference_diagram(
     for value in scale.ticks(8):
         canvas.line(scale(value), axis_y - 5, scale(value), axis_y, "axis")
         canvas.add(label(scale(value), axis_y - 10, f"{value:g}", anchor="middle", class_="tick"))
-    width = min(scale(low + cd) - scale(low), WIDTH - right - left)
-    canvas.line(left, 18, left + width, 18, "cd")
-    canvas.add(label(left + width + 8, 22, f"critical difference {cd:.2f}", class_="tick"))
+    longer = cd > high - low + 1e-9
+    end = scale(high if longer else low + cd)
+    canvas.line(left, 18, end, 18, "cd")
+    canvas.line(left, 13, left, 23, "cd")
+    canvas.add(polyline([(end - 7, 13), (end, 18), (end - 7, 23)] if longer else [(end, 13), (end, 23)], "cd"))
+    if longer:
+        words = f"critical difference {cd:.2f}, longer than the axis"
+        canvas.add(label((left + end) / 2, 10, words, anchor="middle", class_="tick"))
+    else:
+        canvas.add(label(end + 8, 22, f"critical difference {cd:.2f}", class_="tick"))
     for index, method in enumerate(order):
         x, on_left = scale(float(ranks[method])), index < half
         y = first + 24 * (index if on_left else k - 1 - index)

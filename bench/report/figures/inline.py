@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.report.svg import Scale, tag
+from bench.report.svg import COLOURS, Scale, tag
 
 
 def sparkline(paths: Sequence[tuple[Sequence[float], Sequence[float], float]], series: int, words: str) -> str:
@@ -26,8 +26,8 @@ def sparkline(paths: Sequence[tuple[Sequence[float], Sequence[float], float]], s
         lines.append("L".join(f"{x(iterations[i]):.0f} {y(accuracy[i]):.0f}" for i in _thinned(len(iterations), 14)))
         if chosen in iterations:
             at = y(accuracy[list(iterations).index(chosen)])
-            dots.append(tag("circle", cx=f"{x(chosen):.0f}", cy=f"{at:.0f}", r=9, class_=f"m s{series}"))
-    line = tag("path", d="".join(f"M{points}" for points in lines), class_=f"spark s{series}")
+            dots.append(tag("circle", cx=f"{x(chosen):.0f}", cy=f"{at:.0f}", r=9, class_=f"m s{series % COLOURS}"))
+    line = tag("path", d="".join(f"M{points}" for points in lines), class_=f"spark s{series % COLOURS}")
     return tag("svg", line + "".join(dots), viewBox="0 0 384 104", role="img", aria_label=words, class_="sparkline")
 
 

@@ -24,7 +24,7 @@
     button.addEventListener("click", () => {
       const head = button.closest("th");
       const table = button.closest("table");
-      const first = head.classList.contains("n") ? "descending" : "ascending";
+      const first = head.dataset.first || (head.classList.contains("n") ? "descending" : "ascending");
       const other = first === "ascending" ? "descending" : "ascending";
       const next = head.getAttribute("aria-sort") === first ? other : first;
       for (const cell of table.tHead.rows[0].cells) {
@@ -77,11 +77,24 @@
     return lines.map((line) => line.map(quoted).join(",")).join("\n") + "\n";
   }
 
+  function element(name, attributes = {}) {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, words] of Object.entries(attributes)) made.setAttribute(key, words);
+    return made;
+  }
+
+  // As the report's own files: the light colours written out, an opaque ground, no links into the page.
   function figureSvg(svg) {
     const copy = svg.cloneNode(true);
-    const style = document.createElementNS("http://www.w3.org/2000/svg", "style");
-    style.textContent = document.getElementById("figure-style").textContent;
-    copy.prepend(style);
+    for (const link of copy.querySelectorAll("a")) {
+      const group = element("g");
+      group.append(...link.childNodes);
+      link.replaceWith(group);
+    }
+    const kept = document.getElementById("file-style");
+    const style = element("style");
+    style.textContent = kept.content.textContent;
+    copy.prepend(style, element("rect", { width: "100%", height: "100%", fill: kept.dataset.paper }));
     return new XMLSerializer().serializeToString(copy);
   }
 
@@ -98,13 +111,37 @@
   function openTarget() {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (target && target.matches("details.dataset")) {
-      target.hidden = false;
+      if (target.hidden) clearFilter(target.parentElement.id);
       target.open = true;
       target.scrollIntoView();
     }
   }
+
+  function clearFilter(scope) {
+    const input = document.querySelector(`input[data-filter="${CSS.escape(scope)}"]`);
+    input.value = "";
+    input.dispatchEvent(new Event("input"));
+  }
+
   addEventListener("hashchange", openTarget);
+  // A link to where the address already points changes no hash.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#']");
+    if (link && link.getAttribute("href") === location.hash) openTarget();
+  });
   openTarget();
+
+  // What fits needs no scrolling, so it is no tab stop. Boxes in closed sections have no width yet and stay as they are.
+  const boxes = [...document.querySelectorAll(".scroll, .drawing")];
+  function stops() {
+    const overflows = boxes.map((box) => {
+      return box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight || box.clientWidth === 0;
+    });
+    boxes.forEach((box, i) => (overflows[i] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
+  }
+  addEventListener("resize", stops);
+  stops();
+
   const contents = document.querySelector(".toc details");
   if (matchMedia("(max-width: 72rem)").matches) contents.open = false;
 })();
