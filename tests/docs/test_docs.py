@@ -1,0 +1,106 @@
+"""What the documentation tells a reader to type works, in the order of the page, in an empty folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from marked_blocks import Block, marked_blocks, missing_lines
+
+from bench.methods import known_methods
+
+ROOT = Path(__file__).parents[2]
+PAGES = {path.name: list(marked_blocks(path.read_text())) for path in sorted((ROOT / "docs").glob("*.md"))}
+QUICK = [name for name, blocks in PAGES.items() if any("run" in b.marks and not b.slow for b in blocks)]
+SLOW = [name for name, blocks in PAGES.items() if any(b.slow for b in blocks)]
+
+
+@pytest.mark.parametrize("page", QUICK)
+def test_what_is_quick_to_type_works(page: str, tmp_path: Path) -> None:
+    follow([block for block in PAGES[page] if not block.slow], tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", SLOW)
+def test_the_whole_page_works(page: str, tmp_path: Path) -> None:
+    follow(PAGES[page], tmp_path)
+
+
+def follow(blocks: list[Block], folder: Path) -> None:
+    """Do as a reader does: write the files, type the commands, look for what is said to be printed."""
+    printed = ""
+    for block in blocks:
+        if "file" in block.settings:
+            (folder / block.settings["file"]).write_text(block.text)
+        elif "output" in block.marks:
+            assert missing_lines(block.text, printed) == [], f"line {block.line}: not printed:\n{printed}"
+        else:
+            needed = block.settings.get("needs")
+            if needed and (importlib.util.find_spec(needed) is None or needed not in known_methods()):
+                printed = ""
+                continue
+            done = typed(block.command, folder)
+            printed = done.stdout
+            assert done.returncode == block.exit_code, (
+                f"line {block.line}:\n{block.command}\n{done.stdout}{done.stderr}"
+            )
+
+
+def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """``command`` in a shell in which ``python`` is this one and the checkout is installed."""
+    environment = {key: value for key, value in os.environ.items() if key != "BENCH_ARCHIVE"}
+    environment |= {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "COLUMNS": "120",
+    }
+    return subprocess.run(
+        ["sh", "-e", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_pages_that_are_promised_have_commands_that_run() -> None:
+    promised = {"add-a-table.md", "add-a-method.md", "read-the-report.md", "reproduce-the-paper.md"}
+    assert promised <= {*QUICK, *SLOW}
+
+
+PAGE = """
+```sh
+not marked
+```
+```yaml file=a.yaml
+x: 1
+```
+text
+```sh run exit=1 slow big=small
+echo big; exit 1
+```
+```text output
+one ... three
+four
+```
+"""
+
+
+def test_marked_blocks_are_found_with_their_marks() -> None:
+    written, run, output = marked_blocks(PAGE)
+    assert (written.text, written.settings, written.line) == ("x: 1\n", {"file": "a.yaml"}, 5)
+    assert (run.command, run.exit_code, run.slow) == ("echo small; exit 1\n", 1, True)
+    assert missing_lines(output.text, "zero\n one two three \nfour") == []
+    assert missing_lines(output.text, "four\none two three") == ["four"]
+    assert missing_lines(output.text, "one two\nfour") == ["one ... three"]
+    for wrong in ("```sh rnu\n```\n", "```sh exit=1\n```\n"):
+        with pytest.raises(ValueError, match="line 1: the marks"):
+            list(marked_blocks(wrong))
+
+
+def test_a_page_that_lies_is_found_out(tmp_path: Path) -> None:
+    follow(list(marked_blocks("```sh run\necho yes\n```\n```text output\nyes\n```\n")), tmp_path)
+    for lie in ("```sh run\nfalse\n```\n", "```sh run\necho yes\n```\n```text output\nno\n```\n"):
+        with pytest.raises(AssertionError, match="line"):
+            follow(list(marked_blocks(lie)), tmp_path)
