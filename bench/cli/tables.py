@@ -40,16 +40,18 @@ class Chosen:
 
     def recorded(self) -> dict[str, Any]:
         """What is recorded of where the tables come from, once they are loaded."""
+        from bench.data.openml_source import OpenMLSource
         from bench.data.sources import origin
+        from bench.data.uci_source import UCISource
         from bench.data.user_table import UserSource
 
         record: dict[str, Any] = {}
+        tables: dict[str, Any] = {}
         for _, source in self.parts:
-            if isinstance(source, UserSource):
-                record = {"source": source.name, **record, "tables": source.told()}
-            else:
-                record |= origin(source)
-        return record
+            record |= {"source": source.name, **record} if isinstance(source, UserSource) else origin(source)
+            if isinstance(source, UserSource | OpenMLSource | UCISource):
+                tables |= source.told()
+        return record | ({"tables": tables} if tables else {})
 
 
 def chosen_tables(args: argparse.Namespace) -> Chosen:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.data.columns import Coded, code_table
 from bench.data.dataset import Dataset
 from bench.data.registry import Entry, Link
+from bench.data.user_table import NAMES_RECORDED
 from bench.errors import DataInvalid, DataUnavailable, UsageError
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def links(entry: Entry) -> tuple[tuple[str, Link], ...]:
 
 def copy_as_dataset(
     entry: Entry, source: str, frame: pd.DataFrame, target: str, drop: Iterable[str], where: str
-) -> Dataset:
-    """``frame``, a copy of ``entry`` from ``source``, as a dataset with notes on all that was done to it.
+) -> tuple[Dataset, Coded]:
+    """``frame``, a copy of ``entry`` from ``source``, as a dataset with notes on what was done to it; and its coding.
 
     Rows without a label are left out, as the archive does. Rows and classes must be the entry's, or what the registry
     says of the copy, or anything where it says that they differ. Raises :class:`DataInvalid` with what was expected and
@@ -59,7 +60,7 @@ def copy_as_dataset(
         )
     if len(labelled) < len(frame):
         notes.append(f"{len(frame) - len(labelled)} rows without a label are left out")
-    return Dataset(entry.name, coded.X, coded.y, classes, source, notes=(*notes, *coded.notes))
+    return Dataset(entry.name, coded.X, coded.y, classes, source, notes=(*notes, *coded.notes)), coded
 
 
 def code_copy(frame: pd.DataFrame, target: str, where: str, drop: Iterable[str]) -> Coded:
@@ -68,6 +69,21 @@ def code_copy(frame: pd.DataFrame, target: str, where: str, drop: Iterable[str])
         return code_table(frame, target, where, drop)
     except UsageError as error:
         raise DataInvalid(str(error)) from error
+
+
+def account(dataset: Dataset, coded: Coded, origin: str, target: str, licence: str, *, copy: bool) -> dict[str, Any]:
+    """What a run records of a table that is not the archive's, in the form of :meth:`UserSource.told`.
+
+    ``copy`` says whether it is one of a table of the registry.
+    """
+    return {
+        "copy": copy,
+        "origin": origin,
+        "target": target,
+        "licence": licence,
+        "notes": list(dataset.notes),
+        "features": list(coded.features[:NAMES_RECORDED]),
+    }
 
 
 def differences(entry: Entry, source: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bench.data.cache import FileSet, cache_folder, downloads_folder
-from bench.data.copies import code_copy, copy_as_dataset, link_of
+from bench.data.copies import account, code_copy, copy_as_dataset, link_of
 from bench.data.dataset import Dataset
 from bench.data.download import Checksum, read_url
 from bench.data.frames import MAX_BYTES, Format, read_frame
@@ -76,6 +76,7 @@ class OpenMLSource:
         """Where its tables are kept."""
         self._parsed: tuple[int, pd.DataFrame] | None = None
         """The table downloaded last: it is read to see whether it can be, and need not be read again."""
+        self._told: dict[str, dict[str, Any]] = {}
 
     def has(self, entry: Entry | TaskEntry) -> bool:
         """Whether the table of ``entry`` is in the cache."""
@@ -93,6 +94,10 @@ class OpenMLSource:
             return self._task(entry) if isinstance(entry, TaskEntry) else self._copy(entry)
         except SourceError as error:
             raise DataUnavailable(f"{entry.name}: {error}") from error
+
+    def told(self) -> dict[str, dict[str, Any]]:
+        """By name, of every table loaded so far: :func:`bench.data.copies.account`."""
+        return dict(self._told)
 
     def suite(self, id: int) -> tuple[SuiteRecord, list[TaskEntry]]:
         """Suite ``id`` and its tasks, each under its table's name (with the task's number where two have one name).
@@ -146,7 +151,9 @@ class OpenMLSource:
         if not target:
             raise DataUnavailable(f"{entry.name}: {where} names no target column, and the registry names none either")
         ignored = [name for name in record.ignored if name in frame.columns and name != target]
-        return copy_as_dataset(entry, self.name, frame, target, [*link.drop, *ignored], where)
+        dataset, coded = copy_as_dataset(entry, self.name, frame, target, [*link.drop, *ignored], where)
+        self._told[entry.name] = account(dataset, coded, where, target, record.licence, copy=True)
+        return dataset
 
     def _task(self, entry: TaskEntry) -> Dataset:
         if entry.about is None:
@@ -160,7 +167,11 @@ class OpenMLSource:
         if task.splits_url:
             lists = self._set(f"task-{task.id}", lambda: self._download_task(task.id)).read(SPLITS)
             splits = read_task_splits(lists, task.id, coded.y, f"OpenML task {task.id}: index lists")
-        return Dataset(entry.name, coded.X, coded.y, len(coded.classes), self.name, published=splits, notes=coded.notes)
+        dataset = Dataset(
+            entry.name, coded.X, coded.y, len(coded.classes), self.name, published=splits, notes=coded.notes
+        )
+        self._told[entry.name] = account(dataset, coded, where, task.target, record.licence, copy=False)
+        return dataset
 
     def _table(self, id: int) -> tuple[TableRecord, pd.DataFrame]:
         files = self._set(f"data-{id}", lambda: self._download(id))

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from bench.data.cache import FileSet, cache_folder, downloads_folder
-from bench.data.copies import copy_as_dataset, link_of
+from bench.data.copies import account, copy_as_dataset, link_of
 from bench.data.dataset import Dataset
 from bench.data.download import is_url, read_url
 from bench.data.frames import MAX_BYTES, read_frame
@@ -61,6 +61,7 @@ class UCISource:
         host = re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(self.location).netloc.rpartition("@")[2]) or "uci"
         self.folder: Path = cache_folder() / "uci" / host / LAYOUT
         """Where its tables are kept."""
+        self._told: dict[str, dict[str, Any]] = {}
 
     def has(self, entry: Entry) -> bool:
         """Whether the table of ``entry`` is in the cache."""
@@ -87,7 +88,13 @@ class UCISource:
             listing = f"several targets ({', '.join(record.targets)})" if record.targets else "no target"
             raise DataUnavailable(f"{entry.name}: {_where(record)} has {listing}, and the registry names none")
         others = [name for name in (*record.targets, *record.ignored) if name != target and name in frame.columns]
-        return copy_as_dataset(entry, self.name, frame, target, [*link.drop, *others], _where(record))
+        dataset, coded = copy_as_dataset(entry, self.name, frame, target, [*link.drop, *others], _where(record))
+        self._told[entry.name] = account(dataset, coded, _where(record), target, entry.licence, copy=True)
+        return dataset
+
+    def told(self) -> dict[str, dict[str, Any]]:
+        """By name, of every table loaded so far: :func:`bench.data.copies.account`."""
+        return dict(self._told)
 
     def _download(self, id: int) -> Iterable[tuple[str, bytes]]:
         address = f"{self.location}/api/dataset?id={id}"

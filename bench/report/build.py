@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.data.registry import Registry, load_registry
@@ -56,21 +56,25 @@ def gather(
         )
         for entry in known.entries.values()
     }
-    return Evidence(merge_runs(records, allow), {**described(records), **about}, study)
+    return Evidence(merge_runs(records, allow), {**about, **described(records, about)}, study)
 
 
-def described(records: Sequence[RunRecord]) -> dict[str, About]:
-    """What the runs recorded of the users' own tables, by name; of several descriptions the last counts."""
+def described(records: Sequence[RunRecord], about: Mapping[str, About]) -> dict[str, About]:
+    """What the runs recorded of tables that are not the archive's, by name; of several descriptions the last counts.
+
+    Of a copy of one of the registry's tables, ``about`` says the rest.
+    """
     found: dict[str, About] = {}
     for record in records:
         for invocation in invocations_of(record):
             for name, told in invocation.get("tables", {}).items():
-                found[name] = About(
-                    licence=told["licence"],
-                    origin=f"{told['origin']}, column {told['target']}",
-                    notes=tuple(told["notes"]),
-                    features=tuple(told["features"]),
-                )
+                origin = f"{told['origin']}, column {told['target']}"
+                notes, features = tuple(told["notes"]), tuple(told["features"])
+                if told.get("copy") and name in about:
+                    notes = (f"a copy, {origin}", *notes)
+                    found[name] = replace(about[name], notes=notes, features=features)
+                else:
+                    found[name] = About(licence=told["licence"], origin=origin, notes=notes, features=features)
     return found
 
 

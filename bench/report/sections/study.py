@@ -105,7 +105,7 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
 def _note(evidence: Evidence, view: ProtocolView, pool: Pool, ours: int) -> str:
     scores = evidence.scores
     measured = scores[(scores["status"] == "ok") & scores["dataset"].isin(pool.datasets)]
-    drawn = measured.loc[measured["split"] != "published", "dataset"].nunique()
+    drawn = measured.loc[measured["split"].str.startswith("seed-"), "dataset"].nunique()
     parts = [
         f"Pool: the study's {len(pool.methods) - ours} classifiers and {wording.plural(ours, 'method')} of ours on "
         f"{wording.plural(len(pool.datasets), 'comparable dataset')}. Missing results (rule of the {pool.rule.name}): "

@@ -153,7 +153,10 @@ def test_a_suite(
     assert len(web.requests) == requests
     assert {result.job.source for result in read_run(Path("r")).results} == {"openml"}
     assert main(["report", "r", "--out", "page"]) == 0
-    assert "things" in Path("page/index.html").read_text()
+    page = Path("page/datasets.md").read_text()
+    assert "Origin: OpenML task 10, OpenML data set 61 (things, version 1), column class." in page
+    assert "of the numbers are missing" in page
+    assert "drawn by the harness" not in Path("page/report.md").read_text()
 
 
 def test_single_tables_from_uci(
@@ -175,6 +178,10 @@ def test_single_tables_from_uci(
     assert "  uci: 1 of 2 tables, in " in listing
     assert main(["run", "--subset", "alpha", "--source", "uci", "--methods", "laplace", "--run", "r"]) == 0
     assert {(row["source"], row["split"], row["status"]) for row in scores("r")} == {("uci", "seed-0", "ok")}
+    assert main(["report", "r", "--out", "page"]) == 0
+    page = Path("page/datasets.md").read_text()
+    assert "a copy, UCI data set 53 (Made up), column class; UCI's copy: other units" in page
+    assert "likely, not certain" in page
 
 
 @pytest.mark.parametrize(
