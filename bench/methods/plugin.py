@@ -101,7 +101,8 @@ class ClassifierMethod(Method):
     def peak_bytes(self, n: int, d: int, c: int) -> int:
         """A guess for methods that work on the rows: 100 MB, eight copies of the table, and the path's class scores.
 
-        A method that holds an n x n matrix must say so here: a job that outgrows its estimate by half is stopped.
+        A method that holds an n x n matrix must say so here: a job that outgrows its estimate by half and 256 MiB is
+        stopped.
         """
         return 100_000_000 + 8 * 8 * n * d + 8 * n * c * (2 + len(self.iterations))
 

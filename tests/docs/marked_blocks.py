@@ -2,6 +2,7 @@
 
 ```` ```sh run ````                 a command; run in the page's folder, it must exit with 0
 ```` ```sh run exit=1 slow ````     ... with 1, and only where slow tests run; ``needs=lightgbm`` an installed module
+```` ```sh run once ````            ... and nothing later on the page needs it: left out where slow ones run
 ```` ```sh run small90=smoke ````   ... with ``smoke`` typed for ``small90``, so that it ends today
 ```` ```yaml file=my.yaml ````      a file that the reader is to write
 ```` ```text output ````            lines that the command before it prints; ``...`` stands for anything in a line
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
-_MARKS = {"run", "output", "slow"}
+_MARKS = {"run", "output", "slow", "once"}
 _SETTINGS = {"file", "exit", "needs"}
 
 
@@ -35,6 +36,10 @@ class Block:
     @property
     def slow(self) -> bool:
         return "slow" in self.marks
+
+    @property
+    def once(self) -> bool:
+        return "once" in self.marks
 
     @property
     def command(self) -> str:
