@@ -5,7 +5,8 @@
 
 Every contender works on one table in a process of its own with one BLAS thread; CPU seconds and peak memory are the
 operating system's for that process, less what it had before it began. Tables are taken one after another, all
-contenders of a table in turn, so that a drift of the machine's speed touches all alike.
+contenders of a table in turn, so that a drift of the machine's speed touches all alike. The page is laid out by
+``engine_report.py``; what is written in it between its notes markers is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import platform
 import resource
 import time
 from collections.abc import Callable
@@ -26,6 +26,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np
 import torch
+from engine_report import render
 from scipy.linalg import lapack
 from scipy.spatial.distance import cdist
 from sklearn.kernel_ridge import KernelRidge
@@ -192,15 +193,6 @@ def machine_rates() -> tuple[float, float]:
     return n**3 / 3 / best(lambda: lapack.spotrf(S, lower=1)), 2 * n**3 / best(lambda: B @ B)
 
 
-def cpu_model() -> str:
-    """The processor's name as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
 def floor_seconds(dataset: Dataset, cholesky: float, product: float) -> float:
     """Arithmetic of the published sweep at the machine's rates: factors, Gram products, AGOPs and final fits only."""
     splits = splits_for(dataset, 0)
@@ -229,7 +221,7 @@ def main() -> None:
         parts = [json.loads(path.read_text()) for path in args.merge]
         rows = sorted((row for part in parts for row in part), key=lambda row: row["n"])
         names = [name for name in CONTENDERS if name in rows[0]]
-        args.out.write_text(render(rows, names, args.subset))
+        write_page(args.out, rows, names, args.subset)
         return
     for method in ("rfm", "laplace"):
         get_method(method)  # imported before the first fork, so that no contender pays for it
@@ -249,123 +241,20 @@ def main() -> None:
             "c": dataset.n_classes,
             "floor": floor_seconds(dataset, cholesky, product),
             "rates": (cholesky, product),
+            "load": os.getloadavg()[0],
         }
         for name in names:
             row[name] = measure(CONTENDERS[name], dataset)
         rows.append(row)
         print(entry.name, {name: round(row[name]["cpu"], 3) for name in names}, f"floor {row['floor']:.3f}", flush=True)
     args.out.with_suffix(".json").write_text(json.dumps(rows, indent=1))
-    args.out.write_text(render(rows, names, args.subset))
+    write_page(args.out, rows, names, args.subset)
     print(args.out)
 
 
-def render(rows: list[dict[str, Any]], names: list[str], subset: str) -> str:
-    """The page: targets beside what was measured, then the tables one by one."""
-    rates = np.median([row["rates"] for row in rows], axis=0) / 1e9
-    sources = ", ".join(sorted({row["source"] for row in rows}))
-    lines = [
-        "# Speed of the RFM engine",
-        "",
-        f"`python benchmarks/engine.py --subset {subset}`: {len(rows)} tables ({sources}), one BLAS thread, "
-        f"{cpu_model()}; median rates in the same run: Cholesky {rates[0]:.0f}, matrix product {rates[1]:.0f} "
-        "Gflop/s (float32, n = 2500). CPU seconds, imports left out; ratios are of totals.",
-        "",
-        "| comparison | ours | other | ratio | target |",
-        "|:---|---:|---:|---:|:---|",
-        *comparisons(rows, names),
-        "",
-        *agreement(rows, names),
-        "GPU: not measured" + ("." if torch.cuda.is_available() else ": none at hand."),
-        "",
-        "## By table",
-        "",
-        "CPU seconds; memory is the peak above the start of the process.",
-        "",
-        "| table | n | d | c | floor | " + " | ".join(names) + " | wall, ours | MB, ours | MB, textbook |",
-        "|:---|" + "---:|" * (7 + len(names)),
-    ]
-    for row in rows:
-        cells = " | ".join(f"{row[name]['cpu']:.2f}" for name in names)
-        textbook_mb = f"{row['textbook']['mb']:.0f}" if "textbook" in names else ""
-        lines.append(
-            f"| {row['dataset']} | {row['n']} | {row['d']} | {row['c']} | {row['floor']:.3f} | {cells} "
-            f"| {row['ours']['wall']:.2f} | {row['ours']['mb']:.0f} | {textbook_mb} |"
-        )
-    sums = " | ".join(f"{total(rows, name):.1f}" for name in names)
-    lines.append(
-        f"| **all** | | | | {sum(row['floor'] for row in rows):.1f} | {sums} | {total(rows, 'ours', 'wall'):.1f} | | |"
-    )
-    return "\n".join(lines) + "\n"
-
-
-def agreement(rows: list[dict[str, Any]], names: list[str]) -> list[str]:
-    """That the fast one computes the same: test accuracies of the published procedure, ours less the textbook's."""
-    if "textbook" not in names:
-        return []
-    gaps = {row["dataset"]: row["ours"]["value"] - row["textbook"]["value"] for row in rows}
-    apart = [f"{name} {gap:+.2f}" for name, gap in gaps.items() if abs(gap) > 0.3]
-    return [
-        "Test accuracy of the published procedure, ours less the textbook's: "
-        f"{np.mean(list(gaps.values())):+.3f} points on average; apart by more than 0.3: {', '.join(apart) or 'none'}.",
-        "",
-    ]
-
-
-def total(rows: list[dict[str, Any]], name: str, key: str = "cpu") -> float:
-    return sum(row[name][key] for row in rows)
-
-
-def comparisons(rows: list[dict[str, Any]], names: list[str]) -> list[str]:
-    """Rows of the first table: what was compared, ours, the other, the ratio, the target."""
-    lines: list[str] = []
-
-    def add(title: str, ours: float, other: float | None, ratio: str, target: str = "") -> None:
-        lines.append(f"| {title} | {ours:.1f} | {'' if other is None else f'{other:.1f}'} | {ratio} | {target} |")
-
-    ours = total(rows, "ours")
-    if "textbook" in names:
-        other = total(rows, "textbook")
-        add("`published` sweep against the textbook", ours, other, f"{other / ours:.1f}x less", "10x less")
-    floor = sum(row["floor"] for row in rows)
-    add("`published` sweep against the arithmetic floor", ours, floor, f"{ours / floor:.2f}x", "at most 1.7x")
-    add(f"the {len(rows[:40])} smallest tables together", total(rows[:40], "ours"), None, "", "under 3 CPU-s")
-    if "ours_clean" in names:
-        clean = total(rows, "ours_clean")
-        add("`clean` sweep against `published`", clean, ours, f"{clean / ours:.1f}x", "under 8x")
-    if "kernel_ridge" in names:
-        grid, other = total(rows, "laplace_grid"), total(rows, "kernel_ridge")
-        add("Laplace grid against scikit-learn's KernelRidge", grid, other, f"{other / grid:.1f}x less")
-    if "xrfm_chains" not in names:
-        return lines
-    grid, other = total(rows, "our_grid"), total(rows, "xrfm_chains")
-    add("whole grid against `xrfm` run per configuration", grid, other, f"{other / grid:.1f}x less", "2x less")
-    gains = {row["dataset"]: row["xrfm_chains"]["cpu"] / row["our_grid"]["cpu"] for row in rows}
-    below = sorted((name for name in gains if gains[name] < 2), key=gains.__getitem__)
-    worst = min(gains, key=gains.__getitem__)
-    add(
-        f"the same table by table: {len(below)} of {len(rows)} below 2x",
-        grid,
-        other,
-        f"worst {gains[worst]:.1f}x ({worst})",
-    )
-    large = [row for row in rows if row["n"] > 200]
-    if large:
-        chains = {
-            row["dataset"]: max(
-                a / b for a, b in zip(row["our_chains"]["value"], row["xrfm_chains"]["value"], strict=True)
-            )
-            for row in large
-        }
-        slow = max(chains, key=chains.__getitem__)
-        title = f"single chains over `xrfm`'s, {len(large)} tables above 200 rows"
-        add(
-            title,
-            total(large, "our_chains"),
-            total(large, "xrfm_chains"),
-            f"slowest {chains[slow]:.2f}x ({slow})",
-            "at most 1x",
-        )
-    return lines
+def write_page(out: Path, rows: list[dict[str, Any]], names: list[str], subset: str) -> None:
+    """Write the page of ``rows`` to ``out``; the notes of the page that stood there stay."""
+    out.write_text(render(rows, names, subset, out.read_text() if out.exists() else ""))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+COINCIDENT = 1e-10
+"""Distance below which rows have no gradient between them: the published code's value, far below float32's rounding."""
+
 
 def laplace_kernel(X: torch.Tensor, Z: torch.Tensor, M: torch.Tensor, bandwidth: float) -> torch.Tensor:
     return torch.exp(-distances(X, Z, M) / bandwidth)
@@ -23,7 +26,7 @@ def metric_update(X: torch.Tensor, alpha: torch.Tensor, M: torch.Tensor, bandwid
     n, d = X.shape
     distance = distances(X, X, M)
     weights = torch.exp(-distance / bandwidth) / distance
-    weights[distance < 1e-3] = 0.0
+    weights[distance < COINCIDENT] = 0.0
     XM = X @ M
     spread = (alpha[:, :, None] * XM[:, None, :]).reshape(n, -1)
     gradients = (weights.T @ spread).reshape(n, -1, d) - (weights.T @ alpha)[:, :, None] * XM[:, None, :]
