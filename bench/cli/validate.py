@@ -9,7 +9,10 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
+from bench.cli.tables import add_source_arguments, say
 from bench.data.validate import Examined, Finding, examine, unnamed
 from bench.errors import BenchError, UsageError
 
@@ -27,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", metavar="FILE", action="append", default=[], help="a description of your tables, as in bench run"
     )
     parser.add_argument("--archive", metavar="PATH_OR_URL", help="take registry tables from this copy of the archive")
+    add_source_arguments(parser, "where registry tables are taken from, as in bench run")
     parser.add_argument("--json", action="store_true", help="all findings as JSON")
 
 
@@ -41,12 +45,8 @@ class Candidate:
 
 def run(args: argparse.Namespace) -> int:
     """0 if nothing calls for a warning, 1 if something does, 2 if a table cannot be read."""
-    files = [*args.data, *(word for word in args.tables if word.lower().endswith(DESCRIPTIONS))]
-    names = [word for word in args.tables if not word.lower().endswith(DESCRIPTIONS)]
-    if not files and not names:
-        raise UsageError("nothing to validate: name a description (my.yaml) or tables of the registry")
     code, told = EXIT_FINE, []
-    for candidate in candidates(files, names, args.archive):
+    for candidate in candidates(args):
         try:
             table, notes = candidate.read()
         except BenchError as error:
@@ -65,12 +65,22 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
-def candidates(files: Sequence[str], names: Sequence[str], archive: str | None) -> Iterator[Candidate]:
-    """The tables that the descriptions ``files`` and the registry's ``names`` stand for, in that order."""
-    from bench.data.registry import Entry, load_registry
-    from bench.data.sources import resolve_source
+def candidates(args: argparse.Namespace) -> Iterator[Candidate]:
+    """The tables that the arguments stand for: those described first, then the registry's.
+
+    Raises :class:`UsageError` if there are none, and for a table without a description.
+    """
+    from bench.data.registry import load_registry
+    from bench.data.selection import AnyEntry, select_tables
     from bench.data.user_table import UserSource, UserTable, read_descriptions
 
+    files = [*args.data, *(word for word in args.tables if word.lower().endswith(DESCRIPTIONS))]
+    names = [word for word in args.tables if not word.lower().endswith(DESCRIPTIONS)]
+    if not files and not names:
+        raise UsageError("nothing to validate: name a description (my.yaml) or tables of the registry")
+    for name in names:
+        if Path(name).is_file():
+            raise UsageError(f"{name}: a table of your own needs a description, a YAML file with its target column")
     registry = load_registry()
     own = UserSource(read_descriptions(files, registry))
 
@@ -79,18 +89,19 @@ def candidates(files: Sequence[str], names: Sequence[str], archive: str | None) 
         return Examined(coded.X, coded.y, coded.features, coded.classes, coded.inputs), coded.notes
 
     for table in own.tables:
-        yield Candidate(table.name, own.name, lambda table=table: read_own(table))  # type: ignore[misc]
+        yield Candidate(table.name, own.name, partial(read_own, table))
     if not names:
         return
-    entries = registry.select(",".join(names))
-    source = resolve_source(registry, entries, archive)
+    entries, source = select_tables(
+        registry, ",".join(names), archive=args.archive, source=args.source, offline=args.offline, say=say
+    )
 
-    def read_known(entry: Entry) -> tuple[Examined, tuple[str, ...]]:
+    def read_known(entry: AnyEntry) -> tuple[Examined, tuple[str, ...]]:
         dataset = source.load(entry)
-        return unnamed(dataset.X, dataset.y, dataset.n_classes), (*dataset.notes, *entry.faults)
+        return unnamed(dataset.X, dataset.y, dataset.n_classes), (*dataset.notes, *getattr(entry, "faults", ()))
 
     for entry in entries:
-        yield Candidate(entry.name, source.name, lambda entry=entry: read_known(entry))  # type: ignore[misc]
+        yield Candidate(entry.name, source.name, partial(read_known, entry))
 
 
 def _lines(candidate: Candidate, table: Examined, notes: Sequence[str], findings: Sequence[Finding]) -> Iterator[str]:
