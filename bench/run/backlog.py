@@ -41,6 +41,28 @@ class Backlog:
         """
         if self._blocked_at is not None and time.monotonic() - self._blocked_at < RETRY_SECONDS:
             return []
+        return self._store_all()
+
+    def settle(self, given_up: Callable[[], bool]) -> list[JobResult]:
+        """Store what waits at the end of the run, waiting for that as long as it is worth while.
+
+        Raises :class:`StoreError` once :data:`LAST_TRY_SECONDS` have passed, or ``given_up()`` says so.
+        """
+        deadline = time.monotonic() + LAST_TRY_SECONDS
+        stored = self._store_all()
+        while self._waiting:
+            if given_up() or time.monotonic() > deadline:
+                jobs = [f"{r.job.dataset}/{r.job.method}" for r in self._waiting]
+                named = ", ".join(jobs[:_NAMED]) + (f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else "")
+                raise StoreError(
+                    f"another program still holds {self._store.path}: the results of {named} could not be stored; all "
+                    "before are intact. Close that program and run the same command again: only these jobs are run"
+                )
+            time.sleep(0.1)
+            stored += self.flush()
+        return stored
+
+    def _store_all(self) -> list[JobResult]:
         stored = []
         while self._waiting:
             try:
@@ -57,25 +79,6 @@ class Backlog:
         if self._blocked_at is not None:
             self._blocked_at = None
             self._note(f"{self._store.path} is free again: {len(stored)} results stored")
-        return stored
-
-    def settle(self, given_up: Callable[[], bool]) -> list[JobResult]:
-        """Store what waits at the end of the run, waiting for that as long as it is worth while.
-
-        Raises :class:`StoreError` once :data:`LAST_TRY_SECONDS` have passed, or ``given_up()`` says so.
-        """
-        deadline = time.monotonic() + LAST_TRY_SECONDS
-        stored = self.flush()
-        while self._waiting:
-            if given_up() or time.monotonic() > deadline:
-                jobs = [f"{r.job.dataset}/{r.job.method}" for r in self._waiting]
-                named = ", ".join(jobs[:_NAMED]) + (f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else "")
-                raise StoreError(
-                    f"another program still holds {self._store.path}: the results of {named} could not be stored; all "
-                    "before are intact. Close that program and run the same command again: only these jobs are run"
-                )
-            time.sleep(0.1)
-            stored += self.flush()
         return stored
 
 

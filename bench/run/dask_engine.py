@@ -239,11 +239,15 @@ class _Run:
         return JobResult(task.job, "error", printable(f"on the Dask cluster: {type(error).__name__}: {error}"[:500]))
 
     def _offered(self, worker: str, future: Any) -> list[Event]:
+        """A worker has said what it has, or why it cannot (this package is not installed there, say)."""
         try:
-            self.placement.offered(worker, Offer(**future.result(timeout=CONNECT_SECONDS)))
+            error = None if future.status == "finished" else future.exception(timeout=CONNECT_SECONDS)
+            if error is None:
+                self.placement.offered(worker, Offer(**future.result(timeout=CONNECT_SECONDS)))
         except _CONNECTION_ERRORS:
             self._asked.pop(worker, None)  # if it is still there, it is asked again
-        except Exception as error:
+            return []
+        if error is not None:
             return [Note(printable(f"the Dask worker {worker} cannot be used: {type(error).__name__}: {error}"))]
         return [Note(line) for line in self.placement.news()]
 

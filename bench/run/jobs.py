@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from bench.data.dataset import Dataset, Splits
 from bench.data.reduction import reduction
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE
+from bench.data.strata import VALIDATION_SHARE
 from bench.errors import DataInvalid, DataUnavailable
 from bench.methods.base import Method
 from bench.run.identity import code_version, job_id, splits_hash
@@ -114,14 +115,14 @@ def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> 
     """Seconds on one core: ``method``'s own figure, which is for :data:`HOLDOUTS` hold-outs, brought to ``splits``.
 
     To choose on ``tuning_rows`` training rows costs what it costs on a table of which they are the training part. What
-    is chosen is fitted on all rows all the same: one fit beside as many as the grid has configurations. (Such a fit is
-    also why the method's peak memory stays that of the whole table.)
+    is chosen is fitted on all training rows all the same: that is one of the fits, as many as the grid has
+    configurations and one, of a table so much larger that its choosing keeps as many rows from validation. (It is also
+    why the method's peak memory stays that of the whole table.)
     """
     share = len(splits.holdouts) / HOLDOUTS
-    whole = method.work(n, d, c)
     if splits.tuning_rows is None or splits.tuning_rows >= TRAIN_SHARE * n:
-        return share * whole
-    fit = whole / (len(method.configurations()) + 1)
+        return share * method.work(n, d, c)
+    fit = method.work(math.ceil(n / (1 - VALIDATION_SHARE)), d, c) / (len(method.configurations()) + 1)
     return share * (method.work(math.ceil(splits.tuning_rows / TRAIN_SHARE), d, c) + fit)
 
 

@@ -126,6 +126,10 @@ class NurseryClient:
                 start_new_session=True,  # Ctrl-C at the terminal is for the harness to interpret
             )
             self._control = ours
+        except OSError as error:  # no memory or no process to be had
+            ours.close()
+            self.close()
+            raise BenchError(f"the process that workers are forked from did not start: {error}") from error
         finally:
             theirs.close()
 

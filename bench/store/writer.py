@@ -100,7 +100,10 @@ class Store:
 
     def is_current(self, job: Job) -> bool:
         """Whether ``job`` is the one that stands for its (dataset, method, protocol)."""
-        return self._open.execute("SELECT 1 FROM cells WHERE job = ?", (job.id,)).fetchone() is not None
+        try:
+            return self._open.execute("SELECT 1 FROM cells WHERE job = ?", (job.id,)).fetchone() is not None
+        except sqlite3.Error as error:
+            raise self._refusal(error) from error
 
     def record(self, result: JobResult) -> None:
         """Store ``result`` in place of any earlier one of the same job, in one transaction.
@@ -162,15 +165,19 @@ class Store:
                     connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise StoreBusy(
-                    f"store {self.path} is held by another program that reads or writes it: close that and run the "
-                    "same command again"
-                ) from error
-            raise StoreError(
-                f"store {self.path} cannot be written to: {error}. All results before are intact; "
-                f"mend that (free some space, say) and run the same command again to go on"
-            ) from error
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: sqlite3.Error) -> StoreError:
+        """SQLite's error in words that help."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StoreBusy(
+                f"store {self.path} is held by another program that reads or writes it: close that and run the same "
+                "command again"
+            )
+        return StoreError(
+            f"store {self.path} cannot be written to: {error}. All results before are intact; "
+            f"mend that (free some space, say) and run the same command again to go on"
+        )
 
     def _keep_sound(self, connection: sqlite3.Connection, job: Job) -> bool:
         """Plan the cell of ``job`` as it stands if its result is ``ok``; whether it is."""

