@@ -72,6 +72,10 @@ def chosen_tables(args: argparse.Namespace) -> Chosen:
     elif not own.tables:
         raise UsageError("no table to run on: --subset names known ones (see `bench list`), --data describes your own")
     if own.tables:
+        known = {entry.name for entries, _ in parts for entry in entries}
+        twice = [table.name for table in own.tables if table.name in known]
+        if twice:
+            raise UsageError(f"--data: {twice[0]!r} is also a table of --subset; give yours another name")
         parts.append((own.tables, own))
     words = [args.subset] if args.subset is not None else []
     return Chosen(parts, ",".join([*words, *(table.name for table in own.tables)]))

@@ -114,13 +114,12 @@ def read_description(path: str | Path, registry: Registry) -> tuple[UserTable, .
     :class:`UsageError` if the file, or a table's own, is not there.
     """
     path = Path(path).expanduser()
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: not a file; the description of a table is a YAML file")
     try:
         size = path.stat().st_size
-    except OSError as error:
-        raise UsageError(f"{path}: the description of a table cannot be read: {error.strerror or error}") from error
-    if size > MAX_DESCRIPTION_BYTES:
-        raise RegistryError(f"{path}: {size} bytes; a description has at most {MAX_DESCRIPTION_BYTES}")
-    try:
+        if size > MAX_DESCRIPTION_BYTES:
+            raise RegistryError(f"{path}: {size} bytes; a description has at most {MAX_DESCRIPTION_BYTES}")
         top = Record(read_yaml(path), str(path))
     except OSError as error:
         raise UsageError(f"{path}: the description of a table cannot be read: {error.strerror or error}") from error

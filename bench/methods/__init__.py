@@ -37,15 +37,21 @@ def get_method(name: str) -> Method:
     of a plug-in file (:mod:`bench.methods.plugin_file`). Raises :class:`UsageError` for an unknown name and for a spec
     that leads to no method, whatever goes wrong on the way: the code behind a spec is the user's own.
     """
+    if name in _MODULES:
+        return _imported(name, _MODULES[name])
     from bench.methods.plugin_file import SPEC_PREFIX, installed_method, method_from_spec
 
     if name.startswith(SPEC_PREFIX):
         return method_from_spec(name)
-    if name not in _MODULES and ":" not in name:
-        if name not in known_methods():
-            raise unknown_name("method", name, known_methods())
-        return installed_method(name)
-    module, _, attribute = _MODULES.get(name, name).partition(":")
+    if ":" in name:
+        return _imported(name, name)
+    if name not in known_methods():
+        raise unknown_name("method", name, known_methods())
+    return installed_method(name)
+
+
+def _imported(name: str, spec: str) -> Method:
+    module, _, attribute = spec.partition(":")
     if not module or not attribute or module.startswith("."):
         raise UsageError(f"method {name!r} is neither a registered name nor of the form package.module:Class")
     try:

@@ -58,12 +58,23 @@ class ClassifierMethod(Method):
     iteration_parameter: ClassVar[str] = "n_estimators"
     """The classifier's parameter that says how far it goes: the last point while tuning, the chosen one afterwards."""
 
+    def __init_subclass__(cls) -> None:
+        """Refuse a grid or a path that would quietly be read as another one."""
+        super().__init_subclass__()
+        if isinstance(cls.grid, Mapping):
+            for parameter, values in cls.grid.items():
+                if not isinstance(values, list | tuple):
+                    raise ValueError(f"grid: {parameter}: expected a list of values, got {values!r}")
+        points = list(cls.iterations)
+        if points != sorted({point for point in points if isinstance(point, int) and point > 0}):
+            raise ValueError(f"iterations: expected ascending whole numbers above 0, got {cls.iterations!r}")
+
     @abstractmethod
     def classifier(self, config: Config, fitting: Fitting) -> Any:
         """A new, unfitted classifier for one configuration of the grid."""
 
     def fit(self, classifier: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
-        """``classifier`` fitted on X (n, d), y (n,) in 0..c-1; another way than ``.fit(X, y)`` goes here."""
+        """``classifier``, fitted on X (n, d), y (n,) in 0..c-1; another way than ``.fit(X, y)`` goes here."""
         return classifier.fit(X, y)
 
     def staged_scores(self, classifier: Any, X: FloatArray, iterations: Sequence[int]) -> Iterable[FloatArray]:
@@ -124,7 +135,7 @@ class _ClassifierSession(Session):
         return [self._path(config, folds) for config in self._method.configurations()]
 
     def _path(self, config: Config, folds: Sequence[Fold]) -> Path:
-        points = self._method.iterations or NO_PATH
+        points = tuple(self._method.iterations) or NO_PATH
         figures = np.empty((len(folds), len(points), 2))
         for f, fold in enumerate(folds):
             labels = known_labels(self.task, fold.validation, "validation")
@@ -146,7 +157,8 @@ class _ClassifierSession(Session):
         classifier = prepared(method.classifier(config, fitting), fitting.seed)
         if method.iterations:
             classifier = _going_to(classifier, method.iteration_parameter, points[-1])
-        fitted = method.fit(classifier, task.X[fit], classes.codes, fitting.seed)
+        returned = method.fit(classifier, task.X[fit], classes.codes, fitting.seed)
+        fitted = classifier if returned is None else returned
         X = task.X[rows]
         if not method.iterations:
             return [_expanded(class_scores(fitted, X, fitting.c), classes, len(rows))]

@@ -99,6 +99,8 @@ def read_plugin(path: str | Path) -> PluginFile:
     path = Path(path).expanduser()
     if path.suffix != ".py":
         raise UsageError(f"plug-in {path}: expected a Python file, my_method.py")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"plug-in {path}: not a file")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UsageError(f"plug-in {path}: larger than {MAX_BYTES} bytes")

@@ -43,6 +43,8 @@ def named_methods(words: str | None, plugins: Sequence[str] = ()) -> list[NamedM
 
 
 def _known(spec: str, offered: dict[str, NamedMethod]) -> NamedMethod:
+    if spec.endswith(".py"):
+        raise UsageError(f"--methods {spec}: the methods in a file are run with --plugin {spec}")
     if ":" not in spec and spec not in known_methods():
         raise unknown_name("method", spec, [*known_methods(), *offered])
     return NamedMethod(spec, get_method(spec))

@@ -46,11 +46,10 @@ class Decisions(ClassifierMethod):
 
 
 class OnlyPredicts:
-    """The least a classifier can do: the class of the nearest row."""
+    """The least a classifier can do: the class of the nearest row. Its ``fit`` returns nothing."""
 
-    def fit(self, X: FloatArray, y: IntArray) -> OnlyPredicts:
+    def fit(self, X: FloatArray, y: IntArray) -> None:
         self.X, self.y = X, y
-        return self
 
     def predict(self, X: FloatArray) -> IntArray:
         nearest = ((X[:, None] - self.X[None]) ** 2).sum(axis=2).argmin(axis=1)

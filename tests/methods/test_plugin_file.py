@@ -93,6 +93,12 @@ def test_every_method_of_a_file_counts_but_not_what_it_imports_or_leaves_abstrac
         (('"Nearest neighbours"', "3"), "needs a text as its title, got 3"),
         (("[1, 3]", "[1, float('nan')]"), "the grid of Neighbours cannot be written as JSON: ValueError"),
         (("[1, 3]", "[1, {2}]"), "cannot be written as JSON: TypeError"),
+        (("[1, 3]", "5"), r"cannot be loaded: ValueError: grid: n_neighbors: expected a list of values, got 5"),
+        (("[1, 3]", "'abc'"), "grid: n_neighbors: expected a list of values, got 'abc'"),
+        (
+            ("    grid", "    iterations = (5, 3)\n    grid"),
+            r"iterations: expected ascending whole numbers .* \(5, 3\)",
+        ),
         (("from sklearn", "from no_such_library"), "cannot be loaded: ModuleNotFoundError: No module named 'no_such"),
         (("class Neighbours", "class Neighbours:"), r"my_method\.py: not Python: SyntaxError"),
         (("grid =", "1 / 0  #"), "cannot be loaded: ZeroDivisionError"),
@@ -111,6 +117,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for name, says in (("absent.py", "cannot be read: No such file"), ("notes.txt", "expected a Python file")):
         with pytest.raises(UsageError, match=says):
             plugin_methods(tmp_path / name)
+    (tmp_path / "folder.py").mkdir()
+    with pytest.raises(UsageError, match="not a file"):
+        plugin_methods(tmp_path / "folder.py")
     (tmp_path / "binary.py").write_bytes(b"\xff\x00")
     with pytest.raises(UsageError, match="not Python"):
         plugin_methods(tmp_path / "binary.py")
@@ -168,9 +177,7 @@ def test_offers_that_lead_nowhere(installed: Path) -> None:
     with pytest.raises(UsageError, match=r"ModuleNotFoundError.*it needs an extra: pip install 'more\[lost\]'"):
         get_method("lost")
     offer(installed, "rival", "knn = their_methods:Other")
-    with pytest.raises(
-        UsageError, match=r"expected one entry point .* found their_methods:Neighbours, their"
-    ):
+    with pytest.raises(UsageError, match=r"expected one entry point .* found their_methods:Neighbours, their"):
         get_method("knn")
     with pytest.raises(UsageError, match="unknown method 'knm': did you mean 'knn'"):
         get_method("knm")

@@ -44,6 +44,8 @@ def test_names_that_lead_nowhere_or_twice(tmp_path: Path) -> None:
         named_methods("centroid", [one])
     with pytest.raises(UsageError, match=r"other\.py: another plug-in has a method named 'centroids' too"):
         named_methods("rfm", [one, other])
+    with pytest.raises(UsageError, match=r"the methods in a file are run with --plugin my_method\.py"):
+        named_methods("rfm,my_method.py")
     with pytest.raises(UsageError, match="--methods names no method"):
         named_methods(" , ", [one])
 
