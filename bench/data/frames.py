@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -54,17 +53,19 @@ def read_frame(
     if format == "csv":
         return _read_csv(content, where, delimiter, header)
     if format == "arff":
-        return _read_arff(content, where)
+        from bench.data.arff import read_arff
+
+        return read_arff(content, where)
     return _read_parquet(content, where)
 
 
 def _read_csv(content: bytes, where: str, delimiter: str, header: bool) -> pd.DataFrame:
     import pandas as pd
 
-    text = _text(content, where)
+    text = text_of(content, where)
     names, rows = _survey(text, where, delimiter, header)
-    _refuse_large(rows, len(names), where)
-    with _foreign(where, "CSV"):
+    refuse_large(rows, len(names), where)
+    with foreign(where, "CSV"):
         return pd.read_csv(
             io.StringIO(text),
             sep=delimiter,
@@ -76,8 +77,15 @@ def _read_csv(content: bytes, where: str, delimiter: str, header: bool) -> pd.Da
             skipinitialspace=True,
             skip_blank_lines=True,
             low_memory=False,
-            float_precision="round_trip",
+            **exact_numbers(),
         )
+
+
+def exact_numbers() -> dict[str, Any]:
+    """Arguments with which pandas' parser gives the nearest float64; its default does so from version 4 on."""
+    import pandas as pd
+
+    return {"float_precision": "round_trip"} if int(pd.__version__.partition(".")[0]) < 4 else {}
 
 
 def _survey(text: str, where: str, delimiter: str, header: bool) -> tuple[list[str], int]:
@@ -106,70 +114,19 @@ def _survey(text: str, where: str, delimiter: str, header: bool) -> tuple[list[s
         raise DataInvalid(f"{where}: not a CSV table: {error} (near row {rows + 1})") from error
     if rows == 0:
         raise DataInvalid(f"{where}: no rows")
-    _check_names(names, where)
+    check_names(names, where)
     return names, rows
 
 
-def _read_arff(content: bytes, where: str) -> pd.DataFrame:
-    import pandas as pd
-
-    arff = _library("arff", "arff", where)
-    try:
-        text = _text(content, where)
-    except DataInvalid:
-        text = content.decode("latin-1")  # OpenML has tables in both; only the identity of a category is at stake
-    declared = sum(line.lstrip()[:10].lower() == "@attribute" for line in io.StringIO(text))
-    if declared > MAX_COLUMNS:
-        raise DataInvalid(f"{where}: {declared} columns; tables with more than {MAX_COLUMNS} are refused")
-    with _foreign(where, "ARFF"):
-        document = arff.load(_dense_lines(text, where), return_type=arff.DENSE_GEN)
-        attributes: list[tuple[str, Any]] = document["attributes"]
-        columns = _columns(document["data"], len(attributes), where)
-    _check_names([name for name, _ in attributes], where)
-    if not columns[0]:
-        raise DataInvalid(f"{where}: no rows")
-    frame = {}
-    for (name, kind), values in zip(attributes, columns, strict=True):
-        if isinstance(kind, list):
-            frame[name] = pd.Series(pd.Categorical(values, categories=list(dict.fromkeys(kind))))
-        elif kind == "STRING":
-            frame[name] = pd.Series(values, dtype="object")
-        else:
-            frame[name] = pd.Series(values, dtype="float64")
-    return pd.DataFrame(frame)
-
-
-def _dense_lines(text: str, where: str) -> Iterator[str]:
-    """The lines of an ARFF file, refused where its data turns out sparse: the parser would fill it up with zeros."""
-    data = False
-    for line in io.StringIO(text):
-        start = line.lstrip()[:5].lower()
-        if data and start.startswith("{"):
-            raise DataInvalid(f"{where}: a sparse ARFF table; only dense tables are read")
-        data = data or start == "@data"
-        yield line
-
-
-def _columns(rows: Iterable[list[Any]], width: int, where: str) -> list[list[Any]]:
-    """The values column by column, taken in blocks of rows: never all of them twice in memory."""
-    columns: list[list[Any]] = [[] for _ in range(width)]
-    iterator = iter(rows)
-    while block := list(itertools.islice(iterator, 4096)):
-        for column, values in zip(columns, zip(*block, strict=True), strict=True):
-            column.extend(values)
-        _refuse_large(len(columns[0]), width, where)
-    return columns
-
-
 def _read_parquet(content: bytes, where: str) -> pd.DataFrame:
-    parquet = _library("pyarrow.parquet", "parquet", where)
-    with _foreign(where, "Parquet"):
+    parquet = library("pyarrow.parquet", "parquet", where)
+    with foreign(where, "Parquet"):
         file = parquet.ParquetFile(io.BytesIO(content))
         names = [str(name) for name in file.schema_arrow.names]
-        _refuse_large(file.metadata.num_rows, len(names), where)
+        refuse_large(file.metadata.num_rows, len(names), where)
         if file.metadata.num_rows == 0:
             raise DataInvalid(f"{where}: no rows")
-        _check_names(names, where)
+        check_names(names, where)
         nested = [field.name for field in file.schema_arrow if field.type.num_fields > 0]
         if nested:
             raise DataInvalid(f"{where}: column {nested[0]!r} is nested; only plain columns are read")
@@ -177,7 +134,8 @@ def _read_parquet(content: bytes, where: str) -> pd.DataFrame:
         return frame
 
 
-def _text(content: bytes, where: str) -> str:
+def text_of(content: bytes, where: str, otherwise: str = "") -> str:
+    """``content`` as text: UTF-8, or what it is taken for ``otherwise``. Raises :class:`DataInvalid`."""
     if b"\0" in content:
         raise DataInvalid(
             f"{where}: binary content (a zero byte after {content.index(0)} bytes), expected a text table"
@@ -185,13 +143,16 @@ def _text(content: bytes, where: str) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if otherwise:
+            return content.decode(otherwise)
         raise DataInvalid(f"{where}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     if text[:512].lstrip().lower().startswith(("<!doctype", "<html", "<?xml")):
         raise DataInvalid(f"{where}: a web page or XML document, not a table")
     return text
 
 
-def _check_names(names: list[str], where: str) -> None:
+def check_names(names: list[str], where: str) -> None:
+    """Refuse columns without a name and those of one name."""
     seen: set[str] = set()
     for number, name in enumerate(names, start=1):
         if not name.strip():
@@ -201,7 +162,8 @@ def _check_names(names: list[str], where: str) -> None:
         seen.add(name)
 
 
-def _refuse_large(rows: int, columns: int, where: str) -> None:
+def refuse_large(rows: int, columns: int, where: str) -> None:
+    """Refuse what exceeds :data:`MAX_COLUMNS` or :data:`MAX_CELLS`."""
     if columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
         raise DataInvalid(
             f"{where}: {rows} rows of {columns} columns; tables above {MAX_COLUMNS} columns or {MAX_CELLS} values are "
@@ -209,7 +171,8 @@ def _refuse_large(rows: int, columns: int, where: str) -> None:
         )
 
 
-def _library(module: str, extra: str, where: str) -> Any:
+def library(module: str, extra: str, where: str) -> Any:
+    """The package ``module``, which comes with ``extra``. Raises :class:`SourceError` if it is not installed."""
     import importlib
 
     try:
@@ -219,7 +182,7 @@ def _library(module: str, extra: str, where: str) -> Any:
 
 
 @contextmanager
-def _foreign(where: str, kind: str) -> Iterator[None]:
+def foreign(where: str, kind: str) -> Iterator[None]:
     """Whatever a foreign parser raises on foreign bytes becomes one line about the file."""
     try:
         with warnings.catch_warnings():

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.data import frames
+from bench.data import arff, frames
 from bench.data.frames import Format, format_of, read_frame
 from bench.errors import DataInvalid, SourceError, UsageError
 
@@ -137,7 +137,8 @@ def test_arff_in_latin_1() -> None:
         (b"@relation t\n@attribute a numeric\n@data\n", "no rows"),
         (b"@relation t\n@attribute a numeric\n@data\n\0\n", "binary content|not a readable ARFF table"),
         (b"<html><body>502 Bad Gateway</body></html>", "a web page|not a readable ARFF table"),
-        (b"@relation t\n" + b"@attribute a numeric\n" * 20_001, "20001 columns"),
+        (b"@relation t\n" + b"@attribute a numeric\n" * 20_001 + b"@data\n", "20001 columns"),
+        (b"@relation t\n@attribute a numeric\n", "no @DATA in it"),
     ],
 )
 def test_arff_that_is_refused(content: bytes, message: str) -> None:
@@ -218,3 +219,38 @@ def test_any_bytes_are_a_table_or_one_line(format: Format, content: bytes) -> No
         assert len(frame) > 0
         assert len(set(frame.columns)) == frame.shape[1] > 0
     assert not refused or FAULT.fullmatch(refused)
+
+
+WORDS = st.sampled_from(
+    ["1", "-0.5", "1e-320", " 7", "8 ", "?", "x", "a b", "'x'", '"y"', "nan", "", "0x1", "1_0", "é"]
+)
+KINDS = st.sampled_from(["numeric", "Integer", "REAL", "{x, 1, 'a b', y}", "{1,-0.5,?}", "string"])
+
+
+@given(data=st.data(), kinds=st.lists(KINDS, min_size=1, max_size=3), end=st.sampled_from(["\n", "\r\n", "\n\n"]))
+def test_both_ways_to_read_arff_give_the_same(data: st.DataObject, kinds: list[str], end: str) -> None:
+    """pandas' parser, where it is used, reads what liac-arff does."""
+    pytest.importorskip("arff")
+    rows = data.draw(st.lists(st.lists(WORDS, min_size=len(kinds), max_size=len(kinds)), max_size=4))
+    header = "".join(f"@attribute c{i} {kind}{end}" for i, kind in enumerate(kinds))
+    text = f"@relation r{end}{header}@data{end}" + end.join(",".join(row) for row in rows)
+    results = []
+    for plain in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            if not plain:
+                patch.setattr(arff, "_plain_rows", lambda *_: None)
+            try:
+                results.append(read_frame(text.encode(), "arff", "x"))
+            except DataInvalid as error:
+                results.append(str(error))
+    first, second = results
+    if isinstance(first, str) or isinstance(second, str):
+        assert first == second
+    else:
+        pd.testing.assert_frame_equal(first, second)
+
+
+def test_decimals_of_whole_numbers_are_kept() -> None:
+    pytest.importorskip("arff")
+    text = b"@relation r\n@attribute a INTEGER\n@attribute b string\n@data\n1.5,'x'\n"
+    assert read_frame(text, "arff", "x")["a"].tolist() == [1.5]
