@@ -230,6 +230,14 @@ def test_the_critical_difference_is_drawn_in_the_units_of_the_axis(cd: float) ->
     assert f"critical difference {cd:.2f}" in words
 
 
+def test_long_names_stay_inside_the_diagram_and_whole_on_hover() -> None:
+    long = "a method of a remarkably long name"
+    root = inside(critical_difference_diagram("cd", "t", "c", pd.Series({long: 1.0, "b": 2.0}), [], 0.5).svg)
+    shown = next(e.text or "" for e in root.iter(f"{SVG}text") if (e.text or "").startswith("a method"))
+    assert re.fullmatch(r"a method of.*\u2026  1\.00", shown)
+    assert f"{long}: mean rank 1.00" in hovers(root)
+
+
 def test_a_critical_difference_beyond_all_ranks_is_an_arrow_and_said_to_be_longer() -> None:
     ranks = pd.Series({"rfm": 1.5, "laplace": 1.9, "ntk": 2.6})
     root = inside(critical_difference_diagram("cd", "t", "c", ranks, [["rfm", "laplace", "ntk"]], 3.3).svg)

@@ -10,7 +10,7 @@ import pandas as pd
 from bench.report import wording
 from bench.report.blocks import Figure, csv_text
 from bench.report.figures import WIDTH
-from bench.report.svg import Canvas, Scale, label, marker, polyline, tag, titled
+from bench.report.svg import Canvas, Scale, fitted, label, marker, polyline, tag, titled
 
 
 def critical_difference_diagram(
@@ -54,7 +54,8 @@ def critical_difference_diagram(
         words = f"{wording.title(method)}: mean rank {ranks[method]:.2f}"
         canvas.add(titled(path + marker(x, axis_y, wording.series(method, order), 4.5), words))
         rank = f"{ranks[method]:.2f}"
-        shown = f"{wording.title(method)}  {rank}" if on_left else f"{rank}  {wording.title(method)}"
+        name_shown = fitted(wording.title(method), left - 64)
+        shown = f"{name_shown}  {rank}" if on_left else f"{rank}  {name_shown}"
         canvas.add(
             label(end + (-8 if on_left else 8), y + 4.5, shown, anchor="end" if on_left else "start", class_="name")
         )
