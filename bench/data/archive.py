@@ -12,7 +12,8 @@ import numpy as np
 from bench.data.cache import FileSet, downloads_folder, forget, recall, remember, sets_folder
 from bench.data.dataset import Dataset, IntArray, Splits
 from bench.data.download import download, is_url
-from bench.data.registry import Entry, Registry
+from bench.data.entry import Entry
+from bench.data.registry import Registry
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE, TUNING_SHARE, first_part_counts
 from bench.data.tables import read_divisions, read_table
 from bench.data.tar import Limits, read_members

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.data.columns import Coded, code_table
 from bench.data.dataset import Dataset
-from bench.data.registry import Entry, Link
+from bench.data.entry import Entry, Link
 from bench.data.user_table import NAMES_RECORDED
 from bench.errors import DataInvalid, DataUnavailable, UsageError
 

@@ -20,10 +20,10 @@ from bench.data.cache import FileSet, cache_folder, downloads_folder
 from bench.data.copies import account, code_copy, copy_as_dataset, link_of
 from bench.data.dataset import Dataset
 from bench.data.download import Checksum, read_url
+from bench.data.entry import Entry
 from bench.data.frames import MAX_BYTES, Format, read_frame
 from bench.data.openml_api import DEFAULT_SERVER, OpenMLService, SuiteRecord, TableRecord, TaskRecord
 from bench.data.openml_splits import read_task_splits
-from bench.data.registry import Entry
 from bench.errors import DataUnavailable, SourceError
 
 if TYPE_CHECKING:

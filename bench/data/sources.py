@@ -10,7 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from bench.data.dataset import Dataset
 from bench.data.download import is_url
-from bench.data.registry import Entry, Registry
+from bench.data.entry import Entry
+from bench.data.registry import Registry
 from bench.errors import SourceError, unknown_name
 
 SOURCES = ("embedded", "archive", "openml", "uci")

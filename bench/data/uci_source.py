@@ -20,8 +20,8 @@ from bench.data.cache import FileSet, cache_folder, downloads_folder
 from bench.data.copies import account, copy_as_dataset, link_of
 from bench.data.dataset import Dataset
 from bench.data.download import is_url, read_url
+from bench.data.entry import Entry
 from bench.data.frames import MAX_BYTES, read_frame
-from bench.data.registry import Entry
 from bench.errors import DataInvalid, DataUnavailable, SourceError
 
 DEFAULT_SERVER = "https://archive.ics.uci.edu"

@@ -140,7 +140,12 @@ ALPHA = ("datasets", "alpha")
         (_set("subsets", "g", to={"grup": ["small"]}), r"unknown key 'grup'; did you mean 'group'\?"),
         (_set("datasets", to={}), "no datasets"),
         (_set("datasets", 5, to={}), "key 5 is not text"),
-        (_set("study", "mirror", to="x"), "unknown key 'mirror'"),
+        (_set("study", "mirror", to="x"), "unknown key 'mirror'; did you mean 'mirrors'"),
+        (_set("study", "mirrors", to="http://x"), "mirrors: expected a list of texts"),
+        (_set(*ALPHA, "openml", "differs", to="yes"), "alpha: openml: differs: expected true or false"),
+        (_set(*ALPHA, "openml", "drop", to="row"), "drop: expected a list of texts"),
+        (_set(*ALPHA, "uci", "rows", to=0), "uci: rows: expected a whole number of at least 2"),
+        (_set(*ALPHA, "uci", "tarket", to="x"), "uci: unknown key 'tarket'; did you mean 'target'"),
     ],
 )
 def test_what_the_registry_must_not_say(tiny: Any, edit: Callable[[dict], None], message: str) -> None:
