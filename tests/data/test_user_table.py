@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bench.data.registry import Registry, load_registry
 from bench.data.user_table import UserSource, read_content, read_description, read_descriptions
@@ -141,6 +143,25 @@ def test_descriptions_that_cannot_be_read(tmp_path: Path, registry: Registry) ->
     (tmp_path / "my.yaml").write_text("#" * (1 << 20) + "#")
     with pytest.raises(RegistryError, match="a description has at most"):
         read_description(tmp_path / "my.yaml", registry)
+
+
+pieces = st.sampled_from(
+    [*"abc:,-[]{}#&*!|>%@`'\"\n ", "file", "target", "url", ": ", "\n  ", "- ", "{}", "!!map", "0x1"]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(st.text(), st.lists(pieces).map("".join), st.lists(pieces).map(lambda p: DESCRIPTION + "".join(p))))
+def test_any_text_is_a_description_or_an_error_in_one_line(described: Path, registry: Registry, text: str) -> None:
+    described.write_text(text, encoding="utf-8", errors="surrogatepass")
+    tables, refusal = (), ""
+    try:
+        tables = read_description(described, registry)
+    except BenchError as error:
+        refusal = str(error)
+    assert all(table.target and Path(table.location).is_file() for table in tables)
+    assert bool(tables) != bool(refusal)
+    assert "\n" not in refusal
 
 
 @pytest.mark.parametrize(
