@@ -50,11 +50,18 @@ class ReportError(BenchError):
     """The results cannot be reported together: other versions, other sources, a ragged grid."""
 
 
+def one_line(text: object, limit: int = 300) -> str:
+    """``text`` from elsewhere as part of a message: one line, nothing that a terminal would obey, not too long."""
+    words = " ".join(str(text).split())
+    return "".join(character if character.isprintable() else "?" for character in words)[:limit]
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is not registered; suggests the nearest known one."""
     names = sorted(known)
     spelt = {known_name.lower(): known_name for known_name in names}
     near = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.5)
     hint = f"did you mean {spelt[near[0]]!r}? " if near else ""
-    listing = ", ".join(names) if len(names) <= 24 else ", ".join(names[:12]) + f", ... ({len(names)} in all)"
+    listing = one_line(", ".join(names[:24] if len(names) <= 24 else names[:12]), limit=2000)
+    listing += "" if len(names) <= 24 else f", ... ({len(names)} in all)"
     return UsageError(f"unknown {kind} {name!r}: {hint}known: {listing}")

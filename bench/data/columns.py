@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.data.dataset import FloatArray, IntArray
-from bench.errors import DataInvalid, unknown_name
+from bench.errors import DataInvalid, one_line, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,8 @@ def code_labels(column: pd.Series, where: str) -> tuple[IntArray, tuple[str, ...
         values = sorted(set(column.astype(str)))
         column = column.astype(str)
     if len(values) < 2:
-        raise DataInvalid(f"{where}: one class only ({values[0] if values else 'no rows'}); at least 2 are needed")
+        only = one_line(values[0], limit=50) if values else "no rows"
+        raise DataInvalid(f"{where}: one class only ({only}); at least 2 are needed")
     if len(values) > max(2, len(column) // 2):
         raise DataInvalid(
             f"{where}: {len(values)} different values in {len(column)} rows are no classes; is it a number to predict?"
@@ -170,7 +171,8 @@ def _notes(X: FloatArray, coded: int, features: int, keys: list[str]) -> tuple[s
     if coded:
         notes.append(f"{coded} column(s) of categories are coded as 0/1 columns, {features} features in all")
     if keys:
-        notes.append(f"left out because no value comes twice: {', '.join(keys[:5])}{' ...' if len(keys) > 5 else ''}")
+        named = one_line(", ".join(keys[:5])) + (" ..." if len(keys) > 5 else "")
+        notes.append(f"left out because no value comes twice: {named}")
     share = float(np.isnan(X).mean())
     if share:
         columns = int(np.isnan(X).any(axis=0).sum())

@@ -23,7 +23,7 @@ from typing import Any
 
 from bench import __version__
 from bench.data.part import Checksum, Part
-from bench.errors import SourceError
+from bench.errors import SourceError, one_line
 
 MAX_BYTES = 4 << 30
 _CHUNK = 1 << 16
@@ -192,7 +192,7 @@ def _answered(url: str, part: Part) -> Iterator[None]:
         yield
     except urllib.error.HTTPError as error:
         with error:
-            message = " ".join(f"{error.code} {error.reason}".split())
+            message = one_line(f"{error.code} {error.reason}")
         if error.code == 416 and part.size:  # the file has become shorter than what is here
             part.begin("")
             raise _BrokenOff(f"the server answered {message}") from error
@@ -201,7 +201,7 @@ def _answered(url: str, part: Part) -> Iterator[None]:
         raise SourceError(f"{url}: download failed: the server answered {message}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
-        reason = " ".join(str(cause).split()) or type(cause).__name__
+        reason = one_line(cause) or type(cause).__name__
         lasting = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError, ValueError, str)
         if isinstance(cause, lasting) and not isinstance(cause, http.client.HTTPException):
             raise SourceError(f"{url}: download failed: {reason}") from error
@@ -214,5 +214,5 @@ def _refuse_web_page(part: Part, url: str) -> None:
     if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         part.begin("")
         title = re.search(rb"<title[^>]*>([^<]{1,200})", start, re.IGNORECASE)
-        named = f" ({' '.join(title[1].decode('utf-8', 'replace').split())!r})" if title else ""
+        named = f" ({one_line(title[1].decode('utf-8', 'replace'))!r})" if title else ""
         raise SourceError(f"{url}: the server answered with a web page{named}, not with a file")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from bench.errors import DataInvalid, SourceError, unknown_name
+from bench.errors import DataInvalid, SourceError, one_line, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,5 +191,5 @@ def foreign(where: str, kind: str) -> Iterator[None]:
     except (DataInvalid, SourceError):
         raise
     except Exception as error:
-        text = " ".join(str(error).split())[:200]
+        text = one_line(error, limit=200)
         raise DataInvalid(f"{where}: not a readable {kind} table: {text or type(error).__name__}") from error

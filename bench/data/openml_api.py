@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bench.data import download
-from bench.errors import DataUnavailable, SourceError
+from bench.errors import DataUnavailable, SourceError, one_line
 
 DEFAULT_SERVER = "https://www.openml.org/api/v1/xml"
 MAX_ANSWER_BYTES = 8 << 20
@@ -108,7 +108,7 @@ class OpenMLService:
         tasks = tuple(int(task) for task in found.tasks or ())
         if not tasks:
             raise DataUnavailable(f"OpenML suite {id} has no tasks")
-        return SuiteRecord(id=id, name=str(found.name or f"suite {id}"), tasks=tasks)
+        return SuiteRecord(id=id, name=one_line(found.name or f"suite {id}", limit=100), tasks=tasks)
 
     def _ask(self, what: str, question: Callable[[Any], Answer]) -> Answer:
         with tempfile.TemporaryDirectory(prefix="bench-openml-") as scratch, _package(self.server, scratch) as openml:
@@ -207,7 +207,7 @@ def _table(id: int, found: Any) -> TableRecord:
     names = [name for entry in [*ignored, found.row_id_attribute or ""] for name in _names(entry)]
     return TableRecord(
         id=id,
-        name=str(found.name),
+        name=one_line(found.name, limit=100),
         version=int(found.version or 0),
         format=str(found.format).lower(),
         url=str(found.url or ""),
@@ -215,7 +215,7 @@ def _table(id: int, found: Any) -> TableRecord:
         md5=str(found.md5_checksum or ""),
         target=str(found.default_target_attribute or ""),
         ignored=tuple(dict.fromkeys(names)),
-        licence=str(found.licence or "not stated"),
+        licence=one_line(found.licence or "not stated", limit=100),
     )
 
 
@@ -225,5 +225,5 @@ def _names(text: str) -> list[str]:
 
 
 def _line(error: object) -> str:
-    text = " ".join(str(error).split())[:300]
+    text = one_line(error)
     return f"{type(error).__name__}: {text}" if isinstance(error, KeyError) or not text else text

@@ -22,7 +22,7 @@ from bench.data.dataset import Dataset
 from bench.data.download import is_url, read_url
 from bench.data.entry import Entry
 from bench.data.frames import MAX_BYTES, read_frame
-from bench.errors import DataInvalid, DataUnavailable, SourceError
+from bench.errors import DataInvalid, DataUnavailable, SourceError, one_line
 
 DEFAULT_SERVER = "https://archive.ics.uci.edu"
 MAX_ANSWER_BYTES = 8 << 20
@@ -115,14 +115,15 @@ def read_record(content: bytes, id: int, address: str) -> UCIRecord:
         about = answer.get("data") or {}
         if answer.get("status", 200) != 200 or not about.get("data_url"):
             reason = answer.get("message") or "it has no single table, only an archive of files"
-            raise DataUnavailable(f"UCI data set {id}: {' '.join(str(reason).split())[:200]}")
+            raise DataUnavailable(f"UCI data set {id}: {one_line(reason)}")
         roles: dict[str, list[str]] = {"ID": [], "Feature": [], "Target": [], "Other": []}
         for variable in about["variables"]:
             roles.get(str(variable["role"]), roles["Other"]).append(str(variable["name"]))
         url = urljoin(address, str(about["data_url"]))
-        name = str(about.get("name") or f"data set {id}")
+        name = one_line(about.get("name") or f"data set {id}", limit=100)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DataInvalid(f"{address}: not an account of a data set: {type(error).__name__} {error}"[:300]) from error
+        reason = one_line(f"{type(error).__name__} {error}")
+        raise DataInvalid(f"{address}: not an account of a data set: {reason}") from error
     if not is_url(url):
         raise DataInvalid(f"{address}: its table is at {url!r}, which is no web address")
     return UCIRecord(id, name, url, tuple(roles["Target"]), (*roles["ID"], *roles["Other"]))
@@ -133,4 +134,4 @@ def _decoded(fields: dict[str, Any]) -> UCIRecord:
 
 
 def _where(record: UCIRecord) -> str:
-    return f"UCI data set {record.id} ({' '.join(record.name.split())})"
+    return f"UCI data set {record.id} ({record.name})"

@@ -75,6 +75,15 @@ def test_numeric_labels_are_ordered_by_value() -> None:
     assert (coded.classes, coded.y.tolist()) == (("-1", "9", "10"), [2, 1, 0, 2, 1, 0])
 
 
+def test_names_from_elsewhere_cannot_upset_a_terminal() -> None:
+    frame = pd.DataFrame({"a\n\x1b[2Jb": ["u", "v", "w", "x"], "n": range(4), "t": [0, 1, 0, 1]})
+    with pytest.raises(UsageError) as error:
+        code_table(frame, "label", "t")
+    assert "a ?[2Jb" in str(error.value)
+    assert str(error.value).isprintable()
+    assert all(note.isprintable() for note in code_table(frame, "t", "t").notes)
+
+
 def test_decimals_are_numbers() -> None:
     frame = pd.DataFrame({"a": [decimal.Decimal("1.5"), None, decimal.Decimal(2)], "t": [0, 1, 0]})
     assert np.array_equal(code_table(frame, "t", "t").X[:, 0], [1.5, np.nan, 2.0], equal_nan=True)
