@@ -1,0 +1,1 @@
+"""What lin-RFM is compared with: other ways to complete matrices and to regress sparsely, tuned on held-out entries."""

@@ -1,0 +1,98 @@
+"""What the study of linear RFM computes, in full and in a small version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.study.cell import Cell, Study
+
+_HERE = "bench.study.lin_rfm."
+KINDS = {
+    "sparse": _HERE + "regression:sparse",
+    "published": _HERE + "completion:published",
+    "completion": _HERE + "completion:grid",
+    "noise": _HERE + "completion:grid",
+    "timing": _HERE + "speed:timing",
+    "scale": _HERE + "speed:scale",
+    "movielens": _HERE + "ratings:movielens",
+}
+
+PUBLISHED_METHODS = (
+    "lin-RFM alternating",
+    "lin-RFM factored",
+    "lin-RFM columns",
+    "IRLS-1",
+    "soft-impute",
+    "ALS",
+    "network 2",
+    "network 3",
+)
+FEATURES = 200
+OBSERVATIONS = (20, 40, 60, 80, 100, 130, 160)
+NONZEROS = (2, 4, 8, 16, 32, 48)
+GRID_SIZE = 100
+RANKS = (2, 4, 8)
+DENSITIES = (0.1, 0.15, 0.2, 0.3, 0.45)
+REPEATS = 2
+TIMED_SIZES = (100, 200, 400, 800, 1600)
+
+
+def cells(quick: bool) -> Sequence[Cell]:
+    """All cells; ``quick``: of everything a little, in about a minute."""
+    if quick:
+        return _quick()
+    found = [
+        Cell("sparse", {"n": n, "d": FEATURES, "nonzeros": k, "problems": 8}, 0, cost=4 + 0.05 * n)
+        for n in OBSERVATIONS
+        for k in NONZEROS
+    ]
+    found += [
+        Cell("published", {"size": 500, "rank": 5, "count": 10_000, "method": method}, seed, cost=60)
+        for seed in range(2)
+        for method in PUBLISHED_METHODS
+    ]
+    for seed in range(REPEATS):
+        found += [
+            Cell("completion", {"size": GRID_SIZE, "rank": r, "density": p}, seed, cost=17)
+            for r in RANKS
+            for p in DENSITIES
+        ]
+        found += [
+            Cell("noise", {"size": GRID_SIZE, "rank": 4, "density": p, "noise": 0.3}, seed, cost=17)
+            for p in (0.2, 0.45)
+        ]
+    found += [Cell("movielens", {"held_out": 0.05, "test": 0.1}, seed, cost=150) for seed in range(2)]
+    found += [Cell("timing", {"size": size}, 0, alone=True, cost=(size / 400) ** 3) for size in TIMED_SIZES]
+    found += [
+        Cell("scale", {"rows": n, "cols": d, "rank": 5, "count": count, "max_rank": r}, 0, True, 0, 60)
+        for n, d, count, r in (
+            (2000, 2000, 120_000, None),
+            (2000, 2000, 120_000, 10),
+            (5000, 4000, 300_000, 10),
+            (20_000, 20_000, 1_000_000, 10),
+        )
+    ]
+    return found
+
+
+def _quick() -> list[Cell]:
+    found = [
+        Cell("sparse", {"n": n, "d": 40, "nonzeros": k, "problems": 3, "steps": 200}) for n in (12, 30) for k in (2, 8)
+    ]
+    found += [
+        Cell("published", {"size": 40, "rank": 2, "count": 800, "method": method, "steps": 60})
+        for method in PUBLISHED_METHODS
+    ]
+    found += [
+        Cell("completion", {"size": 30, "rank": r, "density": p, "steps": 60}) for r in (1, 2) for p in (0.3, 0.6)
+    ]
+    found.append(Cell("noise", {"size": 30, "rank": 2, "density": 0.5, "noise": 0.3, "steps": 60}))
+    found.append(Cell("movielens", {"held_out": 0.05, "test": 0.1, "largest": 150}))
+    found += [Cell("timing", {"size": size}, 0, alone=True) for size in (50, 100)]
+    found.append(
+        Cell("scale", {"rows": 300, "cols": 200, "rank": 2, "count": 9000, "max_rank": 6}, 0, alone=True, threads=0)
+    )
+    return found
+
+
+STUDY = Study("lin-rfm", "Linear RFM: sparse regression and matrix completion", KINDS, cells)

@@ -1,0 +1,166 @@
+"""One method on one low-rank regression: hyperparameters by held-out training rows, then the test error.
+
+Every method gets 1,000 rows. A fifth of them chooses (ridge, bandwidth and number of metric updates; network and step);
+kernel methods are then refitted on all of them, the network keeps the step that was best on the held-out fifth.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.study.low_rank.targets import draw
+from rfm import KernelRidgeRegressor, RFMRegressor
+from rfm.machine import FloatArray
+
+RIDGES = (1e-1, 1e-2, 1e-3)
+BANDWIDTHS = (3.0, 10.0, 30.0)
+ITERATIONS = 6
+DEPTHS = (1, 2, 3)
+NETWORKS = ((1, 256), (2, 256))
+RATES = (1e-3, 3e-3)
+DECAYS = (0.0, 1e-2)
+EPOCHS, PATIENCE = 120, 25
+
+
+def regression(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """R^2 on the test rows, what was chosen, and how the metric's leading eigenvectors lie to the true subspace."""
+    quick = bool(parameters.get("quick"))
+    X, y, X_test, y_test, U = draw(
+        parameters["target"],
+        int(parameters["d"]),
+        int(parameters["train"]),
+        int(parameters["test"]),
+        float(parameters["noise"]),
+        seed,
+    )
+    fifth = len(X) // 5
+    train, held_out = (X[fifth:], y[fifth:]), (X[:fifth], y[:fifth])
+    began = time.process_time()
+    method = parameters["method"]
+    if method == "MLP":
+        predicted, chosen = _network(train, held_out, X_test, seed, quick)
+        alignment = None
+    else:
+        predicted, chosen, alignment = _kernel_machine(method, X, y, train, held_out, X_test, U, quick)
+    spread = float(np.sum((y_test - y_test.mean()) ** 2))
+    return {
+        "r2": 1.0 - float(np.sum((y_test - predicted) ** 2)) / spread,
+        "chosen": chosen,
+        "alignment": alignment,
+        "fit_cpu_seconds": time.process_time() - began,
+    }
+
+
+def _kernel_machine(
+    method: str,
+    X: FloatArray,
+    y: FloatArray,
+    train: tuple[FloatArray, FloatArray],
+    held_out: tuple[FloatArray, FloatArray],
+    X_test: FloatArray,
+    U: FloatArray,
+    quick: bool,
+) -> tuple[FloatArray, dict[str, Any], float | None]:
+    learns = method in ("RFM", "diagonal RFM")
+    axes = DEPTHS if method == "NTK" else BANDWIDTHS
+    best: tuple[float, dict[str, Any]] = (-np.inf, {})
+    for ridge in RIDGES[1:2] if quick else RIDGES:
+        for axis in axes[1:2] if quick else axes:
+            if learns:
+                settings: dict[str, Any] = {"ridge": ridge, "bandwidth": axis, "diagonal": method == "diagonal RFM"}
+                model = RFMRegressor(**settings, iterations=ITERATIONS).fit(*train, held_out)
+                path = np.asarray(model.path_)
+                score, settings = float(path.max()), {**settings, "iterations": model.best_iteration_}
+            else:
+                settings = {
+                    "ridge": ridge,
+                    **({"kernel": "ntk", "depth": axis} if method == "NTK" else {"bandwidth": axis}),
+                }
+                score = KernelRidgeRegressor(**settings).fit(*train).score(*held_out)
+            if score > best[0]:
+                best = (score, settings)
+    if not learns:
+        return KernelRidgeRegressor(**best[1]).fit(X, y).predict(X_test), best[1], None
+    model = RFMRegressor(**best[1]).fit(X, y)
+    metric = np.diag(model.M_) if best[1]["diagonal"] else model.M_
+    return model.predict(X_test), best[1], alignment(metric, U)
+
+
+def alignment(metric: FloatArray, U: FloatArray) -> float:
+    """Mean squared cosine of the angles between the metric's r leading eigenvectors and the span of ``U`` (d, r).
+
+    1 if they span the same, about r / d for random directions. An identity metric has no leading directions: r / d.
+    """
+    d, r = U.shape
+    values, vectors = np.linalg.eigh(metric)
+    if values[-1] - values[0] <= 1e-12 * abs(values[-1]):
+        return r / d
+    return float(np.sum((vectors[:, -r:].T @ U) ** 2)) / r
+
+
+def _network(
+    train: tuple[FloatArray, FloatArray],
+    held_out: tuple[FloatArray, FloatArray],
+    X_test: FloatArray,
+    seed: int,
+    quick: bool,
+) -> tuple[FloatArray, dict[str, Any]]:
+    best: tuple[float, FloatArray, dict[str, Any]] | None = None
+    for depth, width in NETWORKS[:1] if quick else NETWORKS:
+        for rate in RATES[:1] if quick else RATES:
+            for decay in DECAYS[:1] if quick else DECAYS:
+                error, predicted, epoch = _trained(train, held_out, X_test, depth, width, rate, decay, seed, quick)
+                if best is None or error < best[0]:
+                    best = (
+                        error,
+                        predicted,
+                        {"depth": depth, "width": width, "rate": rate, "decay": decay, "epoch": epoch},
+                    )
+    assert best is not None
+    return best[1], best[2]
+
+
+def _trained(
+    train: tuple[FloatArray, FloatArray],
+    held_out: tuple[FloatArray, FloatArray],
+    X_test: FloatArray,
+    depth: int,
+    width: int,
+    rate: float,
+    decay: float,
+    seed: int,
+    quick: bool,
+) -> tuple[float, FloatArray, int]:
+    """Held-out error, test predictions and number of the best epoch of one ReLU network, AdamW, batches of 100."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        sizes = [train[0].shape[1], *([width] * depth)]
+        layers: list[torch.nn.Module] = []
+        for a, b in pairwise(sizes):
+            layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
+        network = torch.nn.Sequential(*layers, torch.nn.Linear(width, 1))
+    X, y, Xv, yv = (torch.from_numpy(part).float() for part in (*train, *held_out))
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
+    order = torch.Generator().manual_seed(seed)
+    best, state, at = np.inf, {k: v.clone() for k, v in network.state_dict().items()}, 0
+    for epoch in range(1, (10 if quick else EPOCHS) + 1):
+        for rows in torch.randperm(len(X), generator=order).split(100):
+            optimiser.zero_grad()
+            ((network(X[rows])[:, 0] - y[rows]) ** 2).mean().backward()
+            optimiser.step()
+        with torch.no_grad():
+            error = float(((network(Xv)[:, 0] - yv) ** 2).mean())
+        if error < best:
+            best, state, at = error, {k: v.clone() for k, v in network.state_dict().items()}, epoch
+        elif epoch - at >= PATIENCE:
+            break
+    network.load_state_dict(state)
+    with torch.no_grad():
+        predicted: FloatArray = network(torch.from_numpy(X_test).float())[:, 0].double().numpy()
+    return best, predicted, at
