@@ -25,7 +25,7 @@ LAYERS = [
 """From the lowest up: a module imports its own layer and lower ones."""
 
 READS_RESULTS = ["bench.stats", "bench.report", "bench.export", "bench.store", "bench.cli.report", "bench.cli.export"]
-LISTS_THINGS = ["bench.data.sources", "bench.cli.list", "bench.cli.fetch", "bench.cli.status"]
+LISTS_THINGS = ["bench.data.sources", "bench.cli.list", "bench.cli.fetch", "bench.cli.status", "bench.cli.validate"]
 COMPUTES = {"torch", "sklearn", "xgboost", "rfm"}
 
 

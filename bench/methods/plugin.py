@@ -154,7 +154,7 @@ class _ClassifierSession(Session):
         if classes.single:
             return [classes.certain(len(rows))] * len(points)
         fitting = Fitting(n=len(fit), d=task.X.shape[1], c=len(classes.present), seed=task.seed % 2**32)
-        classifier = prepared(method.classifier(config, fitting), fitting.seed)
+        classifier = prepared(method.classifier(dict(config), fitting), fitting.seed)
         if method.iterations:
             classifier = _going_to(classifier, method.iteration_parameter, points[-1])
         returned = method.fit(classifier, task.X[fit], classes.codes, fitting.seed)
