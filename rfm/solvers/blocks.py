@@ -53,7 +53,7 @@ class KernelBlocks(ABC):
         product = torch.zeros((self.count(rows), B.shape[1]), dtype=torch.float64, device=self.device)
         first, last, _ = columns.indices(len(self))
         on_cpu = self.device.type == "cpu"
-        height = TILE_ROWS if on_cpu else max(1, len(product))
+        height = TILE_ROWS if on_cpu else TILE_COLUMNS
         tile = torch.empty((height, TILE_COLUMNS), dtype=self.dtype, device=self.device)
         exact = np.empty((height, TILE_COLUMNS)) if on_cpu else None
         for top, bottom in ranges(0, len(product), height):

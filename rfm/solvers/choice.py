@@ -60,7 +60,7 @@ def solve_blocks(
 
 def _direct(blocks: KernelBlocks, Y: torch.Tensor, ridge: float) -> BlockSolution:
     n = len(Y)
-    K = torch.empty((n, n), dtype=blocks.dtype, device=blocks.device)
+    K = torch.zeros((n, n), dtype=blocks.dtype, device=blocks.device)
     for top, bottom in ranges(0, n, _STRIPE):
         for start, stop in ranges(0, bottom, _STRIPE):
             blocks.fill_(slice(top, bottom), slice(start, stop), K[top:bottom, start:stop])

@@ -36,14 +36,15 @@ def sampled_agop(
     """
     n, d = X.shape
     m = min(n, sampled)
-    alpha = alpha.to(X.dtype)
+    size = float(alpha.abs().max()) or 1.0  # so that no square overflows or vanishes in float32
+    alpha = (alpha / size).to(X.dtype)
     S = X.new_zeros((d, d), dtype=torch.float64)
     step = max(1, _BYTES // (TILE_COLUMNS * d * X.element_size()))
     for first in range(0, alpha.shape[1], step):
         A = alpha[:, first : first + step]
         for top, bottom in ranges(0, m, _BATCH):
             S += mirror_(gram_lower(_gradients(blocks, X, A, top, bottom))).double()
-    S = S / (m * blocks.kernel.bandwidth**4)
+    S = S * (size * size / (m * blocks.kernel.bandwidth**4))
     M = None if M is None else M.double()
     if diagonal:
         weights = torch.ones_like(S[0]) if M is None else M

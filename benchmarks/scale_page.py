@@ -1,0 +1,180 @@
+"""The page of :mod:`scale`: targets beside what was measured, exponents, then every measurement."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Row = Mapping[str, Any]
+
+EXPONENT_FROM = 4000
+"""Exponents are fitted to measurements of at least so many rows: below, fixed costs count."""
+
+
+def render(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
+    """The page in Markdown from the log's rows; ``titles`` are the contenders' names on it, in order."""
+    done = [row for row in rows if row["status"] == "ok"]
+    lines = [
+        "# Large tables",
+        "",
+        f"`python benchmarks/scale.py`: one BLAS thread, {cpu_model()}; each measurement a process of its own. CPU",
+        "seconds of fitting and scoring, imports and reading left out; peak memory is the whole process's. One",
+        "configuration: Laplace kernel of bandwidth 10, ridge 0.1, rows not divided by their norms; 5,000 test rows,",
+        "the same at every size. `synthetic` has miniboone's shape.",
+        "",
+        "| target | measured | |",
+        "|:---|:---|:---|",
+        *targets(done),
+        "",
+        "## Exponents",
+        "",
+        f"Slope of log CPU seconds over log rows, from {EXPONENT_FROM:,} rows on.",
+        "",
+        *exponents(done, titles),
+        "",
+        "## Accuracy of EigenPro and of the direct solution",
+        "",
+        *agreement(done),
+        "",
+        "## All measurements",
+        "",
+        *curves(done, titles),
+    ]
+    other = [row for row in rows if row["status"] not in ("ok", "too few rows")]
+    if other:
+        lines += ["", "## Not measured", ""]
+        lines += [f"- {row['table']}, {row['n']:,} rows, {row['contender']}: {row['status']}" for row in other]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def targets(done: Sequence[Row]) -> list[str]:
+    """One line a target; what was not measured is said."""
+    memory = [row for row in done if row["n"] == 130_064 and row["contender"] in ("rfm", "laplace")]
+    lines = [
+        _target(
+            "peak memory under 8 GiB at 130,064 rows",
+            [(f"{row['contender']} {row['peak_mb'] / 1024:.1f} GiB", row["peak_mb"] < 8 * 1024) for row in memory],
+        )
+    ]
+    slopes = [
+        (f"{name} on {table} {slope:.2f}", slope <= 2.1)
+        for name in ("rfm", "laplace")
+        for table in _tables(done)
+        if (slope := exponent(done, table, name)) is not None
+    ]
+    lines.append(_target("time exponent at most 2.1", slopes))
+    gaps = [
+        (f"{name} on {table} {gap:+.2f}", abs(gap) <= 0.3)
+        for name in ("laplace", "rfm")
+        for table in ("letter", "magic", "chess-krvk")
+        if (gap := _gap(done, table, name)) is not None
+    ]
+    lines.append(_target("accuracy within 0.3 points of the direct solution", gaps))
+    connect = [row for row in done if row["contender"] == "rfm-3"]
+    lines.append(
+        _target(
+            "RFM on connect-4, 3 M updates, under 20 minutes on 2 cores",
+            [(f"{row['cpu'] / 60:.1f} CPU minutes, on one core", row["cpu"] < 1200) for row in connect],
+        )
+    )
+    return lines
+
+
+def exponents(done: Sequence[Row], titles: Mapping[str, str]) -> list[str]:
+    """A table of fitted exponents: contenders x tables."""
+    tables = _tables(done)
+    lines = ["| | " + " | ".join(tables) + " |", "|:---|" + "---:|" * len(tables)]
+    for name, title in titles.items():
+        slopes = [exponent(done, table, name) for table in tables]
+        if any(slope is not None for slope in slopes):
+            lines.append(f"| {title} | " + " | ".join("" if s is None else f"{s:.2f}" for s in slopes) + " |")
+    return lines
+
+
+def exponent(done: Sequence[Row], table: str, contender: str) -> float | None:
+    """The fitted slope; None with fewer than three sizes."""
+    points = [
+        (row["rows"], row["cpu"])
+        for row in done
+        if (row["table"], row["contender"]) == (table, contender) and row["n"] >= EXPONENT_FROM
+    ]
+    if len(points) < 3:
+        return None
+    logs = np.log(np.array(points))
+    return float(np.polyfit(logs[:, 0], logs[:, 1], 1)[0])
+
+
+def agreement(done: Sequence[Row]) -> list[str]:
+    """Accuracies of both solvers at full size, where both were measured."""
+    lines = ["| table | rows | | direct | EigenPro | epochs | CPU s, direct | CPU s, EigenPro |", "|:---|---:|:---|"]
+    lines[1] += "---:|" * 5
+    for table in ("letter", "magic", "chess-krvk"):
+        for name in ("laplace", "rfm"):
+            pair = [_find(done, table, 0, contender) for contender in (name, f"{name}-eigenpro")]
+            if pair[0] and pair[1]:
+                direct, iterated = pair
+                epochs = [u["epochs"] for u in iterated["account"].get("updates", [])] + [iterated["account"]["epochs"]]
+                lines.append(
+                    f"| {table} | {direct['rows']} | {name} | {direct['accuracy']:.2f} | {iterated['accuracy']:.2f} "
+                    f"| {', '.join(map(str, epochs))} | {direct['cpu']:.0f} | {iterated['cpu']:.0f} |"
+                )
+    return lines
+
+
+def curves(done: Sequence[Row], titles: Mapping[str, str]) -> list[str]:
+    """One table of measurements for each data table."""
+    lines = []
+    for table in _tables(done):
+        lines += [f"### {table}", "", "| rows | contender | accuracy % | CPU s | wall s | peak MB | solver |"]
+        lines.append("|---:|:---|---:|---:|---:|---:|:---|")
+        names = list(titles)
+        mine = [row for row in done if row["table"] == table]
+        for row in sorted(mine, key=lambda row: (row["rows"], names.index(row["contender"]))):
+            lines.append(
+                f"| {row['rows']} | {titles[row['contender']]} | {row['accuracy']:.2f} | {row['cpu']:.1f} "
+                f"| {row['wall']:.1f} | {row['peak_mb']:.0f} | {_account(row['account'])} |"
+            )
+        lines.append("")
+    return lines
+
+
+def _account(account: Mapping[str, Any]) -> str:
+    if "epochs" in account:
+        return f"{account['solver']}, best of {account['epochs']} epochs: {account['epoch']}"
+    if "iterations" in account:
+        return f"{account['iterations']} iterations"
+    return str(account.get("solver", ""))
+
+
+def _target(words: str, found: Sequence[tuple[str, bool]]) -> str:
+    if not found:
+        return f"| {words} | not measured | |"
+    missed = sum(not kept for _, kept in found)
+    verdict = "held" if not missed else f"missed by {missed} of {len(found)}"
+    return f"| {words} | {', '.join(text for text, _ in found)} | {verdict} |"
+
+
+def _gap(done: Sequence[Row], table: str, name: str) -> float | None:
+    direct, iterated = _find(done, table, 0, name), _find(done, table, 0, f"{name}-eigenpro")
+    return iterated["accuracy"] - direct["accuracy"] if direct and iterated else None
+
+
+def _find(done: Sequence[Row], table: str, n: int, contender: str) -> Row | None:
+    return next((r for r in done if (r["table"], r["n"], r["contender"]) == (table, n, contender)), None)
+
+
+def _tables(done: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row["table"] for row in done))
+
+
+def cpu_model() -> str:
+    """The processor's name as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
