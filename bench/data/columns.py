@@ -8,7 +8,8 @@ The coding needs no fitting, so that no row can leak into another through it:
   columns are zeroed by the protocol, so it is as unknown as if it had never been coded.
 - A *missing number stays NaN*. What replaces it has to be learned from training rows, and which those are is not known
   before the hold-out: :mod:`bench.data.missing` fills it hold-out by hold-out.
-- A column of categories that are all different from each other (a name, a key) says nothing about a new row: left out.
+- A column of categories that are all different, or more than 20 and more than half as many as there are rows (a name, a
+  key, an address), says next to nothing about a new row and would drown the others: left out.
 - Classes are numbered in the order of their labels: as declared, by value if numbers, else as text.
 
 This is not the coding of the 2014 archive, which numbers the levels of a category as if they were ordered.
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 MAX_FEATURES = 5000
 """Columns after coding; OpenML's CC18 suite draws the same line."""
 MAX_VALUES = 200_000_000
+KEY_LEVELS = 20
+"""Levels above which a column with more of them than half the rows is taken for a key."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def _code_column(column: pd.Series, name: str, where: str, room: int) -> tuple[F
         levels = [str(level) for level in column.cat.categories if str(level) in present]
     else:
         levels = sorted(set(text))
-    if len(levels) == len(known) > 2:
+    if len(levels) == len(known) > 2 or len(levels) > max(KEY_LEVELS, len(known) // 2):
         return None, []
     gaps = len(known) < len(column)
     codes = np.full(len(column), len(levels), dtype=np.int64)
@@ -172,12 +175,11 @@ def _notes(X: FloatArray, coded: int, features: int, keys: list[str]) -> tuple[s
         notes.append(f"{coded} column(s) of categories are coded as 0/1 columns, {features} features in all")
     if keys:
         named = one_line(", ".join(keys[:5])) + (" ..." if len(keys) > 5 else "")
-        notes.append(f"left out because no value comes twice: {named}")
-    share = float(np.isnan(X).mean())
-    if share:
-        columns = int(np.isnan(X).any(axis=0).sum())
+        notes.append(f"left out because hardly a value comes twice: {named}")
+    gaps = np.isnan(X)
+    if gaps.any():
         notes.append(
-            f"{100 * share:.2g} % of the numbers are missing, in {columns} column(s): each becomes the mean of the "
-            "training part's known values of its column"
+            f"{int(gaps.sum()):,} of the numbers are missing, in {int(gaps.any(axis=0).sum())} column(s): each becomes "
+            "the mean of the training part's known values of its column"
         )
     return tuple(notes)

@@ -45,9 +45,9 @@ def test_each_kind_of_column() -> None:
     assert coded.X.dtype == np.float64
     assert coded.notes == (
         "3 column(s) of categories are coded as 0/1 columns, 7 features in all",
-        "left out because no value comes twice: name",
-        "3.6 % of the numbers are missing, in 1 column(s): each becomes the mean of the training part's known values "
-        "of its column",
+        "left out because hardly a value comes twice: name",
+        "1 of the numbers are missing, in 1 column(s): each becomes the mean of the training part's known values of its "
+        "column",
     )
 
 
@@ -56,6 +56,14 @@ def test_a_category_of_three_with_gaps_has_a_level_for_them() -> None:
     coded = code_table(frame, "t", "t")
     assert coded.features == ("c=x", "c=y", "c missing")
     assert coded.X.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]
+
+
+def test_nearly_a_key_is_one() -> None:
+    names = [f"n{number}" for number in range(30)]
+    frame = pd.DataFrame({"name": [*names, *names[:20]], "street": names[:25] * 2, "t": [0, 1] * 25})
+    coded = code_table(frame, "t", "t")
+    assert len(coded.features) == 25  # half as many streets as rows are no keys
+    assert "left out because hardly a value comes twice: name" in coded.notes
 
 
 def test_declared_levels_keep_their_order_and_unused_ones_vanish() -> None:
