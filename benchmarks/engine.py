@@ -1,6 +1,7 @@
 """Speed of the RFM engine against a textbook implementation, scikit-learn, xRFM and the arithmetic floor.
 
     python benchmarks/engine.py --archive PATH [--subset small90] [--out benchmarks/engine.md]
+    python benchmarks/engine.py --resume [...]                     # keep the tables that were measured before
     python benchmarks/engine.py --merge part1.json part2.json      # the page from parts measured side by side
 
 Every contender works on one table in a process of its own with one BLAS thread; CPU seconds and peak memory are the
@@ -214,6 +215,7 @@ def main() -> None:
     parser.add_argument("--archive", help="the study's archive (default: BENCH_ARCHIVE or the embedded tables)")
     parser.add_argument("--subset", default="small90")
     parser.add_argument("--only", help="contenders, separated by commas")
+    parser.add_argument("--resume", action="store_true", help="keep what the JSON file beside --out holds")
     parser.add_argument("--merge", type=Path, nargs="+", help="measure nothing; make the page from these files")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/engine.md"))
     args = parser.parse_args()
@@ -229,8 +231,10 @@ def main() -> None:
     entries = registry.select(args.subset)
     source = resolve_source(registry, entries, args.archive)
     names = args.only.split(",") if args.only else list(CONTENDERS)
-    rows = []
-    for entry in sorted(entries, key=lambda entry: entry.rows):
+    kept = args.out.with_suffix(".json")
+    rows = json.loads(kept.read_text()) if args.resume and kept.exists() else []
+    measured = {row["dataset"] for row in rows}
+    for entry in sorted((entry for entry in entries if entry.name not in measured), key=lambda entry: entry.rows):
         dataset = source.load(entry)
         cholesky, product = machine_rates()
         row: dict[str, Any] = {
@@ -245,9 +249,9 @@ def main() -> None:
         }
         for name in names:
             row[name] = measure(CONTENDERS[name], dataset)
-        rows.append(row)
+        rows = sorted([*rows, row], key=lambda row: row["n"])
+        kept.write_text(json.dumps(rows, indent=1))
         print(entry.name, {name: round(row[name]["cpu"], 3) for name in names}, f"floor {row['floor']:.3f}", flush=True)
-    args.out.with_suffix(".json").write_text(json.dumps(rows, indent=1))
     write_page(args.out, rows, names, args.subset)
     print(args.out)
 
