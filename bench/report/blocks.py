@@ -148,12 +148,16 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole report. ``kicker`` stands above the title, ``facts`` is the line of key figures under it."""
+    """The whole report. ``kicker`` stands above the title, ``facts`` is the line of key figures under it.
+
+    ``command`` is what wrote it.
+    """
 
     title: str
     kicker: str
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
+    command: str = "python -m bench report"
 
 
 def text(*spans: Span) -> Paragraph:

@@ -126,14 +126,20 @@ def _datasets_words(evidence: Evidence) -> str:
 
 def write_report(evidence: Evidence, out: Path) -> ReportFiles:
     """Write ``index.html``, ``report.md``, ``datasets.md`` and ``figures/``; each file whole or not at all."""
-    document = compose(evidence)
+    return write_document(compose(evidence), out)
+
+
+def write_document(document: Document, out: Path) -> ReportFiles:
+    """Write a document's page, its Markdown twin and its figures into ``out``; each file whole or not at all."""
     try:
         (out / FIGURES).mkdir(parents=True, exist_ok=True)
         for section in document.sections:
             _write_figures(section, out / FIGURES)
         write_atomically(out / "index.html", render_html(document))
         write_atomically(out / "report.md", render_markdown(document))
-        write_atomically(out / DETAILS, render_details(document))
+        details = render_details(document)
+        if details:
+            write_atomically(out / DETAILS, details)
     except OSError as error:
         raise ReportError(f"cannot write the report to {out}: {error.strerror or error}") from error
     return ReportFiles(out / "index.html", out / "report.md", document)

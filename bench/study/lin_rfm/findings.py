@@ -1,0 +1,58 @@
+"""What the study of linear RFM found: claims first, then a section a question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.report.blocks import Link, Section, text
+from bench.study.cell import Outcome
+from bench.study.claims import claims_table
+from bench.study.lin_rfm.sections.completing import completion_claims, completion_section, noise_section
+from bench.study.lin_rfm.sections.ratings import ratings_claims, ratings_section
+from bench.study.lin_rfm.sections.regression import regression_claims, regression_section
+from bench.study.lin_rfm.sections.speed import scale_section, speed_claims, timing_section
+from bench.study.report import Findings
+
+PAPER = Link("Radhakrishnan, Belkin and Drusvyatskiy (2025)", "https://arxiv.org/abs/2401.04553")
+
+
+def find(outcomes: Sequence[Outcome]) -> Findings:
+    """The report's content from the cells that have a result."""
+    done = [o for o in outcomes if o.status == "ok"]
+    claims = [*regression_claims(done), *completion_claims(done), *speed_claims(done), *ratings_claims(done)]
+    head = Section(
+        "claims",
+        "What holds",
+        (
+            text(
+                "Linear RFM alternates ridge regression with a reweighting of the features by the average gradient "
+                "outer product (AGOP) of the fit, to a power alpha. ",
+                PAPER,
+                " show that this generalises iteratively reweighted least squares (IRLS-p, p = 2 - 4 alpha; the tests "
+                "check it step by step), and claim more. Each claim against measurements made here:",
+            ),
+            claims_table(
+                claims,
+                "Every method chooses its hyperparameters and when to stop by the same held-out observed entries; the "
+                "entries and coefficients on which errors are reported choose nothing, except where a note says so.",
+            ),
+        ),
+    )
+    sections = [
+        section
+        for section in (
+            regression_section(done),
+            completion_section(done),
+            noise_section(done),
+            timing_section(done),
+            scale_section(done),
+            ratings_section(done, outcomes),
+        )
+        if section is not None
+    ]
+    return Findings(
+        "Does linear RFM do what its paper says?",
+        "Linear Recursive Feature Machines: sparse regression and matrix completion",
+        claims,
+        (head, *sections),
+    )

@@ -1,0 +1,1 @@
+"""Sections and claims of the report, a module a question."""
