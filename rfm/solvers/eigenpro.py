@@ -9,14 +9,17 @@ subsample S of s rows, D = diag((1 - lambda_{q+1} / lambda_i) / lambda_i), and g
 
     a_b <- a_b - t g,       a_S <- a_S + t V D V' A_Sb g.
 
-An epoch visits every row once and costs one pass over the kernel. What EigenPro 2 adjusts automatically follows from
-beta, the largest diagonal entry of the preconditioned kernel: a batch of m rows is saturated from m = beta s /
-lambda_{q+1} on, and t = 1 / (beta + (m - 1) lambda_{q+1} / s). Directions of A's eigenvalue mu shrink by about
-exp(-mu / beta) an epoch: those with mu far below beta are not learned in 50 epochs, whatever they are worth.
+An epoch visits every row once and costs one pass over the kernel. What is adjusted to the table, as in EigenPro 2,
+follows from the subsample's spectrum and beta, the largest diagonal entry of the preconditioned kernel: a batch is
+saturated (larger ones progress no faster) from beta s / lambda_{q+1} rows on, so q is the least that keeps the batch
+well below, and the batch is made smaller where no q does. EigenPro 2 takes t = 1 / (beta + (m - 1) lambda_{q+1} / s)
+for m rows, a bound on the norm of the preconditioned kernel within a batch; here that norm itself is taken, from a few
+batches. Directions of A's eigenvalue mu shrink by about exp(-mu / beta) an epoch: those with mu far below beta are not
+learned in 50 epochs, whatever they are worth.
 
-Sources: Ma & Belkin 2017 (arXiv 1703.10622), 2019 (arXiv 1806.06144; sections 3 and 4 for the choices); the ridge as
-part of the kernel, the scaling of rows, and beta over all rows instead of the subsample alone (which understates it
-several times over, its rows being those that the eigenvectors fit) are ours.
+Sources: Ma & Belkin 2017 (arXiv 1703.10622), 2019 (arXiv 1806.06144, with the choices). The ridge as part
+of the kernel, the scaling of rows, and beta over all rows are ours: over the subsample's alone it comes out up to three
+times too small, for these are the rows that its eigenvectors fit.
 """
 
 from __future__ import annotations
@@ -33,14 +36,16 @@ from rfm.solvers.blocks import KernelBlocks, ranges
 
 SUBSAMPLE_ROWS = 2000
 BATCH_ROWS = 512
-"""Few enough that a pass over the kernel makes many steps, enough for block products at full speed."""
+"""Few enough that a pass over the kernel makes many steps, enough for block products at full speed on a CPU. The same
+everywhere, so that results do not depend on the machine; a GPU is busier with more."""
+_LEAST_BATCH = 128
 _SATURATION = 4.0
-"""q is the least at which the critical batch size is so many times the batch's."""
+"""A batch is saturated at so many times its size, or more."""
 _EIGENVECTORS_SHARE = 4
 """At most one in so many of the subsample's eigenvectors is taken: the higher ones are those of the subsample only."""
 _PROBED_BATCHES = 3
 _STABLE = 1.5
-"""Steps above 2 / |A_b preconditioned| diverge; so many times 1 / the largest norm seen is the most that is taken."""
+"""The step in units of 1 / norm of the preconditioned kernel in a batch: from 2 on it diverges."""
 _GROWTH, _ROUNDING = 1.1, 1e-6
 """An epoch whose relative residual exceeds the one before so many times, and this, went astray."""
 
@@ -64,18 +69,14 @@ class Epoch:
 class Preconditioner:
     """What the subsample says: ``rows`` (s,), ``vectors`` V (s, q), ``damping`` (q,) the diagonal of D, and ``beta``.
 
-    ``next_eigenvalue`` is lambda_{q+1} / s. A, its eigenvalues and ``beta`` are those of the scaled problem.
+    ``saturated`` is the batch size beta s / lambda_{q+1}. A, its eigenvalues and ``beta`` are of the scaled problem.
     """
 
     rows: torch.Tensor
     vectors: torch.Tensor
     damping: torch.Tensor
-    next_eigenvalue: float
     beta: float
-
-    def step(self, batch: int) -> float:
-        """The step t for batches of ``batch`` rows."""
-        return 1.0 / (self.beta + (batch - 1) * self.next_eigenvalue)
+    saturated: float
 
     def correction(self, gradient: torch.Tensor) -> torch.Tensor:
         """V D V' of ``gradient`` (s, c)."""
@@ -85,8 +86,8 @@ class Preconditioner:
 class EigenPro:
     """The iteration for targets ``Y`` (n, c) float64 on the first n rows of ``blocks``.
 
-    Raises ``ValueError`` for fewer than two rows, a ridge below 0, or targets that are not finite. All randomness
-    (subsample, batches) comes from ``seed``.
+    At most ``batch`` rows are taken at a time; all randomness (subsample, batches) comes from ``seed``. Raises
+    ``ValueError`` for fewer than two rows, a ridge below 0, or targets that are not finite.
     """
 
     def __init__(
@@ -117,6 +118,8 @@ class EigenPro:
         rows = torch.as_tensor(sampled, device=blocks.device)
         self._place[rows] = torch.arange(len(rows), device=blocks.device)
         self.preconditioner = self._prepare(rows)
+        if self.batch > _LEAST_BATCH:
+            self.batch = max(_LEAST_BATCH, min(self.batch, int(self.preconditioner.saturated / _SATURATION)))
         self.step = _STABLE / self._largest_norm()
 
     def epochs(self, most: int, validation: slice = slice(0, 0)) -> Iterator[Epoch]:
@@ -192,8 +195,8 @@ class EigenPro:
             rows=rows,
             vectors=vectors[:, :q].contiguous(),
             damping=torch.as_tensor(damping, device=rows.device),
-            next_eigenvalue=float(following[q - 1] / s),
             beta=float(beta[q - 1]),
+            saturated=float(beta[q - 1] * s / following[q - 1]),
         )
 
     def _largest_norm(self) -> float:
