@@ -259,3 +259,16 @@ def test_the_public_surface() -> None:
     assert set(rfm.__all__) <= set(dir(rfm))
     with pytest.raises(AttributeError, match="no attribute 'RFMTransformer'"):
         rfm.RFMTransformer  # noqa: B018
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [60, 320], ids=["stacked", "one by one"])
+def test_training_rows_are_predicted_as_they_were_fitted(n: int, dtype: str) -> None:
+    """K alpha = Y - ridge alpha: prediction must see the metric, its rounding included, as the fit did."""
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(n, 3)) @ rng.normal(size=(3, 8))  # a metric of rank 3 at most
+    y = np.sin(X[:, 0]) + rng.normal(size=n)
+    model = RFMRegressor(ridge=0.1, iterations=3, dtype=dtype).fit(X, y)
+    assert model.M_.dtype == np.float64
+    fitted = y - 0.1 * model.dual_coef_[:, 0]
+    np.testing.assert_allclose(model.predict(X), fitted, rtol=0, atol=1e-4 if dtype == "float32" else 1e-9)

@@ -8,17 +8,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rfm import linalg
 from rfm.kernels import Laplace, kernel_matrix
 from rfm.linalg import (
     Workspace,
     exp_,
     gram_lower,
+    keep_,
+    mask_above,
     matmul_float64,
+    matmul_into,
     metric_factor,
     mirror_,
     row_blocks,
+    smallest,
     solve_ridge,
     sqrt_,
+    squared_norms,
     symmetric_matmul,
 )
 
@@ -80,6 +86,17 @@ def test_matmul_float64_accumulates_in_float64(n: int, columns: int, dtype: torc
     assert product.dtype == torch.float64
     np.testing.assert_allclose(product.numpy(), A.numpy().astype(np.float64) @ B.numpy(), rtol=1e-12, atol=1e-12)
     assert matmul_float64(A[:0], B).shape == (0, columns)
+
+
+@pytest.mark.parametrize("n", [*SIZES, 1100])
+@pytest.mark.parametrize("columns", [1, 4])
+def test_the_symmetric_product_accumulates_in_float64(n: int, columns: int) -> None:
+    A, B = symmetric(n).float(), gaussian(n, columns)
+    expected = A.numpy().astype(np.float64) @ B.numpy()
+    product = linalg._symmetric_matmul_float64(poisoned(A), B)
+    np.testing.assert_allclose(product.numpy(), expected, rtol=0, atol=1e-11)
+    linalg._symmetric_matmul_float64(torch.zeros_like(A), B)  # the scratch of one call is not the result of another
+    np.testing.assert_allclose(product.numpy(), expected, rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize("n", SIZES)
@@ -198,6 +215,36 @@ def test_elementwise_functions_work_in_place() -> None:
         assert exp_(part) is part
         torch.testing.assert_close(x[:, 1], whole[:, 1].sqrt().exp())
         assert torch.equal(x[:, 0], whole[:, 0])
+        apart = torch.empty_like(whole)
+        assert sqrt_(whole, out=apart) is apart
+        torch.testing.assert_close(apart * apart, whole)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_kept_and_what_becomes_zero(dtype: torch.dtype) -> None:
+    x = torch.tensor([[0.5, -2.0, torch.nan], [3.0, 1.0, 1.5]], dtype=dtype)
+    bound = torch.tensor([[0.5], [2.0]], dtype=dtype)
+    mask = mask_above(x, bound)
+    assert mask is not None
+    filled = torch.tensor([[1.0, torch.inf, 7.0], [2.0, torch.nan, -torch.inf]], dtype=dtype)
+    wide = torch.zeros((2, 5), dtype=dtype)
+    wide[:, 1:4] = filled
+    keep_(wide[:, 1:4], mask)  # rows that are not contiguous
+    assert wide[:, 1:4].tolist() == [[0.0, 0.0, 7.0], [2.0, 0.0, 0.0]]
+    assert mask_above(x[1:], bound[:1]) is None
+    assert smallest(x[1:]) == 1.0
+    assert np.isnan(smallest(x))
+    assert smallest(x[:0]) == np.inf
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_products_and_norms_of_rows(dtype: torch.dtype) -> None:
+    A, B = gaussian(7, 3).to(dtype), gaussian(3, 5).to(dtype)
+    wide = torch.full((7, 8), 9.0, dtype=dtype)
+    matmul_into(A, B, wide[:, 2:7])
+    torch.testing.assert_close(wide[:, 2:7], A @ B)
+    assert bool((wide[:, [0, 1, 7]] == 9.0).all())
+    torch.testing.assert_close(squared_norms(A), (A * A).sum(dim=1))
 
 
 def test_workspace_reuses_its_memory() -> None:
@@ -242,3 +289,11 @@ def test_the_factor_of_a_metric_gives_it_back(rank: int) -> None:
     F = metric_factor(M, scales)
     assert F.shape == (6, rank)
     torch.testing.assert_close(F @ F.T, M)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_metric_that_is_not_finite_has_no_factor(value: float) -> None:
+    M = torch.eye(3)
+    M[0, 1] = M[1, 0] = value
+    with pytest.raises(ValueError, match="the metric is not finite: standardise"):
+        metric_factor(M, torch.ones(3))

@@ -59,7 +59,7 @@ def by_point(points: Iterator[Point]) -> dict[tuple[bool, float, int], Point]:
 @pytest.mark.parametrize("diagonal", [False, True])
 @pytest.mark.parametrize("duplicates", [False, True])
 @pytest.mark.parametrize("c", [2, 3, 12])
-@pytest.mark.parametrize("n", [60, 300], ids=["stacked", "one by one"])
+@pytest.mark.parametrize("n", [60, 420], ids=["stacked", "one by one"])
 def test_the_grid_is_the_published_loop_run_chain_by_chain(diagonal: bool, duplicates: bool, c: int, n: int) -> None:
     X, Y = classification(n, 5, c, duplicates=duplicates)
     fit, validation = np.arange(0, n, 2), np.arange(1, n, 2)
@@ -255,16 +255,50 @@ def test_scale_metric() -> None:
         Sweep(np.ones((2, 1)), np.ones((2, 1)), metric_scaling="median")
 
 
-def test_metric_scaling_by_trace_makes_the_scale_of_the_targets_irrelevant() -> None:
-    X, Y = classification(40, 4, 2)
-    rows = np.arange(40)
+def test_a_scaled_metric_forgets_the_size_of_what_it_was_learned_from() -> None:
+    M = torch.tensor([[4.0, 1.0], [1.0, 2.0]])
+    torch.testing.assert_close(scale_metric(M, "none", 1e3), M * 1e6)
+    for scaling in ("trace", "max"):
+        torch.testing.assert_close(scale_metric(M, scaling, 1e30), scale_metric(M, scaling))
+
+
+@pytest.mark.parametrize("n", [60, 300], ids=["stacked", "one by one"])
+@pytest.mark.parametrize("options", [{"metric_scaling": "trace"}, {"metric_scaling": "max", "diagonal": True}])
+@pytest.mark.parametrize("factor", [1e-300, 1e-25, 1e3, 1e16, 1e37])
+def test_with_a_scaled_metric_the_size_of_the_targets_is_that_of_the_scores(
+    n: int, options: dict[str, bool | str], factor: float
+) -> None:
+    """Squares of such targets and coefficients are beyond float32, and the largest beyond float64."""
+    X, Y = classification(n + 20, 4, 2)
+    rows = np.arange(n), np.arange(n, n + 20)
+
+    def grid(targets: Array) -> dict[tuple[bool, float, int], Point]:
+        sweep = Sweep(X, targets, **options)  # type: ignore[arg-type]
+        return by_point(sweep.points(*rows, ridges=RIDGES, unit_norms=(False,), iterations=3))
+
+    expected = grid(Y)
+    for key, point in grid(factor * Y).items():
+        np.testing.assert_allclose(point.scores / factor, expected[key].scores, rtol=0, atol=2e-4)
+        if point.iteration:
+            torch.testing.assert_close(point.metric, expected[key].metric, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("n", [60, 300], ids=["stacked", "one by one"])
+def test_without_scaling_the_first_metric_grows_with_the_square_of_the_targets(n: int) -> None:
+    X, Y = classification(n, 4, 2)
     metrics = [
-        Sweep(X, factor * Y, dtype=torch.float64, metric_scaling="trace").learn(
-            rows, ridge=0.1, unit_norm=False, iterations=3
-        )
-        for factor in (1.0, 1000.0)
+        Sweep(X, factor * Y).learn(np.arange(n), ridge=0.1, unit_norm=False, iterations=1) for factor in (1.0, 2.0**30)
     ]
-    torch.testing.assert_close(metrics[0], metrics[1])
+    assert metrics[0] is not None
+    torch.testing.assert_close(metrics[1], metrics[0] * 2.0**60)
+
+
+@pytest.mark.parametrize("n", [60, 300], ids=["stacked", "one by one"])
+def test_an_empty_grid_has_no_points(n: int) -> None:
+    X, Y = classification(n, 4, 2)
+    rows = np.arange(n)
+    for ridges, unit_norms in (((), (True,)), ((0.1,), ())):
+        assert list(Sweep(X, Y).points(rows, rows, ridges=ridges, unit_norms=unit_norms, iterations=2)) == []
 
 
 def test_unit_rows_leave_a_zero_row_alone() -> None:
@@ -285,11 +319,11 @@ def test_ridge_scores_from_one_matrix_of_all_rows(copies: int) -> None:
 @pytest.mark.parametrize("gap", [0.3, 0.1, 0.03])
 def test_collinear_features_and_duplicates_cost_float32_no_accuracy(gap: float) -> None:
     rng = np.random.default_rng(0)
-    z, e = np.round(rng.normal(size=180)), rng.integers(0, 4, size=180) - 1.5
-    X = np.column_stack([z + e * gap / 2, z - e * gap / 2, rng.integers(0, 2, 180)])
+    z, e = np.round(rng.normal(size=280)), rng.integers(0, 4, size=280) - 1.5
+    X = np.column_stack([z + e * gap / 2, z - e * gap / 2, rng.integers(0, 2, 280)])
     X = (X - X.mean(axis=0)) / X.std(axis=0, ddof=1)
     labels = (e > 0).astype(int)
-    fit, rest = np.arange(140), np.arange(140, 180)
+    fit, rest = np.arange(220), np.arange(220, 280)
     accuracy = {}
     for dtype in (torch.float32, torch.float64):
         sweep = Sweep(X, np.eye(2)[labels], dtype=dtype)
@@ -301,13 +335,13 @@ def test_collinear_features_and_duplicates_cost_float32_no_accuracy(gap: float) 
 @pytest.mark.parametrize("evaluated", [False, True])
 def test_an_outlier_that_is_not_fitted_changes_nothing_for_the_others(evaluated: bool) -> None:
     rng = np.random.default_rng(1)
-    X = rng.normal(size=(170, 4))
+    X = rng.normal(size=(260, 4))
     Y = np.eye(2)[(X[:, 0] * X[:, 1] > 0).astype(int)]
-    fit, rest = np.arange(130), np.arange(130, 170 if evaluated else 169)
+    fit, rest = np.arange(220), np.arange(220, 260 if evaluated else 259)
 
     def scores(far: float) -> np.ndarray:
         table = X.copy()
-        table[169] = far
+        table[259] = far
         sweep = Sweep(table, Y)
         return np.stack(
             [p.scores[:39] for p in sweep.points(fit, rest, ridges=(0.1,), unit_norms=(False,), iterations=3)]
