@@ -28,3 +28,7 @@ class XRFM(ClassifierMethod):
     def fit(self, classifier, X, y, seed):
         fitted, held_out = inner_split(y, seed)
         return classifier.fit(X[fitted], y[fitted], X[held_out], y[held_out])
+
+    def peak_bytes(self, n, d, c):
+        # Measured at 1500 rows: 4 (3 + 2.2 c) bytes for each pair of the rows it is fitted on, at most 0.6 n.
+        return super().peak_bytes(n, d, c) + 3 * n * n * (2 + c)
