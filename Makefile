@@ -1,5 +1,6 @@
 # make bench              run the embedded tables with every method, report, and say where the report is
 # make bench SUBSET=small90 ARCHIVE=path/to/archive    the same for another subset and source
+# make report RUN=... PUBLISHED=1     the report again, with the 2014 study's own results fetched for it
 # make test | lint | report | setup
 PYTHON   ?= python3
 VENV     ?= .venv
@@ -8,6 +9,7 @@ PROTOCOL ?= clean
 ARCHIVE  ?=
 RUN      ?= $(SUBSET)-$(PROTOCOL)
 ARGS     ?=
+PUBLISHED ?=
 # PyTorch comes first, by its version: where the index offers a CPU build of it, that is taken. constraints.txt pins the rest.
 TORCH    ?= torch==2.13.0
 
@@ -35,7 +37,8 @@ bench: $(VENV)/.ready
 	  exit $$status
 
 report: $(VENV)/.ready
-	$(BENCH) report "results/$(RUN)" --out "reports/$(RUN)"
+	$(if $(PUBLISHED),$(BENCH) fetch --published)
+	$(BENCH) report "results/$(RUN)" --out "reports/$(RUN)" $(if $(PUBLISHED),--published)
 
 test: $(VENV)/.ready-dev
 	$(VENV)/bin/python -m pytest $(ARGS)

@@ -1,4 +1,4 @@
-"""``bench fetch``: bring tables into the cache and check every one of them."""
+"""``bench fetch``: bring tables, or the study's results, into the cache and check every one of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.cli.tables import add_source_arguments, say
 from bench.data.registry import Registry, load_registry
-from bench.errors import UsageError, unknown_name
+from bench.errors import ReportError, UsageError, unknown_name
 
 if TYPE_CHECKING:
     from bench.data.archive import ArchiveSource
@@ -37,10 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="another copy, taken if that one cannot be had or is not sound; may be repeated (also: BENCH_MIRRORS)",
     )
+    parser.add_argument(
+        "--published",
+        action="store_true",
+        help="not tables but the study's own results of its 179 classifiers, for `bench report --published`",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if every table asked for is there and sound, 1 if some are not; errors if the source cannot be had."""
+    if args.published:
+        return _fetch_published(offline=args.offline)
     from bench.data.cache import cache_folder
     from bench.data.fetching import fetch_archive, look_through
     from bench.data.selection import SUITE, select_tables
@@ -69,6 +76,25 @@ def run(args: argparse.Namespace) -> int:
         print(f"missing: {problem}", file=sys.stderr)
     print(f"{findings.sound} of {len(entries)} tables are there and sound, in {place}")
     return 1 if findings.problems else 0
+
+
+def _fetch_published(*, offline: bool) -> int:
+    from bench.data.study_results import fetch_results, forget_results
+    from bench.stats.published import SIZE, read_published
+
+    path, known = fetch_results(load_registry().study, offline=offline, say=say)
+    try:
+        datasets, classifiers = read_published(path).accuracy.shape
+    except ReportError:
+        forget_results()
+        raise
+    print(f"{classifiers} classifiers on {datasets} datasets, in {path}")
+    if (datasets, classifiers) != SIZE:
+        print(f"missing: the study's file has {SIZE[1]} classifiers on {SIZE[0]} datasets", file=sys.stderr)
+        return 1
+    if not known:
+        print("note: not byte for byte the file that the figures in the repository were computed with")
+    return 0
 
 
 def archive_sources(

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.cli.tables import add_cache_argument
+from bench.data.study_results import results_file
 from bench.errors import ReportError
 from bench.report import wording
 from bench.report.build import gather, write_report
@@ -14,13 +16,21 @@ from bench.report.merge import ALLOWABLE
 from bench.stats.published import read_published
 from bench.store import read_run
 
+FETCHED = object()
+"""What ``--published`` without a file stands for: the one in the cache."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="DIR", type=Path, nargs="+", help="run folders, reported together")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the report (default: reports/<run name>)")
     parser.add_argument(
-        "--published", metavar="FILE", type=Path, help="results file of the 2014 study: adds its 179 classifiers"
+        "--published",
+        metavar="FILE",
+        nargs="?",
+        const=FETCHED,
+        help="results file of the 2014 study: adds its 179 classifiers (alone: the file of `bench fetch --published`)",
     )
+    add_cache_argument(parser)
     parser.add_argument(
         "--allow",
         metavar="WHAT",
@@ -32,12 +42,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     allow = [word.strip() for words in args.allow for word in words.split(",") if word.strip()]
-    study = read_published(args.published) if args.published else None
+    study = None if args.published is None else read_published(published_file(args.published))
     evidence = gather([read_run(folder) for folder in args.runs], study=study, allow=allow)
     files = write_report(evidence, args.out or default_folder(args.runs))
     print(headline_text(evidence))
     print(f"\n{files.html}\n{files.markdown}")
     return 0
+
+
+def published_file(given: object) -> Path:
+    """The file that ``--published`` names, or the fetched one. Raises :class:`DataUnavailable` if that is not there."""
+    return results_file() if given is FETCHED else Path(str(given))
 
 
 def default_folder(runs: Sequence[Path]) -> Path:

@@ -87,3 +87,4 @@ class Study:
     archive_url: str
     mirrors: tuple[str, ...]
     results_url: str
+    results_sha256: str

@@ -87,6 +87,7 @@ def _load(path: Path, mtime_ns: int, size: int) -> Registry:
         archive_url=study.text("archive_url"),
         mirrors=study.texts("mirrors"),
         results_url=study.text("results_url"),
+        results_sha256=study.sha256("results_sha256"),
     )
     study.done()
     entries = {name: _entry(name, datasets.record(name)) for name in datasets.names()}

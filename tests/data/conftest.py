@@ -88,6 +88,7 @@ class TinyArchive:
                 "citation": "a study",
                 "archive_url": "http://127.0.0.1:9/a",
                 "results_url": "http://127.0.0.1:9/r",
+                "results_sha256": "0" * 64,
             },
             "subsets": {"all": {}, "first": ["alpha"]},
             "datasets": {},
