@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from bench.data.dataset import IntArray
+from bench.data.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.methods.base import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
 from bench.methods.classes import bar_absent, known_labels
 from bench.seeds import derive_seed
@@ -19,8 +20,6 @@ from rfm.sweep import ridge_scores
 
 DEPTHS = (1, 2, 3, 4, 5)
 RIDGES = (10.0, 1.0, 0.1, 0.01, 0.001)
-LARGE_ROWS = 10_000
-"""Tables of more rows are worked on block by block, in float32."""
 
 
 class NTK(Method):
@@ -38,14 +37,14 @@ class NTK(Method):
             # factor in float32, or EigenPro's subsample.
             m = 0.75 * n
             matrices = 8 * m * m if m <= DIRECT_ROWS else 2e8
-            return int(max(_matrices_bytes(5000), matrices + 3e8) + 40 * n * d + 32 * n * c)
+            return int(max(_matrices_bytes(TUNING_ROWS), matrices + 3e8) + 40 * n * d + 32 * n * c)
         return int(_matrices_bytes(n) + 16 * n * (d + c) + 6e7)
 
     def work(self, n: int, d: int, c: int) -> float:
         if n > LARGE_ROWS:
             m = 0.75 * n
             solve = 1.2 * m**3 / 3 / 7e10 if m <= DIRECT_ROWS else 15 * m * m * 1e-8
-            return _grid_seconds(5000) + solve
+            return _grid_seconds(TUNING_ROWS) + solve
         return 4 * _grid_seconds(n)
 
     def session(self, task: Task) -> Session:
@@ -63,7 +62,10 @@ def _grid_seconds(n: int) -> float:
 
 
 class _NTKSession(Session):
-    """Gram matrices of all rows; on a large table of those that choose, and blocks of those that are fitted."""
+    """Gram matrices of all rows, in float64.
+
+    On a large table those of the rows that choose; what is chosen is fitted block by block, in float32.
+    """
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)

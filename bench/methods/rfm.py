@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from bench.data.dataset import IntArray
+from bench.data.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.methods.base import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
 from bench.methods.classes import bar_absent, known_labels
 from bench.seeds import derive_seed
@@ -45,21 +46,23 @@ class RFM(Method):
         if m <= SWEEP_ROWS:
             return int(_sweep_bytes(m, n / 4, c * d) + tables + 3e7)
         # The rows in float64 and float32, as they are, in coordinates and prepared for distances; then the kernel
-        # matrix and its factor, or EigenPro's subsample. Hyperparameters are chosen on at most 5,000 rows.
+        # matrix and its factor, or EigenPro's subsample. Hyperparameters are chosen on few rows (``--full`` aside).
         matrices = 8 * m * m if m <= DIRECT_ROWS else 2e8
-        return int(max(_sweep_bytes(4000, 1000, c * d), matrices + 3e8) + 64 * n * d + tables)
+        return int(max(_sweep_bytes(0.8 * TUNING_ROWS, 0.2 * TUNING_ROWS, c * d), matrices + 3e8) + 64 * n * d + tables)
 
     def work(self, n: int, d: int, c: int) -> float:
-        m = 0.75 * n
+        chains = len(self.configurations())
+        if n <= LARGE_ROWS:
+            return 4 * chains * self._sweep_seconds(0.6 * n, d, c)
+        return chains * self._sweep_seconds(0.8 * TUNING_ROWS, d, c) + self._refit_seconds(0.75 * n, d, c)
+
+    def _refit_seconds(self, m: float, d: int, c: int) -> float:
+        """One chain fitted on all ``m`` training rows of a large table."""
         if m <= SWEEP_ROWS:
-            return 4 * len(self.configurations()) * self._sweep_seconds(0.6 * n, d, c)
+            return self._sweep_seconds(m, d, c)
         solve = 1.2 * m**3 / 3 / 7e10 if m <= DIRECT_ROWS else 15 * m * m * 6e-9
         update = min(m, SAMPLED_ROWS) * m * (6e-9 + 2 * c * d / 7e10)
-        return (
-            len(self.configurations()) * self._sweep_seconds(4000, d, c)
-            + (self.iterations + 1) * solve
-            + self.iterations * update
-        )
+        return (self.iterations + 1) * solve + self.iterations * update
 
     def _sweep_seconds(self, m: float, d: int, c: int) -> float:
         """One chain on ``m`` fitted rows."""
