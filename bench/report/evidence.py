@@ -132,9 +132,10 @@ class Evidence:
         return sorted(str(d) for d in self.scores["dataset"].unique())
 
     def group_of(self, datasets: Iterable[str]) -> Group | None:
-        """The standard group that ``datasets`` are, but for "all available"."""
+        """The standard group that ``datasets`` are, all that the registry has of it; never "all available"."""
         wanted = {str(d) for d in datasets}
-        return next((g for g in self.groups if set(g.datasets) == wanted and g.key != "all-available"), None)
+        whole = standard_groups(self.about, {name: about.group for name, about in self.about.items()})
+        return next((g for g in whole if set(g.datasets) == wanted and g.key != "all-available"), None)
 
     @cached_property
     def commits(self) -> dict[str, int]:

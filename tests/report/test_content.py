@@ -188,10 +188,12 @@ def test_a_metric_that_has_vanished_is_called_so() -> None:
     assert "Trace of M: H1 " in notes[1]
 
 
-def test_a_set_of_datasets_is_called_by_its_name(document: Document) -> None:
-    small = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"])))
+def test_a_whole_set_of_datasets_is_called_by_its_name(document: Document) -> None:
+    small = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"])))  # all of the small ones that are known
     assert tables(small)["clean-summary"].caption.startswith("small90: small")
     assert "on 2 datasets (small90), " in str(small.sections[0].blocks[0])
+    part = compose(evidence(make_run(["iris"], ["rfm", "laplace"])))
+    assert "small90" not in str(part.sections[0].blocks[0])
     assert tables(document)["clean-summary"].caption == "All available datasets, protocol clean"
 
 
