@@ -131,13 +131,11 @@
   });
   openTarget();
 
-  // What fits needs no scrolling, so it is no tab stop. Boxes in closed sections have no width yet and stay as they are.
-  const boxes = [...document.querySelectorAll(".scroll, .drawing")];
+  // What fits needs no scrolling, so it is no tab stop. Folded sections stay as they are: measuring them lays them out.
+  const boxes = [...document.querySelectorAll(".scroll, .drawing")].filter((box) => !box.closest("details"));
   function stops() {
-    const overflows = boxes.map((box) => {
-      return box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight || box.clientWidth === 0;
-    });
-    boxes.forEach((box, i) => (overflows[i] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
+    const scrolls = boxes.map((box) => box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight);
+    boxes.forEach((box, i) => (scrolls[i] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
   }
   addEventListener("resize", stops);
   stops();
