@@ -159,7 +159,8 @@ def test_results_of_several_commits_are_announced() -> None:
 
     assert "commit" not in warned("aaa")
     assert "Computed at 2 commits of the harness: aaa (1 job), bbb (1 job)." in warned("aaa", "bbb")
-    assert "with changes that no commit holds" in warned("aaa+dirty")
+    long = "0123456789abcdef" * 2
+    assert "0123456789+dirty (1 job). +dirty: with changes that no commit holds" in warned(f"{long}+dirty")
 
 
 def test_choices_stand_by_holdout_and_the_path_in_figures(document: Document) -> None:

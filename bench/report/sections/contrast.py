@@ -63,7 +63,7 @@ def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block
     columns = [Column("Step", "text"), Column("What changes", "text"), *_difference_columns("RFM")]
     if found.baseline is not None:
         for title in ("Laplace", "Excess"):
-            columns += [Column(title, hint="mean difference ± standard error, points"), Column("p")]
+            columns += [Column(title, hint="mean difference ± standard error, points"), _p_column()]
     rows = tuple(
         (
             Cell(f"{s.first} → {s.second}"),
@@ -101,13 +101,17 @@ def _level_cells(found: LeakDecomposition, protocol: str) -> tuple[Cell, ...]:
 
 
 def _difference_columns(title: str = "Difference") -> tuple[Column, ...]:
-    return (Column(title, hint="mean difference ± standard error, points"), Column("W / T / L", "text"), Column("p"))
+    return (Column(title, hint="mean difference ± standard error, points"), Column("W / T / L"), _p_column())
 
 
 def _difference_cells(d: PairedDifference, p: float | None = None) -> tuple[Cell, ...]:
     value = d.p if p is None else p
     score = Cell(f"{d.wins} / {d.ties} / {d.losses}", float(d.wins - d.losses))
     return difference_cell(d), score, _p_cell(value)
+
+
+def _p_column() -> Column:
+    return Column("p", lower_first=True)
 
 
 def _p_cell(p: float) -> Cell:

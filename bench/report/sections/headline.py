@@ -147,7 +147,7 @@ def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
     ]
     commits = evidence.commits
     if len(commits) > 1 or any(commit.endswith("+dirty") for commit in commits):
-        told = ", ".join(f"{commit} ({wording.plural(count, 'job')})" for commit, count in commits.items())
+        told = ", ".join(f"{_short(commit)} ({wording.plural(count, 'job')})" for commit, count in commits.items())
         dirty = " +dirty: with changes that no commit holds." if any(c.endswith("+dirty") for c in commits) else ""
         found.append(
             (
@@ -169,6 +169,12 @@ def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
         )
     found += [(f"Let pass with --allow: {text}.",) for text in evidence.merged.allowed]
     return found
+
+
+def _short(commit: str) -> str:
+    """The first ten digits of a commit, and its ``+dirty`` if it has one."""
+    name, plus, dirty = commit.partition("+")
+    return f"{name[:10]}{plus}{dirty}"
 
 
 def nothing_in_common(matrix: pd.DataFrame) -> str:

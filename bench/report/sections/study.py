@@ -61,10 +61,10 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
     shown = [m for m in ordered if m in mine or by_rank[m] <= TOP]
     columns = (
         Column("Method", "text"),
-        Column("Place by rank", hint="place by Friedman rank; equal ranks share a place"),
-        Column("Place by mean"),
-        *(Column(m.title, hint=m.hint) for m in METRICS),
-        Column("Missing", hint="datasets without a result"),
+        Column("Place by rank", hint="place by Friedman rank; equal ranks share a place", lower_first=True),
+        Column("Place by mean", lower_first=True),
+        *(Column(m.title, hint=m.hint, lower_first=m.lower_is_better) for m in METRICS),
+        Column("Missing", hint="datasets without a result", lower_first=True),
     )
     rows = []
     for method in shown:
