@@ -20,11 +20,18 @@ LAYERS = [
     {"bench.run", "bench.store"},
     {"bench.stats"},
     {"bench.export", "bench.report"},
+    {"bench.study"},
     {"bench.cli"},
 ]
 """From the lowest up: a module imports its own layer and lower ones."""
 
 READS_RESULTS = ["bench.stats", "bench.report", "bench.export", "bench.store", "bench.cli.report", "bench.cli.export"]
+READS_STUDIES = [
+    "bench.study.report",
+    "bench.study.lin_rfm.findings",
+    "bench.study.low_rank.findings",
+    "bench.cli.study",
+]
 LISTS_THINGS = ["bench.data.sources", "bench.cli.list", "bench.cli.fetch", "bench.cli.status", "bench.cli.validate"]
 COMPUTES = {"torch", "sklearn", "xgboost", "rfm"}
 
@@ -83,7 +90,7 @@ def test_the_numerical_library_knows_neither_harness_nor_files_nor_printing(name
     assert not called & {"print", "open", "input"}
 
 
-@pytest.mark.parametrize("name", [*READS_RESULTS, *LISTS_THINGS])
+@pytest.mark.parametrize("name", [*READS_RESULTS, *READS_STUDIES, *LISTS_THINGS])
 def test_what_only_reads_does_not_load_what_computes(name: str) -> None:
     """In a fresh process, so that what a module's own imports import counts too."""
     assert not loaded_with(name) & COMPUTES
@@ -118,7 +125,7 @@ def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:
     assert [layer(name) for name in ("rfm.sweep", "bench.data.tar", "bench.cli", "numpy", "rfmish")] == [
         0,
         2,
-        7,
+        8,
         None,
         None,
     ]

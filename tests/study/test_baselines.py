@@ -1,0 +1,113 @@
+"""The baselines do what their names say; what lin-RFM is compared with must not be a straw man."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.study.baselines import completing
+from bench.study.baselines.completing import als, deep_linear, irls_svd, lin_rfm, measured, soft_impute
+from bench.study.baselines.networks import diagonal_network
+from bench.study.cell import Skip
+from bench.study.lin_rfm import ratings
+from bench.study.lin_rfm.completion import draw, low_rank
+from bench.study.lin_rfm.regression import basis_pursuit, matching_pursuit, problem
+from rfm.completion.entries import Entries, observed_entries
+
+
+def parts(seed: int = 0, share: float = 0.5) -> tuple[Entries, Entries, Entries]:
+    return draw(*low_rank(30, 24, 2, seed), round(share * 720), seed)
+
+
+def test_drawn_matrices_have_unit_mean_square_and_disjoint_parts() -> None:
+    U, V = low_rank(40, 30, 3, 5)
+    assert np.mean((U @ V.T) ** 2) == pytest.approx(1.0)
+    entries, held_out, test = draw(U, V, 600, 5, noise=0.1)
+    places = [set((part.rows * 30 + part.cols).tolist()) for part in (entries, held_out, test)]
+    assert not (places[0] & places[1] | places[0] & places[2] | places[1] & places[2])
+    assert [len(p) for p in places] == [570, 30, 600]
+    np.testing.assert_allclose(test.values, (U @ V.T)[test.rows, test.cols])
+
+
+@pytest.mark.parametrize(
+    ("method", "at_most"),
+    [
+        (lin_rfm(), 1e-5),
+        (lin_rfm(rank=5), 1e-5),
+        (lin_rfm(alternate=False, ridge_decay=0.95), 1e-3),
+        (irls_svd(1.0), 0.05),
+        (soft_impute, 0.1),
+        (als((1, 2, 4)), 1e-3),
+        (deep_linear(3, 1500), 0.2),
+    ],
+)
+def test_every_method_completes_an_easy_matrix(method: completing.Method, at_most: float) -> None:
+    entries, held_out, test = parts(share=0.6)
+    found = measured(method, entries, held_out, test, 0)
+    assert found["rmse"] < at_most
+    assert found["iterations"] >= 1
+
+
+def test_the_textbook_is_lin_rfm_with_its_kernel_between_columns() -> None:
+    entries, held_out, test = parts()
+    one = lin_rfm(alternate=False, iterations=25, single_precision=False)(entries, held_out, 0)
+    other = completing.irls(entries, held_out, p=0.0, iterations=25)[0]
+    np.testing.assert_allclose(one.predict(test.rows, test.cols), other[test.rows, test.cols], atol=1e-7)
+
+
+def test_soft_impute_does_not_depend_on_which_side_is_the_longer() -> None:
+    entries, held_out, test = parts()
+    one = soft_impute(entries, held_out, 0)
+    other = soft_impute(entries.transposed(), held_out.transposed(), 0)
+    np.testing.assert_allclose(one.predict(test.rows, test.cols), other.predict(test.cols, test.rows), atol=1e-9)
+
+
+def test_nothing_is_chosen_by_the_tested_entries() -> None:
+    entries, held_out, test = parts()
+    wrong = Entries(test.rows, test.cols, test.values + 5.0, test.shape)
+    for method in (lin_rfm(), als((2,)), soft_impute, deep_linear(2, 100)):
+        one, other = measured(method, entries, held_out, test, 0), measured(method, entries, held_out, wrong, 0)
+        assert one["chosen"] == other["chosen"]
+        assert one["held_out_rmse"] == other["held_out_rmse"]
+
+
+def test_sparse_regression_baselines_find_few_coefficients() -> None:
+    X, W = problem(40, 60, 3, 2, 0)
+    for A, w in zip(X, W, strict=True):
+        np.testing.assert_allclose(basis_pursuit(A, A @ w), w, atol=1e-8)
+        np.testing.assert_allclose(matching_pursuit(A, A @ w), w, atol=1e-8)
+    y = np.einsum("bnd,bd->bn", X, W)
+    found = diagonal_network(X, y, 3, 1e-4, steps=6000)
+    assert np.linalg.norm(found - W) < 0.1 * np.linalg.norm(W)
+    np.testing.assert_allclose(np.einsum("bnd,bd->bn", X, found), y, atol=0.1)
+
+
+RATINGS = (
+    "user_id:token\titem_id:token\trating:float\ttimestamp:float\n7\ta\t5\t1\n7\tb\t3\t2\n9\ta\t4\t3\n10\tc\t1\t4\n"
+)
+
+
+def test_ratings_are_read_from_the_installed_package_s_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "ml-100k.inter"
+    file.write_text(RATINGS)
+    monkeypatch.setattr(ratings, "_location", lambda: file)
+    found = ratings.read_ratings()
+    assert found.shape == (3, 3)
+    assert sorted(found.values.tolist()) == [1.0, 3.0, 4.0, 5.0]
+    assert len(ratings.read_ratings(largest=2)) < 4
+
+
+def test_without_the_package_the_ratings_are_left_out_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ratings, "PACKAGE", "no-such-package-of-a-test")
+    with pytest.raises(Skip, match="no-such-package-of-a-test"):
+        ratings.movielens({"test": 0.1, "held_out": 0.1}, 0)
+
+
+def test_means_are_shrunken_deviations() -> None:
+    entries = observed_entries(([0, 0, 1], [0, 1, 1], [2.0, 4.0, 3.0]))
+    predicted = ratings.means(entries)(entries)
+    items = np.array([-1.0, 1.0]) / np.array([11.0, 12.0])
+    users = np.array([0.0 - items[0] - items[1], -items[1]]) / np.array([12.0, 11.0])
+    np.testing.assert_allclose(predicted, 3.0 + users[[0, 0, 1]] + items[[0, 1, 1]])

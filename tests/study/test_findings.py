@@ -1,0 +1,190 @@
+"""What the reports conclude follows from the figures; targets, intervals and drawings are what they say."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.report.blocks import Figure, Section
+from bench.study.cell import Cell, Outcome
+from bench.study.figures import Axis, Curve, Phases, Point, curves, phase_diagram
+from bench.study.lin_rfm import findings as lin_rfm
+from bench.study.lin_rfm.sections.completing import completion_claims
+from bench.study.lin_rfm.sections.regression import regression_claims
+from bench.study.lin_rfm.sections.speed import speed_claims
+from bench.study.low_rank import findings as low_rank
+from bench.study.low_rank.compute import alignment
+from bench.study.low_rank.targets import TARGETS, draw
+from bench.study.report import results_csv, write_study
+from bench.study.store import StudyStore
+from bench.study.summary import mean_point, share_point
+
+
+def ok(kind: str, parameters: dict[str, Any], values: dict[str, Any], seed: int = 0) -> Outcome:
+    return Outcome(Cell(kind, parameters, seed), "ok", values)
+
+
+def sparse(ours: float, network: float) -> Outcome:
+    errors = {
+        "lin-RFM 0.5": ours,
+        "lin-RFM 0.25": 1.0,
+        "Lasso": 1.0,
+        "OMP": 1.0,
+        "network 2": 1.0,
+        "network 3": network,
+    }
+    return ok(
+        "sparse", {"n": 10, "nonzeros": 2, "d": 40, "problems": 9}, {"errors": {k: [v] * 9 for k, v in errors.items()}}
+    )
+
+
+def test_sparse_regression_verdicts_follow_the_counts() -> None:
+    assert regression_claims([sparse(0.0, 1.0)])[0].verdict == "holds"
+    assert regression_claims([sparse(0.0, 0.0)])[0].verdict == "does not hold"
+    assert regression_claims([sparse(1.0, 0.0)])[0].verdict == "does not hold"
+    assert regression_claims([])[0].verdict == "not measured"
+
+
+def published(method: str, error: float) -> Outcome:
+    return ok("published", {"method": method, "size": 9, "rank": 1, "count": 5}, {"rmse": error})
+
+
+def test_the_published_setting_needs_the_published_form() -> None:
+    def verdict(columns: float, alternating: float) -> str:
+        cells = [published("lin-RFM columns", columns), published("lin-RFM alternating", alternating)]
+        return completion_claims(cells)[0].verdict
+
+    assert verdict(1e-3, 1e-7) == "holds"
+    assert verdict(0.2, 1e-7) == "holds in part"
+    assert verdict(0.2, 0.2) == "does not hold"
+
+
+def test_networks_compete_with_the_depth_that_held_out_entries_choose() -> None:
+    def values(ours: float) -> dict[str, Any]:
+        return {
+            "lin-RFM columns": {"rmse": ours},
+            "lin-RFM alternating": {"rmse": ours},
+            "network 2": {"rmse": 0.001, "held_out_rmse": 0.9},
+            "network 3": {"rmse": 0.1, "held_out_rmse": 0.2},
+        }
+
+    def verdict(ours: float) -> str:
+        cells = [ok("completion", {"size": 9, "rank": 1, "density": 0.1}, values(ours), seed) for seed in range(8)]
+        return completion_claims(cells)[1].verdict
+
+    assert verdict(0.01) == "holds"  # above the best depth's error, below the chosen one's
+    assert verdict(0.5) == "does not hold"
+
+
+def test_speed_is_claimed_for_the_decomposition_alone() -> None:
+    def timing(batched: float) -> Outcome:
+        seconds = {
+            "IRLS": 9.0,
+            "IRLS, batched": batched,
+            "lin-RFM": 1.0,
+            "lin-RFM, float32": 1.0,
+            "lin-RFM factored": 1.0,
+        }
+        return ok("timing", {"size": 100}, {"cpu_seconds": seconds})
+
+    assert speed_claims([timing(3.0)])[0].verdict == "holds"
+    assert speed_claims([timing(1.0)])[0].verdict == "does not hold"
+
+
+def test_studies_without_results_say_so() -> None:
+    for find in (lin_rfm.find, low_rank.find):
+        assert {claim.verdict for claim in find([]).claims} == {"not measured"}
+
+
+@pytest.mark.parametrize("target", [t.name for t in TARGETS])
+def test_targets_have_unit_variance_and_depend_on_their_subspace_only(target: str) -> None:
+    X, y, _, _, U = draw(target, 6, 200_000, 5, 0.0, 1)
+    assert np.var(y) == pytest.approx(1.0, abs=0.05)
+    np.testing.assert_allclose(U.T @ U, np.eye(U.shape[1]), atol=1e-12)
+    chosen = next(t for t in TARGETS if t.name == target)
+    np.testing.assert_allclose(chosen.values(X @ U @ U.T @ U), y, atol=1e-9)
+
+
+def test_alignment_is_one_for_the_span_and_chance_for_the_identity() -> None:
+    rng = np.random.default_rng(0)
+    U = np.linalg.qr(rng.standard_normal((10, 3)))[0]
+    turned = U @ np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    metric = turned @ np.diag([3.0, 2.0, 1.0]) @ turned.T + 1e-3 * np.eye(10)
+    assert alignment(metric, U) == pytest.approx(1.0)
+    assert alignment(np.eye(10), U) == pytest.approx(0.3)
+    others = np.eye(10) - U @ U.T
+    assert alignment(others, U) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_intervals() -> None:
+    point = mean_point(1.0, [1.0, 2.0, 3.0])
+    assert point.value == pytest.approx(2.0)
+    assert point.high - point.value == pytest.approx(4.302653 / np.sqrt(3), rel=1e-5)
+    assert mean_point(1.0, [1.0, 2.0]) == Point(1.0, 1.5, 1.0, 2.0)
+    geometric = mean_point(1.0, [1e-2, 1.0], log=True)
+    assert (geometric.value, geometric.low) == pytest.approx((0.1, 0.01))
+    assert mean_point(1.0, [0.0, 1.0], log=True, floor=1e-4).low == pytest.approx(1e-4)
+    share = share_point(1.0, 0, 10)
+    assert share.low == pytest.approx(0.0, abs=1e-12)
+    assert share.high == pytest.approx(0.2775, abs=1e-3)
+
+
+ODD = '<b> & "c"'
+
+
+def test_figures_are_well_formed_and_escape_their_names() -> None:
+    points = (Point(1.0, 0.5, 0.2, 0.9), Point(10.0, 1e-3, 1e-4, 1e-2))
+    drawn = [
+        curves("c", "t", ODD, [Curve(ODD, 0, points)], Axis("x", log=True), Axis("y", log=True)),
+        curves("c", "t", "c", [Curve("a", 9, points[:1])], Axis("x"), Axis("y", limits=(0.0, 0.4))),
+        phase_diagram("p", "t", ODD, [Phases(ODD, {(1.0, 2.0): 0.0, (1.0, 3.0): 1.0, (4.0, 2.0): 0.5})] * 4, "x", "y"),
+    ]
+    for figure in drawn:
+        root = ET.fromstring(figure.svg)
+        assert not [e for e in root.iter() if e.tag.endswith("}b")]
+        _, _, width, height = (float(v) for v in root.attrib["viewBox"].split())
+        for element in root.iter():
+            for name, limit in (
+                ("x", width),
+                ("x1", width),
+                ("cx", width),
+                ("y", height),
+                ("y2", height),
+                ("cy", height),
+            ):
+                assert -1 <= float(element.attrib.get(name, 0.0)) <= limit + 1
+    assert drawn[0].data.splitlines()[1].startswith('"<b> & ""c"""') or ODD in drawn[0].data or '""c""' in drawn[0].data
+
+
+def figures(section: Section) -> list[Figure]:
+    found = [b for b in section.blocks if isinstance(b, Figure)]
+    return found + [f for child in section.children for f in figures(child)]
+
+
+def test_a_partial_study_is_reported_as_such(tmp_path: Path) -> None:
+    cells = {
+        str(d): Cell("regression", {"target": "cubic", "d": d, "method": "RFM", "train": 9, "test": 9, "noise": 0.1})
+        for d in (5, 9)
+    }
+    store = StudyStore(tmp_path / "run")
+    store.plan("low-rank", cells, {"quick": False, "command": "python -m bench study low-rank"})
+    store.record("5", Outcome(cells["5"], "ok", {"r2": 0.9, "alignment": 0.95, "chosen": {}}))
+    store.record("9", Outcome(cells["9"], "error", {}, reason=f"ValueError: {ODD}"))
+    store.close()
+    from bench.study.low_rank.cells import STUDY
+
+    files = write_study(STUDY, tmp_path / "run", tmp_path / "out")
+    page = files.html.read_text()
+    assert "1 cell failed" in page
+    assert "&lt;b&gt;" in page
+    assert ODD not in page
+    assert "python -m bench study low-rank" in page
+    assert (tmp_path / "out" / "figures" / "cubic-r2.svg").exists()
+    assert "No result yet" in files.markdown.read_text()
+    rows = (tmp_path / "run" / "cells.csv").read_text().splitlines()
+    assert len(rows) == 3
+    assert results_csv([]).splitlines() == rows[:1]
