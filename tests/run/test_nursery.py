@@ -6,6 +6,8 @@ import os
 import select
 import signal
 import socket
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -174,6 +176,7 @@ def test_one_that_does_not_come_up_says_why(tiny: TinyBenchmark, monkeypatch: py
     with pytest.raises(BenchError, match="did not start: it said nothing"):
         tiny.run("Centroid", preload=["slow_to_import"])
     monkeypatch.undo()
-    monkeypatch.setattr("sys.path", ["/nowhere"])
+    elsewhere = SimpleNamespace(path=["/nowhere"], executable=sys.executable)
+    monkeypatch.setattr("bench.run.nursery_client.sys", elsewhere)  # of this process, much is cached by its own path
     with pytest.raises(BenchError, match=r"did not start: (?s:.*)No module named 'bench'"):
         tiny.run("Centroid")
