@@ -46,8 +46,8 @@ def test_each_kind_of_column() -> None:
     assert coded.notes == (
         "3 column(s) of categories are coded as 0/1 columns, 7 features in all",
         "left out because hardly a value comes twice: name",
-        "1 of the numbers are missing, in 1 column(s): each becomes the mean of the training part's known values of its "
-        "column",
+        "1 of the numbers are missing, in 1 column(s): each becomes the mean of the training part's known values of "
+        "its column",
     )
 
 
