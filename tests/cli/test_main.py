@@ -76,7 +76,7 @@ def test_ctrl_c_before_the_jobs_is_one_line(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bench.data.sources.resolve_source", interrupted)
+    monkeypatch.setattr("bench.data.selection.resolve_source", interrupted)
     assert main(["run", "--subset", "iris", "--methods", "laplace", "--run", "r"]) == 130
     assert capsys.readouterr().err == "bench: interrupted\n"
 
