@@ -110,9 +110,7 @@ class EigenPro:
         self.blocks, self.Y, self.ridge = blocks, Y.double(), float(ridge)
         self.batch = min(batch, n)
         self._draws = np.random.default_rng(seed)
-        diagonal = blocks.diagonal(slice(0, n)) + ridge
-        # A row of zeros has a zero neural tangent kernel: without a ridge there is nothing to scale.
-        self._scale = torch.where(diagonal > 0, diagonal, 1.0).rsqrt()
+        self._scale = self._scales(n)
         sampled = np.sort(self._draws.permutation(n)[: min(subsample, n)])
         self._place = torch.full((n,), -1, dtype=torch.int64, device=blocks.device)
         rows = torch.as_tensor(sampled, device=blocks.device)
@@ -122,21 +120,28 @@ class EigenPro:
             self.batch = max(_LEAST_BATCH, min(self.batch, int(self.preconditioner.saturated / _SATURATION)))
         self.step = _STABLE / self._largest_norm()
 
-    def epochs(self, most: int, validation: slice = slice(0, 0)) -> Iterator[Epoch]:
-        """Up to ``most`` epochs from alpha = 0, each with the scores of the rows ``validation`` of the blocks.
+    def admit(self, Y: torch.Tensor) -> None:
+        """Let the next rows of the blocks take part too, with the targets ``Y`` (k, c); the preconditioner stays."""
+        self.Y = torch.cat([self.Y, Y.double()])
+        self._scale = self._scales(len(self.Y))
+        self._place = torch.cat([self._place, self._place.new_full((len(Y),), -1)])
+
+    def epochs(self, most: int, validation: slice = slice(0, 0), start: torch.Tensor | None = None) -> Iterator[Epoch]:
+        """Up to ``most`` epochs from ``start`` (n, c), by default 0, each with the scores of the blocks' rows
+        ``validation``.
 
         An epoch in which the residual grows is void: it is taken back, the step is halved, and the epoch counts.
         """
         n = len(self.Y)
         size = float((self._scale[:, None] * self.Y).norm())
-        alpha = torch.zeros_like(self.Y)
-        previous = 1.0  # of alpha = 0
+        alpha = torch.zeros_like(self.Y) if start is None else start.clone()
+        previous = 1.0  # that of alpha = 0
         for number in range(1, most + 1):
             before = alpha.clone()
             squares = 0.0
             order = torch.as_tensor(self._draws.permutation(n), device=self.blocks.device)
-            for start, stop in ranges(0, n, self.batch):
-                squares += self._move_(alpha, order[start:stop])
+            for first, last in ranges(0, n, self.batch):
+                squares += self._move_(alpha, order[first:last])
             residual = float(np.sqrt(squares)) / size if size else 0.0
             if residual <= _GROWTH * previous + _ROUNDING:
                 previous = residual
@@ -156,6 +161,11 @@ class EigenPro:
         correction = self.preconditioner.correction(self._sampled(batch).T @ gradient)
         alpha[inside] += self.step * self._scale[inside, None] * correction
         return float((gradient * gradient).sum())
+
+    def _scales(self, n: int) -> torch.Tensor:
+        diagonal = self.blocks.diagonal(slice(0, n)) + self.ridge
+        # A row of zeros has a zero neural tangent kernel: without a ridge there is nothing to scale.
+        return torch.where(diagonal > 0, diagonal, 1.0).rsqrt()
 
     def _sampled(self, rows: torch.Tensor) -> torch.Tensor:
         """A (k, s) float64 between ``rows`` and the subsample."""

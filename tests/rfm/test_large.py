@@ -77,7 +77,7 @@ def test_iterated_it_predicts_alike_and_says_what_it_did(
     assert np.mean(fit.scores.argmax(1) == direct.scores.argmax(1)) > 0.95
     account = json.loads(json.dumps(dict(fit.account)))
     assert fit.solver == account["updates"][0]["solver"] == "eigenpro"
-    assert account["held_out_rows"] == 30
+    assert account["held_out_rows"] == 12
     assert account["gradient_rows"] == 400
 
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from rfm.kernels import Laplace
 from rfm.linalg import solve_ridge
 from rfm.solvers.blocks import RadialBlocks
-from rfm.solvers.choice import CONVERGED, MOST_EPOCHS, VALIDATION_ROWS, VALIDATION_SHARE, solve_blocks
+from rfm.solvers.choice import JOINT_EPOCHS, MOST_EPOCHS, VALIDATION_ROWS, VALIDATION_SHARE, solve_blocks
 
 
 def problem(n: int) -> tuple[RadialBlocks, torch.Tensor]:
@@ -33,14 +33,15 @@ def test_beyond_it_the_best_epoch_on_held_out_rows_is_taken() -> None:
     account = solution.account
     held = min(VALIDATION_ROWS, round(VALIDATION_SHARE * n))
     assert solution.solver == "eigenpro"
-    assert account["held_out_rows"] == held == 45
-    assert 1 <= account["epoch"] <= account["epochs"] <= MOST_EPOCHS
-    assert not solution.alpha[-held:].any()
-    assert bool(solution.alpha[:-held].all())
-    if account["epoch"] == account["epochs"] and account["residual"] <= CONVERGED:
-        K = blocks.block(slice(0, n - held), slice(0, n - held)).double()
-        left = K @ solution.alpha[:-held] + 0.5 * solution.alpha[:-held] - Y[:-held]
-        assert float(left.norm() / Y[:-held].norm()) <= CONVERGED
+    assert account["held_out_rows"] == held == 18
+    assert 1 <= account["epoch"] <= account["epochs"] <= MOST_EPOCHS - JOINT_EPOCHS
+    K = blocks.block(slice(0, n), slice(0, n)).double()
+    left = (K @ solution.alpha + 0.5 * solution.alpha - Y).norm(dim=1)
+    assert float(left[:-held].mean()) < 0.03
+    # The rows held out took part in the end: a solution of the others leaves more than twice as much there.
+    others = torch.linalg.solve(K[:-held, :-held] + 0.5 * torch.eye(n - held), Y[:-held])
+    unseen = (K[-held:, :-held] @ others - Y[-held:]).norm(dim=1)
+    assert float(left[-held:].mean()) < float(unseen.mean()) / 2
 
 
 def test_labels_that_are_noise_stop_the_iteration_early() -> None:
@@ -49,7 +50,7 @@ def test_labels_that_are_noise_stop_the_iteration_early() -> None:
     Y = torch.as_tensor(np.eye(2)[np.random.default_rng(1).integers(0, 2, 900)])
     account = solve_blocks(blocks, Y, 1e-4, seed=0, direct_rows=0).account
     assert account["epoch"] <= 3
-    assert account["epochs"] < MOST_EPOCHS
+    assert account["epochs"] < 20
 
 
 def test_where_single_precision_fails_the_iteration_takes_over() -> None:

@@ -99,6 +99,21 @@ def test_one_column_at_a_time_is_the_same_path() -> None:
         assert_allclose(together.alpha[:, column], alone.alpha[:, 0], atol=1e-12)
 
 
+def test_rows_may_join_later() -> None:
+    """The iteration then goes on to the solution of them all, however many came first."""
+    X, Y = problem(400, 0)
+    blocks = RadialBlocks(Laplace(3.0), X.double())
+    K = blocks.block(slice(0, 400), slice(0, 400))
+    iteration = EigenPro(blocks, Y[:250], 0.5, seed=5, subsample=100, batch=64)
+    *_, first = iteration.epochs(3)
+    iteration.admit(Y[250:])
+    start = torch.cat([first.alpha, torch.zeros_like(Y[250:])])
+    path = [start, *(epoch.alpha for epoch in iteration.epochs(30, start=start))]
+    residuals = [residual_norm(K, 0.5, Y, alpha) for alpha in path]
+    assert np.all(np.diff(residuals) < 0)
+    assert residuals[-1] < 1e-6
+
+
 def test_preconditioning_is_what_makes_it_fast() -> None:
     """The same epochs with one eigenvector only leave many times the residual."""
     n = 1000
