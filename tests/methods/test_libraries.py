@@ -9,7 +9,7 @@ from sklearn.svm import SVC
 
 from bench.methods import random_forest, svm_rbf, xgboost
 from bench.methods.base import Choice, Fold, Task
-from bench.methods.contract import make_table
+from bench.methods.contract.exercise import make_table
 
 
 @pytest.fixture(scope="module")
