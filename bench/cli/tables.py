@@ -61,7 +61,7 @@ def chosen_tables(args: argparse.Namespace) -> Chosen:
     from bench.data.user_table import UserSource, read_descriptions
 
     registry = load_registry()
-    own = UserSource(read_descriptions(args.data, registry))
+    own = UserSource(read_descriptions(args.data, registry), offline=args.offline, say=say)
     parts: list[tuple[Sequence[Any], Any]] = []
     if args.subset is not None:
         parts.append(

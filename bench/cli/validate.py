@@ -82,7 +82,7 @@ def candidates(args: argparse.Namespace) -> Iterator[Candidate]:
         if Path(name).is_file():
             raise UsageError(f"{name}: a table of your own needs a description, a YAML file with its target column")
     registry = load_registry()
-    own = UserSource(read_descriptions(files, registry))
+    own = UserSource(read_descriptions(files, registry), offline=args.offline, say=say)
 
     def read_own(table: UserTable) -> tuple[Examined, tuple[str, ...]]:
         coded = own.coded(table)

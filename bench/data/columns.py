@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 MAX_FEATURES = 5000
 """Columns after coding; OpenML's CC18 suite draws the same line."""
 MAX_VALUES = 200_000_000
+MAX_MAGNITUDE = 1e140
+"""Of a number: the sum of the squares of as many as a table may have is still a float64."""
 KEY_LEVELS = 20
 """Levels above which a column with more of them than half the rows is taken for a key."""
 
@@ -154,6 +156,12 @@ def _numbers(column: pd.Series, name: str, where: str) -> FloatArray:
     endless = np.flatnonzero(np.isinf(values))
     if len(endless):
         raise DataInvalid(f"{where}: column {name!r}, row {endless[0] + 1}: not a finite number")
+    endless = np.flatnonzero(np.abs(values) > MAX_MAGNITUDE)
+    if len(endless):
+        raise DataInvalid(
+            f"{where}: column {name!r}, row {endless[0] + 1}: {values[endless[0]]:g} is beyond {MAX_MAGNITUDE:g}; "
+            "rescale the column, or drop it"
+        )
     return np.where(np.isnan(values), np.nan, values)  # one NaN of all: the table's checksum is over the bytes
 
 

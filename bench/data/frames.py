@@ -24,6 +24,8 @@ MAX_BYTES = 1 << 30
 MAX_COLUMNS = 20_000
 MAX_CELLS = 200_000_000
 """Rows times columns; as float64 this is 1.6 GB."""
+MAX_UNPACKED_BYTES = 4 << 30
+"""Of a Parquet table, as it declares itself, and of the texts in it: what repeats takes next to no room in a file."""
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")
 """What stands for a missing value in a CSV (``None`` is a category: many tables have it as one)."""
@@ -130,8 +132,32 @@ def _read_parquet(content: bytes, where: str) -> pd.DataFrame:
         nested = [field.name for field in file.schema_arrow if field.type.num_fields > 0]
         if nested:
             raise DataInvalid(f"{where}: column {nested[0]!r} is nested; only plain columns are read")
-        frame: pd.DataFrame = file.read().to_pandas(ignore_metadata=True, split_blocks=True)
+        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+        if (unpacked := sum(group.total_byte_size for group in groups)) > MAX_UNPACKED_BYTES:
+            raise DataInvalid(f"{where}: {unpacked} bytes unpacked; tables above {MAX_UNPACKED_BYTES} are refused")
+        frame: pd.DataFrame = _bounded_texts(content, where).to_pandas(ignore_metadata=True, split_blocks=True)
         return frame
+
+
+def _bounded_texts(content: bytes, where: str) -> Any:
+    """The Arrow table in ``content``; texts are read as a dictionary of them, and spelt out if that is not much."""
+    pa, pc, parquet = (library(f"pyarrow{part}", "parquet", where) for part in ("", ".compute", ".parquet"))
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    schema = parquet.ParquetFile(io.BytesIO(content)).schema_arrow
+    texts = [(number, field) for number, field in enumerate(schema) if any(kind(field.type) for kind in kinds)]
+    table = parquet.ParquetFile(io.BytesIO(content), read_dictionary=[field.name for _, field in texts]).read()
+    size = 0
+    for number, field in texts:
+        column = table.column(number)
+        if pa.types.is_dictionary(column.type):
+            for chunk in column.chunks:
+                lengths = pc.take(pc.binary_length(chunk.dictionary), chunk.indices)
+                size += pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0
+        if size > MAX_UNPACKED_BYTES:
+            raise DataInvalid(f"{where}: column {field.name!r}: more than {MAX_UNPACKED_BYTES} bytes of text; refused")
+    for number, field in texts:
+        table = table.set_column(number, field, table.column(number).cast(field.type))
+    return table
 
 
 def text_of(content: bytes, where: str, otherwise: str = "") -> str:

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from bench.data.cache import cache_folder
+from bench.data.cache import cache_folder, unwritable
 from bench.data.columns import Coded, code_table
 from bench.data.dataset import Dataset
 from bench.data.download import Checksum, download, is_url
@@ -30,11 +30,12 @@ from bench.data.record import Record
 from bench.data.registry import Registry
 from bench.data.sources import public_location
 from bench.data.strict_yaml import read_yaml
-from bench.errors import DataInvalid, RegistryError, UsageError, unknown_name
+from bench.errors import DataInvalid, RegistryError, SourceError, UsageError, unknown_name
 
 MAX_DESCRIPTION_BYTES = 1 << 20
 NAMES_RECORDED = 500
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
+Say = Callable[[str], None]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -68,12 +69,17 @@ class UserTable:
 
 
 class UserSource:
-    """Gives the tables of descriptions, and tells what is to be recorded of those it has given."""
+    """Gives the tables of descriptions, and tells what is to be recorded of those it has given.
+
+    ``offline`` forbids downloads; ``say`` gets a line about each try of one that failed and is followed by another.
+    """
 
     name = "user"
 
-    def __init__(self, tables: Iterable[UserTable]) -> None:
+    def __init__(self, tables: Iterable[UserTable], *, offline: bool = False, say: Say = lambda line: None) -> None:
         self.tables = tuple(tables)
+        self._offline = offline
+        self._say = say
         self._told: dict[str, dict[str, Any]] = {}
 
     def load(self, table: UserTable) -> Dataset:
@@ -84,9 +90,8 @@ class UserSource:
 
     def coded(self, table: UserTable) -> Coded:
         """The table with the names of its features and classes; raises as :meth:`load`."""
-        frame = read_frame(
-            read_content(table), table.format, table.where, delimiter=table.delimiter, header=table.header
-        )
+        content = read_content(table, offline=self._offline, say=self._say)
+        frame = read_frame(content, table.format, table.where, delimiter=table.delimiter, header=table.header)
         names = [str(name) for name in frame.columns]
         for column in table.categories:
             if column not in names:
@@ -138,13 +143,13 @@ def read_descriptions(paths: Iterable[str | Path], registry: Registry) -> tuple[
     return tuple(tables)
 
 
-def read_content(table: UserTable) -> bytes:
+def read_content(table: UserTable, *, offline: bool = False, say: Say = lambda line: None) -> bytes:
     """The bytes of the table's file, checked against ``sha256`` if that is given.
 
     A file behind a URL is kept in the cache if its checksum is known, else downloaded anew: nothing would tell whether
-    it is still the same.
+    it is still the same, and ``offline`` refuses it. Raises :class:`SourceError` if it is not to be had.
     """
-    path = _downloaded(table) if is_url(table.location) else Path(table.location)
+    path = _downloaded(table, offline, say) if is_url(table.location) else Path(table.location)
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -158,14 +163,30 @@ def read_content(table: UserTable) -> bytes:
     return content
 
 
-def _downloaded(table: UserTable) -> Path:
+def _downloaded(table: UserTable, offline: bool, say: Say) -> Path:
     folder = cache_folder() / "user"
     path = folder / hashlib.sha256(f"{table.location} {table.sha256}".encode()).hexdigest()[:32]
-    if not (table.sha256 and path.is_file()):
+    if table.sha256 and _hashes_to(path, table.sha256):
+        return path
+    if offline:
+        kept = "not in the cache" if table.sha256 else "kept in the cache only if its description has its sha256"
+        raise SourceError(f"{table.where}: {kept}, and downloads are not allowed here")
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        checksum = Checksum("sha256", table.sha256) if table.sha256 else None
-        download(table.location, path, max_bytes=MAX_BYTES, checksum=checksum)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    checksum = Checksum("sha256", table.sha256) if table.sha256 else None
+    download(table.location, path, max_bytes=MAX_BYTES, checksum=checksum, say=say)
     return path
+
+
+def _hashes_to(path: Path, checksum: str) -> bool:
+    """Whether ``path`` is there and undamaged."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == checksum
+    except OSError:
+        return False
 
 
 def _table(name: str, record: Record, folder: Path, registry: Registry) -> UserTable:

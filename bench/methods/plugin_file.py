@@ -34,6 +34,8 @@ MAX_BYTES = 1 << 20
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _loading = threading.Lock()
+_WHATEVER = (Exception, SystemExit)
+"""What a plug-in's code may raise: with a ``sys.exit()`` it would end the command as if all were done."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class PluginFile:
             sys.modules[self.module] = module
             try:
                 spec.loader.exec_module(module)  # type: ignore[union-attr]
-            except Exception as error:
+            except _WHATEVER as error:
                 del sys.modules[self.module]
                 raise UsageError(f"plug-in {self.file} cannot be loaded: {_told(error)}") from error
             return module
@@ -158,7 +160,7 @@ def installed_method(name: str) -> Method:
     where = f"method {name!r} ({entry.value})"
     try:
         found = entry.load()
-    except Exception as error:
+    except _WHATEVER as error:
         raise UsageError(f"{where} cannot be loaded: {_told(error)}{_extra_hint(entry)}") from error
     method = made(found, where)
     if method.name != name:
@@ -175,7 +177,7 @@ def made(found: object, where: str) -> Method:
 
     try:
         method = found() if isinstance(found, type) else found
-    except Exception as error:
+    except _WHATEVER as error:
         raise UsageError(f"{where}: {getattr(found, '__name__', found)} cannot be made: {_told(error)}") from error
     if not isinstance(method, Method):
         raise UsageError(f"{where}: a {type(method).__name__}, not a bench.methods.base.Method")
@@ -190,7 +192,7 @@ def made(found: object, where: str) -> Method:
         raise UsageError(f"{where}: {method.name!r} is the name of a built-in method; give {kind} another")
     try:
         json.dumps(method.configurations(), allow_nan=False)
-    except Exception as error:
+    except _WHATEVER as error:
         raise UsageError(f"{where}: the grid of {kind} cannot be written as JSON: {_told(error)}") from error
     return method
 

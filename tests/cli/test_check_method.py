@@ -57,3 +57,15 @@ def test_what_cannot_be_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "did you mean 'laplace'" in capsys.readouterr().err
     assert main(["check-method", str(tmp_path / "none.py")]) == 2
     assert "none.py: cannot be read" in capsys.readouterr().err
+
+
+def test_a_plugin_that_ends_the_command_is_not_taken_for_a_good_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = plugin(tmp_path, "import sys\n" + NEIGHBOURS + "\nsys.exit(0)\n")
+    for command in (["check-method", path], ["run", "--subset", "lenses", "--plugin", path, "--dry-run"]):
+        assert main(command) == 2
+        assert "my_method.py cannot be loaded: SystemExit: 0" in capsys.readouterr().err
+    path = plugin(tmp_path, NEIGHBOURS.replace("return K", "import sys; sys.exit(0); return K"))
+    assert main(["check-method", path]) == 1
+    assert "raised SystemExit: 0" in capsys.readouterr().out

@@ -124,6 +124,7 @@ def test_targets_that_are_no_classes(column: list[object], message: str) -> None
     ("column", "message"),
     [
         ([1.0, 2.0, -np.inf, 0.0], "column 'a', row 3: not a finite number"),
+        ([1.0, 2.0, -1e300, 0.0], r"column 'a', row 3: -1e\+300 is beyond 1e\+140; rescale"),
         ([datetime.datetime(2020, 1, day) for day in (1, 2, 3, 4)], "column 'a' holds dates or times"),
         ([1j, 2j, 3j, 4j], "column 'a' holds complex numbers"),
     ],

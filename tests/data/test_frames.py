@@ -167,6 +167,22 @@ def test_parquet_that_is_none(content: bytes, message: str) -> None:
         read_frame(content, "parquet", "t")
 
 
+def test_parquet_of_few_texts_that_come_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = pd.DataFrame({"n": [1.5] * 4000, "t": ["x" * 1000, None] * 2000, "b": [b"u", b"v"] * 2000})
+    content = parquet(words)
+    assert len(content) < 20_000
+    read = read_frame(content, "parquet", "t")
+    assert read["t"].isna().sum() == 2000
+    assert set(read["t"].dropna()) == {"x" * 1000}
+    assert read["b"].tolist() == [b"u", b"v"] * 2000
+    monkeypatch.setattr(frames, "MAX_UNPACKED_BYTES", 1_000_000)
+    with pytest.raises(DataInvalid, match="column 't': more than 1000000 bytes of text; refused"):
+        read_frame(content, "parquet", "t")
+    monkeypatch.setattr(frames, "MAX_UNPACKED_BYTES", 1000)
+    with pytest.raises(DataInvalid, match="bytes unpacked; tables above 1000 are refused"):
+        read_frame(content, "parquet", "t")
+
+
 def test_parquet_with_nested_columns() -> None:
     with pytest.raises(DataInvalid, match="column 'a' is nested"):
         read_frame(parquet(pd.DataFrame({"a": [[1, 2], [3]]})), "parquet", "t")

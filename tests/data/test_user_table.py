@@ -14,6 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.cli import main
+from bench.data.cache import cache_folder, using_cache
 from bench.data.registry import Registry, load_registry
 from bench.data.user_table import UserSource, read_content, read_description, read_descriptions
 from bench.errors import BenchError, DataInvalid, RegistryError, SourceError, UsageError
@@ -239,4 +241,44 @@ def test_a_table_behind_a_url_is_kept_if_its_checksum_is_known(
         read_content(read_description(described, registry)[0])
     described.write_text(plain.replace("/orders.csv", "/gone.csv"))
     with pytest.raises(SourceError, match="the server answered 404"):
+        read_content(read_description(described, registry)[0])
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of one's own."""
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+
+
+def test_a_kept_table_that_was_damaged_is_fetched_again_and_offline_fetches_nothing(
+    described: Path,
+    registry: Registry,
+    web: tuple[str, list[str]],
+    own: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    address, served = web
+    plain = DESCRIPTION.replace("file: orders.csv", f"url: {address}/orders.csv")
+    described.write_text(f"{plain}  sha256: {hashlib.sha256(ORDERS.encode()).hexdigest()}\n")
+    assert main(["run", "--data", str(described), "--offline", "--dry-run"]) == 2
+    assert "orders.csv): not in the cache, and downloads are not allowed here" in capsys.readouterr().err
+    assert main(["validate", str(described), "--offline"]) == 2
+    assert served == []
+    (table,) = read_description(described, registry)
+    read_content(table)
+    (kept,) = (cache_folder() / "user").iterdir()
+    kept.write_text(ORDERS[:-20])
+    assert read_content(table) == ORDERS.encode()
+    assert len(served) == 2
+    assert read_content(table, offline=True) == ORDERS.encode()
+    described.write_text(plain)
+    with pytest.raises(SourceError, match="kept in the cache only if its description has its sha256"):
+        read_content(read_description(described, registry)[0], offline=True)
+    assert len(served) == 2
+
+
+def test_a_cache_that_cannot_be_written(described: Path, registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    described.write_text(DESCRIPTION.replace("file: orders.csv", "url: http://127.0.0.1:9/orders.csv"))
+    with using_cache(str(tmp_path / "file")), pytest.raises(SourceError, match=r"cannot write the cache.*--cache"):
         read_content(read_description(described, registry)[0])
