@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,14 +41,17 @@ class Axis:
 
 def curves(name: str, title: str, caption: str, lines: Sequence[Curve], x_axis: Axis, y_axis: Axis) -> Figure:
     """Values against x, one curve a method, its interval shaded."""
-    left, right, top, bottom = 70.0, 190.0, 14.0, 310.0
+    left, right, top, bottom = 70.0, 220.0, 14.0, 310.0
     points = [p for line in lines for p in line.points]
     x = Scale(*(x_axis.limits or padded([p.x for p in points], log=x_axis.log)), left, WIDTH - right, x_axis.log)
     values = [v for p in points for v in (p.low, p.value, p.high)]
     y = Scale(*(y_axis.limits or padded(values, log=y_axis.log)), bottom, top, y_axis.log)
     canvas = Canvas(WIDTH, bottom + 46)
     canvas.x_axis(x, bottom, x_axis.words, top=top)
-    canvas.y_axis(y, left, y_axis.words, right=WIDTH - right)
+    if y_axis.log:
+        _decades(canvas, y, left, y_axis.words, WIDTH - right)
+    else:
+        canvas.y_axis(y, left, y_axis.words, right=WIDTH - right)
 
     def height(value: float) -> float:
         return y(min(max(value, y.low), y.high))
@@ -70,6 +74,20 @@ def curves(name: str, title: str, caption: str, lines: Sequence[Curve], x_axis: 
     rows = [(line.name, p.x, p.value, p.low, p.high) for line in lines for p in line.points]
     data = csv_text(("name", "x", "value", "low", "high"), rows)
     return Figure(name, title, caption, canvas.svg(f"{title}. {caption}"), data)
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _decades(canvas: Canvas, y: Scale, left: float, words: str, right: float) -> None:
+    """A logarithmic axis with a line a decade, and between them where there are few."""
+    for value in y.ticks():
+        power = round(math.log10(value))
+        whole = abs(value / 10.0**power - 1) < 1e-9
+        shown = f"10{str(power).translate(_RAISED)}" if whole and abs(power) > 2 else tick_text(value)
+        canvas.line(left, y(value), right, y(value), "grid")
+        canvas.add(label(left - 7, y(value) + 4, shown, anchor="end", class_="tick"))
+    canvas.add(label(left - 50, (y.start + y.end) / 2, words, anchor="middle", class_="axis-title", rotate=-90))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,13 @@ def mean_point(x: float, values: Sequence[float], *, log: bool = False, floor: f
     return Point(x, back(middle), back(low), back(high))
 
 
+def band_words(repeats: int) -> str:
+    """What the shading of :func:`mean_point`'s intervals shows."""
+    if repeats < 2:
+        return ""
+    return "; shaded: " + ("the range" if repeats == 2 else "95 % Student interval")
+
+
 def share_point(x: float, successes: int, tries: int) -> Point:
     """A share with its 95 % Wilson interval."""
     interval = stats.binomtest(successes, tries).proportion_ci(CONFIDENCE, method="wilson")

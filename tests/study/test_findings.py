@@ -21,7 +21,7 @@ from bench.study.low_rank.compute import alignment
 from bench.study.low_rank.targets import TARGETS, draw
 from bench.study.report import results_csv, write_study
 from bench.study.store import StudyStore
-from bench.study.summary import mean_point, share_point
+from bench.study.summary import band_words, mean_point, share_point
 
 
 def ok(kind: str, parameters: dict[str, Any], values: dict[str, Any], seed: int = 0) -> Outcome:
@@ -134,6 +134,12 @@ def test_intervals() -> None:
 
 
 ODD = '<b> & "c"'
+
+
+def test_shading_is_named_for_what_it_is() -> None:
+    assert band_words(1) == ""
+    assert "range" in band_words(2)
+    assert "95 %" in band_words(3)
 
 
 def test_figures_are_well_formed_and_escape_their_names() -> None:

@@ -13,7 +13,7 @@ from bench.study.cell import Outcome
 from bench.study.claims import Claim, Verdict, claims_table, not_measured
 from bench.study.figures import Axis, Curve, Point, curves
 from bench.study.report import Findings
-from bench.study.summary import mean_point
+from bench.study.summary import band_words, mean_point
 
 PAPER = Link("Radhakrishnan et al. (2024)", "https://arxiv.org/abs/2212.13881")
 METHODS = ("RFM", "diagonal RFM", "Laplace", "NTK", "MLP")
@@ -184,8 +184,7 @@ def _target_section(done: Sequence[Outcome], target: str) -> Section:
                 )
             )
     repeats = len({o.cell.seed for o in done if o.cell.parameters["target"] == target})
-    band = "95 % Student interval of the mean" if repeats > 2 else "from the smallest to the largest"
-    note = f"{wording.plural(repeats, 'repeat')}; shaded: {band}."
+    note = f"{wording.plural(repeats, 'repeat')}{band_words(repeats)}."
     blocks: list[Block] = [
         curves(
             f"{target}-r2",

@@ -13,7 +13,7 @@ from bench.report.blocks import Block, Cell, Column, Figure, Section, Table, tex
 from bench.study.cell import Outcome
 from bench.study.claims import Claim, Verdict, not_measured
 from bench.study.figures import Axis, Curve, curves
-from bench.study.summary import mean_point
+from bench.study.summary import band_words, mean_point
 
 EXACT = 1e-3
 """Root mean squared error, relative to the entries', below which a matrix counts as recovered."""
@@ -203,13 +203,11 @@ def _by_density(cells: Sequence[Outcome], rank: int) -> Figure:
         if points:
             lines.append(Curve(TITLES[method], SERIES[method], tuple(points)))
     repeats = len({o.cell.seed for o in cells})
-    band = "95 % Student interval of the logarithm's mean" if repeats > 2 else "from the smaller to the larger"
     return curves(
         f"density-rank-{rank}",
         f"Rank {rank}: error at unseen entries",
-        f"Geometric mean of {wording.plural(repeats, 'matrix', 'matrices')}, relative to the entries' size; "
-        f"shaded: {band}. "
-        f"Errors below {FLOOR:g} are drawn there.",
+        f"Geometric mean of {wording.plural(repeats, 'matrix', 'matrices')}, relative to the entries' size"
+        f"{band_words(repeats)}. Errors below {FLOOR:g} are drawn there.",
         lines,
         Axis("observed, percent of the entries"),
         Axis("root mean squared error", log=True, limits=(FLOOR / 2, 3.0)),
