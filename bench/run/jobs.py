@@ -186,24 +186,37 @@ def expand_jobs(
                 table=table_hash,
             )
             job = replace(base, id=identity, method=m.method.name)
-            limitation = m.method.limitation(n, d, dataset.n_classes)
+            try:
+                limitation = m.method.limitation(n, d, dataset.n_classes)
+                expected, peak = _estimates(m.method, n, d, dataset.n_classes, splits)
+            except Exception as fault:  # a plug-in's own code: its job fails, the others go on
+                reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
+                settled.append(JobResult(job, "error", reason))
+                continue
             if limitation is not None:
                 settled.append(JobResult(job, "skipped", limitation))
                 continue
             if table is None:
                 table = SharedTable(key=f"{table_hash}-{rows_hash}", descriptor=share(pack(dataset, splits)))
-            expected = expected_seconds(m.method, n, d, dataset.n_classes, splits)
             tasks.append(
                 Task(
                     job=job,
                     spec=m.spec,
                     table=table,
-                    estimated_bytes=int(m.method.peak_bytes(n, d, dataset.n_classes)),
+                    estimated_bytes=peak,
                     expected_seconds=expected,
                     timeout_seconds=default_timeout(expected) if timeout is None else timeout,
                 )
             )
     return Plan(tuple(sorted(tasks, key=_longest_first)), tuple(settled))
+
+
+def _estimates(method: Method, n: int, d: int, c: int, splits: Splits) -> tuple[float, int]:
+    """(expected seconds, peak bytes) as ``method`` states them. Raises ``ValueError`` if they are no such figures."""
+    expected, peak = expected_seconds(method, n, d, c, splits), method.peak_bytes(n, d, c)
+    if not (math.isfinite(expected) and expected >= 0 and math.isfinite(peak) and peak >= 0):
+        raise ValueError(f"work and peak_bytes must be finite and not negative, got {expected} s and {peak} bytes")
+    return expected, int(peak)
 
 
 def _untried(entry: TableEntry, method: Method, protocol: str, seed: int, source: str, versions: dict[str, str]) -> Job:

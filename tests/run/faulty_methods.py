@@ -80,6 +80,20 @@ class Limited(Centroid):
         return "has its limits"
 
 
+class Boundless(Centroid):
+    name = "boundless"
+
+    def peak_bytes(self, n: int, d: int, c: int) -> int:
+        return float("nan")  # type: ignore[return-value]
+
+
+class Guessless(Centroid):
+    name = "guessless"
+
+    def work(self, n: int, d: int, c: int) -> float:
+        raise ZeroDivisionError("no idea")
+
+
 class SlowSession(CentroidSession):
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         time.sleep(0.05)

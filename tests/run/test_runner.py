@@ -92,6 +92,15 @@ def test_a_limitation_takes_the_place_of_an_earlier_result(
     assert [(r.status, r.reason) for r in record.results] == [("skipped", "has its limits")] * 2
 
 
+def test_estimates_that_are_none_fail_their_own_job_only(tiny: TinyBenchmark) -> None:
+    _, record = tiny.run("Centroid", "Boundless", "Guessless")
+    told = {r.job.method: (r.status, r.reason) for r in record.results}
+    assert told["centroid"] == ("ok", "")
+    assert told["boundless"][0] == told["guessless"][0] == "error"
+    assert "its own estimates: ValueError: work and peak_bytes must be finite" in told["boundless"][1]
+    assert told["guessless"][1] == "its own estimates: ZeroDivisionError: no idea"
+
+
 class Answers:
     """An engine that has the answer to every job at once."""
 
