@@ -56,7 +56,9 @@ def test_runs_of_two_seeds_are_refused_and_can_be_allowed(here: Path, capsys: py
 def test_published_results_join_and_a_broken_file_is_exit_2(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "results.txt").write_text("problema a_R b_R min max mean std\niris 90 80 1 1 1 1\nwine 91 -- 1 1 1 1\n")
     assert main(["report", "results/first", "--published", "results.txt", "--out", "page"]) == 0
-    assert "Among the 179 classifiers" in (here / "page" / "index.html").read_text(encoding="utf-8")
+    page = (here / "page" / "index.html").read_text(encoding="utf-8")
+    assert "Among the 2 classifiers of 2014" in page
+    assert "The results file is not whole: 2 of 121 datasets, 2 of 179 classifiers." in page
     (here / "results.txt").write_text("problema a_R b_R\niris 90 80\n")
     assert main(["report", "results/first", "--published", "results.txt"]) == 2
     assert "columns missing at the end of the header: min, max, mean, std" in capsys.readouterr().err
