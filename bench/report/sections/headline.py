@@ -195,7 +195,8 @@ def reading_guide() -> Section:
         (
             "\u201cAhead\u201d and \u201cbehind\u201d need Wilcoxon's signed-rank test below 0.05 after Holm's "
             "correction, a 95 % interval of the mean difference that leaves out 0, and wins that point the same way; "
-            "everything else is \u201cno clear difference\u201d.",
+            "everything else is \u201cno clear difference\u201d, or a mean \u201cshort of\u201d them where only the "
+            "interval leaves out 0.",
         ),
         (
             "The p beside a difference from RFM is adjusted over the methods of that table; the table of all pairs "
