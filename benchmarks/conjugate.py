@@ -30,13 +30,18 @@ def conjugate_gradient(
     height = (residual * direction).sum(dim=0)
     while True:
         image = symmetric_product(blocks, search) + ridge * search
-        step = height / (search * image).sum(dim=0)
+        step = _ratio(height, (search * image).sum(dim=0))
         alpha = alpha + step * search
         residual = residual - step * image
         yield alpha, float(residual.norm() / Y.norm())
         direction = precondition(residual)
         before, height = height, (residual * direction).sum(dim=0)
-        search = direction + search * (height / before)
+        search = direction + search * _ratio(height, before)
+
+
+def _ratio(above: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+    """0 where there is nothing left to solve: the column of a class without rows, say."""
+    return torch.where(below > 0, above / torch.where(below > 0, below, 1.0), 0.0)
 
 
 def symmetric_product(blocks: KernelBlocks, B: torch.Tensor) -> torch.Tensor:
