@@ -1,9 +1,13 @@
-"""A generated archive of two tables in the study's layout, its registry, and a cache of its own."""
+"""A generated archive of two tables in the study's layout, its registry, and a cache of its own.
+
+The modules beside this file are importable by name.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import sys
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +20,8 @@ from bench.data.archive import ArchiveSource
 from bench.data.dataset import Splits
 from bench.data.registry import Registry, load_registry
 from bench.data.splits import draw_splits
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 Member = tuple[str, bytes]
 
