@@ -9,8 +9,9 @@ import hashlib
 import io
 import sys
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -22,6 +23,9 @@ from bench.data.registry import Registry, load_registry
 from bench.data.splits import draw_splits
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+if TYPE_CHECKING:
+    from loopback import Loopback
 
 Member = tuple[str, bytes]
 
@@ -152,3 +156,13 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BENCH_CACHE", str(cache))
     monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
     return cache
+
+
+@pytest.fixture
+def web() -> Iterator[Loopback]:
+    """A server with nothing on it yet."""
+    from loopback import Loopback
+
+    server = Loopback()
+    yield server
+    server.close()

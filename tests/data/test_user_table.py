@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from loopback import Loopback, Page
 
 from bench.cli import main
 from bench.data.cache import cache_folder, using_cache
@@ -196,46 +194,18 @@ def test_a_file_that_vanishes_between_description_and_reading(described: Path, r
         source.load(source.tables[0])
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    served: list[str]
-
-    def do_GET(self) -> None:
-        self.served.append(self.path)
-        found = self.path == "/orders.csv"
-        self.send_response(200 if found else 404)
-        self.end_headers()
-        self.wfile.write(ORDERS.encode() if found else b"")
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def web() -> Iterator[tuple[str, list[str]]]:
-    """Address of a server that has ``/orders.csv``, and the paths it was asked for."""
-    served: list[str] = []
-    handler = type("Handler", (_Handler,), {"served": served})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", served
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 def test_a_table_behind_a_url_is_kept_if_its_checksum_is_known(
-    described: Path, registry: Registry, web: tuple[str, list[str]]
+    described: Path, registry: Registry, web: Loopback
 ) -> None:
-    address, served = web
-    plain = DESCRIPTION.replace("file: orders.csv", f"url: {address}/orders.csv")
+    web.pages["/orders.csv"] = Page(ORDERS.encode())
+    plain = DESCRIPTION.replace("file: orders.csv", f"url: {web.url}/orders.csv")
     digest = hashlib.sha256(ORDERS.encode()).hexdigest()
     for text, requests in ((plain, 2), (plain + f"  sha256: {digest}\n", 1)):
-        served.clear()
+        web.requests.clear()
         described.write_text(text)
         (table,) = read_description(described, registry)
         assert [read_content(table) for _ in range(2)] == [ORDERS.encode()] * 2
-        assert served == ["/orders.csv"] * requests
+        assert [address for address, _ in web.requests] == ["/orders.csv"] * requests
     described.write_text(plain + f"  sha256: {'e' * 64}\n")
     with pytest.raises(SourceError, match=f"expected {'e' * 64}"):
         read_content(read_description(described, registry)[0])
@@ -244,37 +214,30 @@ def test_a_table_behind_a_url_is_kept_if_its_checksum_is_known(
         read_content(read_description(described, registry)[0])
 
 
-@pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of one's own."""
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-
-
 def test_a_kept_table_that_was_damaged_is_fetched_again_and_offline_fetches_nothing(
     described: Path,
     registry: Registry,
-    web: tuple[str, list[str]],
-    own: None,
+    web: Loopback,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    address, served = web
-    plain = DESCRIPTION.replace("file: orders.csv", f"url: {address}/orders.csv")
+    web.pages["/orders.csv"] = Page(ORDERS.encode())
+    plain = DESCRIPTION.replace("file: orders.csv", f"url: {web.url}/orders.csv")
     described.write_text(f"{plain}  sha256: {hashlib.sha256(ORDERS.encode()).hexdigest()}\n")
     assert main(["run", "--data", str(described), "--offline", "--dry-run"]) == 2
     assert "orders.csv): not in the cache, and downloads are not allowed here" in capsys.readouterr().err
     assert main(["validate", str(described), "--offline"]) == 2
-    assert served == []
+    assert web.requests == []
     (table,) = read_description(described, registry)
     read_content(table)
     (kept,) = (cache_folder() / "user").iterdir()
     kept.write_text(ORDERS[:-20])
     assert read_content(table) == ORDERS.encode()
-    assert len(served) == 2
+    assert len(web.requests) == 2
     assert read_content(table, offline=True) == ORDERS.encode()
     described.write_text(plain)
     with pytest.raises(SourceError, match="kept in the cache only if its description has its sha256"):
         read_content(read_description(described, registry)[0], offline=True)
-    assert len(served) == 2
+    assert len(web.requests) == 2
 
 
 def test_a_cache_that_cannot_be_written(described: Path, registry: Registry, tmp_path: Path) -> None:

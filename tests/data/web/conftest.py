@@ -1,11 +1,9 @@
-"""The server, importable by name, and no patience with it."""
+"""The services, importable by name, and no patience with the server."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,19 +11,6 @@ from bench.data import download
 from bench.data.download import Patience
 
 sys.path.insert(0, str(Path(__file__).parent))
-
-if TYPE_CHECKING:
-    from loopback import Loopback
-
-
-@pytest.fixture
-def web() -> Iterator[Loopback]:
-    """A server with nothing on it yet."""
-    from loopback import Loopback
-
-    server = Loopback()
-    yield server
-    server.close()
 
 
 @pytest.fixture(autouse=True)
