@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,27 +11,16 @@ import pytest
 from bench.cli import main
 from bench.methods.contract import CLAUSES
 
-NEIGHBOURS = """
-from sklearn.neighbors import KNeighborsClassifier
-from bench.methods.plugin import ClassifierMethod
+sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 
-class Neighbours(ClassifierMethod):
-    name, title = "knn", "Nearest neighbours"
-    grid = {"n_neighbors": [12, 3]}
+from plugin_text import NEIGHBOURS, write_plugin
 
-    def classifier(self, config, fitting):
-        return KNeighborsClassifier(min(config["n_neighbors"], fitting.n))
-"""
-
-
-def plugin(tmp_path: Path, text: str = NEIGHBOURS) -> str:
-    path = tmp_path / "my_method.py"
-    path.write_text(text)
-    return str(path)
+TWELVE = NEIGHBOURS.replace("[1, 3]", "[12, 3]")
+"""More neighbours than some of the contract's tables have rows."""
 
 
 def test_a_method_that_keeps_the_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check-method", plugin(tmp_path)]) == 0
+    assert main(["check-method", write_plugin(tmp_path, TWELVE)]) == 0
     out = capsys.readouterr().out
     assert out.startswith("knn (Nearest neighbours): 2 configurations\n")
     assert out.count("\n  ok ") == len(CLAUSES)
@@ -38,7 +28,7 @@ def test_a_method_that_keeps_the_contract(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_a_method_that_breaks_some(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = plugin(tmp_path, NEIGHBOURS.replace('min(config["n_neighbors"], fitting.n)', 'config["n_neighbors"]'))
+    path = write_plugin(tmp_path, TWELVE.replace('min(config["n_neighbors"], fitting.n)', 'config["n_neighbors"]'))
     assert main(["check-method", path]) == 1
     out = capsys.readouterr().out
     failed = [line.split(maxsplit=1)[1] for line in out.splitlines() if line.startswith("  FAIL")]
@@ -62,10 +52,10 @@ def test_what_cannot_be_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_a_plugin_that_ends_the_command_is_not_taken_for_a_good_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = plugin(tmp_path, "import sys\n" + NEIGHBOURS + "\nsys.exit(0)\n")
+    path = write_plugin(tmp_path, "import sys\n" + TWELVE + "\nsys.exit(0)\n")
     for command in (["check-method", path], ["run", "--subset", "lenses", "--plugin", path, "--dry-run"]):
         assert main(command) == 2
         assert "my_method.py cannot be loaded: SystemExit: 0" in capsys.readouterr().err
-    path = plugin(tmp_path, NEIGHBOURS.replace("return K", "import sys; sys.exit(0); return K"))
+    path = write_plugin(tmp_path, TWELVE.replace("return K", "import sys; sys.exit(0); return K"))
     assert main(["check-method", path]) == 1
     assert "raised SystemExit: 0" in capsys.readouterr().out

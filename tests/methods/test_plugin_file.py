@@ -16,30 +16,15 @@ from bench.methods import get_method, known_methods, method_names
 from bench.methods.base import Choice, Task
 from bench.methods.plugin_file import ENTRY_POINTS, plugin_methods, plugin_of
 
-NEIGHBOURS = '''
-"""Nearest neighbours in ten lines."""
-from sklearn.neighbors import KNeighborsClassifier
-from bench.methods.plugin import ClassifierMethod
+sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 
-class Neighbours(ClassifierMethod):
-    name, title = "knn", "Nearest neighbours"
-    grid = {"n_neighbors": [1, 3]}
-
-    def classifier(self, config, fitting):
-        return KNeighborsClassifier(min(config["n_neighbors"], fitting.n))
-'''
-
-
-def written(folder: Path, text: str, name: str = "my_method.py") -> Path:
-    path = folder / name
-    path.write_text(text)
-    return path
+from plugin_text import NEIGHBOURS, write_plugin
 
 
 def test_the_method_in_a_file_works_from_its_spec_alone(tmp_path: Path) -> None:
-    path = written(tmp_path, NEIGHBOURS)
+    path = write_plugin(tmp_path, NEIGHBOURS)
     ((spec, method),) = plugin_methods(path).items()
-    path.unlink()
+    Path(path).unlink()
     again = get_method(spec)
     assert (again.name, again.title) == ("knn", "Nearest neighbours")
     assert again.configurations() == method.configurations() == [{"n_neighbors": 1}, {"n_neighbors": 3}]
@@ -50,9 +35,9 @@ def test_the_method_in_a_file_works_from_its_spec_alone(tmp_path: Path) -> None:
 
 
 def test_another_text_is_another_module_and_a_later_edit_changes_nothing(tmp_path: Path) -> None:
-    path = written(tmp_path, NEIGHBOURS)
+    path = write_plugin(tmp_path, NEIGHBOURS)
     ((spec, first),) = plugin_methods(path).items()
-    written(tmp_path, NEIGHBOURS.replace("[1, 3]", "[5]"))
+    write_plugin(tmp_path, NEIGHBOURS.replace("[1, 3]", "[5]"))
     ((_, second),) = plugin_methods(path).items()
     assert [len(m.configurations()) for m in (first, get_method(spec), second)] == [2, 2, 1]
     assert type(first) is type(get_method(spec)) is not type(second)
@@ -65,7 +50,7 @@ def test_another_text_is_another_module_and_a_later_edit_changes_nothing(tmp_pat
 
 def test_an_error_in_a_plugin_shows_its_line(tmp_path: Path) -> None:
     """The text is not on any disk where a worker runs; its traceback must be readable all the same."""
-    ((spec, _),) = plugin_methods(written(tmp_path, NEIGHBOURS.replace("fitting.n)", "fitting.rows)"))).items()
+    ((spec, _),) = plugin_methods(write_plugin(tmp_path, NEIGHBOURS.replace("fitting.n)", "fitting.rows)"))).items()
     task = Task(np.zeros((3, 1)), np.array([0, 1, 1]), 2, seed=0)
     with pytest.raises(AttributeError) as raised:
         get_method(spec).session(task).predict(Choice({"n_neighbors": 1}, 0), np.array([0, 1]), np.array([2]))
@@ -80,7 +65,7 @@ def test_every_method_of_a_file_counts_but_not_what_it_imports_or_leaves_abstrac
         "class Unfinished(ClassifierMethod):\n    name, title = 'u', 'U'\n"
         "class Fewer(Neighbours):\n    name, title, grid = 'one', 'One neighbour', [{'n_neighbors': 1}]\n"
     )
-    assert [m.name for m in plugin_methods(written(tmp_path, text)).values()] == ["knn", "one"]
+    assert [m.name for m in plugin_methods(write_plugin(tmp_path, text)).values()] == ["knn", "one"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +91,7 @@ def test_every_method_of_a_file_counts_but_not_what_it_imports_or_leaves_abstrac
     ],
 )
 def test_a_file_that_is_no_plugin_is_refused_in_one_line(tmp_path: Path, change: tuple[str, str], says: str) -> None:
-    path = written(tmp_path, NEIGHBOURS.replace(*change))
+    path = write_plugin(tmp_path, NEIGHBOURS.replace(*change))
     with pytest.raises(UsageError, match=says) as raised:
         plugin_methods(path)
     assert "\n" not in str(raised.value)
@@ -131,8 +116,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["import my_helpers", "from my_helpers import f", "from . import my_helpers"])
 def test_a_plugin_is_one_file(tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code beside it would neither be hashed nor travel."""
-    written(tmp_path, "f = 1\n", "my_helpers.py")
-    path = written(tmp_path, f"{line}\n{NEIGHBOURS}")
+    write_plugin(tmp_path, "f = 1\n", "my_helpers.py")
+    path = write_plugin(tmp_path, f"{line}\n{NEIGHBOURS}")
     for importable in (False, True):
         if importable:
             monkeypatch.syspath_prepend(str(tmp_path))
@@ -141,14 +126,14 @@ def test_a_plugin_is_one_file(tmp_path: Path, line: str, monkeypatch: pytest.Mon
 
 
 def test_an_installed_library_is_no_neighbour_though_a_file_beside_has_its_name(tmp_path: Path) -> None:
-    written(tmp_path, "", "sklearn.py")
-    assert len(plugin_methods(written(tmp_path, NEIGHBOURS))) == 1
+    write_plugin(tmp_path, "", "sklearn.py")
+    assert len(plugin_methods(write_plugin(tmp_path, NEIGHBOURS))) == 1
 
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder on the path with an installed package ``others`` that offers the method ``knn``."""
-    written(tmp_path, NEIGHBOURS, "their_methods.py")
+    write_plugin(tmp_path, NEIGHBOURS, "their_methods.py")
     monkeypatch.syspath_prepend(str(tmp_path))
     offer(tmp_path, "others", "knn = their_methods:Neighbours")
     return tmp_path
@@ -184,5 +169,5 @@ def test_offers_that_lead_nowhere(installed: Path) -> None:
 
 
 def test_a_spec_is_text_that_json_can_carry(tmp_path: Path) -> None:
-    ((spec, _),) = plugin_methods(written(tmp_path, NEIGHBOURS.replace("Nearest neighbours", "Nächste"))).items()
+    ((spec, _),) = plugin_methods(write_plugin(tmp_path, NEIGHBOURS.replace("Nearest neighbours", "Nächste"))).items()
     assert get_method(json.loads(json.dumps(spec))).title == "Nächste"

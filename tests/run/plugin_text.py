@@ -1,4 +1,4 @@
-"""The text of a plug-in file for tests: nearest class mean through scikit-learn."""
+"""Texts of plug-in files for tests: nearest class mean and nearest neighbours through scikit-learn."""
 
 from __future__ import annotations
 
@@ -15,6 +15,19 @@ class Centroids(ClassifierMethod):
 
     def classifier(self, config, fitting):
         return NearestCentroid(**config)
+'''
+
+NEIGHBOURS = '''
+"""Nearest neighbours in ten lines."""
+from sklearn.neighbors import KNeighborsClassifier
+from bench.methods.plugin import ClassifierMethod
+
+class Neighbours(ClassifierMethod):
+    name, title = "knn", "Nearest neighbours"
+    grid = {"n_neighbors": [1, 3]}
+
+    def classifier(self, config, fitting):
+        return KNeighborsClassifier(min(config["n_neighbors"], fitting.n))
 '''
 
 
