@@ -69,11 +69,7 @@ class FileSet:
         return content
 
     def _read_file(self, checksum: str) -> bytes | None:
-        try:
-            content = (self.folder / checksum[:32]).read_bytes()
-        except OSError:
-            return None
-        return content if hashlib.sha256(content).hexdigest() == checksum else None
+        return undamaged(self.folder / checksum[:32], checksum)
 
     def _read_index(self) -> dict[str, str] | None:
         try:
@@ -112,6 +108,20 @@ class FileSet:
         return checksums
 
 
+def is_kept(folder: Path) -> bool:
+    """Whether a set stands in ``folder`` (not whether its files are undamaged)."""
+    return (folder / _INDEX).is_file()
+
+
+def undamaged(path: Path, sha256: str) -> bytes | None:
+    """The content of ``path``, None if it is not there or another."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return content if hashlib.sha256(content).hexdigest() == sha256 else None
+
+
 def remember(label: str, folder: Path, location: str) -> None:
     """Note under ``label`` that the set in ``folder`` came from ``location``. Raises :class:`SourceError`."""
     note = _note(label)
@@ -133,7 +143,7 @@ def recall(label: str) -> tuple[Path, str] | None:
         location = str(content["location"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return (folder, location) if (folder / _INDEX).is_file() else None
+    return (folder, location) if is_kept(folder) else None
 
 
 def forget(label: str) -> None:
@@ -148,7 +158,11 @@ def sets_folder() -> Path:
 
 def downloads_folder() -> Path:
     """Where downloads are collected until they are unpacked; made here. Raises :class:`SourceError`."""
-    folder = cache_folder() / "downloads"
+    return made(cache_folder() / "downloads")
+
+
+def made(folder: Path) -> Path:
+    """``folder`` of the cache, made unless it is there. Raises :class:`SourceError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

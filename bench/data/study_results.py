@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.data.cache import cache_folder, unwritable
+from bench.data.cache import cache_folder, made
 from bench.data.download import download
 from bench.data.entry import Study
 from bench.errors import DataUnavailable
@@ -33,10 +33,7 @@ def fetch_results(study: Study, *, offline: bool, say: Callable[[str], None]) ->
     """
     path = _place()
     if not path.is_file() and not offline:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unwritable(path.parent, error) from error
+        made(path.parent)
         download(study.results_url, path, max_bytes=MAX_BYTES, say=say)
     path = results_file()
     return path, hashlib.sha256(path.read_bytes()).hexdigest() == study.results_sha256

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from bench.data.cache import cache_folder, unwritable
+from bench.data.cache import cache_folder, made, undamaged
 from bench.data.columns import Coded, code_table
 from bench.data.dataset import Dataset
 from bench.data.download import Checksum, download, is_url
@@ -149,44 +149,36 @@ def read_content(table: UserTable, *, offline: bool = False, say: Say = lambda l
     A file behind a URL is kept in the cache if its checksum is known, else downloaded anew: nothing would tell whether
     it is still the same, and ``offline`` refuses it. Raises :class:`SourceError` if it is not to be had.
     """
-    path = _downloaded(table, offline, say) if is_url(table.location) else Path(table.location)
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise DataInvalid(f"{table.where}: {size} bytes; tables above {MAX_BYTES} are refused")
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{table.where}: cannot be read: {error.strerror or error}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if table.sha256 and found != table.sha256:
+    if is_url(table.location):
+        return _from_url(table, offline, say)
+    content = _read(table, Path(table.location))
+    if table.sha256 and (found := hashlib.sha256(content).hexdigest()) != table.sha256:
         raise DataInvalid(f"{table.where}: SHA-256 is {found}, its description expects {table.sha256}")
     return content
 
 
-def _downloaded(table: UserTable, offline: bool, say: Say) -> Path:
+def _read(table: UserTable, path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise DataInvalid(f"{table.where}: {size} bytes; tables above {MAX_BYTES} are refused")
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{table.where}: cannot be read: {error.strerror or error}") from error
+
+
+def _from_url(table: UserTable, offline: bool, say: Say) -> bytes:
     folder = cache_folder() / "user"
     path = folder / hashlib.sha256(f"{table.location} {table.sha256}".encode()).hexdigest()[:32]
-    if table.sha256 and _hashes_to(path, table.sha256):
-        return path
+    if table.sha256 and (kept := undamaged(path, table.sha256)) is not None:
+        return kept
     if offline:
-        kept = "not in the cache" if table.sha256 else "kept in the cache only if its description has its sha256"
-        raise SourceError(f"{table.where}: {kept}, and downloads are not allowed here")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error) from error
+        reason = "not in the cache" if table.sha256 else "kept in the cache only if its description has its sha256"
+        raise SourceError(f"{table.where}: {reason}, and downloads are not allowed here")
+    made(folder)
     checksum = Checksum("sha256", table.sha256) if table.sha256 else None
     download(table.location, path, max_bytes=MAX_BYTES, checksum=checksum, say=say)
-    return path
-
-
-def _hashes_to(path: Path, checksum: str) -> bool:
-    """Whether ``path`` is there and undamaged."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == checksum
-    except OSError:
-        return False
+    return _read(table, path)
 
 
 def _table(name: str, record: Record, folder: Path, registry: Registry) -> UserTable:
