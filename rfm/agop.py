@@ -49,12 +49,20 @@ def agop(
     by_gram = float(n) ** 3 + 5.0 * n * n * c + 2.0 * n * n * d + _PASSES * n * n
     S = (_by_rows if by_rows <= by_gram else _by_gram)(X, alpha, W, center=center)
     S /= n * scale * scale
+    return in_metric(S, M, diagonal=diagonal)
+
+
+def in_metric(S: torch.Tensor, M: torch.Tensor | None, *, diagonal: bool) -> torch.Tensor:
+    """M S M, exactly symmetric, for ``S`` (..., d, d) and ``M`` of that shape or None for the identity.
+
+    With ``diagonal``, its diagonal (..., d), of which shape ``M`` is then.
+    """
     if diagonal:
-        weights = torch.ones_like(S[0]) if M is None else M
-        return S.diagonal() * weights * weights
+        spread = S.diagonal(dim1=-2, dim2=-1)
+        return spread.clone() if M is None else spread * M * M
     if M is not None:
         S = M @ S @ M
-    return (S + S.T) / 2
+    return (S + S.mT) / 2
 
 
 def _by_rows(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, *, center: bool) -> torch.Tensor:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from rfm.agop import in_metric
 from rfm.kernels import RadialKernel, clear_coincident_, coincidence_tolerance
 from rfm.linalg import factor_, keep_, solve_factored, solve_ridge
 
@@ -142,12 +143,7 @@ def _agops(
     n, d = X.shape[1:]
     by_rows = alpha.shape[2] * (d + 1) <= n + _PASSES
     S = (_by_rows if by_rows else _by_gram)(X, alpha, W, center=center) / (n * scale * scale)
-    if diagonal:
-        spread = S.diagonal(dim1=1, dim2=2)
-        return spread.clone() if metric is None else spread * metric * metric
-    if metric is not None:
-        S = metric @ S @ metric
-    return (S + S.mT) / 2
+    return in_metric(S, metric, diagonal=diagonal)
 
 
 _PASSES = 40

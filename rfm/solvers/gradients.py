@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import torch
 
+from rfm.agop import in_metric
 from rfm.linalg import gram_lower, mirror_
 from rfm.solvers.blocks import TILE_COLUMNS, RadialBlocks, ranges
 
@@ -45,13 +46,7 @@ def sampled_agop(
         for top, bottom in ranges(0, m, _BATCH):
             S += mirror_(gram_lower(_gradients(blocks, X, A, top, bottom))).double()
     S = S * (size * size / (m * blocks.kernel.bandwidth**4))
-    M = None if M is None else M.double()
-    if diagonal:
-        weights = torch.ones_like(S[0]) if M is None else M
-        return S.diagonal() * weights * weights
-    if M is not None:
-        S = M @ S @ M
-    return (S + S.T) / 2
+    return in_metric(S, None if M is None else M.double(), diagonal=diagonal)
 
 
 def _gradients(blocks: RadialBlocks, X: torch.Tensor, A: torch.Tensor, top: int, bottom: int) -> torch.Tensor:
