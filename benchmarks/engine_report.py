@@ -7,12 +7,12 @@ above the start of the process, and its ``value``.
 
 from __future__ import annotations
 
-import platform
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+from bench.run.provenance import cpu_model
 
 Row = dict[str, Any]
 
@@ -43,37 +43,24 @@ def render(rows: list[Row], names: list[str], subset: str, previous: str = "") -
         "",
         "CPU seconds.",
         "",
-        "| table | n | d | c | floor | " + " | ".join(names) + " |",
-        "|:---|" + "---:|" * (4 + len(names)),
-        *(f"{heading(row)} | {row['floor']:.3f} | {cells(row, names, 'cpu', '.2f')} |" for row in rows),
-        f"| **all** | | | | {sum(row['floor'] for row in rows):.1f} | "
-        + " | ".join(f"{total(rows, name):.1f}" for name in names)
-        + " |",
+        *by_table(
+            ["floor", *names],
+            [[*heading(row), f"{row['floor']:.3f}", *(f"{row[name]['cpu']:.2f}" for name in names)] for row in rows],
+            ["**all**", f"{sum(row['floor'] for row in rows):.1f}", *(f"{total(rows, name):.1f}" for name in names)],
+        ),
         "",
         "Wall seconds / MB of memory at the peak above the start of the process.",
         "",
-        "| table | n | d | c | " + " | ".join(names) + " |",
-        "|:---|" + "---:|" * (3 + len(names)),
-        *(
-            f"{heading(row)} | "
-            + " | ".join(f"{row[name]['wall']:.2f} / {row[name]['mb']:.0f}" for name in names)
-            + " |"
-            for row in rows
+        *by_table(
+            names,
+            [[*heading(row), *(f"{row[name]['wall']:.2f} / {row[name]['mb']:.0f}" for name in names)] for row in rows],
+            [
+                "**all, most**",
+                *(f"{total(rows, name, 'wall'):.1f} / {max(row[name]['mb'] for row in rows):.0f}" for name in names),
+            ],
         ),
-        "| **all, most** | | | | "
-        + " | ".join(f"{total(rows, name, 'wall'):.1f} / {max(row[name]['mb'] for row in rows):.0f}" for name in names)
-        + " |",
     ]
     return "\n".join(lines) + "\n"
-
-
-def cpu_model() -> str:
-    """The processor's name as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def load_line(rows: list[Row]) -> str:
@@ -91,12 +78,19 @@ def notes_of(page: str) -> list[str]:
     return [BEGIN, END, ""]
 
 
-def heading(row: Row) -> str:
-    return f"| {row['dataset']} | {row['n']} | {row['d']} | {row['c']}"
+def heading(row: Row) -> list[str]:
+    return [row["dataset"], *(str(row[size]) for size in "ndc")]
 
 
-def cells(row: Row, names: list[str], key: str, form: str) -> str:
-    return " | ".join(f"{row[name][key]:{form}}" for name in names)
+def by_table(columns: list[str], body: list[list[str]], last: list[str]) -> list[str]:
+    """A line a data table, which begins with its heading; below them the ``last``, of all, which has no sizes."""
+    name, *figures = last
+    return [
+        f"| table | n | d | c | {' | '.join(columns)} |",
+        "|:---|" + "---:|" * (3 + len(columns)),
+        *(f"| {' | '.join(line)} |" for line in body),
+        f"| {name} | | | | {' | '.join(figures)} |",
+    ]
 
 
 def total(rows: list[Row], name: str, key: str = "cpu") -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from bench.run.provenance import cpu_model
 
 Row = Mapping[str, Any]
 
@@ -195,12 +195,3 @@ def _find(done: Sequence[Row], table: str, n: int, contender: str) -> Row | None
 
 def _tables(done: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(row["table"] for row in done))
-
-
-def cpu_model() -> str:
-    """The processor's name as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
