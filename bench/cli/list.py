@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.cli.tables import add_cache_argument
+from bench.cli.tables import add_cache_argument, names_suite
 from bench.data.copies import SERVICES, links
 from bench.data.entry import Entry
 from bench.data.registry import Registry, load_registry
@@ -35,10 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the tables of the subset; 0, or an error for an unknown name."""
     from bench.data.openml_source import TaskEntry
-    from bench.data.selection import SUITE, select_tables
+    from bench.data.selection import select_tables
 
     registry = load_registry()
-    if any(SUITE.fullmatch(word.strip()) for word in args.subset.split(",")):
+    if names_suite(args.subset):
         tasks, source = select_tables(registry, args.subset, offline=True)
         if args.json:
             print(json.dumps([dataclasses.asdict(task) | {"here": source.has(task)} for task in tasks], indent=1))

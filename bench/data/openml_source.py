@@ -14,16 +14,16 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from bench.data.cache import FileSet, cache_folder, downloads_folder
+from bench.data.cache import downloads_folder
 from bench.data.copies import account, code_copy, copy_as_dataset, link_of
 from bench.data.dataset import Dataset
 from bench.data.download import Checksum, read_url
 from bench.data.entry import Entry
-from bench.data.frames import MAX_BYTES, Format, read_frame
+from bench.data.frames import MAX_BYTES, Format
 from bench.data.openml_api import DEFAULT_SERVER, OpenMLService, SuiteRecord, TableRecord, TaskRecord
 from bench.data.openml_splits import read_task_splits
+from bench.data.service_cache import ServiceCache
 from bench.errors import DataUnavailable, SourceError
 
 if TYPE_CHECKING:
@@ -71,18 +71,16 @@ class OpenMLSource:
         self._service = OpenMLService(self.location)
         self._offline = offline
         self._say = say
-        host = re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(self.location).netloc.rpartition("@")[2]) or "openml"
-        self.folder: Path = cache_folder() / "openml" / host / LAYOUT
+        self._cache = ServiceCache(self.name, self.location, LAYOUT, offline=offline)
+        self.folder: Path = self._cache.folder
         """Where its tables are kept."""
-        self._parsed: tuple[int, pd.DataFrame] | None = None
-        """The table downloaded last: it is read to see whether it can be, and need not be read again."""
         self._told: dict[str, dict[str, Any]] = {}
 
     def has(self, entry: Entry | TaskEntry) -> bool:
         """Whether the table of ``entry`` is in the cache."""
         if isinstance(entry, TaskEntry):
-            return entry.about is not None and self._is_cached(f"data-{entry.about[1].id}")
-        return entry.openml.id is not None and not entry.openml.refused and self._is_cached(f"data-{entry.openml.id}")
+            return entry.about is not None and self._cache.has(f"data-{entry.about[1].id}")
+        return entry.openml.id is not None and not entry.openml.refused and self._cache.has(f"data-{entry.openml.id}")
 
     def load(self, entry: Entry | TaskEntry) -> Dataset:
         """The table, its columns coded as :mod:`bench.data.columns` says; a task's with the task's own divisions.
@@ -106,7 +104,7 @@ class OpenMLSource:
         be had, or the service fails on the way to its tasks; a further call goes on there.
         """
         try:
-            files = self._set(f"suite-{id}", lambda: [(RECORD, _json(self._service.suite(id)))])
+            files = self._cache.files(f"suite-{id}", lambda: [(RECORD, _json(self._service.suite(id)))])
         except DataUnavailable as error:
             raise SourceError(str(error)) from error
         suite = SuiteRecord(**_tuples(json.loads(files.read(RECORD)), "tasks"))
@@ -129,7 +127,7 @@ class OpenMLSource:
         return TaskEntry(_plain_name(table.name), id, *self._sizes(table.id), about=(task, table))
 
     def _task_record(self, label: str, id: int) -> dict[str, Any]:
-        record: dict[str, Any] = json.loads(self._set(label, lambda: self._download_task(id)).read(RECORD))
+        record: dict[str, Any] = json.loads(self._cache.files(label, lambda: self._download_task(id)).read(RECORD))
         return record
 
     def _download_task(self, id: int) -> Iterable[tuple[str, bytes]]:
@@ -165,7 +163,7 @@ class OpenMLSource:
         coded = code_copy(frame, task.target, where, ignored)
         splits = None
         if task.splits_url:
-            lists = self._set(f"task-{task.id}", lambda: self._download_task(task.id)).read(SPLITS)
+            lists = self._cache.files(f"task-{task.id}", lambda: self._download_task(task.id)).read(SPLITS)
             splits = read_task_splits(lists, task.id, coded.y, f"OpenML task {task.id}: index lists")
         dataset = Dataset(
             entry.name, coded.X, coded.y, len(coded.classes), self.name, published=splits, notes=coded.notes
@@ -174,12 +172,9 @@ class OpenMLSource:
         return dataset
 
     def _table(self, id: int) -> tuple[TableRecord, pd.DataFrame]:
-        files = self._set(f"data-{id}", lambda: self._download(id))
+        files = self._cache.files(f"data-{id}", lambda: self._download(id))
         record = _table_record(json.loads(files.read(RECORD)))
-        parsed, self._parsed = self._parsed, None
-        if parsed is not None and parsed[0] == id:
-            return record, parsed[1]
-        return record, read_frame(files.read(TABLE), _format(record), _where(record))
+        return record, self._cache.table(files, TABLE, _format(record), _where(record))
 
     def _download(self, id: int) -> Iterable[tuple[str, bytes]]:
         record = self._service.table(id)
@@ -189,26 +184,16 @@ class OpenMLSource:
             raise DataUnavailable(f"{_where(record)}: OpenML names no file of it")
         checksum = Checksum("md5", md5.lower()) if md5 else None
         content = read_url(url, MAX_BYTES, downloads_folder(), checksum=checksum, say=self._say)
-        frame = read_frame(content, format, _where(record))  # only what can be read is kept
-        self._parsed = id, frame
+        frame = self._cache.look_at(f"data-{id}", content, format, _where(record))
         yield RECORD, _json(record)
         yield SIZES, json.dumps(_sizes(frame, record)).encode()
         yield TABLE, content
 
-    def _set(self, label: str, build: Callable[[], Iterable[tuple[str, bytes]]]) -> FileSet:
-        return FileSet(self.folder / label, self._missing if self._offline else build)
-
-    def _missing(self) -> Iterable[tuple[str, bytes]]:
-        raise SourceError(f"{self.location}: not in the cache, and downloads are not allowed here")
-
-    def _is_cached(self, label: str) -> bool:
-        return (self.folder / label / "index.json").is_file()
-
     def _sizes(self, id: int) -> tuple[int, int, int]:
         """(rows, inputs, classes) of a table in the cache, as far as OpenML's default target tells them; else zeros."""
-        if not self._is_cached(f"data-{id}"):
+        if not self._cache.has(f"data-{id}"):
             return 0, 0, 0
-        rows, inputs, classes = json.loads(self._set(f"data-{id}", self._missing).read(SIZES))
+        rows, inputs, classes = json.loads(self._cache.kept(f"data-{id}").read(SIZES))
         return rows, inputs, classes
 
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
-from bench.data.cache import FileSet, cache_folder, downloads_folder
+from bench.data.cache import downloads_folder
 from bench.data.copies import account, copy_as_dataset, link_of
 from bench.data.dataset import Dataset
 from bench.data.download import is_url, read_url
 from bench.data.entry import Entry
-from bench.data.frames import MAX_BYTES, read_frame
+from bench.data.frames import MAX_BYTES
+from bench.data.service_cache import ServiceCache
 from bench.errors import DataInvalid, DataUnavailable, SourceError, one_line
 
 DEFAULT_SERVER = "https://archive.ics.uci.edu"
@@ -56,17 +56,16 @@ class UCISource:
 
     def __init__(self, server: str | None = None, *, offline: bool = False, say: Say = lambda line: None) -> None:
         self.location = server or server_address()
-        self._offline = offline
         self._say = say
-        host = re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(self.location).netloc.rpartition("@")[2]) or "uci"
-        self.folder: Path = cache_folder() / "uci" / host / LAYOUT
+        self._cache = ServiceCache(self.name, self.location, LAYOUT, offline=offline)
+        self.folder: Path = self._cache.folder
         """Where its tables are kept."""
         self._told: dict[str, dict[str, Any]] = {}
 
     def has(self, entry: Entry) -> bool:
         """Whether the table of ``entry`` is in the cache."""
         id = entry.uci.id
-        return id is not None and not entry.uci.refused and (self.folder / f"{id}" / "index.json").is_file()
+        return id is not None and not entry.uci.refused and self._cache.has(f"{id}")
 
     def load(self, entry: Entry) -> Dataset:
         """The table, its columns coded as :mod:`bench.data.columns` says.
@@ -78,9 +77,9 @@ class UCISource:
         assert link.id is not None
         id = link.id
         try:
-            files = FileSet(self.folder / f"{id}", self._missing if self._offline else lambda: self._download(id))
+            files = self._cache.files(f"{id}", lambda: self._download(id))
             record = _decoded(json.loads(files.read(RECORD)))
-            frame = read_frame(files.read(TABLE), "csv", _where(record))
+            frame = self._cache.table(files, TABLE, "csv", _where(record))
         except SourceError as error:
             raise DataUnavailable(f"{entry.name}: {error}") from error
         target = link.target or (record.targets[0] if len(record.targets) == 1 else "")
@@ -100,12 +99,9 @@ class UCISource:
         address = f"{self.location}/api/dataset?id={id}"
         record = read_record(read_url(address, MAX_ANSWER_BYTES, downloads_folder(), say=self._say), id, address)
         content = read_url(record.url, MAX_BYTES, downloads_folder(), say=self._say)
-        read_frame(content, "csv", _where(record))  # only what can be read is kept
+        self._cache.look_at(f"{id}", content, "csv", _where(record))
         yield RECORD, json.dumps(asdict(record)).encode()
         yield TABLE, content
-
-    def _missing(self) -> Iterable[tuple[str, bytes]]:
-        raise SourceError(f"{self.location}: not in the cache, and downloads are not allowed here")
 
 
 def read_record(content: bytes, id: int, address: str) -> UCIRecord:
