@@ -31,10 +31,7 @@ def run(args: argparse.Namespace) -> int:
         exercise = Exercise(method)
         clauses = []
         for clause in CLAUSES:
-            try:
-                found = breaches(clause, exercise)
-            except SystemExit as error:  # else the command would end here, as if nothing were broken
-                found = [f"raised SystemExit: {error}"]
+            found = breaches(clause, exercise)
             clauses.append({"clause": clause.name, "promise": clause.promise, "breaches": found})
             if not args.json:
                 print("\n".join(_lines(clause.name, clause.promise, found)), flush=True)

@@ -32,11 +32,11 @@ def check_method(method: Method) -> list[str]:
 
 
 def breaches(clause: Clause, exercise: Exercise) -> list[str]:
-    """Breaches of one clause; an exception that the clause does not allow is a breach."""
+    """Breaches of one clause; an exception that the clause does not allow is a breach, ``sys.exit()`` included."""
     found: list[str] = []
     try:
         found.extend(clause.check(exercise))
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # else whoever checks would end here, as if nothing were broken
         found.append(f"raised {type(error).__name__}: {error}")
     return found
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from bench.methods.base import HIDDEN, Path, Prediction, Task
-from bench.methods.contract.exercise import Exercise, Table, best_choice, make_table
+from bench.methods.base import HIDDEN, Path, Prediction
+from bench.methods.contract.exercise import Exercise, best_choice, make_table
 from bench.methods.contract.figures import TOLERANCE, difference
 
 
@@ -24,17 +25,14 @@ def hidden(exercise: Exercise) -> Iterator[str]:
     paths, prediction = exercise.run(table)
     y = table.task.y.copy()
     y[table.test] = (table.truth + 1) % table.task.n_classes
-    told = Table(
-        Task(table.task.X, y, table.task.n_classes, table.task.seed), table.folds, table.train, table.test, table.truth
-    )
-    again, second = exercise.run(told)
+    again, second = exercise.run(replace(table, task=replace(table.task, y=y)))
     yield from unequal("writing wrong labels where they are hidden", paths, again, prediction, second)
     session, paths = exercise.tuned
     choice = best_choice(paths)
     fold = table.folds[0]
     y = table.task.y.copy()
     y[fold.validation] = HIDDEN
-    blind = exercise.method.session(Task(table.task.X, y, table.task.n_classes, table.task.seed))
+    blind = exercise.method.session(replace(table.task, y=y))
     changed = difference(
         blind.predict(choice, fold.fit, table.test).scores, session.predict(choice, fold.fit, table.test).scores
     )
