@@ -74,11 +74,19 @@ def marker(x: float, y: float, series: int, size: float = 4.5) -> str:
         5: [(-t, -u), (t, -u), (t, -t), (u, -t), (u, t), (t, t), (t, u), (-t, u), (-t, t), (-u, t), (-u, -t), (-t, -t)],
         6: [(s * math.cos(a * math.pi / 3), s * math.sin(a * math.pi / 3)) for a in range(6)],
     }[shape]
-    return tag("polygon", points=" ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in points), class_=class_)
+    return polygon([(x + dx, y + dy) for dx, dy in points], class_)
 
 
 def polyline(points: Sequence[tuple[float, float]], class_: str) -> str:
-    return tag("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=class_)
+    return tag("polyline", points=_listed(points), class_=class_)
+
+
+def polygon(points: Sequence[tuple[float, float]], class_: str) -> str:
+    return tag("polygon", points=_listed(points), class_=class_)
+
+
+def _listed(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
 @dataclass(frozen=True)
@@ -133,6 +141,16 @@ def tick_text(value: float) -> str:
     return shown.replace("-", "\u2212")
 
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def decade_text(value: float) -> str:
+    """A tick of a logarithmic axis: whole powers of ten beyond 0.01 to 100 as such, all else as it is."""
+    power = round(math.log10(value))
+    whole = abs(value / 10.0**power - 1) < 1e-9
+    return f"10{str(power).translate(_RAISED)}" if whole and abs(power) > 2 else tick_text(value)
+
+
 @dataclass
 class Canvas:
     """A drawing in the making. ``width`` and ``height`` in pixels of the viewBox."""
@@ -159,13 +177,15 @@ class Canvas:
             self.add(label((scale.start + scale.end) / 2, y + 36, words, anchor="middle", class_="axis-title"))
 
     def y_axis(self, scale: Scale, x: float, words: str, *, right: float | None = None, count: int = 6) -> None:
+        """Ticks left of ``x``, grid lines up to ``right``, the title beside them."""
+        shown, room = (decade_text, 50) if scale.log else (tick_text, 44)
         for value in scale.ticks(count):
             y = scale(value)
             if right is not None:
                 self.line(x, y, right, y, "zero" if value == 0 else "grid")
-            self.add(label(x - 7, y + 4, tick_text(value), anchor="end", class_="tick"))
+            self.add(label(x - 7, y + 4, shown(value), anchor="end", class_="tick"))
         middle = (scale.start + scale.end) / 2
-        self.add(label(x - 44, middle, words, anchor="middle", class_="axis-title", rotate=-90))
+        self.add(label(x - room, middle, words, anchor="middle", class_="axis-title", rotate=-90))
 
     def svg(self, words: str, class_: str = "plot") -> str:
         """The drawing, with ``words`` as what a screen reader says."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.report.blocks import Figure, csv_text
 from bench.report.figures import WIDTH
-from bench.report.svg import Canvas, Scale, label, marker, padded, polyline, tag, tick_text, titled
+from bench.report.svg import Canvas, Scale, label, marker, padded, polygon, polyline, tag, tick_text, titled
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,7 @@ def curves(name: str, title: str, caption: str, lines: Sequence[Curve], x_axis: 
     y = Scale(*(y_axis.limits or padded(values, log=y_axis.log)), bottom, top, y_axis.log)
     canvas = Canvas(WIDTH, bottom + 46)
     canvas.x_axis(x, bottom, x_axis.words, top=top)
-    if y_axis.log:
-        _decades(canvas, y, left, y_axis.words, WIDTH - right)
-    else:
-        canvas.y_axis(y, left, y_axis.words, right=WIDTH - right)
+    canvas.y_axis(y, left, y_axis.words, right=WIDTH - right)
 
     def height(value: float) -> float:
         return y(min(max(value, y.low), y.high))
@@ -59,8 +55,7 @@ def curves(name: str, title: str, caption: str, lines: Sequence[Curve], x_axis: 
     for line in lines:
         there = [(x(p.x), height(p.high)) for p in line.points]
         back = [(x(p.x), height(p.low)) for p in reversed(line.points)]
-        outline = " ".join(f"{a:.1f},{b:.1f}" for a, b in (*there, *back))
-        canvas.add(tag("polygon", points=outline, class_=f"area s{line.series}"))
+        canvas.add(polygon(there + back, f"area s{line.series}"))
     for line in reversed(lines):  # the first lies on top
         places = [(x(p.x), height(p.value)) for p in line.points]
         canvas.add(titled(polyline(places, f"curve s{line.series}"), line.name))
@@ -74,20 +69,6 @@ def curves(name: str, title: str, caption: str, lines: Sequence[Curve], x_axis: 
     rows = [(line.name, p.x, p.value, p.low, p.high) for line in lines for p in line.points]
     data = csv_text(("name", "x", "value", "low", "high"), rows)
     return Figure(name, title, caption, canvas.svg(f"{title}. {caption}"), data)
-
-
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def _decades(canvas: Canvas, y: Scale, left: float, words: str, right: float) -> None:
-    """A logarithmic axis with a line a decade, and between them where there are few."""
-    for value in y.ticks():
-        power = round(math.log10(value))
-        whole = abs(value / 10.0**power - 1) < 1e-9
-        shown = f"10{str(power).translate(_RAISED)}" if whole and abs(power) > 2 else tick_text(value)
-        canvas.line(left, y(value), right, y(value), "grid")
-        canvas.add(label(left - 7, y(value) + 4, shown, anchor="end", class_="tick"))
-    canvas.add(label(left - 50, (y.start + y.end) / 2, words, anchor="middle", class_="axis-title", rotate=-90))
 
 
 @dataclass(frozen=True)

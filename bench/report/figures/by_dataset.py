@@ -10,7 +10,7 @@ import numpy as np
 from bench.report import wording
 from bench.report.blocks import Figure, csv_text
 from bench.report.figures import WIDTH
-from bench.report.svg import Canvas, Scale, label, padded, polyline, tag, titled
+from bench.report.svg import Canvas, Scale, label, padded, polygon, polyline, tag, titled
 from bench.stats.summary import TIE
 from bench.stats.trend import Trend
 
@@ -107,8 +107,7 @@ def _trend_panel(canvas: Canvas, panel: Panel, x: Scale, top: float, bottom: flo
     if trend is not None:
         low, high = np.clip(trend.low, y.low, y.high), np.clip(trend.high, y.low, y.high)
         outline = list(zip(trend.x, high, strict=True)) + list(zip(trend.x[::-1], low[::-1], strict=True))
-        points = " ".join(f"{x(float(a)):.1f},{y(float(b)):.1f}" for a, b in outline)
-        canvas.add(tag("polygon", points=points, class_="band"))
+        canvas.add(polygon([(x(float(a)), y(float(b))) for a, b in outline], "band"))
     for dot in panel.dots:
         circle = tag("circle", cx=x(dot.x), cy=y(dot.y), r=4.0, class_="dot")
         canvas.add(titled(circle, _dot_title(dot, panel.unit), dot.href))
