@@ -117,21 +117,22 @@ def metric_rows(
     bandwidth: float,
     *,
     fitted: int | None = None,
-    scratch: torch.Tensor | None = None,
 ) -> MetricRows:
     """Prepare ``X`` (n, d) for distances in the metric ``M``: (d, d), its diagonal (d,), or None for the identity.
 
     The rows are first mapped to coordinates in which the metric is the identity: taken from x' M z itself, the distance
     of two near rows would drown in the rounding of terms that cancel when features are collinear. What of ``M`` is
     rounding, the first ``fitted`` rows say (all by default), so that the others do not change each other's distances.
-    ``scratch`` (2, n, d + 2), if given, is overwritten and lives on in what is returned.
     """
     P = coordinates(X, M, feature_sizes(X[:fitted]) if M is not None and M.dim() == 2 else None)
-    return euclidean_rows(P.to(X.dtype), bandwidth, scratch=scratch)
+    return euclidean_rows(P.to(X.dtype), bandwidth)
 
 
 def euclidean_rows(P: torch.Tensor, bandwidth: float, *, scratch: torch.Tensor | None = None) -> MetricRows:
-    """Prepare rows ``P`` (n, r) for their Euclidean distances; ``scratch`` (2, n, r + 2) as in :func:`metric_rows`."""
+    """Prepare rows ``P`` (n, r) for their Euclidean distances.
+
+    ``scratch``, of at least 2 n (r + 2) numbers, is overwritten if given and lives on in what is returned.
+    """
     n, d = P.shape
     scale = 1.0 / (bandwidth * bandwidth)
     left, right = P.new_empty((2, n, d + 2)) if scratch is None else scratch.view(-1)[: 2 * n * (d + 2)].view(2, n, -1)

@@ -315,7 +315,8 @@ def _symmetric_matmul_float64(K: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
     ranges = row_blocks(n, n, 8, budget=2 * _BLOCK_BYTES)
     for start, stop in ranges:
         square = _scratch.take(stop - start, stop - start)
-        np.copyto(square, source[start:stop, start:stop])
+        with np.errstate(invalid="ignore"):  # what is above the diagonal may be anything, a signalling NaN too
+            np.copyto(square, source[start:stop, start:stop])
         product[start:stop] += blas.dsymm(1.0, square.T, right[start:stop].T, side=1, lower=0).T
         if start:
             block = _scratch.take(stop - start, start)

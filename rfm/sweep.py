@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -170,7 +171,7 @@ class Sweep:
         # fitted rows serves: an outlier does not move it, and no other row has a part in it.
         rows = table[np.concatenate([fitted, others])] - np.median(table[fitted], axis=0)
         stacked = torch.as_tensor(rows).to(self.device, dtype)
-        return _Rows(stacked, len(fitted), targets, size, stacked.double(), feature_sizes(stacked[: len(fitted)]))
+        return _Rows(stacked, len(fitted), targets, size)
 
     def _kernels(
         self, rows: _Rows, metric: torch.Tensor | None, *, weights: bool
@@ -230,20 +231,27 @@ class Sweep:
 class _Rows:
     """Rows at work: the first ``n`` of ``stacked`` (n + m, d) are fitted to ``targets`` (n, c), the rest evaluated.
 
-    ``targets`` are those given over ``target_size``, which keeps them within the range of float32. ``exact`` is
-    ``stacked`` in float64, ``sizes`` (d,) the largest absolute value of each feature among the fitted.
+    ``targets`` are those given over ``target_size``, which keeps them within the range of float32.
     """
 
     stacked: torch.Tensor
     n: int
     targets: torch.Tensor
     target_size: float
-    exact: torch.Tensor
-    sizes: torch.Tensor
 
     @property
     def X(self) -> torch.Tensor:
         return self.stacked[: self.n]
+
+    @cached_property
+    def exact(self) -> torch.Tensor:
+        """``stacked`` in float64."""
+        return self.stacked.double()
+
+    @cached_property
+    def sizes(self) -> torch.Tensor:
+        """The largest absolute value (d,) of each feature among the fitted rows."""
+        return feature_sizes(self.X)
 
 
 _SMALL = 200

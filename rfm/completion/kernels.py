@@ -173,11 +173,9 @@ def _leading(R: sparse.csr_array, U: FloatArray, V: FloatArray, ridge: float, al
     one iteration of lin-RFM to the next.
     """
     Q = np.linalg.qr(U)[0]
-    Q = np.linalg.qr(U @ (V.T @ (V @ (U.T @ Q) + R.T @ Q)) + R @ (V @ (U.T @ Q) + R.T @ Q))[0]
     C = V @ (U.T @ Q) + R.T @ Q  # X' Q (d, r)
-    values, vectors = np.linalg.eigh(C.T @ C / len(C))
-    powers = _above_floor(values, ridge, alpha)
-    return FactoredKernel((Q @ vectors) * np.sqrt(powers), ridge ** (2 * alpha))
+    Q = np.linalg.qr(U @ (V.T @ C) + R @ C)[0]
+    return _in_subspace(Q, V @ (U.T @ Q) + R.T @ Q, ridge, alpha)
 
 
 def spectral_start(entries: Entries, rank: int, ridge: float, alpha: float, seed: int) -> FactoredKernel:
@@ -187,7 +185,11 @@ def spectral_start(entries: Entries, rank: int, ridge: float, alpha: float, seed
     Q = np.linalg.qr(Y.T @ rng.standard_normal((entries.shape[0], rank)))[0]
     for _ in range(4):
         Q = np.linalg.qr(Y.T @ (Y @ Q))[0]
-    C = Y @ Q
+    return _in_subspace(Q, Y @ Q, ridge, alpha)
+
+
+def _in_subspace(Q: FloatArray, C: FloatArray, ridge: float, alpha: float) -> FactoredKernel:
+    """The part of a kernel that is in the span of ``Q`` (m, r), orthonormal; ``C`` is the matrix' product with it."""
     values, vectors = np.linalg.eigh(C.T @ C / len(C))
     powers = _above_floor(values, ridge, alpha)
     return FactoredKernel((Q @ vectors) * np.sqrt(powers), ridge ** (2 * alpha))

@@ -11,7 +11,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 import torch
 
-from rfm.kernels import MetricRows, RadialKernel, kernel_between_, metric_rows
+from rfm.kernels import MetricRows, RadialKernel, clear_coincident_, kernel_between_, metric_rows
+from rfm.linalg import keep_
 
 RowsAt = slice | torch.Tensor
 """Which rows of the table: a range, or row numbers (k,) int64."""
@@ -98,11 +99,10 @@ class RadialBlocks(KernelBlocks):
         """L^2 W (k, l) between ``rows`` and ``columns``, the gradient weights of :mod:`rfm.kernels`."""
         these, others = self._at(rows), self._at(columns)
         u = these.left @ others.right.T
-        coincident = u <= these.tolerance
-        u.masked_fill_(coincident, 1.0)  # any value at which the weight is finite
+        apart = clear_coincident_(u, these.tolerance, float(these.tolerance.max()))
         W = torch.empty_like(u)
         self.kernel.profile_(u, W)
-        return W.masked_fill_(coincident, 0.0)
+        return W if apart is None else keep_(W, apart)
 
     def _at(self, rows: RowsAt) -> MetricRows:
         return MetricRows(self._rows.left[rows], self._rows.right[rows], self._rows.tolerance[rows])

@@ -37,9 +37,12 @@ def symmetric(n: int, seed: int = 0) -> torch.Tensor:
     return torch.as_tensor((root + root.T) / 2)
 
 
-def poisoned(A: torch.Tensor) -> torch.Tensor:
-    """``A`` with NaN above the diagonal."""
-    return A.masked_fill(torch.triu(torch.ones_like(A, dtype=torch.bool), diagonal=1), torch.nan)
+def poisoned(A: torch.Tensor, *, signalling: bool = False) -> torch.Tensor:
+    """``A`` with NaN above the diagonal; float32 ones may be those that NumPy's casts warn of."""
+    above = torch.triu(torch.ones_like(A, dtype=torch.bool), diagonal=1)
+    if signalling:
+        return A.clone().view(torch.int32).masked_fill_(above, 0x7F800001).view(torch.float32)
+    return A.masked_fill(above, torch.nan)
 
 
 def gaussian(*shape: int, seed: int = 1) -> torch.Tensor:
@@ -93,7 +96,7 @@ def test_matmul_float64_accumulates_in_float64(n: int, columns: int, dtype: torc
 def test_the_symmetric_product_accumulates_in_float64(n: int, columns: int) -> None:
     A, B = symmetric(n).float(), gaussian(n, columns)
     expected = A.numpy().astype(np.float64) @ B.numpy()
-    product = linalg._symmetric_matmul_float64(poisoned(A), B)
+    product = linalg._symmetric_matmul_float64(poisoned(A, signalling=True), B)
     np.testing.assert_allclose(product.numpy(), expected, rtol=0, atol=1e-11)
     linalg._symmetric_matmul_float64(torch.zeros_like(A), B)  # the scratch of one call is not the result of another
     np.testing.assert_allclose(product.numpy(), expected, rtol=0, atol=1e-11)
