@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from plugin_text import CENTROIDS, write_plugin
 from test_killed import family
+from test_runner import Recorder
 from tiny_benchmark import TinyBenchmark, by_method, scores, tables
 
 from bench.cli import main
@@ -91,37 +92,26 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     made.stop()
 
 
-class Watcher:
-    """An observer that calls back with the number of finished jobs, or when a job starts, and keeps the notes."""
+class Watcher(Recorder):
+    """A recorder that may act when a job starts, too, and that keeps count of what is out."""
 
-    def __init__(self, on_finish: Any = lambda count: None, on_start: Any = lambda task: None) -> None:
-        self._on_finish = on_finish
+    def __init__(self, on_finish: Any = None, on_start: Any = lambda task: None) -> None:
+        super().__init__(on_finish)
         self._on_start = on_start
-        self.finished_jobs = 0
-        self.notes: list[str] = []
         self.most_beside: dict[str, int] = {}
         """By job, how many were out when it started or while it ran, itself included."""
         self._out: set[str] = set()
 
     def finished(self, standing: Any, result: Any) -> None:
-        self.finished_jobs += 1
         self._out.discard(result.job.id)
-        self._on_finish(self.finished_jobs)
+        super().finished(standing, result)
 
     def started(self, standing: Any, task: Any) -> None:
+        super().started(standing, task)
         self._out.add(task.job.id)
         for job in self._out:
             self.most_beside[job] = max(self.most_beside.get(job, 0), len(self._out))
         self._on_start(task)
-
-    def tick(self, standing: Any) -> None:
-        pass
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def close(self) -> None:
-        pass
 
 
 def run_on(
@@ -178,7 +168,7 @@ def test_killing_workers_loses_nothing(tiny: TinyBenchmark, cluster: Cluster) ->
                              watcher=watcher)  # fmt: skip
     assert [worker.poll() is None for worker in cluster.workers] == [False, False, True]
     assert outcome.all_ok
-    assert watcher.finished_jobs == len(record.results) == 15
+    assert len(watcher.finished_jobs) == len(record.results) == 15
 
 
 def test_a_worker_that_joins_late_is_waited_for(tiny: TinyBenchmark, cluster: Cluster) -> None:
@@ -208,7 +198,7 @@ def test_a_scheduler_that_dies_leaves_a_run_that_resumes(
     with pytest.raises(EngineError, match="run the same command again"):
         run_on(cluster.address, benchmark, "Slow", watcher=watcher)
     kept = read_run(tiny.folder).results
-    assert len(kept) == watcher.finished_jobs >= 4
+    assert len(kept) == len(watcher.finished_jobs) >= 4
     outcome, record = benchmark.run("Slow")
     assert outcome.already == len(kept)
     assert outcome.all_ok
@@ -381,10 +371,6 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-if __name__ == "__main__":
-    run_on(sys.argv[1], TinyBenchmark(Path(sys.argv[2])), sys.argv[3], timeout=600.0)
-
-
 def run_plugin(folder: Path, text: str, *more: str) -> dict[str, Any]:
     """What became of the plug-in ``text`` on iris, run from the command line: results by status."""
     folder.mkdir()
@@ -421,3 +407,7 @@ def test_a_plugin_whose_library_a_worker_has_not_says_so(
         "this Dask worker has not what centroids needs: plug-in my_method.py cannot be loaded: "
         "ModuleNotFoundError: No module named 'only_installed_here'"
     )
+
+
+if __name__ == "__main__":
+    run_on(sys.argv[1], TinyBenchmark(Path(sys.argv[2])), sys.argv[3], timeout=600.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sklearn
 from plugin_text import CENTROIDS, write_plugin
@@ -79,15 +80,9 @@ def test_libraries_and_titles_are_recorded(tmp_path: Path) -> None:
         "centroids": {
             "title": "Nearest <centroid>",
             "origin": "my_method.py",
-            "libraries": {"numpy": additions_version("numpy"), "scikit-learn": sklearn.__version__},
+            "libraries": {"numpy": np.__version__, "scikit-learn": sklearn.__version__},
         }
     }
-
-
-def additions_version(name: str) -> str:
-    import importlib.metadata
-
-    return importlib.metadata.version(name)
 
 
 def test_a_plugin_runs_in_workers_and_appears_in_the_report(
