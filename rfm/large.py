@@ -97,7 +97,7 @@ class LargeSweep:
         # As in Sweep: distances do not change under a shift, and float32 products keep their digits.
         rows = torch.as_tensor(table - np.median(table[:n], axis=0)).to(self.device, self.dtype)
         Y = torch.as_tensor(self.Y[train]).to(self.device)
-        metric = None if metric is None else metric.to(rows)
+        metric = None if metric is None else metric.to(self.device)
         updates: list[dict[str, Any]] = []
         for iteration in range(iterations + 1):
             blocks = RadialBlocks(self.kernel, rows, metric, fitted=n)
@@ -109,8 +109,7 @@ class LargeSweep:
                 yield LargeFit(unit_norm, ridge, iteration, scored, metric, solution.solver, account)
             if iteration < iterations:
                 updates.append({"solver": solution.solver, **solution.account})
-                learned = sampled_agop(blocks, rows[:n], solution.alpha, metric, sampled=self.sampled_rows)
-                metric = learned.to(rows)
+                metric = sampled_agop(blocks, solution.alpha, sampled=self.sampled_rows)
 
     def _account(self, n: int, solution: BlockSolution, updates: list[dict[str, Any]]) -> dict[str, Any]:
         account: dict[str, Any] = {"fitted_rows": n, **solution.account}

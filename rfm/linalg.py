@@ -17,79 +17,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
-_BLOCK_BYTES = 1 << 20
-"""Row blocks are about this large, so that element-wise passes over a block stay in the level-2 cache."""
-
-
-def row_blocks(rows: int, columns: int, itemsize: int, budget: int = _BLOCK_BYTES) -> list[tuple[int, int]]:
-    """Row ranges ``[(start, stop), ...]`` covering ``rows``, each of at most about ``budget`` bytes."""
-    step = min(max(16, budget // max(1, columns * itemsize)), max(1, rows))
-    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
-
-
-def matmul_into(A: torch.Tensor, B: torch.Tensor, out: torch.Tensor) -> None:
-    """Write ``A @ B`` for ``A`` (m, k) and ``B`` (k, n) into ``out`` (m, n), whose rows are contiguous."""
-    if out.device.type == "cpu":
-        np.matmul(A.numpy(), B.numpy(), out=out.numpy())
-    else:
-        torch.mm(A, B, out=out)
-
-
-def smallest(x: torch.Tensor) -> float:
-    """The smallest entry of ``x``, infinity if it has none; not a number if any entry is not."""
-    if x.device.type == "cpu":
-        return float(x.numpy().min(initial=np.inf))
-    return float(x.amin()) if x.numel() else np.inf
-
-
-def mask_above(x: torch.Tensor, bound: torch.Tensor) -> torch.Tensor | None:
-    """Mask for :func:`keep_` of the entries of ``x`` that are not at most ``bound``; None if that is all of them."""
-    if x.device.type != "cpu":
-        mask = ~(x <= bound)
-        return None if bool(mask.all()) else mask
-    low = np.less_equal(x.numpy(), bound.numpy())
-    if not low.any():
-        return None
-    # All bits set where an entry is kept: a select without a branch, many times faster than a masked fill.
-    bits = low.astype(np.int32 if x.dtype == torch.float32 else np.int64)
-    bits -= 1
-    return torch.from_numpy(bits)
-
-
-def keep_(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Set ``x`` to exactly zero outside the ``mask`` of :func:`mask_above`, in place, whatever stood there."""
-    if x.device.type != "cpu":
-        return x.masked_fill_(~mask, 0.0)
-    bits = mask.numpy()
-    view = x.numpy().view(bits.dtype)
-    np.bitwise_and(view, bits, out=view)
-    return x
-
-
-def squared_norms(P: torch.Tensor) -> torch.Tensor:
-    """The squared Euclidean norm (n,) of each row of ``P`` (n, d)."""
-    if P.device.type == "cpu":
-        rows = P.numpy()
-        return torch.from_numpy(np.einsum("ij,ij->i", rows, rows))
-    return (P * P).sum(dim=1)
-
-
-def exp_(x: torch.Tensor) -> torch.Tensor:
-    """``exp(x)`` in place."""
-    if x.device.type == "cpu":
-        view = x.numpy()
-        np.exp(view, out=view)
-        return x
-    return x.exp_()
-
-
-def sqrt_(x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
-    """``sqrt(x)``, in place or written into ``out``."""
-    out = x if out is None else out
-    if x.device.type == "cpu":
-        np.sqrt(x.numpy(), out=out.numpy())
-        return out
-    return torch.sqrt(x, out=out)
+from rfm.arrays import BLOCK_BYTES, row_blocks
 
 
 def mirror_(A: torch.Tensor) -> torch.Tensor:
@@ -124,26 +52,6 @@ def gram_lower(A: torch.Tensor) -> torch.Tensor:
     syrk = _typed(blas.ssyrk, blas.dsyrk, A)
     # Row-major A is column-major A'; its upper triangle of A'A, column-major, is the row-major lower one.
     return torch.from_numpy(syrk(1.0, A.contiguous().numpy().T, trans=0, lower=0).T)
-
-
-class Workspace:
-    """Named scratch matrices that are allocated once and reused: fresh pages cost as much as the arithmetic on them."""
-
-    def __init__(self, dtype: torch.dtype, device: str | torch.device) -> None:
-        self._dtype, self._device = dtype, device
-        self._flat: dict[str, torch.Tensor] = {}
-        self._views: dict[str, torch.Tensor] = {}
-
-    def take(self, name: str, rows: int, columns: int) -> torch.Tensor:
-        """An uninitialised (rows, columns) matrix; valid until ``name`` is taken again."""
-        view = self._views.get(name)
-        if view is not None and view.shape == (rows, columns):
-            return view
-        flat = self._flat.get(name)
-        if flat is None or flat.numel() < rows * columns:
-            flat = self._flat[name] = torch.empty(rows * columns, dtype=self._dtype, device=self._device)
-        view = self._views[name] = flat[: rows * columns].view(rows, columns)
-        return view
 
 
 @dataclass(frozen=True)
@@ -312,7 +220,7 @@ def _symmetric_matmul_float64(K: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
     n = len(K)
     source, right = K.numpy(), B.numpy()
     product = np.zeros_like(right)
-    ranges = row_blocks(n, n, 8, budget=2 * _BLOCK_BYTES)
+    ranges = row_blocks(n, n, 8, budget=2 * BLOCK_BYTES)
     for start, stop in ranges:
         square = _scratch.take(stop - start, stop - start)
         with np.errstate(invalid="ignore"):  # what is above the diagonal may be anything, a signalling NaN too

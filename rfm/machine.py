@@ -14,9 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rfm.kernels import RadialKernel, coordinates, euclidean_rows, feature_sizes, kernel_between_
-from rfm.linalg import row_blocks, solve_ridge
+from rfm.arrays import row_blocks
+from rfm.kernels import RadialKernel, kernel_between_
+from rfm.linalg import solve_ridge
 from rfm.ntk import ntk_matrices, ntk_matrix
+from rfm.rows import euclidean_rows, feature_sizes, in_coordinates, metric_root
 from rfm.sweep import Sweep, unit_rows
 
 FloatArray = NDArray[np.float64]
@@ -60,8 +62,7 @@ class Machine:
 
     ``rows`` (n, d) are the training rows as the kernel sees them (divided by their norms if ``unit_norm``, shifted by
     ``-center`` (d,), in working precision), ``alpha`` (n, t) the dual coefficients, ``metric`` the M learned in
-    ``iterations`` updates, in the precision it was learned in: (d, d), its diagonal (d,), or None for the identity.
-    ``solver`` says how the last system was
+    ``iterations`` updates: (d, d), its diagonal (d,), or None for the identity. ``solver`` says how the last system was
     solved; ``path`` (iterations + 1,) is the judge's value after 0, 1, ... updates if there was a judge.
     """
 
@@ -70,7 +71,7 @@ class Machine:
     center: FloatArray
     rows: NDArray[np.floating]
     alpha: FloatArray
-    metric: NDArray[np.floating] | None
+    metric: FloatArray | None
     iterations: int
     solver: str
     path: FloatArray | None = None
@@ -87,11 +88,11 @@ class Machine:
         metric = None if self.metric is None else torch.as_tensor(self.metric, device=device)
         # What of the metric is rounding, the training rows say, as they did in fitting: the new ones in a block must
         # not change each other's distances.
-        sizes = feature_sizes(rows)
-        rows = coordinates(rows, metric, sizes)
+        root = None if metric is None else metric_root(metric, feature_sizes(rows))
+        rows = in_coordinates(rows, root)
         scores = np.empty((len(Z), self.alpha.shape[1]))
         for start, stop in row_blocks(len(Z), len(rows), 8, budget=_PREDICTION_BYTES):
-            new = coordinates(torch.as_tensor(Z[start:stop], device=device), metric, sizes)
+            new = in_coordinates(torch.as_tensor(Z[start:stop], device=device), root)
             scores[start:stop] = (self._kernel(new, rows) @ alpha).cpu().numpy()
         beyond = np.flatnonzero(~np.isfinite(scores).all(axis=1))
         if len(beyond):
@@ -108,7 +109,7 @@ class Machine:
         new, fitted = euclidean_rows(torch.cat([Z, rows]), self.kernel.bandwidth).split(len(Z))
         kernel_between_(self.kernel, new, fitted, K)
         # A row whose norm in the metric overflows is at no known distance, and its kernel may look like any number.
-        return K.masked_fill_(~torch.isfinite(new.tolerance), torch.nan)
+        return K.masked_fill_(~torch.isfinite(new.close), torch.nan)
 
 
 def fit_machine(

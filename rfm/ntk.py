@@ -19,7 +19,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from rfm.linalg import mirror_, row_blocks
+from rfm.arrays import row_blocks
+from rfm.linalg import mirror_
 
 
 def ntk_matrices(X: torch.Tensor, depth: int) -> Iterator[torch.Tensor]:

@@ -2,7 +2,7 @@
 
 With fewer than a few hundred training rows a chain's arithmetic takes less time than the calls that ask for it; here
 one call serves all chains. The mathematics is that of :mod:`rfm.kernels` and :mod:`rfm.agop`, in float64, which needs
-no refinement.
+no refinement, nor distances that are computed again: rows closer than 1e-7 of their norms coincide.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
-from rfm.agop import in_metric
-from rfm.kernels import RadialKernel, clear_coincident_, coincidence_tolerance
-from rfm.linalg import factor_, keep_, solve_factored, solve_ridge
+from rfm.arrays import smallest, zero_where_
+from rfm.kernels import RadialKernel
+from rfm.linalg import factor_, solve_factored, solve_ridge
 
 
 @dataclass(frozen=True)
@@ -91,21 +91,37 @@ def _kernels_(
     ones = torch.ones_like(norms)
     left = torch.cat([moved * (-2.0 * scale), norms, ones], dim=2)
     right = torch.cat([stacked, ones, norms], dim=2)[:, :n].mT
-    tolerance = coincidence_tolerance(norms, norms.dtype)
+    tolerance = norms.abs() * (_COINCIDENT_ULPS * torch.finfo(norms.dtype).eps)
     largest = float(tolerance.max())
     torch.bmm(left[:, n:], right, out=between)
-    clear_coincident_(between, tolerance[:, n:], largest)
+    _clear_coincident_(between, tolerance[:, n:], largest)
     kernel.profile_(between, None)
     torch.bmm(left[:, :n], right, out=K)
     diagonal = K.diagonal(dim1=1, dim2=2)
     diagonal.fill_(torch.inf)
-    apart = clear_coincident_(K, tolerance[:, :n], largest)
+    coincident = _clear_coincident_(K, tolerance[:, :n], largest)
     diagonal.zero_()
     kernel.profile_(K, W)
     if W is not None:
-        if apart is not None:
-            keep_(W, apart)
+        if coincident is not None:
+            zero_where_(W, coincident)
         W.diagonal(dim1=1, dim2=2).zero_()
+
+
+_COINCIDENT_ULPS = 32.0
+"""Squared distances below this many units of rounding of the squared norms are treated as zero."""
+
+
+def _clear_coincident_(u: torch.Tensor, tolerance: torch.Tensor, largest: float) -> torch.Tensor | None:
+    """Set squared distances ``u`` up to ``tolerance`` to exactly zero; returns the mask of those, None without any.
+
+    ``largest``, at least the largest entry of ``tolerance``, tells in one cheap pass that there are none.
+    """
+    if smallest(u) > largest:
+        return None
+    mask = u <= tolerance
+    zero_where_(u, mask)
+    return mask
 
 
 def _solve(K: torch.Tensor, ridges: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, tuple[str, ...]]:
@@ -143,7 +159,12 @@ def _agops(
     n, d = X.shape[1:]
     by_rows = alpha.shape[2] * (d + 1) <= n + _PASSES
     S = (_by_rows if by_rows else _by_gram)(X, alpha, W, center=center) / (n * scale * scale)
-    return in_metric(S, metric, diagonal=diagonal)
+    if diagonal:
+        spread = S.diagonal(dim1=1, dim2=2)
+        return spread.clone() if metric is None else spread * metric * metric
+    if metric is not None:
+        S = metric @ S @ metric
+    return (S + S.mT) / 2
 
 
 _PASSES = 40

@@ -17,18 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from rfm.agop import agop
-from rfm.kernels import (
-    Laplace,
-    MetricRows,
-    RadialKernel,
-    coordinates,
-    euclidean_rows,
-    feature_sizes,
-    kernel_between_,
-    kernel_lower_,
-    metric_rows,
-)
-from rfm.linalg import RidgeSolution, Workspace, matmul_float64, solve_ridge
+from rfm.arrays import Workspace
+from rfm.kernels import Laplace, RadialKernel, kernel_between_, kernel_lower_
+from rfm.linalg import RidgeSolution, matmul_float64, solve_ridge
+from rfm.rows import MetricRows, equal_rows, euclidean_rows, feature_sizes, in_coordinates, metric_root, metric_rows
 from rfm.stacked import stacked_chains
 
 Rows = NDArray[np.int64]
@@ -111,12 +103,11 @@ class Sweep:
                     metric = metrics[ridge]
                     if kernels is None or iteration:
                         kernels = self._kernels(rows, metric, weights=iteration < iterations)
-                    K, W, between = kernels
-                    solution = self._solve(K, ridge, rows, metric)
-                    scores = _to_numpy(matmul_float64(between, solution.alpha))
+                    solution = self._solve(kernels.K, ridge, rows, metric)
+                    scores = _to_numpy(matmul_float64(kernels.between, solution.alpha))
                     yield Point(unit_norm, ridge, iteration, scores, metric, solution.alpha, solution.solver)
-                    if W is not None:
-                        metrics[ridge] = self._update(rows, solution, W, metric)
+                    if iteration < iterations:
+                        metrics[ridge] = self._update(rows, kernels, solution, metric)
 
     def _stacked_points(
         self, fit: Rows, validation: Rows, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
@@ -145,18 +136,18 @@ class Sweep:
         rows = self._at_work(unit_norm, train, train[:0])
         metric: torch.Tensor | None = None
         for _ in range(iterations):
-            K, W, _ = self._kernels(rows, metric, weights=True)
-            assert W is not None
-            metric = self._update(rows, self._solve(K, ridge, rows, metric), W, metric)
+            kernels = self._kernels(rows, metric, weights=True)
+            metric = self._update(rows, kernels, self._solve(kernels.K, ridge, rows, metric), metric)
         return metric
 
     def fit(self, train: Rows, test: Rows, *, ridge: float, unit_norm: bool, metric: torch.Tensor | None) -> Fit:
         """Kernel ridge regression in ``metric`` on ``train``, evaluated on ``test``."""
         rows = self._at_work(unit_norm, train, test)
-        metric = None if metric is None else metric.to(rows.X.dtype)
-        K, _, between = self._kernels(rows, metric, weights=False)
-        solution = self._solve(K, ridge, rows, metric)
-        return Fit(_to_numpy(matmul_float64(between, solution.alpha)), solution.alpha, metric, solution.solver)
+        metric = None if metric is None else metric.to(self.device)
+        kernels = self._kernels(rows, metric, weights=False)
+        solution = self._solve(kernels.K, ridge, rows, metric)
+        scores = _to_numpy(matmul_float64(kernels.between, solution.alpha))
+        return Fit(scores, solution.alpha, metric, solution.solver)
 
     def _is_small(self, fitted: Rows) -> bool:
         return len(fitted) + self.X.shape[1] <= _SMALL
@@ -173,21 +164,19 @@ class Sweep:
         stacked = torch.as_tensor(rows).to(self.device, dtype)
         return _Rows(stacked, len(fitted), targets, size)
 
-    def _kernels(
-        self, rows: _Rows, metric: torch.Tensor | None, *, weights: bool
-    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
-        """Scratch matrices: K and L^2 W (n, n), lower triangles, and K (m, n) between the other rows and the fitted."""
+    def _kernels(self, rows: _Rows, metric: torch.Tensor | None, *, weights: bool) -> _Kernels:
         n, m = rows.n, len(rows.stacked) - rows.n
         scratch = self._workspaces.setdefault(rows.X.dtype, Workspace(rows.X.dtype, self.device))
         K, between = scratch.take("K", n, n), scratch.take("between", m, n)
         W = scratch.take("W", n, n) if weights else None
         sides = scratch.take("sides", 2 * (n + m), rows.X.shape[1] + 2)
-        P = rows.stacked if metric is None else coordinates(rows.exact, metric, rows.sizes).to(rows.stacked.dtype)
-        prepared = euclidean_rows(P, self.kernel.bandwidth, scratch=sides)
+        root = None if metric is None else metric_root(metric, rows.sizes)
+        P = rows.stacked if root is None else in_coordinates(rows.exact, root).to(rows.stacked.dtype)
+        prepared = euclidean_rows(P, self.kernel.bandwidth, root=root, groups=rows.groups, scratch=sides)
         fitted, others = prepared.split(n)
-        kernel_lower_(self.kernel, fitted, K, W)
+        beside = kernel_lower_(self.kernel, fitted, K, W)
         kernel_between_(self.kernel, others, fitted, between)
-        return K, W, between
+        return _Kernels(fitted, K, W, beside, between)
 
     def _solve(self, K: torch.Tensor, ridge: float, rows: _Rows, metric: torch.Tensor | None) -> RidgeSolution:
         """Solve in the scratch matrix ``K``; where float32 does not suffice the kernel is computed anew in float64."""
@@ -203,28 +192,43 @@ class Sweep:
         return solution
 
     def _update(
-        self, rows: _Rows, solution: RidgeSolution, W: torch.Tensor, metric: torch.Tensor | None
+        self, rows: _Rows, kernels: _Kernels, solution: RidgeSolution, metric: torch.Tensor | None
     ) -> torch.Tensor:
-        X, M = rows.X, metric
+        fitted, W, beside = kernels.fitted, kernels.W, kernels.beside
+        assert W is not None
         if solution.solver != "cholesky" and W.dtype == torch.float32:
             # What float32 cannot solve it cannot differentiate: large coefficients of both signs cancel in its last
             # digits.
             W = torch.empty(W.shape, dtype=torch.float64, device=W.device)
-            kernel_lower_(self.kernel, self._prepared_float64(rows, metric), torch.empty_like(W), W)
-            X, M = X.double(), None if M is None else M.double()
-        options = {"center": self.center_gradients, "diagonal": self.diagonal}
+            fitted = self._prepared_float64(rows, metric)
+            beside = kernel_lower_(self.kernel, fitted, torch.empty_like(W), W)
         # Targets of 1e16 would overflow the squares of float32, those of 1e-25 vanish in them.
         size = float(solution.alpha.abs().max()) or 1.0
-        learned = agop(X, (solution.alpha / size).to(W.dtype), W, M, scale=self.kernel.bandwidth**2, **options)
-        return scale_metric(learned, self.metric_scaling, size).to(rows.X.dtype)
+        alpha = (solution.alpha / size).to(W.dtype)
+        learned = agop(fitted, alpha, W, beside, center=self.center_gradients, diagonal=self.diagonal)
+        return scale_metric(learned, self.metric_scaling, size)
 
     def _prepared_float64(self, rows: _Rows, metric: torch.Tensor | None) -> MetricRows:
-        return metric_rows(rows.X.double(), None if metric is None else metric.double(), self.kernel.bandwidth)
+        return metric_rows(rows.X.double(), metric, self.kernel.bandwidth)
 
     def _table(self, unit_norm: bool) -> NDArray[np.float64]:
         if unit_norm not in self._tables:
             self._tables[unit_norm] = unit_rows(self.X) if unit_norm else self.X
         return self._tables[unit_norm]
+
+
+@dataclass(frozen=True)
+class _Kernels:
+    """In scratch memory: K and L^2 W (n, n), lower triangles, of the ``fitted`` rows; K (m, n) of others with them.
+
+    ``beside`` are the numbers of the fitted rows that have close ones.
+    """
+
+    fitted: MetricRows
+    K: torch.Tensor
+    W: torch.Tensor | None
+    beside: torch.Tensor | None
+    between: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -252,6 +256,11 @@ class _Rows:
     def sizes(self) -> torch.Tensor:
         """The largest absolute value (d,) of each feature among the fitted rows."""
         return feature_sizes(self.X)
+
+    @cached_property
+    def groups(self) -> torch.Tensor | None:
+        """Which rows are equal, and so coincide in every metric; None where few are."""
+        return equal_rows(self.stacked)
 
 
 _SMALL = 200

@@ -34,7 +34,7 @@ class ServiceCache:
         return is_kept(self.folder / label)
 
     def files(self, label: str, build: Build) -> FileSet:
-        """The set; made by ``build`` unless it is here. Raises as :class:`FileSet`, and :class:`SourceError` offline."""
+        """The set; made by ``build`` unless it is here. Raises as :class:`FileSet` does, :class:`SourceError` too."""
         return FileSet(self.folder / label, self._refuse if self._offline else build)
 
     def kept(self, label: str) -> FileSet:

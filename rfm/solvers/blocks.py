@@ -11,8 +11,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 import torch
 
-from rfm.kernels import MetricRows, RadialKernel, clear_coincident_, kernel_between_, metric_rows
-from rfm.linalg import keep_
+from rfm.kernels import RadialKernel, kernel_between_
+from rfm.rows import metric_rows
 
 RowsAt = slice | torch.Tensor
 """Which rows of the table: a range, or row numbers (k,) int64."""
@@ -76,16 +76,19 @@ class KernelBlocks(ABC):
 
 
 class RadialBlocks(KernelBlocks):
-    """A radial kernel in a metric among the rows ``X`` (n, d); the first ``fitted`` rows say what of it is rounding."""
+    """A radial kernel in a metric among the rows ``X`` (n, d); the first ``fitted`` rows say what of it is rounding.
+
+    ``rows`` are they, prepared for their distances.
+    """
 
     def __init__(
         self, kernel: RadialKernel, X: torch.Tensor, metric: torch.Tensor | None = None, fitted: int | None = None
     ) -> None:
         self.kernel, self.dtype, self.device = kernel, X.dtype, X.device
-        self._rows = metric_rows(X, metric, kernel.bandwidth, fitted=fitted)
+        self.rows = metric_rows(X, metric, kernel.bandwidth, fitted=fitted)
 
     def __len__(self) -> int:
-        return len(self._rows.left)
+        return len(self.rows.left)
 
     def diagonal(self, rows: RowsAt) -> torch.Tensor:
         zero = torch.zeros((self.count(rows), 1), dtype=self.dtype, device=self.device)
@@ -93,19 +96,13 @@ class RadialBlocks(KernelBlocks):
         return zero[:, 0].double()
 
     def fill_(self, rows: RowsAt, columns: RowsAt, K: torch.Tensor) -> None:
-        kernel_between_(self.kernel, self._at(rows), self._at(columns), K)
+        kernel_between_(self.kernel, self.rows.at(rows), self.rows.at(columns), K)
 
     def weights(self, rows: RowsAt, columns: RowsAt) -> torch.Tensor:
         """L^2 W (k, l) between ``rows`` and ``columns``, the gradient weights of :mod:`rfm.kernels`."""
-        these, others = self._at(rows), self._at(columns)
-        u = these.left @ others.right.T
-        apart = clear_coincident_(u, these.tolerance, float(these.tolerance.max()))
-        W = torch.empty_like(u)
-        self.kernel.profile_(u, W)
-        return W if apart is None else keep_(W, apart)
-
-    def _at(self, rows: RowsAt) -> MetricRows:
-        return MetricRows(self._rows.left[rows], self._rows.right[rows], self._rows.tolerance[rows])
+        K, W = torch.empty((2, self.count(rows), self.count(columns)), dtype=self.dtype, device=self.device)
+        kernel_between_(self.kernel, self.rows.at(rows), self.rows.at(columns), K, W)
+        return W
 
 
 def ranges(first: int, last: int, step: int) -> list[tuple[int, int]]:

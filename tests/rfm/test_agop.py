@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import rfm.agop as module
 from rfm.agop import agop
-from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_lower_, metric_rows
+from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_lower_
+from rfm.rows import MetricRows, metric_rows
 
 KERNELS = [Laplace(3.0), Gaussian(2.0), GeneralisedLaplace(2.0, 1.4)]
 METRICS = ["identity", "diagonal", "full"]
@@ -66,27 +67,26 @@ def full(M: torch.Tensor | None, d: int) -> torch.Tensor:
     return torch.diag(M) if M.dim() == 1 else M
 
 
-def weights(kernel: RadialKernel, X: torch.Tensor, M: torch.Tensor | None) -> torch.Tensor:
-    """L^2 W, its upper triangle poisoned: only the lower one may be read."""
-    n = len(X)
-    K, W = torch.empty((n, n), dtype=X.dtype), torch.empty((n, n), dtype=X.dtype)
-    kernel_lower_(kernel, metric_rows(X, M, kernel.bandwidth), K, W)
+def weights(kernel: RadialKernel, rows: MetricRows) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """L^2 W, its upper triangle poisoned: only the lower one may be read; and the rows that have close ones."""
+    n = len(rows.left)
+    K, W = rows.left.new_empty((2, n, n))
+    beside = kernel_lower_(kernel, rows, K, W)
     W[torch.triu(torch.ones(n, n, dtype=torch.bool), diagonal=1)] = torch.nan
-    return W
+    return W, beside
 
 
 def learned(
     kernel: RadialKernel, X: torch.Tensor, alpha: torch.Tensor, M: torch.Tensor | None, **options: bool
 ) -> torch.Tensor:
-    return agop(X, alpha, weights(kernel, X, M), M, scale=kernel.bandwidth**2, **options)
+    rows = metric_rows(X, M, kernel.bandwidth)
+    return agop(rows, alpha, *weights(kernel, rows), **options)
 
 
 @pytest.fixture(params=["by rows", "by Gram matrix"])
 def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Forces one of the two forms, whatever the operation count says."""
-    chosen = module._by_rows if request.param == "by rows" else module._by_gram
-    monkeypatch.setattr(module, "_by_rows", chosen)
-    monkeypatch.setattr(module, "_by_gram", chosen)
+    monkeypatch.setattr(module, "_PASSES", np.inf if request.param == "by rows" else -np.inf)
     return str(request.param)
 
 
@@ -120,7 +120,7 @@ def test_small_and_odd_sizes(n: int, d: int, c: int) -> None:
 
 def test_classes_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     X, alpha = table(20, 4, 9, duplicates=False)
-    W = weights(Laplace(3.0), X, None)
+    W, _ = weights(Laplace(3.0), metric_rows(X, None, 3.0))
     at_once = module._by_rows(X, alpha, W, center=False)
     for memory in (1, 3 * 20 * 4 * 8):
         monkeypatch.setattr(module, "_CHUNK_BYTES", memory)
@@ -146,6 +146,36 @@ def test_float32_on_heavy_duplicates_keeps_its_digits() -> None:
     exact = learned(Laplace(10.0), X, alpha, None)
     rounded = learned(Laplace(10.0), X.float(), alpha.float(), None)
     torch.testing.assert_close(rounded.double(), exact, rtol=1e-3, atol=1e-3 * float(exact.abs().max()))
+
+
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("gap", [1e-2, 1e-3, 1e-4])
+@pytest.mark.parametrize("center", [False, True], ids=["plain", "centred"])
+def test_float32_keeps_the_gradients_between_close_rows(kind: str, gap: float, center: bool) -> None:
+    """Their weights are hundreds of times the others': squared before they cancel they would drown all else."""
+    X, alpha = table(80, 5, 3, duplicates=False)
+    X[40:50] = X[:10] * (1.0 + gap)
+    M = metric(kind, 5)
+    exact = learned(Laplace(10.0), X, alpha, M, center=center)
+    rounded = learned(Laplace(10.0), X.float(), alpha.float(), M, center=center)
+    torch.testing.assert_close(rounded.double(), exact, rtol=5e-3, atol=5e-3 * float(exact.abs().max()))
+    without = learned(Laplace(10.0), X[50:], alpha[50:], M, center=center)
+    assert not torch.allclose(exact, without, rtol=0.05)
+
+
+def test_what_a_metric_weighs_least_is_not_lost() -> None:
+    """Rows that differ mostly in a direction of weight 1e-6: M S M in float32 would round it away, or below zero."""
+    X, alpha = table(90, 3, 2, duplicates=False)
+    root = torch.as_tensor(np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]) * torch.tensor(
+        [1.0, 1e-2, 1e-3]
+    )
+    M = root @ root.T
+    X = torch.linalg.solve(root.T, X.T * torch.tensor([[1.0], [0.1], [0.1]])).T
+    exact = learned(Laplace(1.0), X, alpha, M)
+    rounded = learned(Laplace(1.0), X.float(), alpha.float(), M)
+    whitened = [torch.linalg.solve(root, torch.linalg.solve(root, S).T) for S in (exact, rounded)]
+    torch.testing.assert_close(whitened[1], whitened[0], rtol=1e-2, atol=1e-3 * float(whitened[0].abs().max()))
 
 
 sizes = {

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from rfm import KernelRidgeRegressor, RFMClassifier, RFMRegressor
 from rfm.agop import agop
-from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_lower_, kernel_matrix, metric_rows
+from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_lower_, kernel_matrix
 from rfm.linalg import gram_lower, matmul_float64, mirror_, solve_ridge, symmetric_matmul
 from rfm.ntk import ntk_matrices, ntk_matrix
+from rfm.rows import metric_rows
 from rfm.sweep import Sweep
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU")
@@ -56,9 +57,10 @@ def test_kernels_gradients_and_solutions(
     for device in ("cpu", "cuda"):
         table, targets = (torch.as_tensor(a, dtype=dtype, device=device) for a in (X, Y))
         K, W = (torch.zeros((300, 300), dtype=dtype, device=device) for _ in range(2))
-        kernel_lower_(kernel, metric_rows(table, None, kernel.bandwidth), K, W)
+        rows = metric_rows(table, None, kernel.bandwidth)
+        beside = kernel_lower_(kernel, rows, K, W)
         solution = solve_ridge(K, 0.1, targets)
-        M = agop(table, solution.alpha.to(dtype), W, None, scale=kernel.bandwidth**2)
+        M = agop(rows, solution.alpha.to(dtype), W, beside)
         results.append([tensor.double().cpu() for tensor in (kernel_matrix(kernel, table), solution.alpha, M)])
     for here, there in zip(*results, strict=True):
         assert float((here - there).norm() / here.norm()) < tolerance

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from rfm.arrays import row_blocks
 from rfm.kernels import (
     Gaussian,
     GeneralisedLaplace,
@@ -21,9 +22,8 @@ from rfm.kernels import (
     kernel_lower_,
     kernel_matrix,
     make_kernel,
-    metric_rows,
 )
-from rfm.linalg import row_blocks
+from rfm.rows import equal_rows, euclidean_rows, metric_rows
 
 Array = NDArray[np.float64]
 
@@ -138,6 +138,77 @@ def test_coincident_rows_have_kernel_one_and_no_gradient(kernel: RadialKernel, d
     assert np.isfinite(W.numpy()[lower]).all()
     assert (W.numpy()[~pairs & lower] > 0.0).all()
     assert (kernel_matrix(kernel, X, X.clone()).numpy()[pairs] == 1.0).all()
+
+
+def close_pairs(gap: float, n: int = 60) -> Array:
+    """Rows far from the origin: the second half lies at the distance ``gap`` times its norm from the first."""
+    rng = np.random.default_rng(7)
+    X, steps = rng.normal(size=(2, n // 2, 8))
+    X += 3.0
+    steps *= gap * np.linalg.norm(X, axis=1, keepdims=True) / np.linalg.norm(steps, axis=1, keepdims=True)
+    return np.concatenate([X, X + steps])
+
+
+@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("gap", [1e-2, 1e-3, 1e-4])
+def test_float32_tells_close_rows_apart(kind: str, gap: float) -> None:
+    """A Gram matrix in float32 would have these pairs' distances from the rounding of their norms alone."""
+    X = torch.as_tensor(close_pairs(gap)).float()
+    M = random_metric(kind, 8, np.random.default_rng(1))
+    exact = metric_distance(X.double().numpy(), X.double().numpy(), M)
+    kernel = Laplace(1.0)
+    metric = None if M is None else torch.as_tensor(M)
+    pairs = np.arange(30), np.arange(30, 60)
+    for K in (kernel_matrix(kernel, X, M=metric), kernel_matrix(kernel, X, X.clone(), metric)):
+        distance = -np.log(K.double().numpy()[pairs])
+        np.testing.assert_allclose(distance, exact[pairs], rtol=2e-2, atol=3e-7)
+    K, W = torch.zeros((2, 60, 60))
+    beside = kernel_lower_(kernel, metric_rows(X, metric, 1.0), K, W)
+    weights = W.numpy()[pairs[1], pairs[0]]
+    np.testing.assert_allclose(weights, np.exp(-exact[pairs]) / exact[pairs], rtol=2e-2)
+    assert beside is not None
+    if gap < 1e-2:
+        assert beside.tolist() == list(range(60))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rows_apart_by_their_rounding_coincide(dtype: torch.dtype) -> None:
+    X = torch.as_tensor(close_pairs(0.0), dtype=dtype)
+    X[30:] *= 1.0 + 2.0 * torch.finfo(dtype).eps
+    K, W = torch.zeros((2, 60, 60), dtype=dtype)
+    beside = kernel_lower_(Laplace(1.0), metric_rows(X, None, 1.0), K, W)
+    assert beside is None
+    assert (W.numpy()[np.arange(30, 60), np.arange(30)] == 0.0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_knowing_equal_rows_changes_nothing(dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(3)
+    X = torch.as_tensor(rng.normal(size=(6, 3))[rng.integers(0, 6, size=90)], dtype=dtype)
+    X[-1] = X[0] * (1.0 + 1000.0 * torch.finfo(dtype).eps)
+    groups = equal_rows(X)
+    assert groups is not None
+    equal = (X[:, None] == X[None]).all(dim=2)
+    assert torch.equal(groups[:, None] == groups[None], equal)
+    results = []
+    for known in (None, groups):
+        K, W = torch.zeros((2, 90, 90), dtype=dtype)
+        rows = euclidean_rows(X, 2.0, groups=known)
+        beside = kernel_lower_(Laplace(2.0), rows, K, W)
+        between = torch.empty((40, 50), dtype=dtype)
+        kernel_between_(Laplace(2.0), *rows.split(40), between)
+        assert beside is not None
+        results.append((K.tril(), W.tril(), between, beside))
+    for without, with_groups in zip(*results, strict=True):
+        assert torch.equal(without, with_groups)
+    assert (results[1][1][equal.tril()] == 0.0).all()
+
+
+def test_few_equal_rows_are_not_worth_knowing() -> None:
+    X = torch.as_tensor(np.random.default_rng(3).normal(size=(200, 3)))
+    X[7] = X[9]
+    assert equal_rows(X) is None
+    assert equal_rows(torch.zeros((200, 3))) is not None
 
 
 def test_rows_that_differ_only_where_the_metric_is_zero_coincide() -> None:

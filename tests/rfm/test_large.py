@@ -11,8 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from rfm.agop import agop
-from rfm.kernels import Gaussian, Laplace, RadialKernel, kernel_lower_, metric_rows
+from rfm.kernels import Gaussian, Laplace, RadialKernel, kernel_lower_
 from rfm.large import LargeSweep
+from rfm.rows import metric_rows
 from rfm.solvers import gradients as gradients_module
 from rfm.solvers.blocks import RadialBlocks
 from rfm.solvers.gradients import sampled_agop
@@ -105,15 +106,16 @@ def test_gradients_at_all_rows_give_the_agop(
     F = torch.as_tensor(draws.standard_normal((4, 4)))
     M = {"identity": None, "full": F @ F.T, "diagonal": torch.tensor([2.0, 0.0, 1.0, 0.3], dtype=torch.float64)}[metric]
     K, W = torch.empty(70, 70, dtype=torch.float64), torch.empty(70, 70, dtype=torch.float64)
-    kernel_lower_(kernel, metric_rows(X, M, kernel.bandwidth), K, W)
+    rows = metric_rows(X, M, kernel.bandwidth)
+    beside = kernel_lower_(kernel, rows, K, W)
     diagonal = metric == "diagonal"
-    expected = agop(X, alpha, W, M, scale=kernel.bandwidth**2, diagonal=diagonal)
+    expected = agop(rows, alpha, W, beside, diagonal=diagonal)
     blocks = RadialBlocks(kernel, X, M)
-    assert_allclose(sampled_agop(blocks, X, alpha, M, diagonal=diagonal), expected, rtol=1e-8, atol=1e-12)
+    assert_allclose(sampled_agop(blocks, alpha, diagonal=diagonal), expected, rtol=1e-8, atol=1e-12)
     monkeypatch.setattr(gradients_module, "TILE_COLUMNS", 16)
     monkeypatch.setattr(gradients_module, "_BATCH", 9)
     monkeypatch.setattr(gradients_module, "_BYTES", 2 * 16 * 4 * 8)
-    assert_allclose(sampled_agop(blocks, X, alpha, M, diagonal=diagonal), expected, rtol=1e-8, atol=1e-12)
+    assert_allclose(sampled_agop(blocks, alpha, diagonal=diagonal), expected, rtol=1e-8, atol=1e-12)
 
 
 def test_gradients_at_some_rows_are_their_mean_outer_product() -> None:
@@ -133,4 +135,4 @@ def test_gradients_at_some_rows_are_their_mean_outer_product() -> None:
             values = [torch.exp(-(X[others] - z).norm(dim=1) / 2.0) @ alpha[others] for z in moved]
             gradient[j, :, axis] = (values[0] - values[1]) / 2e-5
     expected = np.einsum("jca,jcb->ab", gradient, gradient) / 10
-    assert_allclose(sampled_agop(blocks, X, alpha, None, sampled=10), expected, rtol=1e-6)
+    assert_allclose(sampled_agop(blocks, alpha, sampled=10), expected, rtol=1e-6)

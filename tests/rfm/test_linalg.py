@@ -11,20 +11,11 @@ from hypothesis import strategies as st
 from rfm import linalg
 from rfm.kernels import Laplace, kernel_matrix
 from rfm.linalg import (
-    Workspace,
-    exp_,
     gram_lower,
-    keep_,
-    mask_above,
     matmul_float64,
-    matmul_into,
     metric_factor,
     mirror_,
-    row_blocks,
-    smallest,
     solve_ridge,
-    sqrt_,
-    squared_norms,
     symmetric_matmul,
 )
 
@@ -196,69 +187,6 @@ def test_solve_ridge_never_gives_nan(seed: int, n: int, copies: int, exponent: f
     Y = gaussian(len(rows), 2, seed=seed + 1).to(dtype)
     alpha = solve_ridge(K, 10.0**exponent, Y).alpha
     assert bool(torch.isfinite(alpha).all())
-
-
-@given(rows=st.integers(0, 5000), columns=st.integers(0, 5000), budget=st.integers(1, 1 << 22))
-def test_row_blocks_cover_all_rows_once(rows: int, columns: int, budget: int) -> None:
-    ranges = row_blocks(rows, columns, 8, budget)
-    assert [row for start, stop in ranges for row in (start, stop)] == sorted(
-        row for start, stop in ranges for row in (start, stop)
-    )
-    assert sum(stop - start for start, stop in ranges) == rows
-    assert all(stop > start for start, stop in ranges)
-    assert all((stop - start) * columns * 8 <= budget or stop - start <= 16 for start, stop in ranges)
-
-
-def test_elementwise_functions_work_in_place() -> None:
-    for dtype in (torch.float32, torch.float64):
-        x = gaussian(7, 3).abs().to(dtype)
-        part, whole = x[:, 1], x.clone()
-        assert sqrt_(part) is part
-        torch.testing.assert_close(x[:, 1], whole[:, 1].sqrt())
-        assert exp_(part) is part
-        torch.testing.assert_close(x[:, 1], whole[:, 1].sqrt().exp())
-        assert torch.equal(x[:, 0], whole[:, 0])
-        apart = torch.empty_like(whole)
-        assert sqrt_(whole, out=apart) is apart
-        torch.testing.assert_close(apart * apart, whole)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_what_is_kept_and_what_becomes_zero(dtype: torch.dtype) -> None:
-    x = torch.tensor([[0.5, -2.0, torch.nan], [3.0, 1.0, 1.5]], dtype=dtype)
-    bound = torch.tensor([[0.5], [2.0]], dtype=dtype)
-    mask = mask_above(x, bound)
-    assert mask is not None
-    filled = torch.tensor([[1.0, torch.inf, 7.0], [2.0, torch.nan, -torch.inf]], dtype=dtype)
-    wide = torch.zeros((2, 5), dtype=dtype)
-    wide[:, 1:4] = filled
-    keep_(wide[:, 1:4], mask)  # rows that are not contiguous
-    assert wide[:, 1:4].tolist() == [[0.0, 0.0, 7.0], [2.0, 0.0, 0.0]]
-    assert mask_above(x[1:], bound[:1]) is None
-    assert smallest(x[1:]) == 1.0
-    assert np.isnan(smallest(x))
-    assert smallest(x[:0]) == np.inf
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_products_and_norms_of_rows(dtype: torch.dtype) -> None:
-    A, B = gaussian(7, 3).to(dtype), gaussian(3, 5).to(dtype)
-    wide = torch.full((7, 8), 9.0, dtype=dtype)
-    matmul_into(A, B, wide[:, 2:7])
-    torch.testing.assert_close(wide[:, 2:7], A @ B)
-    assert bool((wide[:, [0, 1, 7]] == 9.0).all())
-    torch.testing.assert_close(squared_norms(A), (A * A).sum(dim=1))
-
-
-def test_workspace_reuses_its_memory() -> None:
-    workspace = Workspace(torch.float64, "cpu")
-    large = workspace.take("K", 10, 10)
-    small = workspace.take("K", 3, 4)
-    assert small.shape == (3, 4)
-    assert small.is_contiguous()
-    assert small.data_ptr() == large.data_ptr()
-    assert workspace.take("W", 3, 4).data_ptr() != small.data_ptr()
-    assert workspace.take("K", 20, 20).shape == (20, 20)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

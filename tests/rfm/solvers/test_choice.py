@@ -56,7 +56,7 @@ def test_labels_that_are_noise_stop_the_iteration_early() -> None:
 def test_where_single_precision_fails_the_iteration_takes_over() -> None:
     """Rows in pairs and hardly any ridge: the float32 matrix has no Cholesky factor."""
     half, _ = problem(400)
-    X = half._rows.right[:, :4].repeat(2, 1)
+    X = half.rows.coordinates.repeat(2, 1)
     Y = torch.as_tensor(np.eye(2)[(X[:, 0] > 0).int().numpy()])
     solution = solve_blocks(RadialBlocks(Laplace(5.0), X), Y, 1e-9, seed=0, direct_rows=10_000)
     assert solution.solver == "eigenpro"
