@@ -40,8 +40,8 @@ class RFM(Method):
 
     def peak_bytes(self, n: int, d: int, c: int) -> int:
         m = 0.75 * n
-        # Metrics: those of five chains, two kept, four at work, and three at work in float64.
-        metrics = (4 * (len(RIDGES) + 2 + 4) + 8 * 3) * d * d if self.iterations else 0
+        # Metrics: those of five chains, two kept, six at work.
+        metrics = 8 * (len(RIDGES) + 2 + 6) * d * d if self.iterations else 0
         tables = 16 * n * (d + c) + metrics
         if m <= SWEEP_ROWS:
             return int(_sweep_bytes(m, n / 4, c * d) + tables + 3e7)
