@@ -7,7 +7,8 @@ Parameters, where an estimator has them:
 
 ``kernel``            ``"laplace"`` exp(-d/L), ``"gaussian"`` exp(-d^2/(2 L^2)) or ``"generalised_laplace"``
                       exp(-(d/L)^q); kernel ridge regression also has ``"ntk"``, the neural tangent kernel of ReLU
-                      networks (it sees rows from the origin, has no bandwidth, and always works in float64).
+                      networks (it sees rows from the origin, has no bandwidth, and works in float64; in float32 on
+                      large tables).
 ``bandwidth``         L > 0.
 ``exponent``          q in (0, 2], of the generalised Laplace kernel only.
 ``depth``             hidden layers >= 1 of the network, of the neural tangent kernel only.
@@ -22,6 +23,9 @@ Parameters, where an estimator has them:
                       predicts on the CPU where there is none.
 ``dtype``             ``"float32"``: kernels and factors, with coefficients refined and scores summed in float64; or
                       ``"float64"`` throughout.
+
+Beyond 10,000 training rows kernels are formed block by block and metrics learned from the gradients at no more than
+20,000 rows; beyond 25,000 the system is solved by EigenPro (see :mod:`rfm.solvers.choice`), as ``solver_`` then says.
 
 Bad values raise ``ValueError`` from ``fit``, naming the parameter. So do features beyond the working precision, from
 ``fit`` and prediction, naming the row, and validation labels of which none is a class.

@@ -18,7 +18,7 @@ from rfm.kernels import Laplace, RadialKernel
 from rfm.solvers.blocks import RadialBlocks
 from rfm.solvers.choice import BlockSolution, solve_blocks
 from rfm.solvers.gradients import SAMPLED_ROWS, sampled_agop
-from rfm.sweep import Rows, unit_rows
+from rfm.sweep import Rows, scale_metric, unit_rows
 
 SWEEP_ROWS = 10_000
 """Up to so many fitted rows :class:`rfm.sweep.Sweep` serves: its five n x n matrices take 2 GB there."""
@@ -26,15 +26,17 @@ SWEEP_ROWS = 10_000
 
 @dataclass(frozen=True)
 class LargeFit:
-    """The predictor of one configuration after ``iteration`` updates: scores (m, c) of the test rows, metric, solver.
+    """The predictor of one configuration after ``iteration`` updates.
 
-    ``account`` is what else is worth recording, JSON-able: rows, epochs, the solvers of the updates.
+    ``scores`` (m, c) of the test rows and dual coefficients ``alpha`` (n, c) of the training rows are in the order of
+    the rows given. ``account`` is what else is worth recording, JSON-able: rows, epochs, the solvers of the updates.
     """
 
     unit_norm: bool
     ridge: float
     iteration: int
     scores: NDArray[np.float64]
+    alpha: torch.Tensor
     metric: torch.Tensor | None
     solver: str
     account: Mapping[str, Any]
@@ -54,6 +56,9 @@ class LargeSweep:
     kernel: RadialKernel = field(default_factory=Laplace)
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
+    diagonal: bool = False
+    center_gradients: bool = False
+    metric_scaling: str = "none"
     seed: int = 0
     direct_rows: int | None = None
     sampled_rows: int = SAMPLED_ROWS
@@ -89,8 +94,10 @@ class LargeSweep:
         every: bool,
     ) -> Iterator[LargeFit]:
         """Fits after 0, 1, ... updates; the last one alone unless ``every``."""
-        train = np.random.default_rng(self.seed).permutation(train)
         n = len(train)
+        order = np.random.default_rng(self.seed).permutation(n)
+        place = torch.as_tensor(np.argsort(order), device=self.device)
+        train = train[order]
         table = self.X[np.concatenate([train, test])]
         if unit_norm:
             table = unit_rows(table)
@@ -106,10 +113,18 @@ class LargeSweep:
                 scores = blocks.product(slice(n, len(rows)), slice(0, n), solution.alpha)
                 account = self._account(n, solution, updates)
                 scored = scores.cpu().numpy()
-                yield LargeFit(unit_norm, ridge, iteration, scored, metric, solution.solver, account)
+                alpha = solution.alpha[place]
+                yield LargeFit(unit_norm, ridge, iteration, scored, alpha, metric, solution.solver, account)
             if iteration < iterations:
                 updates.append({"solver": solution.solver, **solution.account})
-                metric = sampled_agop(blocks, solution.alpha, sampled=self.sampled_rows)
+                metric = self._update(blocks, solution.alpha)
+
+    def _update(self, blocks: RadialBlocks, alpha: torch.Tensor) -> torch.Tensor:
+        size = float(alpha.abs().max()) or 1.0
+        learned = sampled_agop(
+            blocks, alpha / size, sampled=self.sampled_rows, center=self.center_gradients, diagonal=self.diagonal
+        )
+        return scale_metric(learned, self.metric_scaling, size)
 
     def _account(self, n: int, solution: BlockSolution, updates: list[dict[str, Any]]) -> dict[str, Any]:
         account: dict[str, Any] = {"fitted_rows": n, **solution.account}

@@ -6,9 +6,9 @@ plain NumPy, so that it can be pickled where there is a GPU and used where there
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from rfm.arrays import row_blocks
 from rfm.kernels import RadialKernel, kernel_between_
-from rfm.linalg import solve_ridge
+from rfm.large import SWEEP_ROWS, LargeSweep
+from rfm.linalg import RidgeSolution, solve_ridge
 from rfm.ntk import ntk_matrices, ntk_matrix
 from rfm.rows import euclidean_rows, feature_sizes, in_coordinates, metric_root
+from rfm.solvers.choice import BlockSolution, solve_blocks
+from rfm.solvers.tangent import TangentBlocks
 from rfm.sweep import Sweep, unit_rows
 
 FloatArray = NDArray[np.float64]
@@ -41,7 +44,8 @@ class Recipe:
     """How to fit a machine; the values are taken as checked.
 
     ``iterations`` metric updates follow plain kernel ridge regression (radial kernels only). ``dtype`` is the working
-    precision of kernels and factors (the neural tangent kernel always works in float64). The remaining fields are those
+    precision of kernels and factors (the neural tangent kernel works in float64, on large tables in float32). The
+    remaining fields are those
     of :class:`rfm.sweep.Sweep`.
     """
 
@@ -133,14 +137,54 @@ def fit_machine(
     _refuse_overflow(rows, recipe.kernel.bandwidth, recipe.dtype, "X")
     _refuse_large_targets(Y, recipe.dtype)
     n = len(rows)
-    train = np.arange(n)
     table, targets = rows, Y
     if validation is not None:
         held_out = _as_seen(validation[0], recipe.unit_norm, center)
         _refuse_overflow(held_out, recipe.kernel.bandwidth, recipe.dtype, "validation X")
         table = np.concatenate([rows, held_out])
         targets = np.concatenate([Y, np.zeros((len(validation[0]), Y.shape[1]))])  # never fitted
-    sweep = Sweep(
+    path = None if validation is None else np.full(recipe.iterations + 1, -np.inf)
+    best: tuple[int, _Solved] | None = None
+    for iteration, solved in _chain(recipe, table, targets, n):
+        if path is not None and validation is not None:
+            path[iteration] = validation[1](solved.scores)
+        if best is None or path is None or path[iteration] > path[best[0]]:
+            best = iteration, solved
+    assert best is not None
+    iterations, solved = best
+    numpy_type = np.float32 if recipe.dtype == torch.float32 else np.float64
+    return Machine(
+        kernel=recipe.kernel,
+        unit_norm=recipe.unit_norm,
+        center=center,
+        rows=rows.astype(numpy_type),
+        alpha=solved.alpha.cpu().numpy(),
+        metric=None if solved.metric is None else solved.metric.cpu().numpy(),
+        iterations=iterations,
+        solver=solved.solver,
+        path=path,
+    )
+
+
+class _Solved(Protocol):
+    """What the sweeps give of a predictor, whatever else."""
+
+    @property
+    def scores(self) -> FloatArray: ...
+    @property
+    def alpha(self) -> torch.Tensor: ...
+    @property
+    def metric(self) -> torch.Tensor | None: ...
+    @property
+    def solver(self) -> str: ...
+
+
+def _chain(recipe: Recipe, table: FloatArray, targets: FloatArray, n: int) -> Iterator[tuple[int, _Solved]]:
+    """(iteration, predictor) fitted on the first ``n`` rows: every iteration's if there are others, else the last."""
+    assert isinstance(recipe.kernel, RadialKernel)
+    train, held = np.arange(n), np.arange(n, len(table))
+    ridge, iterations = recipe.ridge, recipe.iterations
+    sweep = (Sweep if n <= SWEEP_ROWS else LargeSweep)(
         table,
         targets,
         kernel=recipe.kernel,
@@ -150,34 +194,18 @@ def fit_machine(
         center_gradients=recipe.center_gradients,
         metric_scaling=recipe.metric_scaling,
     )
-    iterations, path = recipe.iterations, None
-    if validation is None:
-        metric = sweep.learn(train, ridge=recipe.ridge, unit_norm=False, iterations=iterations)
-        fit = sweep.fit(train, train[:0], ridge=recipe.ridge, unit_norm=False, metric=metric)
-        alpha, solver = fit.alpha, fit.solver
+    if isinstance(sweep, LargeSweep):
+        if len(held):
+            for fit in sweep.points(train, held, ridge=ridge, unit_norm=False, iterations=iterations):
+                yield fit.iteration, fit
+        else:
+            yield iterations, sweep.fit(train, held, ridge=ridge, unit_norm=False, iterations=iterations)
+    elif len(held):
+        for point in sweep.points(train, held, ridges=(ridge,), unit_norms=(False,), iterations=iterations):
+            yield point.iteration, point
     else:
-        path = np.full(iterations + 1, -np.inf)
-        best = None
-        for point in sweep.points(
-            train, np.arange(n, len(table)), ridges=(recipe.ridge,), unit_norms=(False,), iterations=iterations
-        ):
-            path[point.iteration] = validation[1](point.scores)
-            if best is None or path[point.iteration] > path[best.iteration]:
-                best = point
-        assert best is not None
-        iterations, metric, alpha, solver = best.iteration, best.metric, best.alpha, best.solver
-    numpy_type = np.float32 if recipe.dtype == torch.float32 else np.float64
-    return Machine(
-        kernel=recipe.kernel,
-        unit_norm=recipe.unit_norm,
-        center=center,
-        rows=rows.astype(numpy_type),
-        alpha=alpha.cpu().numpy(),
-        metric=None if metric is None else metric.cpu().numpy(),
-        iterations=iterations,
-        solver=solver,
-        path=path,
-    )
+        metric = sweep.learn(train, ridge=ridge, unit_norm=False, iterations=iterations)
+        yield iterations, sweep.fit(train, held, ridge=ridge, unit_norm=False, metric=metric)
 
 
 def _fit_neural_tangent(recipe: Recipe, kernel: NeuralTangent, X: FloatArray, Y: FloatArray) -> Machine:
@@ -185,9 +213,16 @@ def _fit_neural_tangent(recipe: Recipe, kernel: NeuralTangent, X: FloatArray, Y:
     rows = _as_seen(X, recipe.unit_norm, center)
     _refuse_overflow(rows, _bandwidth(kernel), torch.float64, "X")
     _refuse_large_targets(Y, torch.float64)
-    for K in ntk_matrices(torch.as_tensor(rows, device=recipe.device), kernel.depth):
-        deepest = K
-    solution = solve_ridge(deepest, recipe.ridge, torch.as_tensor(Y, device=recipe.device))
+    seen, targets = torch.as_tensor(rows, device=recipe.device), torch.as_tensor(Y, device=recipe.device)
+    solution: RidgeSolution | BlockSolution
+    if len(rows) > SWEEP_ROWS:
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).to(seen.device)
+        solved = solve_blocks(TangentBlocks(seen[order].float(), kernel.depth), targets[order], recipe.ridge, seed=0)
+        solution = replace(solved, alpha=solved.alpha[order.argsort()])
+    else:
+        for K in ntk_matrices(seen, kernel.depth):
+            deepest = K
+        solution = solve_ridge(deepest, recipe.ridge, targets)
     alpha = solution.alpha.cpu().numpy()
     return Machine(kernel, recipe.unit_norm, center, rows, alpha, None, 0, solution.solver)
 

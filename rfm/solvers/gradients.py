@@ -24,30 +24,40 @@ _BYTES = 64 << 20
 
 
 def sampled_agop(
-    blocks: RadialBlocks, alpha: torch.Tensor, *, sampled: int = SAMPLED_ROWS, diagonal: bool = False
+    blocks: RadialBlocks,
+    alpha: torch.Tensor,
+    *,
+    sampled: int = SAMPLED_ROWS,
+    center: bool = False,
+    diagonal: bool = False,
 ) -> torch.Tensor:
     """AGOP (d, d) float64, or its diagonal (d,), at the first ``sampled`` of the n centres.
 
-    ``blocks`` is the kernel, its first n rows the centres with the dual coefficients ``alpha`` (n, c).
+    ``blocks`` is the kernel, its first n rows the centres with the dual coefficients ``alpha`` (n, c), of a size that
+    can be squared; ``center`` and ``diagonal`` as in :func:`rfm.agop.agop`.
     """
     n = len(alpha)
     m = min(n, sampled)
     P = blocks.rows.coordinates[:n]
     r = P.shape[1]
-    size = float(alpha.abs().max()) or 1.0  # so that no square overflows or vanishes in float32
-    alpha = (alpha / size).to(P.dtype)
+    alpha = alpha.to(P.dtype)
     S = P.new_zeros((r, r), dtype=torch.float64)
     step = max(1, _BYTES // (TILE_COLUMNS * max(1, r) * P.element_size()))
     for first in range(0, alpha.shape[1] if r else 0, step):
         A = alpha[:, first : first + step]
+        total = P.new_zeros((A.shape[1], r), dtype=torch.float64)
         for top, bottom in ranges(0, m, _BATCH):
-            S += mirror_(gram_lower(_gradients(blocks, P, A, top, bottom))).double()
-    S *= size * size / (m * blocks.kernel.bandwidth**4)
+            V = _gradients(blocks, P, A, top, bottom)
+            S += mirror_(gram_lower(V.flatten(0, 1))).double()
+            total += V.sum(dim=0, dtype=torch.float64)
+        if center:
+            S -= total.T @ total / m
+    S /= m * blocks.kernel.bandwidth**4
     return from_coordinates(S, blocks.rows.root, diagonal=diagonal)
 
 
 def _gradients(blocks: RadialBlocks, P: torch.Tensor, A: torch.Tensor, top: int, bottom: int) -> torch.Tensor:
-    """L^2 v_jc of the rows ``top`` to ``bottom`` of ``P`` (n, r) for the classes of ``A`` (n, k), as (rows k, r)."""
+    """L^2 v_jc of the rows ``top`` to ``bottom`` of ``P`` (n, r) for the classes of ``A`` (n, k), as (rows, k, r)."""
     n, r = P.shape
     k = A.shape[1]
     V = P.new_zeros((bottom - top, k * r))
@@ -57,5 +67,4 @@ def _gradients(blocks: RadialBlocks, P: torch.Tensor, A: torch.Tensor, top: int,
         part = A[start:stop]
         V += W @ (part[:, :, None] * P[start:stop, None, :]).reshape(stop - start, k * r)
         B += W @ part
-    V = V.view(bottom - top, k, r) - B[:, :, None] * P[top:bottom, None, :]
-    return V.reshape(-1, r)
+    return V.view(bottom - top, k, r) - B[:, :, None] * P[top:bottom, None, :]
