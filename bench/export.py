@@ -1,23 +1,23 @@
-"""``scores.csv`` and ``summary.csv``: the tables of a run folder that users script against."""
+"""``scores.csv``, ``summary.csv``, ``provenance.json``: the results of run folders, for users to script against."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
 from bench.data.registry import load_registry
 from bench.data.sources import split_name
-from bench.errors import ReportError, StoreError
+from bench.errors import ReportError, StoreError, UsageError
+from bench.files import replacing, write_atomically
 from bench.methods import method_names
-from bench.run.result import Job, JobResult
+from bench.report.merge import invocations_of, merge_runs
+from bench.run.result import Job, JobResult, RunRecord
 from bench.stats.frame import PROTOCOLS, accuracy_matrix, in_order, scores_frame
 from bench.stats.groups import standard_groups
 from bench.stats.missing import COMMON_DATASETS
@@ -44,21 +44,41 @@ SUMMARY_COLUMNS = (
 """Columns of ``summary.csv``, in order. Users script against them."""
 
 
-def export_run(folder: Path, format: Format = "csv", out: Path | None = None) -> list[Path]:
-    """Write the results table and the summary of the run in ``folder``; returns the files written.
+def export_runs(
+    folders: Sequence[Path], format: Format = "csv", out: Path | None = None, allow: Collection[str] = ()
+) -> list[Path]:
+    """Write results, summary and provenance of the runs in ``folders``, taken together; returns the files written.
 
-    They go into ``folder`` as ``scores.<format>`` and ``summary.<format>``. With ``out`` the results table goes to that
-    file and the summary beside it, as ``<stem>-summary<suffix>``; an ``out`` that is a folder takes both under their
-    usual names. Each file appears whole or not at all.
+    They go into the folder of a single run as ``scores.<format>``, ``summary.<format>`` and ``provenance.json``. With
+    ``out`` the results go to that file and the others beside it, as ``<stem>-summary<suffix>`` and
+    ``<stem>-provenance.json``; an ``out`` that is a folder takes all under their usual names. Each file appears whole
+    or not at all. Raises :class:`UsageError` for several runs without ``out``, and as
+    :func:`bench.report.merge.merge_runs` for runs that do not belong together.
     """
+    if len(folders) > 1 and out is None:
+        raise UsageError("several runs are exported together into no one's folder: say where with --out")
     if format == "parquet" and find_spec("pyarrow") is None:
         raise StoreError("parquet needs pyarrow, which is not installed: pip install 'rfmbench[parquet]', or use csv")
-    record = read_run(folder)
-    scores = scores_frame(map(_with_split, record.results))
-    target, beside = _targets(folder, format, out)
+    records = [read_run(folder) for folder in folders]
+    if len(records) == 1:
+        (record,) = records
+        results, planned = record.results, record.planned
+    else:
+        merged = merge_runs(records, allow)
+        results, planned = merged.results, merged.undone
+    scores = scores_frame(map(_with_split, results))
+    target, beside, account = _targets(folders[0], format, out)
     write_table(target, scores, format)
-    write_table(beside, summary_frame(scores, group_of(), record.planned), format)
-    return [target, beside]
+    write_table(beside, summary_frame(scores, group_of(), planned), format)
+    _write(account, json.dumps(_provenance(records), indent=1) + "\n")
+    return [target, beside, account]
+
+
+def _provenance(records: Sequence[RunRecord]) -> list[dict[str, Any]]:
+    """Of each run, what was recorded of the invocations that produced its results: command, commit, versions, seed."""
+    return [
+        {"run": Path(record.folder).resolve().name, "invocations": list(invocations_of(record))} for record in records
+    ]
 
 
 def _with_split(result: JobResult) -> JobResult:
@@ -67,14 +87,15 @@ def _with_split(result: JobResult) -> JobResult:
     return result if job.split else replace(result, job=replace(job, split=split_name(job.source, job.seed)))
 
 
-def _targets(folder: Path, format: Format, out: Path | None) -> tuple[Path, Path]:
+def _targets(folder: Path, format: Format, out: Path | None) -> tuple[Path, Path, Path]:
     if out is None or out.is_dir():
         home = folder if out is None else out
-        return home / f"scores.{format}", home / f"summary.{format}"
+        return home / f"scores.{format}", home / f"summary.{format}", home / "provenance.json"
     if not out.parent.is_dir():
         raise StoreError(f"cannot write {out}: the folder {out.parent} does not exist")
     suffix = out.suffix or f".{format}"
-    return out.with_suffix(suffix), out.with_name(f"{out.stem}-summary{suffix}")
+    beside = out.with_name(f"{out.stem}-summary{suffix}")
+    return out.with_suffix(suffix), beside, out.with_name(f"{out.stem}-provenance.json")
 
 
 def group_of() -> Mapping[str, str]:
@@ -126,33 +147,18 @@ def _common(matrix: pd.DataFrame) -> CommonPool | None:
 
 def write_table(path: Path, table: pd.DataFrame, format: Format) -> None:
     """Write ``table`` in one step. Raises :class:`StoreError` naming the file if it cannot."""
+    if format == "csv":
+        _write(path, table.to_csv(index=False, lineterminator="\n"))
+        return
     try:
-        if format == "csv":
-            write_atomically(path, table.to_csv(index=False, lineterminator="\n"))
-        else:
-            with replacing(path) as temporary:
-                table.to_parquet(temporary, index=False)
+        with replacing(path) as temporary:
+            table.to_parquet(temporary, index=False)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place if the block ends well, and is removed if it does not."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+def _write(path: Path, text: str) -> None:
     try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's files are private; a result is as open as any other file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` (UTF-8, line ends as they are) to ``path`` whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        write_atomically(path, text)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error

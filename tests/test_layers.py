@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = [
     {"rfm"},
-    {"bench.errors", "bench.seeds"},
+    {"bench.errors", "bench.files", "bench.seeds"},
     {"bench.data"},
     {"bench.methods", "bench.examples"},
     {"bench.run", "bench.store"},
@@ -25,7 +25,15 @@ LAYERS = [
 ]
 """From the lowest up: a module imports its own layer and lower ones."""
 
-READS_RESULTS = ["bench.stats", "bench.report", "bench.export", "bench.store", "bench.cli.report", "bench.cli.export"]
+READS_RESULTS = [
+    "bench.stats",
+    "bench.report",
+    "bench.export",
+    "bench.files",
+    "bench.store",
+    "bench.cli.report",
+    "bench.cli.export",
+]
 READS_STUDIES = [
     "bench.study.report",
     "bench.study.lin_rfm.findings",

@@ -19,7 +19,7 @@ COMMANDS = {
     "fetch": "get and check tables from a source",
     "run": "run methods on tables under a protocol; the same folder resumes",
     "status": "what a run folder holds: done, failed, left",
-    "export": "write scores.csv and summary.csv of a run folder",
+    "export": "write scores.csv, summary.csv and provenance.json of one or more run folders",
     "report": "HTML and Markdown report over one or more run folders",
     "validate": "look for what is odd about a table, yours or a known one, and say what it means",
     "study": "the seeds' other experiments: lin-rfm, low-rank; the same command resumes",

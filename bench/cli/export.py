@@ -1,22 +1,26 @@
-"""``bench export``: the tables of a run folder as files."""
+"""``bench export``: the results of run folders as files."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from bench.export import export_run
+from bench.cli.merging import add_run_arguments, allowed
+from bench.export import export_runs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="DIR", type=Path, help="run folder")
+    add_run_arguments(parser, "exported")
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv", help="default: csv")
     parser.add_argument(
-        "--out", metavar="FILE", type=Path, help="file for the scores; the summary goes beside it (default: into DIR)"
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help="file for the scores, or a folder; summary and provenance go beside (default: into DIR)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    for path in export_run(args.run, args.format, args.out):
+    for path in export_runs(args.runs, args.format, args.out, allowed(args)):
         print(path)
     return 0

@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.cli.merging import add_run_arguments, allowed
 from bench.cli.tables import add_cache_argument
 from bench.data.study_results import results_file
 from bench.errors import ReportError
 from bench.report import wording
 from bench.report.build import gather, write_report
 from bench.report.evidence import Evidence, ProtocolView
-from bench.report.merge import ALLOWABLE
 from bench.stats.published import read_published
 from bench.store import read_run
 
@@ -21,7 +21,7 @@ FETCHED = object()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", metavar="DIR", type=Path, nargs="+", help="run folders, reported together")
+    add_run_arguments(parser, "reported")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the report (default: reports/<run name>)")
     parser.add_argument(
         "--published",
@@ -31,19 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="results file of the 2014 study: adds its 179 classifiers (alone: the file of `bench fetch --published`)",
     )
     add_cache_argument(parser)
-    parser.add_argument(
-        "--allow",
-        metavar="WHAT",
-        action="append",
-        default=[],
-        help=f"let a difference between the runs pass, comma-separated: {', '.join(ALLOWABLE)}",
-    )
 
 
 def run(args: argparse.Namespace) -> int:
-    allow = [word.strip() for words in args.allow for word in words.split(",") if word.strip()]
     study = None if args.published is None else read_published(published_file(args.published))
-    evidence = gather([read_run(folder) for folder in args.runs], study=study, allow=allow)
+    evidence = gather([read_run(folder) for folder in args.runs], study=study, allow=allowed(args))
     files = write_report(evidence, args.out or default_folder(args.runs))
     print(headline_text(evidence))
     print(f"\n{files.html}\n{files.markdown}")

@@ -120,7 +120,7 @@ def _run(
     memory_bytes: int | None,
 ) -> int:
     from bench.cli.headline import headline
-    from bench.export import export_run
+    from bench.export import export_runs
     from bench.run.engines import open_engine
     from bench.run.runlog import observers
     from bench.run.runner import execute
@@ -134,7 +134,7 @@ def _run(
         finally:
             for observer in watching:
                 observer.close()
-        export_run(folder)
+        export_runs([folder])
         print(headline(read_run(folder), outcome, folder), file=sys.stderr if args.json else sys.stdout)
     if outcome.interrupted and outcome.undone:
         return EXIT_INTERRUPTED

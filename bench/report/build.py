@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.data.registry import Registry, load_registry
 from bench.errors import ReportError
-from bench.export import write_atomically
+from bench.files import write_atomically
 from bench.report import wording
 from bench.report.blocks import Document, Figure, Section
 from bench.report.evidence import About, Evidence

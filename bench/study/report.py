@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import StoreError
-from bench.export import write_atomically
+from bench.files import write_atomically
 from bench.report import wording
 from bench.report.blocks import Block, Code, Document, Items, Notice, Section, Span, text
 from bench.report.build import write_document

@@ -17,7 +17,8 @@ from synthetic_runs import make_run, store_run
 
 from bench.cli import main
 from bench.errors import StoreError
-from bench.export import export_run, replacing, write_table
+from bench.export import export_runs, write_table
+from bench.files import replacing
 
 SCORES = (
     "dataset,source,rows,features,classes,method,protocol,split,holdout,status,accuracy,config,iteration,"
@@ -35,14 +36,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_columns_are_the_contract(folder: Path) -> None:
-    scores, summary = export_run(folder)
+    scores, summary, provenance = export_runs([folder])
     assert (scores, summary) == (folder / "scores.csv", folder / "summary.csv")
+    assert provenance == folder / "provenance.json"
     assert scores.read_text().splitlines()[0] == SCORES
     assert summary.read_text().splitlines()[0] == SUMMARY
 
 
 def test_scores_have_a_row_per_holdout_and_one_per_failed_job(folder: Path) -> None:
-    table = pd.read_csv(export_run(folder)[0])
+    table = pd.read_csv(export_runs([folder])[0])
     assert len(table) == (5 * 3 - 1) * 2 * 4 + 2
     failed = table[table["status"] != "ok"]
     assert failed["status"].tolist() == ["oom", "oom"]
@@ -60,12 +62,12 @@ def test_a_table_that_could_not_be_read_has_the_split_it_would_have_had(
 ) -> None:
     failures = {("iris", "rfm"): ("error", "not the study's file")}
     run = make_run(["iris"], ["rfm"], source=source, split="", failures=failures)
-    (row,) = pd.read_csv(export_run(store_run(tmp_path / source, run))[0]).to_dict("records")
+    (row,) = pd.read_csv(export_runs([store_run(tmp_path / source, run)])[0]).to_dict("records")
     assert (row["status"], row["split"]) == ("error", split)
 
 
 def test_summary_is_over_common_datasets_and_counts_what_is_missing(folder: Path) -> None:
-    scores, summary = (pd.read_csv(path) for path in export_run(folder))
+    scores, summary = (pd.read_csv(path) for path in export_runs([folder])[:2])
     assert list(dict.fromkeys(summary["group"])) == ["small90", "no-test-file", "test-file", "all-available"]
     row = summary.set_index(["group", "protocol", "method"]).loc[("all-available", "clean", "mlp")]
     assert (row["datasets"], row["missing"]) == (4, 1)
@@ -81,7 +83,7 @@ def test_summary_is_over_common_datasets_and_counts_what_is_missing(folder: Path
 def test_a_method_that_covers_little_keeps_its_row(tmp_path: Path) -> None:
     failures = {(name, "mlp"): ("timeout", "60 s") for name in NAMES[1:]}
     folder = store_run(tmp_path / "run", make_run(NAMES, ["rfm", "mlp"], failures=failures))
-    table = pd.read_csv(export_run(folder)[1]).set_index(["group", "method"])
+    table = pd.read_csv(export_runs([folder])[1]).set_index(["group", "method"])
     assert table.loc[("all-available", "mlp"), "missing"] == 4
     assert table.loc[("all-available", "mlp"), "datasets"] == 0
     assert pd.isna(table.loc[("all-available", "mlp"), "mean_accuracy"])
@@ -91,42 +93,88 @@ def test_a_method_that_covers_little_keeps_its_row(tmp_path: Path) -> None:
 def test_what_an_interrupted_run_has_not_done_is_missing(tmp_path: Path) -> None:
     run = make_run(["iris", "wine", "zoo", "adult"], ["rfm", "mlp"])
     folder = store_run(tmp_path / "run", replace(run, results=run.results[:1]))
-    table = pd.read_csv(export_run(folder)[1]).set_index(["group", "method"])
+    table = pd.read_csv(export_runs([folder])[1]).set_index(["group", "method"])
     assert set(table.loc["all-available"].index) == {"rfm", "mlp"}
     assert table.loc["all-available", "missing"].to_dict() == {"rfm": 3, "mlp": 4}
     assert table.loc["all-available", "datasets"].to_dict() == {"rfm": 1, "mlp": 0}
     assert table.loc["test-file", "missing"].to_dict() == {"rfm": 1, "mlp": 1}
     empty = store_run(tmp_path / "empty", replace(run, results=()))
-    assert pd.read_csv(export_run(empty)[1])["missing"].sum() == 2 * (3 + 3 + 1 + 4)
+    assert pd.read_csv(export_runs([empty])[1])["missing"].sum() == 2 * (3 + 3 + 1 + 4)
 
 
 def test_tables_that_fail_for_all_methods_do_not_empty_the_summary(tmp_path: Path) -> None:
     failures = {(name, method): ("error", "cannot be read") for name in NAMES[1:] for method in ("rfm", "mlp")}
     folder = store_run(tmp_path / "run", make_run(NAMES, ["rfm", "mlp"], failures=failures))
-    table = pd.read_csv(export_run(folder)[1]).set_index(["group", "method"]).loc["all-available"]
+    table = pd.read_csv(export_runs([folder])[1]).set_index(["group", "method"]).loc["all-available"]
     assert (table["datasets"] == 1).all()
     assert (table["missing"] == 4).all()
     assert table["mean_accuracy"].notna().all()
 
 
 def test_out_names_the_scores_and_puts_the_summary_beside(folder: Path, tmp_path: Path) -> None:
-    assert export_run(folder, out=tmp_path / "mine.csv") == [tmp_path / "mine.csv", tmp_path / "mine-summary.csv"]
+    names = ("mine.csv", "mine-summary.csv", "mine-provenance.json")
+    assert export_runs([folder], out=tmp_path / "mine.csv") == [tmp_path / name for name in names]
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    assert export_run(folder, out=elsewhere) == [elsewhere / "scores.csv", elsewhere / "summary.csv"]
+    usual = ("scores.csv", "summary.csv", "provenance.json")
+    assert export_runs([folder], out=elsewhere) == [elsewhere / name for name in usual]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
 def test_parquet_holds_the_same(folder: Path) -> None:
-    written = export_run(folder, "parquet")
-    assert [path.name for path in written] == ["scores.parquet", "summary.parquet"]
+    written = export_runs([folder], "parquet")
+    assert [path.name for path in written] == ["scores.parquet", "summary.parquet", "provenance.json"]
     same = pd.read_parquet(written[1])
-    pd.testing.assert_frame_equal(same, pd.read_csv(export_run(folder)[1]), check_dtype=False)
+    pd.testing.assert_frame_equal(same, pd.read_csv(export_runs([folder])[1]), check_dtype=False)
 
 
 def test_command_prints_what_it_wrote(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", str(folder)]) == 0
-    assert capsys.readouterr().out.split() == [str(folder / "scores.csv"), str(folder / "summary.csv")]
+    names = ("scores.csv", "summary.csv", "provenance.json")
+    assert capsys.readouterr().out.split() == [str(folder / name) for name in names]
+
+
+def test_provenance_says_how_the_results_came_about(folder: Path) -> None:
+    (run,) = json.loads(export_runs([folder])[2].read_text())
+    assert run["run"] == "run"
+    (invocation,) = run["invocations"]
+    assert invocation["results"] == 5 * 3 * 2
+    assert {"versions", "cpu", "seed", "commit", "command", "started"} <= set(invocation)
+    assert str(folder.parent) not in json.dumps(run)
+
+
+def test_several_runs_are_exported_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As one run of all the jobs would be: two protocols, and two methods of one protocol, in three folders."""
+    parts = [(["rfm"], ["clean"]), (["mlp"], ["clean"]), (["rfm"], ["clean-cv"])]
+    folders = [
+        store_run(tmp_path / f"part{k}", make_run(NAMES, methods, protocols))
+        for k, (methods, protocols) in enumerate(parts)
+    ]
+    whole = [make_run(NAMES, methods, protocols) for methods, protocols in parts]
+    results = tuple(result for run in whole for result in run.results)
+    together = replace(whole[0], results=results, planned=tuple(result.job for result in results))
+    expected = export_runs([store_run(tmp_path / "whole", together)])
+    out = tmp_path / "out"
+    out.mkdir()
+    assert main(["export", *map(str, folders), "--out", str(out)]) == 0
+    for ours, theirs in zip((out / "scores.csv", out / "summary.csv"), expected, strict=False):
+        assert ours.read_text() == theirs.read_text()
+    assert [run["run"] for run in json.loads((out / "provenance.json").read_text())] == ["part0", "part1", "part2"]
+    capsys.readouterr()
+    assert main(["export", *map(str, folders)]) == 2
+    assert "say where with --out" in capsys.readouterr().err
+
+
+def test_runs_that_do_not_belong_together_are_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [
+        store_run(tmp_path / f"seed{seed}", make_run(NAMES, [method], seed=seed))
+        for seed, method in enumerate(("rfm", "mlp"))
+    ]
+    words = ["export", *map(str, folders), "--out", str(tmp_path / "all.csv")]
+    assert main(words) == 2
+    assert "seeds differ" in capsys.readouterr().err
+    assert not (tmp_path / "all.csv").exists()
+    assert main([*words, "--allow", "seeds"]) == 0
 
 
 @pytest.mark.parametrize(("where", "message"), [("nowhere", "no results in"), ("", "no results in")])
@@ -139,7 +187,7 @@ def test_a_folder_without_a_store_is_exit_2(
 
 def test_unwritable_targets_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="does not exist"):
-        export_run(folder, out=tmp_path / "no" / "such.csv")
+        export_runs([folder], out=tmp_path / "no" / "such.csv")
     (tmp_path / "taken.csv").mkdir()
     with pytest.raises(StoreError, match=r"cannot write .*taken\.csv"):
         write_table(tmp_path / "taken.csv", pd.DataFrame({"a": [1]}), "csv")
