@@ -1,8 +1,8 @@
 """Write the tables of the README and of docs/reproduce-the-paper.md from the kept results.
 
 ``python tools/readme_table.py`` reads ``results/kept/comparison/scores.csv`` and replaces what stands between the
-pages' markers: in the README one table a protocol, in the other page RFM and its kernel from the paper's procedure to one
-without a leak. ``--check`` only says whether both are up to date. Figures are over the tables that all methods of a
+pages' markers: in the README one table a protocol, in the other page RFM and its kernel from the paper's procedure to
+one without a leak. ``--check`` only says whether both are up to date. Figures are over the tables that all methods of a
 protocol have.
 """
 
