@@ -81,32 +81,23 @@ def make_kernel(name: str, bandwidth: float, exponent: float = 1.0) -> RadialKer
     raise ValueError(f"unknown kernel {name!r}: known are laplace, gaussian, generalised_laplace")
 
 
-def kernel_lower_(
-    kernel: RadialKernel, rows: MetricRows, K: torch.Tensor, W: torch.Tensor | None = None
-) -> torch.Tensor | None:
-    """Write the lower triangles of the kernel matrix into ``K`` (n, n) and, if given, of L^2 W into ``W`` (n, n).
-
-    Returns the numbers of the rows that have close ones, not coincident, among the others; None without any.
-    """
+def kernel_lower_(kernel: RadialKernel, rows: MetricRows, K: torch.Tensor, W: torch.Tensor | None = None) -> None:
+    """Write the lower triangles of the kernel matrix into ``K`` (n, n) and, if given, of L^2 W into ``W`` (n, n)."""
     n, closest = len(rows.left), rows.closest
-    beside: list[torch.Tensor] = []
     for start, stop in row_blocks(n, n, K.element_size()):
         block = K[start:stop, :stop]
         these = rows.at(slice(start, stop))
         matmul_into(these.left, rows.right[:stop].T, block)
         diagonal = block[:, start:].diagonal()
         diagonal.fill_(torch.inf)
-        found = resolve_close_(block, these, rows, closest)
+        coincident = resolve_close_(block, these, rows, closest)
         diagonal.zero_()
         weight = None if W is None else W[start:stop, :stop]
         kernel.profile_(block, weight)
         if weight is not None:
             weight[:, start:].diagonal().zero_()
-            if found is not None:
-                found.clear_(weight)
-                if len(found.apart[0]):
-                    beside += [found.apart[0] + start, found.apart[1]]
-    return torch.cat(beside).unique() if beside else None
+            if coincident is not None:
+                coincident.clear_(weight)
 
 
 def kernel_between_(
@@ -121,11 +112,11 @@ def kernel_between_(
         block = K[start:stop]
         these = rows.at(slice(start, stop))
         matmul_into(these.left, others.right.T, block)
-        found = resolve_close_(block, these, others, closest)
+        coincident = resolve_close_(block, these, others, closest)
         weight = None if W is None else W[start:stop]
         kernel.profile_(block, weight)
-        if weight is not None and found is not None:
-            found.clear_(weight)
+        if weight is not None and coincident is not None:
+            coincident.clear_(weight)
 
 
 def kernel_matrix(

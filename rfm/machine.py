@@ -94,10 +94,11 @@ class Machine:
         # not change each other's distances.
         root = None if metric is None else metric_root(metric, feature_sizes(rows))
         rows = in_coordinates(rows, root)
+        kernel = self._kernel_with(rows)
         scores = np.empty((len(Z), self.alpha.shape[1]))
         for start, stop in row_blocks(len(Z), len(rows), 8, budget=_PREDICTION_BYTES):
             new = in_coordinates(torch.as_tensor(Z[start:stop], device=device), root)
-            scores[start:stop] = (self._kernel(new, rows) @ alpha).cpu().numpy()
+            scores[start:stop] = (kernel(new) @ alpha).cpu().numpy()
         beyond = np.flatnonzero(~np.isfinite(scores).all(axis=1))
         if len(beyond):
             raise ValueError(
@@ -106,14 +107,21 @@ class Machine:
             )
         return scores
 
-    def _kernel(self, Z: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        if isinstance(self.kernel, NeuralTangent):
-            return ntk_matrix(Z, rows, self.kernel.depth)
-        K = Z.new_empty((len(Z), len(rows)))
-        new, fitted = euclidean_rows(torch.cat([Z, rows]), self.kernel.bandwidth).split(len(Z))
-        kernel_between_(self.kernel, new, fitted, K)
-        # A row whose norm in the metric overflows is at no known distance, and its kernel may look like any number.
-        return K.masked_fill_(~torch.isfinite(new.close), torch.nan)
+    def _kernel_with(self, rows: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+        """The kernel (m, n) between any rows (m, r) and ``rows`` (n, r), both where the metric is the identity."""
+        kernel = self.kernel
+        if isinstance(kernel, NeuralTangent):
+            return lambda Z: ntk_matrix(Z, rows, kernel.depth)
+        fitted = euclidean_rows(rows, kernel.bandwidth)
+
+        def between(Z: torch.Tensor) -> torch.Tensor:
+            K = Z.new_empty((len(Z), len(rows)))
+            new = euclidean_rows(Z, kernel.bandwidth)
+            kernel_between_(kernel, new, fitted, K)
+            # A row whose norm in the metric overflows is at no known distance, and its kernel may look like any number.
+            return K.masked_fill_(~torch.isfinite(new.close), torch.nan)
+
+        return between
 
 
 def fit_machine(
@@ -136,6 +144,8 @@ def fit_machine(
     rows = _as_seen(X, recipe.unit_norm, center)
     _refuse_overflow(rows, recipe.kernel.bandwidth, recipe.dtype, "X")
     _refuse_large_targets(Y, recipe.dtype)
+    numpy_type = np.dtype(np.float32 if recipe.dtype == torch.float32 else np.float64)
+    rows = rows.astype(numpy_type).astype(np.float64)  # what is kept is what is fitted
     n = len(rows)
     table, targets = rows, Y
     if validation is not None:
@@ -152,7 +162,6 @@ def fit_machine(
             best = iteration, solved
     assert best is not None
     iterations, solved = best
-    numpy_type = np.float32 if recipe.dtype == torch.float32 else np.float64
     return Machine(
         kernel=recipe.kernel,
         unit_norm=recipe.unit_norm,

@@ -14,9 +14,9 @@ import torch
 from rfm.arrays import Places, places_up_to, put_, smallest, squared_gaps, squared_norms, zero_where_
 from rfm.linalg import metric_factor
 
-_CLOSE_ULPS = 4096.0
-"""Squared distances below this many units of rounding of the squared norms are computed from differences: on spambase,
-whose rows lie closest among the small tables, more of them would not make the dual coefficients any more exact."""
+_CLOSE = 5e-4
+"""Squared distances below so much of the squared norms are computed from differences: on spambase, whose rows lie
+closest among the small tables, more of them would not make the dual coefficients any more exact in float32."""
 _COINCIDENT_ULPS = 256.0
 """Rows whose distance is below this many units of rounding of their norms coincide: a gradient weight of W is right to
 W times the rounding of the rows, so that a closer pair's would be noise to more than half a percent."""
@@ -28,8 +28,7 @@ class MetricRows:
 
     ``left`` and ``right`` (n, r + 2) for a metric of rank r; ``close`` (n, 1) is the u below which another row is so
     close to this one that u is rounded too coarsely; ``root`` is the metric's, see :func:`metric_root`. Rows that share
-    a number in ``groups`` (n,) are equal. Two sets of rows go together only if they were prepared together and then
-    split.
+    a number in ``groups`` (n,) are equal. Two sets of rows go together if they were prepared in one root.
     """
 
     left: torch.Tensor
@@ -98,7 +97,7 @@ def euclidean_rows(
     norms *= scale
     left[:, d] = norms
     left[:, d + 1] = scale
-    return MetricRows(left, right, norms.mul_(_CLOSE_ULPS * torch.finfo(P.dtype).eps)[:, None], root, groups)
+    return MetricRows(left, right, norms.mul_(_CLOSE)[:, None], root, groups)
 
 
 def feature_sizes(X: torch.Tensor) -> torch.Tensor:
@@ -122,27 +121,23 @@ def in_coordinates(X: torch.Tensor, root: torch.Tensor | None) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class Close:
-    """Places of close rows in a matrix (m, n) of distances: of those that coincide, of those that are ``apart``.
+class Coincident:
+    """Where rows coincide in a matrix (m, n) of distances: ``places``, and what is true in ``equal``, if given."""
 
-    ``equal`` (m, n) is true for equal rows if those were looked for: they are not among the places.
-    """
-
-    coincident: Places
-    apart: Places
+    places: Places
     equal: torch.Tensor | None
 
     def clear_(self, W: torch.Tensor) -> None:
         """Set the weights ``W`` (m, n) between rows that coincide to zero."""
-        put_(W, self.coincident, 0.0)
+        put_(W, self.places, 0.0)
         if self.equal is not None:
             zero_where_(W, self.equal)
 
 
-def resolve_close_(u: torch.Tensor, rows: MetricRows, others: MetricRows, closest: float) -> Close | None:
+def resolve_close_(u: torch.Tensor, rows: MetricRows, others: MetricRows, closest: float) -> Coincident | None:
     """Compute those of the squared distances ``u`` (m, n or fewer) from differences that rounding dominates, in place.
 
-    Returns where they are, None where nothing is close. ``closest``, at least the largest entry of ``rows.close``,
+    Returns which rows coincide, None where nothing is close. ``closest``, at least the largest entry of ``rows.close``,
     tells in one cheap pass that most blocks have no such rows.
     """
     if smallest(u) > closest:
@@ -152,12 +147,11 @@ def resolve_close_(u: torch.Tensor, rows: MetricRows, others: MetricRows, closes
         equal = rows.groups[:, None] == others.groups[None, : u.shape[1]]
         zero_where_(u, equal)
     places = places_up_to(u, rows.close, unless=equal)
-    first, second = places
     exact = squared_gaps(rows.coordinates, others.coordinates, places).mul_(float(rows.left[0, -1]))
     put_(u, places, exact)
-    coincident = exact <= rows.close[first, 0] * (_COINCIDENT_ULPS**2 / _CLOSE_ULPS * torch.finfo(u.dtype).eps)
-    apart = ~coincident
-    return Close((first[coincident], second[coincident]), (first[apart], second[apart]), equal)
+    least = (_COINCIDENT_ULPS * torch.finfo(u.dtype).eps) ** 2 / _CLOSE
+    coincident = exact <= rows.close[places[0], 0] * least
+    return Coincident((places[0][coincident], places[1][coincident]), equal)
 
 
 def equal_rows(X: torch.Tensor) -> torch.Tensor | None:

@@ -2,13 +2,15 @@
 
 With fewer than a few hundred training rows a chain's arithmetic takes less time than the calls that ask for it; here
 one call serves all chains. The mathematics is that of :mod:`rfm.kernels` and :mod:`rfm.agop`, in float64, which needs
-no refinement, nor distances that are computed again: rows closer than 1e-7 of their norms coincide.
+no refinement. Where rows are close without coinciding, distances from a Gram matrix do not suffice: there the stack
+ends and leaves the chains to be followed one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -28,6 +30,14 @@ class StackedPoint:
     solvers: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class TooClose:
+    """Rows are close in the ``metric`` of one of the chains, (b, d, d) or None, that ``iteration`` was to take."""
+
+    iteration: int
+    metric: torch.Tensor | None
+
+
 def stacked_chains(
     stacked: torch.Tensor,
     targets: torch.Tensor,
@@ -39,89 +49,92 @@ def stacked_chains(
     diagonal: bool = False,
     gain: float = 1.0,
     rescale: Callable[[torch.Tensor, float], torch.Tensor] | None = None,
-) -> Iterator[StackedPoint]:
-    """Follow b chains from the identity metric through ``iterations`` updates.
+) -> Iterator[StackedPoint | TooClose]:
+    """Follow b chains from the identity metric through ``iterations`` updates, or until rows are close in one of them.
 
     ``stacked`` (b, n + m, d) float64 holds each chain's fitted rows, then the others; ``targets`` (n, c) are common,
     ``ridges`` (b,) are the chains' own. The machine fits ``gain`` times the targets. Metrics are (b, d, d), or (b, d)
     with ``diagonal``. ``rescale`` gets the metric that coefficients of size one give, and the coefficients' true size,
     and returns the metric that is used: by default the first times the square of the second.
     """
-    b, rows, _ = stacked.shape
     n = len(targets)
     X = stacked[:, :n]
-    K, W = stacked.new_empty((2, b, n, n))
-    between = stacked.new_empty((b, rows - n, n))
+    kernels = _Kernels(stacked, n, kernel)
     metric: torch.Tensor | None = None
     for iteration in range(iterations + 1):
-        _kernels_(stacked, metric, kernel, K, W if iteration < iterations else None, between)
-        alpha, solvers = _solve(K, ridges, targets)
+        if not kernels.compute_(metric, weights=iteration < iterations):
+            yield TooClose(iteration, metric)
+            return
+        alpha, solvers = _solve(kernels.K, ridges, targets)
         if gain != 1.0:
             alpha *= gain
-        yield StackedPoint(iteration, between @ alpha, alpha, metric, solvers)
+        yield StackedPoint(iteration, kernels.between @ alpha, alpha, metric, solvers)
         if iteration < iterations:
             sizes = alpha.abs().amax(dim=(1, 2))
             sizes[sizes == 0] = 1.0
             alpha = alpha / sizes[:, None, None]
-            metric = _agops(X, alpha, W, metric, kernel.bandwidth**2, center=center, diagonal=diagonal)
+            metric = _agops(X, alpha, kernels.W, metric, kernel.bandwidth**2, center=center, diagonal=diagonal)
             if rescale is None:
                 metric *= (sizes * sizes).view(-1, *[1] * (metric.dim() - 1))
             else:
                 metric = torch.stack([rescale(M, size) for M, size in zip(metric, sizes.tolist(), strict=True)])
 
 
-def _kernels_(
-    stacked: torch.Tensor,
-    metric: torch.Tensor | None,
-    kernel: RadialKernel,
-    K: torch.Tensor,
-    W: torch.Tensor | None,
-    between: torch.Tensor,
-) -> None:
-    """Write K and L^2 W (b, n, n) among the fitted rows, and K (b, m, n) between the others and the fitted ones."""
-    n = K.shape[1]
-    scale = 1.0 / kernel.bandwidth**2
-    if metric is None:
-        moved = stacked
-    elif metric.dim() == 2:
-        moved = stacked * metric[:, None, :]
-    else:
-        moved = stacked @ metric
-    norms = (moved * stacked).sum(dim=2, keepdim=True) * scale
-    ones = torch.ones_like(norms)
-    left = torch.cat([moved * (-2.0 * scale), norms, ones], dim=2)
-    right = torch.cat([stacked, ones, norms], dim=2)[:, :n].mT
-    tolerance = norms.abs() * (_COINCIDENT_ULPS * torch.finfo(norms.dtype).eps)
-    largest = float(tolerance.max())
-    torch.bmm(left[:, n:], right, out=between)
-    _clear_coincident_(between, tolerance[:, n:], largest)
-    kernel.profile_(between, None)
-    torch.bmm(left[:, :n], right, out=K)
-    diagonal = K.diagonal(dim1=1, dim2=2)
-    diagonal.fill_(torch.inf)
-    coincident = _clear_coincident_(K, tolerance[:, :n], largest)
-    diagonal.zero_()
-    kernel.profile_(K, W)
-    if W is not None:
-        if coincident is not None:
-            zero_where_(W, coincident)
-        W.diagonal(dim1=1, dim2=2).zero_()
+class _Kernels:
+    """K and L^2 W (b, n, n) among the first ``n`` rows of ``stacked``, and K (b, m, n) between the others and them."""
+
+    def __init__(self, stacked: torch.Tensor, n: int, kernel: RadialKernel) -> None:
+        b, rows, _ = stacked.shape
+        self._stacked, self._n, self._kernel = stacked, n, kernel
+        self.K, self.W = stacked.new_empty((2, b, n, n))
+        self.between = stacked.new_empty((b, rows - n, n))
+
+    def compute_(self, metric: torch.Tensor | None, *, weights: bool) -> bool:
+        """Compute them in ``metric``, W only with ``weights``; False, and nothing of use, if unequal rows are close."""
+        n, stacked, kernel = self._n, self._stacked, self._kernel
+        K, W, between = self.K, self.W if weights else None, self.between
+        scale = 1.0 / kernel.bandwidth**2
+        if metric is None:
+            moved = stacked
+        elif metric.dim() == 2:
+            moved = stacked * metric[:, None, :]
+        else:
+            moved = stacked @ metric
+        norms = (moved * stacked).sum(dim=2, keepdim=True) * scale
+        ones = torch.ones_like(norms)
+        left = torch.cat([moved * (-2.0 * scale), norms, ones], dim=2)
+        right = torch.cat([stacked, ones, norms], dim=2)[:, :n].mT
+        torch.bmm(left[:, n:], right, out=between)
+        torch.bmm(left[:, :n], right, out=K)
+        diagonal = K.diagonal(dim1=1, dim2=2)
+        diagonal.fill_(torch.inf)
+        close = norms.abs() * _CLOSE
+        largest = float(close.max())
+        equal = None
+        if smallest(K) <= largest or smallest(between) <= largest:
+            equal = self._groups[:, :, None] == self._groups[:, None, :n]
+            for u, part in ((K, slice(n)), (between, slice(n, None))):
+                if bool(torch.le(u, close[:, part]).logical_and_(~equal[:, part]).any()):
+                    return False
+                zero_where_(u, equal[:, part])
+        diagonal.zero_()
+        kernel.profile_(between, None)
+        kernel.profile_(K, W)
+        if W is not None:
+            if equal is not None:
+                zero_where_(W, equal[:, :n])
+            W.diagonal(dim1=1, dim2=2).zero_()
+        return True
+
+    @cached_property
+    def _groups(self) -> torch.Tensor:
+        """Numbers (b, n + m) that equal rows of a chain share."""
+        numbers = [torch.unique(rows, dim=0, return_inverse=True)[1] for rows in self._stacked]
+        return torch.stack(numbers)
 
 
-_COINCIDENT_ULPS = 32.0
-"""Squared distances below this many units of rounding of the squared norms are treated as zero."""
-
-
-def _clear_coincident_(u: torch.Tensor, tolerance: torch.Tensor, largest: float) -> torch.Tensor | None:
-    """Set squared distances ``u`` up to ``tolerance`` to exactly zero; returns the mask of those, None without any.
-
-    ``largest``, at least the largest entry of ``tolerance``, tells in one cheap pass that there are none.
-    """
-    if smallest(u) > largest:
-        return None
-    mask = u <= tolerance
-    zero_where_(u, mask)
-    return mask
+_CLOSE = 1e-9
+"""Squared distances below so much of the squared norms are close: rounding is a millionth of them in float64."""
 
 
 def _solve(K: torch.Tensor, ridges: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, tuple[str, ...]]:

@@ -8,7 +8,7 @@ point needs no AGOP; a learned metric can be applied to any rows of the table, w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -21,7 +21,7 @@ from rfm.arrays import Workspace
 from rfm.kernels import Laplace, RadialKernel, kernel_between_, kernel_lower_
 from rfm.linalg import RidgeSolution, matmul_float64, solve_ridge
 from rfm.rows import MetricRows, equal_rows, euclidean_rows, feature_sizes, in_coordinates, metric_root, metric_rows
-from rfm.stacked import stacked_chains
+from rfm.stacked import TooClose, stacked_chains
 
 Rows = NDArray[np.int64]
 
@@ -94,10 +94,23 @@ class Sweep:
         if self._is_small(fit) and len(validation) <= 4 * _SMALL:
             yield from self._stacked_points(fit, validation, ridges, unit_norms, iterations)
             return
+        yield from self._points_one_by_one(fit, validation, ridges, unit_norms, 0, iterations, {})
+
+    def _points_one_by_one(
+        self,
+        fit: Rows,
+        validation: Rows,
+        ridges: Sequence[float],
+        unit_norms: Sequence[bool],
+        first: int,
+        iterations: int,
+        learned: Mapping[tuple[bool, float], torch.Tensor],
+    ) -> Iterator[Point]:
+        """The points from iteration ``first`` on, whose metrics, by unit-norm and ridge, are ``learned``."""
         for unit_norm in unit_norms:
             rows = self._at_work(unit_norm, fit, validation)
-            metrics: dict[float, torch.Tensor | None] = dict.fromkeys(ridges)
-            for iteration in range(iterations + 1):
+            metrics = {ridge: learned.get((unit_norm, ridge)) for ridge in ridges}
+            for iteration in range(first, iterations + 1):
                 kernels = None
                 for ridge in ridges:
                     metric = metrics[ridge]
@@ -126,6 +139,12 @@ class Sweep:
             rescale=lambda metric, gain: scale_metric(metric, self.metric_scaling, gain),
         )
         for step in steps:
+            if isinstance(step, TooClose):
+                metrics = {} if step.metric is None else dict(zip(chains, step.metric, strict=True))
+                yield from self._points_one_by_one(
+                    fit, validation, ridges, unit_norms, step.iteration, iterations, metrics
+                )
+                return
             scores = _to_numpy(step.scores)
             for k, (unit_norm, ridge) in enumerate(chains):
                 metric = None if step.metric is None else step.metric[k]
@@ -174,9 +193,9 @@ class Sweep:
         P = rows.stacked if root is None else in_coordinates(rows.exact, root).to(rows.stacked.dtype)
         prepared = euclidean_rows(P, self.kernel.bandwidth, root=root, groups=rows.groups, scratch=sides)
         fitted, others = prepared.split(n)
-        beside = kernel_lower_(self.kernel, fitted, K, W)
+        kernel_lower_(self.kernel, fitted, K, W)
         kernel_between_(self.kernel, others, fitted, between)
-        return _Kernels(fitted, K, W, beside, between)
+        return _Kernels(fitted, K, W, between)
 
     def _solve(self, K: torch.Tensor, ridge: float, rows: _Rows, metric: torch.Tensor | None) -> RidgeSolution:
         """Solve in the scratch matrix ``K``; where float32 does not suffice the kernel is computed anew in float64."""
@@ -194,18 +213,17 @@ class Sweep:
     def _update(
         self, rows: _Rows, kernels: _Kernels, solution: RidgeSolution, metric: torch.Tensor | None
     ) -> torch.Tensor:
-        fitted, W, beside = kernels.fitted, kernels.W, kernels.beside
+        fitted, W = kernels.fitted, kernels.W
         assert W is not None
         if solution.solver != "cholesky" and W.dtype == torch.float32:
             # What float32 cannot solve it cannot differentiate: large coefficients of both signs cancel in its last
             # digits.
             W = torch.empty(W.shape, dtype=torch.float64, device=W.device)
             fitted = self._prepared_float64(rows, metric)
-            beside = kernel_lower_(self.kernel, fitted, torch.empty_like(W), W)
+            kernel_lower_(self.kernel, fitted, torch.empty_like(W), W)
         # Targets of 1e16 would overflow the squares of float32, those of 1e-25 vanish in them.
         size = float(solution.alpha.abs().max()) or 1.0
-        alpha = (solution.alpha / size).to(W.dtype)
-        learned = agop(fitted, alpha, W, beside, center=self.center_gradients, diagonal=self.diagonal)
+        learned = agop(fitted, solution.alpha / size, W, center=self.center_gradients, diagonal=self.diagonal)
         return scale_metric(learned, self.metric_scaling, size)
 
     def _prepared_float64(self, rows: _Rows, metric: torch.Tensor | None) -> MetricRows:
@@ -219,15 +237,11 @@ class Sweep:
 
 @dataclass(frozen=True)
 class _Kernels:
-    """In scratch memory: K and L^2 W (n, n), lower triangles, of the ``fitted`` rows; K (m, n) of others with them.
-
-    ``beside`` are the numbers of the fitted rows that have close ones.
-    """
+    """In scratch memory: K and L^2 W (n, n), lower triangles, of the ``fitted`` rows; K (m, n) of others with them."""
 
     fitted: MetricRows
     K: torch.Tensor
     W: torch.Tensor | None
-    beside: torch.Tensor | None
     between: torch.Tensor
 
 

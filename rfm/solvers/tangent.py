@@ -2,7 +2,8 @@ r"""The neural tangent kernel block by block, at a cost that does not depend on 
 
 The kernel of :mod:`rfm.ntk` is |x| |z| t(theta) with theta the angle between x and z. t is analytic in theta on
 [0, pi] (the recursion's square roots cancel), so a short Chebyshev series gives it to float32 precision: one arc
-cosine and a polynomial instead of an arc cosine and a root for each layer.
+cosine and a polynomial instead of an arc cosine and a root for each layer. An arc cosine near 1 loses half of the
+digits: angles between nearly parallel rows come from the differences of the unit vectors.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import numpy as np
 import torch
 from numpy.polynomial import Chebyshev, Polynomial
 
+from rfm.arrays import places_up_to, put_, smallest, squared_gaps
 from rfm.ntk import ntk_matrix
 from rfm.solvers.blocks import KernelBlocks, RowsAt, ranges
 
 _DEGREE = 16
 """Right to 2e-8 of t(0) = depth + 1 up to ten layers, which is less than float32 resolves."""
-_COINCIDENT_ULPS = 8.0
-"""Cosines this close to 1, in units of rounding, are those of parallel rows."""
+_PARALLEL = 2.5e-4
+"""Cosines this close to 1 are those of nearly parallel rows."""
 _BLOCK_ROWS = 64
 
 
@@ -44,13 +46,15 @@ class TangentBlocks(KernelBlocks):
     def fill_(self, rows: RowsAt, columns: RowsAt, K: torch.Tensor) -> None:
         left, right = self._unit[rows], self._unit[columns]
         rises, runs = self._norms[rows].to(self.dtype), self._norms[columns].to(self.dtype)
-        parallel = 1.0 - _COINCIDENT_ULPS * torch.finfo(self.dtype).eps
+        bound = torch.full((_BLOCK_ROWS, 1), _PARALLEL - 1.0, dtype=self.dtype, device=self.device)
         scratch = torch.empty((min(_BLOCK_ROWS, len(left)), K.shape[1]), dtype=self.dtype, device=self.device)
         for start, stop in ranges(0, len(left), _BLOCK_ROWS):
             block, angle = K[start:stop], scratch[: stop - start]
-            torch.mm(left[start:stop], right.T, out=angle)
-            angle.masked_fill_(angle >= parallel, 1.0)
-            arccos_(angle.clamp_min_(-1.0))
+            torch.mm(-left[start:stop], right.T, out=angle)
+            places = places_up_to(angle, bound[: stop - start]) if smallest(angle) <= _PARALLEL - 1.0 else None
+            arccos_(angle.neg_().clamp_(-1.0, 1.0))
+            if places is not None:
+                put_(angle, places, 2.0 * (squared_gaps(left[start:stop], right, places).sqrt() / 2.0).asin())
             angle.mul_(2.0 / np.pi).sub_(1.0)
             block.fill_(self._coefficients[-1])
             for coefficient in self._coefficients[-2::-1]:

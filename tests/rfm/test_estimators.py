@@ -301,3 +301,11 @@ def test_large_tables_give_what_small_ones_give(estimator: Any, direct: bool, mo
         path = validated.fit(X[:400], targets[:400], validation=(X[400:], targets[400:])).path_
         assert path.shape == (3,)
         assert path[-1] == pytest.approx(large.score(X[400:], targets[400:]), abs=1e-6)
+
+
+@pytest.mark.parametrize("ridge", [1e-6, 1e-9])
+def test_what_is_kept_of_the_rows_is_what_was_fitted(ridge: float) -> None:
+    """At training rows the residual is ridge * alpha, however small the ridge, though rows are kept in float32."""
+    X, _, y = problem(n=60)
+    model = KernelRidgeRegressor("gaussian", bandwidth=3.0, ridge=ridge).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), y - ridge * model.dual_coef_, rtol=0, atol=1e-6)

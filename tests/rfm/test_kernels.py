@@ -163,12 +163,9 @@ def test_float32_tells_close_rows_apart(kind: str, gap: float) -> None:
         distance = -np.log(K.double().numpy()[pairs])
         np.testing.assert_allclose(distance, exact[pairs], rtol=2e-2, atol=3e-7)
     K, W = torch.zeros((2, 60, 60))
-    beside = kernel_lower_(kernel, metric_rows(X, metric, 1.0), K, W)
+    kernel_lower_(kernel, metric_rows(X, metric, 1.0), K, W)
     weights = W.numpy()[pairs[1], pairs[0]]
     np.testing.assert_allclose(weights, np.exp(-exact[pairs]) / exact[pairs], rtol=2e-2)
-    assert beside is not None
-    if gap < 1e-2:
-        assert beside.tolist() == list(range(60))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -176,8 +173,7 @@ def test_rows_apart_by_their_rounding_coincide(dtype: torch.dtype) -> None:
     X = torch.as_tensor(close_pairs(0.0), dtype=dtype)
     X[30:] *= 1.0 + 2.0 * torch.finfo(dtype).eps
     K, W = torch.zeros((2, 60, 60), dtype=dtype)
-    beside = kernel_lower_(Laplace(1.0), metric_rows(X, None, 1.0), K, W)
-    assert beside is None
+    kernel_lower_(Laplace(1.0), metric_rows(X, None, 1.0), K, W)
     assert (W.numpy()[np.arange(30, 60), np.arange(30)] == 0.0).all()
 
 
@@ -194,14 +190,14 @@ def test_knowing_equal_rows_changes_nothing(dtype: torch.dtype) -> None:
     for known in (None, groups):
         K, W = torch.zeros((2, 90, 90), dtype=dtype)
         rows = euclidean_rows(X, 2.0, groups=known)
-        beside = kernel_lower_(Laplace(2.0), rows, K, W)
+        kernel_lower_(Laplace(2.0), rows, K, W)
         between = torch.empty((40, 50), dtype=dtype)
         kernel_between_(Laplace(2.0), *rows.split(40), between)
-        assert beside is not None
-        results.append((K.tril(), W.tril(), between, beside))
+        results.append((K.tril(), W.tril(), between))
     for without, with_groups in zip(*results, strict=True):
         assert torch.equal(without, with_groups)
     assert (results[1][1][equal.tril()] == 0.0).all()
+    assert float(results[1][1][-1].max()) > 100.0  # a close row is none of the equal ones
 
 
 def test_few_equal_rows_are_not_worth_knowing() -> None:

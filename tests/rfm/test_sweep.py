@@ -107,6 +107,29 @@ def test_stacked_chains_are_those_followed_one_by_one(
             torch.testing.assert_close(together[key].metric, point.metric, rtol=1e-6, atol=1e-8 * size)
 
 
+@pytest.mark.parametrize("gap", [1e-3, 1e-5, 1e-7, 1e-9])
+@pytest.mark.parametrize("c", [2, 20])
+def test_small_tables_with_close_rows_are_not_stacked(gap: float, c: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the largest gap rows are not close, or become so in a later metric."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 8))
+    X = np.concatenate([X, X + gap * rng.normal(size=(50, 8)), rng.normal(size=(20, 8))])
+    Y = np.eye(c)[rng.integers(0, c, size=120)]
+    sweep = Sweep(X, Y, dtype=torch.float64)
+
+    def grid() -> dict[tuple[bool, float, int], Point]:
+        rows = np.arange(100), np.arange(100, 120)
+        return by_point(sweep.points(*rows, ridges=(0.1, 1.0), unit_norms=(True, False), iterations=3))
+
+    together = grid()
+    monkeypatch.setattr("rfm.sweep._SMALL", 0)
+    for key, point in grid().items():
+        np.testing.assert_allclose(together[key].scores, point.scores, rtol=0, atol=1e-7)
+        if point.metric is not None:
+            size = float(point.metric.abs().max())
+            torch.testing.assert_close(together[key].metric, point.metric, rtol=1e-5, atol=1e-7 * size)
+
+
 @pytest.mark.parametrize("copies", [1, 25])
 @pytest.mark.parametrize("ridge", [1e-3, 1e-6, 1e-8])
 def test_a_metric_learned_with_little_ridge_is_that_of_float64(copies: int, ridge: float) -> None:

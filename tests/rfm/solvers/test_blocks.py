@@ -105,3 +105,17 @@ def test_parallel_rows_are_at_no_angle_in_single_precision() -> None:
     K = TangentBlocks(X, 5).block(slice(8, 9), torch.tensor([8, 20]))
     norm = float(X[8].double().norm()) ** 2
     assert_allclose(K[0] / norm, [6.0, 18.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("gap", [1e-2, 1e-3, 1e-5])
+def test_nearly_parallel_rows_keep_their_angle_in_single_precision(gap: float) -> None:
+    """The kernel of unit vectors falls with the angle itself: the square root of rounding would show."""
+    X = table(40).float()
+    X[20:] = X[:20] + gap * table(40).float()[20:]
+    X /= X.norm(dim=1, keepdim=True)
+    expected = ntk_matrix(X.double(), depth=2)
+    K = TangentBlocks(X, 2).block(slice(0, 40), slice(0, 40)).double()
+    pairs = torch.arange(20), torch.arange(20, 40)
+    lost, true = 3.0 - K[pairs], 3.0 - expected[pairs]
+    assert_allclose(lost, true, rtol=2e-2, atol=2e-6)
+    assert_allclose(K, expected, atol=3e-6)
