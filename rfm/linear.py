@@ -3,7 +3,7 @@ r"""Sparse linear regression by a linear Recursive Feature Machine with a diagon
 The model f(x) = x'w has gradient w everywhere, so the diagonal of its average gradient outer product is w^2. lin-RFM
 (Radhakrishnan, Belkin, Drusvyatskiy, arXiv 2401.04553) alternates between ridge regression on features multiplied by
 m = (w^2 / u + s)^alpha and this update of m, u the largest squared coefficient of the first fit: a constant, which
-makes m and the ridge mean the same whatever the units of y. In terms of the weights D = m^2 of the features, one step is
+makes m and the ridge mean the same whatever the units of y. In terms of the weights D = m^2 of features, one step is
 
     w <- D X' (X D X' + ridge I)^-1 y,    D <- (w^2 / u + s)^(2 alpha),
 
@@ -38,17 +38,17 @@ class LinearRFM(RegressorMixin, BaseEstimator):
     Parameters:
 
     ``alpha``          power of the AGOP, > 0; p = 2 - 4 alpha of IRLS-p.
-    ``ridge``          > 0, added to the diagonal of X D X', in the units of squared features as in ridge regression. With
-                       noisy targets choose it by validation; with exact ones leave it small.
+    ``ridge``          > 0, added to the diagonal of X D X': in the units of squared features, as in ridge regression.
+                       With noisy targets choose it by validation; with exact ones leave it small.
     ``smoothing``      where s starts, in units of the largest squared coefficient of the first fit.
     ``smoothing_end``  where it ends, in the same units. Equal to ``smoothing``, s stays as it is.
     ``iterations``     at most so many fits after the first, which is ridge regression.
     ``tol``            relative change of the coefficients at which to stop once s is at its end.
     ``fit_intercept``  whether to fit a constant, unpenalised.
 
-    Fitted: ``coef_`` (d,), ``intercept_``, ``M_`` (d,) the diagonal metric m, without units, ``n_iter_``, ``best_iteration_``,
-    ``converged_``, ``path_`` (n_iter_ + 1,) R^2 on the validation set after 0, 1, ... updates (None without one),
-    ``n_features_in_``, ``feature_names_in_``.
+    Fitted: ``coef_`` (d,), ``intercept_``, ``M_`` (d,) the diagonal metric m, without units, ``n_iter_``,
+    ``best_iteration_``, ``converged_``, ``path_`` (n_iter_ + 1,) R^2 on the validation set after 0, 1, ... updates
+    (None without one), ``n_features_in_``, ``feature_names_in_``.
     """
 
     def __init__(

@@ -111,11 +111,11 @@ def dense_kernel(X: torch.Tensor, ridge: float, alpha: float) -> DenseKernel:
     if alpha == 0.5:
         return DenseKernel(agop.numpy(), ridge)
     values, vectors = torch.linalg.eigh(agop)
-    powers = _above_floor(values.numpy(), ridge, alpha)
+    powers = above_floor(values.numpy(), ridge, alpha)
     return DenseKernel(((vectors * torch.from_numpy(powers)) @ vectors.T).numpy(), ridge ** (2 * alpha))
 
 
-def _above_floor(values: FloatArray, ridge: float, alpha: float) -> FloatArray:
+def above_floor(values: FloatArray, ridge: float, alpha: float) -> FloatArray:
     """(s + ridge)^(2 alpha) - ridge^(2 alpha) of the AGOP's eigenvalues, negative rounding set to zero."""
     powers: FloatArray = (np.maximum(values, 0.0) + ridge) ** (2 * alpha) - ridge ** (2 * alpha)
     return powers
@@ -191,5 +191,5 @@ def spectral_start(entries: Entries, rank: int, ridge: float, alpha: float, seed
 def _in_subspace(Q: FloatArray, C: FloatArray, ridge: float, alpha: float) -> FactoredKernel:
     """The part of a kernel that is in the span of ``Q`` (m, r), orthonormal; ``C`` is the matrix' product with it."""
     values, vectors = np.linalg.eigh(C.T @ C / len(C))
-    powers = _above_floor(values, ridge, alpha)
+    powers = above_floor(values, ridge, alpha)
     return FactoredKernel((Q @ vectors) * np.sqrt(powers), ridge ** (2 * alpha))
