@@ -103,7 +103,7 @@ def _any_entries(X: Any, mask: ArrayLike | None, shape: tuple[int, int] | None) 
 
 def _checked_shape(shape: Any) -> tuple[int, int]:
     sizes = tuple(shape) if isinstance(shape, tuple | list) else ()
-    if len(sizes) != 2 or not all(isinstance(s, Integral) and not isinstance(s, bool) and s >= 0 for s in sizes):
+    if len(sizes) != 2 or not all(isinstance(s, Integral) and not isinstance(s, bool) and int(s) >= 0 for s in sizes):
         raise ValueError(f"shape must be two integers, rows and columns, got {shape!r}")
     return int(sizes[0]), int(sizes[1])
 

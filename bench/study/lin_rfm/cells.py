@@ -18,6 +18,8 @@ KINDS = {
 }
 
 PUBLISHED_METHODS = (
+    "as published 1/2",
+    "as published 1",
     "lin-RFM alternating",
     "lin-RFM factored",
     "lin-RFM columns",
@@ -26,6 +28,7 @@ PUBLISHED_METHODS = (
     "ALS",
     "network 2",
     "network 3",
+    "network 4",
 )
 FEATURES = 200
 OBSERVATIONS = (20, 40, 60, 80, 100, 130, 160)

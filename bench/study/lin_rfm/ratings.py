@@ -41,7 +41,7 @@ def movielens(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "lin-RFM columns": lin_rfm(alternate=False, ridge_decay=0.95),
         "lin-RFM alternating 1/4": lin_rfm(alpha=0.25, ridge_decay=0.95),
         "soft-impute": soft_impute,
-        "ALS": als((1, 2, 4, 8)),
+        "ALS": als((1, 2, 4, 8, 12, 20)),
     }
     found: dict[str, Any] = {name: measured(method, entries, held_out, test, seed) for name, method in methods.items()}
     found["means"] = {"rmse": float(np.sqrt(np.mean(test.values**2)))}
