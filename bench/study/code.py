@@ -44,8 +44,17 @@ def _imported(name: str) -> set[str]:
             candidates = [alias.name for alias in node.names]
         else:
             continue
-        found |= {module for module in candidates if module.startswith(FOLLOWED) and _file(module) is not None}
+        for module in candidates:
+            if module.startswith(FOLLOWED) and _file(module) is not None:
+                found |= {module, *_packages(module)}
     return found
+
+
+def _packages(module: str) -> set[str]:
+    """The packages below the roots of :data:`FOLLOWED` whose code runs when ``module`` is imported."""
+    parts = module.split(".")
+    parents = (".".join(parts[:end]) for end in range(1, len(parts)))
+    return {parent for parent in parents if parent.startswith(FOLLOWED)}
 
 
 def _home(package: str, name: str) -> str:

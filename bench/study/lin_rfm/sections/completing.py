@@ -44,10 +44,10 @@ SERIES = {
     "network 3": 5,
     "network 4": 6,
     "lin-RFM columns 1/4": 7,
-    "lin-RFM factored": 8,
-    "IRLS-1": 9,
-    "as published 1/2": 10,
-    "as published 1": 11,
+    "as published 1/2": 8,
+    "as published 1": 9,
+    "lin-RFM factored": 10,
+    "IRLS-1": 11,
 }
 _NETWORKS = ("network 2", "network 3", "network 4")
 _PUBLISHED = ("as published 1/2", "as published 1")

@@ -41,9 +41,9 @@ def speed_claims(done: Sequence[Outcome]) -> list[Claim]:
         claims = [
             Claim(
                 _FASTER,
-                "Time of an iteration of IRLS over lin-RFM's, by size, when the decomposition alone differs: eigenvalues of "
-                f"X'X {shown('IRLS, batched, eigh')}; singular values of X {shown('IRLS, batched')}; against the "
-                f"textbook's row by row, with singular values: {shown('IRLS')}.",
+                "Time of an iteration of IRLS over lin-RFM's, by size, where they differ in the decomposition alone: "
+                f"eigenvalues of X'X {shown('IRLS, batched, eigh')}; singular values of X {shown('IRLS, batched')}; "
+                f"against the textbook's row by row, with singular values: {shown('IRLS')}.",
                 verdict,
             )
         ]
