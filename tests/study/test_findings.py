@@ -296,3 +296,15 @@ def test_a_partial_study_is_reported_as_such(tmp_path: Path) -> None:
     rows = (tmp_path / "run" / "cells.csv").read_text().splitlines()
     assert len(rows) == 3
     assert results_csv([]).splitlines() == rows[:1]
+
+
+def test_few_seconds_are_not_written_as_no_minutes(tmp_path: Path) -> None:
+    from bench.study.low_rank.cells import STUDY
+
+    cell = Cell("regression", {"target": "cubic", "d": 5, "method": "RFM", "train": 9, "test": 9, "noise": 0.1})
+    for seconds, words in ((20.4, "20 seconds"), (150.0, "2 minutes")):
+        store = StudyStore(tmp_path / "run")
+        store.plan("low-rank", {"5": cell}, {"quick": False})
+        store.record("5", Outcome(cell, "ok", {"r2": 0.9, "alignment": 0.9, "chosen": {}}, cpu_seconds=seconds))
+        store.close()
+        assert words in write_study(STUDY, tmp_path / "run", tmp_path / "out").html.read_text()
