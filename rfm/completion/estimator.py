@@ -114,7 +114,10 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
         if validation is None:
             entries, held_out = self._divided(given)
         else:
-            entries, held_out = given, observed_entries(validation, shape=given.shape)
+            free = given.shape if isinstance(validation, tuple) else None  # other forms have a shape of their own
+            entries, held_out = given, observed_entries(validation, shape=free)
+            if held_out.shape != given.shape:
+                raise ValueError(f"validation entries are of a {held_out.shape} matrix, the others of {given.shape}")
             if len(np.intersect1d(_flat(entries), _flat(held_out))):
                 raise ValueError("some validation entries are among the entries to fit: give each in one of the two")
         self._scale = _root_mean_square(entries.values) or 1.0

@@ -430,6 +430,10 @@ def test_held_out_entries_are_observed_ones_and_may_be_given() -> None:
     chosen = np.arange(len(entries)) % 10 == 0
     model = MatrixCompletion().fit(entries.part(~chosen), validation=entries.part(chosen))
     np.testing.assert_allclose(model.completed_, Y, atol=1e-4)
+    smaller = np.full((30, 24), np.nan)
+    smaller[0, 0] = 1.0
+    with pytest.raises(ValueError, match=r"validation entries are of a \(30, 24\) matrix, the others of \(30, 25\)"):
+        MatrixCompletion().fit(entries.part(~chosen), validation=smaller)
     with pytest.raises(ValueError, match="among the entries to fit"):
         MatrixCompletion().fit(entries, validation=entries.part(chosen))
 

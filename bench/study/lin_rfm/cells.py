@@ -23,8 +23,8 @@ PUBLISHED_METHODS = {
     "lin-RFM alternating": 10,
     "lin-RFM factored": 5,
     "lin-RFM columns": 15,
-    "IRLS-1": 110,
-    "soft-impute": 60,
+    "IRLS-1": 22,
+    "soft-impute": 16,
     "ALS": 10,
     "network 2": 48,
     "network 3": 45,
@@ -53,7 +53,7 @@ def cells(quick: bool) -> Sequence[Cell]:
     ]
     found += [
         Cell("published", {"size": 500, "rank": 5, "count": 10_000, "method": method}, seed, cost=cost)
-        for seed in range(2)
+        for seed in range(REPEATS)
         for method, cost in PUBLISHED_METHODS.items()
     ]
     for seed in range(REPEATS):
@@ -65,7 +65,7 @@ def cells(quick: bool) -> Sequence[Cell]:
         found += [
             Cell("noise", {"size": GRID_SIZE, "rank": 4, "density": p, "noise": 0.3}, seed, cost=9) for p in (0.2, 0.45)
         ]
-    found += [Cell("movielens", {"held_out": 0.05, "test": 0.1}, seed, cost=150) for seed in range(2)]
+    found += [Cell("movielens", {"held_out": 0.05, "test": 0.1}, seed, cost=150) for seed in range(REPEATS)]
     found += [Cell("timing", {"size": size}, 0, alone=True, cost=(size / 400) ** 3) for size in TIMED_SIZES]
     found += [
         Cell("scale", {"rows": n, "cols": d, "rank": 5, "count": count, "max_rank": r}, 0, True, 0, 60)
