@@ -76,6 +76,17 @@ def row_entries(X: Any, columns: int) -> Entries:
     return entries
 
 
+def root_mean_square(values: FloatArray) -> float:
+    """Of ``values`` (m,). Raises ``ValueError`` where its square, the ridge's unit, is not a number to compute with."""
+    top = float(np.abs(values).max())
+    if top == 0:
+        return 0.0
+    size = top * float(np.sqrt(np.mean((values / top) ** 2)))
+    if not np.finfo(float).tiny <= size * size < np.inf:
+        raise ValueError(f"entries of size {size:.0e} are beyond what can be squared: bring them to a common scale")
+    return size
+
+
 def _any_entries(X: Any, mask: ArrayLike | None, shape: tuple[int, int] | None) -> Entries:
     sparsely = isinstance(X, tuple | Entries) or sparse.issparse(X)
     if mask is not None and sparsely:

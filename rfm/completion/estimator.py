@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from rfm import parameters
-from rfm.completion.entries import Entries, FloatArray, observed_entries, row_entries
+from rfm.completion.entries import Entries, FloatArray, observed_entries, root_mean_square, row_entries
 from rfm.completion.fitting import Fit, Schedule, fit
 from rfm.completion.kernels import (
     ColumnKernel,
@@ -24,6 +24,7 @@ from rfm.completion.kernels import (
     FactoredCompletion,
     FactoredKernel,
     above_floor,
+    dense_bytes,
     dense_kernel,
 )
 from rfm.completion.rows import RowSystems
@@ -120,7 +121,7 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
                 raise ValueError(f"validation entries are of a {held_out.shape} matrix, the others of {given.shape}")
             if len(np.intersect1d(_flat(entries), _flat(held_out))):
                 raise ValueError("some validation entries are among the entries to fit: give each in one of the two")
-        self._scale = _root_mean_square(entries.values) or 1.0
+        self._scale = root_mean_square(entries.values) or 1.0
         result = fit(entries.scaled(1 / self._scale), held_out.scaled(1 / self._scale), schedule)
         self._keep(result, given.shape)
         self._warn(entries, held_out, result)
@@ -208,7 +209,7 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
             rank = parameters.count(owner, "max_rank", rank, at_least=1)
             if rank > min(n, d):
                 raise ValueError(f"max_rank is {rank}, more than a {n} x {d} matrix can have: at most {min(n, d)}")
-        elif _dense_bytes(n, d, alternate, alpha) > _DENSE_LIMIT_BYTES:
+        elif dense_bytes(n, d, alternate, alpha) > _DENSE_LIMIT_BYTES:
             raise ValueError(
                 f"a {n} x {d} matrix is too large for dense kernels: give max_rank, an upper bound of its rank"
             )
@@ -275,27 +276,6 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=3,
             )
-
-
-def _root_mean_square(values: FloatArray) -> float:
-    """Of ``values`` (m,). Raises ``ValueError`` where its square, the ridge's unit, is not a number to compute with."""
-    top = float(np.abs(values).max())
-    if top == 0:
-        return 0.0
-    size = top * float(np.sqrt(np.mean((values / top) ** 2)))
-    if not np.finfo(float).tiny <= size * size < np.inf:
-        raise ValueError(f"entries of size {size:.0e} are beyond what can be squared: bring them to a common scale")
-    return size
-
-
-def _dense_bytes(n: int, d: int, alternate: bool, alpha: float) -> int:
-    """What the dense form takes at its peak, in float64.
-
-    The completed matrix and its successor; the AGOP, which at power 1/2 is the kernel, and room to factor it; at other
-    powers eigenvectors and kernel besides. Alternating, the kernel is between the larger side in every other iteration.
-    """
-    side = max(n, d) if alternate else d
-    return 8 * (2 * n * d + (2 if alpha == 0.5 else 4) * side**2)
 
 
 def _flat(entries: Entries) -> Any:

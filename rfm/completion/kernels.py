@@ -115,6 +115,16 @@ def dense_kernel(X: torch.Tensor, ridge: float, alpha: float) -> DenseKernel:
     return DenseKernel(((vectors * torch.from_numpy(powers)) @ vectors.T).numpy(), ridge ** (2 * alpha))
 
 
+def dense_bytes(n: int, d: int, alternate: bool, alpha: float) -> int:
+    """What the dense form takes at its peak, in float64.
+
+    The completed matrix and its successor; the AGOP, which at power 1/2 is the kernel, and room to factor it; at other
+    powers eigenvectors and kernel besides. Alternating, the kernel is between the larger side in every other iteration.
+    """
+    side = max(n, d) if alternate else d
+    return 8 * (2 * n * d + (2 if alpha == 0.5 else 4) * side**2)
+
+
 def above_floor(values: FloatArray, ridge: float, alpha: float) -> FloatArray:
     """(s + ridge)^(2 alpha) - ridge^(2 alpha) of the AGOP's eigenvalues, negative rounding set to zero."""
     powers: FloatArray = (np.maximum(values, 0.0) + ridge) ** (2 * alpha) - ridge ** (2 * alpha)
