@@ -2,9 +2,10 @@ r"""Sparse linear regression by a linear Recursive Feature Machine with a diagon
 
 The model f(x) = x'w has gradient w everywhere, so the diagonal of its average gradient outer product is w^2. lin-RFM
 (Radhakrishnan, Belkin, Drusvyatskiy, arXiv 2401.04553) alternates between ridge regression on features multiplied by
-m = (w^2 + s)^alpha and this update of m. In terms of the weights D = m^2 of the features, one step is
+m = (w^2 / u + s)^alpha and this update of m, u the largest squared coefficient of the first fit: a constant, which
+makes m and the ridge mean the same whatever the units of y. In terms of the weights D = m^2 of features, one step is
 
-    w <- D X' (X D X' + ridge I)^-1 y,    D <- (w^2 + s)^(2 alpha),
+    w <- D X' (X D X' + ridge I)^-1 y,    D <- (w^2 / u + s)^(2 alpha),
 
 which for ridge -> 0 is a step of IRLS-p (Daubechies et al. 2010; Chartrand and Yin 2008) with p = 2 - 4 alpha: basis
 pursuit at alpha = 1/4, the sum of logarithms at alpha = 1/2. The smoothing s starts large and is divided by ten
@@ -37,17 +38,17 @@ class LinearRFM(RegressorMixin, BaseEstimator):
     Parameters:
 
     ``alpha``          power of the AGOP, > 0; p = 2 - 4 alpha of IRLS-p.
-    ``ridge``          > 0, added to the diagonal of X D X'. With noisy targets choose it by validation; with exact ones
-                       leave it small. (D is in the units of w to the power 4 alpha, and so is what the ridge means.)
+    ``ridge``          > 0, added to the diagonal of X D X': in the units of squared features, as in ridge regression.
+                       With noisy targets choose it by validation; with exact ones leave it small.
     ``smoothing``      where s starts, in units of the largest squared coefficient of the first fit.
     ``smoothing_end``  where it ends, in the same units. Equal to ``smoothing``, s stays as it is.
     ``iterations``     at most so many fits after the first, which is ridge regression.
     ``tol``            relative change of the coefficients at which to stop once s is at its end.
     ``fit_intercept``  whether to fit a constant, unpenalised.
 
-    Fitted: ``coef_`` (d,), ``intercept_``, ``M_`` (d,) the diagonal metric m, ``n_iter_``, ``best_iteration_``,
-    ``converged_``, ``path_`` (n_iter_ + 1,) R^2 on the validation set after 0, 1, ... updates (None without one),
-    ``n_features_in_``, ``feature_names_in_``.
+    Fitted: ``coef_`` (d,), ``intercept_``, ``M_`` (d,) the diagonal metric m, without units, ``n_iter_``,
+    ``best_iteration_``, ``converged_``, ``path_`` (n_iter_ + 1,) R^2 on the validation set after 0, 1, ... updates
+    (None without one), ``n_features_in_``, ``feature_names_in_``.
     """
 
     def __init__(
@@ -89,18 +90,22 @@ class LinearRFM(RegressorMixin, BaseEstimator):
         judge = None if validation is None else self._checked(validation)
 
         center, level = (features.mean(axis=0), targets.mean()) if centred else (np.zeros(features.shape[1]), 0.0)
-        problem = _Weighted(features - center, targets - level, ridge)
+        # Squares of coefficients would over- or underflow in the units of targets that are very large or small.
+        scale = float(np.max(np.abs(targets - level), initial=0.0)) or 1.0
+        problem = _Weighted(features - center, (targets - level) / scale, ridge)
+        if judge is not None:
+            judge = judge[0] - center, (judge[1] - level) / scale
         path: list[float] = []
         D = np.ones(features.shape[1])
         w = problem.solve(D)
         unit = float(np.max(w**2, initial=0.0))
-        best = (self._worth(judge, w, center, level, path), 0, w, D)
+        best = (self._worth(judge, w, path), 0, w, D)
         self.converged_, step, relative = unit == 0.0, 0, start
         while not self.converged_ and step < iterations:
             step += 1
-            D = (w**2 + relative * unit) ** (2 * alpha)
+            D = (w**2 / unit + relative) ** (2 * alpha)
             previous, w = w, problem.solve(D)
-            worth = self._worth(judge, w, center, level, path)
+            worth = self._worth(judge, w, path)
             if judge is None or worth > best[0]:
                 best = (worth, step, w, D)
             change = np.linalg.norm(w - previous) / max(float(np.linalg.norm(w)), np.finfo(float).tiny)
@@ -110,7 +115,8 @@ class LinearRFM(RegressorMixin, BaseEstimator):
             elif change <= tol:
                 self.converged_ = True
         self.n_iter_, self.path_ = step, np.array(path) if judge is not None else None
-        _, self.best_iteration_, self.coef_, D = best
+        _, self.best_iteration_, w, D = best
+        self.coef_ = scale * w
         self.intercept_ = float(level - center @ self.coef_)
         self.M_ = np.sqrt(D)
         if not self.converged_ and iterations:
@@ -140,14 +146,13 @@ class LinearRFM(RegressorMixin, BaseEstimator):
         return checked, column_or_1d(truth)
 
     @staticmethod
-    def _worth(
-        judge: tuple[FloatArray, FloatArray] | None, w: FloatArray, center: FloatArray, level: float, path: list[float]
-    ) -> float:
+    def _worth(judge: tuple[FloatArray, FloatArray] | None, w: FloatArray, path: list[float]) -> float:
+        """R^2 of coefficients ``w`` on the validation set, noted in ``path``; 0 without one."""
         if judge is None:
             return 0.0
         rows, truth = judge
         spread = float(np.sum((truth - truth.mean()) ** 2)) or 1.0
-        path.append(1.0 - float(np.sum((truth - level - (rows - center) @ w) ** 2)) / spread)
+        path.append(1.0 - float(np.sum((truth - rows @ w) ** 2)) / spread)
         return path[-1]
 
 

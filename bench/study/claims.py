@@ -6,9 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from scipy import stats
+
 from bench.report.blocks import Cell, Column, Table
 
-Verdict: TypeAlias = Literal["holds", "holds in part", "does not hold", "not measured"]
+Verdict: TypeAlias = Literal["holds", "holds in part", "undecided", "does not hold", "not measured"]
+
+SIGNIFICANT = 0.05
+COMPARISON_RULE = (
+    f"A claim to be better holds where a two-sided sign test over the problems says so (p < {SIGNIFICANT:g}), does not "
+    "hold where it says the opposite, and is undecided else; ties count for neither side."
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,28 @@ def claims_table(claims: Sequence[Claim], note: str) -> Table:
     rows = tuple((Cell(c.claim), Cell(c.measured), Cell(c.verdict, strong=True)) for c in claims)
     columns = (Column("Claim", "text"), Column("Measured here", "text"), Column("Verdict", "text"))
     return Table("claims", columns, rows, "Claim by claim", note=note, sortable=False)
+
+
+@dataclass(frozen=True)
+class SignTest:
+    """Problems on which one method was better than another, worse, and the two-sided sign test's ``p`` (1 if all tie).
+
+    ``verdict`` of the claim that it is better, by :data:`COMPARISON_RULE`.
+    """
+
+    wins: int
+    losses: int
+
+    @property
+    def p(self) -> float:
+        decided = self.wins + self.losses
+        return float(stats.binomtest(self.wins, decided).pvalue) if decided else 1.0
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.p >= SIGNIFICANT:
+            return "undecided"
+        return "holds" if self.wins > self.losses else "does not hold"
 
 
 def not_measured(claim: str) -> Claim:

@@ -15,20 +15,22 @@ FOLLOWED = ("rfm.", "bench.study.", "bench.methods.")
 
 
 def source_version(module: str) -> str:
-    """sha256 over the syntax trees of ``module`` and all that it imports from :data:`FOLLOWED`, directly or not.
+    """sha256 over the syntax trees of :func:`source_modules`; comments and layout do not count."""
+    digest = hashlib.sha256()
+    for name in sorted(source_modules(module)):
+        digest.update(f"{name}={hashlib.sha256(ast.dump(_tree(name)).encode()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
-    Comments and layout do not count.
-    """
+
+def source_modules(module: str) -> set[str]:
+    """``module`` and all that it imports from :data:`FOLLOWED`, directly or not."""
     seen: set[str] = set()
     left = {module}
     while left:
         name = left.pop()
         seen.add(name)
         left |= _imported(name) - seen
-    digest = hashlib.sha256()
-    for name in sorted(seen):
-        digest.update(f"{name}={hashlib.sha256(ast.dump(_tree(name)).encode()).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    return seen
 
 
 def _imported(name: str) -> set[str]:
@@ -36,12 +38,35 @@ def _imported(name: str) -> set[str]:
     for node in ast.walk(_tree(name)):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             candidates = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            if f"{node.module}." in FOLLOWED:
+                candidates += [_home(node.module, alias.name) for alias in node.names]
         elif isinstance(node, ast.Import):
             candidates = [alias.name for alias in node.names]
         else:
             continue
-        found |= {module for module in candidates if module.startswith(FOLLOWED) and _file(module) is not None}
+        for module in candidates:
+            if module.startswith(FOLLOWED) and _file(module) is not None:
+                found |= {module, *_packages(module)}
     return found
+
+
+def _packages(module: str) -> set[str]:
+    """The packages below the roots of :data:`FOLLOWED` whose code runs when ``module`` is imported."""
+    parts = module.split(".")
+    parents = (".".join(parts[:end]) for end in range(1, len(parts)))
+    return {parent for parent in parents if parent.startswith(FOLLOWED)}
+
+
+def _home(package: str, name: str) -> str:
+    """The module from which ``package`` has ``name``.
+
+    A package that imports its names when they are first asked for says where they are to the type checker alone, so
+    its own syntax tree is read; all of its imports are not followed, as one name would take the others along.
+    """
+    for node in ast.walk(_tree(package)):
+        if isinstance(node, ast.ImportFrom) and node.module and name in (a.asname or a.name for a in node.names):
+            return node.module
+    return f"{package}.{name}"
 
 
 @functools.cache

@@ -56,7 +56,7 @@ def write_study(study: Study, folder: Path, out: Path) -> StudyFiles:
     done = sum(outcome.status == "ok" for outcome in outcomes)
     facts = (
         (f"{done:,} of {len(outcomes) + left:,}", "cells"),
-        (wording.plural(round(sum(o.cpu_seconds for o in outcomes) / 60), "minute"), "of processor time"),
+        (_duration(sum(o.cpu_seconds for o in outcomes)), "of processor time"),
         (f"{sum(c.verdict == 'holds' for c in findings.claims)} of {len(findings.claims)}", "claims hold"),
     )
     sections = (opening, *findings.sections[1:], _account(outcomes, provenance))
@@ -64,6 +64,13 @@ def write_study(study: Study, folder: Path, out: Path) -> StudyFiles:
     files = write_document(document, out)
     write_atomically(folder / RESULTS, results_csv(outcomes))
     return StudyFiles(files.html, files.markdown, tuple(claim.line for claim in findings.claims))
+
+
+def _duration(seconds: float) -> str:
+    """In minutes; in seconds where those would be too few to say."""
+    if seconds < 120:
+        return wording.plural(round(seconds), "second")
+    return wording.plural(round(seconds / 60), "minute")
 
 
 def _warnings(outcomes: Sequence[Outcome], left: int, provenance: Mapping[str, Any]) -> Iterable[Block]:

@@ -33,7 +33,7 @@ def band_words(repeats: int) -> str:
     """What the shading of :func:`mean_point`'s intervals shows."""
     if repeats < 2:
         return ""
-    return "; shaded: " + ("the range" if repeats == 2 else "95 % Student interval")
+    return "; shaded: " + ("range over the repeats" if repeats == 2 else "95 % Student interval")
 
 
 def share_point(x: float, successes: int, tries: int) -> Point:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,12 +13,14 @@ from scipy import sparse
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 
+_COMPLEX = "complex values are not supported: complete real and imaginary parts apart"
+
 
 @dataclass(frozen=True)
 class Entries:
     """Entries of an (n, d) matrix, in row order and column order within a row; an explicit zero is an entry.
 
-    ``rows``, ``cols`` and ``values`` are (m,). Made by :func:`observed_entries`, which checks them.
+    ``rows``, ``cols`` and ``values`` are (m,). Made, checked and put in order by :func:`observed_entries`.
     """
 
     rows: IntArray
@@ -51,29 +54,69 @@ def observed_entries(X: Any, mask: ArrayLike | None = None, shape: tuple[int, in
     """The observed entries of ``X``, checked.
 
     ``X`` is a SciPy sparse matrix, whose stored entries are the observed ones; a tuple (rows, cols, values), with
-    ``shape`` (by default the smallest that holds them); a masked array; or an array in which NaN, or False in
-    ``mask`` (n, d), marks what is missing. Raises ``ValueError``, with the place, where an entry is given twice, is
-    out of range, or is observed and not finite, and if no entry is observed.
+    ``shape`` (by default the smallest that holds them); :class:`Entries`; a masked array; or an array in which NaN, or
+    False in ``mask`` (n, d), marks what is missing. Raises ``ValueError``, with the place, where an entry is given
+    twice, is out of range, or is observed and not finite, if no entry is observed, and where ``shape`` is not X's.
     """
+    entries = _any_entries(X, mask, None if shape is None else _checked_shape(shape))
+    if len(entries) == 0:
+        raise ValueError(f"no entry of the {entries.shape} matrix is observed: there is nothing to learn from")
+    return entries
+
+
+def row_entries(X: Any, columns: int) -> Entries:
+    """The entries of new rows of so many ``columns``, in any form that :func:`observed_entries` takes; may be none."""
+    shape = None
+    if isinstance(X, tuple) and len(X) == 3:  # the rows of triplets are as many as the last one says
+        rows = np.asarray(X[0])
+        shape = (int(rows.max()) + 1 if rows.size and rows.dtype.kind in "iu" else 0, columns)
+    entries = _any_entries(X, None, shape)
+    if entries.shape[1] != columns:
+        raise ValueError(f"rows of {columns} columns are needed, X has shape {entries.shape}")
+    return entries
+
+
+def root_mean_square(values: FloatArray) -> float:
+    """Of ``values`` (m,). Raises ``ValueError`` where its square, the ridge's unit, is not a number to compute with."""
+    top = float(np.abs(values).max())
+    if top == 0:
+        return 0.0
+    size = top * float(np.sqrt(np.mean((values / top) ** 2)))
+    if not np.finfo(float).tiny <= size * size < np.inf:
+        raise ValueError(f"entries of size {size:.0e} are beyond what can be squared: bring them to a common scale")
+    return size
+
+
+def _any_entries(X: Any, mask: ArrayLike | None, shape: tuple[int, int] | None) -> Entries:
+    sparsely = isinstance(X, tuple | Entries) or sparse.issparse(X)
+    if mask is not None and sparsely:
+        raise ValueError("mask goes with a dense array; of a sparse matrix, the stored entries are the observed ones")
     if isinstance(X, Entries):
-        return X
-    if isinstance(X, tuple):
+        entries = _from_triplets((X.rows, X.cols, X.values), _checked_shape(X.shape))
+    elif isinstance(X, tuple):
         entries = _from_triplets(X, shape)
     elif sparse.issparse(X):
         entries = _from_sparse(X)
     else:
         entries = _from_array(X, mask)
-    if mask is not None and (isinstance(X, tuple) or sparse.issparse(X)):
-        raise ValueError("mask goes with a dense array; of a sparse matrix, the stored entries are the observed ones")
+    if shape is not None and entries.shape != shape:
+        raise ValueError(
+            f"the matrix has shape {entries.shape}, not {shape}: only that of (rows, cols, values) is free"
+        )
     beyond = np.flatnonzero(~np.isfinite(entries.values))
     if len(beyond):
         i, j, value = entries.rows[beyond[0]], entries.cols[beyond[0]], entries.values[beyond[0]]
         raise ValueError(
             f"observed entry ({i}, {j}) is {value} (one of {len(beyond)}): leave missing entries out, or mask them"
         )
-    if len(entries) == 0:
-        raise ValueError(f"no entry of the {entries.shape} matrix is observed: there is nothing to learn from")
     return entries
+
+
+def _checked_shape(shape: Any) -> tuple[int, int]:
+    sizes = tuple(shape) if isinstance(shape, tuple | list) else ()
+    if len(sizes) != 2 or not all(isinstance(s, Integral) and not isinstance(s, bool) and int(s) >= 0 for s in sizes):
+        raise ValueError(f"shape must be two integers, rows and columns, got {shape!r}")
+    return int(sizes[0]), int(sizes[1])
 
 
 def _from_triplets(triplets: tuple[Any, ...], shape: tuple[int, int] | None) -> Entries:
@@ -108,6 +151,8 @@ def _from_array(X: Any, mask: ArrayLike | None) -> Entries:
     array = np.ma.getdata(X) if masked else np.asarray(X)
     if array.ndim != 2:
         raise ValueError(f"the matrix must have 2 dimensions, got shape {array.shape}")
+    if np.iscomplexobj(array):
+        raise ValueError(_COMPLEX)
     if array.dtype.kind not in "biuf":
         array = array.astype(np.float64)
     if mask is not None:
@@ -128,7 +173,7 @@ def _from_array(X: Any, mask: ArrayLike | None) -> Entries:
 
 def _sorted(rows: Any, cols: Any, values: Any, shape: tuple[int, ...]) -> Entries:
     if np.iscomplexobj(values):
-        raise ValueError("complex values are not supported: complete real and imaginary parts apart")
+        raise ValueError(_COMPLEX)
     order = np.lexsort((cols, rows))
     r, c = np.asarray(rows)[order].astype(np.int64), np.asarray(cols)[order].astype(np.int64)
     twice = np.flatnonzero((r[1:] == r[:-1]) & (c[1:] == c[:-1]))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from functools import cached_property
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -14,9 +16,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from rfm import parameters
-from rfm.completion.entries import Entries, FloatArray, observed_entries
+from rfm.completion.entries import Entries, FloatArray, observed_entries, root_mean_square, row_entries
 from rfm.completion.fitting import Fit, Schedule, fit
-from rfm.completion.kernels import DenseCompletion, FactoredCompletion
+from rfm.completion.kernels import (
+    ColumnKernel,
+    DenseCompletion,
+    FactoredCompletion,
+    FactoredKernel,
+    above_floor,
+    dense_bytes,
+    dense_kernel,
+)
 from rfm.completion.rows import RowSystems
 
 _FEWEST_HELD_OUT = 4
@@ -105,13 +115,13 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
         if validation is None:
             entries, held_out = self._divided(given)
         else:
-            entries, held_out = given, observed_entries(validation, shape=given.shape)
+            free = given.shape if isinstance(validation, tuple) else None  # other forms have a shape of their own
+            entries, held_out = given, observed_entries(validation, shape=free)
             if held_out.shape != given.shape:
                 raise ValueError(f"validation entries are of a {held_out.shape} matrix, the others of {given.shape}")
             if len(np.intersect1d(_flat(entries), _flat(held_out))):
                 raise ValueError("some validation entries are among the entries to fit: give each in one of the two")
-        rms = float(np.sqrt(np.mean(entries.values**2)))
-        self._scale = rms if rms > 0 else 1.0
+        self._scale = root_mean_square(entries.values) or 1.0
         result = fit(entries.scaled(1 / self._scale), held_out.scaled(1 / self._scale), schedule)
         self._keep(result, given.shape)
         self._warn(entries, held_out, result)
@@ -123,8 +133,10 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
         i, j = np.asarray(rows), np.asarray(cols)
         if i.shape != j.shape or i.ndim != 1:
             raise ValueError(f"rows and cols must be 1-D of one length, got shapes {i.shape} and {j.shape}")
+        if not len(i):
+            return np.zeros(0)
         for name, part, size in (("rows", i, self._shape[0]), ("cols", j, self._shape[1])):
-            if len(part) and (part.dtype.kind not in "iu" or part.min() < 0 or part.max() >= size):
+            if part.dtype.kind not in "iu" or part.min() < 0 or part.max() >= size:
                 raise ValueError(f"{name} must be integers from 0 to {size - 1}")
         if self._dense is not None:
             return self._dense[i, j]
@@ -137,13 +149,13 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
         A row is completed in the kernel that the fitted matrix gives; without any entry it is filled with 0.
         """
         check_is_fitted(self)
-        if not isinstance(X, Entries | tuple) and np.shape(X)[1:] != self._shape[1:]:
-            raise ValueError(f"rows of {self._shape[1]} columns are needed, X has shape {np.shape(X)}")
-        entries = observed_entries(X, shape=None)
-        V = self.factors_[1]  # singular values are in V: V V' / n is the kernel between columns
-        kernel = V / np.sqrt(self._shape[0])
-        U, _ = RowSystems(entries).coefficients(kernel, max(self.ridge_, np.finfo(float).tiny))
-        filled = np.asarray(U @ kernel.T)
+        entries = row_entries(X, self._shape[1])
+        completion = self._column_kernel().complete(RowSystems(entries.scaled(1 / self._scale)))
+        if isinstance(completion, DenseCompletion):
+            filled = completion.X * self._scale
+        else:
+            assert isinstance(completion, FactoredCompletion)
+            filled = np.asarray(completion.U @ completion.V.T) * self._scale
         filled[entries.rows, entries.cols] = entries.values
         return filled
 
@@ -166,8 +178,10 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
         """U (n, r) with orthonormal columns and V (d, r) with U V' the completed matrix up to the rank estimate r."""
         check_is_fitted(self)
         U, s, V = _singular_vectors(self._dense) if self._dense is not None else _of_product(*self._product)
-        # Ridge regression takes for noise what has an eigenvalue of X' X / n below the ridge.
-        kept = s**2 > max(self.ridge_ * self._shape[0], (np.finfo(float).eps * max(self._shape) * s[0]) ** 2)
+        # Ridge regression takes for noise what has an eigenvalue of X' X / n (of X X' / d, when the last kernel was
+        # between the rows) below the ridge.
+        rounding = (np.finfo(float).eps * max(self._shape) * s[0]) ** 2
+        kept = s**2 > max(self.ridge_ * self._averaged, rounding)
         return U[:, kept], V[:, kept] * s[kept]
 
     @property
@@ -175,22 +189,34 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
         """Singular values of the completed matrix above what the ridge takes for noise."""
         return self.factors_[0].shape[1]
 
+    def _column_kernel(self) -> ColumnKernel:
+        """The kernel between the columns that the completed matrix gives, in units of the observed entries' size."""
+        ridge = max(self.ridge_ / self._scale**2, np.finfo(float).tiny)
+        if self._dense is not None:
+            return dense_kernel(torch.from_numpy(self._dense / self._scale), ridge, self._alpha)
+        V = self.factors_[1]
+        s = np.linalg.norm(V, axis=0)
+        powers = above_floor((s / self._scale) ** 2 / self._shape[0], ridge, self._alpha)
+        return FactoredKernel(V / s * np.sqrt(powers), ridge ** (2 * self._alpha))
+
     def _schedule(self, entries: Entries) -> Schedule:
         owner = type(self).__name__
         n, d = entries.shape
+        alpha = parameters.positive(owner, "alpha", self.alpha)
+        alternate = parameters.one_of(owner, "sides", self.sides, ("alternate", "columns")) == "alternate"
         rank = self.max_rank
         if rank is not None:
             rank = parameters.count(owner, "max_rank", rank, at_least=1)
             if rank > min(n, d):
                 raise ValueError(f"max_rank is {rank}, more than a {n} x {d} matrix can have: at most {min(n, d)}")
-        elif 8 * (2 * n * d + 2 * max(n, d) ** 2) > _DENSE_LIMIT_BYTES:
+        elif dense_bytes(n, d, alternate, alpha) > _DENSE_LIMIT_BYTES:
             raise ValueError(
                 f"a {n} x {d} matrix is too large for dense kernels: give max_rank, an upper bound of its rank"
             )
         ridge = parameters.positive(owner, "ridge", self.ridge)
         return Schedule(
-            alpha=parameters.positive(owner, "alpha", self.alpha),
-            alternate=parameters.one_of(owner, "sides", self.sides, ("alternate", "columns")) == "alternate",
+            alpha=alpha,
+            alternate=alternate,
             rank=rank,
             ridge=ridge,
             ridge_decay=parameters.positive(owner, "ridge_decay", self.ridge_decay, at_most=1.0),
@@ -204,19 +230,22 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
     def _divided(self, entries: Entries) -> tuple[Entries, Entries]:
         """Entries to fit and those held out."""
         share = self.validation_fraction
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+        if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= share < 1:
             raise ValueError(f"validation_fraction must be in [0, 1), got {share!r}")
         n, d = entries.shape
-        count = round(share * len(entries))
+        count = round(float(share) * len(entries))
         chosen = np.zeros(len(entries), dtype=bool)
         if count >= _FEWEST_HELD_OUT and len(entries) < n * d:  # of a matrix in full, nothing is to be predicted
+            if count == len(entries):
+                raise ValueError(f"validation_fraction {share} holds out all {count} entries: none is left to fit")
             chosen[check_random_state(self.random_state).permutation(len(entries))[:count]] = True
         return entries.part(~chosen), entries.part(chosen)
 
     def _keep(self, result: Fit, shape: tuple[int, int]) -> None:
         self.__dict__.pop("factors_", None)
         completion, scale = result.completion, self._scale
-        self._shape = shape
+        self._shape, self._alpha = shape, float(self.alpha)
+        self._averaged = shape[1] if result.transposed else shape[0]
         self._dense: FloatArray | None = None
         if isinstance(completion, DenseCompletion):
             fitted = completion.fitted() * scale

@@ -59,8 +59,8 @@ class Iteration:
 class Fit:
     """``completion`` is the best one, of the matrix itself or, if ``transposed``, of its transpose.
 
-    ``stopped`` says why the iteration ended: "tolerance", "held-out error", "change" or, if it did not converge,
-    "iterations" or "breakdown".
+    ``stopped`` says why the iteration ended: "tolerance", "held-out error", "change", "all observed" or, if it did not
+    converge, "iterations" or "breakdown".
     """
 
     completion: Completion
@@ -89,8 +89,10 @@ def fit(
     """
     sides = (RowSystems(entries), RowSystems(entries.transposed()) if schedule.alternate else None)
     targets = (held_out, held_out.transposed())
-    kernel = _start(entries, schedule)
-    ridge, transposed = schedule.ridge, False
+    # Where nothing is missing no dense kernel changes anything: the first is as good as the last.
+    full = schedule.rank is None and len(entries) == entries.shape[0] * entries.shape[1]
+    ridge, transposed = schedule.ridge_end if full else schedule.ridge, False
+    kernel = _start(entries, schedule, ridge)
     best: tuple[float, int, ColumnKernel, float, bool] | None = None
     path: list[Iteration] = []
     stopped, waited, previous = "iterations", 0, np.inf
@@ -110,6 +112,9 @@ def fit(
             best = (error, step, kernel, ridge, transposed)
         else:
             waited += 1
+        if full:
+            stopped = "all observed"
+            break
         if error <= schedule.tol**2:
             stopped = "tolerance"
             break
@@ -133,13 +138,10 @@ def fit(
     return Fit(completion, transposed, ridge, step, stopped, path)
 
 
-def _start(entries: Entries, schedule: Schedule) -> ColumnKernel:
+def _start(entries: Entries, schedule: Schedule, ridge: float) -> ColumnKernel:
     if schedule.rank is None:
-        floor = schedule.ridge ** (2 * schedule.alpha)
-        return _in_precision(DenseKernel(np.eye(entries.shape[1]), floor), schedule)
-    return _in_precision(
-        spectral_start(entries, schedule.rank, schedule.ridge, schedule.alpha, schedule.seed), schedule
-    )
+        return _in_precision(DenseKernel(np.eye(entries.shape[1]), ridge ** (2 * schedule.alpha)), schedule)
+    return _in_precision(spectral_start(entries, schedule.rank, ridge, schedule.alpha, schedule.seed), schedule)
 
 
 def _learned(completion: Completion, ridge: float, schedule: Schedule) -> ColumnKernel:

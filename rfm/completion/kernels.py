@@ -111,11 +111,21 @@ def dense_kernel(X: torch.Tensor, ridge: float, alpha: float) -> DenseKernel:
     if alpha == 0.5:
         return DenseKernel(agop.numpy(), ridge)
     values, vectors = torch.linalg.eigh(agop)
-    powers = _above_floor(values.numpy(), ridge, alpha)
+    powers = above_floor(values.numpy(), ridge, alpha)
     return DenseKernel(((vectors * torch.from_numpy(powers)) @ vectors.T).numpy(), ridge ** (2 * alpha))
 
 
-def _above_floor(values: FloatArray, ridge: float, alpha: float) -> FloatArray:
+def dense_bytes(n: int, d: int, alternate: bool, alpha: float) -> int:
+    """What the dense form takes at its peak, in float64.
+
+    The completed matrix and its successor; the AGOP, which at power 1/2 is the kernel, and room to factor it; at other
+    powers eigenvectors and kernel besides. Alternating, the kernel is between the larger side in every other iteration.
+    """
+    side = max(n, d) if alternate else d
+    return 8 * (2 * n * d + (2 if alpha == 0.5 else 4) * side**2)
+
+
+def above_floor(values: FloatArray, ridge: float, alpha: float) -> FloatArray:
     """(s + ridge)^(2 alpha) - ridge^(2 alpha) of the AGOP's eigenvalues, negative rounding set to zero."""
     powers: FloatArray = (np.maximum(values, 0.0) + ridge) ** (2 * alpha) - ridge ** (2 * alpha)
     return powers
@@ -191,5 +201,5 @@ def spectral_start(entries: Entries, rank: int, ridge: float, alpha: float, seed
 def _in_subspace(Q: FloatArray, C: FloatArray, ridge: float, alpha: float) -> FactoredKernel:
     """The part of a kernel that is in the span of ``Q`` (m, r), orthonormal; ``C`` is the matrix' product with it."""
     values, vectors = np.linalg.eigh(C.T @ C / len(C))
-    powers = _above_floor(values, ridge, alpha)
+    powers = above_floor(values, ridge, alpha)
     return FactoredKernel((Q @ vectors) * np.sqrt(powers), ridge ** (2 * alpha))

@@ -142,6 +142,10 @@ def _inverse(S: FloatArray, floor: float) -> FloatArray:
     """(S + floor I)^-1 (d, d), symmetric."""
     K = torch.from_numpy(S.astype(np.float64))
     K.diagonal().add_(floor)
-    values, vectors = torch.linalg.eigh(K)
-    inverse: FloatArray = ((vectors / values.clamp_min(floor)) @ vectors.T).numpy()
-    return inverse.astype(S.dtype)
+    L, status = torch.linalg.cholesky_ex(K)
+    inverse = torch.cholesky_inverse(L)
+    if int(status) != 0 or not bool(torch.isfinite(inverse).all()):
+        values, vectors = torch.linalg.eigh(K)
+        inverse = (vectors / values.clamp_min(floor)) @ vectors.T
+    in_precision: FloatArray = inverse.numpy().astype(S.dtype)
+    return in_precision

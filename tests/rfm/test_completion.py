@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
@@ -30,7 +31,16 @@ def observed(Y: np.ndarray, share: float, seed: int = 0) -> np.ndarray:
     return X
 
 
+def entries_of(rows: list[int], cols: list[int], values: list[float]) -> Entries:
+    """Entries of a 3 x 3 matrix that nothing has checked."""
+    return Entries(np.array(rows, dtype=int), np.array(cols, dtype=int), np.array(values), (3, 3))
+
+
 NONE = observed_entries(([0], [0], [1.0])).part(np.array([], dtype=int))
+
+
+def nothing_of(entries: Entries) -> Entries:
+    return Entries(NONE.rows, NONE.cols, NONE.values, entries.shape)
 
 
 def iterates(entries: Entries, schedule: Schedule) -> list[np.ndarray]:
@@ -41,7 +51,7 @@ def iterates(entries: Entries, schedule: Schedule) -> list[np.ndarray]:
         assert isinstance(completion, DenseCompletion)
         seen.append(completion.X.T if transposed else completion.X)
 
-    fit(entries, Entries(NONE.rows, NONE.cols, NONE.values, entries.shape), schedule, watch)
+    fit(entries, nothing_of(entries), schedule, watch)
     return seen
 
 
@@ -154,6 +164,58 @@ def test_all_observed_gives_the_matrix_itself() -> None:
         np.testing.assert_allclose(model.completed_, Y, atol=1e-7)
         np.testing.assert_array_equal(model.transform(Y), Y)
         assert model.rank_ == 9
+        assert model.n_iter_ == 1
+        assert model.converged_
+
+
+def test_without_most_of_it_missing_no_eigenvalues_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At alpha = 1/2, completing by missing entries, where the inverse of the whole kernel is needed."""
+    Y = low_rank(40, 20, 2)
+    entries = observed_entries(observed(Y, 0.9))
+    schedule = Schedule(iterations=30, ridge_decay=0.6, single_precision=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.linalg, "eigh", None)
+        last = iterates(entries, schedule)[-1]
+    np.testing.assert_allclose(last, Y, atol=1e-4)
+
+
+@pytest.mark.parametrize(("n", "d"), [(60, 15), (15, 60)])
+@pytest.mark.parametrize("iterations", [4, 5, 6])
+@pytest.mark.parametrize("max_rank", [None, 15])
+def test_the_rank_counts_eigenvalues_of_the_last_kernel_above_the_ridge(
+    n: int, d: int, iterations: int, max_rank: int | None
+) -> None:
+    X = observed(low_rank(n, d, 3) + 0.3 * np.random.default_rng(8).standard_normal((n, d)), 0.7)
+    seen: list[bool] = []
+    entries = observed_entries(X)
+    fit(entries, nothing_of(entries), Schedule(iterations=iterations), lambda *step: seen.append(step[2]))
+    with pytest.warns(ConvergenceWarning):
+        model = MatrixCompletion(
+            iterations=iterations, max_rank=max_rank, validation_fraction=0.0, ridge_decay=0.5
+        ).fit(X)
+    rows_side = not seen[model.best_iteration_]  # the last completion is once more on the other side
+    averaged = d if rows_side else n
+    singular = np.linalg.svd(model.completed_, compute_uv=False)
+    assert model.rank_ == int((singular**2 / averaged > model.ridge_).sum())
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.5, 0.7])
+@pytest.mark.parametrize("max_rank", [None, 20])
+def test_new_rows_are_completed_in_the_kernel_of_the_power(alpha: float, max_rank: int | None) -> None:
+    """K = (X' X / n + ridge I)^(2 alpha) from the completed matrix, by its definition, at any scale."""
+    Y = 1e3 * low_rank(30, 20, 3)
+    X = observed(Y + 300 * np.random.default_rng(9).standard_normal(Y.shape), 0.7)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = MatrixCompletion(alpha, max_rank=max_rank).fit(X)
+    new = observed(Y[:5], 0.5, seed=3)
+    values, vectors = np.linalg.eigh(model.completed_.T @ model.completed_ / 30 + model.ridge_ * np.eye(20))
+    K = (vectors * values ** (2 * alpha)) @ vectors.T
+    expected = new.copy()
+    for row in expected:
+        o, u = np.flatnonzero(~np.isnan(row)), np.flatnonzero(np.isnan(row))
+        row[u] = K[np.ix_(u, o)] @ np.linalg.solve(K[np.ix_(o, o)], row[o])
+    np.testing.assert_allclose(model.transform(new), expected, atol=1e-3)
 
 
 def test_rotating_the_rows_of_a_row_observed_matrix_rotates_the_completion() -> None:
@@ -257,6 +319,22 @@ def test_all_forms_of_input_mean_the_same() -> None:
         (([0, 1], [0], [1.0]), {}, "one length"),
         (([0], [0]), {}, "3|parts"),
         (np.zeros(4), {}, "2 dimensions"),
+        (np.eye(2) * 1j, {}, "complex"),
+        (([0], [0], [1.0 + 1j]), {}, "complex"),
+        (([0], [0], [1.0]), {"shape": (2,)}, r"two integers, rows and columns, got \(2,\)"),
+        (([0], [0], [1.0]), {"shape": (2.5, 2.5)}, "two integers"),
+        (([0], [0], [1.0]), {"shape": (-2, 2)}, "two integers"),
+        (np.eye(2), {"shape": (3, 3)}, r"has shape \(2, 2\), not \(3, 3\)"),
+        (sparse.eye_array(2), {"shape": (3, 3)}, r"has shape \(2, 2\), not \(3, 3\)"),
+        (np.eye(2) * 1e200, {}, "common scale"),
+        (np.array([[1e200, np.nan], [1.0, 2.0]]), {}, "common scale"),
+        (np.eye(2) * 1e-200, {}, "common scale"),
+        (entries_of([0, 0], [1, 1], [1.0, 2.0]), {}, "more than once"),
+        (entries_of([0, 5], [1, 1], [1.0, 2.0]), {}, "row 5: the matrix has 3"),
+        (entries_of([0, 1], [1, 1], [1.0, np.nan]), {}, r"entry \(1, 1\) is nan"),
+        (entries_of([], [], []), {}, "no entry"),
+        (entries_of([0], [1], [1.0]), {"mask": np.ones((3, 3), dtype=bool)}, "dense array"),
+        (entries_of([0], [1], [1.0]), {"shape": (3, 4)}, r"not \(3, 4\)"),
     ],
 )
 def test_bad_input_is_refused_with_its_place(X: Any, more: dict[str, Any], words: str) -> None:
@@ -284,9 +362,37 @@ def test_bad_parameters_are_named(parameters: dict[str, Any], words: str) -> Non
         MatrixCompletion(**parameters).fit(np.ones((9, 7)))
 
 
+def test_entries_in_any_order_are_put_in_order() -> None:
+    Y = low_rank(12, 9, 1)
+    entries = observed_entries(observed(Y, 0.7))
+    order = np.random.default_rng(0).permutation(len(entries))
+    shuffled = Entries(entries.rows[order], entries.cols[order], entries.values[order], entries.shape)
+    np.testing.assert_array_equal(
+        MatrixCompletion().fit(shuffled).completed_, MatrixCompletion().fit(entries).completed_
+    )
+
+
+def test_some_entries_are_left_to_fit() -> None:
+    with pytest.raises(ValueError, match=r"validation_fraction 0\.99 holds out all 10 entries"):
+        MatrixCompletion(validation_fraction=0.99).fit(observed(np.ones((6, 4)), 0.5))
+    X = observed(low_rank(20, 15, 1), 0.6)
+    one = MatrixCompletion(validation_fraction=np.float32(0.125)).fit(X)
+    np.testing.assert_array_equal(one.completed_, MatrixCompletion(validation_fraction=0.125).fit(X).completed_)
+
+
 def test_too_large_for_dense_kernels_asks_for_a_rank() -> None:
     with pytest.raises(ValueError, match="give max_rank"):
         MatrixCompletion().fit(([0], [0], [1.0]), shape=(100_000, 100_000))
+    with pytest.raises(ValueError, match="give max_rank"):
+        MatrixCompletion().fit(([0], [0], [1.0]), shape=(100_000, 2))
+
+
+def test_between_columns_only_few_columns_make_a_matrix_small() -> None:
+    """A kernel between the rows, too large here, is never made."""
+    rows, cols = np.repeat(np.arange(18_000), 2), np.tile([0, 1, 2], 12_000)
+    with pytest.warns(ConvergenceWarning):
+        model = MatrixCompletion(sides="columns", iterations=2).fit((rows, cols, 1.0 + cols))
+    assert model.completed_.shape == (18_000, 3)
 
 
 @pytest.mark.parametrize("parameters", [{}, {"max_rank": 3}])
@@ -324,6 +430,10 @@ def test_held_out_entries_are_observed_ones_and_may_be_given() -> None:
     chosen = np.arange(len(entries)) % 10 == 0
     model = MatrixCompletion().fit(entries.part(~chosen), validation=entries.part(chosen))
     np.testing.assert_allclose(model.completed_, Y, atol=1e-4)
+    smaller = np.full((30, 24), np.nan)
+    smaller[0, 0] = 1.0
+    with pytest.raises(ValueError, match=r"validation entries are of a \(30, 24\) matrix, the others of \(30, 25\)"):
+        MatrixCompletion().fit(entries.part(~chosen), validation=smaller)
     with pytest.raises(ValueError, match="among the entries to fit"):
         MatrixCompletion().fit(entries, validation=entries.part(chosen))
 
@@ -360,5 +470,23 @@ def test_prediction_and_new_rows_are_checked() -> None:
         model.predict([8], [0])
     with pytest.raises(ValueError, match="one length"):
         model.predict([0, 1], [0])
-    with pytest.raises(ValueError, match="6 columns"):
-        model.transform(np.ones((2, 5)))
+    with pytest.raises(ValueError, match="from 0 to 5"):
+        model.predict([0], [6])
+    with pytest.raises(ValueError, match="integers"):
+        model.predict([0.5], [0])
+    assert model.predict([], []).shape == (0,)
+    for rows in (np.ones((2, 5)), sparse.eye_array(5), observed_entries(np.ones((2, 5)))):
+        with pytest.raises(ValueError, match="6 columns"):
+            model.transform(rows)
+    with pytest.raises(ValueError, match="column 6: the matrix has 6"):
+        model.transform(([0], [6], [1.0]))
+
+
+@pytest.mark.parametrize("parameters", [{}, {"max_rank": 4}])
+def test_new_rows_without_any_entry_are_filled_with_zero(parameters: dict[str, Any]) -> None:
+    model = MatrixCompletion(**parameters).fit(observed(low_rank(30, 20, 2), 0.7))
+    np.testing.assert_array_equal(model.transform(np.full((3, 20), np.nan)), np.zeros((3, 20)))
+    mixed = model.transform(([2], [4], [1.5]))
+    assert mixed.shape == (3, 20)
+    assert not mixed[:2].any()
+    assert mixed[2, 4] == 1.5

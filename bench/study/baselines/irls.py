@@ -58,6 +58,13 @@ def complete_rows(entries: Entries, K: FloatArray) -> FloatArray:
     return X
 
 
+def inverse_weights_by_gram(X: FloatArray, g: float, p: float) -> FloatArray:
+    """The same W^-1 (d, d) from the eigenvalues of X' X / n: what IRLS can do without the larger decomposition."""
+    values, vectors = np.linalg.eigh(X.T @ X / len(X))
+    weighted: FloatArray = (vectors * (np.maximum(values, 0.0) + g) ** (1 - p / 2)) @ vectors.T
+    return weighted
+
+
 def inverse_weights(X: FloatArray, g: float, p: float) -> FloatArray:
     """W^-1 = (X' X / n + g I)^(1 - p/2) (d, d) from the singular value decomposition of ``X`` (n, d)."""
     n, d = X.shape

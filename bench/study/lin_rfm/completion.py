@@ -10,6 +10,7 @@ import numpy as np
 from bench.study.baselines.completing import (
     Method,
     als,
+    as_published,
     deep_linear,
     irls_svd,
     lin_rfm,
@@ -54,6 +55,8 @@ def published(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
     parts = draw(*low_rank(size, size, rank, seed), count, seed)
     steps = int(parameters.get("steps", 800))
     methods: dict[str, Method] = {
+        "as published 1/2": as_published(0.5),
+        "as published 1": as_published(1.0),
         "lin-RFM alternating": lin_rfm(),
         "lin-RFM factored": lin_rfm(rank=2 * rank),
         "lin-RFM columns": lin_rfm(alternate=False, iterations=800, ridge_decay=0.96),
@@ -62,6 +65,7 @@ def published(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "ALS": als((rank, 2 * rank)),
         "network 2": deep_linear(2, steps),
         "network 3": deep_linear(3, steps),
+        "network 4": deep_linear(4, steps),
     }
     return measured(methods[parameters["method"]], *parts, seed)
 
@@ -74,6 +78,8 @@ def grid(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
     parts = draw(*low_rank(size, size, rank, seed), count, seed, noise=noise)
     steps = {"steps": int(parameters["steps"])} if "steps" in parameters else {}
     methods: dict[str, Method] = {
+        "as published 1/2": as_published(0.5),
+        "as published 1": as_published(1.0),
         "lin-RFM alternating": lin_rfm(),
         "lin-RFM columns": lin_rfm(alternate=False, iterations=800, ridge_decay=0.95),
         "lin-RFM columns 1/4": lin_rfm(alternate=False, alpha=0.25, iterations=800, ridge_decay=0.95),

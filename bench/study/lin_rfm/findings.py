@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.report.blocks import Link, Section, text
 from bench.study.cell import Outcome
-from bench.study.claims import claims_table
+from bench.study.claims import COMPARISON_RULE, claims_table
 from bench.study.lin_rfm.sections.completing import completion_claims, completion_section, noise_section
 from bench.study.lin_rfm.sections.ratings import ratings_claims, ratings_section
 from bench.study.lin_rfm.sections.regression import regression_claims, regression_section
@@ -34,7 +34,8 @@ def find(outcomes: Sequence[Outcome]) -> Findings:
             claims_table(
                 claims,
                 "Every method chooses its hyperparameters and when to stop by the same held-out observed entries; the "
-                "entries and coefficients on which errors are reported choose nothing, except where a note says so.",
+                "entries and coefficients on which errors are reported choose nothing, except where a note says so. "
+                f"{COMPARISON_RULE}",
             ),
         ),
     )

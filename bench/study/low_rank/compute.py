@@ -1,13 +1,13 @@
 """One method on one low-rank regression: hyperparameters by held-out training rows, then the test error.
 
-Every method gets 1,000 rows. A fifth of them chooses (ridge, bandwidth and number of metric updates; network and step);
-kernel methods are then refitted on all of them, the network keeps the step that was best on the held-out fifth.
+Every method gets 1,000 rows. A fifth of them chooses (ridge, bandwidth and number of metric updates; network and
+number of epochs); then all are refitted, as chosen, on all of them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from bench.study.low_rank.targets import draw
-from rfm import KernelRidgeRegressor, RFMRegressor
+from rfm.estimators import KernelRidgeRegressor, RFMRegressor
 from rfm.machine import FloatArray
 
 RIDGES = (1e-1, 1e-2, 1e-3)
@@ -44,7 +44,7 @@ def regression(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
     began = time.process_time()
     method = parameters["method"]
     if method == "MLP":
-        predicted, chosen = _network(train, held_out, X_test, seed, quick)
+        predicted, chosen = _network(X, y, train, held_out, X_test, seed, quick)
         alignment = None
     else:
         predicted, chosen, alignment = _kernel_machine(method, X, y, train, held_out, X_test, U, quick)
@@ -105,62 +105,67 @@ def alignment(metric: FloatArray, U: FloatArray) -> float:
 
 
 def _network(
+    X: FloatArray,
+    y: FloatArray,
     train: tuple[FloatArray, FloatArray],
     held_out: tuple[FloatArray, FloatArray],
     X_test: FloatArray,
     seed: int,
     quick: bool,
 ) -> tuple[FloatArray, dict[str, Any]]:
-    best: tuple[float, FloatArray, dict[str, Any]] | None = None
+    best: tuple[float, dict[str, Any]] = (np.inf, {})
     for depth, width in NETWORKS[:1] if quick else NETWORKS:
         for rate in RATES[:1] if quick else RATES:
             for decay in DECAYS[:1] if quick else DECAYS:
-                error, predicted, epoch = _trained(train, held_out, X_test, depth, width, rate, decay, seed, quick)
-                if best is None or error < best[0]:
-                    best = (
-                        error,
-                        predicted,
-                        {"depth": depth, "width": width, "rate": rate, "decay": decay, "epoch": epoch},
-                    )
-    assert best is not None
-    return best[1], best[2]
+                settings: dict[str, Any] = {"depth": depth, "width": width, "rate": rate, "decay": decay}
+                error, epoch = _best_epoch(train, held_out, settings, seed, 10 if quick else EPOCHS)
+                if error < best[0]:
+                    best = (error, {**settings, "epoch": epoch})
+    settings = dict(best[1])
+    epochs = settings.pop("epoch")
+    *_, network = _epochs(X, y, **settings, seed=seed, epochs=epochs)
+    with torch.no_grad():
+        predicted: FloatArray = network(torch.from_numpy(X_test).float())[:, 0].double().numpy()
+    return predicted, best[1]
 
 
-def _trained(
+def _best_epoch(
     train: tuple[FloatArray, FloatArray],
     held_out: tuple[FloatArray, FloatArray],
-    X_test: FloatArray,
-    depth: int,
-    width: int,
-    rate: float,
-    decay: float,
+    settings: dict[str, Any],
     seed: int,
-    quick: bool,
-) -> tuple[float, FloatArray, int]:
-    """Held-out error, test predictions and number of the best epoch of one ReLU network, AdamW, batches of 100."""
+    epochs: int,
+) -> tuple[float, int]:
+    """The least held-out squared error of one network, and after which epoch it had it (from 1)."""
+    Xv, yv = (torch.from_numpy(part).float() for part in held_out)
+    best, at = np.inf, 0
+    for epoch, network in enumerate(_epochs(*train, **settings, seed=seed, epochs=epochs), start=1):
+        with torch.no_grad():
+            error = float(((network(Xv)[:, 0] - yv) ** 2).mean())
+        if error < best:
+            best, at = error, epoch
+        elif epoch - at >= PATIENCE:
+            break
+    return best, at
+
+
+def _epochs(
+    X: FloatArray, y: FloatArray, *, depth: int, width: int, rate: float, decay: float, seed: int, epochs: int
+) -> Iterator[torch.nn.Module]:
+    """A ReLU network after each epoch of AdamW in batches of 100: the same object, trained on."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        sizes = [train[0].shape[1], *([width] * depth)]
+        sizes = [X.shape[1], *([width] * depth)]
         layers: list[torch.nn.Module] = []
         for a, b in pairwise(sizes):
             layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
         network = torch.nn.Sequential(*layers, torch.nn.Linear(width, 1))
-    X, y, Xv, yv = (torch.from_numpy(part).float() for part in (*train, *held_out))
+    rows, targets = torch.from_numpy(X).float(), torch.from_numpy(y).float()
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
     order = torch.Generator().manual_seed(seed)
-    best, state, at = np.inf, {k: v.clone() for k, v in network.state_dict().items()}, 0
-    for epoch in range(1, (10 if quick else EPOCHS) + 1):
-        for rows in torch.randperm(len(X), generator=order).split(100):
+    for _ in range(epochs):
+        for some in torch.randperm(len(rows), generator=order).split(100):
             optimiser.zero_grad()
-            ((network(X[rows])[:, 0] - y[rows]) ** 2).mean().backward()
+            ((network(rows[some])[:, 0] - targets[some]) ** 2).mean().backward()
             optimiser.step()
-        with torch.no_grad():
-            error = float(((network(Xv)[:, 0] - yv) ** 2).mean())
-        if error < best:
-            best, state, at = error, {k: v.clone() for k, v in network.state_dict().items()}, epoch
-        elif epoch - at >= PATIENCE:
-            break
-    network.load_state_dict(state)
-    with torch.no_grad():
-        predicted: FloatArray = network(torch.from_numpy(X_test).float())[:, 0].double().numpy()
-    return best, predicted, at
+        yield network

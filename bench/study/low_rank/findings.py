@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Section, Strong, Table, text
 from bench.study.cell import Outcome
-from bench.study.claims import Claim, Verdict, claims_table, not_measured
+from bench.study.claims import COMPARISON_RULE, Claim, SignTest, Verdict, claims_table, not_measured
 from bench.study.figures import Axis, Curve, Point, curves
 from bench.study.report import Findings
 from bench.study.summary import band_words, mean_point
@@ -42,7 +41,10 @@ def find(outcomes: Sequence[Outcome]) -> Findings:
                 " say that it so finds the few directions on which a function depends, and beats fixed kernels and "
                 "networks on low-rank polynomials. Measured here:",
             ),
-            claims_table(claims, "Every method chooses its hyperparameters on the same fifth of the training rows."),
+            claims_table(
+                claims,
+                f"Every method chooses its hyperparameters on the same fifth of the training rows. {COMPARISON_RULE}",
+            ),
         ),
     )
     setting = Section(
@@ -65,7 +67,7 @@ def find(outcomes: Sequence[Outcome]) -> Findings:
                 "ridges and 1 to "
                 "3 hidden layers; the network (MLP) 1 or 2 layers of 256 units, two learning rates, two "
                 "weight decays and "
-                "the epoch (up to 120). The kernel machines are refitted on all training rows."
+                "the number of epochs (up to 120). All are refitted, as chosen, on all training rows."
             ),
         ),
     )
@@ -114,16 +116,14 @@ def _versus(done: Sequence[Outcome], others: tuple[str, ...], words: str) -> Cla
     if not pairs:
         return not_measured(words)
     gains = np.array([v["RFM"] - max(v[m] for m in others) for v in pairs])
-    wins, losses = int((gains > 0).sum()), int((gains < 0).sum())
-    p = float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
-    verdict: Verdict = "holds" if wins > losses and p < 0.05 else "holds in part" if wins > losses else "does not hold"
+    test = SignTest(int((gains > 0).sum()), int((gains < 0).sum()))
     rival = "the network" if len(others) == 1 else "the better of them"
     means = ", ".join(f"{m} {np.mean([v[m] for v in pairs]):.3f}" for m in ("RFM", *others))
     return Claim(
         words,
-        f"Higher R² than {rival} on {wins} "
-        f"of {len(pairs)} problems, lower on {losses} (sign test p {wording.p_value(p)}). Mean R²: {means}.",
-        verdict,
+        f"Higher R² than {rival} on {test.wins} of {len(pairs)} problems, lower on {test.losses} (sign test p "
+        f"{wording.p_value(test.p)}). Mean R²: {means}.",
+        test.verdict,
     )
 
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Section, Table, text
 from bench.study.cell import Outcome
-from bench.study.claims import Claim, Verdict, not_measured
+from bench.study.claims import Claim, SignTest, Verdict, not_measured
 from bench.study.figures import Axis, Curve, curves
 from bench.study.summary import band_words, mean_point
 
@@ -23,9 +22,11 @@ PUBLISHED_STOP = 1e-3**0.5
 
 FLOOR = 1e-8
 TITLES = {
+    "as published 1/2": "lin-RFM as published, alpha 1/2",
+    "as published 1": "lin-RFM as published, alpha 1",
     "lin-RFM alternating": "lin-RFM, alternating",
-    "lin-RFM columns": "lin-RFM, columns",
-    "lin-RFM columns 1/4": "lin-RFM, columns, alpha 1/4",
+    "lin-RFM columns": "lin-RFM, columns, our ridges",
+    "lin-RFM columns 1/4": "lin-RFM, columns, our ridges, alpha 1/4",
     "lin-RFM factored": "lin-RFM, factored",
     "soft-impute": "Soft-impute",
     "ALS": "ALS",
@@ -43,10 +44,13 @@ SERIES = {
     "network 3": 5,
     "network 4": 6,
     "lin-RFM columns 1/4": 7,
-    "lin-RFM factored": 8,
-    "IRLS-1": 9,
+    "as published 1/2": 8,
+    "as published 1": 9,
+    "lin-RFM factored": 10,
+    "IRLS-1": 11,
 }
 _NETWORKS = ("network 2", "network 3", "network 4")
+_PUBLISHED = ("as published 1/2", "as published 1")
 _BETTER = "Better than deep linear networks on low-rank matrix completion"
 _SETTING = "Completes a matrix in the published code's setting (500 x 500, rank 5, 10,000 entries)"
 
@@ -55,9 +59,9 @@ def _of(done: Sequence[Outcome], kind: str) -> list[Outcome]:
     return [o for o in done if o.cell.kind == kind]
 
 
-def _best_network(values: Mapping[str, Any]) -> float:
-    """The test error of the depth that the held-out entries choose."""
-    chosen = min((n for n in _NETWORKS if n in values), key=lambda n: float(values[n]["held_out_rmse"]))
+def _chosen(values: Mapping[str, Any], methods: Sequence[str]) -> float:
+    """The test error of the one of ``methods`` that the held-out entries choose."""
+    chosen = min((m for m in methods if m in values), key=lambda m: float(values[m]["held_out_rmse"]))
     return float(values[chosen]["rmse"])
 
 
@@ -67,54 +71,54 @@ def completion_claims(done: Sequence[Outcome]) -> list[Claim]:
 
 
 def _setting_claim(done: Sequence[Outcome]) -> Claim:
-    errors: dict[str, list[float]] = {}
     cells = _of(done, "published")
+    matrices: dict[int, dict[str, Mapping[str, Any]]] = {}
     for o in cells:
-        errors.setdefault(o.cell.parameters["method"], []).append(float(o.values["rmse"]))
-    if not {"lin-RFM columns", "lin-RFM alternating"} <= errors.keys():
+        matrices.setdefault(o.cell.seed, {})[o.cell.parameters["method"]] = o.values
+    if not matrices or not all(m in found for found in matrices.values() for m in _PUBLISHED):
         return not_measured(_SETTING)
-    shown = ", ".join(f"{TITLES[m]} {_errors(errors[m])}" for m in TITLES if m in errors)
-    published = max(errors["lin-RFM columns"]) < PUBLISHED_STOP
-    alternating = max(errors["lin-RFM alternating"]) < PUBLISHED_STOP
-    verdict: Verdict = "holds" if published else "holds in part" if alternating else "does not hold"
-    words = {
-        "holds": "",
-        "holds in part": " As published (columns only), stopped by held-out observed entries, it does not get to the "
-        "published code's own goal of 0.032; with the kernel on rows and columns in turn it does.",
-        "does not hold": "",
-    }
+    chosen = [_chosen(found, _PUBLISHED) for found in matrices.values()]
+    reached = sum(error < PUBLISHED_STOP for error in chosen)
+    verdict: Verdict = "holds" if reached == len(chosen) else "holds in part" if reached else "does not hold"
+    shown = "; ".join(
+        f"{TITLES[m]} {_errors([float(found[m]['rmse']) for found in matrices.values() if m in found])}"
+        for m in TITLES
+        if any(m in found for found in matrices.values())
+    )
     p = cells[0].cell.parameters
-    size = f"{p['size']} x {p['size']}, rank {p['rank']}, {p['count']:,} entries"
-    return Claim(_SETTING, f"{size}: root mean squared error at unseen entries {shown}.{words[verdict]}", verdict)
+    return Claim(
+        _SETTING,
+        f"{p['size']} x {p['size']}, rank {p['rank']}, {p['count']:,} entries: as published, with the power, the "
+        f"ridge's fall and the iteration chosen by held-out observed entries, {reached} of {len(chosen)} matrices get "
+        f"to the published code's own goal, {PUBLISHED_STOP:.3f}. Root mean squared error at unseen entries, a figure "
+        f"a matrix: {shown}.",
+        verdict,
+    )
 
 
 def _errors(values: Sequence[float]) -> str:
-    return " and ".join(f"{v:.2g}" for v in values)
+    return ", ".join(f"{v:.2g}" for v in values)
 
 
 def _network_claims(cells: Sequence[Outcome]) -> list[Claim]:
     if not cells:
         return [not_measured(_BETTER)]
-    networks = np.array([_best_network(o.values) for o in cells])
+    networks = np.array([_chosen(o.values, _NETWORKS) for o in cells])
     found = []
-    for method, words in (
-        ("lin-RFM columns", "as published: kernel between columns"),
-        ("lin-RFM alternating", "alternating sides, ours"),
+    for methods, words in (
+        (_PUBLISHED, "as published, power by held-out entries"),
+        (("lin-RFM alternating",), "alternating sides, ours"),
     ):
-        ours = np.array([float(o.values[method]["rmse"]) for o in cells])
-        wins, losses = int((ours < networks).sum()), int((ours > networks).sum())
-        p = float(stats.binomtest(wins, wins + losses).pvalue)
+        ours = np.array([_chosen(o.values, methods) for o in cells])
+        test = SignTest(int((ours < networks).sum()), int((ours > networks).sum()))
         ratio = float(np.exp(np.mean(np.log(np.maximum(networks, FLOOR)) - np.log(np.maximum(ours, FLOOR)))))
-        verdict: Verdict = (
-            "holds" if wins > losses and p < 0.05 else "holds in part" if wins > losses else "does not hold"
-        )
         found.append(
             Claim(
                 f"{_BETTER} ({words})",
-                f"Lower error on {wins} of {len(cells)} matrices, higher on {losses} (sign test p "
-                f"{wording.p_value(p)}); networks' error over lin-RFM's, geometric mean: {ratio:,.3g}. Recovered: "
+                f"Lower error on {test.wins} of {len(cells)} matrices, higher on {test.losses} (sign test p "
+                f"{wording.p_value(test.p)}); networks' error over lin-RFM's, geometric mean: {ratio:,.3g}. Recovered: "
                 f"{int((ours < EXACT).sum())} against {int((networks < EXACT).sum())}.",
-                verdict,
+                test.verdict,
             )
         )
     return found
@@ -132,11 +136,12 @@ def completion_section(done: Sequence[Outcome]) -> Section | None:
         blocks.append(
             text(
                 f"Then {size} x {size} matrices of other ranks, from other shares of their entries. All methods choose "
-                "by the same twentieth of the observed entries, and see none of those that are tested. lin-RFM "
-                "alternating keeps its kernel between the columns and between the rows in turn; columns is "
-                "the published "
-                "form. ALS is told twice the rank, half of it and the rank itself to choose from; the others are told "
-                "nothing. Networks are as wide as the matrix."
+                "by the same twentieth of the observed entries, and see none of those that are tested. lin-RFM as "
+                "published keeps its kernel between the columns and has two ridges; held-out entries decide when the "
+                "second takes over. Columns has the same kernel and our ridges, which shrink steadily; alternating has "
+                "them too, and its kernel between the columns and between the rows in turn. ALS is told twice the "
+                "rank, half of it and the rank itself to choose from; the others are told nothing. Networks are as "
+                "wide as the matrix."
             )
         )
         blocks += [_by_density([o for o in cells if o.cell.parameters["rank"] == rank], rank) for rank in ranks]
@@ -179,7 +184,12 @@ def _published_table(cells: Sequence[Outcome]) -> Table | None:
         tuple(rows),
         f"{first['size']} x {first['size']}, rank {first['rank']}, {first['count']:,} entries observed",
         note="Root mean squared errors relative to the entries' own (1), geometric means over matrices. The published "
-        "code stops at 0.032, measured on the unseen entries themselves. Seconds include tuning.",
+        f"code stops at {PUBLISHED_STOP:.3f}, measured on the unseen entries themselves. lin-RFM as published is "
+        "github.com/aradha/lin-RFM's iteration, ridge 0.05 and from a squared held-out error of 0.1 on 0.001, at most "
+        "3,000 iterations, the best by held-out entries. IRLS-1, which needs a schedule for its smoothing as well, has "
+        "lin-RFM's for its ridge: from 1, by a tenth an iteration or to the squared held-out error, at most 400 "
+        "iterations. The factored form and ALS are told the rank (factors of twice the rank; that or the rank itself); "
+        "the others are not. Seconds include tuning.",
     )
 
 
@@ -226,7 +236,7 @@ def _recovery_table(cells: Sequence[Outcome]) -> Table:
                     Cell(TITLES[method], series=SERIES[method]),
                     wording.num(int((errors < EXACT).sum()), 0),
                     wording.num(len(errors), 0),
-                    wording.num(float(np.median(errors)), 4),
+                    _scientific(float(np.median(errors))),
                     wording.num(seconds, 2),
                 )
             )

@@ -13,7 +13,7 @@ from bench.study.figures import Axis, Curve, Point, curves
 _FASTER = "Faster than standard IRLS, because it needs no singular value decomposition"
 _SCALES = "Scales to matrices with millions of missing entries"
 LARGE = 4_000_000
-TIMED = ("IRLS", "IRLS, batched", "lin-RFM", "lin-RFM, float32", "lin-RFM factored")
+TIMED = ("IRLS", "IRLS, batched", "IRLS, batched, eigh", "lin-RFM", "lin-RFM, float32", "lin-RFM factored")
 
 
 def _timings(done: Sequence[Outcome]) -> dict[int, dict[str, float]]:
@@ -28,16 +28,22 @@ def speed_claims(done: Sequence[Outcome]) -> list[Claim]:
     found = _timings(done)
     claims = [not_measured(_FASTER)]
     if found:
-        alone = {size: t["IRLS, batched"] / t["lin-RFM"] for size, t in found.items()}
-        whole = {size: t["IRLS"] / t["lin-RFM"] for size, t in found.items()}
-        low = min(alone.values())
-        verdict: Verdict = "holds" if low > 1.05 else "holds in part" if max(alone.values()) > 1.05 else "does not hold"
-        shown = ", ".join(f"{alone[s]:.1f} at {s}" for s in found)
+
+        def ratios(name: str) -> list[float]:
+            return [t[name] / t["lin-RFM"] for t in found.values()]
+
+        def shown(name: str) -> str:
+            return ", ".join(f"{ratio:.1f} at {size}" for size, ratio in zip(found, ratios(name), strict=True))
+
+        # Judged by the cheaper of the two decompositions that IRLS can choose from.
+        least = [min(pair) for pair in zip(ratios("IRLS, batched"), ratios("IRLS, batched, eigh"), strict=True)]
+        verdict: Verdict = "holds" if min(least) > 1.05 else "holds in part" if max(least) > 1.05 else "does not hold"
         claims = [
             Claim(
                 _FASTER,
-                f"Time of an iteration of IRLS over lin-RFM's, by size, when only the decomposition differs: {shown}; "
-                f"against the textbook's row by row: {', '.join(f'{whole[s]:.1f} at {s}' for s in found)}.",
+                "Time of an iteration of IRLS over lin-RFM's, by size, where they differ in the decomposition alone: "
+                f"eigenvalues of X'X {shown('IRLS, batched, eigh')}; singular values of X {shown('IRLS, batched')}; "
+                f"against the textbook's row by row, with singular values: {shown('IRLS')}.",
                 verdict,
             )
         ]
@@ -46,13 +52,18 @@ def speed_claims(done: Sequence[Outcome]) -> list[Claim]:
     if not large:
         return [*claims, not_measured(_SCALES)]
     good = [o for o in large if o.values["rmse"] < 1e-2]
-    shown = "; ".join(
+    sizes = "; ".join(
         f"{_size(o)} ({_missing(o) / 1e6:,.1f} million missing, {_form(o)}): {wording.seconds(o.values['seconds'])} s, "
-        f"error {o.values['rmse']:.1g}, {o.values['peak_mb']:,.0f} MB"
+        f"error {o.values['rmse']:.1g}, {_grown(o):,.0f} MB"
         for o in large
     )
     verdict = "holds" if len(good) == len(large) else "holds in part" if good else "does not hold"
-    return [*claims, Claim(_SCALES, f"{shown}.", verdict)]
+    return [*claims, Claim(_SCALES, f"{sizes}. MB: the process's peak less what it had before the fit.", verdict)]
+
+
+def _grown(o: Outcome) -> float:
+    """MB by which fitting raised the process's peak."""
+    return float(o.values["peak_mb"]) - float(o.values["before_mb"])
 
 
 def _missing(o: Outcome) -> int:
@@ -82,8 +93,7 @@ def timing_section(done: Sequence[Outcome]) -> Section | None:
         (
             Cell(f"{size:,} x {size:,}", float(size)),
             *(wording.num(1e3 * t[name], 1) for name in TIMED),
-            wording.num(t["IRLS"] / t["lin-RFM"], 1),
-            wording.num(t["IRLS, batched"] / t["lin-RFM"], 1),
+            *(wording.num(t[name] / t["lin-RFM"], 1) for name in TIMED[:3]),
         )
         for size, t in found.items()
     )
@@ -96,7 +106,8 @@ def timing_section(done: Sequence[Outcome]) -> Section | None:
                 "the completed "
                 "matrix. IRLS, batched has lin-RFM's solver for the rows and the decomposition, so that it "
                 "differs from "
-                "lin-RFM in the decomposition alone. lin-RFM is the dense form at alpha 1/2 in float64, the same "
+                "lin-RFM in the decomposition alone; with eigh, it is the cheaper one of X'X, which loses half of the "
+                "digits of small singular values. lin-RFM is the dense form at alpha 1/2 in float64, the same "
                 "arithmetic without it (the tests hold the two to equal results). The factored form approximates."
             ),
             curves(
@@ -112,8 +123,7 @@ def timing_section(done: Sequence[Outcome]) -> Section | None:
                 (
                     Column("Matrix"),
                     *(Column(f"{name}, ms") for name in TIMED),
-                    Column("IRLS / lin-RFM"),
-                    Column("batched / lin-RFM"),
+                    *(Column(f"{name} / lin-RFM") for name in TIMED[:3]),
                 ),
                 rows,
                 "Processor milliseconds of one iteration",
@@ -137,7 +147,8 @@ def scale_section(done: Sequence[Outcome]) -> Section | None:
             wording.num(o.values["seconds"], 1),
             wording.num(o.values["cpu_seconds"], 1),
             Cell(f"{o.values['rmse']:.1e}".replace("-", wording.MINUS), o.values["rmse"]),
-            wording.num(o.values["peak_mb"], 0),
+            wording.num(_grown(o), 0),
+            wording.num(o.values["before_mb"], 0),
         )
         for o in runs
     )
@@ -150,7 +161,8 @@ def scale_section(done: Sequence[Outcome]) -> Section | None:
         Column("Seconds"),
         Column("Processor s"),
         Column("RMSE, unseen"),
-        Column("Peak MB", hint="of the whole process, interpreter and libraries included"),
+        Column("MB more", hint="the process's peak memory after the fit less that before it"),
+        Column("MB before", hint="interpreter, libraries and the drawn entries"),
     )
     return Section(
         "scale",
