@@ -29,9 +29,9 @@ def standard_groups(datasets: Iterable[str], group_of: Mapping[str, str]) -> lis
         return tuple(name for name in names if group_of.get(name) in groups)
 
     groups = [
-        Group("small90", "small (of the 90 without a test file and at most 5000 rows)", pick("small")),
-        Group("no-test-file", "no test file (of 102)", pick("small", "large")),
-        Group("test-file", "test file (of 19; hold-outs inside the training file)", pick("test-file")),
+        Group("small90", "small, no test file and at most 5,000 rows, of 90", pick("small")),
+        Group("no-test-file", "no test file, of 102", pick("small", "large")),
+        Group("test-file", "a test file, of 19; hold-outs inside the training file", pick("test-file")),
         Group("all-available", "all available", tuple(names)),
     ]
     return [group for group in groups if group.datasets]
@@ -47,7 +47,7 @@ class Bins:
 
     def labels(self) -> list[str]:
         names = [f"at most {self.edges[0]:,.0f}"]
-        names += [f"{a:,.0f} to {b:,.0f}" for a, b in zip(self.edges, self.edges[1:], strict=False)]
+        names += [f"above {a:,.0f} to {b:,.0f}" for a, b in zip(self.edges, self.edges[1:], strict=False)]
         return [*names, f"above {self.edges[-1]:,.0f}"]
 
     def split(self, values: pd.Series) -> list[tuple[str, list[str]]]:

@@ -195,7 +195,35 @@ def test_a_whole_set_of_datasets_is_called_by_its_name(document: Document) -> No
     assert "on 2 datasets (small90), " in str(small.sections[0].blocks[0])
     part = compose(evidence(make_run(["iris"], ["rfm", "laplace"])))
     assert "small90" not in str(part.sections[0].blocks[0])
-    assert tables(document)["clean-summary"].caption == "All available datasets, protocol clean"
+    caption = "All available datasets, the 4 of 5 that all methods have, protocol clean"
+    assert tables(document)["clean-summary"].caption == caption
+
+
+def test_what_the_leak_tables_leave_out_is_said(document: Document) -> None:
+    notes = [str(b.spans) for b in sections(document)["leak"].blocks if isinstance(b, Notice)]
+    assert any(
+        "all-available: RFM has results on clean 5, clean-cv 5, relearn 4, published 4" in note for note in notes
+    )
+
+
+def test_a_metric_that_was_never_updated_is_said_to_be_so() -> None:
+    run = make_run(["iris"], ["rfm", "laplace"])
+    still = [
+        replace(result, holdouts=tuple(replace(h, iteration=0, details={}) for h in result.holdouts))
+        for result in run.results
+    ]
+    page = str(compose(evidence(replace(run, results=tuple(still)))))
+    assert "there is no learned metric to show" in page
+    assert "there is no learned metric to show" not in str(compose(evidence(run)))
+
+
+def test_equal_comparisons_are_shown_once_and_one_method_is_none() -> None:
+    """Group tables over the same common datasets, and over a single method."""
+    failures = {("letter", "laplace"): ("timeout", "60 s"), ("adult", "laplace"): ("timeout", "60 s")}
+    run = make_run(["iris", "wine", "letter", "adult"], ["rfm", "laplace"], failures=failures)
+    groups = sections(compose(evidence(run)))["clean-groups"].blocks
+    assert not [b for b in groups if isinstance(b, Table)]
+    assert "has results of one method only" in str(groups)
 
 
 def test_a_results_file_that_is_not_whole_is_announced() -> None:

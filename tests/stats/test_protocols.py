@@ -113,7 +113,7 @@ def test_bins_cover_everything_once_and_include_their_upper_edge() -> None:
     parts = SIZE_BINS.split(values)
     assert parts == [
         ("at most 200", ["a", "b"]),
-        ("200 to 1,000", ["c"]),
-        ("1,000 to 5,000", ["d"]),
+        ("above 200 to 1,000", ["c"]),
+        ("above 1,000 to 5,000", ["d"]),
         ("above 5,000", ["e"]),
     ]

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.report import wording
-from bench.report.blocks import Block, Cell, Column, Section, Table, text
+from bench.report.blocks import Block, Cell, Column, Notice, Section, Table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence
 from bench.report.figures.by_dataset import Dot, Panel, trend_scatter
 from bench.report.figures.by_method import Interval, intervals
-from bench.report.sections.tables import difference_cell, method_cell
+from bench.report.sections.tables import difference_cell, method_cell, swayed
+from bench.stats.groups import Group
 from bench.stats.protocols import LeakDecomposition, ProtocolContrast, leak_decomposition, protocol_contrast
 from bench.stats.significance import PairedDifference
 from bench.stats.trend import log_trend
 
 STEP_MEANING = {
-    ("published", "relearn"): "M learned without the test rows' labels: the leak itself",
+    ("published", "relearn"): "M learned without the test rows' labels, and from three quarters of the rows instead of "
+    "half: the leak, less what more rows gain",
     ("relearn", "clean"): "choice and scaling made without the test rows, and the choice on 15 % of the rows instead "
     "of half: noisier",
     ("relearn", "clean-cv"): "choice and scaling made without the test rows, on five folds instead of the halves",
-    ("clean", "clean-cv"): "five folds instead of one split: a less noisy choice",
-    ("published", "clean"): "leak and noise of the choice together",
-    ("published", "clean-cv"): "leak and noise of the choice together",
+    ("clean", "clean-cv"): "five folds instead of one split, and ties to the smaller Brier score: a less noisy choice",
+    ("published", "clean"): "the leak into M, and all that choosing on test rows was worth",
+    ("published", "clean-cv"): "the leak into M, and all that choosing on test rows was worth",
 }
 
 
@@ -31,23 +33,40 @@ def leak_section(evidence: Evidence) -> Section | None:
         text(
             "The same tables and hold-outs, one step at a time from the published procedure to one that sees no test "
             "label. All figures of a table are on the datasets that have every result it needs. The Laplace kernel "
-            "learns no metric and has nothing to leak into: what a step does to it is not the leak but the noise of "
-            "choosing, and only what the step does to RFM beyond that (the excess) can be."
+            "learns no metric: what a step does to it is not the leak into M, but what choosing on test rows was worth "
+            "and how noisy the choice is. Only what the step does to RFM beyond that (the excess) can be M's leak."
         )
     ]
     whole: LeakDecomposition | None = None
     seen: set[frozenset[str]] = set()
     for group in (g for g in evidence.groups if g.key in ("small90", "all-available")):
         found = leak_decomposition(evidence.scores, group.datasets, REFERENCE, BASELINE)
-        if found is None or frozenset(found.accuracy.index) in seen:
-            continue
-        seen.add(frozenset(found.accuracy.index))
-        whole = found
-        blocks += _decomposition(found, group.key, group.title)
+        if found is not None and frozenset(found.accuracy.index) not in seen:
+            seen.add(frozenset(found.accuracy.index))
+            whole = found
+            blocks += _decomposition(found, group.key, group.title)
+        blocks += _left_out(evidence, group, found)
     if whole is None:
         return None
     blocks += _leak_figure(evidence, whole)
     return Section("leak", "What the leak is worth", tuple(blocks))
+
+
+def _left_out(evidence: Evidence, group: Group, found: LeakDecomposition | None) -> list[Block]:
+    """What of the group the tables do not have: protocols that cover too little of it, datasets that some lack."""
+    counts = {
+        protocol: int(evidence.matrix(protocol)[REFERENCE].reindex(list(group.datasets)).notna().sum())
+        for protocol in evidence.protocols
+        if REFERENCE in evidence.matrix(protocol)
+    }
+    used = len(found.accuracy) if found is not None else 0
+    if not counts or all(count == used for count in counts.values()):
+        return []
+    shown = ", ".join(f"{protocol} {count}" for protocol, count in counts.items())
+    lacking = [p for p in counts if found is None or p not in found.path]
+    without = f"; under {wording.listing(lacking)} there are too few to take part" if lacking else ""
+    words = f"{group.key}: RFM has results on {shown} datasets; the comparison uses the {used} that all have{without}."
+    return [Notice((words,), "note")]
 
 
 def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block]:
@@ -82,7 +101,10 @@ def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block
         "accurate. Excess: RFM's difference minus Laplace's, dataset by dataset. p: as above, each alone.",
         sortable=False,
     )
-    return [means, steps]
+    first, second = found.path[:2]
+    change = found.accuracy[found.method, second] - found.accuracy[found.method, first]
+    influence = swayed(change)
+    return [means, steps, text(f"RFM, {first} → {second}.{influence}")] if influence else [means, steps]
 
 
 def _level_columns(found: LeakDecomposition) -> tuple[Column, ...]:
@@ -189,7 +211,8 @@ def selection_section(evidence: Evidence) -> Section | None:
         "points of accuracy",
     )
     opening = text(
-        "A single 80/20 split of a small training part is a noisy judge. The difference to five-fold "
-        "cross-validation on the same hold-outs is what that noise costs."
+        "A single 80/20 split of a small training part is a noisy judge. The difference is what choosing by five-fold "
+        "cross-validation on the same hold-outs gains, equal accuracies settled by the Brier score; five folds are "
+        "less noisy, not free of noise."
     )
     return Section("selection", "What selection noise costs", (opening, table, figure))

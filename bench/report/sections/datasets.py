@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bench.report import wording
@@ -60,8 +62,16 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
         if part:
             blocks.append(_holdouts(evidence, name, protocol, part))
     metrics = (_metric(evidence, name, p, [r for r in results if r.job.protocol == p]) for p in evidence.protocols)
-    blocks += next((found for found in metrics if found), [])
+    blocks += next((found for found in metrics if found), _unmoved(results))
     return Section(evidence.anchors[name], name, tuple(blocks), detail=True, tag=_summary(evidence, name))
+
+
+def _unmoved(results: Sequence[JobResult]) -> list[Block]:
+    """That RFM chose no update of its metric, if that is so."""
+    chosen = {h.iteration for r in results if r.job.method == REFERENCE for h in r.holdouts}
+    if chosen != {0}:
+        return []
+    return [text("RFM chose iteration 0 on every hold-out, the Laplace kernel: there is no learned metric to show.")]
 
 
 def _summary(evidence: Evidence, name: str) -> str:

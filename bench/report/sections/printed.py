@@ -22,7 +22,7 @@ COVERAGE = 0.9
 
 KNOWN = {
     "read": "read in the source",
-    "computed": "computed from the source's data",
+    "computed": "not printed: computed from the source",
     "secondary": "read in a later paper",
     "recalled": "recalled, not verified",
 }
@@ -72,7 +72,7 @@ def printed_section(evidence: Evidence) -> Section:
         rows.append(tuple(cells))
     note = (
         f"A measured mean is shown only where the method has results on at least {100 * COVERAGE:.0f} % of the "
-        "printed figure's datasets; the number of datasets is in brackets. Ours have no missing results among them. "
+        "printed figure's datasets; the number of datasets is in brackets, the others are skipped. "
         "The paper's procedure is published; clean and clean-cv see no test label. From the study's file: recomputed "
         "under the rule for missing results that stands beside it, the one the printed figure goes by."
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bench.report import wording
@@ -13,7 +12,7 @@ from bench.report.figures.by_dataset import Dot, Panel, difference_bars, trend_s
 from bench.report.figures.by_method import accuracy_rank, profiles
 from bench.report.sections.headline import CLEAN, contrast_figure, headline_protocol, nothing_in_common, verdict
 from bench.report.sections.significance import tests_section
-from bench.report.sections.tables import accuracy_table, bins_table, summary_table
+from bench.report.sections.tables import accuracy_table, bins_table, summary_table, swayed
 from bench.stats import significance
 from bench.stats.groups import ASPECT_BINS, DIMENSION_BINS, SIZE_BINS
 from bench.stats.summary import accuracy_profile
@@ -41,6 +40,8 @@ def protocol_section(evidence: Evidence, view: ProtocolView) -> Section:
         blocks = [Notice((warning,), "warning"), *blocks]
     named = evidence.group_of(view.matrix.index)
     caption = f"{named.key}: {named.title}" if named else "All available datasets"
+    if len(view.accuracy) < len(view.matrix):
+        caption += f", the {len(view.accuracy)} of {len(view.matrix)} that all methods have"
     blocks.append(summary_table(evidence, view, f"{key}-summary", f"{caption}, protocol {key}"))
     if key not in CLEAN:
         blocks.append(text(*verdict(evidence, view)))
@@ -68,16 +69,24 @@ def _groups(evidence: Evidence, view: ProtocolView) -> Section | None:
     blocks: list[Block] = []
     whole = set(view.matrix.index)
     seen: set[frozenset[str]] = {frozenset(whole)}
+    compared: set[frozenset[str]] = {frozenset(view.accuracy.index)}
     for group in evidence.groups:
         members = frozenset(group.datasets) & whole
         if not members or members in seen:
             continue
         seen.add(members)
         part = evidence.view(view.protocol, tuple(sorted(members)))
+        if part is not None and frozenset(part.accuracy.index) in compared:
+            continue
+        if part is not None:
+            compared.add(frozenset(part.accuracy.index))
         if part is None:
             reason = nothing_in_common(view.matrix[view.matrix.index.isin(members)])
             note = f"The group \u201c{group.title}\u201d {reason}."
             blocks.append(Notice((note,), "warning"))
+        elif len(part.methods) < min(2, len(view.methods)):
+            note = f"The group \u201c{group.title}\u201d has results of one method only: nothing to compare."
+            blocks.append(Notice((note,), "note"))
         else:
             caption = f"{group.key}: {group.title}"
             blocks.append(summary_table(evidence, part, f"{view.protocol}-{group.key}", caption))
@@ -130,7 +139,7 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
         f"RFM minus Laplace on the {wording.plural(overall.datasets, 'dataset')} that both have: "
         f"{wording.number(overall.mean, sign=True)}{error} points; {overall.wins} wins, {overall.ties} ties, "
         f"{overall.losses} losses; Wilcoxon's signed-rank test, this pair alone: p {wording.p_value(overall.p)}. "
-        f"Median {wording.number(float(difference.median()), sign=True)}.{_swayed(difference)}"
+        f"Median {wording.number(float(difference.median()), sign=True)}.{swayed(difference)}"
     )
     blocks: list[Block] = [opening, bars]
     measures = (
@@ -173,18 +182,6 @@ def _by_size(
         Dot(d, float(a), float(b), f"{words} {a:g}", link) for d, a, b, link in zip(names, x, y, links, strict=True)
     ]
     return Panel(*axis, dots, log_trend(x, y))
-
-
-def _swayed(difference: pd.Series) -> str:
-    """How far one dataset can move the mean difference."""
-    found = significance.leave_one_out(difference)
-    if found is None:
-        return ""
-    (low_name, low), (high_name, high) = found
-    return (
-        f" Leaving out one dataset moves the mean to between {wording.number(low, sign=True)} (without {low_name}) and "
-        f"{wording.number(high, sign=True)} (without {high_name})."
-    )
 
 
 def _profiles(evidence: Evidence, view: ProtocolView) -> Section | None:

@@ -97,7 +97,10 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
     )
     blocks: list[Block] = [table, figure]
     if view.protocol == "published":
-        warning = "Under published, RFM has seen test labels; the study's classifiers have not."
+        warning = (
+            "Under published, RFM's metric was learned from test labels; the study's classifiers met them only in "
+            "choosing hyperparameters, as relearn does."
+        )
         blocks.insert(0, Notice((warning,), "warning"))
     return blocks
 

@@ -1,4 +1,4 @@
-"""Tables that several sections show: the summary of a pool, accuracies by dataset, mean accuracies in bins."""
+"""What several sections show: the summary of a pool, accuracies by dataset, mean accuracies in bins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
 from bench.stats import frame
 from bench.stats.groups import Bins
 from bench.stats.missing import COMMON_DATASETS
-from bench.stats.significance import PairedDifference, paired_difference
+from bench.stats.significance import PairedDifference, leave_one_out, paired_difference
 from bench.stats.summary import METRICS, TIE
 
 
@@ -178,3 +178,15 @@ def bins_table(evidence: Evidence, view: ProtocolView, bins: Bins, name: str) ->
 
 def _mean_cell(means: pd.Series, method: str) -> Cell:
     return wording.num(float(means[method]))
+
+
+def swayed(difference: pd.Series) -> str:
+    """How far one dataset can move the mean difference."""
+    found = leave_one_out(difference)
+    if found is None:
+        return ""
+    (low_name, low), (high_name, high) = found
+    return (
+        f" Leaving out one dataset moves the mean to between {wording.number(low, sign=True)} (without {low_name}) and "
+        f"{wording.number(high, sign=True)} (without {high_name})."
+    )
