@@ -94,6 +94,9 @@ class ChainSession(Session):
         position = {(config["ridge"], config["unit_norm"]): k for k, config in enumerate(configurations)}
         figures = np.empty((2, len(configurations), len(folds), self._method.iterations + 1))
         self._first_fit, self._kept = folds[0].fit, {}
+        # Folds share no kernel: gathering slices of one matrix of all rows takes as long as computing them (3,000 rows
+        # of 20 features, five folds: 0.10 to 0.18 against 0.145 of 4.0 CPU-seconds). Nor do they share a factor:
+        # leaving five folds out of one inverse costs 0.8 n^3, five factors of four fifths of the rows 0.85 n^3.
         for number, fold in enumerate(folds):
             labels = known_labels(self.task, fold.validation, "validation")
             for point in self._points(fold):
