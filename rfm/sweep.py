@@ -3,7 +3,7 @@
 A *chain* is one (unit-norm, ridge) pair followed over its iterations: kernel ridge regression in the metric M_0 = I,
 then M_1 = AGOP of that predictor, kernel ridge regression in M_1, and so on (Radhakrishnan et al. 2024). Point 0 of a
 chain is plain kernel ridge regression. The kernel of point 0 is the same for all ridges and is computed once; the last
-point needs no AGOP; a learned metric can be applied to any rows of the table, whose kernels are slices of one matrix.
+point needs no AGOP; a learned metric can be applied to any rows of the table.
 """
 
 from __future__ import annotations
