@@ -76,15 +76,16 @@ def _groups(evidence: Evidence, view: ProtocolView) -> Section | None:
             continue
         seen.add(members)
         part = evidence.view(view.protocol, tuple(sorted(members)))
-        if part is not None and frozenset(part.accuracy.index) in compared:
-            continue
-        if part is not None:
-            compared.add(frozenset(part.accuracy.index))
         if part is None:
             reason = nothing_in_common(view.matrix[view.matrix.index.isin(members)])
             note = f"The group \u201c{group.title}\u201d {reason}."
             blocks.append(Notice((note,), "warning"))
-        elif len(part.methods) < min(2, len(view.methods)):
+            continue
+        common = frozenset(part.accuracy.index)
+        if common in compared:
+            continue
+        compared.add(common)
+        if len(part.methods) < min(2, len(view.methods)):
             note = f"The group \u201c{group.title}\u201d has results of one method only: nothing to compare."
             blocks.append(Notice((note,), "note"))
         else:
