@@ -148,7 +148,7 @@ CONTENDERS = {
     "laplace": Contender("Laplace", machine(0)),
     "laplace-direct": Contender("Laplace, Cholesky", machine(0, direct_rows=40_000), most=40_000),
     "laplace-eigenpro": Contender("Laplace, EigenPro", machine(0, direct_rows=0), most=25_000),
-    "laplace-cg": Contender("Laplace, conjugate gradients", conjugate_gradients),
+    "laplace-cg": Contender("Laplace, conjugate gradients", conjugate_gradients, most=64_000),
     "rfm-eigenpro": Contender("RFM, EigenPro", machine(UPDATES, direct_rows=0), most=25_000),
     "rfm-3": Contender("RFM, 3 updates", machine(3)),
     "nystroem": Contender("Nystroem + ridge (scikit-learn)", nystroem),
@@ -262,9 +262,15 @@ def main() -> None:
             with log.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             print({key: value for key, value in row.items() if key != "account"}, flush=True)
-    from scale_page import render
+    from scale_page import draw, render
 
-    args.out.write_text(render(read_log(log), {name: contender.title for name, contender in CONTENDERS.items()}))
+    rows, titles = read_log(log), {name: contender.title for name, contender in CONTENDERS.items()}
+    folder = args.out.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    files = draw(rows, titles)
+    for name, drawing in files.items():
+        (folder / name).write_text(drawing, encoding="utf-8")
+    args.out.write_text(render(rows, titles, [f"{folder.name}/{name}" for name in files]), encoding="utf-8")
     print(args.out)
 
 

@@ -7,16 +7,24 @@ from typing import Any
 
 import numpy as np
 
+from bench.report.html import standalone_svg
 from bench.run.provenance import cpu_model
+from bench.study.figures import Axis, Curve, Point
+from bench.study.figures import curves as draw_curves
 
 Row = Mapping[str, Any]
 
 EXPONENT_FROM = 4000
 """Exponents are fitted to measurements of at least so many rows: below, fixed costs count."""
+DRAWN = {"cpu": ("CPU seconds", "time"), "peak_mb": ("peak memory, MB", "memory")}
+"""What is drawn against the number of fitted rows: the axis, and the word in the file's name."""
 
 
-def render(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
-    """The page in Markdown from the log's rows; ``titles`` are the contenders' names on it, in order."""
+def render(rows: Sequence[Row], titles: Mapping[str, str], drawings: Sequence[str] = ()) -> str:
+    """The page in Markdown from the log's rows; ``titles`` are the contenders' names on it, in order.
+
+    ``drawings`` are paths of the figures, relative to the page.
+    """
     done = [row for row in rows if row["status"] == "ok"]
     lines = [
         "# Large tables",
@@ -49,7 +57,7 @@ def render(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
         "",
         "## All measurements",
         "",
-        *curves(done, titles),
+        *curves(done, titles, drawings),
     ]
     other = [row for row in rows if row["status"] not in ("ok", "too few rows")]
     if other:
@@ -151,11 +159,36 @@ def rivals(done: Sequence[Row]) -> list[str]:
     return lines
 
 
-def curves(done: Sequence[Row], titles: Mapping[str, str]) -> list[str]:
-    """One table of measurements for each data table."""
+def draw(rows: Sequence[Row], titles: Mapping[str, str]) -> dict[str, str]:
+    """Figures as SVG files by name: seconds and memory against rows, one of each for each table with three sizes."""
+    done = [row for row in rows if row["status"] == "ok"]
+    files = {}
+    for table in _tables(done):
+        for quantity, (words, stem) in DRAWN.items():
+            lines = []
+            for series, (name, title) in enumerate(titles.items()):
+                measured = sorted(
+                    (row["rows"], row[quantity])
+                    for row in done
+                    if (row["table"], row["contender"]) == (table, name) and row["n"]
+                )
+                if len(measured) > 2:
+                    lines.append(Curve(title, series, tuple(Point(x, y, y, y) for x, y in measured)))
+            if lines:
+                x, y = Axis("fitted rows", log=True), Axis(words, log=True)
+                figure = draw_curves(f"{table}-{stem}", f"{table}: {words}", "Against fitted rows.", lines, x, y)
+                files[f"{figure.name}.svg"] = standalone_svg(figure.svg)
+    return files
+
+
+def curves(done: Sequence[Row], titles: Mapping[str, str], drawings: Sequence[str]) -> list[str]:
+    """Figures and one table of measurements for each data table."""
     lines = []
     for table in _tables(done):
-        lines += [f"### {table}", "", "| rows | contender | accuracy % | CPU s | wall s | peak MB | solver |"]
+        lines += [f"### {table}", ""]
+        for words, stem in DRAWN.values():
+            lines += [f"![{table}: {words}]({path})\n" for path in drawings if path.endswith(f"/{table}-{stem}.svg")]
+        lines += ["| rows | contender | accuracy % | CPU s | wall s | peak MB | solver |"]
         lines.append("|---:|:---|---:|---:|---:|---:|:---|")
         names = list(titles)
         mine = [row for row in done if row["table"] == table]

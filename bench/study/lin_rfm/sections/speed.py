@@ -58,11 +58,11 @@ def speed_claims(done: Sequence[Outcome]) -> list[Claim]:
         for o in large
     )
     verdict = "holds" if len(good) == len(large) else "holds in part" if good else "does not hold"
-    return [*claims, Claim(_SCALES, f"{sizes}. MB: the process's peak less what it had before the fit.", verdict)]
+    return [*claims, Claim(_SCALES, f"{sizes}. MB: the peak of the process while fitting less what it held before.", verdict)]
 
 
 def _grown(o: Outcome) -> float:
-    """MB by which fitting raised the process's peak."""
+    """MB that fitting took at its peak."""
     return float(o.values["peak_mb"]) - float(o.values["before_mb"])
 
 
@@ -161,8 +161,8 @@ def scale_section(done: Sequence[Outcome]) -> Section | None:
         Column("Seconds"),
         Column("Processor s"),
         Column("RMSE, unseen"),
-        Column("MB more", hint="the process's peak memory after the fit less that before it"),
-        Column("MB before", hint="interpreter, libraries and the drawn entries"),
+        Column("MB more", hint="the process's peak while fitting less what it held before"),
+        Column("MB before", hint="held when fitting begins: interpreter, libraries and the drawn entries"),
     )
     return Section(
         "scale",
