@@ -122,12 +122,15 @@ def nystroem(split: Split) -> Outcome:
 
 
 def xrfm(split: Split) -> Outcome:
-    """The ``xrfm`` package on the CPU: the same kernel, bandwidth, ridge and number of updates, Cholesky."""
+    """The ``xrfm`` package on the CPU: the same kernel, bandwidth, ridge and number of updates, Cholesky.
+
+    It wants validation rows: a twentieth of the rows, at most 1,000, which it does not fit.
+    """
     import torch
     from xrfm import RFM
 
     X, Y = torch.from_numpy(split.X).float(), torch.from_numpy(split.onehot).float()
-    held = min(1000, split.n // 20)  # it wants validation rows
+    held = min(1000, split.n // 20)
     fitted = split.n - held
     model = RFM(kernel="l2", iters=UPDATES, bandwidth=10.0, device="cpu", verbose=False, tuning_metric="accuracy")
     model.fit((X[:fitted], Y[:fitted]), (X[fitted : split.n], Y[fitted : split.n]), reg=RIDGE, early_stop_rfm=False)
@@ -200,6 +203,8 @@ def measure_here(case: Case, archive: str | None) -> dict[str, Any]:
     """Make one measurement in this process, which should be a fresh one."""
     import torch
 
+    from bench.run.provenance import commit, cpu_model
+
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     split = split_of(case, archive)
     if split is None:
@@ -215,6 +220,8 @@ def measure_here(case: Case, archive: str | None) -> dict[str, Any]:
         "peak_mb": peak_mb(),
         "accuracy": 100 * float(np.mean(scores.argmax(axis=1) == split.y[split.n :])),
         "account": account,
+        "cpu_model": cpu_model(),
+        "commit": commit(),
     }
 
 

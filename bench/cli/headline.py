@@ -63,7 +63,7 @@ def failures(results: Sequence[JobResult]) -> list[str]:
 
 
 def accuracy_table(results: list[JobResult]) -> list[str]:
-    """Mean test accuracy and CPU seconds per method, on the same tables as the report's summary."""
+    """Mean test accuracy per method on the tables of the report's summary, and the CPU seconds of all its jobs."""
     if not any(r.status == "ok" for r in results):
         return []
     protocol = results[0].job.protocol

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli.tables import add_source_arguments, chosen_tables
-from bench.data.reduction import LARGE_ROWS, TUNING_ROWS, reduced
+from bench.data.reduction import LARGE_ROWS, TUNING_ROWS, in_words, reduced
 from bench.errors import UsageError, unknown_name
 from bench.run.jobs import NamedMethod, Plan
 from bench.run.resources import available_cores, default_memory_budget
@@ -164,7 +164,7 @@ def _dry_run(plan: Plan, folder: Path, size: int, memory_bytes: int, *, retry_fa
         job = task.job
         notes = ["too large: will be skipped"] if task.estimated_bytes > memory_bytes else []
         notes += ["all cores"] if task.large else []
-        notes += [job.reduction] if job.reduction else []
+        notes += [in_words(job.reduction, (job.protocol,))] if job.reduction else []
         print(
             f"{job.dataset:<32} {job.method:<14} {job.rows:>7} {task.estimated_bytes / 1e6:>10,.0f} "
             f"{task.expected_seconds:>9,.1f}  {'; '.join(notes)}".rstrip()

@@ -3,18 +3,22 @@
 A full grid on a table of tens of thousands of rows takes days on a small machine and decides little: with thousands of
 test rows one hold-out has a standard error below half a point, and thousands of rows choose a configuration as well as
 all of them. Above :data:`LARGE_ROWS` rows hyperparameters are therefore chosen on a stratified sample of at most
-:data:`TUNING_ROWS` training rows, and only the first hold-out is tested. What is chosen is fitted on *all* its training
-rows. ``--full`` turns the reduction off.
+:data:`TUNING_ROWS` training rows (`clean`, `clean-cv`) or on one such sample of either tuning half (`relearn`,
+`published`), and only the first hold-out is tested. What is chosen is fitted on *all* its training rows. ``--full``
+turns the reduction off.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from bench.data.dataset import Splits
 
 LARGE_ROWS = 10_000
 TUNING_ROWS = 5_000
+CHOSEN_ONCE = ("relearn", "published")
+"""The protocols that choose once, on the tuning halves."""
 
 
 def reduced(splits: Splits, rows: int) -> Splits:
@@ -29,3 +33,9 @@ def reduction(splits: Splits) -> str | None:
     if splits.tuning_rows is None:
         return None
     return f"chosen on at most {splits.tuning_rows:,} rows, tested on the first hold-out only"
+
+
+def in_words(reduction: str, protocols: Collection[str]) -> str:
+    """``reduction`` as a reader is told of it: results under ``protocols`` that choose once took two samples."""
+    once = [protocol for protocol in CHOSEN_ONCE if protocol in protocols]
+    return f"{reduction}; under {' and '.join(once)} chosen on so many of either tuning half" if once else reduction

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.data.reduction import in_words
 from bench.errors import ReportError
 from bench.methods import method_names
 from bench.report.merge import Merged, invocations_of
@@ -152,10 +153,12 @@ class Evidence:
     def reduced(self) -> dict[str, list[str]]:
         """The datasets of each reduction (:mod:`bench.data.reduction`), by its words."""
         found: dict[str, set[str]] = {}
+        protocols: dict[str, set[str]] = {}
         for result in self.merged.results:
             if result.job.reduction:
                 found.setdefault(result.job.reduction, set()).add(result.job.dataset)
-        return {words: sorted(found[words]) for words in sorted(found)}
+                protocols.setdefault(result.job.reduction, set()).add(result.job.protocol)
+        return {in_words(words, protocols[words]): sorted(found[words]) for words in sorted(found)}
 
     @cached_property
     def own_tables(self) -> list[str]:

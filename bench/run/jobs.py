@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from bench.data.dataset import Dataset, Splits
-from bench.data.reduction import reduction
+from bench.data.reduction import CHOSEN_ONCE, LARGE_ROWS, reduction
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE
 from bench.data.strata import VALIDATION_SHARE
 from bench.errors import DataInvalid, DataUnavailable
@@ -116,14 +116,39 @@ def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> 
 
     To choose on ``tuning_rows`` training rows costs what it costs on a table of which they are the training part. What
     is chosen is fitted on all training rows all the same: that is one of the fits, as many as the grid has
-    configurations and one, of a table so much larger that its choosing keeps as many rows from validation. (It is also
-    why the method's peak memory stays that of the whole table.)
+    configurations and one, of a table so much larger that its choosing keeps as many rows from validation.
+
+    A method whose figure counts the reduction itself (:func:`_counts_reduction`) has said just that; unreduced it is
+    taken to cost what it costs at :data:`LARGE_ROWS`, times the cube of how many times more rows there are.
     """
     share = len(splits.holdouts) / HOLDOUTS
     if splits.tuning_rows is None or splits.tuning_rows >= TRAIN_SHARE * n:
+        if n > LARGE_ROWS and _counts_reduction(method.work, d, c):
+            return share * (n / LARGE_ROWS) ** 3 * method.work(LARGE_ROWS, d, c)
         return share * method.work(n, d, c)
+    if _counts_reduction(method.work, d, c):
+        return len(splits.holdouts) * method.work(n, d, c)
     fit = method.work(math.ceil(n / (1 - VALIDATION_SHARE)), d, c) / (len(method.configurations()) + 1)
     return share * (method.work(math.ceil(splits.tuning_rows / TRAIN_SHARE), d, c) + fit)
+
+
+def expected_bytes(method: Method, n: int, d: int, c: int, protocol: str, splits: Splits) -> float:
+    """Peak memory beyond the idle worker's: ``method``'s own figure, which is for `clean`, brought to ``protocol``.
+
+    `relearn` and `published` choose on two samples of ``tuning_rows``: that takes no less than a table of so many.
+    """
+    peak = method.peak_bytes(n, d, c)
+    if splits.tuning_rows is None or protocol not in CHOSEN_ONCE:
+        return peak
+    return max(peak, method.peak_bytes(min(n, 2 * splits.tuning_rows), d, c))
+
+
+def _counts_reduction(work: Callable[[int, int, int], float], d: int, c: int) -> bool:
+    """Whether a method's ``work`` is, beyond :data:`LARGE_ROWS`, that of one hold-out of the reduced table.
+
+    It is where it falls: kernel methods, whose grid and whose last fit are solved in different ways, state it so.
+    """
+    return work(LARGE_ROWS + 1, d, c) < work(LARGE_ROWS, d, c)
 
 
 AnyEntry = TypeVar("AnyEntry", bound=TableEntry)
@@ -188,7 +213,7 @@ def expand_jobs(
             job = replace(base, id=identity, method=m.method.name)
             try:
                 limitation = m.method.limitation(n, d, dataset.n_classes)
-                expected, peak = _estimates(m.method, n, d, dataset.n_classes, splits)
+                expected, peak = _estimates(m.method, n, d, dataset.n_classes, protocol, splits)
             except Exception as fault:  # a plug-in's own code: its job fails, the others go on
                 reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
                 settled.append(JobResult(job, "error", reason))
@@ -211,9 +236,10 @@ def expand_jobs(
     return Plan(tuple(sorted(tasks, key=_longest_first)), tuple(settled))
 
 
-def _estimates(method: Method, n: int, d: int, c: int, splits: Splits) -> tuple[float, int]:
-    """(expected seconds, peak bytes) as ``method`` states them. Raises ``ValueError`` if they are no such figures."""
-    expected, peak = expected_seconds(method, n, d, c, splits), method.peak_bytes(n, d, c)
+def _estimates(method: Method, n: int, d: int, c: int, protocol: str, splits: Splits) -> tuple[float, int]:
+    """(expected seconds, peak bytes). Raises ``ValueError`` if ``method`` states what are no such figures."""
+    expected = expected_seconds(method, n, d, c, splits)
+    peak = expected_bytes(method, n, d, c, protocol, splits)
     if not (math.isfinite(expected) and expected >= 0 and math.isfinite(peak) and peak >= 0):
         raise ValueError(f"work and peak_bytes must be finite and not negative, got {expected} s and {peak} bytes")
     return expected, int(peak)

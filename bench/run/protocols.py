@@ -9,8 +9,8 @@
 Under the clean protocols a session never receives a test label (they are replaced by ``HIDDEN``), and features are
 standardised with the statistics of the training part.
 
-Where the splits give ``tuning_rows``, every protocol chooses on a stratified sample of at most so many rows; what was
-chosen is fitted and tested on all rows all the same.
+Where the splits give ``tuning_rows``, every protocol chooses on a stratified sample of at most so many rows, or on one
+of either tuning half; what was chosen is fitted and tested on all rows all the same.
 """
 
 from __future__ import annotations

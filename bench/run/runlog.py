@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from bench.data.reduction import in_words
 from bench.run.jobs import Task
 from bench.run.progress import JsonEvents, LiveLine, Observer, PlainLines, Standing, describe, name
 from bench.run.result import JobResult
@@ -32,7 +33,7 @@ class RunLog:
 
     def started(self, standing: Standing, task: Task) -> None:
         details = ["with all cores"] if task.large else []
-        details += [task.job.reduction] if task.job.reduction else []
+        details += [in_words(task.job.reduction, (task.job.protocol,))] if task.job.reduction else []
         self.note(f"start {name(task.job)}" + (f": {'; '.join(details)}" if details else ""))
 
     def finished(self, standing: Standing, result: JobResult) -> None:

@@ -1,8 +1,8 @@
 """Which solver serves a table of which size, and its solution.
 
 The rule looks at the number of fitted rows alone, so that results do not depend on the machine: up to
-:data:`DIRECT_ROWS` the kernel matrix and its factor (float32, 8 n^2 bytes: 5 GB at the limit) are formed and the system
-is solved by Cholesky's method with float64 refinement; beyond, and where float32 does not suffice, by EigenPro with at
+:data:`DIRECT_ROWS` the kernel matrix and its factor (float32 on the CPU, 8 n^2 bytes: 5 GB at the limit; in float64
+twice that, and on CUDA the refinement takes up to four times as much) are formed and the system is solved by Cholesky's method with float64 refinement; beyond, and where float32 does not suffice, by EigenPro with at
 most :data:`MOST_EPOCHS` epochs, of which the best on held-out training rows is taken (Radhakrishnan et al. 2024 do so
 on their largest table). Rows held out for good would be missed (5 % of chess-krvk's are worth half a point of
 accuracy), so they are few, and from the best epoch on they take part, for :data:`JOINT_EPOCHS` more.
@@ -28,7 +28,8 @@ JOINT_EPOCHS = 3
 """Where the ridge is small, rows are not learned sooner than others were (on chess-krvk with ridge 0.001 three epochs
 give back a quarter of what holding out 5 % costs); more would cost as much as beginning anew."""
 CONVERGED = 0.01
-"""Relative residual of an epoch at which predictions agree with the solution's to about as much: no more are made."""
+"""Relative residual of an epoch at which predictions agree with the solution's to about as much: no more are made.
+Relative to the targets as they are: of a regression whose targets' mean is many times their spread, centre them."""
 PATIENCE, PROGRESS = 5, 1e-3
 """Epochs without a relative gain of so much in squared error on the held-out rows, after which no more are made."""
 

@@ -17,8 +17,9 @@ for m rows, a bound on the norm of the preconditioned kernel within a batch; her
 batches. Directions of A's eigenvalue mu shrink by about exp(-mu / beta) an epoch: those with mu far below beta are not
 learned in 50 epochs, whatever they are worth.
 
-Sources: Ma & Belkin 2017 (arXiv 1703.10622), 2019 (arXiv 1806.06144, with the choices). The ridge as part
-of the kernel, the scaling of rows, and beta over all rows are ours: over the subsample's alone it comes out up to three
+Sources: Ma & Belkin 2017 (arXiv 1703.10622), 2019 (arXiv 1806.06144, with the choices). EigenPro 3 (Abedsoltan,
+Belkin & Pandit 2023, arXiv 2302.02605) is for models whose centres are not the training rows; here they are, and its
+projection would cost for nothing. The ridge as part of the kernel, the scaling of rows, and beta over all rows are ours: over the subsample's alone it comes out up to three
 times too small, for these are the rows that its eigenvectors fit.
 """
 
@@ -130,7 +131,8 @@ class EigenPro:
         """Up to ``most`` epochs from ``start`` (n, c), by default 0, each with the scores of the blocks' rows
         ``validation``.
 
-        An epoch in which the residual grows is void: it is taken back, the step is halved, and the epoch counts.
+        An epoch in which the residual grows (by more than a tenth: shares are taken at different times) is void: it is
+        taken back, the step is halved, and the epoch counts. The residual that it gives is the one it was void for.
         """
         n = len(self.Y)
         size = float((self._scale[:, None] * self.Y).norm())

@@ -274,6 +274,24 @@ def test_a_holdout_without_a_learned_metric_is_not_counted_as_one() -> None:
     assert "of M on H2" in str(section.blocks[-1])
 
 
+def test_the_cost_section_counts_fits_by_solver() -> None:
+    run = make_run(["iris", "wine"], ["rfm", "xgboost"])
+    solvers = {"iris": "cholesky", "wine": "eigenpro"}
+    solved = [
+        replace(
+            r,
+            holdouts=tuple(replace(h, details={**h.details, "solver": solvers[r.job.dataset]}) for h in r.holdouts),
+        )
+        if r.job.method == "rfm"
+        else r
+        for r in run.results
+    ]
+    table = tables(compose(evidence(replace(run, results=tuple(solved)))))["solvers"]
+    shown = [[cell.text for cell in row][1:] for row in table.rows]
+    assert sorted(shown) == [["clean", "cholesky", "4", "iris"], ["clean", "eigenpro", "4", "wine"]]
+    assert "solvers" not in tables(compose(evidence(run)))
+
+
 def test_reduced_tables_are_named_on_the_first_screen_and_in_their_own_section() -> None:
     small = make_run(["iris", "wine"], ["rfm", "laplace"])
     large = make_run(

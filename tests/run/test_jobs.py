@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from tiny_benchmark import TinyBenchmark, TinyEntry, generate
 
-from bench.data.reduction import LARGE_ROWS, reduced, reduction
+from bench.data.reduction import LARGE_ROWS, TUNING_ROWS, in_words, reduced, reduction
 from bench.data.splits import draw_splits, splits_for
 from bench.methods import get_method
-from bench.run.jobs import NamedMethod, expand_jobs, expected_seconds
+from bench.run.jobs import NamedMethod, expand_jobs, expected_bytes, expected_seconds
 
 SPLITS = draw_splits("table", np.arange(40) % 2, 0)
 
@@ -51,6 +51,29 @@ def test_the_reduction_makes_methods_faster_whose_fits_are_of_one_kind(method: s
     one = get_method(method)
     full, less = (expected_seconds(one, rows, 20, 3, s) for s in (SPLITS, reduced(SPLITS, rows)))
     assert less < full / 4
+
+
+@pytest.mark.parametrize("method", ["rfm", "laplace", "ntk"])
+def test_kernel_methods_of_large_tables_are_expected_to_take_what_they_say_of_the_reduced_job(method: str) -> None:
+    """Their figure beyond 10,000 rows is of one hold-out, chosen on the sample and refitted on all rows."""
+    one, rows = get_method(method), 130_000
+    assert expected_seconds(one, rows, 50, 2, reduced(SPLITS, rows)) == one.work(rows, 50, 2)
+    assert expected_seconds(one, rows, 50, 2, SPLITS) > 10 * one.work(rows, 50, 2)
+
+
+@pytest.mark.parametrize(("protocol", "sampled"), [("relearn", 2), ("published", 2), ("clean", 1), ("clean-cv", 1)])
+def test_two_samples_choose_where_the_tuning_halves_do(protocol: str, sampled: int) -> None:
+    one, rows = get_method("ntk"), LARGE_ROWS + 50
+    found = expected_bytes(one, rows, 3, 2, protocol, reduced(SPLITS, rows))
+    assert found == max(one.peak_bytes(rows, 3, 2), one.peak_bytes(sampled * TUNING_ROWS, 3, 2) if sampled > 1 else 0)
+    assert found >= 8 * (sampled * TUNING_ROWS) ** 2
+    assert expected_bytes(one, 800, 3, 2, protocol, SPLITS) == one.peak_bytes(800, 3, 2)
+
+
+def test_readers_are_told_of_both_samples() -> None:
+    assert in_words("chosen on few", ("clean",)) == "chosen on few"
+    told = in_words("chosen on few", {"published", "clean", "relearn"})
+    assert told == "chosen on few; under relearn and published chosen on so many of either tuning half"
 
 
 def test_jobs_of_large_tables_say_what_was_taken_from_them(tiny: TinyBenchmark) -> None:

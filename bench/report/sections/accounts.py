@@ -87,7 +87,47 @@ def cost_section(evidence: Evidence) -> Section:
         "the estimate held. Jobs whose measured peak is under 50 MB are left out of the ratio: there it is mostly the "
         "libraries' own buffers."
     )
-    return Section("cost", "Time and memory", (Table("cost", columns, tuple(rows), "What it cost", note=note),))
+    blocks: list[Block] = [Table("cost", columns, tuple(rows), "What it cost", note=note)]
+    solvers = _solvers(evidence)
+    if solvers is not None:
+        blocks.append(solvers)
+    return Section("cost", "Time and memory", tuple(blocks))
+
+
+def _solvers(evidence: Evidence) -> Table | None:
+    """How many fits of tested predictors each solver made, and where others than the most frequent one were at work."""
+    fits: dict[tuple[str, str], dict[str, Counter[str]]] = {}
+    for r in evidence.merged.results:
+        for h in r.holdouts:
+            if h.details.get("solver"):
+                by_solver = fits.setdefault((r.job.method, r.job.protocol), {})
+                by_solver.setdefault(str(h.details["solver"]), Counter())[r.job.dataset] += 1
+    if not fits:
+        return None
+    rows = []
+    for method in evidence.methods:
+        for protocol in evidence.protocols:
+            by_solver = fits.get((method, protocol), {})
+            for solver, where in sorted(by_solver.items(), key=lambda item: -item[1].total()):
+                named = wording.listing(sorted(where), 10)
+                rows.append(
+                    (
+                        method_cell(method, evidence.methods),
+                        Cell(protocol),
+                        Cell(solver),
+                        Cell(f"{where.total():,}", float(where.total())),
+                        Cell(named if len(where) <= 10 else wording.plural(len(where), "dataset")),
+                    )
+                )
+    columns = (
+        Column("Method", "text"),
+        Column("Protocol", "text"),
+        Column("Solver", "text"),
+        Column("Fits", hint="of tested predictors, one a hold-out"),
+        Column("On", "text"),
+    )
+    note = "By the number of fitted rows: Cholesky's method up to 25,000, EigenPro beyond or where float32 breaks down."
+    return Table("solvers", columns, tuple(rows), "How kernel systems were solved", note=note)
 
 
 def _cost_row(evidence: Evidence, method: str, protocol: str, done: list[JobResult]) -> tuple[Cell, ...]:

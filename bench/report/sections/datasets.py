@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bench.data.reduction import in_words
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence
@@ -51,8 +52,9 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
     if about.link_note:
         spans.append(f" ({about.link_note})")
     blocks: list[Block] = [text(*spans)]
-    reductions = sorted({r.job.reduction for r in results if r.job.reduction})
-    blocks += [Notice((f"Reduced, for every method alike: {words}.",), "note") for words in reductions]
+    for words in sorted({r.job.reduction for r in results if r.job.reduction}):
+        told = in_words(words, {r.job.protocol for r in results if r.job.reduction == words})
+        blocks.append(Notice((f"Reduced, for every method alike: {told}.",), "note"))
     if about.notes:
         blocks.append(Notice(("Of this table: ", "; ".join(note.rstrip(".") for note in about.notes), "."), "note"))
     if about.faults:
