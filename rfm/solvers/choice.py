@@ -2,10 +2,11 @@
 
 The rule looks at the number of fitted rows alone, so that results do not depend on the machine: up to
 :data:`DIRECT_ROWS` the kernel matrix and its factor (float32 on the CPU, 8 n^2 bytes: 5 GB at the limit; in float64
-twice that, and on CUDA the refinement takes up to four times as much) are formed and the system is solved by Cholesky's method with float64 refinement; beyond, and where float32 does not suffice, by EigenPro with at
-most :data:`MOST_EPOCHS` epochs, of which the best on held-out training rows is taken (Radhakrishnan et al. 2024 do so
-on their largest table). Rows held out for good would be missed (5 % of chess-krvk's are worth half a point of
-accuracy), so they are few, and from the best epoch on they take part, for :data:`JOINT_EPOCHS` more.
+twice that, and on CUDA the refinement takes up to four times as much) are formed and the system is solved by Cholesky's
+method with float64 refinement; beyond, and where float32 does not suffice, by EigenPro with at most
+:data:`MOST_EPOCHS` epochs, of which the best on held-out training rows is taken (Radhakrishnan et al. 2024 do so on
+their largest table). Rows held out for good would be missed (5 % of chess-krvk's are worth half a point of accuracy),
+so they are few, and from the best epoch on they take part, for :data:`JOINT_EPOCHS` more.
 """
 
 from __future__ import annotations

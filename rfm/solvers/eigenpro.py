@@ -19,8 +19,9 @@ learned in 50 epochs, whatever they are worth.
 
 Sources: Ma & Belkin 2017 (arXiv 1703.10622), 2019 (arXiv 1806.06144, with the choices). EigenPro 3 (Abedsoltan,
 Belkin & Pandit 2023, arXiv 2302.02605) is for models whose centres are not the training rows; here they are, and its
-projection would cost for nothing. The ridge as part of the kernel, the scaling of rows, and beta over all rows are ours: over the subsample's alone it comes out up to three
-times too small, for these are the rows that its eigenvectors fit.
+projection would cost for nothing. The ridge as part of the kernel, the scaling of rows, and beta over all rows are
+ours: over the subsample's alone it comes out up to three times too small, for these are the rows that its eigenvectors
+fit.
 """
 
 from __future__ import annotations
