@@ -55,8 +55,9 @@ def observed_entries(X: Any, mask: ArrayLike | None = None, shape: tuple[int, in
 
     ``X`` is a SciPy sparse matrix, whose stored entries are the observed ones; a tuple (rows, cols, values), with
     ``shape`` (by default the smallest that holds them); :class:`Entries`; a masked array; or an array or data frame in
-    which NaN (NA, None), or False in ``mask`` (n, d), marks what is missing. Raises ``ValueError``, with the place, where an entry is given
-    twice, is out of range, or is observed and not finite, if no entry is observed, and where ``shape`` is not X's.
+    which NaN (NA, None), or False in ``mask`` (n, d), marks what is missing. Raises ``ValueError``, with the place,
+    where an entry is given twice, is out of range, or is observed and not finite, if no entry is observed, and where
+    ``shape`` is not X's.
     """
     entries = _any_entries(X, mask, None if shape is None else _checked_shape(shape))
     if len(entries) == 0:

@@ -453,7 +453,7 @@ def test_too_few_entries_to_hold_any_out_is_said(count: int, share: float, held_
 def test_too_large_for_dense_kernels_asks_for_a_rank() -> None:
     with pytest.raises(ValueError, match="give max_rank"):
         MatrixCompletion().fit(([0], [0], [1.0]), shape=(100_000, 100_000))
-    with pytest.raises(ValueError, match='max_rank, .* or sides="columns", whose kernel is 2 x 2 only'):
+    with pytest.raises(ValueError, match=r'max_rank, .* or sides="columns", whose kernel is 2 x 2 only'):
         MatrixCompletion().fit(([0], [0], [1.0]), shape=(100_000, 2))
     for sides in ("alternate", "columns"):
         with pytest.raises(ValueError, match='complete its transpose with sides="columns", whose kernel is 2 x 2 only'):

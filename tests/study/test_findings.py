@@ -81,7 +81,9 @@ def test_one_rule_decides_all_comparisons(wins: int, losses: int, verdict: str) 
 
     gains = [1] * wins + [-1] * losses + [0] * 3
     matrices = [matrix(0.5 - 0.1 * gain, seed) for seed, gain in enumerate(gains)]
-    assert [c.verdict for c in completion_claims(matrices)[1:]] == [verdict] * 2
+    assert [c.verdict for c in completion_claims(matrices)[1:3]] == [verdict] * 2
+    noisy = [ok("noise", {**o.cell.parameters, "noise": 0.3}, dict(o.values), o.cell.seed) for o in matrices]
+    assert [c.verdict for c in completion_claims(noisy)[3:]] == [verdict]
     functions = [function("RFM", 0.5 + 0.1 * gain, seed) for seed, gain in enumerate(gains)]
     functions += [function(m, 0.5, seed) for m in ("Laplace", "NTK", "MLP") for seed in range(len(gains))]
     sizes = {"train": 1, "test": 1, "noise": 0.1}
@@ -138,6 +140,32 @@ def test_networks_compete_with_the_depth_that_held_out_entries_choose() -> None:
 
     assert verdict(0.01) == "holds"  # above the best depth's error, below the chosen one's
     assert verdict(0.5) == "does not hold"
+
+
+def test_networks_that_were_cut_off_are_counted() -> None:
+    def network(cut_off: bool) -> dict[str, Any]:
+        return {"rmse": 0.1, "held_out_rmse": 0.1, "cut_off": cut_off, "steps_at_most": 1234}
+
+    values = {m: {"rmse": 0.1, "held_out_rmse": 0.1} for m in ("as published 1", "lin-RFM alternating")}
+    values |= {"network 2": network(False), "network 3": network(True)}
+    cells = [ok("completion", {"size": 9, "rank": 1, "density": 0.1}, values, seed) for seed in range(3)]
+    words = "Still improving when their 1,234 steps were used up: 3 of 6 networks"
+    assert words in completion_claims(cells)[1].measured
+    one = sparse(0.0, 1.0, 4)
+    more = {"steps": 77, "unfinished": {f"network {depth}": [depth == 3] * 4 for depth in (2, 3, 4)}}
+    counted = ok("sparse", dict(one.cell.parameters), {**one.values, **more})
+    assert "at most 77 steps; 4 of 12 fits" in regression_claims([counted])[0].measured
+    assert "steps" not in regression_claims([one])[0].measured
+
+
+def test_errors_with_noise_have_their_interval() -> None:
+    def cell(error: float, seed: int) -> Outcome:
+        methods = ("lin-RFM alternating", "network 3")
+        values = {m: {"rmse": error, "held_out_rmse": error} for m in methods}
+        return ok("noise", {"size": 9, "rank": 1, "density": 0.2, "noise": 0.3}, values, seed)
+
+    measured = completion_claims([cell(error, seed) for seed, error in enumerate((0.1, 0.2, 0.3))])[3].measured
+    assert "20 % observed: alternating 0.200 ± 0.248, networks 0.200 ± 0.248" in measured
 
 
 def test_speed_is_claimed_for_the_decomposition_alone() -> None:
