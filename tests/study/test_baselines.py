@@ -172,9 +172,9 @@ def test_a_network_s_gradients_and_steps_are_those_of_automatic_differentiation_
 
 def test_networks_say_whether_their_steps_cut_them_off() -> None:
     entries, held_out, test = parts(share=0.6)
-    short, long = (measured(deep_linear(3, steps, (0.1,)), entries, held_out, test, 0) for steps in (300, 6000))
+    short, long = (measured(deep_linear(3, steps, (0.1,)), entries, held_out, test, 0) for steps in (300, 20_000))
     assert (short["cut_off"], short["steps_at_most"]) == (True, 300)
-    assert (long["cut_off"], long["steps_at_most"]) == (False, 6000)
+    assert (long["cut_off"], long["steps_at_most"]) == (False, 20_000)
     assert long["rmse"] < short["rmse"]
     assert "cut_off" not in measured(soft_impute, entries, held_out, test, 0)
     X, W = problem(40, 60, 3, 2, 0)
@@ -190,9 +190,9 @@ def test_problems_that_have_ended_leave_the_others_as_they_are() -> None:
     X, W = problem(40, 60, 3, 3, 0)
     W[1, :30] += 1.0
     y = np.einsum("bnd,bd->bn", X, W)
-    together, open_ = diagonal_network(X, y, 2, (1e-2,), steps=4000)
+    together, open_ = diagonal_network(X, y, 2, (1e-2,), steps=6000)
     for k in range(3):
-        alone, mine = diagonal_network(X[k : k + 1], y[k : k + 1], 2, (1e-2,), steps=4000)
+        alone, mine = diagonal_network(X[k : k + 1], y[k : k + 1], 2, (1e-2,), steps=6000)
         np.testing.assert_allclose(alone[0, 0], together[0, k], atol=1e-3)
         assert mine[0, 0] == open_[0, k]
     assert open_.tolist() == [[False, True, False]]

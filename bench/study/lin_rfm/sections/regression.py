@@ -76,7 +76,7 @@ def _unfinished_words(done: Sequence[Outcome]) -> str:
     runs = np.concatenate([np.asarray(v["unfinished"][m], dtype=bool) for v in values for m in _NETWORKS])
     return (
         f" Networks have at most {max(v['steps'] for v in values):,} steps; {int(runs.sum()):,} of {len(runs):,} fits "
-        "(a depth, a problem) still had a residual to reduce when these were used up, and would gain by more."
+        "(a depth, a problem) still had a residual when these were used up, and might gain by more."
     )
 
 
