@@ -179,7 +179,7 @@ def test_networks_say_whether_their_steps_cut_them_off() -> None:
     assert "cut_off" not in measured(soft_impute, entries, held_out, test, 0)
     X, W = problem(40, 60, 3, 2, 0)
     y = np.einsum("bnd,bd->bn", X, W)
-    short, long = (diagonal_network(X, y, 2, (1e-4, 1e-2), steps=steps) for steps in (100, 6000))
+    short, long = (diagonal_network(X, y, 2, (1e-2, 1e-1), steps=steps) for steps in (100, 6000))
     assert short[0].shape == (2, 2, 60)
     assert short[1].all()
     assert not long[1].any()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from bench.study.cell import Cell, Outcome
 from bench.study.claims import SignTest
 from bench.study.figures import Axis, Curve, Phases, Point, curves, phase_diagram
 from bench.study.lin_rfm import findings as lin_rfm
+from bench.study.lin_rfm import speed
 from bench.study.lin_rfm.sections.completing import completion_claims
 from bench.study.lin_rfm.sections.ratings import ratings_claims
 from bench.study.lin_rfm.sections.regression import regression_claims
@@ -195,6 +197,16 @@ def test_memory_is_what_the_fit_added() -> None:
     assert "120 MB" in claim.measured
 
 
+def test_the_peak_is_read_in_the_system_s_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kilobytes on Linux, bytes on macOS."""
+    usage = SimpleNamespace(ru_maxrss=3 << 20)
+    monkeypatch.setattr(speed, "resource", SimpleNamespace(RUSAGE_SELF=0, getrusage=lambda who: usage))
+    monkeypatch.setattr(speed, "status_bytes", lambda name: 0)
+    for platform, megabytes in (("linux", 3072.0), ("darwin", 3.0)):
+        monkeypatch.setattr(speed, "sys", SimpleNamespace(platform=platform))
+        assert speed._peak_mb() == megabytes
+
+
 def movielens(forms: dict[str, tuple[float, float]], seed: int) -> Outcome:
     """Of methods: test and held-out error."""
     methods = {name: {"rmse": test, "held_out_rmse": held} for name, (test, held) in forms.items()}
@@ -324,6 +336,26 @@ def test_a_partial_study_is_reported_as_such(tmp_path: Path) -> None:
     rows = (tmp_path / "run" / "cells.csv").read_text().splitlines()
     assert len(rows) == 3
     assert results_csv([]).splitlines() == rows[:1]
+
+
+def test_the_account_says_which_run_computed_what(tmp_path: Path) -> None:
+    """Of a study that was gone on with; runs of whose results nothing is left are not named."""
+    from bench.study.low_rank.cells import STUDY
+
+    parameters = {"target": "cubic", "method": "RFM", "train": 9, "test": 9, "noise": 0.1}
+    cells = {str(d): Cell("regression", {**parameters, "d": d}) for d in (5, 6, 7)}
+    done = {"r2": 0.9, "alignment": 0.95, "chosen": {}}
+    for day, keys in enumerate((("5", "6"), (), ("7",))):
+        store = StudyStore(tmp_path / "run")
+        store.plan("low-rank", cells, {"quick": False, "started": f"day {day}", "commit": f"abc{day}"})
+        for key in keys:
+            store.record(key, Outcome(cells[key], "ok", done))
+        store.close()
+    page = write_study(STUDY, tmp_path / "run", tmp_path / "out").markdown.read_text()
+    assert "last begun day 2" in page
+    assert "2 cells in the run begun day 0, commit `abc0`" in page
+    assert "1 cell in the run begun day 2, commit `abc2`" in page
+    assert "abc1" not in page
 
 
 def test_few_seconds_are_not_written_as_no_minutes(tmp_path: Path) -> None:
