@@ -15,7 +15,7 @@ _ELSEWHERE = re.compile(r"[a-z][a-z+.-]*:|#")
 
 def targets(text: str) -> list[str]:
     """Relative targets of Markdown links, without anchors; code blocks are left out."""
-    prose = re.sub(r"^( {4}|\t).*$|```.*?```", "", text, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^(?: {4}|\t)[^\n]*$|```.*?```", "", text, flags=re.MULTILINE | re.DOTALL)
     return [link.partition("#")[0] for link in _LINK.findall(prose) if not _ELSEWHERE.match(link)]
 
 
@@ -32,6 +32,6 @@ def test_links_are_found_and_missed(tmp_path: Path) -> None:
     (tmp_path / "here.md").touch()
     page = tmp_path / "page.md"
     page.write_text(
-        "[a](here.md#part) [b](https://x.org/y) [c](gone.md) and [d](../gone/)\n\n    [e](code.md)\n[f](#g)\n"
+        "[a](here.md#part) [b](https://x.org/y) [c](gone.md) and\n\n    [e](code.md)\n\n[f](#g) [d](../gone/)\n"
     )
     assert missing(page) == ["gone.md", "../gone/"]

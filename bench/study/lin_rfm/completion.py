@@ -17,6 +17,7 @@ from bench.study.baselines.completing import (
     measured,
     soft_impute,
 )
+from bench.study.baselines.networks import STEPS
 from rfm.completion.entries import Entries, FloatArray, observed_entries
 
 HELD_OUT = 0.05
@@ -84,7 +85,7 @@ def grid(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
     noise = float(parameters.get("noise", 0.0))
     own = int(np.random.SeedSequence([seed, rank, count]).generate_state(1)[0])
     parts = draw(*low_rank(size, size, rank, own), count, own, noise=noise)
-    steps = {"steps": int(parameters["steps"])} if "steps" in parameters else {}
+    steps = int(parameters.get("steps", STEPS))
     methods: dict[str, Method] = {
         "as published 1/2": as_published(0.5),
         "as published 1": as_published(1.0),
@@ -93,9 +94,9 @@ def grid(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "lin-RFM columns 1/4": lin_rfm(alternate=False, alpha=0.25, iterations=800, ridge_decay=0.95),
         "soft-impute": soft_impute,
         "ALS": als((max(1, rank // 2), rank, 2 * rank)),
-        "network 2": deep_linear(2, **steps),
-        "network 3": deep_linear(3, **steps),
-        "network 4": deep_linear(4, **steps),
+        "network 2": deep_linear(2, steps),
+        "network 3": deep_linear(3, steps),
+        "network 4": deep_linear(4, steps),
     }
     found = {name: measured(method, *parts, seed) for name, method in methods.items()}
     mean_square = float(np.mean(parts[2].values ** 2))
