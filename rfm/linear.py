@@ -31,6 +31,10 @@ from rfm.targets import Validation
 
 FloatArray = NDArray[np.float64]
 
+_LARGE_RIDGE = 0.25
+"""A ridge above this part of the features' largest sum of squares takes a fifth or more off every feature's coefficient
+where it is fitted alone: no longer the small number that exact targets ask for."""
+
 
 class LinearRFM(RegressorMixin, BaseEstimator):
     """Linear regression whose features are reweighted by their learned importance until few are left.
@@ -44,11 +48,13 @@ class LinearRFM(RegressorMixin, BaseEstimator):
     ``smoothing_end``  where it ends, in the same units. Equal to ``smoothing``, s stays as it is.
     ``iterations``     at most so many fits after the first, which is ridge regression.
     ``tol``            relative change of the coefficients at which to stop once s is at its end.
+    ``patience``       with a validation set: iterations without a better R^2 on it after which to stop.
     ``fit_intercept``  whether to fit a constant, unpenalised.
 
     Fitted: ``coef_`` (d,), ``intercept_``, ``M_`` (d,) the diagonal metric m, without units, ``n_iter_``,
-    ``best_iteration_``, ``converged_``, ``path_`` (n_iter_ + 1,) R^2 on the validation set after 0, 1, ... updates
-    (None without one), ``n_features_in_``, ``feature_names_in_``.
+    ``best_iteration_``, ``converged_``, ``stopped_`` why it stopped ("change", "validation", or, not converged,
+    "iterations"), ``path_`` (n_iter_ + 1,) R^2 on the validation set after 0, 1, ... updates (None without one),
+    ``n_features_in_``, ``feature_names_in_``.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class LinearRFM(RegressorMixin, BaseEstimator):
         smoothing_end: float = 1e-12,
         iterations: int = 300,
         tol: float = 1e-7,
+        patience: int = 30,
         fit_intercept: bool = True,
     ) -> None:
         self.alpha = alpha
@@ -68,14 +75,16 @@ class LinearRFM(RegressorMixin, BaseEstimator):
         self.smoothing_end = smoothing_end
         self.iterations = iterations
         self.tol = tol
+        self.patience = patience
         self.fit_intercept = fit_intercept
 
     def fit(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
         """Fit targets ``y`` (n,) on the rows of ``X`` (n, d).
 
         With ``validation``, rows and targets (Xv, yv), the iteration with the best R^2 on them is kept, the first of
-        equals. Bad parameters and targets raise ``ValueError``; an iteration that has not settled when its steps are
-        used up warns (``ConvergenceWarning``) and keeps the best it has.
+        equals, and ``patience`` ends the search. Bad parameters and targets raise ``ValueError``; an iteration that has
+        not settled when its steps are used up warns (``ConvergenceWarning``) and keeps the best it has. A ridge that is
+        not small against the features' sums of squares warns (``UserWarning``): the coefficients are shrunk then.
         """
         owner = type(self).__name__
         alpha = parameters.positive(owner, "alpha", self.alpha)
@@ -84,6 +93,7 @@ class LinearRFM(RegressorMixin, BaseEstimator):
         end = parameters.positive(owner, "smoothing_end", self.smoothing_end, at_most=start)
         iterations = parameters.count(owner, "iterations", self.iterations, at_least=0)
         tol = parameters.positive(owner, "tol", self.tol)
+        patience = parameters.count(owner, "patience", self.patience, at_least=1)
         centred = parameters.flag(owner, "fit_intercept", self.fit_intercept)
         features, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         targets = column_or_1d(targets, warn=True).astype(np.float64)
@@ -92,6 +102,7 @@ class LinearRFM(RegressorMixin, BaseEstimator):
         center, level = (features.mean(axis=0), targets.mean()) if centred else (np.zeros(features.shape[1]), 0.0)
         # Squares of coefficients would over- or underflow in the units of targets that are very large or small.
         scale = float(np.max(np.abs(targets - level), initial=0.0)) or 1.0
+        self._warn_of_ridge(features - center, ridge)
         problem = _Weighted(features - center, (targets - level) / scale, ridge)
         if judge is not None:
             judge = judge[0] - center, (judge[1] - level) / scale
@@ -100,8 +111,8 @@ class LinearRFM(RegressorMixin, BaseEstimator):
         w = problem.solve(D)
         unit = float(np.max(w**2, initial=0.0))
         best = (self._worth(judge, w, path), 0, w, D)
-        self.converged_, step, relative = unit == 0.0, 0, start
-        while not self.converged_ and step < iterations:
+        self.stopped_, step, relative = "change" if unit == 0.0 else "iterations", 0, start
+        while self.stopped_ == "iterations" and step < iterations:
             step += 1
             D = (w**2 / unit + relative) ** (2 * alpha)
             previous, w = w, problem.solve(D)
@@ -113,7 +124,10 @@ class LinearRFM(RegressorMixin, BaseEstimator):
                 if change < np.sqrt(relative) / 100:
                     relative = max(end, relative / 10)
             elif change <= tol:
-                self.converged_ = True
+                self.stopped_ = "change"
+            if judge is not None and step - best[1] >= patience:
+                self.stopped_ = "validation"
+        self.converged_ = self.stopped_ != "iterations"
         self.n_iter_, self.path_ = step, np.array(path) if judge is not None else None
         _, self.best_iteration_, w, D = best
         self.coef_ = scale * w
@@ -134,6 +148,18 @@ class LinearRFM(RegressorMixin, BaseEstimator):
         checked = validate_data(self, X, dtype=np.float64, reset=False)
         predicted: FloatArray = checked @ self.coef_ + self.intercept_
         return predicted
+
+    def _warn_of_ridge(self, features: FloatArray, ridge: float) -> None:
+        largest = float(np.max(np.einsum("ij,ij->j", features, features), initial=0.0))
+        if largest > 0 and ridge > _LARGE_RIDGE * largest:
+            mean_square = float(np.mean(features**2))
+            warnings.warn(
+                f"ridge {ridge:.2g} is not small against the features (mean square {mean_square:.2g}, largest sum of "
+                f"squares {largest:.2g}): coefficients are shrunk towards 0; scale the features, or lower ridge, which "
+                "is in units of squared features",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _checked(self, validation: Validation) -> tuple[FloatArray, FloatArray]:
         try:
@@ -157,26 +183,27 @@ class LinearRFM(RegressorMixin, BaseEstimator):
 
 
 class _Weighted:
-    """Ridge regression with weighted features, on the smaller side: (n, n) dual or (d, d) primal systems."""
+    """Ridge regression with weighted features, in the coordinates of the directions that the rows of X span.
+
+    With X = U Z (U (n, r) orthonormal, r the rank of X), w = D Z' (Z D Z' + ridge I)^-1 U'y. Directions in which X is
+    zero up to rounding have no part in it: with a ridge as small as rounding, their noise would be all that is seen.
+    """
 
     def __init__(self, X: FloatArray, y: FloatArray, ridge: float) -> None:
-        self._X, self._ridge = torch.from_numpy(np.ascontiguousarray(X)), ridge
-        self._y = torch.from_numpy(y)[:, None]
-        self._dual = X.shape[0] <= X.shape[1]
-        if not self._dual:
-            self._gram, self._moments = self._X.T @ self._X, self._X.T @ self._y
+        U, s, Vt = np.linalg.svd(X, full_matrices=False)
+        kept = s > max(X.shape) * np.finfo(float).eps * s.max(initial=0.0)
+        self._Z, self._ridge = torch.from_numpy(np.ascontiguousarray(s[kept, None] * Vt[kept])), ridge
+        self._y = torch.from_numpy(U[:, kept].T @ y)[:, None]
 
     def solve(self, D: FloatArray) -> FloatArray:
-        """w (d,) = D X' (X D X' + ridge I)^-1 y for weights ``D`` (d,) of the features."""
+        """w (d,) for weights ``D`` (d,) of the features."""
         root = torch.from_numpy(np.sqrt(D))
-        if self._dual:
-            scaled = (self._X * root).T.contiguous()  # (d, n)
-            K, right = gram_lower(scaled), self._y
-        else:
-            K, right = self._gram * root[:, None] * root, self._moments * root[:, None]
+        scaled = (self._Z * root).T.contiguous()  # (d, r)
+        if not scaled.shape[1]:
+            return np.zeros(len(D))
+        K = gram_lower(scaled)
         # A ridge below the rounding of K's diagonal would regularise nothing.
-        least = 4 * np.finfo(float).eps * float(K.diagonal().max()) if len(K) else 0.0
-        alpha = solve_ridge(K, max(self._ridge, least), right).alpha
-        u = scaled @ alpha if self._dual else alpha
+        least = 4 * float(np.finfo(float).eps) * float(K.diagonal().max())
+        u = scaled @ solve_ridge(K, max(self._ridge, least), self._y).alpha
         w: FloatArray = (root[:, None] * u)[:, 0].numpy()
         return w

@@ -18,7 +18,7 @@ from bench.report.blocks import Block, Code, Document, Items, Notice, Section, S
 from bench.report.build import write_document
 from bench.study.cell import Outcome, Study
 from bench.study.claims import Claim
-from bench.study.store import read_study
+from bench.study.store import read_runs, read_study
 
 RESULTS = "cells.csv"
 
@@ -59,7 +59,7 @@ def write_study(study: Study, folder: Path, out: Path) -> StudyFiles:
         (_duration(sum(o.cpu_seconds for o in outcomes)), "of processor time"),
         (f"{sum(c.verdict == 'holds' for c in findings.claims)} of {len(findings.claims)}", "claims hold"),
     )
-    sections = (opening, *findings.sections[1:], _account(outcomes, provenance))
+    sections = (opening, *findings.sections[1:], _account(outcomes, provenance, read_runs(folder)))
     document = Document(findings.question, findings.kicker, facts, sections, f"python -m bench study {study.name}")
     files = write_document(document, out)
     write_atomically(folder / RESULTS, results_csv(outcomes))
@@ -83,13 +83,22 @@ def _warnings(outcomes: Sequence[Outcome], left: int, provenance: Mapping[str, A
         yield Notice((f"{wording.plural(len(failed), 'cell')} failed; see the account below.",), "warning")
 
 
-def _account(outcomes: Sequence[Outcome], provenance: Mapping[str, Any]) -> Section:
-    """What ran, on what, and what did not."""
+def _account(
+    outcomes: Sequence[Outcome], provenance: Mapping[str, Any], runs: Sequence[tuple[Mapping[str, Any], int]]
+) -> Section:
+    """What ran, on what, and what did not; ``runs`` are those whose results are shown, with how many."""
     versions = ", ".join(f"{k} {v}" for k, v in provenance.get("versions", {}).items())
     lines: list[tuple[Span, ...]] = [
-        ("Command: ", Code(str(provenance.get("command", ""))), f"; begun {provenance.get('started', '')}."),
+        ("Command: ", Code(str(provenance.get("command", ""))), f"; last begun {provenance.get('started', '')}."),
         (f"Processor: {provenance.get('cpu', '')}, {provenance.get('cores', '')} cores; {versions}.",),
-        ("Commit: ", Code(str(provenance.get("commit", "")) or "none"), "."),
+    ]
+    lines += [
+        (
+            f"{wording.plural(count, 'cell')} in the run begun {run.get('started', '')}, commit ",
+            Code(str(run.get("commit", "")) or "none"),
+            ".",
+        )
+        for run, count in runs
     ]
     kinds: dict[str, list[Outcome]] = {}
     for outcome in outcomes:

@@ -127,6 +127,21 @@ def read_study(folder: Path) -> tuple[str, list[Outcome], int, dict[str, Any]]:
     return study, outcomes, len(planned) - len(outcomes), json.loads(provenance)
 
 
+def read_runs(folder: Path) -> list[tuple[dict[str, Any], int]]:
+    """Runs that computed some of what the latest plan asks for: provenance, and how many of these results."""
+    connection = sqlite3.connect(f"{(folder / STUDY_STORE).resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        plans = connection.execute("SELECT number, provenance, cells FROM plans ORDER BY number").fetchall()
+        computed = dict(connection.execute("SELECT id, plan FROM results").fetchall())
+    except sqlite3.Error as error:
+        raise StoreError(f"{folder / STUDY_STORE} cannot be read: {error}") from error
+    finally:
+        connection.close()
+    by = [computed.get(key) for key, _ in json.loads(plans[-1][2])] if plans else []
+    counted = [(json.loads(provenance), by.count(number)) for number, provenance, _ in plans]
+    return [(provenance, count) for provenance, count in counted if count]
+
+
 def _as_json(cell: Cell) -> list[Any]:
     return [cell.kind, dict(cell.parameters), cell.seed, cell.alone, cell.threads, cell.cost]
 

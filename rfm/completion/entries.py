@@ -54,9 +54,10 @@ def observed_entries(X: Any, mask: ArrayLike | None = None, shape: tuple[int, in
     """The observed entries of ``X``, checked.
 
     ``X`` is a SciPy sparse matrix, whose stored entries are the observed ones; a tuple (rows, cols, values), with
-    ``shape`` (by default the smallest that holds them); :class:`Entries`; a masked array; or an array in which NaN, or
-    False in ``mask`` (n, d), marks what is missing. Raises ``ValueError``, with the place, where an entry is given
-    twice, is out of range, or is observed and not finite, if no entry is observed, and where ``shape`` is not X's.
+    ``shape`` (by default the smallest that holds them); :class:`Entries`; a masked array; or an array or data frame in
+    which NaN (NA, None), or False in ``mask`` (n, d), marks what is missing. Raises ``ValueError``, with the place,
+    where an entry is given twice, is out of range, or is observed and not finite, if no entry is observed, and where
+    ``shape`` is not X's.
     """
     entries = _any_entries(X, mask, None if shape is None else _checked_shape(shape))
     if len(entries) == 0:
@@ -64,13 +65,14 @@ def observed_entries(X: Any, mask: ArrayLike | None = None, shape: tuple[int, in
     return entries
 
 
-def row_entries(X: Any, columns: int) -> Entries:
+def row_entries(X: Any, columns: int, mask: ArrayLike | None = None, shape: tuple[int, int] | None = None) -> Entries:
     """The entries of new rows of so many ``columns``, in any form that :func:`observed_entries` takes; may be none."""
-    shape = None
-    if isinstance(X, tuple) and len(X) == 3:  # the rows of triplets are as many as the last one says
+    if shape is not None:
+        shape = _checked_shape(shape)
+    elif isinstance(X, tuple) and len(X) == 3:  # the rows of triplets are as many as the last one says
         rows = np.asarray(X[0])
         shape = (int(rows.max()) + 1 if rows.size and rows.dtype.kind in "iu" else 0, columns)
-    entries = _any_entries(X, None, shape)
+    entries = _any_entries(X, mask, shape)
     if entries.shape[1] != columns:
         raise ValueError(f"rows of {columns} columns are needed, X has shape {entries.shape}")
     return entries
@@ -149,6 +151,8 @@ def _from_sparse(X: Any) -> Entries:
 def _from_array(X: Any, mask: ArrayLike | None) -> Entries:
     masked = np.ma.isMaskedArray(X)
     array = np.ma.getdata(X) if masked else np.asarray(X)
+    if array.dtype.kind == "O":
+        array = _numbers(array)
     if array.ndim != 2:
         raise ValueError(f"the matrix must have 2 dimensions, got shape {array.shape}")
     if np.iscomplexobj(array):
@@ -169,6 +173,20 @@ def _from_array(X: Any, mask: ArrayLike | None) -> Entries:
         seen = ~np.isnan(array)
     rows, cols = np.nonzero(seen)
     return Entries(rows, cols, array[rows, cols].astype(np.float64), (array.shape[0], array.shape[1]))
+
+
+def _numbers(array: Any) -> Any:
+    """An array of objects (numbers, None, pandas' NA) in float64, NaN for what is missing."""
+    try:
+        return np.array([_number(value) for value in array.ravel().tolist()], dtype=np.float64).reshape(array.shape)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the matrix must hold numbers, NaN, NA or None where missing: {error}") from None
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, complex):
+        raise ValueError(_COMPLEX)
+    return float("nan") if value is None or type(value).__name__ == "NAType" else float(value)
 
 
 def _sorted(rows: Any, cols: Any, values: Any, shape: tuple[int, ...]) -> Entries:

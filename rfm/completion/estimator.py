@@ -26,6 +26,7 @@ from rfm.completion.kernels import (
     above_floor,
     dense_bytes,
     dense_kernel,
+    floor_of,
 )
 from rfm.completion.rows import RowSystems
 
@@ -44,10 +45,12 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
     ``alpha``                power of the AGOP, > 0. At 1/2, the default, no eigenvalues are computed; 1/2 - p/4 is the
                              weighting of IRLS-p.
     ``sides``                ``"alternate"``: the kernel is between the columns and between the rows in turn;
-                             ``"columns"``: always between the columns, as published.
-    ``max_rank``             None: dense kernels, memory of a few dense matrices. An integer: kernels of at most this
-                             rank, kept as factors, memory proportional to entries and factors. Take it larger than the
-                             rank that is expected (twice is plenty).
+                             ``"columns"``: always between the columns, which is the published algorithm's side
+                             (its two ridges and its use of unobserved entries are not taken over).
+    ``max_rank``             None: dense kernels, memory of a few dense matrices, square ones of the larger side if
+                             sides alternate: for a matrix much longer than wide take ``"columns"`` or a rank.
+                             An integer: kernels of at most this rank, kept as factors, memory proportional to entries
+                             and factors. Take it larger than the rank that is expected (twice is plenty).
     ``ridge``                where the ridge starts, in units of the observed entries' mean square; it shrinks by
                              ``ridge_decay`` an iteration, or to the held-out error if that is smaller, down to
                              ``ridge_end``.
@@ -56,7 +59,9 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
                              entries: relative change of the completed matrix's norm, once the ridge is at its end).
     ``patience``             iterations without a better held-out error after which to stop.
     ``validation_fraction``  part of the *observed* entries that chooses the iteration; 0 for none. They take part in
-                             the final completion.
+                             the final completion. Of fewer than 4 / validation_fraction entries (80 by default, 70 with
+                             rounding) none are held out, with a warning: the iteration then stops by change, and
+                             noise is fitted.
     ``dtype``                ``"auto"``: float32 while the ridge allows it, then float64; or ``"float64"`` throughout.
     ``random_state``         draws the held-out entries.
 
@@ -143,13 +148,14 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
         U, V = self.factors_
         return np.einsum("ij,ij->i", U[i], V[j])
 
-    def transform(self, X: Any) -> FloatArray:
+    def transform(self, X: Any, *, mask: ArrayLike | None = None, shape: tuple[int, int] | None = None) -> FloatArray:
         """New rows (m, d), in any form that ``fit`` takes, with what is missing filled in; the observed stays as it is.
 
-        A row is completed in the kernel that the fitted matrix gives; without any entry it is filled with 0.
+        ``mask`` and ``shape`` are as in ``fit``; without a shape the last of (rows, cols, values) says how many rows
+        there are. A row is completed in the kernel that the fitted matrix gives; without any entry it is filled with 0.
         """
         check_is_fitted(self)
-        entries = row_entries(X, self._shape[1])
+        entries = row_entries(X, self._shape[1], mask, shape)
         completion = self._column_kernel().complete(RowSystems(entries.scaled(1 / self._scale)))
         if isinstance(completion, DenseCompletion):
             filled = completion.X * self._scale
@@ -158,6 +164,18 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
             filled = np.asarray(completion.U @ completion.V.T) * self._scale
         filled[entries.rows, entries.cols] = entries.values
         return filled
+
+    def fit_transform(
+        self,
+        X: Any,
+        y: None = None,
+        *,
+        mask: ArrayLike | None = None,
+        shape: tuple[int, int] | None = None,
+        validation: Any = None,
+    ) -> FloatArray:
+        """Fit ``X`` and give its rows (n, d) as ``transform`` fills them in; arguments as in ``fit``."""
+        return self.fit(X, mask=mask, shape=shape, validation=validation).transform(X, mask=mask, shape=shape)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -197,7 +215,7 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
         V = self.factors_[1]
         s = np.linalg.norm(V, axis=0)
         powers = above_floor((s / self._scale) ** 2 / self._shape[0], ridge, self._alpha)
-        return FactoredKernel(V / s * np.sqrt(powers), ridge ** (2 * self._alpha))
+        return FactoredKernel(V / s * np.sqrt(powers), floor_of(powers, ridge, self._alpha))
 
     def _schedule(self, entries: Entries) -> Schedule:
         owner = type(self).__name__
@@ -210,9 +228,12 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
             if rank > min(n, d):
                 raise ValueError(f"max_rank is {rank}, more than a {n} x {d} matrix can have: at most {min(n, d)}")
         elif dense_bytes(n, d, alternate, alpha) > _DENSE_LIMIT_BYTES:
-            raise ValueError(
-                f"a {n} x {d} matrix is too large for dense kernels: give max_rank, an upper bound of its rank"
-            )
+            ways = "give max_rank, an upper bound of its rank"
+            if alternate and dense_bytes(n, d, False, alpha) <= _DENSE_LIMIT_BYTES:
+                ways += f'; or sides="columns", whose kernel is {d} x {d} only'
+            elif dense_bytes(d, n, False, alpha) <= _DENSE_LIMIT_BYTES:
+                ways += f'; or complete its transpose with sides="columns", whose kernel is {n} x {n} only'
+            raise ValueError(f"a {n} x {d} matrix is too large for dense kernels: {ways}")
         ridge = parameters.positive(owner, "ridge", self.ridge)
         return Schedule(
             alpha=alpha,
@@ -235,7 +256,14 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
         n, d = entries.shape
         count = round(float(share) * len(entries))
         chosen = np.zeros(len(entries), dtype=bool)
-        if count >= _FEWEST_HELD_OUT and len(entries) < n * d:  # of a matrix in full, nothing is to be predicted
+        if share > 0 and len(entries) < n * d and count < _FEWEST_HELD_OUT:
+            warnings.warn(
+                f"{len(entries)} observed entries are too few to hold {share:g} of them out: the iteration stops by "
+                "change, and noise is fitted; give validation, a larger validation_fraction, or 0 to say that this "
+                "is meant",
+                stacklevel=3,
+            )
+        elif share > 0 and len(entries) < n * d:  # of a matrix in full, nothing is to be predicted
             if count == len(entries):
                 raise ValueError(f"validation_fraction {share} holds out all {count} entries: none is left to fit")
             chosen[check_random_state(self.random_state).permutation(len(entries))[:count]] = True

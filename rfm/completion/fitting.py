@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from rfm.completion.entries import Entries
 from rfm.completion.kernels import ColumnKernel, Completion, DenseKernel, spectral_start
@@ -28,6 +29,9 @@ _SINGLE_PRECISION = 1e-5
 
 _LEAST_IMPROVEMENT = 1e-3
 """Relative decrease of the held-out squared error that counts as one."""
+
+_SINGULAR = (np.linalg.LinAlgError, torch.linalg.LinAlgError)
+"""What a decomposition that rounding has made impossible raises."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,11 @@ def fit(
     for step in range(schedule.iterations):
         systems = sides[transposed]
         assert systems is not None
-        completion = kernel.complete(systems)
+        try:
+            completion = kernel.complete(systems)
+        except _SINGULAR:
+            stopped = "breakdown"
+            break
         if watch is not None:
             watch(step, completion, transposed)
         error = _error(completion, targets[transposed])
@@ -129,12 +137,19 @@ def fit(
             previous = size
         smaller = schedule.ridge_decay * ridge
         ridge = max(schedule.ridge_end, min(smaller, error) if np.isfinite(error) else smaller)
-        kernel = _in_precision(_learned(completion, ridge, schedule), schedule)
+        try:
+            kernel = _in_precision(_learned(completion, ridge, schedule), schedule)
+        except _SINGULAR:
+            stopped = "breakdown"
+            break
         transposed ^= schedule.alternate
     if best is None:
         raise ValueError("the first completion is not finite: bring the entries to a common scale")
     error, step, kernel, ridge, transposed = best
-    completion, transposed = _settled(_joined(entries, held_out), kernel, ridge, transposed, schedule)
+    try:
+        completion, transposed = _settled(_joined(entries, held_out), kernel, ridge, transposed, schedule)
+    except _SINGULAR:  # the best iteration as it was, then
+        stopped, completion = "breakdown", kernel.complete(_systems(entries, transposed))
     return Fit(completion, transposed, ridge, step, stopped, path)
 
 

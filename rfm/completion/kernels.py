@@ -6,7 +6,8 @@ multiplies features by the AGOP to the power alpha, so that the kernel between c
 alpha = 1/2, p = 0, no eigenvalues are needed.
 
 A kernel is kept as its part above the floor, S = K - f I with f = ridge^(2 alpha), which is positive semi-definite:
-dense, or, for matrices too large for that, as a factor V (d, r) of its leading part.
+dense, or, for matrices too large for that, as a factor V (d, r) of its leading part. At powers above 1/2 f falls much
+faster than the ridge: it ends at the rounding of S, below which it would hold nothing down.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def dense_kernel(X: torch.Tensor, ridge: float, alpha: float) -> DenseKernel:
         return DenseKernel(agop.numpy(), ridge)
     values, vectors = torch.linalg.eigh(agop)
     powers = above_floor(values.numpy(), ridge, alpha)
-    return DenseKernel(((vectors * torch.from_numpy(powers)) @ vectors.T).numpy(), ridge ** (2 * alpha))
+    return DenseKernel(((vectors * torch.from_numpy(powers)) @ vectors.T).numpy(), floor_of(powers, ridge, alpha))
 
 
 def dense_bytes(n: int, d: int, alternate: bool, alpha: float) -> int:
@@ -129,6 +130,17 @@ def above_floor(values: FloatArray, ridge: float, alpha: float) -> FloatArray:
     """(s + ridge)^(2 alpha) - ridge^(2 alpha) of the AGOP's eigenvalues, negative rounding set to zero."""
     powers: FloatArray = (np.maximum(values, 0.0) + ridge) ** (2 * alpha) - ridge ** (2 * alpha)
     return powers
+
+
+def floor_of(powers: FloatArray, ridge: float, alpha: float) -> float:
+    """ridge^(2 alpha), or what rounding leaves of S, whose eigenvalues are ``powers``, where that is more.
+
+    At alpha 1/2, where S is not made from eigenvalues, the ridge itself.
+    """
+    if alpha == 0.5:
+        return ridge
+    rounding = 4 * len(powers) * float(np.finfo(float).eps) * float(np.linalg.norm(powers.astype(np.float64)))
+    return max(ridge ** (2 * alpha), rounding)
 
 
 @dataclass(frozen=True)
@@ -202,4 +214,4 @@ def _in_subspace(Q: FloatArray, C: FloatArray, ridge: float, alpha: float) -> Fa
     """The part of a kernel that is in the span of ``Q`` (m, r), orthonormal; ``C`` is the matrix' product with it."""
     values, vectors = np.linalg.eigh(C.T @ C / len(C))
     powers = above_floor(values, ridge, alpha)
-    return FactoredKernel((Q @ vectors) * np.sqrt(powers), ridge ** (2 * alpha))
+    return FactoredKernel((Q @ vectors) * np.sqrt(powers), floor_of(powers, ridge, alpha))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import sparse
@@ -135,6 +137,49 @@ def test_singular_systems_are_still_solved() -> None:
     S = np.ones((3, 3)) - 1e-9 * np.eye(3)
     X, _ = RowSystems(entries).complete(S, 1e-10)
     np.testing.assert_allclose(X, 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", [{}, {"dtype": "float64"}, {"max_rank": 4}, {"sides": "columns"}])
+@pytest.mark.parametrize("alpha", [0.75, 1.0, 1.5, 2.0, 5.0])
+def test_powers_above_one_half_recover_as_well(form: dict[str, Any], alpha: float) -> None:
+    """Where ridge^(2 alpha) alone would be far below the rounding of the kernel."""
+    rng = np.random.default_rng(1)
+    Y = rng.standard_normal((40, 2)) @ rng.standard_normal((2, 30))
+    X = Y.copy()
+    X[rng.random(Y.shape) > 0.5] = np.nan
+    model = MatrixCompletion(alpha, **form).fit(X)
+    assert model.stopped_ == "tolerance"
+    assert model.rank_ == 2
+    np.testing.assert_allclose(model.completed_, Y, atol=1e-5)
+    np.testing.assert_allclose(model.transform(X), Y, atol=1e-5)
+
+
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError, torch.linalg.LinAlgError])
+@pytest.mark.parametrize(
+    ("owner", "name", "failing", "steps"),
+    [(DenseKernel, "complete", [5], 4), (DenseCompletion, "row_kernel", range(5, 99), 5)],
+)
+def test_a_decomposition_that_fails_ends_the_iteration_with_its_best_step(
+    error: type[Exception], owner: type, name: str, failing: Sequence[int], steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an iteration; and, of kernels, in the last completion too, in whose place the best iteration's then is."""
+    calls, plain = [0], getattr(owner, name)
+
+    def fails_at_times(self: Any, *arguments: Any) -> Any:
+        calls[0] += 1
+        if calls[0] in failing:
+            raise error("did not converge")
+        return plain(self, *arguments)
+
+    Y = low_rank(30, 25, 2)
+    entries = observed_entries(observed(Y, 0.6))
+    held = np.arange(len(entries)) % 10 == 0
+    monkeypatch.setattr(owner, name, fails_at_times)
+    with pytest.warns(ConvergenceWarning, match=f"breakdown after {steps} iterations"):
+        model = MatrixCompletion(ridge_decay=0.5).fit(entries.part(~held), validation=entries.part(held))
+    assert not model.converged_
+    assert model.best_iteration_ == model.path_[:, 1].argmin() == steps - 1
+    assert np.sqrt(np.mean((model.completed_ - Y) ** 2)) < 0.5
 
 
 @pytest.mark.parametrize("parameters", [{}, {"max_rank": 8}, {"dtype": "float64"}, {"alpha": 0.4}])
@@ -339,7 +384,7 @@ def test_all_forms_of_input_mean_the_same() -> None:
 )
 def test_bad_input_is_refused_with_its_place(X: Any, more: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        MatrixCompletion().fit(X, **more)
+        MatrixCompletion(validation_fraction=0.0).fit(X, **more)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +408,7 @@ def test_bad_parameters_are_named(parameters: dict[str, Any], words: str) -> Non
 
 
 def test_entries_in_any_order_are_put_in_order() -> None:
-    Y = low_rank(12, 9, 1)
+    Y = low_rank(15, 9, 1)
     entries = observed_entries(observed(Y, 0.7))
     order = np.random.default_rng(0).permutation(len(entries))
     shuffled = Entries(entries.rows[order], entries.cols[order], entries.values[order], entries.shape)
@@ -380,11 +425,39 @@ def test_some_entries_are_left_to_fit() -> None:
     np.testing.assert_array_equal(one.completed_, MatrixCompletion(validation_fraction=0.125).fit(X).completed_)
 
 
+def test_frames_with_missing_integers_are_read() -> None:
+    frame = pd.DataFrame({"a": [1, None, 3], "b": [4, 5, None]}, dtype="Int64")
+    expected = np.array([[1.0, 4.0], [np.nan, 5.0], [3.0, np.nan]])
+    for X in (frame, frame.astype(object), frame.astype("float64"), np.array([[1, 4], [None, 5], [3, None]])):
+        entries = observed_entries(X)
+        np.testing.assert_array_equal(entries.values, expected[~np.isnan(expected)])
+        np.testing.assert_array_equal(np.stack([entries.rows, entries.cols]), np.nonzero(~np.isnan(expected)))
+    with pytest.raises(ValueError, match="must hold numbers"):
+        observed_entries(pd.DataFrame({"a": [1, 2], "b": ["x", None]}))
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "held_out"), [(69, 0.05, False), (70, 0.05, True), (69, 0.0, False), (69, 0.06, True)]
+)
+def test_too_few_entries_to_hold_any_out_is_said(count: int, share: float, held_out: bool) -> None:
+    entries = observed_entries(low_rank(10, 9, 1)).part(np.arange(90) * 7 % 90 < count)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = MatrixCompletion(iterations=2, validation_fraction=share).fit(entries)
+    assert np.isfinite(model.path_[:, 1]).all() == held_out
+    said = [str(w.message) for w in caught if "are too few" in str(w.message)]
+    assert len(said) == (share > 0 and not held_out)
+    assert all(words.startswith("69 observed entries are too few to hold 0.05 of them out") for words in said)
+
+
 def test_too_large_for_dense_kernels_asks_for_a_rank() -> None:
     with pytest.raises(ValueError, match="give max_rank"):
         MatrixCompletion().fit(([0], [0], [1.0]), shape=(100_000, 100_000))
-    with pytest.raises(ValueError, match="give max_rank"):
+    with pytest.raises(ValueError, match=r'max_rank, .* or sides="columns", whose kernel is 2 x 2 only'):
         MatrixCompletion().fit(([0], [0], [1.0]), shape=(100_000, 2))
+    for sides in ("alternate", "columns"):
+        with pytest.raises(ValueError, match='complete its transpose with sides="columns", whose kernel is 2 x 2 only'):
+            MatrixCompletion(sides=sides).fit(([0], [0], [1.0]), shape=(2, 100_000))
 
 
 def test_between_columns_only_few_columns_make_a_matrix_small() -> None:
@@ -419,7 +492,7 @@ def test_stopping_short_is_said_and_keeps_the_best() -> None:
 
 def test_all_zeros_is_a_matrix_too() -> None:
     X = sparse.coo_array((np.zeros(6), (np.arange(6), np.arange(6))), shape=(6, 6))
-    model = MatrixCompletion().fit(X)
+    model = MatrixCompletion(validation_fraction=0.0).fit(X)
     assert not model.completed_.any()
     assert model.rank_ == 0
 
@@ -452,6 +525,27 @@ def test_unobserved_values_change_nothing() -> None:
     one = MatrixCompletion().fit(X)
     two = MatrixCompletion().fit(other, mask=~np.isnan(X))
     np.testing.assert_array_equal(one.completed_, two.completed_)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"max_rank": 4}])
+def test_fitting_and_filling_in_at_once_reads_all_forms_alike(parameters: dict[str, Any]) -> None:
+    """The mask and the shape are those of the rows to fill in too, the last of which has no entry."""
+    Y = low_rank(42, 30, 2)
+    X = observed(Y, 0.5)
+    X[-1] = np.nan
+    for given, more in forms(X).values():
+        with pytest.warns(UserWarning, match="1 rows have no observed entry"):
+            filled = MatrixCompletion(**parameters).fit_transform(given, **more)
+        assert filled.shape == (42, 30)
+        np.testing.assert_allclose(filled[:-1], Y[:-1], atol=1e-4)
+        assert not filled[-1].any()
+    model = MatrixCompletion(**parameters).fit(Y)
+    new = model.transform(np.where(np.isnan(X), 99.0, X), mask=~np.isnan(X))
+    np.testing.assert_array_equal(new, model.transform(X))
+    with pytest.raises(ValueError, match="rows of 30 columns are needed"):
+        model.transform(([0], [0], [1.0]), shape=(2, 31))
+    with pytest.raises(ValueError, match="mask must be boolean"):
+        model.transform(X, mask=np.ones((2, 2), dtype=bool))
 
 
 def test_fitting_again_forgets_the_first_matrix() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import nullcontext
 
 import numpy as np
@@ -60,6 +61,70 @@ def test_recovers_sparse_coefficients_exactly(alpha: float) -> None:
     assert set(np.argsort(model.M_)[-6:]) == set(np.flatnonzero(w))
 
 
+def rank_deficient(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Features of size 10 to 255, of less than full rank once centred, and targets of two of them."""
+    rng = np.random.default_rng(0)
+    if name == "integers":
+        X = rng.integers(0, 3, (150, 400)) * 100.0
+        return X, X[:, 0] - X[:, 5]
+    if name == "one-hot":
+        levels = rng.integers(0, 8, (120, 3))
+        X = np.concatenate([np.eye(8)[levels[:, k]] for k in range(3)], axis=1) * 100.0
+    else:
+        X = (rng.integers(-3, 4, (80, 6)) @ rng.integers(-3, 4, (6, 60))).astype(float)
+    return X, 3.0 * X[:, 2] - 2.0 * X[:, 10]
+
+
+@pytest.mark.parametrize("name", ["integers", "one-hot", "low rank"])
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_features_of_less_than_full_rank_are_fitted(name: str, alpha: float) -> None:
+    X, y = rank_deficient(name)
+    model = LinearRFM(alpha).fit(X, y)
+    assert model.converged_
+    np.testing.assert_allclose(model.predict(X), y, atol=1e-6 * np.abs(y).max())
+    kept = np.flatnonzero(np.abs(model.coef_) > 1e-6)
+    if name == "low rank":  # any columns that span as much will do
+        assert len(kept) <= 6
+    else:
+        np.testing.assert_allclose(model.coef_[kept], y_coefficients(name), atol=1e-6)
+
+
+def y_coefficients(name: str) -> list[float]:
+    return [1.0, -1.0] if name == "integers" else [3.0, -2.0]
+
+
+def test_ridge_regression_of_repeated_and_dependent_features_has_the_least_norm() -> None:
+    """Also with different targets for equal rows, whose difference no feature explains."""
+    rng = np.random.default_rng(0)
+    for X in (np.repeat(rng.standard_normal((20, 50)), 2, axis=0), rank_deficient("one-hot")[0], np.zeros((5, 3))):
+        y = rng.standard_normal(len(X))
+        least = np.linalg.pinv(X - X.mean(axis=0), rcond=1e-10) @ (y - y.mean())
+        model = LinearRFM(iterations=0).fit(X, y)
+        np.testing.assert_allclose(model.coef_, least, atol=1e-9 * max(1.0, np.abs(least).max()))
+
+
+@pytest.mark.parametrize("alpha", [3.0, 5.0])
+def test_large_powers_on_noisy_targets_end_without_an_error(alpha: float) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 100))
+    with pytest.warns(ConvergenceWarning):
+        model = LinearRFM(alpha).fit(X, X[:, 0] + 0.5 * rng.standard_normal(60))
+    assert np.isfinite(model.coef_).all()
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e-9])
+def test_a_ridge_that_is_not_small_against_the_features_is_said(factor: float) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((150, 400))
+    with pytest.warns(UserWarning, match="ridge 1e-10 is not small against the features"):
+        LinearRFM(iterations=0).fit(X * factor, X[:, 0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LinearRFM(iterations=0).fit(X * 1e-4, X[:, 0])
+        LinearRFM(iterations=0, ridge=10.0).fit(X, X[:, 0])
+        LinearRFM(iterations=0, ridge=1e-20).fit(X * factor, X[:, 0])
+
+
 def test_at_one_quarter_it_minimises_the_l1_norm() -> None:
     """With more nonzeros than basis pursuit recovers: the linear program's minimum all the same."""
     X, y, _ = sparse_problem(30, 50, 18)
@@ -107,6 +172,22 @@ def test_validation_chooses_the_best_iteration() -> None:
     assert model.score(X[40:], noisy[40:]) == pytest.approx(model.path_.max())
 
 
+def test_validation_ends_the_search_after_the_patience() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((150, 400))
+    y = X[:, 0] - X[:, 5] + 0.5 * rng.standard_normal(150)
+    halves = (X[:100], y[:100], (X[100:], y[100:]))
+    model = LinearRFM(ridge=0.1, patience=7).fit(*halves)
+    assert model.stopped_ == "validation"
+    assert model.converged_
+    assert model.n_iter_ == model.best_iteration_ + 7
+    assert not (model.path_[model.best_iteration_ + 1 :] > model.path_[model.best_iteration_]).any()
+    longer = LinearRFM(ridge=0.1, patience=1000).fit(*halves)
+    assert longer.stopped_ == "change"
+    assert longer.n_iter_ > model.n_iter_
+    np.testing.assert_array_equal(longer.path_[: model.n_iter_ + 1], model.path_)
+
+
 def test_stopping_short_is_said_and_keeps_the_best() -> None:
     X, y, _ = sparse_problem(30, 90, 20)
     with pytest.warns(ConvergenceWarning, match="did not converge in 3 iterations"):
@@ -131,6 +212,7 @@ def test_constant_targets_need_no_features() -> None:
         ({"smoothing": 1e-3, "smoothing_end": 1.0}, "smoothing_end"),
         ({"iterations": 2.5}, "iterations"),
         ({"tol": 0.0}, "tol"),
+        ({"patience": 0}, "patience"),
         ({"fit_intercept": "yes"}, "fit_intercept"),
     ],
 )

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from bench.study.baselines import completing
 from bench.study.baselines.completing import als, as_published, deep_linear, irls_svd, lin_rfm, measured, soft_impute
 from bench.study.baselines.irls import inverse_weights, inverse_weights_by_gram
-from bench.study.baselines.networks import diagonal_network
+from bench.study.baselines.networks import Product, diagonal_network
 from bench.study.baselines.published import RIDGES, SWITCH, published_iteration
 from bench.study.cell import Skip
 from bench.study.lin_rfm import ratings
@@ -46,7 +47,7 @@ def test_drawn_matrices_have_unit_mean_square_and_disjoint_parts() -> None:
         (irls_svd(1.0), 0.05),
         (soft_impute, 0.1),
         (als((2,)), 1e-3),
-        (deep_linear(3, 600), 0.5),
+        (deep_linear(3, 4000), 0.02),
     ],
 )
 def test_every_method_completes_an_easy_matrix(method: completing.Method, at_most: float) -> None:
@@ -120,13 +121,81 @@ def test_soft_impute_does_not_depend_on_which_side_is_the_longer() -> None:
     np.testing.assert_allclose(one.predict(test.rows, test.cols), other.predict(test.cols, test.rows), atol=1e-9)
 
 
-def test_nothing_is_chosen_by_the_tested_entries() -> None:
+@pytest.mark.parametrize(
+    "method",
+    [lin_rfm(), lin_rfm(rank=4), as_published(0.5, 300), irls_svd(1.0), soft_impute, als((1, 2)), deep_linear(2, 1500)],
+)
+def test_held_out_entries_choose_and_are_not_fitted(method: completing.Method) -> None:
+    """Held-out entries of another matrix are not approached; and what is kept has the error that is said to choose."""
     entries, held_out, test = parts()
-    wrong = Entries(test.rows, test.cols, test.values + 5.0, test.shape)
-    for method in (lin_rfm(), as_published(0.5, 50), als((2,)), soft_impute, deep_linear(2, 100)):
-        one, other = measured(method, entries, held_out, test, 0), measured(method, entries, held_out, wrong, 0)
-        assert one["chosen"] == other["chosen"]
-        assert one["held_out_rmse"] == other["held_out_rmse"]
+    found = method(entries, held_out, 0)
+    assert found.held_out_rmse == pytest.approx(completing.rmse(found.predict, held_out), rel=1e-3, abs=1e-7)
+    wrong = Entries(held_out.rows, held_out.cols, -5.0 * held_out.values, held_out.shape)
+    other = method(entries, wrong, 0)
+    idle = float(np.sqrt(np.mean(wrong.values**2)))
+    assert other.held_out_rmse > 0.8 * idle  # 0 would do as well
+    assert completing.rmse(other.predict, test) > completing.rmse(found.predict, test)
+
+
+def test_the_tested_entries_are_kept_from_the_method() -> None:
+    """Values at places that are neither fitted nor held out are never handed over."""
+    entries, held_out, test = parts()
+    given: list[Entries] = []
+
+    def method(some: Entries, others: Entries, seed: int) -> completing.Completed:
+        given.extend((some, others))
+        return completing.Completed(lambda i, j: np.zeros(len(i)), 1.0, 1)
+
+    found = measured(method, entries, held_out, test, 0)
+    seen = {place for part in given for place in zip(part.rows.tolist(), part.cols.tolist(), strict=True)}
+    assert not seen & set(zip(test.rows.tolist(), test.cols.tolist(), strict=True))
+    assert found["rmse"] == pytest.approx(np.sqrt(np.mean(test.values**2)))
+
+
+def test_a_network_s_gradients_and_steps_are_those_of_automatic_differentiation_and_adam() -> None:
+    torch.manual_seed(0)
+    target, weight = torch.randn(9, 7), (torch.rand(9, 7) < 0.5).float()
+    network = Product([9, 6, 5, 7], 0.4, 3)
+    layers = [layer.clone().requires_grad_() for layer in network.layers]
+    optimiser = torch.optim.Adam(layers, lr=1e-2)
+    for _ in range(30):
+        network.backward(2 * weight * (network.forward() - target))
+        optimiser.zero_grad()
+        (weight * (torch.linalg.multi_dot(layers) - target) ** 2).sum().backward()
+        for mine, layer in zip(network.gradients, layers, strict=True):
+            torch.testing.assert_close(mine, layer.grad, atol=1e-3, rtol=1e-3)
+        network.step(1e-2)
+        optimiser.step()
+    for mine, layer in zip(network.layers, layers, strict=True):
+        torch.testing.assert_close(mine, layer.detach(), atol=1e-3, rtol=1e-3)
+
+
+def test_networks_say_whether_their_steps_cut_them_off() -> None:
+    entries, held_out, test = parts(share=0.6)
+    short, long = (measured(deep_linear(3, steps, (0.1,)), entries, held_out, test, 0) for steps in (300, 20_000))
+    assert (short["cut_off"], short["steps_at_most"]) == (True, 300)
+    assert (long["cut_off"], long["steps_at_most"]) == (False, 20_000)
+    assert long["rmse"] < short["rmse"]
+    assert "cut_off" not in measured(soft_impute, entries, held_out, test, 0)
+    X, W = problem(40, 60, 3, 2, 0)
+    y = np.einsum("bnd,bd->bn", X, W)
+    short, long = (diagonal_network(X, y, 2, (1e-2, 1e-1), steps=steps) for steps in (100, 6000))
+    assert short[0].shape == (2, 2, 60)
+    assert short[1].all()
+    assert not long[1].any()
+
+
+def test_problems_that_have_ended_leave_the_others_as_they_are() -> None:
+    """The easy one of a batch ends first."""
+    X, W = problem(40, 60, 3, 3, 0)
+    W[1, :30] += 1.0
+    y = np.einsum("bnd,bd->bn", X, W)
+    together, open_ = diagonal_network(X, y, 2, (1e-2,), steps=6000)
+    for k in range(3):
+        alone, mine = diagonal_network(X[k : k + 1], y[k : k + 1], 2, (1e-2,), steps=6000)
+        np.testing.assert_allclose(alone[0, 0], together[0, k], atol=1e-3)
+        assert mine[0, 0] == open_[0, k]
+    assert open_.tolist() == [[False, True, False]]
 
 
 def test_sparse_regression_baselines_find_few_coefficients() -> None:
@@ -135,7 +204,7 @@ def test_sparse_regression_baselines_find_few_coefficients() -> None:
         np.testing.assert_allclose(basis_pursuit(A, A @ w), w, atol=1e-8)
         np.testing.assert_allclose(matching_pursuit(A, A @ w), w, atol=1e-8)
     y = np.einsum("bnd,bd->bn", X, W)
-    found = diagonal_network(X, y, 3, 1e-4, steps=6000)
+    found = diagonal_network(X, y, 3, (1e-4,), steps=6000)[0][0]
     assert np.linalg.norm(found - W) < 0.1 * np.linalg.norm(W)
     np.testing.assert_allclose(np.einsum("bnd,bd->bn", X, found), y, atol=0.1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from bench.study.cell import Cell, Outcome
 from bench.study.claims import SignTest
 from bench.study.figures import Axis, Curve, Phases, Point, curves, phase_diagram
 from bench.study.lin_rfm import findings as lin_rfm
+from bench.study.lin_rfm import speed
 from bench.study.lin_rfm.sections.completing import completion_claims
 from bench.study.lin_rfm.sections.ratings import ratings_claims
 from bench.study.lin_rfm.sections.regression import regression_claims
@@ -81,7 +83,9 @@ def test_one_rule_decides_all_comparisons(wins: int, losses: int, verdict: str) 
 
     gains = [1] * wins + [-1] * losses + [0] * 3
     matrices = [matrix(0.5 - 0.1 * gain, seed) for seed, gain in enumerate(gains)]
-    assert [c.verdict for c in completion_claims(matrices)[1:]] == [verdict] * 2
+    assert [c.verdict for c in completion_claims(matrices)[1:3]] == [verdict] * 2
+    noisy = [ok("noise", {**o.cell.parameters, "noise": 0.3}, dict(o.values), o.cell.seed) for o in matrices]
+    assert [c.verdict for c in completion_claims(noisy)[-1:]] == [verdict]
     functions = [function("RFM", 0.5 + 0.1 * gain, seed) for seed, gain in enumerate(gains)]
     functions += [function(m, 0.5, seed) for m in ("Laplace", "NTK", "MLP") for seed in range(len(gains))]
     sizes = {"train": 1, "test": 1, "noise": 0.1}
@@ -140,6 +144,32 @@ def test_networks_compete_with_the_depth_that_held_out_entries_choose() -> None:
     assert verdict(0.5) == "does not hold"
 
 
+def test_networks_that_were_cut_off_are_counted() -> None:
+    def network(cut_off: bool) -> dict[str, Any]:
+        return {"rmse": 0.1, "held_out_rmse": 0.1, "cut_off": cut_off, "steps_at_most": 1234}
+
+    values = {m: {"rmse": 0.1, "held_out_rmse": 0.1} for m in ("as published 1", "lin-RFM alternating")}
+    values |= {"network 2": network(False), "network 3": network(True)}
+    cells = [ok("completion", {"size": 9, "rank": 1, "density": 0.1}, values, seed) for seed in range(3)]
+    words = "Still improving when their 1,234 steps were used up: 3 of 6 networks"
+    assert words in completion_claims(cells)[1].measured
+    one = sparse(0.0, 1.0, 4)
+    more = {"steps": 77, "unfinished": {f"network {depth}": [depth == 3] * 4 for depth in (2, 3, 4)}}
+    counted = ok("sparse", dict(one.cell.parameters), {**one.values, **more})
+    assert "at most 77 steps; 4 of 12 fits" in regression_claims([counted])[0].measured
+    assert "steps" not in regression_claims([one])[0].measured
+
+
+def test_errors_with_noise_have_their_interval() -> None:
+    def cell(error: float, seed: int) -> Outcome:
+        methods = ("lin-RFM alternating", "network 3")
+        values = {m: {"rmse": error, "held_out_rmse": error} for m in methods}
+        return ok("noise", {"size": 9, "rank": 1, "density": 0.2, "noise": 0.3}, values, seed)
+
+    measured = completion_claims([cell(error, seed) for seed, error in enumerate((0.1, 0.2, 0.3))])[-1].measured
+    assert "20 % observed: alternating 0.200 ± 0.248, networks 0.200 ± 0.248" in measured
+
+
 def test_speed_is_claimed_for_the_decomposition_alone() -> None:
     def timing(batched: float, by_gram: float = 9.0) -> Outcome:
         seconds = {
@@ -165,6 +195,16 @@ def test_memory_is_what_the_fit_added() -> None:
     values = {"seconds": 3.0, "cpu_seconds": 3.0, "rmse": 1e-7, "peak_mb": 700.0, "before_mb": 580.0}
     claim = speed_claims([ok("scale", parameters, values)])[1]
     assert "120 MB" in claim.measured
+
+
+def test_the_peak_is_read_in_the_system_s_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kilobytes on Linux, bytes on macOS."""
+    usage = SimpleNamespace(ru_maxrss=3 << 20)
+    monkeypatch.setattr(speed, "resource", SimpleNamespace(RUSAGE_SELF=0, getrusage=lambda who: usage))
+    monkeypatch.setattr(speed, "status_bytes", lambda name: 0)
+    for platform, megabytes in (("linux", 3072.0), ("darwin", 3.0)):
+        monkeypatch.setattr(speed, "sys", SimpleNamespace(platform=platform))
+        assert speed._peak_mb() == megabytes
 
 
 def movielens(forms: dict[str, tuple[float, float]], seed: int) -> Outcome:
@@ -296,6 +336,26 @@ def test_a_partial_study_is_reported_as_such(tmp_path: Path) -> None:
     rows = (tmp_path / "run" / "cells.csv").read_text().splitlines()
     assert len(rows) == 3
     assert results_csv([]).splitlines() == rows[:1]
+
+
+def test_the_account_says_which_run_computed_what(tmp_path: Path) -> None:
+    """Of a study that was gone on with; runs of whose results nothing is left are not named."""
+    from bench.study.low_rank.cells import STUDY
+
+    parameters = {"target": "cubic", "method": "RFM", "train": 9, "test": 9, "noise": 0.1}
+    cells = {str(d): Cell("regression", {**parameters, "d": d}) for d in (5, 6, 7)}
+    done = {"r2": 0.9, "alignment": 0.95, "chosen": {}}
+    for day, keys in enumerate((("5", "6"), (), ("7",))):
+        store = StudyStore(tmp_path / "run")
+        store.plan("low-rank", cells, {"quick": False, "started": f"day {day}", "commit": f"abc{day}"})
+        for key in keys:
+            store.record(key, Outcome(cells[key], "ok", done))
+        store.close()
+    page = write_study(STUDY, tmp_path / "run", tmp_path / "out").markdown.read_text()
+    assert "last begun day 2" in page
+    assert "2 cells in the run begun day 0, commit `abc0`" in page
+    assert "1 cell in the run begun day 2, commit `abc2`" in page
+    assert "abc1" not in page
 
 
 def test_few_seconds_are_not_written_as_no_minutes(tmp_path: Path) -> None:

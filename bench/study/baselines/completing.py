@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from bench.study.baselines.irls import irls
-from bench.study.baselines.networks import STEPS, deep_linear_completion
+from bench.study.baselines.networks import RATES, STEPS, deep_linear_completion
 from bench.study.baselines.published import ITERATIONS, published_iteration
 from rfm.completion import Entries
 from rfm.completion.entries import FloatArray, IntArray
@@ -29,12 +29,17 @@ Predictor: TypeAlias = Callable[[IntArray, IntArray], FloatArray]
 
 @dataclass(frozen=True)
 class Completed:
-    """``predict`` (rows, cols) and what was chosen; ``iterations`` of the chosen fit."""
+    """``predict`` (rows, cols) and what was chosen; ``iterations`` of the chosen fit.
+
+    ``limits``: of networks, ``steps_at_most`` and whether the fit was ``cut_off``, still improving, when these were
+    used up.
+    """
 
     predict: Predictor
     held_out_rmse: float
     iterations: int
     chosen: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
 
 
 Method: TypeAlias = Callable[[Entries, Entries, int], Completed]
@@ -169,12 +174,13 @@ def als(ranks: tuple[int, ...]) -> Method:
     return method
 
 
-def deep_linear(depth: int, steps: int = STEPS) -> Method:
+def deep_linear(depth: int, steps: int = STEPS, rates: Sequence[float] = RATES) -> Method:
     """A deep linear network (:mod:`bench.study.baselines.networks`)."""
 
     def method(entries: Entries, held_out: Entries, seed: int) -> Completed:
-        X, error, steps_done, chosen = deep_linear_completion(entries, held_out, depth, seed, steps=steps)
-        return Completed(lambda i, j: X[i, j], float(np.sqrt(error)), steps_done, chosen)
+        one = deep_linear_completion(entries, held_out, depth, seed, steps=steps, rates=rates)
+        limits = {"steps_at_most": steps, "cut_off": one.cut_off}
+        return Completed(lambda i, j: one.X[i, j], float(np.sqrt(one.error)), one.step, one.chosen, limits)
 
     return method
 
@@ -186,6 +192,7 @@ def measured(method: Method, entries: Entries, held_out: Entries, test: Entries,
         warnings.simplefilter("ignore", ConvergenceWarning)
         done = method(entries, held_out, seed)
     return {
+        **done.limits,
         "cpu_seconds": time.process_time() - cpu,
         "seconds": time.perf_counter() - wall,
         "rmse": rmse(done.predict, test),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -118,4 +119,9 @@ def _forget_peak() -> float:
 
 
 def _peak_mb() -> float:
-    return (status_bytes("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10) / 2**20
+    return (status_bytes("VmHWM") or _peak_bytes()) / 2**20
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak << 10  # bytes there, kilobytes elsewhere

@@ -51,7 +51,8 @@ SERIES = {
 }
 _NETWORKS = ("network 2", "network 3", "network 4")
 _PUBLISHED = ("as published 1/2", "as published 1")
-_BETTER = "Better than deep linear networks on low-rank matrix completion"
+_BETTER = "Better than deep linear networks on low-rank matrix completion without noise"
+_NOISY = "Ours to ask: better than deep linear networks where the observed entries are noisy (alternating sides, ours)"
 _SETTING = "Completes a matrix in the published code's setting (500 x 500, rank 5, 10,000 entries)"
 
 
@@ -66,8 +67,8 @@ def _chosen(values: Mapping[str, Any], methods: Sequence[str]) -> float:
 
 
 def completion_claims(done: Sequence[Outcome]) -> list[Claim]:
-    """The published setting; against networks, as published and alternating."""
-    return [_setting_claim(done), *_network_claims(_of(done, "completion"))]
+    """The published setting; against networks, as published and alternating, without noise and with it."""
+    return [_setting_claim(done), *_network_claims(_of(done, "completion")), _noise_claim(_of(done, "noise"))]
 
 
 def _setting_claim(done: Sequence[Outcome]) -> Claim:
@@ -91,8 +92,20 @@ def _setting_claim(done: Sequence[Outcome]) -> Claim:
         f"{p['size']} x {p['size']}, rank {p['rank']}, {p['count']:,} entries: as published, with the power, the "
         f"ridge's fall and the iteration chosen by held-out observed entries, {reached} of {len(chosen)} matrices get "
         f"to the published code's own goal, {PUBLISHED_STOP:.3f}. Root mean squared error at unseen entries, a figure "
-        f"a matrix: {shown}.",
+        f"a matrix: {shown}.{_cut_off_words([{o.cell.parameters['method']: o.values} for o in cells])}",
         verdict,
+    )
+
+
+def _cut_off_words(found: Sequence[Mapping[str, Any]]) -> str:
+    """How many networks of the cells' methods were still improving at their last step; empty if that is not known."""
+    runs = [values[m] for values in found for m in _NETWORKS if m in values and "cut_off" in values[m]]
+    if not runs:
+        return ""
+    return (
+        f" Still improving when their {max(r['steps_at_most'] for r in runs):,} steps were used up: "
+        f"{sum(bool(r['cut_off']) for r in runs)} of {len(runs)} networks (a depth, a matrix), whose errors more "
+        "steps would lower."
     )
 
 
@@ -117,11 +130,49 @@ def _network_claims(cells: Sequence[Outcome]) -> list[Claim]:
                 f"{_BETTER} ({words})",
                 f"Lower error on {test.wins} of {len(cells)} matrices, higher on {test.losses} (sign test p "
                 f"{wording.p_value(test.p)}); networks' error over lin-RFM's, geometric mean: {ratio:,.3g}. Recovered: "
-                f"{int((ours < EXACT).sum())} against {int((networks < EXACT).sum())}.",
+                f"{int((ours < EXACT).sum())} against {int((networks < EXACT).sum())}."
+                f"{_cut_off_words([o.values for o in cells])}",
                 test.verdict,
             )
         )
     return found
+
+
+def _noise_claim(cells: Sequence[Outcome]) -> Claim:
+    if not cells:
+        return not_measured(_NOISY)
+    by_density: dict[float, list[Outcome]] = {}
+    for o in cells:
+        by_density.setdefault(float(o.cell.parameters["density"]), []).append(o)
+    gains = [_chosen(o.values, _NETWORKS) - _chosen(o.values, ("lin-RFM alternating",)) for o in cells]
+    test = SignTest(sum(g > 0 for g in gains), sum(g < 0 for g in gains))
+    shown = "; ".join(
+        f"{100 * density:g} % observed: "
+        + ", ".join(
+            f"{name} {_mean_words([_chosen(o.values, methods) for o in some])}"
+            for name, methods in (
+                ("alternating", ("lin-RFM alternating",)),
+                ("as published", _PUBLISHED),
+                ("networks", _NETWORKS),
+            )
+            if all(any(m in o.values for m in methods) for o in some)
+        )
+        for density, some in sorted(by_density.items())
+    )
+    return Claim(
+        _NOISY,
+        f"Noise of {cells[0].cell.parameters['noise']:g} of the entries' size: lower error on {test.wins} of "
+        f"{len(cells)} matrices, higher on {test.losses} (sign test p {wording.p_value(test.p)}). Mean error, power "
+        f"and depth chosen by held-out entries: {shown}.{_cut_off_words([o.values for o in cells])}",
+        test.verdict,
+    )
+
+
+def _mean_words(values: Sequence[float]) -> str:
+    """The mean and, of three or more, half of its 95 % Student interval."""
+    point = mean_point(0.0, values)
+    half = f" ± {wording.number(point.high - point.value, 3)}" if len(values) > 2 else ""
+    return f"{wording.number(point.value, 3)}{half}"
 
 
 def completion_section(done: Sequence[Outcome]) -> Section | None:
@@ -141,7 +192,7 @@ def completion_section(done: Sequence[Outcome]) -> Section | None:
                 "second takes over. Columns has the same kernel and our ridges, which shrink steadily; alternating has "
                 "them too, and its kernel between the columns and between the rows in turn. ALS is told twice the "
                 "rank, half of it and the rank itself to choose from; the others are told nothing. Networks are as "
-                "wide as the matrix."
+                "wide as the matrix. Every cell has a matrix and places of its own."
             )
         )
         blocks += [_by_density([o for o in cells if o.cell.parameters["rank"] == rank], rank) for rank in ranks]
@@ -189,7 +240,8 @@ def _published_table(cells: Sequence[Outcome]) -> Table | None:
         "3,000 iterations, the best by held-out entries. IRLS-1, which needs a schedule for its smoothing as well, has "
         "lin-RFM's for its ridge: from 1, by a tenth an iteration or to the squared held-out error, at most 400 "
         "iterations. The factored form and ALS are told the rank (factors of twice the rank; that or the rank itself); "
-        "the others are not. Seconds include tuning.",
+        "the others are not. Seconds include tuning."
+        f"{_cut_off_words([{o.cell.parameters['method']: o.values} for o in cells])}",
     )
 
 
@@ -252,7 +304,7 @@ def _recovery_table(cells: Sequence[Outcome]) -> Table:
         tuple(rows),
         "All ranks and densities together",
         note=f"Recovered: root mean squared error at unseen entries below {EXACT:g} of the entries' own. "
-        "Seconds include tuning.",
+        f"Seconds include tuning.{_cut_off_words([o.values for o in cells])}",
     )
 
 
@@ -268,9 +320,9 @@ def noise_section(done: Sequence[Outcome]) -> Section | None:
             shown = []
             for density in densities:
                 errors = [float(o.values[method]["rmse"]) for o in cells if o.cell.parameters["density"] == density]
-                shown.append(wording.num(float(np.mean(errors)), 3))
+                shown.append(Cell(_mean_words(errors), float(np.mean(errors))))
             rows.append((Cell(TITLES[method], series=SERIES[method]), *shown))
-    first = cells[0].cell.parameters
+    first, repeats = cells[0].cell.parameters, len({o.cell.seed for o in cells})
     return Section(
         "noise",
         "With noise",
@@ -285,6 +337,8 @@ def noise_section(done: Sequence[Outcome]) -> Section | None:
                 (Column("Method", "text"), *(Column(f"{100 * d:g} % observed") for d in densities)),
                 tuple(rows),
                 "Root mean squared error at unseen entries, noisy observations",
+                note=f"Mean of {wording.plural(repeats, 'matrix', 'matrices')} a share"
+                f"{' ± half of its 95 % Student interval' if repeats > 2 else ''}.",
             ),
         ),
     )

@@ -52,7 +52,8 @@ def regression_claims(done: Sequence[Outcome]) -> list[Claim]:
         f"Of {len(ours):,} noise-free problems, lin-RFM (alpha 1/2) recovers {_share(ours)}, networks of depth 2 to 4, "
         f"the best of the three and of two starts taken by the truth, {_share(networks)}. Only lin-RFM: {test.wins}, "
         f"only a network: {test.losses} (sign test p {wording.p_value(test.p)}). To {100 * EXACT:g} % instead of "
-        f"{100 * RECOVERED:g} %: {_share(exactly['lin-RFM 0.5'])} and {_share(_any_network(exactly))}.",
+        f"{100 * RECOVERED:g} %: {_share(exactly['lin-RFM 0.5'])} and {_share(_any_network(exactly))}."
+        f"{_unfinished_words(done)}",
         test.verdict,
     )
     rival = max(("Lasso", "OMP"), key=lambda m: int(found[m].sum()))
@@ -65,6 +66,18 @@ def regression_claims(done: Sequence[Outcome]) -> list[Claim]:
         test.verdict,
     )
     return [against_networks, against_others]
+
+
+def _unfinished_words(done: Sequence[Outcome]) -> str:
+    """How many steps networks had, and how many runs were not through when these were used up; empty if not known."""
+    values = [o.values for o in done if o.cell.kind == "sparse" and "unfinished" in o.values]
+    if not values:
+        return ""
+    runs = np.concatenate([np.asarray(v["unfinished"][m], dtype=bool) for v in values for m in _NETWORKS])
+    return (
+        f" Networks have at most {max(v['steps'] for v in values):,} steps; {int(runs.sum()):,} of {len(runs):,} fits "
+        "(a depth, a problem) still had a residual when these were used up, and might gain by more."
+    )
 
 
 def _any_network(recovered: dict[str, np.ndarray]) -> np.ndarray:
@@ -124,7 +137,7 @@ def regression_section(done: Sequence[Outcome]) -> Section | None:
                 "IRLS-1, and minimises what basis pursuit minimises. Networks are of the form u^depth - "
                 "v^depth, trained "
                 "by gradient descent from two small starts; the start that came closer to the truth counts, which no "
-                "tuning could improve on."
+                f"choice between these two starts could improve on.{_unfinished_words(done)}"
             ),
             phase_diagram(
                 "phases",

@@ -58,7 +58,10 @@ def speed_claims(done: Sequence[Outcome]) -> list[Claim]:
         for o in large
     )
     verdict = "holds" if len(good) == len(large) else "holds in part" if good else "does not hold"
-    return [*claims, Claim(_SCALES, f"{sizes}. MB: the peak of the process while fitting less what it held before.", verdict)]
+    return [
+        *claims,
+        Claim(_SCALES, f"{sizes}. MB: the peak of the process while fitting less what it held before.", verdict),
+    ]
 
 
 def _grown(o: Outcome) -> float:
