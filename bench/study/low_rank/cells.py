@@ -10,7 +10,7 @@ KINDS = {"regression": "bench.study.low_rank.compute:regression"}
 TARGET_NAMES = ("product", "rotated", "cubic")
 DIMENSIONS = (5, 10, 20, 40, 80)
 METHODS = ("RFM", "diagonal RFM", "Laplace", "NTK", "MLP")
-REPEATS = 10
+REPEATS = 6
 
 
 def cells(quick: bool) -> Sequence[Cell]:
