@@ -165,7 +165,7 @@ def _diagonal_claim(done: Sequence[Outcome]) -> Claim:
         words,
         f"Diagonal RFM's R² less RFM's: {wording.number(one, 3, sign=True)} along features, "
         f"{wording.number(other, 3, sign=True)} along random directions. It suffices where it loses less than "
-        f"{MARGIN:g}, and does not where it loses more; one of the two is in part.",
+        f"{MARGIN:g}; if only one half of the claim is so, it holds in part.",
         verdict,
     )
 
