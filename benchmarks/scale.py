@@ -151,10 +151,10 @@ CONTENDERS = {
     "laplace": Contender("Laplace", machine(0)),
     "laplace-direct": Contender("Laplace, Cholesky", machine(0, direct_rows=40_000), most=40_000),
     "laplace-eigenpro": Contender("Laplace, EigenPro", machine(0, direct_rows=0), most=25_000),
-    "laplace-cg": Contender("Laplace, conjugate gradients", conjugate_gradients, most=64_000),
+    "laplace-cg": Contender("Laplace, CG", conjugate_gradients, most=64_000),
     "rfm-eigenpro": Contender("RFM, EigenPro", machine(UPDATES, direct_rows=0), most=25_000),
     "rfm-3": Contender("RFM, 3 updates", machine(3)),
-    "nystroem": Contender("Nystroem + ridge (scikit-learn)", nystroem),
+    "nystroem": Contender("scikit-learn Nystroem", nystroem),
     "xrfm": Contender("xrfm, CPU", xrfm, most=16_000),
 }
 CURVE = ("nystroem", "laplace", "laplace-cg", "rfm", "xrfm", "laplace-eigenpro", "laplace-direct")

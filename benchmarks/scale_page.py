@@ -32,7 +32,8 @@ def render(rows: Sequence[Row], titles: Mapping[str, str], drawings: Sequence[st
         "each measurement a process of its own. CPU seconds of fitting and scoring, imports and reading left out; peak",
         "memory is the whole process's. One configuration: Laplace kernel of bandwidth 10, ridge 0.1, rows not divided",
         "by their norms; 5,000 test rows, the same at every size (where three quarters of a table are fitted, all of",
-        "the rest). `synthetic` has miniboone's shape. xrfm holds out 5 % of the rows, at most 1,000, for itself.",
+        "the rest). `synthetic` has miniboone's shape. CG: conjugate gradients. scikit-learn Nystroem: 1,000 features",
+        "of a Gaussian kernel, and ridge regression. xrfm holds out 5 % of the rows, at most 1,000, for itself.",
         "",
         "| target | measured | |",
         "|:---|:---|:---|",
@@ -228,7 +229,7 @@ def _account(account: Mapping[str, Any]) -> str:
 
 def _named(done: Sequence[Row], key: str) -> str:
     """What the measurements were made with: all there is, should they differ."""
-    return ", ".join(sorted({str(row.get(key, "not recorded"))[:30] for row in done})) or "nothing measured"
+    return ", ".join(sorted({str(row.get(key, "not recorded"))[:20].strip() for row in done})) or "nothing measured"
 
 
 def _target(words: str, found: Sequence[tuple[str, bool]]) -> str:
