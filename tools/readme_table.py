@@ -21,7 +21,7 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 TITLES = {
     "clean": "`clean`: no label of a test row is seen by anything",
     "clean-cv": "`clean-cv`: the same, chosen by 5-fold cross-validation",
-    "relearn": "`relearn`: chosen once on the published tuning halves, all refitted",
+    "relearn": "`relearn`: chosen once on the published tuning halves, which hold the test rows; all refitted",
     "published": "`published`: as the paper's code does it; **labels of test rows leak into RFM's metric M**",
 }
 SUBSETS = {"small90": "small tables", "all121": "tables that all methods have"}

@@ -102,7 +102,7 @@ def _compose(evidence: Evidence) -> Document:
     results = evidence.merged.results
     done = sum(result.status == "ok" for result in results)
     facts = (
-        (f"{len(evidence.datasets):,}", _datasets_words(evidence)),
+        (f"{len({result.job.dataset for result in results if result.status == 'ok'}):,}", _datasets_words(evidence)),
         (f"{len(evidence.methods)}", "method" if len(evidence.methods) == 1 else "methods"),
         (", ".join(evidence.protocols), "protocol" if len(evidence.protocols) == 1 else "protocols"),
         (f"{done:,} of {len(results) + len(evidence.merged.undone):,}", "jobs ok"),

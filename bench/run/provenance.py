@@ -85,7 +85,7 @@ def invocation(
         "methods": {name: {"title": added["title"], "origin": added["origin"]} for name, added in methods.items()},
         "cpu": cpu_model(),
         "cores": available_cores(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "threads": 1,
         "jobs": jobs,
         "seed": seed,

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from synthetic_runs import PROVENANCE, make_run
 
-from bench.report.blocks import Document, Figure, Notice, Section, Table
+from bench.report.blocks import Document, Figure, Notice, Paragraph, Section, Table
 from bench.report.build import compose, write_report
 from bench.report.evidence import About, Contrast, Evidence
 from bench.report.html import render_html
@@ -272,6 +272,24 @@ def test_a_holdout_without_a_learned_metric_is_not_counted_as_one() -> None:
     table = next(b for b in section.blocks if isinstance(b, Table) and b.name.endswith("-metric"))
     assert "mean over 3 of 4 hold-outs; on the others RFM chose iteration 0" in table.note
     assert "of M on H2" in str(section.blocks[-1])
+
+
+def test_the_first_screen_names_every_protocol_and_what_is_wrong_with_two(document: Document) -> None:
+    told = [str(block.spans) for block in document.sections[0].blocks if isinstance(block, Paragraph)]
+    assert [next(p for p in ("clean-cv", "clean", "relearn", "published") if f"'{p}'" in words) for words in told] == [
+        "clean",
+        "clean-cv",
+        "relearn",
+        "published",
+    ]
+    assert "tuned on test rows" in told[2]
+    assert "with test labels in M" in told[3]
+
+
+def test_datasets_without_any_result_are_not_counted_as_compared() -> None:
+    failures = {("wine", method): ("skipped", "not at hand") for method in ("rfm", "laplace")}
+    found = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"], failures=failures)))
+    assert found.facts[0] == ("1", "of 4 datasets")
 
 
 def test_the_cost_section_counts_fits_by_solver() -> None:

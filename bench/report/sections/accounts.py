@@ -82,6 +82,9 @@ def cost_section(evidence: Evidence) -> Section:
             ]
             if done:
                 rows.append(_cost_row(evidence, method, protocol, done))
+        whole = [r for r in evidence.merged.results if r.job.method == method and r.status == "ok"]
+        if len({r.job.protocol for r in whole}) > 1:
+            rows.append(_cost_row(evidence, method, "all", whole))
     note = (
         "The estimate is the method's own; a job may use half as much again and 268 MB before it is stopped. Below 1 "
         "the estimate held. Jobs whose measured peak is under 50 MB are left out of the ratio: there it is mostly the "

@@ -12,16 +12,22 @@ from bench.stats.summary import METRICS
 
 CLEAN = ("clean", "clean-cv")
 LEAKY = ("published",)
+UNCLEAN = {"relearn": "For comparison, tuned on test rows. ", "published": "For comparison, with test labels in M. "}
 FEW = 10
 
 
 def headline(evidence: Evidence) -> Section:
-    """The verdict per clean protocol, the interval plot of the first, and every warning."""
+    """The verdict per clean protocol, then of the others; the interval plot of the first, and every warning."""
     blocks: list[Block] = []
     shown = [p for p in CLEAN if p in evidence.views] or list(evidence.views)
     chief = headline_protocol(evidence)
     for position, protocol in enumerate(shown):
         blocks.append(Paragraph(verdict(evidence, evidence.views[protocol]), lead=position == 0))
+    blocks += [
+        Paragraph((words, *verdict(evidence, evidence.views[protocol])))
+        for protocol, words in UNCLEAN.items()
+        if protocol in evidence.views and protocol not in shown
+    ]
     if chief is None:
         blocks.append(Paragraph(("No protocol has a dataset on which its methods can be compared.",), lead=True))
     elif evidence.views[chief].contrasts:
