@@ -24,10 +24,11 @@ def curve(power: float) -> list[dict[str, Any]]:
     return [row("synthetic", n, "rfm", cpu=(n / 1000) ** power) for n in (1000, 4000, 16_000, 64_000)]
 
 
-def test_the_exponent_is_the_slope_from_4000_rows_on() -> None:
-    bent = [*curve(2.0)[1:], row("synthetic", 1000, "rfm", cpu=50.0)]
-    assert exponent(bent, "synthetic", "rfm") == pytest.approx(2.0)
-    assert exponent(bent[:2], "synthetic", "rfm") is None
+def test_the_exponent_is_the_slope_of_the_sizes_asked_for() -> None:
+    bent = [*curve(2.0)[1:], row("synthetic", 1000, "rfm", cpu=50.0), row("synthetic", 0, "rfm", cpu=1e6)]
+    assert exponent(bent, "synthetic", "rfm", 4000) == pytest.approx(2.0)
+    assert exponent(bent, "synthetic", "rfm") < 1.5
+    assert exponent(bent, "synthetic", "rfm", 5000) is None
 
 
 def test_targets_are_held_missed_or_not_measured() -> None:
