@@ -75,7 +75,9 @@ def _plain_rows(rows: str, attributes: list[Attribute], where: str) -> pd.DataFr
     """The rows by pandas' parser, or None where it might read something else than liac-arff does."""
     import pandas as pd
 
-    if _SPECIAL.search(rows) or any(kind == "STRING" for _, kind in attributes):
+    if _SPECIAL.search(rows) or any(
+        kind == "STRING" or (isinstance(kind, list) and None in kind) for _, kind in attributes
+    ):
         return None
     lines = [line for line in rows.replace("\r\n", "\n").split("\n") if line.strip()]
     if not lines or "\r" in rows.replace("\r\n", "") or {line.count(",") for line in lines} != {len(attributes) - 1}:

@@ -243,6 +243,13 @@ WORDS = st.sampled_from(
 KINDS = st.sampled_from(["numeric", "Integer", "REAL", "{x, 1, 'a b', y}", "{1,-0.5,?}", "string"])
 
 
+def test_a_level_that_means_missing_is_refused_in_the_same_words_either_way() -> None:
+    pytest.importorskip("arff")
+    text = "@relation r\n@attribute a {1,-0.5,?}\n@attribute b {x,1}\n@data\n1,-0.5"
+    with pytest.raises(DataInvalid, match=r"-0\.5 not found in nominal declaration"):
+        read_frame(text.encode(), "arff", "x")
+
+
 @given(data=st.data(), kinds=st.lists(KINDS, min_size=1, max_size=3), end=st.sampled_from(["\n", "\r\n", "\n\n"]))
 def test_both_ways_to_read_arff_give_the_same(data: st.DataObject, kinds: list[str], end: str) -> None:
     """pandas' parser, where it is used, reads what liac-arff does."""

@@ -126,10 +126,11 @@ def test_stopping_now_as_it_dies_leaves_a_pool_that_works(tiny: TinyBenchmark) -
     plan = TinyBenchmark(tiny.folder, tables(2)).plan("TakesAMoment")
     with Pool(2, 2 << 30, cores=1, preload=["faulty_methods"]) as pool:
         stop = Stop()
-        for event in pool.stream(plan.tasks, stop):
-            if isinstance(event, Tick) and len(pool._workers) == 2:
+        for _ in pool.stream(plan.tasks, stop):
+            if len(pool._in_flight()) == 2:  # as soon as both run: they take but a moment
                 kill_nursery(pool)
                 stop.draining = stop.now = True
+        assert stop.now
         assert pool._workers == {}
         results = [e for e in pool.stream(plan.tasks, _Never()) if isinstance(e, JobResult)]
     plan.release()
