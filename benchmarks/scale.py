@@ -203,6 +203,7 @@ def measure_here(case: Case, archive: str | None) -> dict[str, Any]:
     """Make one measurement in this process, which should be a fresh one."""
     import torch
 
+    from bench.run.processes import status_bytes
     from bench.run.provenance import commit, cpu_model
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -217,18 +218,12 @@ def measure_here(case: Case, archive: str | None) -> dict[str, Any]:
         "rows": split.n,
         "cpu": time.process_time() - cpu,
         "wall": time.perf_counter() - wall,
-        "peak_mb": peak_mb(),
+        "peak_mb": status_bytes("VmHWM") / 2**20,
         "accuracy": 100 * float(np.mean(scores.argmax(axis=1) == split.y[split.n :])),
         "account": account,
         "cpu_model": cpu_model(),
         "commit": commit(),
     }
-
-
-def peak_mb() -> float:
-    """The most memory that this process has held, in MB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def measure(case: Case, archive: str | None) -> dict[str, Any]:

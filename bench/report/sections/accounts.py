@@ -73,17 +73,12 @@ def cost_section(evidence: Evidence) -> Section:
         Column("On", "text"),
     )
     rows = []
+    ok = [r for r in evidence.merged.results if r.status == "ok"]
     for method in evidence.methods:
-        for protocol in evidence.protocols:
-            done = [
-                r
-                for r in evidence.merged.results
-                if r.job.method == method and r.job.protocol == protocol and r.status == "ok"
-            ]
-            if done:
-                rows.append(_cost_row(evidence, method, protocol, done))
-        whole = [r for r in evidence.merged.results if r.job.method == method and r.status == "ok"]
-        if len({r.job.protocol for r in whole}) > 1:
+        whole = [r for r in ok if r.job.method == method]
+        parts = {p: done for p in evidence.protocols if (done := [r for r in whole if r.job.protocol == p])}
+        rows += [_cost_row(evidence, method, protocol, done) for protocol, done in parts.items()]
+        if len(parts) > 1:
             rows.append(_cost_row(evidence, method, "all", whole))
     note = (
         "The estimate is the method's own; a job may use half as much again and 268 MB before it is stopped. Below 1 "
@@ -98,7 +93,7 @@ def cost_section(evidence: Evidence) -> Section:
 
 
 def _solvers(evidence: Evidence) -> Table | None:
-    """How many fits of tested predictors each solver made, and where others than the most frequent one were at work."""
+    """How many fits of tested predictors each solver made, the more frequent one first, and on which datasets."""
     fits: dict[tuple[str, str], dict[str, Counter[str]]] = {}
     for r in evidence.merged.results:
         for h in r.holdouts:
@@ -107,21 +102,18 @@ def _solvers(evidence: Evidence) -> Table | None:
                 by_solver.setdefault(str(h.details["solver"]), Counter())[r.job.dataset] += 1
     if not fits:
         return None
-    rows = []
-    for method in evidence.methods:
-        for protocol in evidence.protocols:
-            by_solver = fits.get((method, protocol), {})
-            for solver, where in sorted(by_solver.items(), key=lambda item: -item[1].total()):
-                named = wording.listing(sorted(where), 10)
-                rows.append(
-                    (
-                        method_cell(method, evidence.methods),
-                        Cell(protocol),
-                        Cell(solver),
-                        Cell(f"{where.total():,}", float(where.total())),
-                        Cell(named if len(where) <= 10 else wording.plural(len(where), "dataset")),
-                    )
-                )
+    rows = [
+        (
+            method_cell(method, evidence.methods),
+            Cell(protocol),
+            Cell(solver),
+            Cell(f"{where.total():,}", float(where.total())),
+            Cell(", ".join(sorted(where)) if len(where) <= 10 else wording.plural(len(where), "dataset")),
+        )
+        for method in evidence.methods
+        for protocol in evidence.protocols
+        for solver, where in sorted(fits.get((method, protocol), {}).items(), key=lambda item: -item[1].total())
+    ]
     columns = (
         Column("Method", "text"),
         Column("Protocol", "text"),
