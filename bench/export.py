@@ -16,8 +16,8 @@ from bench.data.sources import split_name
 from bench.errors import ReportError, StoreError, UsageError
 from bench.files import replacing, write_atomically
 from bench.methods import method_names
+from bench.records.result import Job, JobResult, RunRecord
 from bench.report.merge import invocations_of, merge_runs
-from bench.run.result import Job, JobResult, RunRecord
 from bench.stats.frame import PROTOCOLS, accuracy_matrix, in_order, scores_frame
 from bench.stats.groups import standard_groups
 from bench.stats.missing import COMMON_DATASETS

@@ -34,12 +34,12 @@ from scipy.spatial.distance import cdist
 from sklearn.kernel_ridge import KernelRidge
 from textbook import sweep as textbook_sweep
 
-from bench.data.dataset import Dataset
 from bench.data.registry import load_registry
 from bench.data.sources import resolve_source
 from bench.data.splits import splits_for
 from bench.methods import get_method
-from bench.run.protocols import carry_out
+from bench.protocols import PROTOCOLS, carry_out
+from bench.records.dataset import Dataset
 from rfm.sweep import Sweep
 
 RIDGES = (10.0, 1.0, 0.1, 0.01, 0.001)
@@ -49,7 +49,7 @@ SHORT_RUNS, SHORT_SECONDS = 3, 1.0
 
 def published(method: str, protocol: str = "published") -> Callable[[Dataset], Any]:
     def contender(dataset: Dataset) -> Any:
-        results = carry_out(get_method(method), dataset, splits_for(dataset, 0), protocol, 0)
+        results = carry_out(get_method(method), dataset, splits_for(dataset, 0), PROTOCOLS[protocol], 0)
         return float(np.mean([result.accuracy for result in results]))
 
     return contender

@@ -26,19 +26,19 @@ import numpy as np
 import psutil
 import threadpoolctl
 
-from bench.data.dataset import Dataset, IntArray
 from bench.data.registry import load_registry
 from bench.data.sources import resolve_source
 from bench.data.splits import splits_for
 from bench.methods import get_method
-from bench.methods.base import Choice, Fold, Method, Prediction, Session
-from bench.methods.base import Path as Figures
+from bench.protocols import PROTOCOLS, carry_out
+from bench.records.dataset import Dataset, IntArray
+from bench.records.method import Choice, Fold, Method, Prediction, Session
+from bench.records.method import Path as Figures
+from bench.records.result import JobResult
 from bench.run.engines import preload_for
 from bench.run.jobs import NamedMethod, Plan, expand_jobs
 from bench.run.pool import Pool
 from bench.run.progress import Standing
-from bench.run.protocols import carry_out
-from bench.run.result import JobResult
 from bench.run.runlog import observers
 from bench.run.runner import execute
 from bench.store import Store
@@ -209,11 +209,11 @@ def against_bare_engine(archive: str | None, workers: int, subset: str, method_n
     source = resolve_source(registry, entries, archive)
     named = NamedMethod(method_name, get_method(method_name))
     loaded = [(dataset, splits_for(dataset, 0)) for dataset in map(source.load, entries)]
-    carry_out(named.method, *loaded[0], "clean", 0)  # imports and first-use set-up are not the engine's time
+    carry_out(named.method, *loaded[0], PROTOCOLS["clean"], 0)  # imports and first-use set-up are not the engine's time
     with one_thread():
         cpu, wall = time.process_time(), time.perf_counter()
         for dataset, splits in loaded:
-            carry_out(named.method, dataset, splits, "clean", 0)
+            carry_out(named.method, dataset, splits, PROTOCOLS["clean"], 0)
         bare_cpu, bare_wall = time.process_time() - cpu, time.perf_counter() - wall
     plan = expand_jobs(
         entries, [named], "clean", 0, source=source.name, load=source.load, splits_for=splits_for, timeout=3600.0

@@ -7,7 +7,7 @@ import json
 import textwrap
 from collections.abc import Iterator
 
-from bench.methods.base import Method
+from bench.records.method import Method
 
 EXIT_KEPT, EXIT_BROKEN = 0, 1
 WIDTH = 110

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import ReportError
+from bench.records.result import JobResult, RunRecord
 from bench.run.progress import clock
-from bench.run.result import JobResult, RunRecord
 from bench.run.runner import Outcome
 from bench.stats.frame import accuracy_matrix, scores_frame
 from bench.stats.summary import common_pool

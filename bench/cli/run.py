@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli.tables import add_source_arguments, chosen_tables
-from bench.data.reduction import LARGE_ROWS, TUNING_ROWS, in_words, reduced
 from bench.errors import UsageError, unknown_name
+from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, in_words, reduced
 from bench.run.jobs import NamedMethod, Plan
 from bench.run.resources import available_cores, default_memory_budget
 
@@ -63,14 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carry out ``bench run``; see :func:`bench.cli.main` for the exit codes (130 if interrupted)."""
     from bench.data.splits import splits_for
+    from bench.protocols import get_protocol
     from bench.run.jobs import expand_jobs, joined
-    from bench.run.protocols import PROTOCOLS
     from bench.run.provenance import invocation
     from bench.run.selection import additions, named_methods
     from bench.store import Store
 
-    if args.protocol not in PROTOCOLS:
-        raise unknown_name("protocol", args.protocol, PROTOCOLS)
+    get_protocol(args.protocol)
     if args.engine not in ENGINES:
         raise unknown_name("engine", args.engine, ENGINES)
     if args.scheduler and args.engine != "dask":

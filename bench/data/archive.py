@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from bench.data.cache import FileSet, downloads_folder, forget, recall, remember, sets_folder
-from bench.data.dataset import Dataset, IntArray, Splits
 from bench.data.download import download, is_url
 from bench.data.entry import Entry
 from bench.data.registry import Registry
@@ -18,6 +17,7 @@ from bench.data.splits import HOLDOUTS, TRAIN_SHARE, TUNING_SHARE, first_part_co
 from bench.data.tables import read_divisions, read_table
 from bench.data.tar import Limits, read_members
 from bench.errors import DataInvalid, DataUnavailable, SourceError
+from bench.records.dataset import Dataset, IntArray, Splits
 
 TUNING_FILE = "conxuntos.dat"
 HOLDOUTS_FILE = "conxuntos_kfold.dat"

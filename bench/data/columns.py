@@ -7,7 +7,7 @@ The coding needs no fitting, so that no row can leak into another through it:
   Levels are those of the whole table: one that only test rows have is constant on the training part, and constant
   columns are zeroed by the protocol, so it is as unknown as if it had never been coded.
 - A *missing number stays NaN*. What replaces it has to be learned from training rows, and which those are is not known
-  before the hold-out: :mod:`bench.data.missing` fills it hold-out by hold-out.
+  before the hold-out: :mod:`bench.protocols.rows` fills it hold-out by hold-out.
 - A column of categories that are all different, or more than 20 and more than half as many as there are rows (a name, a
   key, an address), says next to nothing about a new row and would drown the others: left out.
 - Classes are numbered in the order of their labels: as declared, by value if numbers, else as text.
@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.data.dataset import FloatArray, IntArray
 from bench.errors import DataInvalid, one_line, unknown_name
+from bench.records.dataset import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd

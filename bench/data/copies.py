@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from bench.data.columns import Coded, code_table
-from bench.data.dataset import Dataset
 from bench.data.entry import Entry, Link
 from bench.data.user_table import NAMES_RECORDED
 from bench.errors import DataInvalid, DataUnavailable, UsageError
+from bench.records.dataset import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd

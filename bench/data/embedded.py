@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.dataset import Dataset
 from bench.data.entry import Entry
 from bench.data.tables import check_content, read_numbers
 from bench.errors import DataInvalid, DataUnavailable
+from bench.records.dataset import Dataset
 
 FOLDER = Path(__file__).with_name("embedded")
 

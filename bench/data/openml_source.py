@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from bench.data.cache import downloads_folder
 from bench.data.copies import account, code_copy, copy_as_dataset, link_of
-from bench.data.dataset import Dataset
 from bench.data.download import Checksum, read_url
 from bench.data.entry import Entry
 from bench.data.frames import MAX_BYTES, Format
@@ -25,6 +24,7 @@ from bench.data.openml_api import DEFAULT_SERVER, OpenMLService, SuiteRecord, Ta
 from bench.data.openml_splits import read_task_splits
 from bench.data.service_cache import ServiceCache
 from bench.errors import DataUnavailable, SourceError
+from bench.records.dataset import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.dataset import Holdout, IntArray, Splits
 from bench.data.frames import read_frame
 from bench.data.splits import draw_splits
 from bench.errors import DataInvalid
+from bench.records.dataset import Holdout, IntArray, Splits
 
 
 def read_task_splits(content: bytes, task: int, y: IntArray, where: str) -> Splits:

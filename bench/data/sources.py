@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
-from bench.data.dataset import Dataset
 from bench.data.download import is_url
 from bench.data.entry import Entry
 from bench.data.registry import Registry
 from bench.errors import SourceError, unknown_name
+from bench.records.dataset import Dataset
 
 SOURCES = ("embedded", "archive", "openml", "uci")
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.data.dataset import Dataset, Holdout, IntArray, Splits
-from bench.data.strata import fill, refuse_too_few, take
+from bench.protocols.strata import fill, refuse_too_few, take
+from bench.records.dataset import Dataset, Holdout, IntArray, Splits
 from bench.seeds import derive_seed
 
 HOLDOUTS = 4

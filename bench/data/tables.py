@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
-from bench.data.dataset import FloatArray, Holdout, IntArray
 from bench.errors import DataInvalid
+from bench.records.dataset import FloatArray, Holdout, IntArray
 
 _LISTS = re.compile(rb"[0-9 \t\r\n]*")
 

@@ -23,7 +23,6 @@ from typing import Any, get_args
 
 from bench.data.cache import cache_folder, made, undamaged
 from bench.data.columns import Coded, code_table
-from bench.data.dataset import Dataset
 from bench.data.download import Checksum, download, is_url
 from bench.data.frames import MAX_BYTES, Format, format_of, read_frame
 from bench.data.record import Record
@@ -31,6 +30,7 @@ from bench.data.registry import Registry
 from bench.data.sources import public_location
 from bench.data.strict_yaml import read_yaml
 from bench.errors import DataInvalid, RegistryError, SourceError, UsageError, unknown_name
+from bench.records.dataset import Dataset
 
 MAX_DESCRIPTION_BYTES = 1 << 20
 NAMES_RECORDED = 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 
 from bench.errors import UsageError, unknown_name
-from bench.methods.base import Method
+from bench.records.method import Method
 
 _MODULES = {
     "rfm": "bench.methods.rfm:RFM",
@@ -59,5 +59,5 @@ def _imported(name: str, spec: str) -> Method:
     except Exception as error:
         raise UsageError(f"method {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(method, Method):
-        raise UsageError(f"method {name!r} is a {type(method).__name__}, not a bench.methods.base.Method")
+        raise UsageError(f"method {name!r} is a {type(method).__name__}, not a bench.records.method.Method")
     return method

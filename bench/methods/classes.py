@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.data.dataset import FloatArray, IntArray
 from bench.errors import MethodError
-from bench.methods.base import Config, Fold, Path, Task, validation_figures
+from bench.records.dataset import FloatArray, IntArray
+from bench.records.method import Config, Fold, Path, Task, validation_figures
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from bench.data.dataset import FloatArray, IntArray
-from bench.methods.base import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
 from bench.methods.classes import fit_classes, known_labels
 from bench.methods.patience import Patience
 from bench.methods.stacked_mlp import SCORED_ROWS, StackedMLP, Training, batch_rows, batches_per_epoch
+from bench.records.dataset import FloatArray, IntArray
+from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
 
 WIDTH = 128
 DEPTHS = (1, 2)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.data.dataset import IntArray
-from bench.data.reduction import LARGE_ROWS, TUNING_ROWS
-from bench.methods.base import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
 from bench.methods.classes import bar_absent, known_labels
+from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
+from bench.records.dataset import IntArray
+from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
 from bench.seeds import derive_seed
 from rfm.ntk import ntk_matrices
 from rfm.solvers.choice import DIRECT_ROWS, solve_blocks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.dataset import FloatArray
+from bench.records.dataset import FloatArray
 
 
 class Patience:

@@ -24,10 +24,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bench.data.dataset import FloatArray, IntArray
 from bench.errors import MethodError
-from bench.methods.base import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
 from bench.methods.classes import FitClasses, fit_classes, known_labels
+from bench.records.dataset import FloatArray, IntArray
+from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
 
 NO_PATH = (0,)
 """Iterations of a method without a path."""

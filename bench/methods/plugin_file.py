@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 
 from bench.errors import UsageError
-from bench.methods.base import Method
+from bench.records.method import Method
 
 ENTRY_POINTS = "rfmbench.methods"
 """Group under which an installed package offers methods: ``name = "package.module:Class"``."""
@@ -129,7 +129,7 @@ def plugin_methods(path: str | Path) -> dict[str, Method]:
     if not classes:
         raise UsageError(
             f"plug-in {path} defines no method: a class derived from bench.methods.plugin.ClassifierMethod (or "
-            "bench.methods.base.Method) with all its abstract methods defined"
+            "bench.records.method.Method) with all its abstract methods defined"
         )
     found = {plugin.spec(c.__name__): made(c, f"plug-in {path}") for c in classes}
     names = [method.name for method in found.values()]
@@ -180,7 +180,7 @@ def made(found: object, where: str) -> Method:
     except _WHATEVER as error:
         raise UsageError(f"{where}: {getattr(found, '__name__', found)} cannot be made: {_told(error)}") from error
     if not isinstance(method, Method):
-        raise UsageError(f"{where}: a {type(method).__name__}, not a bench.methods.base.Method")
+        raise UsageError(f"{where}: a {type(method).__name__}, not a bench.records.method.Method")
     kind = type(method).__name__
     for attribute in ("name", "title"):
         value = getattr(method, attribute, None)

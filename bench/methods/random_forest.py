@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from bench.data.dataset import FloatArray, IntArray
-from bench.methods.base import Choice, Config, Fold, Method, Path, Prediction, Session, Task
 from bench.methods.classes import fit_classes, single_point_paths
+from bench.records.dataset import FloatArray, IntArray
+from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task
 
 TREES = 200
 FEATURE_FACTORS = (1.0, 0.5, 2.0)

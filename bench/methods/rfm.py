@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from bench.data.dataset import IntArray
-from bench.data.reduction import LARGE_ROWS, TUNING_ROWS
-from bench.methods.base import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
 from bench.methods.classes import bar_absent, known_labels
+from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
+from bench.records.dataset import IntArray
+from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
 from bench.seeds import derive_seed
 from rfm.kernels import Laplace as LaplaceKernel
 from rfm.large import SWEEP_ROWS, LargeFit, LargeSweep

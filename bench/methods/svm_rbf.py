@@ -21,9 +21,9 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.svm import SVC
 
-from bench.data.dataset import FloatArray, IntArray
-from bench.methods.base import Choice, Config, Fold, Method, Path, Prediction, Session, Task
 from bench.methods.classes import fit_classes, single_point_paths
+from bench.records.dataset import FloatArray, IntArray
+from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task
 
 COSTS = (0.2, 1.0, 5.0, 25.0, 125.0)
 GAMMAS_TIMES_D = (1 / 16, 1 / 4, 1.0, 4.0)

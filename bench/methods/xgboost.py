@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 import numpy as np
 import xgboost as xgb
 
-from bench.data.dataset import FloatArray, IntArray
-from bench.methods.base import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
 from bench.methods.classes import FitClasses, fit_classes, known_labels
 from bench.methods.patience import Patience
+from bench.records.dataset import FloatArray, IntArray
+from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
 
 DEPTHS = (3, 6)
 STEPS = (0.3, 0.1)

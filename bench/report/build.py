@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.data.registry import Registry, load_registry
 from bench.errors import ReportError
 from bench.files import write_atomically
+from bench.records.result import RunRecord
 from bench.report import wording
 from bench.report.blocks import Document, Figure, Section
 from bench.report.evidence import About, Evidence
@@ -22,7 +23,6 @@ from bench.report.sections.headline import headline, reading_guide
 from bench.report.sections.printed import printed_section
 from bench.report.sections.protocol import protocol_section
 from bench.report.sections.study import study_section
-from bench.run.result import RunRecord
 from bench.stats.published import PublishedStudy
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from bench.data.reduction import in_words
 from bench.errors import ReportError
 from bench.methods import method_names
+from bench.protocols.reduction import in_words
+from bench.records.result import JobResult
 from bench.report.merge import Merged, invocations_of
 from bench.report.wording import slug
-from bench.run.result import JobResult
 from bench.stats import frame
 from bench.stats.groups import Group, standard_groups
 from bench.stats.published import PublishedStudy
@@ -151,7 +151,7 @@ class Evidence:
 
     @cached_property
     def reduced(self) -> dict[str, list[str]]:
-        """The datasets of each reduction (:mod:`bench.data.reduction`), by its words."""
+        """The datasets of each reduction (:mod:`bench.protocols.reduction`), by its words."""
         found: dict[str, set[str]] = {}
         protocols: dict[str, set[str]] = {}
         for result in self.merged.results:

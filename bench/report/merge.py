@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import ReportError, unknown_name
+from bench.records.result import Job, JobResult, RunRecord
 from bench.report.wording import listing
-from bench.run.result import Job, JobResult, RunRecord
 
 ALLOWABLE = ("seeds", "versions", "sources", "duplicates")
 """What ``--allow`` takes: differences that are refused unless named."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Sequence
 
+from bench.records.result import JobResult
 from bench.run.jobs import Task
-from bench.run.result import JobResult
 
 _ALLOWANCE_FACTOR = 1.5
 _ALLOWANCE_EXTRA_BYTES = 256 << 20

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable
 
 from bench.errors import StoreBusy, StoreError
+from bench.records.result import JobResult
 from bench.run.provenance import publishable
-from bench.run.result import JobResult
 from bench.run.verdict import printable
 from bench.store import Store
 

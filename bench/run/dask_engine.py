@@ -18,12 +18,12 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 from bench.errors import EngineError, UsageError
+from bench.records.result import HoldoutResult, Job, JobResult
 from bench.run.dask_job import offer, run_job
 from bench.run.events import Event, Note, Started, StopFlag, Tick
 from bench.run.identity import code_version
 from bench.run.jobs import NamedMethod, Task
 from bench.run.placement import Offer, Place, Placement
-from bench.run.result import HoldoutResult, Job, JobResult
 from bench.run.verdict import printable
 
 CONNECT_SECONDS = 15

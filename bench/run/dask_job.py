@@ -15,11 +15,11 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.methods import get_method
+from bench.records.result import Job, JobResult
 from bench.run.identity import code_version
 from bench.run.jobs import SharedTable, Task
 from bench.run.pool import Pool
 from bench.run.resources import available_cores, default_memory_budget
-from bench.run.result import Job, JobResult
 from bench.run.tables import share
 from bench.run.verdict import printable
 

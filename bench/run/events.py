@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from bench.records.result import JobResult
 from bench.run.jobs import Task
-from bench.run.result import JobResult
 
 
 class StopFlag(Protocol):

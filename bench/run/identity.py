@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.data.dataset import Splits
 from bench.errors import UsageError
-from bench.methods.base import Method
 from bench.methods.plugin_file import plugin_of
+from bench.records.dataset import Splits
+from bench.records.method import Method
 
-HARNESS_CODE = ("bench.methods.base", "bench.run.protocols", "bench.data.strata", "bench.seeds")
+HARNESS_CODE = ("bench.records.method", "bench.protocols", "bench.seeds")
 """Modules that take part in every result: what hands out rows and labels, chooses and scores."""
 
 FOLLOWED = ("rfm.", "bench.methods.")

@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from bench.data.dataset import Dataset, Splits
-from bench.data.reduction import CHOSEN_ONCE, LARGE_ROWS, reduction
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE
-from bench.data.strata import VALIDATION_SHARE
 from bench.errors import DataInvalid, DataUnavailable
-from bench.methods.base import Method
+from bench.protocols import get_protocol
+from bench.protocols.reduction import LARGE_ROWS, reduction
+from bench.protocols.strata import VALIDATION_SHARE
+from bench.records.dataset import Dataset, Splits
+from bench.records.method import Method
+from bench.records.result import Job, JobResult, Status
 from bench.run.identity import code_version, job_id, splits_hash
-from bench.run.result import Job, JobResult, Status
 from bench.run.tables import pack, share
 from bench.run.verdict import printable
 
@@ -138,7 +139,7 @@ def expected_bytes(method: Method, n: int, d: int, c: int, protocol: str, splits
     `relearn` and `published` choose on two samples of ``tuning_rows``: that takes no less than a table of so many.
     """
     peak = method.peak_bytes(n, d, c)
-    if splits.tuning_rows is None or protocol not in CHOSEN_ONCE:
+    if splits.tuning_rows is None or get_protocol(protocol).selected_on != "tuning halves":
         return peak
     return max(peak, method.peak_bytes(min(n, 2 * splits.tuning_rows), d, c))
 

@@ -15,12 +15,12 @@ import time
 from collections.abc import Iterator, Sequence
 
 from bench.errors import EngineError
+from bench.records.result import JobResult
 from bench.run.admission import Admission
 from bench.run.events import Event, Note, Started, StopFlag, Tick
 from bench.run.jobs import Task
 from bench.run.messages import BrokenMessage
 from bench.run.nursery_client import Forked, NurseryClient, NurseryLost
-from bench.run.result import JobResult
 from bench.run.supervised import Worker, read_answer
 from bench.run.verdict import DeathCause
 

@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
+from bench.records.result import JobResult
 from bench.run.eta import Eta
 from bench.run.jobs import Task
-from bench.run.result import JobResult
 
 _REDRAW_SECONDS = 0.2
 _PLAIN_SECONDS = 30.0

@@ -18,8 +18,8 @@ from typing import Any
 
 from bench import __version__
 from bench.data.sources import public_location
+from bench.records.result import JobResult
 from bench.run.resources import available_cores
-from bench.run.result import JobResult
 from bench.run.verdict import printable
 
 _CHECKOUT = Path(__file__).resolve().parents[2]

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from bench.data.reduction import in_words
+from bench.protocols.reduction import in_words
+from bench.records.result import JobResult
 from bench.run.jobs import Task
 from bench.run.progress import JsonEvents, LiveLine, Observer, PlainLines, Standing, describe, name
-from bench.run.result import JobResult
 from bench.run.verdict import printable
 
 LIVE_NAME = "live.json"

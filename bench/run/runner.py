@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bench.records.result import JobResult, Status
 from bench.run.backlog import Backlog
 from bench.run.eta import Eta
 from bench.run.events import Event, Note, Started, StopFlag
 from bench.run.interrupt import Interrupt
 from bench.run.jobs import Plan, Task
 from bench.run.progress import Observer, Standing
-from bench.run.result import JobResult, Status
 from bench.store import Store
 
 

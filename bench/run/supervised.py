@@ -9,11 +9,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.records.result import HoldoutResult, JobResult, Status
 from bench.run.jobs import Task
 from bench.run.messages import BrokenMessage, MessageReader, encode
 from bench.run.processes import anonymous_bytes, descendants, proportional_bytes
 from bench.run.provenance import machine
-from bench.run.result import HoldoutResult, JobResult, Status
 from bench.run.tables import anonymous_file
 from bench.run.verdict import output_tail, printable
 

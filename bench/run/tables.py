@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.dataset import Dataset, Holdout, IntArray, Splits
+from bench.records.dataset import Dataset, Holdout, IntArray, Splits
 
 _ALIGNMENT = 64
 """Bytes; arrays start on cache lines, whatever came before them."""

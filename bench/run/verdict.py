@@ -6,8 +6,8 @@ import os
 import re
 import signal
 
+from bench.records.result import Status
 from bench.run.processes import kernel_oom_kills
-from bench.run.result import Status
 
 TAIL_BYTES = 4000
 TAIL_LINES = 30

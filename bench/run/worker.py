@@ -21,8 +21,8 @@ import threadpoolctl
 
 from bench.errors import MethodError
 from bench.methods import get_method
+from bench.protocols import carry_out, get_protocol
 from bench.run.messages import encode, receive_with_descriptors
-from bench.run.missing import carry_out_filled
 from bench.run.processes import anonymous_bytes, children, status_bytes, threads
 from bench.run.tables import attach
 from bench.seeds import derive_seed
@@ -106,7 +106,7 @@ def _answer(message: dict[str, Any], table: int) -> bytes:
 def _run(message: dict[str, Any], table: int) -> list[dict[str, Any]]:
     method = get_method(message["spec"])
     dataset, splits = attach(table)
-    holdouts = carry_out_filled(method, dataset, splits, message["protocol"], message["seed"])
+    holdouts = carry_out(method, dataset, splits, get_protocol(message["protocol"]), message["seed"])
     return [dataclasses.asdict(holdout) for holdout in holdouts]
 
 

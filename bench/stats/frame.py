@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from bench.run.result import JobResult
+from bench.records.result import JobResult
 
 SCORE_COLUMNS = (
     "dataset",

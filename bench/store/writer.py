@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import StoreBusy, StoreError, UsageError
-from bench.run.result import Job, JobResult, Status
+from bench.records.result import Job, JobResult, Status
 from bench.store.lock import FolderLock
 from bench.store.schema import BUSY_SECONDS, STORE_NAME, check_content, check_header, create, upgrade
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.cli.headline import accuracy_table
-from bench.run.result import HoldoutResult, Job, JobResult
+from bench.records.result import HoldoutResult, Job, JobResult
 
 
 def result(dataset: str, method: str, accuracy: float | None) -> JobResult:

@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from bench.data.archive import ArchiveSource
-from bench.data.dataset import Splits
 from bench.data.registry import Registry, load_registry
 from bench.data.splits import draw_splits
+from bench.records.dataset import Splits
 
 sys.path.insert(0, str(Path(__file__).parent))
 

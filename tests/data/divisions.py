@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from bench.data.dataset import IntArray
+from bench.records.dataset import IntArray
 
 class_sizes = st.lists(st.integers(1, 30), min_size=1, max_size=12).filter(lambda sizes: sum(sizes) >= 2)
 seeds = st.integers(0, 2**32 - 1)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from bench.data import columns
 from bench.data.columns import code_table
-from bench.data.missing import fill, has_missing
 from bench.errors import DataInvalid, UsageError
+from bench.protocols.rows import fill, has_missing
 
 FRAME = pd.DataFrame(
     {

@@ -7,10 +7,10 @@ import pytest
 from divisions import assert_partition, class_sizes, labels, seeds
 from hypothesis import given
 
-from bench.data.dataset import Dataset
 from bench.data.splits import HOLDOUTS, draw_splits, first_part_counts, splits_for
-from bench.data.strata import inner_folds, inner_split
 from bench.errors import DataInvalid
+from bench.protocols.strata import inner_folds, inner_split
+from bench.records.dataset import Dataset
 
 
 @given(class_sizes, seeds)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bench.errors import MethodError
-from bench.methods.base import HIDDEN, Fold, Task
 from bench.methods.classes import bar_absent, fit_classes, known_labels, single_point_paths
 from bench.methods.patience import Patience
+from bench.records.method import HIDDEN, Fold, Task
 
 
 @pytest.fixture

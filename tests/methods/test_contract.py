@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from bench.data.dataset import FloatArray, IntArray
 from bench.methods import get_method, method_names, mlp, random_forest
-from bench.methods.base import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
 from bench.methods.contract import CLAUSES, Clause, Exercise, breaches, check_method
+from bench.records.dataset import FloatArray, IntArray
+from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
 
 
 @pytest.fixture(scope="module", autouse=True)

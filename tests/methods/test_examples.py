@@ -15,7 +15,7 @@ from bench.data.registry import load_registry
 from bench.data.splits import splits_for
 from bench.methods.contract import CLAUSES, Clause, Exercise, breaches
 from bench.methods.plugin_file import ENTRY_POINTS, plugin_methods
-from bench.run.protocols import carry_out
+from bench.protocols import PROTOCOLS, carry_out
 
 FOLDER = Path(bench.examples.__file__).parent
 EXAMPLES = {"lightgbm": "lightgbm_method.py", "xrfm": "xrfm_method.py"}
@@ -36,7 +36,7 @@ def test_it_keeps(clause: Clause, exercise: Exercise) -> None:
 
 def test_it_learns_a_real_table(exercise: Exercise) -> None:
     wine = EmbeddedSource().load(load_registry().entry("wine"))
-    results = carry_out(exercise.method, wine, splits_for(wine, 0), "clean", seed=0)
+    results = carry_out(exercise.method, wine, splits_for(wine, 0), PROTOCOLS["clean"], seed=0)
     assert np.mean([r.accuracy for r in results]) > 90
 
 

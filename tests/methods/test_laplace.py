@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.data.dataset import Dataset
 from bench.data.splits import splits_for
 from bench.methods.laplace import Laplace
 from bench.methods.rfm import RFM
-from bench.run.protocols import PROTOCOLS, carry_out
+from bench.protocols import PROTOCOLS, carry_out
+from bench.records.dataset import Dataset
 
 
 @pytest.fixture(params=[60, 700], ids=["small", "in float32"])
@@ -23,7 +23,7 @@ def dataset(request: pytest.FixtureRequest) -> Dataset:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_laplace_is_the_first_point_of_every_path(dataset: Dataset, protocol: str) -> None:
     splits = splits_for(dataset, seed=0)
-    rfm, laplace = (carry_out(method, dataset, splits, protocol, seed=0) for method in (RFM(), Laplace()))
+    rfm, laplace = (carry_out(method, dataset, splits, PROTOCOLS[protocol], seed=0) for method in (RFM(), Laplace()))
     assert len(rfm) == len(laplace) == 4
     for ours, plain in zip(rfm, laplace, strict=True):
         assert plain.iteration == 0

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from bench.data import reduction
-from bench.data.dataset import Dataset, IntArray
 from bench.data.splits import splits_for
 from bench.methods import get_method, ntk, rfm
-from bench.methods.base import HIDDEN, Choice, Fold, Task
 from bench.methods.contract import check_method
-from bench.run.protocols import carry_out
+from bench.protocols import PROTOCOLS, carry_out
+from bench.records.dataset import Dataset, IntArray
+from bench.records.method import HIDDEN, Choice, Fold, Task
 from rfm.solvers import choice
 
 METHODS = ["rfm", "laplace", "ntk"]
@@ -114,7 +114,7 @@ def test_a_reduced_table_goes_through_the_protocols(protocol: str, monkeypatch: 
     X = draws.standard_normal((1200, 3))
     data = Dataset("generated", X, (X[:, 0] * X[:, 1] > 0).astype(np.int64), 2, "generated")
     splits = reduction.reduced(splits_for(data, 0), len(X))
-    (result,) = carry_out(get_method("rfm"), data, splits, protocol, 0)
+    (result,) = carry_out(get_method("rfm"), data, splits, PROTOCOLS[protocol], 0)
     assert result.details["solver"] == "eigenpro"
     assert len(result.details.get("updates", [])) == (result.iteration if protocol == "clean" else 0)
     assert result.accuracy > 85

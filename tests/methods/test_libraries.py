@@ -8,8 +8,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 
 from bench.methods import random_forest, svm_rbf, xgboost
-from bench.methods.base import Choice, Fold, Task
 from bench.methods.contract.exercise import make_table
+from bench.records.method import Choice, Fold, Task
 
 
 @pytest.fixture(scope="module")

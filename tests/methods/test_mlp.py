@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from bench.methods import mlp
-from bench.methods.base import Fold, Task
 from bench.methods.stacked_mlp import StackedMLP, Training, batch_rows, batches_per_epoch
+from bench.records.method import Fold, Task
 
 
 @pytest.fixture(scope="module")

@@ -22,11 +22,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 from xgboost import XGBClassifier
 
-from bench.data.dataset import FloatArray, IntArray
 from bench.errors import MethodError
-from bench.methods.base import HIDDEN, Choice, Config, Fold, Method, Task
 from bench.methods.contract import check_method
 from bench.methods.plugin import ClassifierMethod, Fitting, decision_scores, prepared
+from bench.records.dataset import FloatArray, IntArray
+from bench.records.method import HIDDEN, Choice, Config, Fold, Method, Task
 
 
 class Probabilities(ClassifierMethod):

@@ -13,8 +13,8 @@ import pytest
 
 from bench.errors import UsageError
 from bench.methods import get_method, known_methods, method_names
-from bench.methods.base import Choice, Task
 from bench.methods.plugin_file import ENTRY_POINTS, plugin_methods, plugin_of
+from bench.records.method import Choice, Task
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 

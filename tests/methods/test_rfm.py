@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from bench.methods.base import Choice, Fold, Task
 from bench.methods.rfm import RFM, RIDGES, UNIT_NORMS, ChainSession
-from bench.run.protocols import choose
+from bench.protocols import choose
+from bench.records.method import Choice, Fold, Task
 
 ROWS = {"stacked": 90, "in float32": 260}
 

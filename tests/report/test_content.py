@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from synthetic_runs import PROVENANCE, make_run
 
+from bench.records.result import HoldoutResult, RunRecord
 from bench.report.blocks import Document, Figure, Notice, Paragraph, Section, Table
 from bench.report.build import compose, write_report
 from bench.report.evidence import About, Contrast, Evidence
@@ -20,7 +21,6 @@ from bench.report.markdown import render_details, render_markdown
 from bench.report.merge import merge_runs
 from bench.report.sections.headline import verdict
 from bench.report.sections.printed import KNOWN, load_printed
-from bench.run.result import HoldoutResult, RunRecord
 from bench.stats.published import PublishedStudy
 from bench.stats.significance import PairedDifference
 from bench.store import Store, read_run

@@ -9,8 +9,8 @@ import pytest
 from synthetic_runs import PROVENANCE, make_run, store_run
 
 from bench.errors import ReportError, UsageError
+from bench.records.result import RunRecord
 from bench.report.merge import merge_runs
-from bench.run.result import RunRecord
 from bench.store import Store, read_run
 
 NAMES = ["iris", "wine", "zoo"]

@@ -24,7 +24,7 @@ from bench.data.registry import load_registry
 from bench.data.splits import splits_for
 from bench.methods.laplace import Laplace
 from bench.methods.rfm import RFM
-from bench.run.protocols import carry_out
+from bench.protocols import PROTOCOLS, carry_out
 
 pytestmark = [pytest.mark.archive, pytest.mark.slow]
 
@@ -77,7 +77,7 @@ def carried_out(archive_path: str) -> CarryOut:
     @cache
     def outcome(method: type[RFM], name: str) -> Outcome:
         dataset = source.load(registry.entry(name))
-        holdouts = carry_out(method(), dataset, splits_for(dataset, seed=0), "published", seed=0)
+        holdouts = carry_out(method(), dataset, splits_for(dataset, seed=0), PROTOCOLS["published"], seed=0)
         return Outcome(
             ridge=float(holdouts[0].config["ridge"]),
             iteration=holdouts[0].iteration,

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bench.data.dataset import IntArray
-from bench.methods.base import Choice, Fold, Method, Path, Prediction, Session, validation_figures
+from bench.records.dataset import IntArray
+from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, validation_figures
 
 
 class CentroidSession(Session):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.records.result import Job
 from bench.run.admission import Admission
 from bench.run.jobs import LARGE_BYTES, SharedTable, Task
-from bench.run.result import Job
 
 MB = 1 << 20
 

@@ -13,7 +13,7 @@ from test_runner import Recorder
 from tiny_benchmark import TinyBenchmark, scores, tables
 
 from bench.errors import StoreError
-from bench.run.result import JobResult
+from bench.records.result import JobResult
 from bench.store import STORE_NAME, read_run
 
 

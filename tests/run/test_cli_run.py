@@ -141,8 +141,8 @@ def test_a_dry_run_lists_and_runs_nothing(capsys: pytest.CaptureFixture[str]) ->
 def test_large_tables_are_reduced_unless_asked_in_full(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.data.reduction.LARGE_ROWS", 150)  # iris has 150 rows, wine 178
-    monkeypatch.setattr("bench.data.reduction.TUNING_ROWS", 40)
+    monkeypatch.setattr("bench.protocols.reduction.LARGE_ROWS", 150)  # iris has 150 rows, wine 178
+    monkeypatch.setattr("bench.protocols.reduction.TUNING_ROWS", 40)
     words = "chosen on at most 40 rows, tested on the first hold-out only"
     assert bench("--run", "r", "--dry-run") == 0
     listed = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if "centroid" in line}
@@ -185,7 +185,7 @@ BAD = {
     ("--methods", ".os:sep"): "method '.os:sep' is neither",
     ("--methods", "os:sep"): "method 'os:sep' cannot be loaded: TypeError: 'str' object is not callable",
     ("--methods", "no_such_module:X"): "cannot be loaded",
-    ("--methods", "json:JSONDecoder"): "is a JSONDecoder, not a bench.methods.base.Method",
+    ("--methods", "json:JSONDecoder"): "is a JSONDecoder, not a bench.records.method.Method",
     ("--subset", "irs"): "irs",
     ("--run", ""): "--run is empty (an unset shell variable?): give it a value or leave it out",
     ("--archive", ""): "--archive is empty (an unset shell variable?)",

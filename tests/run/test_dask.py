@@ -22,10 +22,10 @@ from tiny_benchmark import TinyBenchmark, by_method, scores, tables
 
 from bench.cli import main
 from bench.errors import EngineError
+from bench.records.result import RunRecord
 from bench.run.engines import open_engine
 from bench.run.jobs import NamedMethod
 from bench.run.resources import available_cores
-from bench.run.result import RunRecord
 from bench.run.runner import Outcome, execute
 from bench.store import Store, read_run
 

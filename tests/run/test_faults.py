@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from tiny_benchmark import TinyBenchmark, by_method, scores, tables
 
+from bench.records.result import JobResult
 from bench.run.admission import Admission
 from bench.run.events import Started
 from bench.run.pool import Pool
-from bench.run.result import JobResult
 from bench.run.supervised import Worker
 
 EXPECTED = {

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from tiny_benchmark import TinyBenchmark
 
-from bench.data.dataset import Holdout, Splits
 from bench.errors import UsageError
 from bench.methods import get_method
+from bench.records.dataset import Holdout, Splits
 from bench.run import identity
 from bench.run.identity import code_version, imported_modules, job_id, splits_hash
 
@@ -107,7 +107,7 @@ def test_code_that_cannot_be_found_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_imports_inside_functions_are_seen() -> None:
-    assert {"numpy", "bench.methods.base", "ctypes"} <= set(imported_modules(get_method("faulty_methods:Centroid")))
+    assert {"numpy", "bench.records.method", "ctypes"} <= set(imported_modules(get_method("faulty_methods:Centroid")))
 
 
 def test_every_row_number_of_every_division_counts() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from tiny_benchmark import TinyBenchmark, TinyEntry, generate
 
-from bench.data.reduction import LARGE_ROWS, TUNING_ROWS, in_words, reduced, reduction
 from bench.data.splits import draw_splits, splits_for
 from bench.methods import get_method
+from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, in_words, reduced, reduction
 from bench.run.jobs import NamedMethod, expand_jobs, expected_bytes, expected_seconds
 
 SPLITS = draw_splits("table", np.arange(40) % 2, 0)

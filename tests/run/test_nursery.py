@@ -15,11 +15,11 @@ from test_faults import _Never, _new_processes, _processes
 from test_runner import Recorder
 from tiny_benchmark import TinyBenchmark, by_method, tables
 
+from bench.records.result import JobResult
 from bench.run.admission import Admission
 from bench.run.events import Started, Tick
 from bench.run.nursery_client import NurseryLost
 from bench.run.pool import Pool
-from bench.run.result import JobResult
 from bench.run.supervised import Worker
 
 

@@ -11,10 +11,10 @@ from typing import TextIO
 import pytest
 from tiny_benchmark import TinyBenchmark
 
+from bench.records.result import Job, JobResult
 from bench.run.eta import Eta
 from bench.run.jobs import SharedTable, Task
 from bench.run.progress import LiveLine, PlainLines, Standing, clock
-from bench.run.result import Job, JobResult
 
 
 def task(number: int, method: str = "m", seconds: float = 10.0) -> Task:

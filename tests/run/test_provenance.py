@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tiny_benchmark import TinyBenchmark
 
+from bench.records.result import Job, JobResult
 from bench.run.jobs import Plan
 from bench.run.provenance import command, invocation, machine, without_folders
-from bench.run.result import Job, JobResult
 from bench.store import LOCK_NAME, Store, read_run
 
 ROOT = Path(__file__).parents[2]

@@ -16,9 +16,9 @@ import pytest
 from tiny_benchmark import TinyBenchmark, TinyEntry, scores, tables
 
 from bench.errors import UsageError
+from bench.records.result import HoldoutResult, JobResult
 from bench.run.jobs import Task
 from bench.run.progress import Standing
-from bench.run.result import HoldoutResult, JobResult
 from bench.run.runlog import RunLog
 from bench.run.runner import execute
 from bench.store import Store, read_run

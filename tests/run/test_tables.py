@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tiny_benchmark import TinyEntry, generate
 
-from bench.data.dataset import Dataset, Splits
 from bench.data.splits import splits_for
+from bench.records.dataset import Dataset, Splits
 from bench.run.tables import attach, pack, share, unpack
 
 

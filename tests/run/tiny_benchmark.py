@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.dataset import Dataset
 from bench.data.splits import splits_for
 from bench.errors import DataInvalid, DataUnavailable
 from bench.methods import get_method
+from bench.records.dataset import Dataset
+from bench.records.result import JobResult, RunRecord
 from bench.run.jobs import NamedMethod, Plan, expand_jobs
 from bench.run.pool import Pool
-from bench.run.result import JobResult, RunRecord
 from bench.run.runner import Outcome, execute
 from bench.store import Store, read_run
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from bench.data.dataset import FloatArray, IntArray
+from bench.records.dataset import FloatArray, IntArray
 
 Severity: TypeAlias = Literal["warning", "note"]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.data.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.data.validate.examined import Examined, Finding, distinct_values, listed, moments, named
+from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 
 FAR_OUT = 20.0
 """Standard deviations from the mean; of 10,000 normal values the largest lies at 4."""

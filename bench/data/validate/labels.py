@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from bench.data.dataset import FloatArray
 from bench.data.validate.examined import Examined, Finding, listed
+from bench.records.dataset import FloatArray
 
 REPEATED_SHARE = 0.05
 """Above this share of rows that have an equal row, the accuracy is partly memory."""

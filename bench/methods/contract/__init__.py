@@ -1,7 +1,7 @@
 """The contract of a method, as checks that can be run on anyone's method.
 
 :func:`check_method` exercises a method on small generated tables and returns what it broke, in words. The clauses are
-listed in ``CLAUSES``; :mod:`bench.methods.base` says the same in prose. A method that keeps them all can be given to
+listed in ``CLAUSES``; :mod:`bench.records.method` says the same in prose. A method that keeps them all can be given to
 any protocol. Figures may differ by ``figures.TOLERANCE`` where the same network, forest or kernel is computed in
 another batch.
 """
@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bench.methods.base import Method
 from bench.methods.contract import declared, figures, oddities, secrecy
 from bench.methods.contract.exercise import Exercise
+from bench.records.method import Method
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from bench.data.dataset import IntArray
-from bench.methods.base import HIDDEN, Choice, Fold, Method, Path, Prediction, Session, Task
+from bench.records.dataset import IntArray
+from bench.records.method import HIDDEN, Choice, Fold, Method, Path, Prediction, Session, Task
 
 SEED = 20
 

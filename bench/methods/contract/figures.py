@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.data.dataset import FloatArray
-from bench.methods.base import Choice, validation_figures
 from bench.methods.contract.exercise import Exercise, Table, best_choice
+from bench.records.dataset import FloatArray
+from bench.records.method import Choice, validation_figures
 
 TOLERANCE = 1e-4
 """Largest allowed difference of scores or Brier scores between two ways to compute the same thing in float32."""

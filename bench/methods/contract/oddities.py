@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from bench.errors import MethodError
-from bench.methods.base import Choice, Fold
 from bench.methods.contract.exercise import Exercise, best_choice, make_table
 from bench.methods.contract.figures import shape_breaches
+from bench.records.method import Choice, Fold
 
 
 def absent(exercise: Exercise) -> Iterator[str]:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.methods.base import HIDDEN, Path, Prediction
 from bench.methods.contract.exercise import Exercise, best_choice, make_table
 from bench.methods.contract.figures import TOLERANCE, difference
+from bench.records.method import HIDDEN, Path, Prediction
 
 
 def deterministic(exercise: Exercise) -> Iterator[str]:

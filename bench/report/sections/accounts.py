@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from bench.records.result import JobResult
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Code, Column, Section, Table, text
 from bench.report.evidence import Evidence
 from bench.report.sections.tables import method_cell
-from bench.run.result import JobResult
 
 
 def failures_section(evidence: Evidence) -> Section:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.data.reduction import in_words
+from bench.protocols.reduction import in_words
+from bench.records.result import HoldoutResult, JobResult
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence
 from bench.report.figures.inline import bar, sparkline
 from bench.report.sections.headline import headline_protocol
 from bench.report.sections.tables import method_cell
-from bench.run.result import HoldoutResult, JobResult
 
 LEADING = 6
 """Features shown of RFM's metric."""

@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from bench.data.dataset import Splits
+from bench.protocols.record import known
+from bench.records.dataset import Splits
 
 LARGE_ROWS = 10_000
 TUNING_ROWS = 5_000
-CHOSEN_ONCE = ("relearn", "published")
-"""The protocols that choose once, on the tuning halves."""
 
 
 def reduced(splits: Splits, rows: int) -> Splits:
@@ -37,5 +36,5 @@ def reduction(splits: Splits) -> str | None:
 
 def in_words(reduction: str, protocols: Collection[str]) -> str:
     """``reduction`` as a reader is told of it: results under ``protocols`` that choose once took two samples."""
-    once = [protocol for protocol in CHOSEN_ONCE if protocol in protocols]
+    once = [p.name for p in known(protocols) if p.selected_on == "tuning halves"]
     return f"{reduction}; under {' and '.join(once)} chosen on so many of either tuning half" if once else reduction

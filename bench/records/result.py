@@ -15,7 +15,7 @@ class Job:
     ``id`` is the hash of the effective configuration (method, its grid and code version, protocol, split
     indices, table's sha256, seed), never of names alone. ``split`` is ``published`` or ``seed-N``, and empty for a
     table that could not be read, whose sizes are the registry's. ``reduction`` says in words what was taken from the
-    splits (:func:`bench.data.reduction.reduction`); None if the job is the full one.
+    splits (:func:`bench.protocols.reduction.reduction`); None if the job is the full one.
     """
 
     id: str

@@ -13,7 +13,7 @@ FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 
 _FILLING = "missing numbers: mean of the training part"
-"""The rule of :mod:`bench.data.missing` as part of a table's identity: under another rule it is another table."""
+"""The rule of :mod:`bench.protocols.rows` as part of a table's identity: under another rule it is another table."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Splits:
     task, and ``"seed-N"`` for drawn ones.
     ``tuning`` is the pair of halves on which the published procedure chooses hyperparameters;
     ``holdouts`` are the (usually four) stratified 75/25 divisions on which accuracy is measured. ``tuning_rows``, if
-    given, bounds the rows on which hyperparameters are chosen (:mod:`bench.data.reduction`).
+    given, bounds the rows on which hyperparameters are chosen (:mod:`bench.protocols.reduction`).
     """
 
     name: str
@@ -46,7 +46,7 @@ class Dataset:
     """A classification table.
 
     ``X`` is (n, d) float64, finite but for NaN where a number is missing (tables from OpenML, UCI and users; methods
-    never see it: :mod:`bench.data.missing`), ``y`` (n,) int64 in 0..n_classes-1. ``source`` names where the
+    never see it: :mod:`bench.protocols.rows`), ``y`` (n,) int64 in 0..n_classes-1. ``source`` names where the
     table came from (``embedded``, ``archive``, ...). ``published`` holds the divisions that the source itself
     gives, if it does. ``standardised`` says whether the source already scaled the features over all rows.
     ``notes`` tell what was out of the ordinary when the table was read.

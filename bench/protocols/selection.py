@@ -1,66 +1,52 @@
-"""The four protocols: how hyperparameters are chosen, and what is tested.
+"""Carrying out a protocol: selection of a configuration and an iteration, the refit, the test.
 
-``clean``      each hold-out chooses by an 80/20 split inside its own training part and is refitted on all of it.
-``clean-cv``   the same with stratified 5-fold cross-validation; equal accuracies are settled by the Brier score.
-``relearn``    chooses once on the tuning halves; everything is refitted on each hold-out.
-``published``  chooses once on the tuning halves and *reuses* what was learned there (RFM's metric M) on every
-               hold-out, as the paper's code does. The halves cover the hold-outs' test rows, so their labels leak.
-
-Under the clean protocols a session never receives a test label (they are replaced by ``HIDDEN``), and features are
-standardised with the statistics of the training part.
-
-Where the splits give ``tuning_rows``, every protocol chooses on a stratified sample of at most so many rows, or on one
-of either tuning half; what was chosen is fitted and tested on all rows all the same.
+Where the splits give ``tuning_rows``, every protocol selects on a stratified sample of at most so many rows, or on one
+of either tuning half; what was selected is fitted and tested on all rows all the same.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from bench.data.dataset import Dataset, FloatArray, Holdout, IntArray, Splits
-from bench.data.strata import inner_folds, inner_split, stratified_sample
-from bench.errors import MethodError, unknown_name
-from bench.methods.base import HIDDEN, Choice, Fold, Method, Path, Session, Task
-from bench.run.result import HoldoutResult
+from bench.errors import MethodError
+from bench.protocols.record import Protocol, Ties
+from bench.protocols.rows import fill, standardise
+from bench.protocols.strata import inner_folds, inner_split, stratified_sample
+from bench.records.dataset import Dataset, FloatArray, Holdout, IntArray, Splits
+from bench.records.method import HIDDEN, Choice, Fold, Method, Path, Session, Task
+from bench.records.result import HoldoutResult
 from bench.seeds import derive_seed
 
-PROTOCOLS: tuple[str, ...] = ("clean", "clean-cv", "relearn", "published")
-INNER_FOLDS = 5
 
-Ties = Literal["order", "brier"]
+def carry_out(method: Method, dataset: Dataset, splits: Splits, protocol: Protocol, seed: int) -> list[HoldoutResult]:
+    """Run ``method`` on every test fold of ``splits`` under ``protocol``; missing numbers are filled on the way.
 
-
-def carry_out(method: Method, dataset: Dataset, splits: Splits, protocol: str, seed: int) -> list[HoldoutResult]:
-    """Run ``method`` on every hold-out of ``splits`` under ``protocol``.
-
-    Raises :class:`UsageError` for an unknown protocol and :class:`MethodError` when the method gives scores that are
-    not finite.
+    Raises :class:`MethodError` when the method gives scores that are not finite.
     """
-    if protocol in ("clean", "clean-cv"):
-        return [
-            _clean_holdout(
-                method, dataset, holdout, protocol, derive_seed(seed, dataset.name, index), index, splits.tuning_rows
-            )
-            for index, holdout in enumerate(splits.holdouts)
-        ]
-    if protocol in ("relearn", "published"):
-        return _tuned_once(method, dataset, splits, derive_seed(seed, dataset.name), transfer=protocol == "published")
-    raise unknown_name("protocol", protocol, PROTOCOLS)
+    if protocol.selected_on == "tuning halves":
+        return _selected_once(method, dataset, splits, protocol, derive_seed(seed, dataset.name))
+    return [
+        _selected_inside(
+            method, dataset, holdout, protocol, derive_seed(seed, dataset.name, index), index, splits.tuning_rows
+        )
+        for index, holdout in enumerate(splits.holdouts)
+    ]
 
 
-def _clean_holdout(
+def _selected_inside(
     method: Method,
     dataset: Dataset,
     holdout: Holdout,
-    protocol: str,
+    protocol: Protocol,
     seed: int,
     index: int,
     tuning_rows: int | None,
 ) -> HoldoutResult:
+    """Select inside the training part, refit on all of it, test once; the session never receives a test label."""
     started = time.process_time()
     rows = np.concatenate([holdout.train, holdout.test])
     train = np.arange(len(holdout.train))
@@ -69,27 +55,31 @@ def _clean_holdout(
     y[test] = HIDDEN
     session = method.session(
         Task(
-            X=standardise(dataset.X[rows], train),
+            X=standardise(fill(dataset.X[rows], train), train),
             y=y,
             n_classes=dataset.n_classes,
             seed=derive_seed(seed, method.name),
         )
     )
     sample = _sample(train, y, tuning_rows, derive_seed(seed, "sample"))
-    if protocol == "clean":
+    if protocol.inner_folds == 1:
         divisions = [inner_split(y[sample], derive_seed(seed, "inner"))]
     else:
-        divisions = list(inner_folds(y[sample], INNER_FOLDS, derive_seed(seed, "inner")))
+        divisions = list(inner_folds(y[sample], protocol.inner_folds, derive_seed(seed, "inner")))
     folds = [Fold(fit=sample[fit], validation=sample[validation]) for fit, validation in divisions]
     paths = session.tune(folds)
-    choice, accuracy = choose(paths, folds, ties="order" if protocol == "clean" else "brier")
+    choice, accuracy = choose(paths, folds, ties=protocol.ties)
     return _test(session, choice, accuracy, paths, folds, Holdout(train, test), dataset.y[holdout.test], index, started)
 
 
-def _tuned_once(method: Method, dataset: Dataset, splits: Splits, seed: int, *, transfer: bool) -> list[HoldoutResult]:
+def _selected_once(
+    method: Method, dataset: Dataset, splits: Splits, protocol: Protocol, seed: int
+) -> list[HoldoutResult]:
+    """Select on the tuning halves; features are filled and standardised over all rows, as the archive's tables are."""
     started = time.process_time()
-    # The archive's tables come standardised over all their rows; other sources are brought to the same form.
-    X = dataset.X if dataset.standardised else standardise(dataset.X, np.arange(len(dataset.X)))
+    everything = np.arange(len(dataset.X))
+    X = fill(dataset.X, everything)
+    X = X if dataset.standardised else standardise(X, everything)
     session = method.session(
         Task(X=X, y=dataset.y, n_classes=dataset.n_classes, seed=derive_seed(seed, "tuning", method.name))
     )
@@ -101,13 +91,15 @@ def _tuned_once(method: Method, dataset: Dataset, splits: Splits, seed: int, *, 
         )
     ]
     paths = session.tune(folds)
-    choice, accuracy = choose(_published_candidates(paths, X), folds, ties="order")
+    choice, accuracy = choose(_published_candidates(paths, X), folds, ties=protocol.ties)
     results = []
     for index, holdout in enumerate(splits.holdouts):
         labels = dataset.y[holdout.test]
         kept = paths if index == 0 else []  # one choice, one path: stored once
         results.append(
-            _test(session, choice, accuracy, kept, folds, holdout, labels, index, started, transfer=transfer)
+            _test(
+                session, choice, accuracy, kept, folds, holdout, labels, index, started, transfer=protocol.reuses_metric
+            )
         )
         started = time.process_time()
     return results
@@ -177,19 +169,6 @@ def _published_candidates(paths: Sequence[Path], X: FloatArray) -> Sequence[Path
     if np.abs(X).sum(axis=1).all():
         return paths
     return [path for path in paths if not path.config.get("unit_norm")]
-
-
-def standardise(X: FloatArray, rows: IntArray) -> FloatArray:
-    """``X`` with columns of mean 0 and standard deviation 1 (ddof=1, as in the archive) over ``rows``.
-
-    A column that is constant on ``rows`` carries nothing that could be learned there and becomes 0 everywhere.
-    """
-    part = X[rows]
-    mean = part.mean(axis=0)
-    deviation = part.std(axis=0, ddof=1) if len(part) > 1 else np.zeros(X.shape[1])
-    varies = deviation > 1e-12 * np.maximum(np.abs(mean), 1e-300)
-    scaled: FloatArray = np.where(varies, (X - mean) / np.where(varies, deviation, 1.0), 0.0)
-    return scaled
 
 
 def _sample(rows: IntArray, y: IntArray, size: int | None, seed: int) -> IntArray:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.data.dataset import Dataset, IntArray
 from bench.data.splits import draw_splits
 from bench.errors import MethodError, UsageError
-from bench.methods.base import HIDDEN, Choice, Fold, Method, Path, Prediction, Session, Task
-from bench.run.protocols import PROTOCOLS, carry_out, choose, standardise
+from bench.protocols import PROTOCOLS, carry_out, get_protocol
+from bench.protocols.rows import standardise
+from bench.protocols.selection import choose
+from bench.records.dataset import Dataset, IntArray
+from bench.records.method import HIDDEN, Choice, Fold, Method, Path, Prediction, Session, Task
 
 
 class Watched(Method):
@@ -65,7 +67,7 @@ def table() -> Dataset:
 @pytest.mark.parametrize("protocol", ["clean", "clean-cv"])
 def test_a_clean_session_never_sees_a_test_label(table: Dataset, protocol: str) -> None:
     method, splits = Watched(), draw_splits("table", table.y, 0)
-    results = carry_out(method, table, splits, protocol, 0)
+    results = carry_out(method, table, splits, PROTOCOLS[protocol], 0)
     assert [r.holdout for r in results] == [0, 1, 2, 3]
     for task, folds, holdout in zip(method.tasks, method.folds, splits.holdouts, strict=True):
         train, test = np.arange(len(holdout.train)), np.arange(len(holdout.train), 60)
@@ -84,7 +86,7 @@ def test_a_clean_session_never_sees_a_test_label(table: Dataset, protocol: str) 
 @pytest.mark.parametrize(("protocol", "transfer"), [("relearn", False), ("published", True)])
 def test_the_other_protocols_choose_once_on_the_tuning_halves(table: Dataset, protocol: str, *, transfer: bool) -> None:
     method, splits = Watched(), draw_splits("table", table.y, 0)
-    carry_out(method, table, splits, protocol, 0)
+    carry_out(method, table, splits, PROTOCOLS[protocol], 0)
     [[fold]] = method.folds
     assert np.array_equal(fold.fit, splits.tuning.train)
     assert np.array_equal(fold.validation, splits.tuning.test)
@@ -95,11 +97,11 @@ def test_the_other_protocols_choose_once_on_the_tuning_halves(table: Dataset, pr
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_tuning_rows_bound_what_is_chosen_on_and_not_what_is_fitted(table: Dataset, protocol: str) -> None:
     method, splits = Watched(), replace(draw_splits("table", table.y, 0), tuning_rows=15)
-    carry_out(method, table, splits, protocol, 0)
+    carry_out(method, table, splits, PROTOCOLS[protocol], 0)
     for folds in method.folds:
         for fold in folds:
             assert len(fold.fit) <= 15
-            if protocol.startswith("clean"):
+            if not PROTOCOLS[protocol].sees_test_labels:
                 assert len(fold.fit) + len(fold.validation) == 15
             else:
                 assert set(fold.fit) <= set(splits.tuning.train)
@@ -107,9 +109,9 @@ def test_tuning_rows_bound_what_is_chosen_on_and_not_what_is_fitted(table: Datas
     assert [len(train) for train, _, _ in method.predicted] == [len(h.train) for h in splits.holdouts]
 
 
-def test_an_unknown_protocol_is_named(table: Dataset) -> None:
+def test_an_unknown_protocol_is_named() -> None:
     with pytest.raises(UsageError, match=r"cleen.*clean"):
-        carry_out(Watched(), table, draw_splits("table", table.y, 0), "cleen", 0)
+        get_protocol("cleen")
 
 
 def folds_of(*sizes: int) -> list[Fold]:

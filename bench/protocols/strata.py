@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.data.dataset import IntArray
 from bench.errors import DataInvalid
+from bench.records.dataset import IntArray
 from bench.seeds import derive_seed
 
 VALIDATION_SHARE = 0.2

@@ -1,0 +1,10 @@
+"""Protocols: how hyperparameters are selected and what is tested, each one record, and the one way to carry them out.
+
+Everything that touches rows and labels between a dataset and a result is in this package: filling of missing numbers,
+standardising, stratified division and sampling, selection and test.
+"""
+
+from bench.protocols.record import PROTOCOLS, Protocol, get_protocol, register
+from bench.protocols.selection import carry_out
+
+__all__ = ["PROTOCOLS", "Protocol", "carry_out", "get_protocol", "register"]

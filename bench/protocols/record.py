@@ -1,0 +1,163 @@
+"""A protocol as a record, and the registry of them. Nothing else in the project compares a protocol's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bench.errors import unknown_name
+
+Ties = Literal["brier", "order"]
+SelectedOn = Literal["training part", "tuning halves"]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How hyperparameters are selected, what is refitted, and how a report speaks of it.
+
+    The first five fields decide the outcome and are part of a job's identity (:attr:`rules`); the others are words.
+    """
+
+    name: str
+    selected_on: SelectedOn = "training part"
+    """``training part``: anew inside the training part of each test fold, which never shows a test label.
+    ``tuning halves``: once, on the splits' tuning halves, which cover the test rows."""
+    inner_folds: int = 1
+    """Inside a training part: 1 for one stratified 80/20 split, else the folds of a cross-validation."""
+    ties: Ties = "brier"
+    """Equal accuracies go to the smaller Brier score, or to the earlier grid entry."""
+    reuses_metric: bool = False
+    """Whether what was learned while tuning (the metric M of RFM) is reused on the test folds instead of retrained."""
+    order: int = 100
+    """Where reports and messages list it."""
+    meaning: str = ""
+    """A sentence or three for the reader of a report."""
+    tag: str = ""
+    """A few words of warning beside its heading."""
+    caution: str = ""
+    """How a sentence on its results opens if they are no estimate of accuracy."""
+
+    def __post_init__(self) -> None:
+        if self.inner_folds < 1 or (self.reuses_metric and self.selected_on != "tuning halves"):
+            raise ValueError(
+                f"protocol {self.name!r}: at least 1 inner fold; only what the halves taught can be reused"
+            )
+
+    @property
+    def sees_test_labels(self) -> bool:
+        """Whether test labels take part in the selection."""
+        return self.selected_on == "tuning halves"
+
+    @property
+    def exposure(self) -> int:
+        """How test labels take part: 0 not at all, 1 in the selection, 2 in what is fitted too."""
+        return self.sees_test_labels + self.reuses_metric
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """What decides an outcome, as plain data."""
+        return {
+            "name": self.name,
+            "selected_on": self.selected_on,
+            "inner_folds": self.inner_folds,
+            "ties": self.ties,
+            "reuses_metric": self.reuses_metric,
+        }
+
+
+PROTOCOLS: dict[str, Protocol] = {}
+"""The registered protocols by name, in the order in which reports list them."""
+
+
+def register(protocol: Protocol) -> Protocol:
+    """Add ``protocol``; it can be run, stored, reported and explained from now on. ``ValueError`` for a second name."""
+    if protocol.name in PROTOCOLS:
+        raise ValueError(f"a protocol named {protocol.name!r} is registered already")
+    listed = sorted([*PROTOCOLS.values(), protocol], key=lambda p: (p.order, p.name))
+    PROTOCOLS.clear()
+    PROTOCOLS.update({p.name: p for p in listed})
+    return protocol
+
+
+def get_protocol(name: str) -> Protocol:
+    """The protocol called ``name``. Raises :class:`UsageError` for an unknown one."""
+    if name not in PROTOCOLS:
+        raise unknown_name("protocol", name, PROTOCOLS)
+    return PROTOCOLS[name]
+
+
+def known(names: Iterable[str]) -> list[Protocol]:
+    """Those of ``names`` that are registered, in the registry's order; results may be of others, of a plug-in say."""
+    wanted = set(names)
+    return [protocol for name, protocol in PROTOCOLS.items() if name in wanted]
+
+
+def what_changes(first: Protocol, second: Protocol) -> str:
+    """What a step from one protocol to another changes, as the end of a sentence."""
+    words = []
+    if first.reuses_metric and not second.reuses_metric:
+        words.append(
+            "M learned without the test rows' labels, and from three quarters of the rows instead of half: the leak, "
+            "less what more rows gain"
+        )
+    if first.sees_test_labels and not second.sees_test_labels:
+        part = "five folds" if second.inner_folds == 5 else f"{second.inner_folds} folds"
+        words.append(
+            "selection and scaling without the test rows, and selection on 15 % of the rows instead of half: noisier"
+            if second.inner_folds == 1
+            else f"selection and scaling without the test rows, on {part} instead of the halves"
+        )
+    elif first.inner_folds != second.inner_folds:
+        names = ["one 80/20 split" if p.inner_folds == 1 else f"{p.inner_folds} folds" for p in (second, first)]
+        words.append(f"selection on {names[0]} instead of {names[1]}")
+    if first.ties != second.ties and not words:
+        words.append(f"ties go to the {'smaller Brier score' if second.ties == 'brier' else 'earlier grid entry'}")
+    return "; ".join(words)
+
+
+register(
+    Protocol(
+        "clean",
+        ties="order",
+        order=0,
+        meaning="Each test fold's own training part is split 80/20 to select configuration and iteration, equal "
+        "accuracies by the Brier score; everything is refitted on the whole training part and tested once. No label "
+        "of a test row is seen.",
+    )
+)
+register(
+    Protocol(
+        "clean-cv",
+        inner_folds=5,
+        order=1,
+        meaning="As clean, with stratified five-fold cross-validation inside the training part instead of one 80/20 "
+        "split. No label of a test row is seen.",
+    )
+)
+register(
+    Protocol(
+        "relearn",
+        selected_on="tuning halves",
+        ties="order",
+        order=2,
+        meaning="Configuration and iteration are selected once on the published tuning halves, which cover the whole "
+        "table; everything is refitted on each test fold's training part. Test rows took part in the selection, not "
+        "in the fit.",
+        tag="tuned on test rows",
+        caution="For comparison, tuned on test rows. ",
+    )
+)
+register(
+    Protocol(
+        "published",
+        selected_on="tuning halves",
+        ties="order",
+        reuses_metric=True,
+        order=3,
+        meaning="As the paper's published code does it: selected on the tuning halves, and the metric M learned there "
+        "is reused on all test folds. About half of the test rows' labels took part in learning M: these figures leak.",
+        tag="leaks labels",
+        caution="For comparison, with test labels in M. ",
+    )
+)
