@@ -34,6 +34,10 @@ class MethodError(BenchError):
     """A method cannot be fitted to this task for a reason that can be named (one class only, ...)."""
 
 
+class JobSkipped(BenchError):
+    """A job cannot be done here for a reason that can be named: data that are not installed. It is `skipped`."""
+
+
 class StoreError(BenchError):
     """The run folder or its store cannot be used: unwritable, in use, broken, another version."""
 

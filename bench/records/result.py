@@ -29,6 +29,12 @@ class Job:
     split: str
     seed: int
     reduction: str | None = None
+    work: str = ""
+    """The hash of the effective configuration without the versions of libraries."""
+    versions: str = ""
+    """Those of the libraries that compute it, as text: ``numpy 2.4, torch 2.13``."""
+    parameters: str = ""
+    """Of a study's cell, as JSON; empty for a benchmark job."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ class JobResult:
     status: Status
     reason: str = ""
     holdouts: tuple[HoldoutResult, ...] = ()
+    values: dict[str, Any] = field(default_factory=dict)
+    """What a study's cell computed."""
     job_seconds: float = 0.0
     """Wall seconds of the whole job."""
     cpu_seconds: float = 0.0

@@ -5,51 +5,78 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
 from bench.methods.plugin_file import plugin_of
 from bench.records.dataset import Splits
-from bench.records.method import Method
 
-HARNESS_CODE = ("bench.records.method", "bench.protocols", "bench.seeds")
-"""Modules that take part in every result: what hands out rows and labels, chooses and scores."""
-
-FOLLOWED = ("rfm.", "bench.methods.")
-"""Where imports are followed: what a method uses from there is part of its code."""
-
-IDENTITY_FORMAT = 1
+IDENTITY_FORMAT = 2
 """Raised when the meaning of a job's id changes, so that old ids no longer match."""
 
+PROTOCOL_CODE = ("bench.protocols.selection",)
+"""With what it imports, all code on the way of rows and labels: filling, standardising, division, selection, test."""
 
-def job_id(
-    *,
-    method: str,
-    configurations: list[dict[str, Any]],
-    code: str,
-    protocol: str,
-    seed: int,
-    splits: str,
-    table: str,
-) -> str:
-    """sha256 over the canonical JSON of the effective configuration; ``splits`` and ``table`` are hashes themselves."""
-    effective = {
-        "format": IDENTITY_FORMAT,
-        "method": method,
-        "configurations": configurations,
-        "code": code,
-        "protocol": protocol,
-        "seed": seed,
-        "splits": splits,
-        "table": table,
-    }
-    text = json.dumps(effective, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+_FOLLOWED = ("rfm", "bench")
+"""Packages in which imports are followed: what is used from there is part of the code."""
+
+_WORDS_ONLY = ("bench.errors",)
+"""Modules that decide what a message says, and no number."""
+
+_NUMERICAL = ("numpy", "scipy", "sklearn", "torch")
+"""Libraries whose version counts wherever a job's code imports them; the first two count in every job."""
+
+_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What computes a job's outcome: the ``code``'s hash, and the ``versions`` of its libraries, major and minor."""
+
+    code: str
+    versions: dict[str, str]
+
+    @property
+    def words(self) -> str:
+        """``numpy 2.4, torch 2.13``."""
+        return ", ".join(f"{name} {version}" for name, version in sorted(self.versions.items()))
+
+
+def fingerprint(module: str, named: Iterable[str] = (), harness: Iterable[str] = PROTOCOL_CODE) -> Fingerprint:
+    """Of what ``module`` computes, called by the ``harness``; ``named`` are further modules or packages of its own.
+
+    The code is hashed as syntax trees without docstrings: all of the project's modules that these import, directly or
+    not. Of libraries, those of :data:`_NUMERICAL` count that any of this code imports, and whatever else ``module``
+    and ``named`` import themselves. Raises :class:`UsageError` for code whose source is not to be found.
+    """
+    own = {module, *named}
+    code = own | _closure(own | set(harness))
+    digest = hashlib.sha256()
+    for name in sorted(code):
+        plugin = plugin_of(name)  # its module's name changes with every comment
+        digest.update(f"{plugin.title if plugin else name}={_module_hash(name)}\n".encode())
+    roots = _roots(code) & set(_NUMERICAL) | _roots(own) | set(_NUMERICAL[:2])
+    return Fingerprint(digest.hexdigest(), _versions(roots))
+
+
+def imported_modules(module: str, named: Iterable[str] = ()) -> tuple[str, ...]:
+    """Absolute imports anywhere in the code, inside functions too: what a process should have loaded."""
+    own = _closure({module}) | set(named)
+    found = {module for name in own for module, _ in _imports(name)}
+    return tuple(sorted({*found, module} - {"__future__"}))
+
+
+def job_ids(found: Fingerprint, **effective: Any) -> tuple[str, str]:
+    """(id, id without the versions of libraries): sha256 over the canonical JSON of the effective configuration."""
+    work = _hash({"format": IDENTITY_FORMAT, "code": found.code, **effective})
+    return _hash({"work": work, "versions": found.versions}), work
 
 
 def splits_hash(splits: Splits) -> str:
@@ -64,47 +91,79 @@ def splits_hash(splits: Splits) -> str:
     return digest.hexdigest()
 
 
-def code_version(method: Method) -> str:
-    """sha256 over the syntax trees (docstrings, comments and layout dropped) of all code behind ``method``'s results.
-
-    That is the method's own module and :data:`HARNESS_CODE`, with what they import from :data:`FOLLOWED` packages,
-    directly or not, and the modules and packages that the method names in ``code``.
-    """
-    digest = hashlib.sha256()
-    for name in sorted(_closure({type(method).__module__, *HARNESS_CODE}) | set(method.code)):
-        plugin = plugin_of(name)  # its module's name changes with every comment
-        digest.update(f"{plugin.title if plugin else name}={_module_hash(name)}\n".encode())
-    return digest.hexdigest()
+def _hash(parts: dict[str, Any]) -> str:
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def imported_modules(method: Method) -> tuple[str, ...]:
-    """Absolute imports anywhere in the method's own code, inside functions too: what a worker should have loaded."""
-    own = _closure({type(method).__module__}) | set(method.code)
-    found = {module for name in own for module, _ in _imports(name)}
-    return tuple(sorted(found - {"__future__"}))
+def _versions(roots: set[str]) -> dict[str, str]:
+    """Major and minor version of the distributions that provide these top-level modules, as far as they are known."""
+    found = {}
+    for root in roots:
+        for name in _distributions(root):
+            found[name] = ".".join(importlib.metadata.version(name).split(".")[:2])
+    return found
+
+
+@functools.cache
+def _distributions(root: str) -> tuple[str, ...]:
+    """Names of the installed distributions that provide a top-level module; none for what belongs to Python."""
+    if root in sys.stdlib_module_names or root in _FOLLOWED:
+        return ()
+    name = _DISTRIBUTIONS.get(root, root)
+    try:
+        return (importlib.metadata.distribution(name).name,)
+    except importlib.metadata.PackageNotFoundError:
+        return tuple(sorted(set(importlib.metadata.packages_distributions().get(root, ()))))
+
+
+def _roots(names: Iterable[str]) -> set[str]:
+    return {module.partition(".")[0] for name in names for module, _ in _imports(name)}
 
 
 def _closure(names: set[str]) -> set[str]:
-    """``names`` and all modules of the :data:`FOLLOWED` packages that they import, directly or not."""
+    """``names`` and all of the project's modules that they import, directly or not."""
     seen: set[str] = set()
     left = set(names)
     while left:
         name = left.pop()
         seen.add(name)
-        for module, attribute in _imports(name):
-            submodule = f"{module}.{attribute}"
-            target = submodule if attribute and _is_module(submodule) else module
-            if target.startswith(FOLLOWED) and target not in seen:
-                left.add(target)
+        found = {target for module, attribute in _imports(name) for target in _targets(module, attribute)}
+        left |= {target for target in found if _counts(target)} - seen
     return seen
+
+
+def _counts(name: str) -> bool:
+    return name.partition(".")[0] in _FOLLOWED and name not in _WORDS_ONLY and _is_module(name)
+
+
+def _targets(module: str, attribute: str) -> Iterator[str]:
+    """The modules that ``from module import attribute`` takes code from."""
+    if module.partition(".")[0] not in _FOLLOWED:
+        return
+    if attribute and _is_module(f"{module}.{attribute}"):
+        yield f"{module}.{attribute}"
+    elif attribute and _is_package(module) and (home := _home(module, attribute)):
+        # A package that passes names on, perhaps only when they are asked for, is not followed with all its imports.
+        yield from _targets(home, attribute)
+    else:
+        yield module
+
+
+def _home(package: str, name: str) -> str:
+    """The module from which ``package`` has ``name``; empty if it is its own."""
+    for node in ast.walk(_trees(package)[0][1]):
+        if isinstance(node, ast.ImportFrom) and node.module and name in (a.asname or a.name for a in node.names):
+            return node.module
+    return ""
 
 
 @functools.cache
 def _imports(name: str) -> tuple[tuple[str, str], ...]:
     """The absolute imports in a module, inside functions too, as (module, imported name or nothing)."""
     found: list[tuple[str, str]] = []
-    for _, source in _sources(name):
-        for node in ast.walk(ast.parse(source)):
+    for _, tree in _trees(name):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 found += [(alias.name, "") for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -112,53 +171,56 @@ def _imports(name: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _is_module(name: str) -> bool:
-    if not name.startswith(FOLLOWED):
-        return False
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
-
-
 @functools.cache
 def _module_hash(name: str) -> str:
     digest = hashlib.sha256()
-    for file, source in _sources(name):
+    for file, tree in _trees(name):
         digest.update(file.encode())
-        digest.update(ast.dump(_without_docstrings(ast.parse(source))).encode())
+        digest.update(ast.dump(_without_docstrings(tree)).encode())
     return digest.hexdigest()
 
 
-def _sources(name: str) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the ``.py`` files of a module, or of a whole package, in a fixed order.
+@functools.cache
+def _trees(name: str) -> tuple[tuple[str, ast.Module], ...]:
+    """Name and syntax tree of the files of a module, or of a package outside the project, in a fixed order.
 
     A plug-in's content is what it was loaded from, whatever has become of its file since.
     """
     plugin = plugin_of(name)
     if plugin is not None:
-        yield plugin.file, plugin.source.encode()
-        return
-    for path in _source_files(name):
-        yield path.name, path.read_bytes()
+        return ((plugin.file, ast.parse(plugin.source)),)
+    return tuple((path.name, ast.parse(path.read_bytes())) for path in _source_files(name))
 
 
 def _source_files(name: str) -> Iterator[Path]:
-    loaded = sys.modules.get(name)
-    origin = getattr(loaded, "__file__", None)
-    if origin is None:
-        try:
-            spec = importlib.util.find_spec(name)
-        except (ImportError, ValueError):
-            spec = None
-        origin = spec.origin if spec else None
+    origin = _origin(name)
     if origin is None or not origin.endswith(".py"):
         raise UsageError(f"the source of module {name!r} is not to be found, so its results cannot be identified")
     path = Path(origin)
-    if path.name == "__init__.py":
+    if path.name == "__init__.py" and name.partition(".")[0] not in _FOLLOWED:
         yield from sorted(path.parent.rglob("*.py"))
     else:
         yield path
+
+
+@functools.cache
+def _origin(name: str) -> str | None:
+    loaded = getattr(sys.modules.get(name), "__file__", None)
+    if loaded is not None:
+        return str(loaded)
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):  # a class or function, not a module
+        spec = None
+    return spec.origin if spec else None
+
+
+def _is_module(name: str) -> bool:
+    return name.partition(".")[0] in _FOLLOWED and _origin(name) is not None
+
+
+def _is_package(name: str) -> bool:
+    return (_origin(name) or "").endswith("__init__.py")
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

@@ -1,24 +1,24 @@
-"""From tables x methods to jobs: what is to be run, how long it may take and how much memory it may need."""
+"""From datasets x methods to jobs: what is to be run, how long it may take and how much memory it may need."""
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol, TypeVar
 
+from bench import protocols
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE
 from bench.errors import DataInvalid, DataUnavailable
-from bench.protocols import get_protocol
+from bench.methods import get_method
+from bench.protocols import carry_out
 from bench.protocols.reduction import LARGE_ROWS, reduction
 from bench.protocols.strata import VALIDATION_SHARE
 from bench.records.dataset import Dataset, Splits
 from bench.records.method import Method
-from bench.records.result import Job, JobResult, Status
-from bench.run.identity import code_version, job_id, splits_hash
-from bench.run.tables import pack, share
-from bench.run.verdict import printable
+from bench.records.result import Job, JobResult, RunRecord, Status
+from bench.run.identity import Fingerprint, fingerprint, imported_modules, job_ids, splits_hash
+from bench.run.provenance import printable
 
 LARGE_BYTES = 1 << 30
 """A job that states a larger peak than this works on matrices worth all cores; it runs alone, with all of them.
@@ -48,34 +48,72 @@ class NamedMethod:
     method: Method
 
 
+class Work(Protocol):
+    """What a job computes. It travels to the process that does it, and so does what ``data`` it needs."""
+
+    @property
+    def data(self) -> Any:
+        """What is large and shared by several jobs; None if there is nothing."""
+
+    @property
+    def data_key(self) -> str:
+        """Names ``data``: equal keys, equal data."""
+
+    def run(self) -> dict[str, Any]:
+        """The outcome as plain data: ``{"holdouts": [...]}`` or ``{"values": {...}}``."""
+
+    def fingerprint(self) -> Fingerprint:
+        """Of the code and the libraries that compute it in this process."""
+
+    def modules(self) -> tuple[str, ...]:
+        """What the fork server should have loaded."""
+
+
 @dataclass(frozen=True)
-class SharedTable:
-    """A table in shared memory: its key (which the workers cache it under) and its file descriptor."""
+class MethodWork:
+    """A method under a protocol on a dataset."""
 
-    key: str
-    descriptor: int
+    spec: str
+    protocol: protocols.Protocol
+    seed: int
+    data: tuple[Dataset, Splits] | None
+    data_key: str
 
-    def read(self) -> bytes:
-        """The packed table, for a worker on another machine."""
-        return os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
+    def run(self) -> dict[str, Any]:
+        """The outcome on every test fold."""
+        assert self.data is not None
+        holdouts = carry_out(get_method(self.spec), *self.data, self.protocol, self.seed)
+        return {"holdouts": [asdict(holdout) for holdout in holdouts]}
+
+    def fingerprint(self) -> Fingerprint:
+        """Of the method here."""
+        return method_fingerprint(get_method(self.spec))
+
+    def modules(self) -> tuple[str, ...]:
+        """The method's own, and all that it imports."""
+        method = get_method(self.spec)
+        return imported_modules(type(method).__module__, method.code)
+
+
+def method_fingerprint(method: Method) -> Fingerprint:
+    """Of a method and of all that hands it its rows and labels."""
+    return fingerprint(type(method).__module__, method.code)
 
 
 @dataclass(frozen=True)
 class Task:
-    """A job ready to be sent to a worker."""
+    """A job ready to be run."""
 
     job: Job
-    spec: str
-    table: SharedTable
+    work: Work
     estimated_bytes: int
-    """The method's own estimate of its peak beyond the idle worker."""
+    """The method's own estimate of its peak beyond the idle process."""
     expected_seconds: float
     timeout_seconds: float
-
-    @property
-    def large(self) -> bool:
-        """Whether the job gets all cores."""
-        return self.estimated_bytes > LARGE_BYTES
+    alone: bool = False
+    """Nothing runs beside it."""
+    all_cores: bool = False
+    """Its linear algebra has all cores instead of one."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +121,7 @@ class Plan:
     """All jobs of a run: the ``tasks`` that can be tried, longest first, and the results known without trying."""
 
     tasks: tuple[Task, ...]
-    settled: tuple[JobResult, ...]
-
-    def release(self) -> None:
-        """Free the tables' shared memory; the tasks cannot be run any more."""
-        for descriptor in {t.table.descriptor for t in self.tasks}:
-            os.close(descriptor)
+    settled: tuple[JobResult, ...] = ()
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -105,6 +138,31 @@ def joined(plans: Iterable[Plan]) -> Plan:
 
 def _longest_first(task: Task) -> tuple[float, str, str]:
     return -task.expected_seconds, task.job.dataset, task.job.method
+
+
+def shard(plan: Plan, index: int, count: int) -> Plan:
+    """The ``index``-th of ``count`` parts of a plan (from 1), each with about as much of the work."""
+    settled = sorted(plan.settled, key=lambda result: result.job.id)
+    return Plan(plan.tasks[index - 1 :: count], tuple(settled[index - 1 :: count]))
+
+
+def keep_versions(plan: Plan, record: RunRecord) -> Plan:
+    """``plan`` with the jobs of ``record`` in place of those that differ from them in library versions alone."""
+    sound = {result.job.work: result.job for result in record.results if result.status == "ok" and result.job.work}
+    return replace(plan, tasks=tuple(replace(t, job=sound.get(t.job.work, t.job)) for t in plan.tasks))
+
+
+def outdated_versions(plan: Plan, record: RunRecord) -> dict[str, str]:
+    """Of jobs that are planned anew for their libraries' versions alone, by id: ``numpy 2.3 -> 2.4``."""
+    sound = {result.job.work: result.job for result in record.results if result.status == "ok" and result.job.work}
+    changed = {}
+    for task in plan.tasks:
+        before = sound.get(task.job.work)
+        if before is not None and before.id != task.job.id:
+            old, new = (dict(word.rsplit(" ", 1) for word in j.versions.split(", ")) for j in (before, task.job))
+            words = [f"{k} {old.get(k, 'none')} -> {new.get(k, 'none')}" for k in sorted(old | new)]
+            changed[task.job.id] = ", ".join(w for w in words if w.split()[1] != w.split()[-1])
+    return changed
 
 
 def default_timeout(expected_seconds: float) -> float:
@@ -133,13 +191,14 @@ def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> 
     return share * (method.work(math.ceil(splits.tuning_rows / TRAIN_SHARE), d, c) + fit)
 
 
-def expected_bytes(method: Method, n: int, d: int, c: int, protocol: str, splits: Splits) -> float:
+def expected_bytes(method: Method, n: int, d: int, c: int, protocol: protocols.Protocol, splits: Splits) -> float:
     """Peak memory beyond the idle worker's: ``method``'s own figure, which is for `clean`, brought to ``protocol``.
 
-    `relearn` and `published` choose on two samples of ``tuning_rows``: that takes no less than a table of so many.
+    Protocols that select on the tuning halves do so on two samples of ``tuning_rows``, which takes no less than a
+    table of so many.
     """
     peak = method.peak_bytes(n, d, c)
-    if splits.tuning_rows is None or get_protocol(protocol).selected_on != "tuning halves":
+    if splits.tuning_rows is None or protocol.selected_on != "tuning halves":
         return peak
     return max(peak, method.peak_bytes(min(n, 2 * splits.tuning_rows), d, c))
 
@@ -158,7 +217,7 @@ AnyEntry = TypeVar("AnyEntry", bound=TableEntry)
 def expand_jobs(
     entries: Iterable[AnyEntry],
     methods: Sequence[NamedMethod],
-    protocol: str,
+    protocol: protocols.Protocol,
     seed: int,
     *,
     source: str,
@@ -166,12 +225,12 @@ def expand_jobs(
     splits_for: Callable[[Dataset, int], Splits],
     timeout: float | None = None,
 ) -> Plan:
-    """The plan for every table under every method.
+    """The plan for every dataset under every method.
 
-    Each table is loaded once, put into shared memory and dropped. A table that is not to be had makes its jobs
-    ``skipped``, one that is broken makes them ``error``, and a method's own limitation ``skipped``; the rest go on.
+    Each dataset is loaded once. One that is not available makes its jobs ``skipped``, one that is broken makes them
+    ``error``, and a method's own limitation ``skipped``; the rest go on.
     """
-    versions = {m.method.name: code_version(m.method) for m in methods}
+    fingerprints = {m.method.name: method_fingerprint(m.method) for m in methods}
     tasks: list[Task] = []
     settled: list[JobResult] = []
     for entry in entries:
@@ -181,7 +240,7 @@ def expand_jobs(
         except (DataUnavailable, DataInvalid) as fault:
             status: Status = "skipped" if isinstance(fault, DataUnavailable) else "error"
             settled += [
-                JobResult(_untried(entry, m.method, protocol, seed, source, versions), status, printable(str(fault)))
+                JobResult(_unread(entry, m.method, protocol, seed, source, fingerprints), status, printable(str(fault)))
                 for m in methods
             ]
             continue
@@ -194,24 +253,14 @@ def expand_jobs(
             features=d,
             classes=dataset.n_classes,
             method="",
-            protocol=protocol,
+            protocol=protocol.name,
             split=splits.name,
             seed=seed,
             reduction=reduction(splits),
         )
-        table_hash, rows_hash = dataset.sha256, splits_hash(splits)
-        table: SharedTable | None = None
+        table, rows = dataset.sha256, splits_hash(splits)
         for m in methods:
-            identity = job_id(
-                method=m.method.name,
-                configurations=m.method.configurations(),
-                code=versions[m.method.name],
-                protocol=protocol,
-                seed=seed,
-                splits=rows_hash,
-                table=table_hash,
-            )
-            job = replace(base, id=identity, method=m.method.name)
+            job = _identified(base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised)
             try:
                 limitation = m.method.limitation(n, d, dataset.n_classes)
                 expected, peak = _estimates(m.method, n, d, dataset.n_classes, protocol, splits)
@@ -222,22 +271,48 @@ def expand_jobs(
             if limitation is not None:
                 settled.append(JobResult(job, "skipped", limitation))
                 continue
-            if table is None:
-                table = SharedTable(key=f"{table_hash}-{rows_hash}", descriptor=share(pack(dataset, splits)))
             tasks.append(
                 Task(
                     job=job,
-                    spec=m.spec,
-                    table=table,
+                    work=MethodWork(m.spec, protocol, seed, (dataset, splits), f"{table}-{rows}"),
                     estimated_bytes=peak,
                     expected_seconds=expected,
                     timeout_seconds=default_timeout(expected) if timeout is None else timeout,
+                    alone=peak > LARGE_BYTES,
+                    all_cores=peak > LARGE_BYTES,
                 )
             )
     return Plan(tuple(sorted(tasks, key=_longest_first)), tuple(settled))
 
 
-def _estimates(method: Method, n: int, d: int, c: int, protocol: str, splits: Splits) -> tuple[float, int]:
+def _identified(
+    job: Job,
+    method: Method,
+    protocol: protocols.Protocol,
+    fingerprints: Mapping[str, Fingerprint],
+    table: str,
+    rows: str,
+    *,
+    standardised: bool,
+) -> Job:
+    """``job`` as that of ``method``, with the ids of all that its outcome depends on."""
+    found = fingerprints[method.name]
+    identity, work = job_ids(
+        found,
+        method=method.name,
+        configurations=method.configurations(),
+        protocol=protocol.rules,
+        seed=job.seed,
+        splits=rows,
+        table=table,
+        standardised=standardised,
+    )
+    return replace(job, id=identity, method=method.name, work=work, versions=found.words)
+
+
+def _estimates(
+    method: Method, n: int, d: int, c: int, protocol: protocols.Protocol, splits: Splits
+) -> tuple[float, int]:
     """(expected seconds, peak bytes). Raises ``ValueError`` if ``method`` states what are no such figures."""
     expected = expected_seconds(method, n, d, c, splits)
     peak = expected_bytes(method, n, d, c, protocol, splits)
@@ -246,26 +321,16 @@ def _estimates(method: Method, n: int, d: int, c: int, protocol: str, splits: Sp
     return expected, int(peak)
 
 
-def _untried(entry: TableEntry, method: Method, protocol: str, seed: int, source: str, versions: dict[str, str]) -> Job:
-    """The job of a table that could not be read: known by name and by the sizes in the registry."""
-    identity = job_id(
-        method=method.name,
-        configurations=method.configurations(),
-        code=versions[method.name],
-        protocol=protocol,
-        seed=seed,
-        splits="",
-        table=f"unread:{source}:{entry.name}",
-    )
-    return Job(
-        id=identity,
-        dataset=entry.name,
-        source=source,
-        rows=entry.rows,
-        features=entry.features,
-        classes=entry.classes,
-        method=method.name,
-        protocol=protocol,
-        split="",
-        seed=seed,
-    )
+def _unread(
+    entry: TableEntry,
+    method: Method,
+    protocol: protocols.Protocol,
+    seed: int,
+    source: str,
+    fingerprints: Mapping[str, Fingerprint],
+) -> Job:
+    """The job of a dataset that could not be read: known by name and by the sizes in the registry."""
+    sizes = (entry.rows, entry.features, entry.classes)
+    job = Job("", entry.name, source, *sizes, method.name, protocol.name, split="", seed=seed)
+    unread = f"unread:{source}:{entry.name}"
+    return _identified(job, method, protocol, fingerprints, unread, "", standardised=False)

@@ -1,7 +1,7 @@
 """Which Dask worker takes which job, with how much memory and how many cores.
 
 Workers of one machine share its memory and its cores. What a machine has for jobs is measured once, before the first
-of them runs there, and divided evenly among its workers' threads. A large job, or one that needs more than such a
+of them runs there, and divided evenly among its workers' threads. A job that runs alone, or needs more than such a
 share, gets a machine to itself, with all its cores and all its memory.
 """
 
@@ -11,22 +11,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bench.run.dask_worker import Offer
 from bench.run.jobs import Task
 
 _MB = 1e6
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What a Dask worker says of the machine it is on."""
-
-    machine: str
-    """The same for all workers of one machine, containers included."""
-    host: str
-    """Its name, for the log."""
-    cores: int
-    memory_bytes: int
-    """Default budget of all jobs together, as this worker sees it."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +43,7 @@ class Placement:
     def update(self, threads: Mapping[str, int]) -> list[str]:
         """Take note of the workers there are, with their threads; returns the jobs whose worker is gone."""
         self._threads = dict(threads)
-        for known in (self._offers, self._has):
-            for worker in [w for w in known if w not in threads]:
-                del known[worker]
+        self._offers = {worker: offer for worker, offer in self._offers.items() if worker in threads}
         return [job for job, place in self._out.items() if place.worker not in threads]
 
     def offered(self, worker: str, offer: Offer) -> None:
@@ -98,7 +84,7 @@ class Placement:
             if self._out_on(machine):
                 kept_free.add(machine)
                 return None
-            worker = max(machines[machine], key=lambda w: task.table.key in self._has[w])
+            worker = max(machines[machine], key=lambda w: task.work.data_key in self._has[w])
             return Place(worker, self._whole(machine), self._offers[worker].cores, alone=True)
         best: tuple[bool, int, str] | None = None
         for machine, workers in machines.items():
@@ -107,29 +93,21 @@ class Placement:
             for worker in workers:
                 idle = self._threads[worker] - sum(place.worker == worker for place in self._out.values())
                 if idle > 0 and self._share(worker) >= task.estimated_bytes:
-                    best = max(best or (False, 0, ""), (task.table.key in self._has[worker], idle, worker))
+                    best = max(best or (False, 0, ""), (task.work.data_key in self._has[worker], idle, worker))
         return None if best is None else Place(best[2], self._share(best[2]), 1, alone=False)
 
     def needs_a_machine(self, task: Task) -> bool:
-        """Whether ``task`` is large, or needs more than any worker has for one of several jobs."""
-        return task.large or all(self._share(w) < task.estimated_bytes for w in self._usable())
+        """Whether ``task`` runs alone, or needs more than any worker has for one of several jobs."""
+        return task.alone or all(self._share(w) < task.estimated_bytes for w in self._usable())
 
     def sent(self, task: Task, place: Place) -> None:
         """``task`` is out at ``place``."""
         self._out[task.job.id] = place
+        self._has[place.worker].add(task.work.data_key)
 
-    def returned(self, task: Task, *, keeps_table: bool) -> Place:
-        """``task`` is out no longer; whether its worker has its table from now on. Returns where it was."""
-        place = self._out.pop(task.job.id)
-        if keeps_table:
-            self._has[place.worker].add(task.table.key)
-        else:
-            self._has[place.worker].discard(task.table.key)
-        return place
-
-    def has_table(self, worker: str, key: str) -> bool:
-        """Whether ``worker`` has been sent this table before."""
-        return key in self._has[worker]
+    def returned(self, task: Task) -> Place:
+        """``task`` is out no longer; returns where it was."""
+        return self._out.pop(task.job.id)
 
     @property
     def slots(self) -> int:

@@ -19,7 +19,7 @@ _PLAIN_PAUSE_SECONDS = 2.0
 
 
 @dataclass
-class Standing:
+class Progress:
     """Where a run stands. ``finished`` counts this invocation's jobs of any status, ``already`` those found done."""
 
     total: int
@@ -68,13 +68,13 @@ class Standing:
 class Observer(Protocol):
     """Is told of everything that happens in a run."""
 
-    def started(self, standing: Standing, task: Task) -> None:
+    def started(self, progress: Progress, task: Task) -> None:
         """A job has begun."""
 
-    def finished(self, standing: Standing, result: JobResult) -> None:
+    def finished(self, progress: Progress, result: JobResult) -> None:
         """A job has its result, and the result is stored."""
 
-    def tick(self, standing: Standing) -> None:
+    def tick(self, progress: Progress) -> None:
         """Time has passed."""
 
     def note(self, text: str) -> None:
@@ -108,21 +108,21 @@ class LiveLine:
         self._screen = _Screen(stream)
         self._drawn = -_REDRAW_SECONDS
 
-    def started(self, standing: Standing, task: Task) -> None:
-        self.tick(standing)
+    def started(self, progress: Progress, task: Task) -> None:
+        self.tick(progress)
 
-    def finished(self, standing: Standing, result: JobResult) -> None:
+    def finished(self, progress: Progress, result: JobResult) -> None:
         if result.status != "ok":
             self.note(describe(result))
-        self.tick(standing)
+        self.tick(progress)
 
-    def tick(self, standing: Standing) -> None:
+    def tick(self, progress: Progress) -> None:
         now = time.monotonic()
         if now - self._drawn < _REDRAW_SECONDS:
             return
         self._drawn = now
         width = shutil.get_terminal_size().columns - 1
-        line = standing.line()
+        line = progress.line()
         self._screen.write("\r\x1b[K" + (line if len(line) <= width else line[: width - 1] + "…"))
 
     def note(self, text: str) -> None:
@@ -134,27 +134,27 @@ class LiveLine:
 
 
 class PlainLines:
-    """For a pipe or a batch log: failures at once, and a line of standing every half minute and at each tenth."""
+    """For a pipe or a batch log: failures at once, and a line of progress every half minute and at each tenth."""
 
     def __init__(self, stream: TextIO) -> None:
         self._screen = _Screen(stream)
         self._said = time.monotonic()
         self._tenth = 0
 
-    def started(self, standing: Standing, task: Task) -> None:
-        self.tick(standing)
+    def started(self, progress: Progress, task: Task) -> None:
+        self.tick(progress)
 
-    def finished(self, standing: Standing, result: JobResult) -> None:
+    def finished(self, progress: Progress, result: JobResult) -> None:
         if result.status != "ok":
             self.note(describe(result))
 
-    def tick(self, standing: Standing) -> None:
-        tenth = 10 * standing.done // max(1, standing.total)
+    def tick(self, progress: Progress) -> None:
+        tenth = 10 * progress.done // max(1, progress.total)
         now = time.monotonic()
         silence = now - self._said
         if silence >= _PLAIN_SECONDS or (tenth > self._tenth and silence >= _PLAIN_PAUSE_SECONDS):
             self._tenth, self._said = tenth, now
-            self.note(standing.line())
+            self.note(progress.line())
 
     def note(self, text: str) -> None:
         self._screen.write(f"{text}\n")
@@ -169,10 +169,10 @@ class JsonEvents:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def started(self, standing: Standing, task: Task) -> None:
+    def started(self, progress: Progress, task: Task) -> None:
         self._emit(event="started", job=dataclasses.asdict(task.job))
 
-    def finished(self, standing: Standing, result: JobResult) -> None:
+    def finished(self, progress: Progress, result: JobResult) -> None:
         accuracies = [h.accuracy for h in result.holdouts]
         self._emit(
             event="finished",
@@ -182,14 +182,14 @@ class JsonEvents:
             accuracy=sum(accuracies) / len(accuracies) if accuracies else None,
             job_seconds=result.job_seconds,
             cpu_seconds=result.cpu_seconds,
-            done=standing.done,
-            failed=standing.failed,
-            skipped=standing.skipped,
-            total=standing.total,
-            eta_seconds=standing.eta.remaining_seconds(),
+            done=progress.done,
+            failed=progress.failed,
+            skipped=progress.skipped,
+            total=progress.total,
+            eta_seconds=progress.eta.remaining_seconds(),
         )
 
-    def tick(self, standing: Standing) -> None:
+    def tick(self, progress: Progress) -> None:
         pass
 
     def note(self, text: str) -> None:

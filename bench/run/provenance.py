@@ -20,7 +20,6 @@ from bench import __version__
 from bench.data.sources import public_location
 from bench.records.result import JobResult
 from bench.run.resources import available_cores
-from bench.run.verdict import printable
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -28,6 +27,9 @@ _ABSOLUTE_PATH = re.compile(
     r"""(?<=["'])/(?:[^/"'\n]+/)+[^/"'\n]*(?=["'])"""  # in quotes, where it may have blanks
     r"""|(?<![^\s"'`(\[<=,:])/(?:[^\s/"'`()<>,:;]+/)+[^\s/"'`()<>,:;]*"""
 )
+
+# Terminal control sequences and other control characters a job may print; tabs and line ends stay.
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _DISTRIBUTIONS = ("torch", "numpy", "scipy", "scikit-learn", "xgboost", "pandas")
 
@@ -117,6 +119,11 @@ def command(arguments: Sequence[str]) -> str:
     if from_environment and "--archive" not in given:
         return f"BENCH_ARCHIVE={shlex.quote(public_location(from_environment))} {shlex.join(words)}"
     return shlex.join(words)
+
+
+def printable(line: str) -> str:
+    """``line`` without what would move a terminal's cursor or colour it, and with nothing that UTF-8 cannot say."""
+    return _CONTROL.sub("", line).rstrip().encode("utf-8", "replace").decode()
 
 
 def without_folders(text: str) -> str:

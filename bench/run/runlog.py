@@ -13,8 +13,8 @@ from typing import TextIO
 from bench.protocols.reduction import in_words
 from bench.records.result import JobResult
 from bench.run.jobs import Task
-from bench.run.progress import JsonEvents, LiveLine, Observer, PlainLines, Standing, describe, name
-from bench.run.verdict import printable
+from bench.run.progress import JsonEvents, LiveLine, Observer, PlainLines, Progress, describe, name
+from bench.run.provenance import printable
 
 LIVE_NAME = "live.json"
 
@@ -31,17 +31,17 @@ class RunLog:
         except OSError as error:
             print(f"bench: no log is written: {error}", file=sys.stderr)
 
-    def started(self, standing: Standing, task: Task) -> None:
-        details = ["with all cores"] if task.large else []
+    def started(self, progress: Progress, task: Task) -> None:
+        details = ["with all cores"] if task.all_cores else []
         details += [in_words(task.job.reduction, (task.job.protocol,))] if task.job.reduction else []
         self.note(f"start {name(task.job)}" + (f": {'; '.join(details)}" if details else ""))
 
-    def finished(self, standing: Standing, result: JobResult) -> None:
+    def finished(self, progress: Progress, result: JobResult) -> None:
         self.note(describe(result))
         if result.output:
             self.note("\n".join(f"    | {line}" for line in result.output.splitlines()))
 
-    def tick(self, standing: Standing) -> None:
+    def tick(self, progress: Progress) -> None:
         pass
 
     def note(self, text: str) -> None:
@@ -66,22 +66,22 @@ class LiveFile:
         self._path = folder / LIVE_NAME
         self._written = -1.0
 
-    def started(self, standing: Standing, task: Task) -> None:
-        self.tick(standing)
+    def started(self, progress: Progress, task: Task) -> None:
+        self.tick(progress)
 
-    def finished(self, standing: Standing, result: JobResult) -> None:
-        self.tick(standing)
+    def finished(self, progress: Progress, result: JobResult) -> None:
+        self.tick(progress)
 
-    def tick(self, standing: Standing) -> None:
+    def tick(self, progress: Progress) -> None:
         now = time.monotonic()
         if self._written >= 0 and now - self._written < 1.0:
             return
         self._written = now
         running = [
             {"dataset": t.job.dataset, "method": t.job.method, "seconds": round(now - at, 1)}
-            for t, at in standing.running.values()
+            for t, at in progress.running.values()
         ]
-        live = {"running": running, "eta_seconds": standing.eta.remaining_seconds()}
+        live = {"running": running, "eta_seconds": progress.eta.remaining_seconds()}
         unfinished = self._path.with_suffix(".tmp")
         try:
             unfinished.write_text(json.dumps(live))

@@ -1,4 +1,4 @@
-"""A run: what is planned, minus what is done, goes through an engine into the store."""
+"""A run: what is planned, minus what is done, goes through an executor into the store."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bench.records.result import JobResult, Status
-from bench.run.backlog import Backlog
 from bench.run.eta import Eta
-from bench.run.events import Event, Note, Started, StopFlag
-from bench.run.interrupt import Interrupt
+from bench.run.events import Event, Interrupt, Note, Started, StopFlag
 from bench.run.jobs import Plan, Task
-from bench.run.progress import Observer, Standing
+from bench.run.progress import Observer, Progress
+from bench.run.retry_queue import RetryQueue
 from bench.store import Store
 
 
-class Engine(Protocol):
-    """What runs tasks and streams events: the local pool, or a cluster."""
+class Executor(Protocol):
+    """What runs tasks and streams events: this machine, or a cluster."""
 
     size: int
     """How many jobs it runs at once, as far as is known."""
 
     def stream(self, tasks: Sequence[Task], stop: StopFlag) -> Iterator[Event]:
-        """Run ``tasks``; yield what happens. See :meth:`bench.run.pool.Pool.stream`."""
+        """Run ``tasks``; yield what happens. See :meth:`bench.run.local.LocalExecutor.stream`."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def left_to_do(tasks: Sequence[Task], known: dict[str, Status], *, retry_failed:
 def execute(
     plan: Plan,
     store: Store,
-    engine: Engine,
+    executor: Executor,
     provenance: dict[str, Any],
     observers: Sequence[Observer] = (),
     *,
@@ -67,7 +66,7 @@ def execute(
 ) -> Outcome:
     """Run what ``plan`` holds and ``store`` does not; every result is on disk before the next event is looked at.
 
-    But for a store that another program holds: then results wait in memory (:mod:`bench.run.backlog`). Raises
+    But for a store that another program holds: then results wait in memory (:mod:`bench.run.retry_queue`). Raises
     :class:`StoreError` if the store cannot be written to: what it held stays whole, jobs in flight are lost.
     """
     began = time.monotonic()
@@ -76,15 +75,15 @@ def execute(
     known = store.begin(planned, provenance, unread=[r.job for r in unread])
     kept = tuple(r for r in unread if not store.is_current(r.job))
     todo = left_to_do(plan.tasks, known, retry_failed=retry_failed)
-    outstanding = {t.job.id for t in todo}
+    outprogress = {t.job.id for t in todo}
     settled = {r.job.id for r in plan.settled}
-    statuses = Counter(known[job.id] for job in plan.jobs if job.id in known and job.id not in outstanding | settled)
+    statuses = Counter(known[job.id] for job in plan.jobs if job.id in known and job.id not in outprogress | settled)
     already = statuses.total()
-    standing = Standing(
+    progress = Progress(
         total=len(plan.jobs),
         already=already,
         failed=already - statuses["ok"] - statuses["skipped"],
-        eta=Eta(todo, min(engine.size, max(1, len(todo)))),
+        eta=Eta(todo, min(executor.size, max(1, len(todo)))),
     )
 
     def note(text: str) -> None:
@@ -93,39 +92,39 @@ def execute(
 
     def finish(results: Iterable[JobResult]) -> None:
         for result in results:
-            standing.finish(result)
+            progress.finish(result)
             statuses[result.status] += 1
             for observer in observers:
-                observer.finished(standing, result)
+                observer.finished(progress, result)
 
-    backlog = Backlog(store, note)
+    waiting = RetryQueue(store, note)
     with Interrupt() as interrupt:
         announced = False
         try:
-            for event in _events(plan.settled, engine, todo, interrupt):
+            for event in _events(plan.settled, executor, todo, interrupt):
                 match event:
                     case Started(task):
-                        standing.start(task)
+                        progress.start(task)
                         for observer in observers:
-                            observer.started(standing, task)
+                            observer.started(progress, task)
                     case JobResult():
-                        finish([event] if event in kept else backlog.add(event))
+                        finish([event] if event in kept else waiting.add(event))
                     case Note(text):
                         note(text)
                     case _:
-                        finish(backlog.flush())
+                        finish(waiting.flush())
                         for observer in observers:
-                            observer.tick(standing)
+                            observer.tick(progress)
                 if interrupt.draining and not announced:
                     announced = True
                     note(
-                        f"stopping: {len(standing.running)} jobs in flight will finish and be stored (Ctrl-C again to "
+                        f"stopping: {len(progress.running)} jobs in flight will finish and be stored (Ctrl-C again to "
                         "stop now)"
                         if not interrupt.now
                         else "stopping now"
                     )
         finally:
-            finish(backlog.settle(lambda: interrupt.now))
+            finish(waiting.settle(lambda: interrupt.now))
     undone = len(plan.jobs) - statuses.total()
     return Outcome(
         statuses=statuses,
@@ -138,7 +137,7 @@ def execute(
     )
 
 
-def _events(settled: Sequence[JobResult], engine: Engine, todo: Sequence[Task], stop: StopFlag) -> Iterator[Event]:
+def _events(settled: Sequence[JobResult], executor: Executor, todo: Sequence[Task], stop: StopFlag) -> Iterator[Event]:
     yield from settled
     if todo:
-        yield from engine.stream(todo, stop)
+        yield from executor.stream(todo, stop)

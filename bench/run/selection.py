@@ -72,6 +72,8 @@ def additions(methods: Sequence[NamedMethod]) -> dict[str, dict[str, Any]]:
 
 def _libraries(named: NamedMethod) -> dict[str, str]:
     distributions = importlib.metadata.packages_distributions()
-    roots = {module.partition(".")[0] for module in imported_modules(named.method)} - _OWN
+    roots = {
+        module.partition(".")[0] for module in imported_modules(type(named.method).__module__, named.method.code)
+    } - _OWN
     names = sorted({name for root in roots for name in distributions.get(root, ())})
     return {name: importlib.metadata.version(name) for name in names}

@@ -86,7 +86,7 @@ class Store:
             jobs = [*jobs, *(job for job in unread if not self._keep_sound(connection, job))]
             connection.executemany(
                 "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [tuple(dataclasses.asdict(job).values()) for job in jobs],
+                [tuple(dataclasses.asdict(job).values())[:11] for job in jobs],
             )
             connection.executemany(
                 "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)",

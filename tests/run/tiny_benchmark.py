@@ -15,10 +15,11 @@ import numpy as np
 from bench.data.splits import splits_for
 from bench.errors import DataInvalid, DataUnavailable
 from bench.methods import get_method
+from bench.protocols import get_protocol
 from bench.records.dataset import Dataset
 from bench.records.result import JobResult, RunRecord
 from bench.run.jobs import NamedMethod, Plan, expand_jobs
-from bench.run.pool import Pool
+from bench.run.local import LocalExecutor
 from bench.run.runner import Outcome, execute
 from bench.store import Store, read_run
 
@@ -59,7 +60,7 @@ class TinyBenchmark:
         return expand_jobs(
             self.entries,
             named,
-            protocol,
+            get_protocol(protocol),
             seed,
             source="tiny",
             load=generate,
@@ -78,14 +79,14 @@ class TinyBenchmark:
         seed: int = 0,
         plan: Plan | None = None,
         observers: Sequence[object] = (),
-        preload: Sequence[str] = ("faulty_methods",),
     ) -> tuple[Outcome, RunRecord]:
         plan = plan or self.plan(*methods, timeout=timeout, protocol=protocol, seed=seed)
-        with Store(self.folder) as store, Pool(jobs, memory_bytes, cores=2, preload=preload) as pool:
+        executor = LocalExecutor(self.folder, jobs, memory_bytes, cores=2)
+        with Store(self.folder) as store:
             outcome = execute(
                 plan,
                 store,
-                pool,
+                executor,
                 {"seed": seed},
                 observers,  # type: ignore[arg-type]
                 retry_failed=retry_failed,

@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 from bench.errors import StoreBusy, StoreError
 from bench.records.result import JobResult
-from bench.run.provenance import publishable
-from bench.run.verdict import printable
+from bench.run.provenance import printable, publishable
 from bench.store import Store
 
 RETRY_SECONDS = 2.0
@@ -20,7 +19,7 @@ _REASON_CHARACTERS = 500
 _NAMED = 5
 
 
-class Backlog:
+class RetryQueue:
     """What is not stored yet, in the order in which it came."""
 
     def __init__(self, store: Store, note: Callable[[str], None]) -> None:

@@ -1,0 +1,140 @@
+"""What runs inside a Dask worker: the same isolated process a job as on one machine.
+
+A job that crashes, hangs or grows therefore costs neither the Dask worker nor the jobs beside it; and what is lost when
+a Dask worker is killed is given to another. A job that nobody waits for any more is stopped.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+from bench.records.result import JobResult
+from bench.run.forkserver import ForkServer, ServerLost
+from bench.run.identity import Fingerprint
+from bench.run.isolated import Cancelled, isolated
+from bench.run.jobs import Task, Work
+from bench.run.processes import KernelKills
+from bench.run.provenance import printable
+from bench.run.resources import available_cores, default_memory_budget
+
+_TRIES = 3
+_kills = KernelKills()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a Dask worker says of itself and of the machine it is on."""
+
+    machine: str
+    """The same for all workers of one machine, containers included."""
+    host: str
+    """Its name, for the log."""
+    cores: int
+    memory_bytes: int
+    """Default budget of all jobs together, as this worker sees it."""
+    differences: tuple[str, ...] = ()
+    """What it would compute with other code or other libraries than where the run was started."""
+
+
+def offer(wanted: Sequence[tuple[str, Work, Fingerprint]]) -> Offer:
+    """What this worker has, and how it differs from what is ``wanted``: (name, work without data, fingerprint)."""
+    host = socket.gethostname()
+    try:
+        machine = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        machine = host
+    found = tuple(dict.fromkeys(text for item in wanted if (text := _difference(*item))))
+    return Offer(machine, host, available_cores(), default_memory_budget(), found)
+
+
+def _difference(name: str, work: Work, wanted: Fingerprint) -> str:
+    try:
+        here = work.fingerprint()
+    except BenchError as error:
+        return f"it has not what {name} needs: {error}"
+    if here.versions != wanted.versions:
+        return f"{name}: {here.words or 'no library'} there, {wanted.words} where the run was started"
+    return "" if here.code == wanted.code else f"other code of {name}"
+
+
+def run_job(task: Task, data: Any, preload: tuple[str, ...], memory_bytes: int, cores: int) -> JobResult:
+    """The result of ``task``, whose ``data`` was sent apart, within ``memory_bytes``."""
+    from distributed import Reschedule
+
+    task = replace(task, work=replace(task.work, data=data)) if data is not None else task  # type: ignore[type-var]
+    unwanted = _Unwanted()
+    for _ in range(_TRIES):
+        try:
+            with _server.using(preload) as server:
+                return isolated(
+                    task,
+                    server,
+                    _kills,
+                    memory_bytes=memory_bytes,
+                    threads=cores if task.all_cores else 1,
+                    unwanted=unwanted,
+                )
+        except ServerLost:
+            continue
+        except Cancelled:
+            raise Reschedule from None  # should Dask change its mind, it has to be run anew
+    return JobResult(task.job, "error", printable(f"the fork server died {_TRIES} times while this job ran"))
+
+
+class _Server:
+    """This process's fork server, for all its threads and runs; started anew while idle if modules are to be added."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._server: ForkServer | None = None
+        self._loaded: frozenset[str] = frozenset()
+        self._users = 0
+
+    @contextlib.contextmanager
+    def using(self, preload: tuple[str, ...]) -> Iterator[ForkServer]:
+        """The fork server, with ``preload`` loaded if that can be had without stopping a job."""
+        with self._lock:
+            if self._server is None or (not self._users and not self._loaded.issuperset(preload)):
+                self.stop()
+                self._loaded |= frozenset(preload)
+                self._server = ForkServer("the fork server of a Dask worker", self._loaded).__enter__()
+            server = self._server
+            self._users += 1
+        try:
+            yield server
+        finally:
+            with self._lock:
+                self._users -= 1
+
+    def stop(self) -> None:
+        """End it, and its jobs."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+
+_server = _Server()
+atexit.register(_server.stop)
+
+
+class _Unwanted:
+    """Whether Dask wants the task that this thread is at no more: cancelled, its client gone, its worker closing."""
+
+    def __init__(self) -> None:
+        from distributed import get_worker
+
+        self._worker = get_worker()
+        self._key = self._worker.get_current_task()
+
+    def __call__(self) -> bool:
+        task = self._worker.state.tasks.get(self._key)
+        closing = self._worker.status.name not in ("init", "running", "paused")
+        return closing or task is None or task.state == "cancelled"

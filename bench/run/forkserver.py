@@ -1,0 +1,253 @@
+"""The standard library's fork server as this harness uses it: libraries loaded once, nothing left behind.
+
+``multiprocessing`` keeps one fork server a process: a process with one thread, from which every job is forked. What
+this module adds is around it: the environment it starts with (one thread of linear algebra, a mark by which all that
+comes from it can be found), the modules it loads (:mod:`bench.run.preload`), and the sweeping up of what jobs leave.
+
+Who ends what, on Linux: a job's process dies with the fork server (the kernel sends it SIGKILL) and takes in its own
+daemons while it lives; after its death they become the fork server's children and are killed by :meth:`ForkServer.end`.
+If the harness dies, the fork server notices, kills what it has and ends. If both die at once, only what jobs have
+forked survives: the next run in the same folder finds it by its mark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+import types
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import forkserver, reduction, resource_tracker
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.errors import EngineError
+from bench.run.preload import THREAD_VARIABLES
+from bench.run.processes import anonymous_bytes, children, descendants, marked
+
+MARK = "BENCH_JOBS_OF"
+"""Environment variable that the fork server and all that comes from it have in common: ``HOME:PID:STARTED``, the
+hash of the run's name and the harness's process."""
+
+_ENVIRONMENT = {
+    **dict.fromkeys(THREAD_VARIABLES, "1"),
+    # Sets and dictionaries of strings in the same order in every job.
+    "PYTHONHASHSEED": "0",
+    # pyarrow (which pandas imports) would start a thread, and a process that forks must not have two.
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+_FAILED_STARTS_ALLOWED = 3
+_SWEEP_SECONDS = 5.0
+_EXIT_SECONDS = 10.0
+
+JobProcess = multiprocessing.process.BaseProcess
+
+
+class ServerLost(Exception):
+    """The fork server is gone, and the jobs that were running with it."""
+
+
+class Inherited:
+    """A file descriptor that travels to a job's process: an argument of :meth:`ForkServer.start`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __reduce__(self) -> Any:
+        return _received, (reduction.DupFd(self._descriptor),)
+
+
+def _received(duplicate: Any) -> int:
+    descriptor: int = duplicate.detach()
+    return descriptor
+
+
+class ForkServer:
+    """Starts processes for jobs, with the modules in ``preload`` loaded. A context manager; thread-safe; one a process.
+
+    ``home`` names the run: what an earlier one of that name has left is killed first, if its harness is dead.
+    """
+
+    def __init__(self, home: str, preload: Iterable[str]) -> None:
+        self._home = hashlib.sha256(home.encode()).hexdigest()[:32]
+        self._mark = f"{self._home}:{os.getpid()}:{psutil.Process().create_time()}"
+        self._preload = json.dumps(sorted({*preload, "bench.run.worker"}))
+        self._output = tempfile.NamedTemporaryFile(prefix="bench-forkserver-")  # noqa: SIM115
+        self._lock = threading.Lock()
+        self._live: set[int] = set()
+        self._helpers: set[int] = set()
+        """Children that a library started as it was imported: they serve all jobs."""
+        self._pid = 0
+        self._failed_starts = 0
+        self.idle_bytes = 0
+        """What the fork server itself holds, and every job begins with."""
+
+    def __enter__(self) -> ForkServer:
+        self._sweep_leftovers()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 until the first job was started."""
+        return self._pid
+
+    def start(self, target: Callable[..., None], arguments: tuple[Any, ...]) -> JobProcess:
+        """A new process at work on ``target(*arguments)``.
+
+        Raises :class:`ServerLost` if the fork server died meanwhile, :class:`EngineError` if it does not come up.
+        """
+        with self._lock:
+            if self._pid and not self._alive():
+                self._pid = 0
+                _kill_all(lambda: marked(MARK, self._mark))
+            process: JobProcess = multiprocessing.get_context("forkserver").Process(target=target, args=arguments)
+            try:
+                with self._as_it_starts():
+                    process.start()
+            except (OSError, EOFError) as error:
+                self._failed_starts += not self._pid
+                if self._failed_starts >= _FAILED_STARTS_ALLOWED:
+                    raise EngineError(f"the fork server does not start: {self._last_words()}") from error
+                raise ServerLost from error
+            if not self._pid:
+                self._failed_starts = 0
+                self._pid = _server_pid()
+                self.idle_bytes = anonymous_bytes(self._pid)
+                self._helpers = set(children(self._pid)) - {process.pid or 0}
+            self._live.add(process.pid or 0)
+            return process
+
+    def end(self, process: JobProcess) -> int | None:
+        """Have ``process`` dead, with all that it forked; returns its exit code, negative for a signal.
+
+        None if the fork server died before it could say. All that asks a process how it fares is
+        done under the lock: two threads that ask at once would read one answer between them.
+        """
+        with self._lock:
+            pid = process.pid or 0
+            if process.is_alive():
+                for member in (pid, *descendants(pid)):
+                    _kill(member)
+                process.join(_EXIT_SECONDS)
+            code = process.exitcode
+            self._live.discard(pid)
+            alive = self._alive()
+            if alive:
+                _kill_all(self._strays)
+            with contextlib.suppress(ValueError):
+                process.close()
+            return code if alive else None
+
+    def kill(self) -> None:
+        """Kill the fork server at once, also while it still loads; whoever waits for it gets :class:`ServerLost`."""
+        if pid := _server_pid():
+            _kill(pid)
+
+    def stop(self) -> None:
+        """End the fork server and all jobs."""
+        with self._lock:
+            if self._pid:
+                for pid in self._live:
+                    _kill(pid)
+                _shut_down()
+                self._pid = 0
+            _kill_all(lambda: marked(MARK, self._mark))
+        self._output.close()
+
+    def _alive(self) -> bool:
+        try:
+            return bool(self._pid) and psutil.Process(self._pid).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def _strays(self) -> list[int]:
+        """The fork server's children that are no jobs: what jobs that have ended had forked."""
+        return [pid for pid in children(self._pid) if pid not in self._live and pid not in self._helpers]
+
+    def _last_words(self) -> str:
+        text = Path(self._output.name).read_text(errors="replace").strip()
+        return text[-4000:] or "it said nothing"
+
+    @contextlib.contextmanager
+    def _as_it_starts(self) -> Iterator[None]:
+        """What the fork server shall see as it starts, which may be now: its environment, and no ``__main__``.
+
+        Without the latter every job would run the user's script again, as ``multiprocessing`` has it.
+        """
+        wanted = {
+            **_ENVIRONMENT,
+            MARK: self._mark,
+            "BENCH_PRELOAD": self._preload,
+            "BENCH_FORKSERVER_OUTPUT": self._output.name,
+            "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
+        }
+        if self._pid:
+            wanted = {}
+        resource_tracker.ensure_running()  # serves the harness too: it must not bear the mark
+        before = {name: os.environ.get(name) for name in wanted}
+        main = sys.modules["__main__"]
+        os.environ.update(wanted)
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        forkserver.set_forkserver_preload(["bench.run.preload"])
+        try:
+            if not self._pid:
+                _shut_down()  # one of an earlier run in this process has other settings
+            yield
+        finally:
+            sys.modules["__main__"] = main
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+    def _sweep_leftovers(self) -> None:
+        """Kill what jobs of earlier runs of this name have left whose harness is dead."""
+        _kill_all(lambda: [pid for pid, mark in marked(MARK, f"{self._home}:").items() if not _running(mark)])
+
+
+def _running(mark: str) -> bool:
+    """Whether the harness that ``mark`` names still runs."""
+    try:
+        _, pid, started = mark.rsplit(":", 2)
+        return psutil.Process(int(pid)).create_time() == float(started)
+    except (ValueError, psutil.Error):
+        return False
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _kill_all(find: Callable[[], Iterable[int]]) -> None:
+    """Kill what ``find`` finds until it finds nothing: the children of what dies come to light only then."""
+    deadline = time.monotonic() + _SWEEP_SECONDS
+    while (found := list(find())) and time.monotonic() < deadline:
+        for pid in found:
+            _kill(pid)
+        time.sleep(0.002)
+
+
+# ``multiprocessing.forkserver`` offers neither its process id nor an end; both are the same since Python 3.4.
+
+
+def _server_pid() -> int:
+    return int(getattr(forkserver._forkserver, "_forkserver_pid", 0) or 0)
+
+
+def _shut_down() -> None:
+    with contextlib.suppress(ChildProcessError):
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]
