@@ -28,7 +28,8 @@ Beyond 10,000 training rows kernels are formed block by block and metrics learne
 20,000 rows; beyond 25,000 the system is solved by EigenPro (see :mod:`rfm.solvers.choice`), as ``solver_`` then says.
 
 Bad values raise ``ValueError`` from ``fit``, naming the parameter. So do features beyond the working precision, from
-``fit`` and prediction, naming the row, and validation labels of which none is a class.
+``fit`` and prediction, naming the row, and validation labels of which none is a class. After any error in ``fit``, and
+after Ctrl-C, the estimator is as it was before.
 """
 
 from __future__ import annotations

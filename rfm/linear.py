@@ -27,6 +27,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 
 from rfm import parameters
 from rfm.linalg import gram_lower, solve_ridge
+from rfm.refit import all_or_nothing
 from rfm.targets import Validation
 
 FloatArray = NDArray[np.float64]
@@ -78,6 +79,7 @@ class LinearRFM(RegressorMixin, BaseEstimator):
         self.patience = patience
         self.fit_intercept = fit_intercept
 
+    @all_or_nothing
     def fit(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
         """Fit targets ``y`` (n,) on the rows of ``X`` (n, d).
 
@@ -138,7 +140,7 @@ class LinearRFM(RegressorMixin, BaseEstimator):
                 f"{owner} did not converge in {iterations} iterations (smoothing {relative:.1g} of {end:.1g}): "
                 f"iteration {self.best_iteration_} is kept; raise iterations, or smoothing_end",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 
@@ -158,7 +160,7 @@ class LinearRFM(RegressorMixin, BaseEstimator):
                 f"squares {largest:.2g}): coefficients are shrunk towards 0; scale the features, or lower ridge, which "
                 "is in units of squared features",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def _checked(self, validation: Validation) -> tuple[FloatArray, FloatArray]:

@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d, validate_data
 
 from rfm.machine import FloatArray
-from rfm.simplex import nearest_distribution
+from rfm.refit import all_or_nothing
 
 Validation = tuple[ArrayLike, ArrayLike]
 """Held-out rows and their targets, (Xv, yv), as for ``fit``."""
@@ -26,6 +26,7 @@ Validation = tuple[ArrayLike, ArrayLike]
 class ClassTargets(ClassifierMixin):
     """One-hot regression: the class of the largest score wins."""
 
+    @all_or_nothing
     def _fit_classes(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
         features, labels = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
@@ -67,6 +68,7 @@ class ClassTargets(ClassifierMixin):
 class NumericTargets(MultiOutputMixin, RegressorMixin):
     """Targets (n,) or (n, t), taken as they are."""
 
+    @all_or_nothing
     def _fit_targets(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
         features, targets = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
         targets = np.array(targets, dtype=np.float64)
@@ -87,6 +89,21 @@ class NumericTargets(MultiOutputMixin, RegressorMixin):
         """Predictions (m,), or (m, t) if the targets had two dimensions."""
         scores: FloatArray = self._scores(X)
         return scores[:, 0] if self._single_target else scores
+
+
+def nearest_distribution(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The point of the probability simplex nearest to each row of ``scores`` (m, c), in Euclidean distance.
+
+    It is max(s - tau, 0) with the tau that makes the row sum to 1 (Held, Wolfe & Crowder 1974). As the simplex is
+    convex and contains every one-hot label, no row moves away from any label.
+    """
+    descending = -np.sort(-scores, axis=1)
+    ranks = np.arange(1, scores.shape[1] + 1)
+    thresholds = (np.cumsum(descending, axis=1) - 1.0) / ranks
+    kept = np.count_nonzero(descending > thresholds, axis=1)
+    tau = np.take_along_axis(thresholds, kept[:, None] - 1, axis=1)
+    projected: NDArray[np.float64] = np.maximum(scores - tau, 0.0)
+    return projected / projected.sum(axis=1, keepdims=True)
 
 
 def _known_labels(truth: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:

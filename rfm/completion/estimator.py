@@ -29,6 +29,7 @@ from rfm.completion.kernels import (
     floor_of,
 )
 from rfm.completion.rows import RowSystems
+from rfm.refit import all_or_nothing
 
 _FEWEST_HELD_OUT = 4
 """With fewer held-out entries than this nothing can be chosen by them: none are held out then."""
@@ -99,6 +100,7 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
         self.dtype = dtype
         self.random_state = random_state
 
+    @all_or_nothing
     def fit(
         self,
         X: Any,
@@ -261,7 +263,7 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
                 f"{len(entries)} observed entries are too few to hold {share:g} of them out: the iteration stops by "
                 "change, and noise is fitted; give validation, a larger validation_fraction, or 0 to say that this "
                 "is meant",
-                stacklevel=3,
+                stacklevel=4,
             )
         elif share > 0 and len(entries) < n * d:  # of a matrix in full, nothing is to be predicted
             if count == len(entries):
@@ -294,7 +296,7 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
         for name, empty in (("rows", self.empty_rows_), ("columns", self.empty_columns_)):
             if len(empty):
                 warnings.warn(
-                    f"{len(empty)} {name} have no observed entry ({empty[0]}, ...): filled with 0", stacklevel=3
+                    f"{len(empty)} {name} have no observed entry ({empty[0]}, ...): filled with 0", stacklevel=4
                 )
         if not result.converged:
             warnings.warn(
@@ -302,7 +304,7 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
                 f"ridge {result.path[-1].ridge:.2g}): iteration {result.best_iteration} is kept; raise iterations, or "
                 "lower ridge_decay",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
 

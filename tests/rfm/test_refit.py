@@ -1,0 +1,198 @@
+"""A fit that is interrupted or fails leaves the estimator as it was: fitted as before, or not fitted."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+import rfm
+from rfm import KernelRidgeClassifier, KernelRidgeRegressor, LinearRFM, MatrixCompletion, RFMClassifier, RFMRegressor
+
+SOURCES = str(Path(rfm.__file__).parent)
+
+Call = tuple[Any, ...], dict[str, Any]
+
+
+def features(n: int, d: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((n, d))
+
+
+A, B = features(30, 3, 0), pd.DataFrame(features(40, 4, 1), columns=list("abcd"))
+"""Rows of the first fit and of the second: all that is fitted differs, the names of the features too."""
+
+TWO, THREE = (A[:, 0] > 0).astype(int), np.array(["cat", "cow", "dog"])[np.arange(40) % 3]
+ONE_TARGET, TWO_TARGETS = A[:, 0], B[["a", "b"]].to_numpy()
+
+
+def low_rank(n: int, d: int, seed: int) -> np.ndarray:
+    """A matrix of rank 1 with half of its entries missing."""
+    rng = np.random.default_rng(seed)
+    Y = rng.uniform(1.0, 2.0, (n, 1)) * rng.uniform(1.0, 2.0, (1, d))
+    Y[(np.arange(n)[:, None] + np.arange(d)) % 2 == 0] = np.nan
+    return Y
+
+
+CASES: list[tuple[Any, Any, Any]] = [
+    (KernelRidgeClassifier(), ((A, TWO), {}), ((B, THREE), {})),
+    (KernelRidgeClassifier("ntk"), ((A, TWO), {}), ((B, THREE), {})),
+    (KernelRidgeRegressor(), ((A, ONE_TARGET), {}), ((B, TWO_TARGETS), {})),
+    (RFMClassifier(iterations=2), ((A, TWO), {}), ((B, THREE), {"validation": (B[:9], THREE[:9])})),
+    (RFMRegressor(iterations=2), ((A, ONE_TARGET), {}), ((B, TWO_TARGETS), {"validation": (B[:9], TWO_TARGETS[:9])})),
+    (
+        LinearRFM(ridge=0.1, smoothing_end=0.01),
+        ((A, ONE_TARGET), {}),
+        ((B, TWO_TARGETS[:, 0]), {"validation": (B[:9], TWO_TARGETS[:9, 0])}),
+    ),
+    (MatrixCompletion(iterations=4, validation_fraction=0.0), ((low_rank(8, 6, 0),), {}), ((low_rank(10, 9, 1),), {})),
+    (
+        MatrixCompletion(iterations=4, validation_fraction=0.2, max_rank=2),
+        ((low_rank(8, 6, 0),), {}),
+        ((low_rank(10, 9, 1),), {}),
+    ),
+]
+"""An estimator, the arguments of its first fit and those of the second."""
+
+every = pytest.mark.parametrize(("estimator", "first", "second"), CASES, ids=[repr(case[0]) for case in CASES])
+
+
+def predictions(model: Any, call: Any) -> list[np.ndarray]:
+    """All that ``model`` says of the rows it was fitted on, and its properties."""
+    if isinstance(model, MatrixCompletion):
+        everywhere = np.indices(model.completed_.shape).reshape(2, -1)
+        return [model.predict(*everywhere), model.transform(call[0][0]), model.completed_, *model.factors_]
+    X = call[0][0]
+    more = ("predict_proba", "decision_function")
+    return [model.predict(X), *(getattr(model, name)(X) for name in more if hasattr(model, name))]
+
+
+class Interruption:
+    """Raises at the ``at``-th line of ``rfm`` that is run within the context; counts the lines, and notes the last."""
+
+    def __init__(self, error: type[BaseException] = KeyboardInterrupt, at: int | None = None) -> None:
+        self.lines, self.where = 0, ""
+        self._error, self._at = error, at
+
+    def __enter__(self) -> Interruption:
+        self._tracer = sys.gettrace()
+        sys.settrace(self._called)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self._tracer)
+
+    def _called(self, frame: FrameType, event: str, arg: Any) -> Callable[..., Any] | None:
+        return self._line if frame.f_code.co_filename.startswith(SOURCES) else None
+
+    def _line(self, frame: FrameType, event: str, arg: Any) -> Callable[..., Any]:
+        if event == "line":
+            self.lines += 1
+            if self.lines == self._at:
+                self.where = frame.f_code.co_name
+                raise self._error("here")
+        return self._line
+
+
+def refit(estimator: Any, call: Any, interruption: Any) -> None:
+    with warnings.catch_warnings(), interruption:
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(*call[0], **call[1])
+
+
+def points(estimator: Any, call: Any) -> list[int]:
+    """Lines at which to interrupt a fit: the first and the last, where attributes are set, and some in between."""
+    refit(estimator, call, watched := Interruption())
+    n = watched.lines
+    return sorted({*range(1, 12), *np.linspace(12, n, 20, dtype=int).tolist(), *range(n - 40, n + 1)})
+
+
+def test_no_estimator_is_left_out() -> None:
+    public = [getattr(rfm, name) for name in rfm.__all__]
+    estimators = {value for value in public if isinstance(value, type) and issubclass(value, BaseEstimator)}
+    assert {type(estimator) for estimator, _, _ in CASES} == estimators
+
+
+@every
+def test_an_interrupted_refit_leaves_the_first_fit(estimator: Any, first: Any, second: Any) -> None:
+    model = clone(estimator)
+    refit(model, first, warnings.catch_warnings())
+    said = predictions(model, first)
+    before = dict(vars(model))
+    interrupted_in: Counter[str] = Counter()
+    for at in points(clone(estimator), second):
+        error = (KeyboardInterrupt, MemoryError)[at % 2]
+        with pytest.raises(error, match="here"):
+            refit(model, second, interruption := Interruption(error, at))
+        interrupted_in[interruption.where] += 1
+        assert vars(model).keys() == before.keys()
+        assert all(vars(model)[name] is before[name] for name in before)
+    assert len(interrupted_in) > 5
+    for value, expected in zip(predictions(model, first), said, strict=True):
+        np.testing.assert_array_equal(value, expected)
+    refit(model, second, warnings.catch_warnings())  # nothing is left behind that the next fit would stumble over
+    refit(fresh := clone(estimator), second, warnings.catch_warnings())
+    for value, expected in zip(predictions(model, second), predictions(fresh, second), strict=True):
+        np.testing.assert_array_equal(value, expected)
+
+
+@every
+def test_an_interrupted_first_fit_leaves_nothing(estimator: Any, first: Any, second: Any) -> None:
+    for at in points(clone(estimator), second):
+        model = clone(estimator)
+        before = dict(vars(model))
+        with pytest.raises(KeyboardInterrupt):
+            refit(model, second, Interruption(at=at))
+        assert vars(model) == before
+        with pytest.raises(NotFittedError):
+            model.predict(*([0], [0]) if isinstance(model, MatrixCompletion) else (B,))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "first", "second"),
+    [
+        (RFMClassifier(), (A, TWO), (B, THREE, (B, TWO[:1]))),
+        (RFMRegressor(), (A, ONE_TARGET), (B, TWO_TARGETS, (B, B))),
+        (KernelRidgeClassifier(), (A, TWO), (B, THREE[:1].repeat(40))),
+        (KernelRidgeRegressor(), (A, ONE_TARGET), (1e30 * B, TWO_TARGETS)),
+        (LinearRFM(), (A, ONE_TARGET), (B, TWO_TARGETS)),
+        (LinearRFM(iterations=1), (A, A @ [1.0, 0.0, 0.0]), (B, TWO_TARGETS[:, 0] + 1.0)),
+        (MatrixCompletion(iterations=3, validation_fraction=0.0), (np.ones((4, 3)),), (low_rank(8, 6, 0),)),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, BaseEstimator) else "",
+)
+def test_a_refused_refit_leaves_the_first_fit(estimator: Any, first: Any, second: Any) -> None:
+    """Bad values that are noticed after the first attributes are set, and warnings that are made errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = clone(estimator).fit(*first)
+    before = dict(vars(model))
+    with pytest.raises((ValueError, ConvergenceWarning)):
+        model.fit(*second)
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[name] is before[name] for name in before)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "arguments", "message"),
+    [
+        (LinearRFM(iterations=1), (A, ONE_TARGET + A[:, 1]), "did not converge"),
+        (LinearRFM(ridge=1e3, smoothing_end=0.01), (A, ONE_TARGET), "is not small"),
+        (MatrixCompletion(iterations=3, validation_fraction=0.0), (low_rank(8, 6, 0),), "did not converge"),
+        (MatrixCompletion(), (low_rank(8, 6, 0),), "too few to hold"),
+        (MatrixCompletion(validation_fraction=0.0), (np.array([[1.0, np.nan]]),), "no observed entry"),
+    ],
+)
+def test_warnings_name_the_line_that_calls_fit(estimator: Any, arguments: Any, message: str) -> None:
+    with pytest.warns(match=message) as caught:
+        clone(estimator).fit(*arguments)
+    assert {warning.filename for warning in caught} == {__file__}
