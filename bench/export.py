@@ -18,7 +18,7 @@ from bench.files import replacing, write_atomically
 from bench.methods import method_names
 from bench.records.result import Job, JobResult, RunRecord
 from bench.report.merge import invocations_of, merge_runs
-from bench.stats.frame import PROTOCOLS, accuracy_matrix, in_order, scores_frame
+from bench.stats.frame import accuracy_matrix, in_order, in_protocol_order, scores_frame
 from bench.stats.groups import standard_groups
 from bench.stats.missing import COMMON_DATASETS
 from bench.stats.summary import METRICS, CommonPool, common_pool, summarise
@@ -115,7 +115,7 @@ def summary_frame(scores: pd.DataFrame, groups: Mapping[str, str], planned: Iter
     cells = {*tried, *((job.dataset, job.method, job.protocol) for job in planned)}
     rows: list[dict[str, object]] = []
     for group in standard_groups({dataset for dataset, _, _ in cells}, groups):
-        for protocol in in_order({protocol for _, _, protocol in cells}, PROTOCOLS):
+        for protocol in in_protocol_order(protocol for _, _, protocol in cells):
             part = {(d, m) for d, m, p in cells if p == protocol and d in group.datasets}
             if not part:
                 continue

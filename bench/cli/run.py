@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.cli.tables import add_source_arguments, chosen_tables
 from bench.errors import UsageError, unknown_name
+from bench.protocols.record import PROTOCOLS, get_protocol
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, in_words, reduced
 from bench.run.jobs import Plan
 from bench.run.resources import available_cores, default_memory_budget
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plugin", metavar="FILE", action="append", default=[], help="run the methods in this Python file too"
     )
-    parser.add_argument("--protocol", default="clean", help="clean, clean-cv, relearn or published (default: clean)")
+    parser.add_argument("--protocol", default="clean", help=f"one of {', '.join(PROTOCOLS)} (default: %(default)s)")
     parser.add_argument(
         "--archive", metavar="PATH_OR_URL", help="take all tables from this copy of the study's archive"
     )
@@ -73,7 +74,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carry out ``bench run``; see :func:`bench.cli.main` for the exit codes (130 if interrupted)."""
     from bench.data.splits import splits_for
-    from bench.protocols import get_protocol
     from bench.run.jobs import expand_jobs, joined, keep_versions, shard
     from bench.run.provenance import invocation
     from bench.run.selection import additions, named_methods

@@ -55,6 +55,13 @@ class Protocol:
         return self.sees_test_labels + self.reuses_metric
 
     @property
+    def judged_on(self) -> str:
+        """What the candidates are compared on, in words."""
+        if self.sees_test_labels:
+            return "the tuning halves"
+        return "one 80/20 split" if self.inner_folds == 1 else f"{self.inner_folds} folds"
+
+    @property
     def rules(self) -> dict[str, Any]:
         """What decides an outcome, as plain data."""
         return {
@@ -94,26 +101,35 @@ def known(names: Iterable[str]) -> list[Protocol]:
 
 
 def what_changes(first: Protocol, second: Protocol) -> str:
-    """What a step from one protocol to another changes, as the end of a sentence."""
+    """What a step to a protocol that test labels take no larger part in changes, as the end of a sentence."""
+    if first.reuses_metric and not second.sees_test_labels:
+        return "the leak into M, and all that selecting on test rows was worth"
     words = []
     if first.reuses_metric and not second.reuses_metric:
         words.append(
             "M learned without the test rows' labels, and from three quarters of the rows instead of half: the leak, "
             "less what more rows gain"
         )
-    if first.sees_test_labels and not second.sees_test_labels:
-        part = "five folds" if second.inner_folds == 5 else f"{second.inner_folds} folds"
-        words.append(
-            "selection and scaling without the test rows, and selection on 15 % of the rows instead of half: noisier"
-            if second.inner_folds == 1
-            else f"selection and scaling without the test rows, on {part} instead of the halves"
-        )
-    elif first.inner_folds != second.inner_folds:
-        names = ["one 80/20 split" if p.inner_folds == 1 else f"{p.inner_folds} folds" for p in (second, first)]
-        words.append(f"selection on {names[0]} instead of {names[1]}")
-    if first.ties != second.ties and not words:
-        words.append(f"ties go to the {'smaller Brier score' if second.ties == 'brier' else 'earlier grid entry'}")
+    words += _selection_changes(first, second)
+    if first.ties != second.ties:
+        words.append(f"ties to the {'smaller Brier score' if second.ties == 'brier' else 'earlier grid entry'}")
     return "; ".join(words)
+
+
+def _selection_changes(first: Protocol, second: Protocol) -> list[str]:
+    if second.sees_test_labels:
+        return []
+    if first.sees_test_labels:
+        part = (
+            "and selection on 15 % of the rows instead of half: noisier"
+            if second.inner_folds == 1
+            else f"on {second.judged_on} instead of the halves"
+        )
+        return [f"selection and scaling without the test rows, {part}"]
+    if first.inner_folds == second.inner_folds:
+        return []
+    noise = "less noisy " if first.inner_folds == 1 else "noisier " if second.inner_folds == 1 else ""
+    return [f"{noise}selection, on {second.judged_on} instead of {first.judged_on}"]
 
 
 register(

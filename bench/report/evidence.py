@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.errors import ReportError
 from bench.methods import method_names
+from bench.protocols.record import PROTOCOLS, Protocol
 from bench.protocols.reduction import in_words
 from bench.records.result import JobResult
 from bench.report.merge import Merged, invocations_of
@@ -82,6 +83,16 @@ class ProtocolView:
     @property
     def methods(self) -> list[str]:
         return self.common.pool.methods
+
+    @property
+    def record(self) -> Protocol | None:
+        """What is known of the protocol; None if it is not registered: results of another installation."""
+        return PROTOCOLS.get(self.protocol)
+
+    @property
+    def withholds_test_labels(self) -> bool:
+        """Whether the protocol is known to, so that its accuracies are estimates of accuracy."""
+        return self.record is not None and not self.record.sees_test_labels
 
     @property
     def has_reference(self) -> bool:

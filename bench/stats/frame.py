@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from bench.protocols.record import PROTOCOLS
 from bench.records.result import JobResult
 
 SCORE_COLUMNS = (
@@ -30,9 +31,6 @@ SCORE_COLUMNS = (
     "seed",
 )
 """Columns of ``scores.csv``, in order. Users script against them."""
-
-PROTOCOLS = ("clean", "clean-cv", "relearn", "published")
-"""The protocols in the order reports show them."""
 
 
 def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
@@ -63,7 +61,7 @@ def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
 
 def protocols_in(scores: pd.DataFrame) -> list[str]:
     """The protocols that occur, in the reports' order; unknown ones last, by name."""
-    return in_order(scores["protocol"].unique(), PROTOCOLS)
+    return in_protocol_order(scores["protocol"].unique())
 
 
 def accuracy_matrix(scores: pd.DataFrame, protocol: str, methods: Sequence[str] | None = None) -> pd.DataFrame:
@@ -93,3 +91,8 @@ def in_order(names: Iterable[str], preferred: Sequence[str]) -> list[str]:
     """``names`` without repeats: those in ``preferred`` in its order, then the others sorted."""
     present = set(names)
     return [n for n in preferred if n in present] + sorted(present.difference(preferred))
+
+
+def in_protocol_order(names: Iterable[str]) -> list[str]:
+    """Protocols' ``names`` without repeats, in the reports' order; unknown ones last, by name."""
+    return in_order(names, tuple(PROTOCOLS))

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import pandas as pd
 
+from bench.protocols.record import PROTOCOLS, Protocol, known
 from bench.stats.frame import accuracy_matrix
 from bench.stats.significance import PairedDifference, holm, paired_difference
 
-LEAK_PATH = ("published", "relearn", "clean", "clean-cv")
-"""From the published procedure to none of the test labels seen, one step at a time, then to a less noisy choice."""
-CLEAN = ("clean", "clean-cv")
 COVERAGE = 0.9
 """A protocol is on the path if it has at least this share of the datasets of the one that has most."""
+
+
+def leak_path(names: Iterable[str]) -> list[Protocol]:
+    """The registered ones of ``names``: from most exposure to test labels to none, then in the reports' order."""
+    return sorted(known(names), key=lambda protocol: -protocol.exposure)
+
+
+def noise_pair(names: Iterable[str]) -> tuple[Protocol, Protocol] | None:
+    """Of those of ``names`` that see no test label, the one with the fewest inner folds and the one with the most.
+
+    The difference of the two is what the noise of the model selection costs. None if all have the same number.
+    """
+    unexposed = [p for p in known(names) if p.exposure == 0]
+    if len({p.inner_folds for p in unexposed}) < 2:
+        return None
+    return min(unexposed, key=lambda p: p.inner_folds), max(unexposed, key=lambda p: p.inner_folds)
 
 
 @dataclass(frozen=True)
@@ -35,10 +49,11 @@ class Step:
 
 @dataclass(frozen=True)
 class LeakDecomposition:
-    """One method (and its difference to a baseline) under the protocols of :data:`LEAK_PATH`, on common datasets.
+    """One method (and its difference to a baseline) under the protocols of a leak path, on common datasets.
 
     ``accuracy`` is datasets x (method, protocol) for the method and the baseline. ``steps`` compare neighbouring
-    protocols, then the first with each clean one; ``over_baseline`` the method with the baseline under each protocol.
+    protocols, then the first with each that sees no test label; ``over_baseline`` the method with the baseline under
+    each protocol.
     """
 
     method: str
@@ -49,7 +64,7 @@ class LeakDecomposition:
 
     @property
     def path(self) -> list[str]:
-        return [p for p in LEAK_PATH if (self.method, p) in self.accuracy.columns]
+        return [p.name for p in leak_path(PROTOCOLS) if (self.method, p.name) in self.accuracy.columns]
 
 
 def leak_decomposition(
@@ -61,23 +76,25 @@ def leak_decomposition(
     the rest. The baseline takes part only where it ran under every protocol of the path.
     """
     columns: dict[tuple[str, str], pd.Series] = {}
-    for protocol in LEAK_PATH:
+    possible = leak_path(scores["protocol"].unique())
+    for protocol in (p.name for p in possible):
         matrix = accuracy_matrix(scores, protocol)
         matrix = matrix[matrix.index.isin(list(datasets))]
         for name in (method, baseline):
             if name in matrix and matrix[name].notna().any():
                 columns[name, protocol] = matrix[name]
-    counts = {p: int(columns[method, p].notna().sum()) for p in LEAK_PATH if (method, p) in columns}
-    path = [p for p in counts if counts[p] >= COVERAGE * max(counts.values())]
-    if len(path) < 2:
+    counts = {p: int(columns[method, p.name].notna().sum()) for p in possible if (method, p.name) in columns}
+    kept = [p for p, count in counts.items() if count >= COVERAGE * max(counts.values())]
+    if len(kept) < 2:
         return None
+    path = [p.name for p in kept]
     with_baseline = all((baseline, p) in columns for p in path)
     wanted = [(name, p) for name in ((method, baseline) if with_baseline else (method,)) for p in path]
     table = pd.DataFrame({key: columns[key] for key in wanted}).dropna()
     if table.empty:
         return None
-    pairs = [*pairwise(path), *((path[0], p) for p in CLEAN if p in path[2:])]
-    steps = tuple(_step(table, method, baseline if with_baseline else None, a, b) for a, b in pairs)
+    whole = [(path[0], p.name) for p in kept[2:] if kept[0].exposure > p.exposure == 0]
+    steps = tuple(_step(table, method, baseline if with_baseline else None, a, b) for a, b in [*pairwise(path), *whole])
     over = {p: paired_difference(table[method, p], table[baseline, p]) for p in path} if with_baseline else {}
     return LeakDecomposition(method, baseline if with_baseline else None, table, steps, over)
 
@@ -105,7 +122,7 @@ class ProtocolContrast:
 def protocol_contrast(
     scores: pd.DataFrame, first: str, second: str, methods: Sequence[str] = ()
 ) -> list[ProtocolContrast]:
-    """``second`` minus ``first``, method by method (with "clean", "clean-cv": what selection noise costs)."""
+    """``second`` minus ``first``, method by method (of a :func:`noise_pair`: what selection noise costs)."""
     a, b = accuracy_matrix(scores, first, methods), accuracy_matrix(scores, second, methods)
     found = []
     for method in a.columns:

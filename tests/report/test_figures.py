@@ -14,10 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.report.figures.by_dataset import Dot, Panel, difference_bars, trend_scatter
+from bench.report.figures.by_dataset import Dot, Panel, difference_bars, sparkline, trend_scatter
 from bench.report.figures.by_method import Interval, accuracy_rank, intervals, profiles
 from bench.report.figures.critical_difference import critical_difference_diagram
-from bench.report.figures.inline import sparkline
 from bench.report.html import asset
 from bench.report.svg import Scale, fitted, marker, nice_ticks, padded, series_class
 from bench.stats.significance import PairedDifference

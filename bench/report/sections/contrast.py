@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.protocols.record import get_protocol, known, what_changes
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Notice, Section, Table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence
@@ -11,24 +12,19 @@ from bench.report.figures.by_dataset import Dot, Panel, trend_scatter
 from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.tables import difference_cell, method_cell, swayed
 from bench.stats.groups import Group
-from bench.stats.protocols import LeakDecomposition, ProtocolContrast, leak_decomposition, protocol_contrast
+from bench.stats.protocols import (
+    LeakDecomposition,
+    ProtocolContrast,
+    leak_decomposition,
+    noise_pair,
+    protocol_contrast,
+)
 from bench.stats.significance import PairedDifference
 from bench.stats.trend import log_trend
 
-STEP_MEANING = {
-    ("published", "relearn"): "M learned without the test rows' labels, and from three quarters of the rows instead of "
-    "half: the leak, less what more rows gain",
-    ("relearn", "clean"): "choice and scaling made without the test rows, and the choice on 15 % of the rows instead "
-    "of half: noisier",
-    ("relearn", "clean-cv"): "choice and scaling made without the test rows, on five folds instead of the halves",
-    ("clean", "clean-cv"): "five folds instead of one split, and ties to the smaller Brier score: a less noisy choice",
-    ("published", "clean"): "the leak into M, and all that choosing on test rows was worth",
-    ("published", "clean-cv"): "the leak into M, and all that choosing on test rows was worth",
-}
-
 
 def leak_section(evidence: Evidence) -> Section | None:
-    """RFM published -> relearn -> clean, and over Laplace under each, for the small tables and for all."""
+    """RFM from the protocol that sees most of the test labels to none, and over Laplace under each."""
     blocks: list[Block] = [
         text(
             "The same tables and hold-outs, one step at a time from the published procedure to one that sees no test "
@@ -56,7 +52,7 @@ def _left_out(evidence: Evidence, group: Group, found: LeakDecomposition | None)
     """What of the group the tables do not have: protocols that cover too little of it, datasets that some lack."""
     counts = {
         protocol: int(evidence.matrix(protocol)[REFERENCE].reindex(list(group.datasets)).notna().sum())
-        for protocol in evidence.protocols
+        for protocol in (p.name for p in known(evidence.protocols))
         if REFERENCE in evidence.matrix(protocol)
     }
     used = len(found.accuracy) if found is not None else 0
@@ -86,7 +82,7 @@ def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block
     rows = tuple(
         (
             Cell(f"{s.first} → {s.second}"),
-            Cell(STEP_MEANING.get((s.first, s.second), "")),
+            Cell(what_changes(get_protocol(s.first), get_protocol(s.second))),
             *_difference_cells(s.method),
             *(cell for d in (s.baseline, s.excess) if d is not None for cell in (difference_cell(d), _p_cell(d.p))),
         )
@@ -169,10 +165,12 @@ def _counts(contrasts: Sequence[ProtocolContrast]) -> str:
 
 
 def selection_section(evidence: Evidence) -> Section | None:
-    """``clean`` against ``clean-cv``, paired, method by method."""
-    if not {"clean", "clean-cv"} <= set(evidence.protocols):
+    """The protocols without test labels that select on the fewest and on the most folds, paired, method by method."""
+    pair = noise_pair(evidence.protocols)
+    if pair is None:
         return None
-    contrasts = protocol_contrast(evidence.scores, "clean", "clean-cv", evidence.methods)
+    few, many = pair
+    contrasts = protocol_contrast(evidence.scores, few.name, many.name, evidence.methods)
     if not contrasts:
         return None
     rows = tuple(
@@ -190,12 +188,11 @@ def selection_section(evidence: Evidence) -> Section | None:
         (
             Column("Method", "text"),
             Column("Datasets"),
-            Column("clean", hint="mean accuracy with one 80/20 split"),
-            Column("clean-cv", hint="mean accuracy with five folds"),
-            *_difference_columns(f"clean-cv {wording.MINUS} clean"),
+            *(Column(p.name, hint=f"mean accuracy, selected on {p.judged_on}") for p in pair),
+            *_difference_columns(f"{many.name} {wording.MINUS} {few.name}"),
         ),
         rows,
-        "What choosing by one 80/20 split costs each method",
+        f"What selecting on {few.judged_on} costs each method",
         note="Each method on the datasets it has under both protocols; they may differ by method, so compare along "
         "rows. p: Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods.",
     )
@@ -204,15 +201,15 @@ def selection_section(evidence: Evidence) -> Section | None:
     ]
     figure = intervals(
         "selection-noise",
-        "Five folds minus one split",
-        "Mean difference in accuracy, clean-cv minus clean, with its 95 % interval over datasets (not adjusted for the "
-        f"number of methods), each method on {_counts(contrasts)}.",
+        f"{many.judged_on} minus {few.judged_on}",
+        f"Mean difference in accuracy, {many.name} minus {few.name}, with its 95 % interval over datasets (not "
+        f"adjusted for the number of methods), each method on {_counts(contrasts)}.",
         lines,
         "points of accuracy",
     )
     opening = text(
-        "A single 80/20 split of a small training part is a noisy judge. The difference is what choosing by five-fold "
-        "cross-validation on the same hold-outs gains, equal accuracies settled by the Brier score; five folds are "
-        "less noisy, not free of noise."
+        f"Model selection on {few.judged_on} of a small training part is noisy. The difference is what the step from "
+        f"{few.name} to {many.name} gains on the same hold-outs; what changes: {what_changes(few, many)}. "
+        f"Selection on {many.judged_on} is not free of noise either."
     )
     return Section("selection", "What selection noise costs", (opening, table, figure))

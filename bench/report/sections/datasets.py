@@ -11,7 +11,7 @@ from bench.records.result import HoldoutResult, JobResult
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence
-from bench.report.figures.inline import bar, sparkline
+from bench.report.figures.by_dataset import bar, sparkline
 from bench.report.sections.headline import headline_protocol
 from bench.report.sections.tables import method_cell
 

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import pandas as pd
 
+from bench.protocols.record import known
 from bench.report import wording
 from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Section, Span, Strong
 from bench.report.evidence import REFERENCE, Contrast, Evidence, ProtocolView
 from bench.report.figures.by_method import Interval, intervals
 from bench.stats.summary import METRICS
 
-CLEAN = ("clean", "clean-cv")
-LEAKY = ("published",)
-UNCLEAN = {"relearn": "For comparison, tuned on test rows. ", "published": "For comparison, with test labels in M. "}
+UNKNOWN = "For comparison, of a protocol that is not registered here. "
 FEW = 10
 
 
 def headline(evidence: Evidence) -> Section:
-    """The verdict per clean protocol, then of the others; the interval plot of the first, and every warning."""
+    """The verdict per protocol without test labels, then of the others; the first's interval plot, every warning."""
     blocks: list[Block] = []
-    shown = [p for p in CLEAN if p in evidence.views] or list(evidence.views)
+    shown = _answers(evidence)
     chief = headline_protocol(evidence)
     for position, protocol in enumerate(shown):
         blocks.append(Paragraph(verdict(evidence, evidence.views[protocol]), lead=position == 0))
     blocks += [
-        Paragraph((words, *verdict(evidence, evidence.views[protocol])))
-        for protocol, words in UNCLEAN.items()
-        if protocol in evidence.views and protocol not in shown
+        Paragraph((view.record.caution if view.record else UNKNOWN, *verdict(evidence, view)))
+        for protocol, view in evidence.views.items()
+        if protocol not in shown
     ]
     if chief is None:
         blocks.append(Paragraph(("No protocol has a dataset on which its methods can be compared.",), lead=True))
@@ -37,8 +36,13 @@ def headline(evidence: Evidence) -> Section:
 
 
 def headline_protocol(evidence: Evidence) -> str | None:
-    """The protocol of the first screen: a clean one if there is one; None if nothing can be compared."""
-    return next((p for p in (*CLEAN, *evidence.views) if p in evidence.views), None)
+    """The protocol of the first screen: one without test labels if there is one; None if nothing can be compared."""
+    return next(iter(_answers(evidence)), None)
+
+
+def _answers(evidence: Evidence) -> list[str]:
+    """The protocols that see no test label; all, if none is of that kind."""
+    return [p for p, view in evidence.views.items() if view.withholds_test_labels] or list(evidence.views)
 
 
 def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
@@ -162,17 +166,17 @@ def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
                 ".",
             )
         )
-    leaky = [p for p in LEAKY if p in evidence.protocols]
-    if leaky:
-        found.append(
-            (
-                Code("published"),
-                " carries test labels into RFM's metric M: its figures reproduce the paper's procedure and are no "
-                "estimate of accuracy. ",
-                Link("How much that is worth", "#leak"),
-                ".",
-            )
+    found += [
+        (
+            Code(protocol.name),
+            " carries test labels into RFM's metric M: its figures reproduce the paper's procedure and are no "
+            "estimate of accuracy. ",
+            Link("How much that is worth", "#leak"),
+            ".",
         )
+        for protocol in known(evidence.protocols)
+        if protocol.reuses_metric
+    ]
     found += [(f"Let pass with --allow: {text}.",) for text in evidence.merged.allowed]
     return found
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 import yaml
 
+from bench.protocols.record import known
 from bench.report import wording
 from bench.report.blocks import Cell, Column, Section, Table, text
 from bench.report.evidence import Evidence
@@ -54,7 +55,10 @@ def load_printed() -> list[Printed]:
 
 def printed_section(evidence: Evidence) -> Section:
     """What papers print against what this run measured, under each protocol that has it."""
-    protocols = [p for p in ("published", "clean", "clean-cv") if p in evidence.protocols]
+    ran = known(evidence.protocols)
+    of_the_paper = [p.name for p in ran if p.reuses_metric]
+    without_labels = [p.name for p in ran if not p.sees_test_labels]
+    protocols = [*of_the_paper, *without_labels]
     columns = (
         Column("Printed figure", "text"),
         Column("Sets", "text"),
@@ -73,12 +77,18 @@ def printed_section(evidence: Evidence) -> Section:
     note = (
         f"A measured mean is shown only where the method has results on at least {100 * COVERAGE:.0f} % of the "
         "printed figure's datasets; the number of datasets is in brackets, the others are skipped. "
-        "The paper's procedure is published; clean and clean-cv see no test label. From the study's file: recomputed "
-        "under the rule for missing results that stands beside it, the one the printed figure goes by."
+        f"{_procedures(of_the_paper, without_labels)}From the study's file: recomputed under the rule for missing "
+        "results that stands beside it, the one the printed figure goes by."
     )
     table = Table("printed-and-measured", columns, tuple(rows), "Printed and measured", note=note)
     opening = text("What the papers print, and what this run measures. A figure without a primary source says so.")
     return Section("printed", "Printed against measured", (opening, table))
+
+
+def _procedures(of_the_paper: list[str], without_labels: list[str]) -> str:
+    """What the columns' protocols have to do with the printed figures."""
+    paper = f"The paper's procedure is {' and '.join(of_the_paper)}. " if of_the_paper else ""
+    return paper + (f"No test label is seen under {' and '.join(without_labels)}. " if without_labels else "")
 
 
 def _origin(item: Printed) -> Cell:

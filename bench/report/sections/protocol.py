@@ -10,7 +10,7 @@ from bench.report.blocks import Block, Notice, Section, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
 from bench.report.figures.by_dataset import Dot, Panel, difference_bars, trend_scatter
 from bench.report.figures.by_method import accuracy_rank, profiles
-from bench.report.sections.headline import CLEAN, contrast_figure, headline_protocol, nothing_in_common, verdict
+from bench.report.sections.headline import contrast_figure, headline_protocol, nothing_in_common, verdict
 from bench.report.sections.significance import tests_section
 from bench.report.sections.tables import accuracy_table, bins_table, summary_table, swayed
 from bench.stats import significance
@@ -18,32 +18,17 @@ from bench.stats.groups import ASPECT_BINS, DIMENSION_BINS, SIZE_BINS
 from bench.stats.summary import accuracy_profile
 from bench.stats.trend import log_trend, relative_error_reduction
 
-MEANING = {
-    "clean": "Each hold-out's own training part is split 80/20 to choose configuration and iteration; everything is "
-    "refitted on the whole training part and tested once. No label of a test row is seen.",
-    "clean-cv": "As clean, with stratified five-fold cross-validation inside the training part instead of one 80/20 "
-    "split, ties broken by the Brier score. No label of a test row is seen.",
-    "relearn": "Configuration and iteration are chosen once on the published tuning halves, which cover the whole "
-    "table; everything is refitted on each hold-out's training part. Test rows took part in the choice, not in the "
-    "fit.",
-    "published": "As the paper's published code does it: chosen on the tuning halves, and the metric M learned there "
-    "is reused on all hold-outs. About half of the test rows' labels took part in learning M: these figures leak.",
-}
-
 
 def protocol_section(evidence: Evidence, view: ProtocolView) -> Section:
     """Everything measured under one protocol."""
     key = view.protocol
-    blocks: list[Block] = [text(MEANING.get(key, ""))] if key in MEANING else []
-    if key == "published":
-        warning = "Carries test labels into M. Not comparable with the clean protocols, and no estimate of accuracy."
-        blocks = [Notice((warning,), "warning"), *blocks]
+    blocks = _meaning(view)
     named = evidence.group_of(view.matrix.index)
     caption = f"{named.key}: {named.title}" if named else "All available datasets"
     if len(view.accuracy) < len(view.matrix):
         caption += f", the {len(view.accuracy)} of {len(view.matrix)} that all methods have"
     blocks.append(summary_table(evidence, view, f"{key}-summary", f"{caption}, protocol {key}"))
-    if key not in CLEAN:
+    if not view.withholds_test_labels:
         blocks.append(text(*verdict(evidence, view)))
     if view.contrasts and key != headline_protocol(evidence):  # the headline's figure stands on the first screen
         blocks.append(contrast_figure(evidence, view, key))
@@ -60,8 +45,21 @@ def protocol_section(evidence: Evidence, view: ProtocolView) -> Section:
         ),
     ]
     kept = tuple(child for child in children if child is not None)
-    tag = {"published": "leaks labels", "relearn": "tuned on test rows"}.get(key, "")
-    return Section(key, f"Results under {key}", tuple(blocks), kept, tag=tag)
+    return Section(key, f"Results under {key}", tuple(blocks), kept, tag=view.record.tag if view.record else "")
+
+
+def _meaning(view: ProtocolView) -> list[Block]:
+    """What the protocol does, and a warning where what was fitted has seen test labels."""
+    if view.record is None:
+        words = "This protocol is not registered here: the report cannot say how it selects, and what it sees."
+        return [Notice((words,), "note")]
+    blocks: list[Block] = []
+    if view.record.reuses_metric:
+        warning = "Carries test labels into M. Not comparable with the clean protocols, and no estimate of accuracy."
+        blocks.append(Notice((warning,), "warning"))
+    if view.record.meaning:
+        blocks.append(text(view.record.meaning))
+    return blocks
 
 
 def _groups(evidence: Evidence, view: ProtocolView) -> Section | None:
@@ -95,7 +93,7 @@ def _groups(evidence: Evidence, view: ProtocolView) -> Section | None:
 
 
 def _bins(evidence: Evidence, view: ProtocolView) -> Section | None:
-    if view.protocol not in CLEAN or len(view.common.pool.datasets) < 2:
+    if not view.withholds_test_labels or len(view.common.pool.datasets) < 2:
         return None
     tables = tuple(
         bins_table(evidence, view, bins, f"{view.protocol}-by-{bins.quantity}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from bench.protocols.record import PROTOCOLS
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Notice, Section, Table, text
 from bench.report.evidence import Evidence, ProtocolView
@@ -96,10 +97,11 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
         shown=SHOWN,
     )
     blocks: list[Block] = [table, figure]
-    if view.protocol == "published":
+    if view.record is not None and view.record.reuses_metric:
+        alike = [p.name for p in PROTOCOLS.values() if p.exposure == 1]
         warning = (
-            "Under published, RFM's metric was learned from test labels; the study's classifiers met them only in "
-            "choosing hyperparameters, as relearn does."
+            f"Under {view.protocol}, RFM's metric was learned from test labels; the study's classifiers met them only "
+            f"in choosing hyperparameters, as under {' and '.join(alike)}."
         )
         blocks.insert(0, Notice((warning,), "warning"))
     return blocks

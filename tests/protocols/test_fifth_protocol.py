@@ -1,0 +1,193 @@
+"""One more protocol is one more record: statistics and report list, explain and compare it without another edit."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from synthetic_runs import make_run
+
+from bench.protocols import PROTOCOLS, Protocol, get_protocol, register
+from bench.protocols.record import what_changes
+from bench.report.build import ReportFiles, write_report
+from bench.report.evidence import Evidence
+from bench.report.merge import merge_runs
+from bench.report.sections.headline import UNKNOWN
+from bench.stats.frame import protocols_in, scores_frame
+from bench.stats.protocols import leak_decomposition, noise_pair
+
+BENCH = Path(__file__).parents[2] / "bench"
+FIFTH = Protocol("clean-3", inner_folds=3, order=9, meaning="Three folds inside the training part.")
+TABLES = ("t0", "t1", "t2", "t3")
+
+
+@pytest.fixture
+def fifth(registry: dict[str, Protocol]) -> Protocol:
+    return register(FIFTH)
+
+
+def evidence(*protocols: str) -> Evidence:
+    return Evidence(merge_runs([make_run(TABLES, ["rfm", "laplace"], protocols)]))
+
+
+def report(folder: Path, *protocols: str) -> ReportFiles:
+    return write_report(evidence(*protocols), folder / "out")
+
+
+def headings(page: str) -> list[str]:
+    """The protocols that have a section, in the order of the page, Markdown or HTML."""
+    return re.findall(r"^(?:## |.*<h2[^>]*>)Results under ([\w-]+)", page, flags=re.MULTILINE)
+
+
+def part(page: str, protocol: str) -> str:
+    """The section of ``protocol``, up to the next protocol's or to the end."""
+    return page.split(f"Results under {protocol}")[-1].split("Results under")[0]
+
+
+def test_the_report_explains_it_in_its_place(fifth: Protocol, tmp_path: Path) -> None:
+    files = report(tmp_path, *PROTOCOLS)
+    for page in (files.markdown.read_text(encoding="utf-8"), files.html.read_text(encoding="utf-8")):
+        assert headings(page) == ["clean", "clean-cv", "relearn", "published", "clean-3"]
+        assert fifth.meaning in part(page, "clean-3")
+        assert page.count(fifth.meaning) == 1
+        assert "clean-cv → clean-3" in page
+        assert what_changes(get_protocol("clean-cv"), fifth) in page
+    first_screen = files.markdown.read_text(encoding="utf-8").split("## How to read this")[0]
+    answers = re.findall(r"Under `([\w-]+)`", first_screen)
+    assert answers == ["clean", "clean-cv", "clean-3", "relearn", "published"], "those without test labels come first"
+
+
+def test_its_place_is_its_order(registry: dict[str, Protocol], tmp_path: Path) -> None:
+    register(Protocol("between", inner_folds=3, order=1))  # "between" < "clean-cv": equal orders go by name
+    files = report(tmp_path, "clean-cv", "between", "clean")
+    assert headings(files.html.read_text(encoding="utf-8")) == ["clean", "between", "clean-cv"]
+    assert headings(files.markdown.read_text(encoding="utf-8")) == ["clean", "between", "clean-cv"]
+
+
+def test_selection_noise_is_measured_with_it_where_it_is_the_extreme(fifth: Protocol, tmp_path: Path) -> None:
+    page = report(tmp_path, "clean", "clean-3").markdown.read_text(encoding="utf-8")
+    assert "clean-3 − clean" in page
+    assert "**3 folds minus one 80/20 split**" in page
+    pairs = [noise_pair(names) for names in (PROTOCOLS, ["clean", "clean-3"], ["clean-3", "clean-cv"], ["clean-3"])]
+    named = [[p.name for p in pair] if pair else None for pair in pairs]
+    assert named == [["clean", "clean-cv"], ["clean", "clean-3"], ["clean-3", "clean-cv"], None]
+
+
+def test_the_statistics_order_it(fifth: Protocol) -> None:
+    scores = scores_frame(make_run(TABLES, ["rfm", "laplace"], ["unknown", *reversed(PROTOCOLS)]).results)
+    assert protocols_in(scores) == ["clean", "clean-cv", "relearn", "published", "clean-3", "unknown"]
+    found = leak_decomposition(scores, TABLES)
+    assert found is not None
+    assert found.path == ["published", "relearn", "clean", "clean-cv", "clean-3"]
+    assert [(s.first, s.second) for s in found.steps] == [
+        ("published", "relearn"),
+        ("relearn", "clean"),
+        ("clean", "clean-cv"),
+        ("clean-cv", "clean-3"),
+        ("published", "clean"),
+        ("published", "clean-cv"),
+        ("published", "clean-3"),
+    ]
+
+
+def test_a_second_protocol_with_labels_in_m_is_warned_of_too(registry: dict[str, Protocol], tmp_path: Path) -> None:
+    halves = Protocol("as-printed", "tuning halves", reuses_metric=True, order=9, tag="leaks", caution="Beware. ")
+    register(halves)
+    page = report(tmp_path, "clean", "as-printed").markdown.read_text(encoding="utf-8")
+    assert "Beware. Under `as-printed`" in page
+    assert "Results under as-printed (leaks)" in page
+    assert "Carries test labels into M" in part(page, "as-printed")
+    assert "`as-printed` carries test labels into RFM's metric M" in page
+    assert "The paper's procedure is as-printed. No test label is seen under clean." in page
+
+
+def test_results_of_a_protocol_that_is_not_registered_are_reported_without_its_meaning(tmp_path: Path) -> None:
+    files = report(tmp_path, "clean", "elsewhere", "published")
+    page = files.markdown.read_text(encoding="utf-8")
+    assert headings(page) == ["clean", "published", "elsewhere"]
+    assert "not registered here" in part(page, "elsewhere")
+    assert f"{UNKNOWN}Under `elsewhere`" in page
+    assert "elsewhere →" not in page
+    assert "→ elsewhere" not in page
+    assert headings(files.html.read_text(encoding="utf-8")) == ["clean", "published", "elsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (Protocol("a"), Protocol("b", inner_folds=5), "less noisy selection, on 5 folds instead of one 80/20 split"),
+        (Protocol("a", inner_folds=5), Protocol("b"), "noisier selection, on one 80/20 split instead of 5 folds"),
+        (Protocol("a", inner_folds=5), Protocol("b", inner_folds=3), "selection, on 3 folds instead of 5 folds"),
+        (Protocol("a", ties="order"), Protocol("b"), "ties to the smaller Brier score"),
+        (Protocol("a"), Protocol("b", ties="order"), "ties to the earlier grid entry"),
+        (
+            Protocol("a", "tuning halves"),
+            Protocol("b", inner_folds=3),
+            "selection and scaling without the test rows, on 3 folds instead of the halves",
+        ),
+        (
+            Protocol("a", "tuning halves", reuses_metric=True),
+            Protocol("b", inner_folds=3),
+            "the leak into M, and all that selecting on test rows was worth",
+        ),
+        (Protocol("a"), Protocol("b"), ""),
+    ],
+)
+def test_a_step_is_told_from_the_two_records(first: Protocol, second: Protocol, words: str) -> None:
+    assert what_changes(first, second) == words
+
+
+RECORDS = "bench.protocols.record"
+OTHER_MEANINGS = {
+    ("bench.cli.run", "clean"): "the default of --protocol",
+    ("bench.data", "published"): "the name of the archive's splits",
+    ("bench.run", "published"): "whether a table that is handed to a worker brings its own splits",
+    ("bench.study.lin_rfm", "published"): "the published setting of matrix completion",
+}
+"""Strings equal to a protocol's name that mean something else: by package and string, with what they are."""
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(BENCH.rglob("*.py")):
+        name = ".".join(path.relative_to(BENCH.parent).with_suffix("").parts)
+        if name != RECORDS:
+            yield name, ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def strings(tree: ast.AST) -> Iterator[ast.Constant]:
+    """The string literals below ``tree``, parts of f-strings included, without docstrings."""
+    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            yield node
+
+
+def compared(tree: ast.AST) -> Iterator[str]:
+    """The strings that something is compared with: ``==``, ``in``, ``match``, ``startswith`` and ``endswith``."""
+    for node in ast.walk(tree):
+        method = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+        if isinstance(node, ast.Compare | ast.MatchValue) or method in {"startswith", "endswith"}:
+            yield from (str(literal.value) for literal in strings(node))
+
+
+@pytest.mark.parametrize(("name", "tree"), [pytest.param(*source, id=source[0]) for source in sources()])
+def test_no_module_goes_by_a_protocols_name(name: str, tree: ast.Module) -> None:
+    found = {str(literal.value) for literal in strings(tree)}
+    assert not [text for text in found if re.search("clean-cv|relearn", text)], "read it from the record"
+    allowed = {text for (package, text) in OTHER_MEANINGS if f"{name}.".startswith(f"{package}.")}
+    unexplained = found & {"clean", "published"} - allowed
+    assert not unexplained, "read it from the record, or say in OTHER_MEANINGS what else it means"
+    assert not [text for text in compared(tree) if re.match("clean|publ", text)], "a name is compared: ask the record"
+
+
+def test_the_scan_finds_what_it_looks_for() -> None:
+    tree = ast.parse(
+        '"""clean-cv in a docstring."""\n'
+        'if p == "a" or p in ("b", "c") or p.startswith("d"):\n    print(f"e {p}", "f")\n'
+        'match p:\n    case "g":\n        """relearn"""\n'
+    )
+    assert sorted(str(literal.value) for literal in strings(tree)) == ["a", "b", "c", "d", "e ", "f", "g"]
+    assert sorted(set(compared(tree))) == ["a", "b", "c", "d", "g"]
