@@ -12,8 +12,8 @@ from typing import Any
 
 from bench.cli.tables import add_source_arguments, chosen_tables
 from bench.errors import UsageError, unknown_name
-from bench.protocols.record import PROTOCOLS, get_protocol
-from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, in_words, reduced
+from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
+from bench.protocols.registry import PROTOCOLS, get_protocol, reduction_in_words
 from bench.run.jobs import Plan
 from bench.run.resources import available_cores, default_memory_budget
 
@@ -181,7 +181,7 @@ def _dry_run(plan: Plan, folder: Path, size: int, memory_bytes: int, *, retry_fa
         job = task.job
         notes = ["too large: will be skipped"] if task.estimated_bytes > memory_bytes else []
         notes += ["all cores"] if task.all_cores else []
-        notes += [in_words(job.reduction, (job.protocol,))] if job.reduction else []
+        notes += [reduction_in_words(job.reduction, (job.protocol,))] if job.reduction else []
         notes += [f"again for other versions: {changed[job.id]}"] if job.id in changed else []
         print(
             f"{job.dataset:<32} {job.method:<14} {job.rows:>7} {task.estimated_bytes / 1e6:>10,.0f} "

@@ -4,7 +4,8 @@ Everything that touches rows and labels between a dataset and a result is in thi
 standardising, stratified division and sampling, selection and test.
 """
 
-from bench.protocols.record import PROTOCOLS, Protocol, get_protocol, register
+from bench.protocols.record import Protocol
+from bench.protocols.registry import PROTOCOLS, get_protocol, register
 from bench.protocols.selection import carry_out
 
 __all__ = ["PROTOCOLS", "Protocol", "carry_out", "get_protocol", "register"]

@@ -10,10 +10,8 @@ turns the reduction off.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 
-from bench.protocols.record import known
 from bench.records.dataset import Splits
 
 LARGE_ROWS = 10_000
@@ -32,9 +30,3 @@ def reduction(splits: Splits) -> str | None:
     if splits.tuning_rows is None:
         return None
     return f"chosen on at most {splits.tuning_rows:,} rows, tested on the first hold-out only"
-
-
-def in_words(reduction: str, protocols: Collection[str]) -> str:
-    """``reduction`` as a reader is told of it: results under ``protocols`` that choose once took two samples."""
-    once = [p.name for p in known(protocols) if p.selected_on == "tuning halves"]
-    return f"{reduction}; under {' and '.join(once)} chosen on so many of either tuning half" if once else reduction

@@ -11,8 +11,8 @@ import pandas as pd
 
 from bench.errors import ReportError
 from bench.methods import method_names
-from bench.protocols.record import PROTOCOLS, Protocol
-from bench.protocols.reduction import in_words
+from bench.protocols.record import Protocol
+from bench.protocols.registry import PROTOCOLS, reduction_in_words
 from bench.records.result import JobResult
 from bench.report.merge import Merged, invocations_of
 from bench.report.wording import slug
@@ -169,7 +169,7 @@ class Evidence:
             if result.job.reduction:
                 found.setdefault(result.job.reduction, set()).add(result.job.dataset)
                 protocols.setdefault(result.job.reduction, set()).add(result.job.protocol)
-        return {in_words(words, protocols[words]): sorted(found[words]) for words in sorted(found)}
+        return {reduction_in_words(words, protocols[words]): sorted(found[words]) for words in sorted(found)}
 
     @cached_property
     def own_tables(self) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from bench.protocols.reduction import in_words
+from bench.protocols.registry import reduction_in_words
 from bench.records.result import JobResult
 from bench.run.jobs import Task
 from bench.run.progress import JsonEvents, LiveLine, Observer, PlainLines, Progress, describe, name
@@ -33,7 +33,7 @@ class RunLog:
 
     def started(self, progress: Progress, task: Task) -> None:
         details = ["with all cores"] if task.all_cores else []
-        details += [in_words(task.job.reduction, (task.job.protocol,))] if task.job.reduction else []
+        details += [reduction_in_words(task.job.reduction, (task.job.protocol,))] if task.job.reduction else []
         self.note(f"start {name(task.job)}" + (f": {'; '.join(details)}" if details else ""))
 
     def finished(self, progress: Progress, result: JobResult) -> None:

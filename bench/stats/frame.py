@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from bench.protocols.record import PROTOCOLS
+from bench.protocols.registry import PROTOCOLS
 from bench.records.result import JobResult
 
 SCORE_COLUMNS = (

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import pandas as pd
 
-from bench.protocols.record import PROTOCOLS, Protocol, known
+from bench.protocols.record import Protocol
+from bench.protocols.registry import PROTOCOLS, known
 from bench.stats.frame import accuracy_matrix
 from bench.stats.significance import PairedDifference, holm, paired_difference
 

@@ -11,7 +11,7 @@ import pytest
 from synthetic_runs import make_run
 
 from bench.protocols import PROTOCOLS, Protocol, get_protocol, register
-from bench.protocols.record import what_changes
+from bench.protocols.registry import what_changes
 from bench.report.build import ReportFiles, write_report
 from bench.report.evidence import Evidence
 from bench.report.merge import merge_runs
@@ -144,7 +144,6 @@ RECORDS = "bench.protocols.record"
 OTHER_MEANINGS = {
     ("bench.cli.run", "clean"): "the default of --protocol",
     ("bench.data", "published"): "the name of the archive's splits",
-    ("bench.run", "published"): "whether a table that is handed to a worker brings its own splits",
     ("bench.study.lin_rfm", "published"): "the published setting of matrix completion",
 }
 """Strings equal to a protocol's name that mean something else: by package and string, with what they are."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
+import pathlib
+import resource
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from multiprocessing import shared_memory
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,7 +39,7 @@ class CentroidSession(Session):
         return paths
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
-        # A draw from the global generator: it must not depend on the jobs that the worker ran before.
+        # A draw from the global generator: it must not depend on other jobs.
         return Prediction(self._scores(choice.config["shrink"], train, test), {"drawn": float(np.random.rand())})  # noqa: NPY002
 
     def _scores(self, shrink: float, train: IntArray, test: IntArray) -> np.ndarray:
@@ -138,7 +143,7 @@ def _segfault(session: Session) -> None:
 
 def _kill_parent(session: Session) -> None:
     os.kill(os.getppid(), signal.SIGKILL)
-    time.sleep(600)  # the kernel takes the worker along, but a moment later
+    time.sleep(600)  # the kernel takes the job along, but a moment later
 
 
 def _allocate(session: Session) -> None:
@@ -251,7 +256,6 @@ def _leak_threads(session: Session) -> None:
 
 def _close_everything(session: Session) -> None:
     os.closerange(3, 256)
-    time.sleep(600)
 
 
 def _write_junk_to_harness(session: Session) -> None:
@@ -261,6 +265,69 @@ def _write_junk_to_harness(session: Session) -> None:
         except OSError:
             continue
     time.sleep(600)
+
+
+def _answer_and_hang(session: Session) -> None:
+    """It ends, but its process does not: the last thing that it does is wait."""
+    end = os._exit
+
+    def hang(code: int) -> None:
+        time.sleep(600)
+        end(code)
+
+    os._exit = hang  # type: ignore[assignment]
+
+
+def _share_anonymous(session: Session) -> None:
+    held = mmap.mmap(-1, 800 << 20)
+    for position in range(0, len(held), 4096):
+        held[position] = 1
+        if position % (64 << 20) == 0:
+            time.sleep(0.05)
+    time.sleep(600)
+
+
+def _share_segment(session: Session) -> None:
+    segment = shared_memory.SharedMemory(create=True, size=800 << 20)
+    for position in range(0, segment.size, 4096):
+        segment.buf[position] = 1
+        if position % (64 << 20) == 0:
+            time.sleep(0.05)
+    time.sleep(600)
+
+
+def _write_segment(session: Session) -> None:
+    with open(f"/dev/shm/bench-test-{os.getpid()}", "wb") as file:  # noqa: PTH123
+        for _ in range(12):
+            file.write(bytes(64 << 20))
+            file.flush()
+            time.sleep(0.05)
+        time.sleep(600)
+
+
+def _forget_segment(session: Session) -> None:
+    shared_memory.SharedMemory(create=True, size=1 << 20, name=f"bench-test-{os.getpid()}").buf[0] = 1
+    time.sleep(0.5)
+    os._exit(3)
+
+
+def _pollute(session: Session) -> None:
+    np.random.default_rng = lambda *_: np.random.Generator(np.random.PCG64(1))  # type: ignore[assignment]
+    np.seterr(all="raise")
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    resource.setrlimit(resource.RLIMIT_CPU, (600, 600))
+    sys.setrecursionlimit(200)
+    os.environ["OMP_NUM_THREADS"] = "7"
+
+
+def _be_killed_once(session: Session) -> None:
+    """The first time; a file beside the interpreter's temporary ones remembers."""
+    mark = pathlib.Path(tempfile.gettempdir()) / f"bench-killed-once-{os.getppid()}-{len(session.task.y)}"
+    if not mark.exists():
+        mark.write_text("")
+        os.kill(os.getpid(), signal.SIGKILL)
+    mark.unlink()
 
 
 def _scribble(session: Session) -> None:
@@ -297,7 +364,14 @@ class CountsThreadsLarge(CountsThreads):
 Segfault = misbehaving("segfault", _segfault)
 Exit3 = misbehaving("exit3", lambda _: os._exit(3))
 KilledOutside = misbehaving("killed-outside", lambda _: os.kill(os.getpid(), signal.SIGKILL))
-KillsNursery = misbehaving("kills-nursery", _kill_parent)
+KillsServer = misbehaving("kills-server", _kill_parent)
+AnswersAndHangs = misbehaving("answers-and-hangs", _answer_and_hang)
+SharesAnonymous = misbehaving("shares-anonymous", _share_anonymous)
+SharesSegment = misbehaving("shares-segment", _share_segment)
+WritesSegment = misbehaving("writes-segment", _write_segment)
+ForgetsSegment = misbehaving("forgets-segment", _forget_segment)
+Pollutes = misbehaving("pollutes", _pollute)
+KilledOnce = misbehaving("killed-once", _be_killed_once)
 Allocates = misbehaving("allocates", _allocate)
 ChildAllocates = misbehaving("child-allocates", _allocate_in_child)
 HugeArray = misbehaving("huge-array", _huge_array)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.run.engines import open_engine
 from plugin_text import CENTROIDS, write_plugin
 from test_killed import family
 from test_runner import Recorder
@@ -23,7 +24,6 @@ from tiny_benchmark import TinyBenchmark, by_method, scores, tables
 from bench.cli import main
 from bench.errors import EngineError
 from bench.records.result import RunRecord
-from bench.run.engines import open_engine
 from bench.run.jobs import NamedMethod
 from bench.run.resources import available_cores
 from bench.run.runner import Outcome, execute
@@ -102,12 +102,12 @@ class Watcher(Recorder):
         """By job, how many were out when it started or while it ran, itself included."""
         self._out: set[str] = set()
 
-    def finished(self, standing: Any, result: Any) -> None:
+    def finished(self, progress: Any, result: Any) -> None:
         self._out.discard(result.job.id)
-        super().finished(standing, result)
+        super().finished(progress, result)
 
-    def started(self, standing: Any, task: Any) -> None:
-        super().started(standing, task)
+    def started(self, progress: Any, task: Any) -> None:
+        super().started(progress, task)
         self._out.add(task.job.id)
         for job in self._out:
             self.most_beside[job] = max(self.most_beside.get(job, 0), len(self._out))
@@ -128,7 +128,6 @@ def run_on(
     plan = benchmark.plan(*methods, timeout=timeout)
     with Store(benchmark.folder) as store, open_engine("dask", address, 2, memory_bytes, named) as engine:
         outcome = execute(plan, store, engine, {"seed": 0}, [watcher] if watcher else [])
-    plan.release()
     return outcome, read_run(benchmark.folder)
 
 

@@ -131,8 +131,7 @@ def test_ids_of_a_plan_are_distinct_and_repeatable(tiny: TinyBenchmark) -> None:
     again = tiny.plan("Centroid", "Shrunken")
     assert [job.id for job in again.jobs] == ids[0]
     for plan in (*plans, again):
-        plan.release()
-
+    
 
 @pytest.mark.parametrize(("module", "counts"), [("rfm.linalg", True), ("bench.methods.rfm", True), ("rfm.ntk", False)])
 def test_what_a_method_imports_from_the_project_is_its_code(

@@ -11,7 +11,9 @@ from tiny_benchmark import TinyBenchmark, TinyEntry, generate
 
 from bench.data.splits import draw_splits, splits_for
 from bench.methods import get_method
-from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, in_words, reduced, reduction
+from bench.protocols import PROTOCOLS
+from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced, reduction
+from bench.protocols.registry import reduction_in_words
 from bench.run.jobs import NamedMethod, expand_jobs, expected_bytes, expected_seconds
 
 SPLITS = draw_splits("table", np.arange(40) % 2, 0)
@@ -64,15 +66,15 @@ def test_kernel_methods_of_large_tables_are_expected_to_take_what_they_say_of_th
 @pytest.mark.parametrize(("protocol", "sampled"), [("relearn", 2), ("published", 2), ("clean", 1), ("clean-cv", 1)])
 def test_two_samples_choose_where_the_tuning_halves_do(protocol: str, sampled: int) -> None:
     one, rows = get_method("ntk"), LARGE_ROWS + 50
-    found = expected_bytes(one, rows, 3, 2, protocol, reduced(SPLITS, rows))
+    found = expected_bytes(one, rows, 3, 2, PROTOCOLS[protocol], reduced(SPLITS, rows))
     assert found == max(one.peak_bytes(rows, 3, 2), one.peak_bytes(sampled * TUNING_ROWS, 3, 2) if sampled > 1 else 0)
     assert found >= 8 * (sampled * TUNING_ROWS) ** 2
-    assert expected_bytes(one, 800, 3, 2, protocol, SPLITS) == one.peak_bytes(800, 3, 2)
+    assert expected_bytes(one, 800, 3, 2, PROTOCOLS[protocol], SPLITS) == one.peak_bytes(800, 3, 2)
 
 
 def test_readers_are_told_of_both_samples() -> None:
-    assert in_words("chosen on few", ("clean",)) == "chosen on few"
-    told = in_words("chosen on few", {"published", "clean", "relearn"})
+    assert reduction_in_words("chosen on few", ("clean",)) == "chosen on few"
+    told = reduction_in_words("chosen on few", {"published", "clean", "relearn"})
     assert told == "chosen on few; under relearn and published chosen on so many of either tuning half"
 
 
@@ -81,7 +83,7 @@ def test_jobs_of_large_tables_say_what_was_taken_from_them(tiny: TinyBenchmark) 
     plan = expand_jobs(
         entries,
         [NamedMethod("faulty_methods:Centroid", get_method("faulty_methods:Centroid"))],
-        "clean",
+        PROTOCOLS["clean"],
         0,
         source="tiny",
         load=generate,
@@ -91,4 +93,3 @@ def test_jobs_of_large_tables_say_what_was_taken_from_them(tiny: TinyBenchmark) 
         "small": None,
         "large": reduction(reduced(SPLITS, LARGE_ROWS + 1)),
     }
-    plan.release()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from test_admission import MB, task
+from test_scheduler import MB, task
 
+from bench.run.dask_worker import Offer
 from bench.run.jobs import LARGE_BYTES, Task
-from bench.run.placement import Offer, Place, Placement
+from bench.run.placement import Place, Placement
 
 LARGE = LARGE_BYTES // MB + 1
 GB = 1000 * MB
@@ -76,7 +77,7 @@ def test_a_large_job_waits_for_a_machine_that_others_then_leave_alone() -> None:
     large, later = task(10, LARGE), task(11, 1)
     assert send(placement, large, later) == [], "the one free place is on the machine with fewest jobs, kept free now"
     for machine in ("m0", "m1"):
-        placement.returned(there[machine], keeps_table=True)
+        placement.returned(there[machine])
     placed = send(placement, large, later)
     assert [p.alone for p in placed] == [True, False]
     assert placed[0].worker[:2] != placed[1].worker[:2]
@@ -88,7 +89,7 @@ def test_a_large_job_has_the_machine_to_itself() -> None:
     (place,) = send(placement, *large, task(9, 1))
     assert (place.memory_bytes, place.cores, place.alone) == (8 * GB, 4, True)
     assert not placement.has_room(set())
-    placement.returned(large[0], keeps_table=True)
+    placement.returned(large[0])
     assert [p.alone for p in send(placement, large[1], task(9, 1))] == [True]
 
 
@@ -112,7 +113,7 @@ def test_jobs_of_workers_that_are_gone_are_named() -> None:
     tasks = [task(0, 1), task(1, 1)]
     there = {p.worker: t for p, t in zip(send(placement, *tasks), tasks, strict=True)}
     assert placement.update({"m0w0": 1}) == [there["m0w1"].job.id]
-    placement.returned(there["m0w1"], keeps_table=False)
+    placement.returned(there["m0w1"])
     assert placement.update({"m0w0": 1}) == []
     assert not placement.has_room(set())
 
@@ -121,7 +122,7 @@ def test_a_worker_that_has_the_table_is_preferred() -> None:
     placement = cluster((2, 2))
     first = task(0, 1)
     (place,) = send(placement, first)
-    placement.returned(first, keeps_table=True)
+    placement.returned(first)
     assert placement.has_table(place.worker, first.table.key)
     assert [p.worker for p in send(placement, task(1, 1), task(2, 1))] == [place.worker] * 2
 
@@ -151,4 +152,4 @@ def test_every_job_is_placed_and_no_machine_overused(machines, sizes, random):  
             assert len(here) == 1 or not any(p.alone for p in here)
         each, place = out.pop(random.randrange(len(out)))
         assert place.alone == placement.needs_a_machine(each)
-        placement.returned(each, keeps_table=True)
+        placement.returned(each)

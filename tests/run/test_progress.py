@@ -14,7 +14,7 @@ from tiny_benchmark import TinyBenchmark
 from bench.records.result import Job, JobResult
 from bench.run.eta import Eta
 from bench.run.jobs import SharedTable, Task
-from bench.run.progress import LiveLine, PlainLines, Standing, clock
+from bench.run.progress import LiveLine, PlainLines, Progress, clock
 
 
 def task(number: int, method: str = "m", seconds: float = 10.0) -> Task:
@@ -22,8 +22,8 @@ def task(number: int, method: str = "m", seconds: float = 10.0) -> Task:
     return Task(job, method, SharedTable("k", -1), 1, seconds, 60.0)
 
 
-def standing(tasks: list[Task], workers: int = 1) -> Standing:
-    return Standing(total=len(tasks), already=0, eta=Eta(tasks, workers))
+def progress(tasks: list[Task], workers: int = 1) -> Progress:
+    return Progress(total=len(tasks), already=0, eta=Eta(tasks, workers))
 
 
 def test_the_estimate_starts_from_what_methods_expect() -> None:
@@ -56,7 +56,7 @@ def test_the_live_line_stays_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     line = LiveLine(stream)
     tasks = [task(k) for k in range(9)]
-    where = standing(tasks)
+    where = progress(tasks)
     for each in tasks:
         where.start(each)
     line.started(where, tasks[-1])
@@ -76,7 +76,7 @@ def test_plain_lines_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     tasks = [task(k) for k in range(2000)]
-    where, stream = standing(tasks), io.StringIO()
+    where, stream = progress(tasks), io.StringIO()
     plain = PlainLines(stream)
     for each in tasks:
         now[0] += 0.1

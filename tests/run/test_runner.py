@@ -18,7 +18,7 @@ from tiny_benchmark import TinyBenchmark, TinyEntry, scores, tables
 from bench.errors import UsageError
 from bench.records.result import HoldoutResult, JobResult
 from bench.run.jobs import Task
-from bench.run.progress import Standing
+from bench.run.progress import Progress
 from bench.run.runlog import RunLog
 from bench.run.runner import execute
 from bench.store import Store, read_run
@@ -34,17 +34,17 @@ class Recorder:
         self.lines: list[str] = []
         self._on_finish = on_finish
 
-    def started(self, standing: Standing, task: Any) -> None:
+    def started(self, progress: Progress, task: Any) -> None:
         self.started_jobs.append(f"{task.job.dataset}/{task.job.method}")
-        self.lines.append(standing.line())
+        self.lines.append(progress.line())
 
-    def finished(self, standing: Standing, result: JobResult) -> None:
+    def finished(self, progress: Progress, result: JobResult) -> None:
         self.finished_jobs.append(f"{result.job.dataset}/{result.job.method}")
-        self.lines.append(standing.line())
+        self.lines.append(progress.line())
         if self._on_finish:
             self._on_finish(len(self.finished_jobs))
 
-    def tick(self, standing: Standing) -> None:
+    def tick(self, progress: Progress) -> None:
         pass
 
     def note(self, text: str) -> None:
@@ -102,7 +102,7 @@ def test_estimates_that_are_none_fail_their_own_job_only(tiny: TinyBenchmark) ->
 
 
 class Answers:
-    """An engine that has the answer to every job at once."""
+    """An executor that has the answer to every job at once."""
 
     size = 1
 
@@ -136,7 +136,6 @@ def test_a_result_that_cannot_be_stored_is_its_jobs_error(
     plan = tiny.plan("Centroid")
     with Store(tiny.folder) as store:
         outcome = execute(plan, store, Answers(**fields), {"seed": 0}, [watcher])
-    plan.release()
     alpha, beta = read_run(tiny.folder).results
     assert (alpha.status, beta.status) == ("error", "ok")
     assert re.search(r"its result cannot be stored \(" + reason, alpha.reason)
@@ -144,11 +143,10 @@ def test_a_result_that_cannot_be_stored_is_its_jobs_error(
     assert watcher.lines[-1] == "2/2 done, 1 failed"
 
 
-def test_reasons_and_output_are_stored_as_text_whatever_the_engine(tiny: TinyBenchmark) -> None:
+def test_reasons_and_output_are_stored_as_text_whatever_the_executor(tiny: TinyBenchmark) -> None:
     plan = tiny.plan("Centroid")
     with Store(tiny.folder) as store:
         execute(plan, store, Answers(reason="caf\udce9", output="one\n\x1b[1mtw\udce9\n"), {"seed": 0})
-    plan.release()
     alpha = read_run(tiny.folder).results[0]
     assert (alpha.reason, alpha.output) == ("caf?", "one\ntw?")
 
@@ -348,18 +346,3 @@ def test_the_line_says_where_the_run_stands(tiny: TinyBenchmark) -> None:
     tiny.run("Centroid", "Exit3", "TooLarge", jobs=1, observers=[watcher])
     assert watcher.lines[-1] == "6/6 done, 2 failed, 2 skipped"
     assert any("running: " in line and "left" in line for line in watcher.lines)
-
-
-def test_a_worker_is_used_again(tiny: TinyBenchmark) -> None:
-    """Otherwise forking, not the harness, would be most of a small job's cost."""
-    from bench.run.pool import Pool
-
-    class Never:
-        draining = now = False
-
-    plan = TinyBenchmark(tiny.folder, tables(8)).plan("Centroid")
-    with Pool(2, 2 << 30, cores=1, preload=["faulty_methods"]) as pool:
-        results = [e for e in pool.stream(plan.tasks, Never()) if isinstance(e, JobResult)]
-        assert pool._spawned == 2
-    plan.release()
-    assert {r.job.dataset for r in results if r.status == "ok"} == {e.name for e in tables(8)}

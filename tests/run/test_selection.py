@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn
+from bench.run.engines import preload_for
 from plugin_text import CENTROIDS, write_plugin
 
 from bench.cli import main
 from bench.errors import UsageError
 from bench.methods import method_names
-from bench.run.engines import preload_for
 from bench.run.identity import code_version, imported_modules
 from bench.run.jobs import NamedMethod
 from bench.run.selection import additions, named_methods

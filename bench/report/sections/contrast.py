@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.protocols.record import get_protocol, known, what_changes
+from bench.protocols.registry import get_protocol, known, what_changes
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Notice, Section, Table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.protocols.reduction import in_words
+from bench.protocols.registry import reduction_in_words
 from bench.records.result import HoldoutResult, JobResult
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, text
@@ -53,7 +53,7 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
         spans.append(f" ({about.link_note})")
     blocks: list[Block] = [text(*spans)]
     for words in sorted({r.job.reduction for r in results if r.job.reduction}):
-        told = in_words(words, {r.job.protocol for r in results if r.job.reduction == words})
+        told = reduction_in_words(words, {r.job.protocol for r in results if r.job.reduction == words})
         blocks.append(Notice((f"Reduced, for every method alike: {told}.",), "note"))
     if about.notes:
         blocks.append(Notice(("Of this table: ", "; ".join(note.rstrip(".") for note in about.notes), "."), "note"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bench.protocols.record import known
+from bench.protocols.registry import known
 from bench.report import wording
 from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Section, Span, Strong
 from bench.report.evidence import REFERENCE, Contrast, Evidence, ProtocolView

@@ -9,7 +9,7 @@ from typing import Literal
 
 import yaml
 
-from bench.protocols.record import known
+from bench.protocols.registry import known
 from bench.report import wording
 from bench.report.blocks import Cell, Column, Section, Table, text
 from bench.report.evidence import Evidence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bench.protocols.record import PROTOCOLS
+from bench.protocols.registry import PROTOCOLS
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Notice, Section, Table, text
 from bench.report.evidence import Evidence, ProtocolView

@@ -20,7 +20,7 @@ from bench.store import STORE_NAME, read_run
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.store.writer.RECORD_SECONDS", 0.02)
-    monkeypatch.setattr("bench.run.backlog.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("bench.run.retry_queue.RETRY_SECONDS", 0.05)
 
 
 class Reader:
@@ -44,8 +44,8 @@ class Holding(Recorder):
         self.done_while_held = -1
         self._folder, self._enough = folder, enough
 
-    def started(self, standing: Any, task: Any) -> None:
-        super().started(standing, task)
+    def started(self, progress: Any, task: Any) -> None:
+        super().started(progress, task)
         if self.reader is None:
             self.reader = Reader(self._folder)
         elif len(self.started_jobs) == self._enough:
@@ -76,7 +76,7 @@ def test_results_wait_until_a_reader_lets_go(tiny: TinyBenchmark) -> None:
 
 
 def test_a_reader_that_never_lets_go_is_named_at_the_end(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.run.backlog.LAST_TRY_SECONDS", 0.3)
+    monkeypatch.setattr("bench.run.retry_queue.LAST_TRY_SECONDS", 0.3)
     benchmark = TinyBenchmark(tiny.folder, tables(8))
     with (
         holding(tiny.folder, enough=99) as watcher,
@@ -124,7 +124,7 @@ def test_a_job_is_called_done_when_its_result_can_be_read(tiny: TinyBenchmark) -
     seen: list[str] = []
 
     class Ordered(Recorder):
-        def finished(self, standing: Any, result: JobResult) -> None:
+        def finished(self, progress: Any, result: JobResult) -> None:
             assert result.job.id in {r.job.id for r in read_run(tiny.folder).results}
             seen.append(result.job.dataset)
 
