@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from bench.data.cache import FileSet, downloads_folder, forget, recall, remember, sets_folder
-from bench.data.download import download, is_url
+from bench.data.download import download
 from bench.data.entry import Entry
+from bench.data.location import is_url
 from bench.data.registry import Registry
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE, TUNING_SHARE, first_part_counts
 from bench.data.tables import read_divisions, read_table

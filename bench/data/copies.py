@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from bench.data.columns import Coded, code_table
 from bench.data.entry import Entry, Link
-from bench.data.user_table import NAMES_RECORDED
 from bench.errors import DataInvalid, DataUnavailable, UsageError
 from bench.records.dataset import Dataset
 
@@ -82,7 +81,7 @@ def account(dataset: Dataset, coded: Coded, origin: str, target: str, licence: s
         "target": target,
         "licence": licence,
         "notes": list(dataset.notes),
-        "features": list(coded.features[:NAMES_RECORDED]),
+        "features": coded.recorded_features,
     }
 
 

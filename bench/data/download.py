@@ -14,7 +14,6 @@ import socket
 import ssl
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import __version__
+from bench.data.location import is_url
 from bench.data.part import Checksum, Part
 from bench.errors import SourceError, one_line
 
@@ -47,11 +47,6 @@ class Patience:
 
 
 PATIENCE = Patience()
-
-
-def is_url(location: str) -> bool:
-    """Whether ``location`` is a web address rather than a path."""
-    return urllib.parse.urlsplit(location).scheme.lower() in ("http", "https")
 
 
 def download(

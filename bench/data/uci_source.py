@@ -17,9 +17,10 @@ from urllib.parse import urljoin
 
 from bench.data.cache import downloads_folder
 from bench.data.copies import account, copy_as_dataset, link_of
-from bench.data.download import is_url, read_url
+from bench.data.download import read_url
 from bench.data.entry import Entry
 from bench.data.frames import MAX_BYTES
+from bench.data.location import is_url
 from bench.data.service_cache import ServiceCache
 from bench.errors import DataInvalid, DataUnavailable, SourceError, one_line
 from bench.records.dataset import Dataset

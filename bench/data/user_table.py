@@ -23,17 +23,16 @@ from typing import Any, get_args
 
 from bench.data.cache import cache_folder, made, undamaged
 from bench.data.columns import Coded, code_table
-from bench.data.download import Checksum, download, is_url
+from bench.data.download import Checksum, download
 from bench.data.frames import MAX_BYTES, Format, format_of, read_frame
+from bench.data.location import is_url, public_location
 from bench.data.record import Record
 from bench.data.registry import Registry
-from bench.data.sources import public_location
 from bench.data.strict_yaml import read_yaml
 from bench.errors import DataInvalid, RegistryError, SourceError, UsageError, unknown_name
 from bench.records.dataset import Dataset
 
 MAX_DESCRIPTION_BYTES = 1 << 20
-NAMES_RECORDED = 500
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
 Say = Callable[[str], None]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -103,7 +102,7 @@ class UserSource:
             "target": table.target,
             "licence": table.licence,
             "notes": [note for note in (table.notes, *coded.notes) if note],
-            "features": list(coded.features[:NAMES_RECORDED]),
+            "features": coded.recorded_features,
         }
         return coded
 
