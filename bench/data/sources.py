@@ -8,10 +8,9 @@ from typing import Any, Protocol
 
 from bench.data.archive import ArchiveSource
 from bench.data.embedded import EmbeddedSource
-from bench.data.entry import Entry
 from bench.data.location import is_url, public_location
 from bench.data.openml_source import OpenMLSource
-from bench.data.registry import Registry
+from bench.data.registry import Entry, Registry
 from bench.data.uci_source import UCISource
 from bench.errors import SourceError, unknown_name
 from bench.records.dataset import Dataset
