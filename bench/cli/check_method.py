@@ -46,8 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 def methods_of(word: str) -> list[Method]:
     """The methods in the file ``word``, or the one of that name or spec. Raises :class:`UsageError`."""
-    from bench.methods import get_method
-    from bench.methods.plugin_file import plugin_methods
+    from bench.methods import get_method, plugin_methods
 
     return list(plugin_methods(word).values()) if word.endswith(".py") else [get_method(word)]
 

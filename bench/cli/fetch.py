@@ -79,14 +79,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fetch_published(*, offline: bool) -> int:
-    from bench.data.study_results import fetch_results, forget_results
+    from bench.data.fetching import drop_results, fetch_results
     from bench.stats.published import SIZE, read_published
 
     path, known = fetch_results(load_registry().study, offline=offline, say=say)
     try:
         datasets, classifiers = read_published(path).accuracy.shape
     except ReportError:
-        forget_results()
+        drop_results()
         raise
     print(f"{classifiers} classifiers on {datasets} datasets, in {path}")
     if (datasets, classifiers) != SIZE:

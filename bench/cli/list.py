@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench.cli.tables import add_cache_argument, names_suite
 from bench.data.copies import SERVICES, links
-from bench.data.entry import Entry
-from bench.data.registry import Registry, load_registry
+from bench.data.registry import Entry, Registry, load_registry
 from bench.data.sources import Source
 from bench.errors import BenchError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.cli.merging import add_run_arguments, allowed
 from bench.cli.tables import add_cache_argument
-from bench.data.study_results import results_file
+from bench.data.fetching import results_file
 from bench.errors import ReportError
 from bench.report import wording
 from bench.report.build import gather, write_report

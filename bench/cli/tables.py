@@ -57,7 +57,7 @@ class Chosen:
         for _, source in self.parts:
             record |= {"source": source.name, **record} if isinstance(source, UserSource) else origin(source)
             if isinstance(source, UserSource | OpenMLSource | UCISource):
-                tables |= source.told()
+                tables |= source.provenance()
         return record | ({"tables": tables} if tables else {})
 
 

@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from bench.data.cache import FileSet, downloads_folder, forget, recall, remember, sets_folder
-from bench.data.download import download, is_url
-from bench.data.entry import Entry
-from bench.data.registry import Registry
+from bench.data.cache import FileSet, downloads_folder, drop, recall, remember, sets_folder
+from bench.data.download import download
+from bench.data.location import is_url
+from bench.data.registry import Entry, Registry
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE, TUNING_SHARE, first_part_counts
 from bench.data.tables import read_divisions, read_table
 from bench.data.tar import Limits, read_members
@@ -78,8 +78,8 @@ class ArchiveSource:
     def load(self, entry: Entry) -> Dataset:
         """The table with the published splits, exactly as the archive has it (most tables are standardised there).
 
-        A file whose checksum is not the registry's is refused; where the registry's own copy was rebuilt or could not
-        be had, another table passes if its sizes, labels and index lists agree, and the dataset's ``notes`` say so.
+        A file whose checksum is not the registry's is refused; where the registry's own copy was rebuilt or was not
+        available, another table passes if its sizes, labels and index lists agree, and the dataset's ``notes`` say so.
         """
         names = file_names(entry)
         missing = [name for name in names if f"{entry.archive.folder}/{name}" not in self._files]
@@ -134,9 +134,9 @@ class ArchiveSource:
         """The path or URL that the files came from, also if they are in the cache now."""
         return self._origin
 
-    def forget(self) -> None:
+    def drop(self) -> None:
         """If this is a URL, have it downloaded anew next time."""
-        forget(self.location)
+        drop(self.location)
 
     @cached_property
     def _files(self) -> Files:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.data.frames import MAX_COLUMNS, check_names, exact_numbers, foreign, library, refuse_large, text_of
+from bench.data.parsing import MAX_COLUMNS, check_names, exact_numbers, foreign, library, refuse_large, text_of
 from bench.errors import DataInvalid
 
 if TYPE_CHECKING:

@@ -146,7 +146,7 @@ def recall(label: str) -> tuple[Path, str] | None:
     return (folder, location) if is_kept(folder) else None
 
 
-def forget(label: str) -> None:
+def drop(label: str) -> None:
     """Drop the note under ``label``, so that what it names is fetched anew."""
     _note(label).unlink(missing_ok=True)
 

@@ -36,6 +36,8 @@ MAX_MAGNITUDE = 1e140
 """Of a number: the sum of the squares of as many as a table may have is still a float64."""
 KEY_LEVELS = 20
 """Levels above which a column with more of them than half the rows is taken for a key."""
+RECORDED_FEATURES = 500
+"""Names of features that are recorded with a run."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Coded:
     classes: tuple[str, ...]
     inputs: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def recorded_features(self) -> list[str]:
+        """The names that are recorded with a run: the first :data:`RECORDED_FEATURES`."""
+        return list(self.features[:RECORDED_FEATURES])
 
 
 def code_table(frame: pd.DataFrame, target: str, where: str, drop: Iterable[str] = ()) -> Coded:

@@ -1,4 +1,4 @@
-"""Copies of the registry's tables that others host: what they must agree in, and how their differences are told."""
+"""Copies of the registry's tables that others host: what they must agree in, and how their differences are reported."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from bench.data.columns import Coded, code_table
-from bench.data.entry import Entry, Link
-from bench.data.user_table import NAMES_RECORDED
+from bench.data.registry import Entry, Link
 from bench.errors import DataInvalid, DataUnavailable, UsageError
 from bench.records.dataset import Dataset
 
@@ -71,8 +70,8 @@ def code_copy(frame: pd.DataFrame, target: str, where: str, drop: Iterable[str])
         raise DataInvalid(str(error)) from error
 
 
-def account(dataset: Dataset, coded: Coded, origin: str, target: str, licence: str, *, copy: bool) -> dict[str, Any]:
-    """What a run records of a table that is not the archive's, in the form of :meth:`UserSource.told`.
+def provenance(dataset: Dataset, coded: Coded, origin: str, target: str, licence: str, *, copy: bool) -> dict[str, Any]:
+    """What a run records of a table that is not the archive's, in the form of :meth:`UserSource.provenance`.
 
     ``copy`` says whether it is one of a table of the registry.
     """
@@ -82,7 +81,7 @@ def account(dataset: Dataset, coded: Coded, origin: str, target: str, licence: s
         "target": target,
         "licence": licence,
         "notes": list(dataset.notes),
-        "features": list(coded.features[:NAMES_RECORDED]),
+        "features": coded.recorded_features,
     }
 
 

@@ -14,7 +14,6 @@ import socket
 import ssl
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import __version__
-from bench.data.part import Checksum, Part
+from bench.data.location import is_url
+from bench.data.partial_download import Checksum, PartialDownload
 from bench.errors import SourceError, one_line
 
 MAX_BYTES = 4 << 30
@@ -32,7 +32,7 @@ _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long a server is waited for.
 
     ``attempts`` in all, pauses between them doubling from ``pause_seconds``; ``timeout_seconds`` for any one answer;
@@ -46,12 +46,7 @@ class Patience:
     slowest_bytes_per_second: float = 1000.0
 
 
-PATIENCE = Patience()
-
-
-def is_url(location: str) -> bool:
-    """Whether ``location`` is a web address rather than a path."""
-    return urllib.parse.urlsplit(location).scheme.lower() in ("http", "https")
+RETRY_POLICY = RetryPolicy()
 
 
 def download(
@@ -60,32 +55,32 @@ def download(
     *,
     max_bytes: int = MAX_BYTES,
     checksum: Checksum | None = None,
-    patience: Patience | None = None,
+    retry_policy: RetryPolicy | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Have the content of ``url`` (http or https) in the file ``to``, whole, or not at all.
 
-    It is collected in ``<to>.part``. What a broken connection left there is gone on with, also by a later call, if the
+    It is collected in ``<to>.part``. What a broken connection left there is resumed, also by a later call, if the
     server vouches (by ETag or date, with ``If-Range``) that it is still the same file. ``say`` gets a line when a try
     failed and another one follows. Raises :class:`SourceError`, in one line with the address, if the server cannot be
     reached, answers with an error or a web page, redirects in circles, sends more than ``max_bytes``, less than it
     announced or too slowly, if the content is not that of ``checksum``, and if the file cannot be written.
     """
-    waiting = patience or PATIENCE
-    with Part(url, to) as part:
-        for attempt in range(1, waiting.attempts + 1):
+    policy = retry_policy or RETRY_POLICY
+    with PartialDownload(url, to) as partial:
+        for attempt in range(1, policy.attempts + 1):
             try:
-                _fetch(url, part, max_bytes, waiting)
+                _fetch(url, partial, max_bytes, policy)
                 break
             except _BrokenOff as fault:
-                if attempt == waiting.attempts:
+                if attempt == policy.attempts:
                     tries = f" ({attempt} tries)" if attempt > 1 else ""
                     raise SourceError(f"{url}: download failed: {fault}{tries}; try again later") from fault
-                pause = waiting.pause_seconds * 2 ** (attempt - 1)
+                pause = policy.pause_seconds * 2 ** (attempt - 1)
                 say(f"{url}: {fault}; trying again in {pause:g} s")
                 time.sleep(pause)
-        _refuse_web_page(part, url)
-        part.finish(checksum)
+        _refuse_web_page(partial, url)
+        partial.finish(checksum)
 
 
 def read_url(url: str, max_bytes: int, folder: Path, **more: Any) -> bytes:
@@ -102,37 +97,37 @@ class _BrokenOff(Exception):
     """A try that failed in a way that another one may not."""
 
 
-def _fetch(url: str, part: Part, max_bytes: int, patience: Patience) -> None:
+def _fetch(url: str, partial: PartialDownload, max_bytes: int, policy: RetryPolicy) -> None:
     """One try. Raises :class:`_BrokenOff` or, where no other try would help, :class:`SourceError`."""
-    validator = part.validator()
+    validator = partial.validator()
     headers = {"User-Agent": f"rfmbench/{__version__}"}
     if validator:
-        headers |= {"Range": f"bytes={part.size}-", "If-Range": validator}
+        headers |= {"Range": f"bytes={partial.size}-", "If-Range": validator}
     with (
-        _answered(url, part),
-        _open(urllib.request.Request(url, headers=headers), patience.timeout_seconds) as response,
+        _answered(url, partial),
+        _open(urllib.request.Request(url, headers=headers), policy.timeout_seconds) as response,
     ):
-        total = _align(response, part, validator)
-        pace = _Pace(patience)
+        total = _align(response, partial, validator)
+        pace = _Pace(policy)
         while chunk := response.read1(_CHUNK):
-            part.add(chunk)
-            if part.size > max_bytes:
-                part.begin("")
+            partial.add(chunk)
+            if partial.size > max_bytes:
+                partial.begin("")
                 raise SourceError(f"{url}: more than {max_bytes} bytes; refused")
             pace.came(len(chunk))
-    if total is not None and part.size != total:
-        raise _BrokenOff(f"it broke off after {part.size} of {total} bytes")
+    if total is not None and partial.size != total:
+        raise _BrokenOff(f"it broke off after {partial.size} of {total} bytes")
 
 
-def _align(response: Any, part: Part, validator: str) -> int | None:
-    """Have ``part`` end where the answer begins; the whole file's size in bytes if the server says it."""
+def _align(response: Any, partial: PartialDownload, validator: str) -> int | None:
+    """Have ``partial`` end where the answer begins; the whole file's size in bytes if the server says it."""
     if response.status == 206:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
-        if not validator or found is None or int(found[1]) != part.size:
-            part.begin("")
+        if not validator or found is None or int(found[1]) != partial.size:
+            partial.begin("")
             raise _BrokenOff("the server sent another part than the one asked for")
         return int(found[2])
-    part.begin(_validator(response.headers))
+    partial.begin(_validator(response.headers))
     announced = response.headers.get("Content-Length", "")
     return int(announced) if announced.isdecimal() else None
 
@@ -144,10 +139,10 @@ def _validator(headers: Any) -> str:
 
 
 class _Pace:
-    """Notices a server that goes on sending, but as good as nothing."""
+    """Notices a server that keeps sending, but next to nothing."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
         self._since = time.monotonic()
         self._bytes = 0
 
@@ -155,8 +150,8 @@ class _Pace:
         """Count ``size`` bytes. Raises :class:`_BrokenOff`."""
         self._bytes += size
         seconds = time.monotonic() - self._since
-        if seconds >= self._patience.stall_seconds:
-            if self._bytes < self._patience.slowest_bytes_per_second * seconds:
+        if seconds >= self._policy.stall_seconds:
+            if self._bytes < self._policy.slowest_bytes_per_second * seconds:
                 raise _BrokenOff(f"only {self._bytes} bytes came in {seconds:.0f} s")
             self._since, self._bytes = time.monotonic(), 0
 
@@ -186,15 +181,15 @@ def _open(request: urllib.request.Request, timeout: float) -> Any:
 
 
 @contextlib.contextmanager
-def _answered(url: str, part: Part) -> Iterator[None]:
+def _answered(url: str, partial: PartialDownload) -> Iterator[None]:
     """What the network raises, sorted into what may pass and what will not."""
     try:
         yield
     except urllib.error.HTTPError as error:
         with error:
             message = one_line(f"{error.code} {error.reason}")
-        if error.code == 416 and part.size:  # the file has become shorter than what is here
-            part.begin("")
+        if error.code == 416 and partial.size:  # the file has become shorter than what is here
+            partial.begin("")
             raise _BrokenOff(f"the server answered {message}") from error
         if error.code in _PASSING:
             raise _BrokenOff(f"the server answered {message}") from error
@@ -208,11 +203,11 @@ def _answered(url: str, part: Part) -> Iterator[None]:
         raise _BrokenOff(reason) from error
 
 
-def _refuse_web_page(part: Part, url: str) -> None:
+def _refuse_web_page(partial: PartialDownload, url: str) -> None:
     """Servers explain their troubles, and captive portals their terms, in web pages that say 200 OK."""
-    start = part.start(4096)
+    start = partial.start(4096)
     if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        part.begin("")
+        partial.begin("")
         title = re.search(rb"<title[^>]*>([^<]{1,200})", start, re.IGNORECASE)
         named = f" ({one_line(title[1].decode('utf-8', 'replace'))!r})" if title else ""
         raise SourceError(f"{url}: the server answered with a web page{named}, not with a file")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.entry import Entry
+from bench.data.registry import Entry
 from bench.data.tables import check_content, read_numbers
 from bench.errors import DataInvalid, DataUnavailable
 from bench.records.dataset import Dataset

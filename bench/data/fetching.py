@@ -1,15 +1,21 @@
-"""Having tables in the cache: the archive from the first place that serves it, or single tables; each one checked."""
+"""Fetching into the cache: the archive from the first place that serves it, single tables, the 2014 study's results."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.data.archive import ArchiveSource
+from bench.data.cache import cache_folder, made
+from bench.data.download import download
+from bench.data.registry import Study
 from bench.data.sources import Source
 from bench.errors import DataInvalid, DataUnavailable, SourceError
+
+MAX_RESULTS_BYTES = 16 << 20
 
 Say = Callable[[str], None]
 
@@ -29,7 +35,7 @@ class Findings:
 
 
 def look_through(source: Source, entries: Iterable[Any]) -> Findings:
-    """Load every entry from ``source``, which checks it, and forget it again."""
+    """Load every entry from ``source``, which checks it, and drop it again."""
     sound, invalid = 0, False
     notes: list[tuple[str, str]] = []
     problems: list[tuple[str, str]] = []
@@ -50,7 +56,7 @@ def fetch_archive(sources: Iterable[ArchiveSource], entries: Sequence[Any], say:
 
     ``sources``, of which there is at least one, are tried in turn: the first that has all of ``entries`` sound is kept,
     else the one that has most of them. A download that holds other tables than the study's is made anew by a further
-    call. ``say`` gets a line for each source, and one for each that cannot be had; if none can, the last one's
+    call. ``say`` gets a line for each source, and one for each that is not available; if none can, the last one's
     :class:`SourceError` is raised.
     """
     best: tuple[ArchiveSource, Findings] | None = None
@@ -63,11 +69,11 @@ def fetch_archive(sources: Iterable[ArchiveSource], entries: Sequence[Any], say:
         try:
             findings = look_through(source.open(), entries)
         except SourceError as error:
-            source.forget()
+            source.drop()
             trouble = error
             continue
         if findings.invalid:
-            source.forget()
+            source.drop()
         if best is None or findings.sound > best[1].sound:
             best = source, findings
         if not findings.problems:
@@ -77,3 +83,40 @@ def fetch_archive(sources: Iterable[ArchiveSource], entries: Sequence[Any], say:
     if trouble is not None:
         say(str(trouble))
     return best[0].keep(), best[1]
+
+
+def results_file() -> Path:
+    """Where the 2014 study's own results are in the cache: ``bench report --published`` reads them there.
+
+    Raises :class:`DataUnavailable` if they have not been fetched.
+    """
+    path = _results_path()
+    if not path.is_file():
+        raise DataUnavailable(
+            f"{path}: the study's results have not been fetched; `python -m bench fetch --published` gets them, "
+            "or name a file: --published FILE"
+        )
+    return path
+
+
+def fetch_results(study: Study, *, offline: bool, say: Say) -> tuple[Path, bool]:
+    """Download the results unless they are in the cache; also, whether they are the file of the registry's checksum.
+
+    Its content is for the caller to check. Raises :class:`SourceError` as :func:`bench.data.download.download` does,
+    :class:`DataUnavailable` if ``offline`` and they are not in the cache.
+    """
+    path = _results_path()
+    if not path.is_file() and not offline:
+        made(path.parent)
+        download(study.results_url, path, max_bytes=MAX_RESULTS_BYTES, say=say)
+    path = results_file()
+    return path, hashlib.sha256(path.read_bytes()).hexdigest() == study.results_sha256
+
+
+def drop_results() -> None:
+    """Drop the cached file, so that it is fetched anew."""
+    _results_path().unlink(missing_ok=True)
+
+
+def _results_path() -> Path:
+    return cache_folder() / "study" / "results.txt"

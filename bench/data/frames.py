@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from bench.errors import DataInvalid, SourceError, one_line, unknown_name
+from bench.data.arff import read_arff
+from bench.data.parsing import MAX_COLUMNS, check_names, exact_numbers, foreign, library, refuse_large, text_of
+from bench.errors import DataInvalid, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 Format: TypeAlias = Literal["csv", "arff", "parquet"]
 
 MAX_BYTES = 1 << 30
-MAX_COLUMNS = 20_000
-MAX_CELLS = 200_000_000
-"""Rows times columns; as float64 this is 1.6 GB."""
 MAX_UNPACKED_BYTES = 4 << 30
 """Of a Parquet table, as it declares itself, and of the texts in it: what repeats takes next to no room in a file."""
 
@@ -47,7 +43,7 @@ def read_frame(
 
     ``delimiter`` and ``header`` are for CSV; without a header columns are called ``1``, ``2``, ... Raises
     :class:`DataInvalid`, in one line that names ``where``, for anything but a dense rectangular table within
-    :data:`MAX_BYTES`, :data:`MAX_COLUMNS` and :data:`MAX_CELLS`, and :class:`SourceError` if the package that reads
+    :data:`MAX_BYTES` and the limits of :mod:`bench.data.parsing`, and :class:`SourceError` if the package that reads
     the format is not installed.
     """
     if len(content) > MAX_BYTES:
@@ -55,8 +51,6 @@ def read_frame(
     if format == "csv":
         return _read_csv(content, where, delimiter, header)
     if format == "arff":
-        from bench.data.arff import read_arff
-
         return read_arff(content, where)
     return _read_parquet(content, where)
 
@@ -81,13 +75,6 @@ def _read_csv(content: bytes, where: str, delimiter: str, header: bool) -> pd.Da
             low_memory=False,
             **exact_numbers(),
         )
-
-
-def exact_numbers() -> dict[str, Any]:
-    """Arguments with which pandas' parser gives the nearest float64; its default does so from version 4 on."""
-    import pandas as pd
-
-    return {"float_precision": "round_trip"} if int(pd.__version__.partition(".")[0]) < 4 else {}
 
 
 def _survey(text: str, where: str, delimiter: str, header: bool) -> tuple[list[str], int]:
@@ -158,64 +145,3 @@ def _bounded_texts(content: bytes, where: str) -> Any:
     for number, field in texts:
         table = table.set_column(number, field, table.column(number).cast(field.type))
     return table
-
-
-def text_of(content: bytes, where: str, otherwise: str = "") -> str:
-    """``content`` as text: UTF-8, or what it is taken for ``otherwise``. Raises :class:`DataInvalid`."""
-    if b"\0" in content:
-        raise DataInvalid(
-            f"{where}: binary content (a zero byte after {content.index(0)} bytes), expected a text table"
-        )
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if otherwise:
-            return content.decode(otherwise)
-        raise DataInvalid(f"{where}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
-    if text[:512].lstrip().lower().startswith(("<!doctype", "<html", "<?xml")):
-        raise DataInvalid(f"{where}: a web page or XML document, not a table")
-    return text
-
-
-def check_names(names: list[str], where: str) -> None:
-    """Refuse columns without a name and those of one name."""
-    seen: set[str] = set()
-    for number, name in enumerate(names, start=1):
-        if not name.strip():
-            raise DataInvalid(f"{where}: column {number} has no name in the header")
-        if name in seen:
-            raise DataInvalid(f"{where}: two columns are called {name!r}")
-        seen.add(name)
-
-
-def refuse_large(rows: int, columns: int, where: str) -> None:
-    """Refuse what exceeds :data:`MAX_COLUMNS` or :data:`MAX_CELLS`."""
-    if columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
-        raise DataInvalid(
-            f"{where}: {rows} rows of {columns} columns; tables above {MAX_COLUMNS} columns or {MAX_CELLS} values are "
-            "refused"
-        )
-
-
-def library(module: str, extra: str, where: str) -> Any:
-    """The package ``module``, which comes with ``extra``. Raises :class:`SourceError` if it is not installed."""
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise SourceError(f"{where}: reading it needs a further package: pip install 'rfmbench[{extra}]'") from error
-
-
-@contextmanager
-def foreign(where: str, kind: str) -> Iterator[None]:
-    """Whatever a foreign parser raises on foreign bytes becomes one line about the file."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except (DataInvalid, SourceError):
-        raise
-    except Exception as error:
-        text = one_line(error, limit=200)
-        raise DataInvalid(f"{where}: not a readable {kind} table: {text or type(error).__name__}") from error

@@ -148,7 +148,7 @@ def _package(server: str, scratch: str) -> Iterator[Any]:
         try:
             config.server, config.apikey, config.show_progress = server, "", False
             config.set_root_cache_directory(scratch)
-            config.connection_n_retries = download.PATIENCE.attempts
+            config.connection_n_retries = download.RETRY_POLICY.attempts
             requests.Session = _bounded(session, requests.exceptions.ConnectionError)
             logging.disable(logging.ERROR)  # it warns of every answer that is not compressed, on the root logger
             with warnings.catch_warnings():
@@ -167,17 +167,17 @@ def _bounded(session: Any, passing: type[Exception]) -> type:
 
     class Bounded(session):
         def send(self, request: Any, **options: Any) -> Any:
-            patience = download.PATIENCE
-            options |= {"timeout": patience.timeout_seconds, "stream": True}
+            policy = download.RETRY_POLICY
+            options |= {"timeout": policy.timeout_seconds, "stream": True}
             response = super().send(request, **options)
             body = bytearray()
-            until = time.monotonic() + patience.stall_seconds
+            until = time.monotonic() + policy.stall_seconds
             for chunk in response.iter_content(64):  # it waits for as many bytes
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
                     raise SourceError(f"the answer has more than {MAX_ANSWER_BYTES} bytes; refused")
                 if time.monotonic() > until:
-                    raise SourceError(f"the answer is not there after {patience.stall_seconds:g} s")
+                    raise SourceError(f"the answer is not there after {policy.stall_seconds:g} s")
             if bytes(body[:256]).lstrip().lower().startswith((b"<!doctype html", b"<html")):
                 status = f"{response.status_code} {response.reason}"
                 if response.status_code >= 500:

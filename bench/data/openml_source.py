@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.data.cache import downloads_folder
-from bench.data.copies import account, code_copy, copy_as_dataset, link_of
+from bench.data.copies import code_copy, copy_as_dataset, link_of, provenance
 from bench.data.download import Checksum, read_url
-from bench.data.entry import Entry
 from bench.data.frames import MAX_BYTES, Format
 from bench.data.openml_api import DEFAULT_SERVER, OpenMLService, SuiteRecord, TableRecord, TaskRecord
 from bench.data.openml_splits import read_task_splits
+from bench.data.registry import Entry
 from bench.data.service_cache import ServiceCache
 from bench.errors import DataUnavailable, SourceError
 from bench.records.dataset import Dataset
@@ -49,7 +49,7 @@ class TaskEntry:
     """A suite's task as an entry of a run.
 
     ``rows``, ``features`` (before coding) and ``classes`` are 0 while the table is not in the cache. ``about`` is what
-    OpenML says of the task and its data set, None where that is not to be had or not to be used: ``problem`` says why.
+    OpenML says of the task and its data set, None where that is not available or not to be used: ``problem`` says why.
     """
 
     name: str
@@ -74,7 +74,7 @@ class OpenMLSource:
         self._cache = ServiceCache(self.name, self.location, LAYOUT, offline=offline)
         self.folder: Path = self._cache.folder
         """Where its tables are kept."""
-        self._told: dict[str, dict[str, Any]] = {}
+        self._provenance: dict[str, dict[str, Any]] = {}
 
     def has(self, entry: Entry | TaskEntry) -> bool:
         """Whether the table of ``entry`` is in the cache."""
@@ -85,7 +85,7 @@ class OpenMLSource:
     def load(self, entry: Entry | TaskEntry) -> Dataset:
         """The table, its columns coded as :mod:`bench.data.columns` says; a task's with the task's own divisions.
 
-        Raises :class:`DataUnavailable` if it is not to be had or in a format that is not read (sparse, streaming), and
+        Raises :class:`DataUnavailable` if it is not available or in a format that is not read (sparse, streaming), and
         :class:`DataInvalid` if it is not what the registry or OpenML's checksum says.
         """
         try:
@@ -93,15 +93,15 @@ class OpenMLSource:
         except SourceError as error:
             raise DataUnavailable(f"{entry.name}: {error}") from error
 
-    def told(self) -> dict[str, dict[str, Any]]:
-        """By name, of every table loaded so far: :func:`bench.data.copies.account`."""
-        return dict(self._told)
+    def provenance(self) -> dict[str, dict[str, Any]]:
+        """By name, of every table loaded so far: :func:`bench.data.copies.provenance`."""
+        return dict(self._provenance)
 
     def suite(self, id: int) -> tuple[SuiteRecord, list[TaskEntry]]:
         """Suite ``id`` and its tasks, each under its table's name (with the task's number where two have one name).
 
-        A task that cannot be used is an entry with its ``problem``. Raises :class:`SourceError` if the suite is not to
-        be had, or the service fails on the way to its tasks; a further call goes on there.
+        A task that cannot be used is an entry with its ``problem``. Raises :class:`SourceError` if the suite is not
+        available, or the service fails on the way to its tasks; a further call resumes there.
         """
         try:
             files = self._cache.files(f"suite-{id}", lambda: [(RECORD, _json(self._service.suite(id)))])
@@ -150,7 +150,7 @@ class OpenMLSource:
             raise DataUnavailable(f"{entry.name}: {where} names no target column, and the registry names none either")
         ignored = [name for name in record.ignored if name in frame.columns and name != target]
         dataset, coded = copy_as_dataset(entry, self.name, frame, target, [*link.drop, *ignored], where)
-        self._told[entry.name] = account(dataset, coded, where, target, record.licence, copy=True)
+        self._provenance[entry.name] = provenance(dataset, coded, where, target, record.licence, copy=True)
         return dataset
 
     def _task(self, entry: TaskEntry) -> Dataset:
@@ -168,7 +168,7 @@ class OpenMLSource:
         dataset = Dataset(
             entry.name, coded.X, coded.y, len(coded.classes), self.name, published=splits, notes=coded.notes
         )
-        self._told[entry.name] = account(dataset, coded, where, task.target, record.licence, copy=False)
+        self._provenance[entry.name] = provenance(dataset, coded, where, task.target, record.licence, copy=False)
         return dataset
 
     def _table(self, id: int) -> tuple[TableRecord, pd.DataFrame]:

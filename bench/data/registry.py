@@ -1,7 +1,7 @@
 """The registry: what `datasets.yaml` says about each table, strictly checked.
 
 The file is data without logic: one entry per table, and named subsets that are lists of tables or rules over entries.
-It stands at the root of a checkout and beside this module in an installed package.
+It stands at the root of a checkout and next to this module in an installed package.
 """
 
 from __future__ import annotations
@@ -10,14 +10,99 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Literal, TypeAlias, get_args
 
-from bench.data.entry import ArchiveFiles, Confidence, EmbeddedFile, Entry, Group, Link, Study
-from bench.data.record import Record
-from bench.data.strict_yaml import read_yaml
+from bench.data.strict_yaml import Record, read_record
 from bench.errors import RegistryError, unknown_name
 
 MAX_BYTES = 4 << 20
+
+Group: TypeAlias = Literal["small", "large", "test-file"]
+Confidence: TypeAlias = Literal["known", "likely", "none"]
+
+
+@dataclass(frozen=True)
+class ArchiveFiles:
+    """The table's files in the 2014 study's archive.
+
+    ``table`` is the train file in the group ``test-file``: the published index lists refer to it alone. Checksums are
+    SHA-256; ``table_sha256`` is None where the original file is not available. ``rebuilt`` marks a table that was
+    rebuilt from raw data and agrees with the index lists: the original's checksum is not known, so another is allowed.
+    """
+
+    folder: str
+    table: str
+    table_sha256: str | None
+    tuning_sha256: str
+    holdouts_sha256: str
+    rebuilt: bool
+
+
+@dataclass(frozen=True)
+class Link:
+    """The same data elsewhere: ``id`` is None where none is known; ``confidence`` in it, and in words what differs.
+
+    ``target`` (empty: as the service says) and ``drop`` name columns. ``rows`` and ``classes``, where given, are the
+    copy's instead of the entry's; ``differs`` allows it any sizes. ``refused`` says why the copy is not used, if so.
+    """
+
+    id: int | None
+    name: str
+    confidence: Confidence
+    note: str
+    target: str = ""
+    drop: tuple[str, ...] = ()
+    rows: int | None = None
+    classes: int | None = None
+    differs: bool = False
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class EmbeddedFile:
+    """A table that ships with the package: file name, SHA-256 of the file, package it was taken from, and whose it is.
+
+    ``carrier_licence`` is the package's licence; the entry's own ``licence`` is that of the data.
+    """
+
+    file: str
+    sha256: str
+    carrier: str
+    carrier_file: str
+    carrier_licence: str
+    attribution: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of one table: sizes, licence, where it is available, known faults.
+
+    ``rows``, ``features``, ``classes`` are those of the archive's (train) table.
+    """
+
+    name: str
+    rows: int
+    features: int
+    classes: int
+    group: Group
+    licence: str
+    origin: str
+    archive: ArchiveFiles
+    openml: Link
+    uci: Link
+    faults: tuple[str, ...]
+    embedded: EmbeddedFile | None
+
+
+@dataclass(frozen=True)
+class Study:
+    """Where the 2014 study's archive and its results are published; ``mirrors`` are further places with the archive."""
+
+    citation: str
+    archive_url: str
+    mirrors: tuple[str, ...]
+    results_url: str
+    results_sha256: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +153,7 @@ def load_registry(path: str | Path | None = None) -> Registry:
 
 
 def default_path() -> Path:
-    """`datasets.yaml` beside this module (installed package), else at the root of the checkout."""
+    """`datasets.yaml` next to this module (installed package), else at the root of the checkout."""
     installed = Path(__file__).with_name("datasets.yaml")
     return installed if installed.exists() else Path(__file__).resolve().parents[2] / "datasets.yaml"
 
@@ -77,7 +162,7 @@ def default_path() -> Path:
 def _load(path: Path, mtime_ns: int, size: int) -> Registry:
     if size > MAX_BYTES:
         raise RegistryError(f"{path}: {size} bytes; a registry has at most {MAX_BYTES}")
-    top = Record(read_yaml(path), str(path))
+    top = read_record(path)
     study = top.record("study")
     datasets = top.record("datasets")
     subsets = top.record("subsets")

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from bench.data.entry import Entry
 from bench.data.openml_source import OpenMLSource, TaskEntry
-from bench.data.registry import Registry
+from bench.data.registry import Entry, Registry
 from bench.data.sources import Source, resolve_source
 from bench.errors import UsageError
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit, urlunsplit
 
-from bench.data.download import is_url
-from bench.data.entry import Entry
-from bench.data.registry import Registry
+from bench.data.archive import ArchiveSource
+from bench.data.embedded import EmbeddedSource
+from bench.data.location import is_url, public_location
+from bench.data.openml_source import OpenMLSource
+from bench.data.registry import Entry, Registry
+from bench.data.uci_source import UCISource
 from bench.errors import SourceError, unknown_name
 from bench.records.dataset import Dataset
 
@@ -29,8 +30,6 @@ def origin(source: Source) -> dict[str, Any]:
     (:attr:`bench.data.archive.ArchiveSource.checksum`), empty if not all of it can be read; of a service its
     ``address``.
     """
-    from bench.data.archive import ArchiveSource
-
     if not isinstance(source, ArchiveSource):
         return {"source": source.name} | (
             {"address": public_location(source.location)} if is_url(source.location) else {}
@@ -40,19 +39,6 @@ def origin(source: Source) -> dict[str, Any]:
     except SourceError:
         checksum = ""
     return {"source": source.name, "archive": {"name": public_location(source.origin), "sha256": checksum}}
-
-
-def public_location(location: str) -> str:
-    """A path or URL without what is private to a machine or a person.
-
-    Paths below the current folder become relative to it, others their last part; URLs lose user, password and query.
-    """
-    if is_url(location):
-        parts = urlsplit(location)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    here = Path.cwd()
-    path = Path(os.path.normpath(here / Path(location).expanduser()))  # as it was named: no links resolved
-    return str(path.relative_to(here)) if path.is_relative_to(here) else path.name
 
 
 class Source(Protocol):
@@ -87,21 +73,14 @@ def resolve_source(
     package serve if they cover ``entries``, else a copy of the archive fetched earlier. Raises :class:`SourceError`
     saying what was tried, :class:`UsageError` for an unknown source.
     """
-    from bench.data.archive import ArchiveSource
-    from bench.data.embedded import EmbeddedSource
-
     if source is not None and source not in SOURCES:
         raise unknown_name("source", source, SOURCES)
     given = archive or (os.environ.get("BENCH_ARCHIVE") if source in (None, "archive") else None)
     if source not in (None, "archive") and archive:
         raise SourceError(f"--source {source} and --archive exclude each other: a run has one source")
     if source == "openml":
-        from bench.data.openml_source import OpenMLSource
-
         return OpenMLSource(offline=offline, say=say)
     if source == "uci":
-        from bench.data.uci_source import UCISource
-
         return UCISource(offline=offline, say=say)
     if given:
         return ArchiveSource(given, registry, offline=offline, say=say).open()

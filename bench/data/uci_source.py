@@ -16,10 +16,11 @@ from typing import Any
 from urllib.parse import urljoin
 
 from bench.data.cache import downloads_folder
-from bench.data.copies import account, copy_as_dataset, link_of
-from bench.data.download import is_url, read_url
-from bench.data.entry import Entry
+from bench.data.copies import copy_as_dataset, link_of, provenance
+from bench.data.download import read_url
 from bench.data.frames import MAX_BYTES
+from bench.data.location import is_url
+from bench.data.registry import Entry
 from bench.data.service_cache import ServiceCache
 from bench.errors import DataInvalid, DataUnavailable, SourceError, one_line
 from bench.records.dataset import Dataset
@@ -60,7 +61,7 @@ class UCISource:
         self._cache = ServiceCache(self.name, self.location, LAYOUT, offline=offline)
         self.folder: Path = self._cache.folder
         """Where its tables are kept."""
-        self._told: dict[str, dict[str, Any]] = {}
+        self._provenance: dict[str, dict[str, Any]] = {}
 
     def has(self, entry: Entry) -> bool:
         """Whether the table of ``entry`` is in the cache."""
@@ -70,7 +71,7 @@ class UCISource:
     def load(self, entry: Entry) -> Dataset:
         """The table, its columns coded as :mod:`bench.data.columns` says.
 
-        Raises :class:`DataUnavailable` if it is not to be had, and :class:`DataInvalid` if it is not what the registry
+        Raises :class:`DataUnavailable` if it is not available, and :class:`DataInvalid` if it is not what the registry
         says.
         """
         link = link_of(entry, self.name)
@@ -88,12 +89,12 @@ class UCISource:
             raise DataUnavailable(f"{entry.name}: {_where(record)} has {listing}, and the registry names none")
         others = [name for name in (*record.targets, *record.ignored) if name != target and name in frame.columns]
         dataset, coded = copy_as_dataset(entry, self.name, frame, target, [*link.drop, *others], _where(record))
-        self._told[entry.name] = account(dataset, coded, _where(record), target, entry.licence, copy=True)
+        self._provenance[entry.name] = provenance(dataset, coded, _where(record), target, entry.licence, copy=True)
         return dataset
 
-    def told(self) -> dict[str, dict[str, Any]]:
-        """By name, of every table loaded so far: :func:`bench.data.copies.account`."""
-        return dict(self._told)
+    def provenance(self) -> dict[str, dict[str, Any]]:
+        """By name, of every table loaded so far: :func:`bench.data.copies.provenance`."""
+        return dict(self._provenance)
 
     def _download(self, id: int) -> Iterable[tuple[str, bytes]]:
         address = f"{self.location}/api/dataset?id={id}"

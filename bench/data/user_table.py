@@ -1,7 +1,7 @@
 """Tables of the user's own: a YAML file says where they are and what is to be predicted.
 
     credit:                     # the name in results and reports
-      file: credit.csv          # beside this file; or url: https://..., then best with sha256
+      file: credit.csv          # next to this file; or url: https://..., then best with sha256
       target: approved          # the column of classes
       drop: [customer]          # optional, like all below: columns that are no features
       categories: [branch]      # columns of numbers that are names of categories
@@ -23,17 +23,15 @@ from typing import Any, get_args
 
 from bench.data.cache import cache_folder, made, undamaged
 from bench.data.columns import Coded, code_table
-from bench.data.download import Checksum, download, is_url
+from bench.data.download import Checksum, download
 from bench.data.frames import MAX_BYTES, Format, format_of, read_frame
-from bench.data.record import Record
+from bench.data.location import is_url, public_location
 from bench.data.registry import Registry
-from bench.data.sources import public_location
-from bench.data.strict_yaml import read_yaml
+from bench.data.strict_yaml import Record, read_record
 from bench.errors import DataInvalid, RegistryError, SourceError, UsageError, unknown_name
 from bench.records.dataset import Dataset
 
 MAX_DESCRIPTION_BYTES = 1 << 20
-NAMES_RECORDED = 500
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
 Say = Callable[[str], None]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -80,7 +78,7 @@ class UserSource:
         self.tables = tuple(tables)
         self._offline = offline
         self._say = say
-        self._told: dict[str, dict[str, Any]] = {}
+        self._provenance: dict[str, dict[str, Any]] = {}
 
     def load(self, table: UserTable) -> Dataset:
         """The table as a dataset; what is missing is NaN. Raises :class:`DataInvalid`, :class:`UsageError` for columns
@@ -98,18 +96,18 @@ class UserSource:
                 raise unknown_name(f"column of {table.where}", column, names)
             frame[column] = frame[column].astype("category")
         coded = code_table(frame, table.target, table.where, table.drop)
-        self._told[table.name] = {
+        self._provenance[table.name] = {
             "origin": public_location(table.location),
             "target": table.target,
             "licence": table.licence,
             "notes": [note for note in (table.notes, *coded.notes) if note],
-            "features": list(coded.features[:NAMES_RECORDED]),
+            "features": coded.recorded_features,
         }
         return coded
 
-    def told(self) -> Mapping[str, dict[str, Any]]:
+    def provenance(self) -> Mapping[str, dict[str, Any]]:
         """By name, of every table loaded so far: ``origin, target, licence, notes, features`` (names), JSON-able."""
-        return dict(self._told)
+        return dict(self._provenance)
 
 
 def read_description(path: str | Path, registry: Registry) -> tuple[UserTable, ...]:
@@ -125,7 +123,7 @@ def read_description(path: str | Path, registry: Registry) -> tuple[UserTable, .
         size = path.stat().st_size
         if size > MAX_DESCRIPTION_BYTES:
             raise RegistryError(f"{path}: {size} bytes; a description has at most {MAX_DESCRIPTION_BYTES}")
-        top = Record(read_yaml(path), str(path))
+        top = read_record(path)
     except OSError as error:
         raise UsageError(f"{path}: the description of a table cannot be read: {error.strerror or error}") from error
     if not top.names():
@@ -147,7 +145,7 @@ def read_content(table: UserTable, *, offline: bool = False, say: Say = lambda l
     """The bytes of the table's file, checked against ``sha256`` if that is given.
 
     A file behind a URL is kept in the cache if its checksum is known, else downloaded anew: nothing would tell whether
-    it is still the same, and ``offline`` refuses it. Raises :class:`SourceError` if it is not to be had.
+    it is still the same, and ``offline`` refuses it. Raises :class:`SourceError` if it is not available.
     """
     if is_url(table.location):
         return _from_url(table, offline, say)

@@ -1,10 +1,12 @@
-"""The registered methods: one small module each, its grid beside it."""
+"""The methods by name: built-in ones (one module each, with its grid), those of plug-in files and of packages."""
 
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 from bench.errors import UsageError, unknown_name
+from bench.methods.plugin_file import SPEC_PREFIX, installed_method, installed_names, method_from_spec, methods_in_file
 from bench.records.method import Method
 
 _MODULES = {
@@ -25,8 +27,6 @@ def method_names() -> tuple[str, ...]:
 
 def known_methods() -> tuple[str, ...]:
     """Every name that :func:`get_method` knows here: the built-in ones, then those that installed packages offer."""
-    from bench.methods.plugin_file import installed_names
-
     return (*_MODULES, *(name for name in installed_names() if name not in _MODULES))
 
 
@@ -39,15 +39,25 @@ def get_method(name: str) -> Method:
     """
     if name in _MODULES:
         return _imported(name, _MODULES[name])
-    from bench.methods.plugin_file import SPEC_PREFIX, installed_method, method_from_spec
-
     if name.startswith(SPEC_PREFIX):
-        return method_from_spec(name)
+        return _not_built_in(method_from_spec(name), "plug-in")
     if ":" in name:
         return _imported(name, name)
     if name not in known_methods():
         raise unknown_name("method", name, known_methods())
     return installed_method(name)
+
+
+def plugin_methods(path: str | Path) -> dict[str, Method]:
+    """The methods in the plug-in file at ``path`` by spec, in the file's order. Raises :class:`UsageError`."""
+    return {spec: _not_built_in(method, f"plug-in {path}") for spec, method in methods_in_file(path).items()}
+
+
+def _not_built_in(method: Method, where: str) -> Method:
+    if method.name in _MODULES:
+        kind = type(method).__name__
+        raise UsageError(f"{where}: {method.name!r} is the name of a built-in method; give {kind} another")
+    return method
 
 
 def _imported(name: str, spec: str) -> Method:

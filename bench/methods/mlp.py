@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from bench.methods.classes import fit_classes, known_labels
-from bench.methods.patience import Patience
+from bench.methods.early_stopping import EarlyStopping
 from bench.methods.stacked_mlp import SCORED_ROWS, StackedMLP, Training, batch_rows, batches_per_epoch
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
@@ -81,7 +81,7 @@ class _MLPSession(Session):
         stacks = [
             (self._stack([(configs[i], fits[f]) for i, f in members]), members) for members in _stackable(configs, fits)
         ]
-        patience = [Patience(PATIENCE) for _ in configs]
+        stopping = [EarlyStopping(PATIENCE) for _ in configs]
         columns: list[list[FloatArray]] = [[] for _ in configs]
         going = set(range(len(configs)))
         for epoch in EPOCHS:
@@ -93,7 +93,7 @@ class _MLPSession(Session):
                     figures[i, f] = validation_figures(member_scores, labels[f], self.task.n_classes)
             for i in sorted(going):
                 columns[i].append(figures[i])
-                if patience[i].exhausted_by(figures[i], sizes):
+                if stopping[i].should_stop(figures[i], sizes):
                     going.discard(i)
             stacks = _without(stacks, going)
         paths = []

@@ -73,7 +73,7 @@ class PluginFile:
                 spec.loader.exec_module(module)  # type: ignore[union-attr]
             except _WHATEVER as error:
                 del sys.modules[self.module]
-                raise UsageError(f"plug-in {self.file} cannot be loaded: {_told(error)}") from error
+                raise UsageError(f"plug-in {self.file} cannot be loaded: {_described(error)}") from error
             return module
 
 
@@ -111,18 +111,18 @@ def read_plugin(path: str | Path) -> PluginFile:
     except OSError as error:
         raise UsageError(f"plug-in {path}: cannot be read: {error.strerror or error}") from error
     except (UnicodeDecodeError, ValueError, SyntaxError) as error:
-        raise UsageError(f"plug-in {path}: not Python: {_told(error)}") from error
+        raise UsageError(f"plug-in {path}: not Python: {_described(error)}") from error
     for name in sorted(_imported(tree)):
-        if _stands_beside(path, name):
+        if _stands_next_to(path, name):
             raise UsageError(
-                f"plug-in {path} imports {name!r}, which stands beside it: a plug-in is one file, so that all of its "
+                f"plug-in {path} imports {name!r}, which stands next to it: a plug-in is one file, so that all of its "
                 "code is part of its results' identity and reaches every worker. Put both into one file, or install "
                 f"them as a package with an entry point in the group {ENTRY_POINTS!r}"
             )
     return PluginFile(path.name, source)
 
 
-def plugin_methods(path: str | Path) -> dict[str, Method]:
+def methods_in_file(path: str | Path) -> dict[str, Method]:
     """The methods in the file at ``path`` by spec, in the order they are defined. Raises :class:`UsageError`."""
     plugin = read_plugin(path)
     classes = list(_method_classes(plugin.load()))
@@ -161,7 +161,7 @@ def installed_method(name: str) -> Method:
     try:
         found = entry.load()
     except _WHATEVER as error:
-        raise UsageError(f"{where} cannot be loaded: {_told(error)}{_extra_hint(entry)}") from error
+        raise UsageError(f"{where} cannot be loaded: {_described(error)}{_extra_hint(entry)}") from error
     method = made(found, where)
     if method.name != name:
         raise UsageError(f"{where} calls itself {method.name!r}: entry point and method must have one name")
@@ -173,12 +173,10 @@ def made(found: object, where: str) -> Method:
 
     Raises :class:`UsageError` naming ``where`` it comes from.
     """
-    from bench.methods import method_names
-
     try:
         method = found() if isinstance(found, type) else found
     except _WHATEVER as error:
-        raise UsageError(f"{where}: {getattr(found, '__name__', found)} cannot be made: {_told(error)}") from error
+        raise UsageError(f"{where}: {getattr(found, '__name__', found)} cannot be made: {_described(error)}") from error
     if not isinstance(method, Method):
         raise UsageError(f"{where}: a {type(method).__name__}, not a bench.records.method.Method")
     kind = type(method).__name__
@@ -188,12 +186,10 @@ def made(found: object, where: str) -> Method:
             raise UsageError(f"{where}: {kind} needs a text as its {attribute}, got {value!r}")
     if not _NAME.fullmatch(method.name):
         raise UsageError(f"{where}: {method.name!r} is no name for a method: letters, digits, '_', '.', '-'")
-    if method.name in method_names():
-        raise UsageError(f"{where}: {method.name!r} is the name of a built-in method; give {kind} another")
     try:
         json.dumps(method.configurations(), allow_nan=False)
     except _WHATEVER as error:
-        raise UsageError(f"{where}: the grid of {kind} cannot be written as JSON: {_told(error)}") from error
+        raise UsageError(f"{where}: the grid of {kind} cannot be written as JSON: {_described(error)}") from error
     return method
 
 
@@ -215,17 +211,17 @@ def _imported(tree: ast.Module) -> set[str]:
     return found
 
 
-def _stands_beside(path: Path, name: str) -> bool:
+def _stands_next_to(path: Path, name: str) -> bool:
     """Whether ``import name`` would be served, if at all, by a file in the plug-in's own folder."""
     folder = path.resolve().parent
-    beside = [folder / f"{name}.py", folder / name / "__init__.py"]
-    if not any(file.exists() for file in beside):
+    candidates = [folder / f"{name}.py", folder / name / "__init__.py"]
+    if not any(file.exists() for file in candidates):
         return False
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         spec = None
-    return spec is None or spec.origin is None or Path(spec.origin).resolve() in beside
+    return spec is None or spec.origin is None or Path(spec.origin).resolve() in candidates
 
 
 def _extra_hint(entry: importlib.metadata.EntryPoint) -> str:
@@ -238,5 +234,5 @@ def _extra_hint(entry: importlib.metadata.EntryPoint) -> str:
     )
 
 
-def _told(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -17,7 +17,7 @@ import numpy as np
 import xgboost as xgb
 
 from bench.methods.classes import FitClasses, fit_classes, known_labels
-from bench.methods.patience import Patience
+from bench.methods.early_stopping import EarlyStopping
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
 
@@ -74,7 +74,7 @@ class _XGBoostSession(Session):
     def _path(self, config: Config, parts: Sequence[_Part], labels: Sequence[IntArray], points: Sequence[int]) -> Path:
         boosters = [_Boosting(part, config, self.task.seed) for part in parts]
         sizes = np.array([len(part_labels) for part_labels in labels])
-        patience = Patience(PATIENCE)
+        stopping = EarlyStopping(PATIENCE)
         columns: list[FloatArray] = []
         for rounds in points:
             figures = np.array(
@@ -84,7 +84,7 @@ class _XGBoostSession(Session):
                 ]
             )
             columns.append(figures)
-            if patience.exhausted_by(figures, sizes):
+            if stopping.should_stop(figures, sizes):
                 break
         stacked = np.stack(columns, axis=1)
         return Path(config, tuple(points[: len(columns)]), stacked[:, :, 0], stacked[:, :, 1])

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bench import __version__
-from bench.data.sources import public_location
+from bench.data.location import public_location
 from bench.records.result import JobResult
 from bench.run.resources import available_cores
 

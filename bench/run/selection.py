@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.errors import UsageError, unknown_name
-from bench.methods import get_method, known_methods, method_names
-from bench.methods.plugin_file import plugin_methods, plugin_of
+from bench.methods import get_method, known_methods, method_names, plugin_methods
+from bench.methods.plugin_file import plugin_of
 from bench.run.identity import imported_modules
 from bench.run.jobs import NamedMethod
 

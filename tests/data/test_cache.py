@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.data.cache import FileSet, cache_folder, forget, recall, remember, sets_folder
+from bench.data.cache import FileSet, cache_folder, drop, recall, remember, sets_folder
 from bench.errors import SourceError
 
 
@@ -106,8 +106,8 @@ def test_notes_point_to_sets_that_are_there(own_cache: Path) -> None:
     remember("label", sets_folder() / "two", "elsewhere")
     assert recall("label") is None  # no such set
     remember("label", sets_folder() / "one", "from there")
-    forget("label")
-    forget("label")
+    drop("label")
+    drop("label")
     assert recall("label") is None
 
 

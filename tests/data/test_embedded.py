@@ -13,8 +13,7 @@ import pytest
 
 from bench.data.archive import ArchiveSource
 from bench.data.embedded import FOLDER, EmbeddedSource
-from bench.data.entry import EmbeddedFile, Entry
-from bench.data.registry import load_registry
+from bench.data.registry import EmbeddedFile, Entry, load_registry
 from bench.errors import DataInvalid, DataUnavailable
 
 ENTRIES = load_registry().select("embedded")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.data import arff, frames
+from bench.data import arff, frames, parsing
 from bench.data.frames import Format, format_of, read_frame
 from bench.errors import DataInvalid, SourceError, UsageError
 
@@ -100,7 +100,7 @@ def test_what_is_refused_costs_little_memory() -> None:
 
 
 def test_sizes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "MAX_CELLS", 5)
+    monkeypatch.setattr(parsing, "MAX_CELLS", 5)
     for content, format in ((CSV, "csv"), (ARFF, "arff"), (parquet(pd.DataFrame({"a": [0.0] * 6})), "parquet")):
         with pytest.raises(DataInvalid, match="or 5 values are refused"):
             read_frame(content, format, "t")  # type: ignore[arg-type]

@@ -50,8 +50,8 @@ def test_a_table_becomes_a_dataset(described: Path, registry: Registry) -> None:
     assert (dataset.name, dataset.source, dataset.n_classes) == ("orders", "user", 2)
     assert dataset.y.tolist() == [1, 0, 0, 1]
     assert dataset.published is None
-    told = source.told()["orders"]
-    assert told["features"] == [
+    provenance = source.provenance()["orders"]
+    assert provenance["features"] == [
         "amount",
         "branch=1",
         "branch=2",
@@ -62,9 +62,9 @@ def test_a_table_becomes_a_dataset(described: Path, registry: Registry) -> None:
     ]
     np.testing.assert_array_equal(dataset.X[:, 0], [1.5, np.nan, 2.5, 0.5])
     np.testing.assert_array_equal(dataset.X[:, 1:4], [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
-    assert (told["origin"], told["target"], told["licence"]) == ("orders.csv", "paid", "CC0")
-    assert told["notes"][0] == "Made up."
-    assert any("of the numbers are missing" in note for note in told["notes"])
+    assert (provenance["origin"], provenance["target"], provenance["licence"]) == ("orders.csv", "paid", "CC0")
+    assert provenance["notes"][0] == "Made up."
+    assert any("of the numbers are missing" in note for note in provenance["notes"])
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet", "arff"])

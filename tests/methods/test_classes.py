@@ -7,7 +7,7 @@ import pytest
 
 from bench.errors import MethodError
 from bench.methods.classes import bar_absent, fit_classes, known_labels, single_point_paths
-from bench.methods.patience import Patience
+from bench.methods.early_stopping import EarlyStopping
 from bench.records.method import HIDDEN, Fold, Task
 
 
@@ -57,25 +57,25 @@ def test_single_point_paths_keep_order_and_folds(task: Task) -> None:
     assert paths[0].squared_error.tolist() == [[1.0], [4 / 3]]
 
 
-def run_patience(points: int, figures: list[tuple[float, float]]) -> int:
-    """Number of points taken until patience is exhausted, or all."""
-    patience = Patience(points)
+def stopped_after(points: int, figures: list[tuple[float, float]]) -> int:
+    """Number of points taken until the path ends, or all."""
+    stopping = EarlyStopping(points)
     for taken, (accuracy, error) in enumerate(figures, 1):
-        if patience.exhausted_by(np.array([[accuracy, error], [accuracy, error]]), np.array([3, 5])):
+        if stopping.should_stop(np.array([[accuracy, error], [accuracy, error]]), np.array([3, 5])):
             return taken
     return len(figures)
 
 
-def test_patience_counts_points_without_gain() -> None:
-    assert run_patience(2, [(0.5, 1.0), (0.6, 1.0), (0.6, 1.0), (0.6, 1.1), (0.9, 0.1)]) == 4
+def test_early_stopping_counts_points_without_gain() -> None:
+    assert stopped_after(2, [(0.5, 1.0), (0.6, 1.0), (0.6, 1.0), (0.6, 1.1), (0.9, 0.1)]) == 4
 
 
 def test_either_figure_keeps_a_path_going() -> None:
-    assert run_patience(2, [(0.5, 1.0), (0.5, 0.9), (0.4, 0.9), (0.4, 0.8), (0.6, 0.9), (0.1, 2.0)]) == 6
+    assert stopped_after(2, [(0.5, 1.0), (0.5, 0.9), (0.4, 0.9), (0.4, 0.8), (0.6, 0.9), (0.1, 2.0)]) == 6
 
 
 def test_folds_weigh_by_their_rows() -> None:
-    patience = Patience(1)
+    stopping = EarlyStopping(1)
     sizes = np.array([1, 9])
-    assert not patience.exhausted_by(np.array([[0.0, 1.0], [0.5, 1.0]]), sizes)
-    assert patience.exhausted_by(np.array([[1.0, 1.0], [0.3, 1.0]]), sizes)  # 4.5 rows right, then 3.7
+    assert not stopping.should_stop(np.array([[0.0, 1.0], [0.5, 1.0]]), sizes)
+    assert stopping.should_stop(np.array([[1.0, 1.0], [0.3, 1.0]]), sizes)  # 4.5 rows right, then 3.7

@@ -13,8 +13,9 @@ import bench.examples
 from bench.data.embedded import EmbeddedSource
 from bench.data.registry import load_registry
 from bench.data.splits import splits_for
+from bench.methods import plugin_methods
 from bench.methods.contract import CLAUSES, Clause, Exercise, breaches
-from bench.methods.plugin_file import ENTRY_POINTS, plugin_methods
+from bench.methods.plugin_file import ENTRY_POINTS
 from bench.protocols import PROTOCOLS, carry_out
 
 FOLDER = Path(bench.examples.__file__).parent

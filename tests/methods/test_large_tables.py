@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from bench.data import reduction
 from bench.data.splits import splits_for
 from bench.methods import get_method, ntk, rfm
 from bench.methods.contract import check_method
-from bench.protocols import PROTOCOLS, carry_out
+from bench.protocols import PROTOCOLS, carry_out, reduction
 from bench.records.dataset import Dataset, IntArray
 from bench.records.method import HIDDEN, Choice, Fold, Task
 from rfm.solvers import choice

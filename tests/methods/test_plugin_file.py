@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from bench.errors import UsageError
-from bench.methods import get_method, known_methods, method_names
-from bench.methods.plugin_file import ENTRY_POINTS, plugin_methods, plugin_of
+from bench.methods import get_method, known_methods, method_names, plugin_methods
+from bench.methods.plugin_file import ENTRY_POINTS, plugin_of
 from bench.records.method import Choice, Task
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
@@ -41,10 +41,10 @@ def test_another_text_is_another_module_and_a_later_edit_changes_nothing(tmp_pat
     ((_, second),) = plugin_methods(path).items()
     assert [len(m.configurations()) for m in (first, get_method(spec), second)] == [2, 2, 1]
     assert type(first) is type(get_method(spec)) is not type(second)
-    told = plugin_of(type(second).__module__)
-    assert told is not None
-    assert told.file == "my_method.py"
-    assert "[5]" in told.source
+    plugin = plugin_of(type(second).__module__)
+    assert plugin is not None
+    assert plugin.file == "my_method.py"
+    assert "[5]" in plugin.source
     assert plugin_of("json") is plugin_of("no.such.module") is None
 
 
@@ -121,7 +121,7 @@ def test_a_plugin_is_one_file(tmp_path: Path, line: str, monkeypatch: pytest.Mon
     for importable in (False, True):
         if importable:
             monkeypatch.syspath_prepend(str(tmp_path))
-        with pytest.raises(UsageError, match="imports 'my_helpers', which stands beside it: a plug-in is one file"):
+        with pytest.raises(UsageError, match="imports 'my_helpers', which stands next to it: a plug-in is one file"):
             plugin_methods(path)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.methods.rfm import RFM, RIDGES, UNIT_NORMS, ChainSession
-from bench.protocols import choose
+from bench.protocols.selection import choose
 from bench.records.method import Choice, Fold, Task
 
 ROWS = {"stacked": 90, "in float32": 260}

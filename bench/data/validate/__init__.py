@@ -31,4 +31,4 @@ CHECKS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
     features.constant_columns,
     features.shape,
 )
-"""In the order in which their findings are told."""
+"""In the order in which their findings are reported."""

@@ -13,7 +13,7 @@ from bench.records.dataset import FloatArray, IntArray
 Severity: TypeAlias = Literal["warning", "note"]
 
 SHOWN = 5
-"""Names in a sentence; of more only the number is told."""
+"""Names in a sentence; of more only the number is reported."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 :func:`check_method` exercises a method on small generated tables and returns what it broke, in words. The clauses are
 listed in ``CLAUSES``; :mod:`bench.records.method` says the same in prose. A method that keeps them all can be given to
-any protocol. Figures may differ by ``figures.TOLERANCE`` where the same network, forest or kernel is computed in
+any protocol. Figures may differ by ``clauses.TOLERANCE`` where the same network, forest or kernel is computed in
 another batch.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bench.methods.contract import declared, figures, oddities, secrecy
+from bench.methods.contract import clauses
 from bench.methods.contract.exercise import Exercise
 from bench.records.method import Method
 
@@ -42,25 +42,25 @@ def breaches(clause: Clause, exercise: Exercise) -> list[str]:
 
 
 CLAUSES: tuple[Clause, ...] = (
-    Clause("grid", "configurations() is not empty, JSON-able, without repeats, and always the same", declared.grid),
-    Clause("pickle", "the method can be sent to another process", declared.pickles),
+    Clause("grid", "configurations() is not empty, JSON-able, without repeats, and always the same", clauses.grid),
+    Clause("pickle", "the method can be sent to another process", clauses.pickles),
     Clause(
         "estimates",
         "peak_bytes and work are positive and do not fall with the table's size; limits are stated",
-        declared.estimates,
+        clauses.estimates,
     ),
-    Clause("paths", "tune() gives one finite, well-formed path per configuration, in the grid's order", figures.paths),
-    Clause("scores", "predict() scores every row asked for, each on its own, and learns what is easy", figures.scores),
-    Clause("identity", "predict() on a fold reproduces the path's figures", figures.identity),
-    Clause("determinism", "the same seed gives the same figures and scores, bit for bit", secrecy.deterministic),
-    Clause("hidden labels", "no label is read but those of fit rows and, to judge, of validation rows", secrecy.hidden),
-    Clause("task untouched", "the task's arrays are left as they are", secrecy.untouched),
-    Clause("absent class", "a class without fit rows never wins", oddities.absent),
-    Clause("one class", "fit rows of one class: that class is predicted, or MethodError raised", oddities.one_class),
-    Clause("one-row class", "a class with a single row", oddities.survives(14, 14, 1)),
-    Clause("ten rows", "ten rows of two classes", oddities.survives(6, 4)),
-    Clause("constant column", "a feature that never changes", oddities.survives(12, 12, constant=True)),
-    Clause("one feature", "a single feature", oddities.survives(12, 12, d=1)),
-    Clause("all constant", "a single feature that never changes", oddities.survives(12, 9, d=1, constant=True)),
-    Clause("transfer", "predict() takes transfer=True after tune()", figures.transfer),
+    Clause("paths", "tune() gives one finite, well-formed path per configuration, in the grid's order", clauses.paths),
+    Clause("scores", "predict() scores every row asked for, each on its own, and learns what is easy", clauses.scores),
+    Clause("identity", "predict() on a fold reproduces the path's figures", clauses.identity),
+    Clause("determinism", "the same seed gives the same figures and scores, bit for bit", clauses.deterministic),
+    Clause("hidden labels", "no label is read but those of fit rows and, to judge, of validation rows", clauses.hidden),
+    Clause("task untouched", "the task's arrays are left as they are", clauses.untouched),
+    Clause("absent class", "a class without fit rows never wins", clauses.absent),
+    Clause("one class", "fit rows of one class: that class is predicted, or MethodError raised", clauses.one_class),
+    Clause("one-row class", "a class with a single row", clauses.survives(14, 14, 1)),
+    Clause("ten rows", "ten rows of two classes", clauses.survives(6, 4)),
+    Clause("constant column", "a feature that never changes", clauses.survives(12, 12, constant=True)),
+    Clause("one feature", "a single feature", clauses.survives(12, 12, d=1)),
+    Clause("all constant", "a single feature that never changes", clauses.survives(12, 9, d=1, constant=True)),
+    Clause("transfer", "predict() takes transfer=True after tune()", clauses.transfer),
 )

@@ -1,4 +1,4 @@
-"""The services, importable by name, and no patience with the server."""
+"""The services, importable by name, and short waits for the server."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from bench.data import download
-from bench.data.download import Patience
+from bench.data.download import RetryPolicy
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "PATIENCE", Patience(attempts=3, pause_seconds=0.01, timeout_seconds=5.0))
+    monkeypatch.setattr(download, "RETRY_POLICY", RetryPolicy(attempts=3, pause_seconds=0.01, timeout_seconds=5.0))

@@ -1,4 +1,4 @@
-"""The archive from a server: downloaded once, gone on with, and never used unless it is whole."""
+"""The archive from a server: downloaded once, resumed, and never used unless it is whole."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_url_is_downloaded_once(tiny: Any, web: Loopback, own_cache: Path) -> 
     assert again.load(registry.entry("alpha")).sha256 == first.sha256
     assert len(web.requests) == 1
     assert list((own_cache / "downloads").iterdir()) == []  # only the tables are kept
-    again.forget()
+    again.drop()
     assert ArchiveSource(url, registry).has(registry.entry("alpha"))
     assert len(web.requests) == 2
 
@@ -59,7 +59,7 @@ def test_faults_on_the_way(tiny: Any, web: Loopback, own_cache: Path) -> None:
             ArchiveSource(url, registry, offline=True).open()
     assert all(name.startswith("downloads/") and ".part" in name for name in left_behind(own_cache))
     assert ArchiveSource(url, registry).has(registry.entry("alpha"))
-    assert web.requests[-1][1]["Range"].startswith("bytes=")  # gone on with
+    assert web.requests[-1][1]["Range"].startswith("bytes=")  # resumed
 
 
 def test_a_stop_between_download_and_unpacking_costs_no_second_download(

@@ -21,8 +21,8 @@ from loopback import (
     web_page,
 )
 
-from bench.data.download import Patience, download
-from bench.data.part import Checksum, Part
+from bench.data.download import RetryPolicy, download
+from bench.data.partial_download import Checksum, PartialDownload
 from bench.errors import SourceError
 
 CONTENT = hashlib.shake_256(b"a file").digest(300_000)
@@ -59,7 +59,7 @@ def test_a_good_server(web: Loopback, url: str, to: Path) -> None:
 def test_a_connection_that_breaks_is_gone_on_with(web: Loopback, url: str, to: Path, fault: Fault) -> None:
     web.faults["/file"] = [fault, broken_off(50_000)]
     said: list[str] = []
-    download(url, to, say=said.append, patience=Patience(attempts=3, pause_seconds=0.01, timeout_seconds=0.5))
+    download(url, to, say=said.append, retry_policy=RetryPolicy(attempts=3, pause_seconds=0.01, timeout_seconds=0.5))
     assert to.read_bytes() == CONTENT
     assert len(said) == 2
     assert all("trying again in" in line for line in said)
@@ -157,9 +157,9 @@ def test_what_no_other_try_would_mend(web: Loopback, url: str, to: Path, fault: 
 
 def test_a_slow_drip_is_given_up(web: Loopback, url: str, to: Path) -> None:
     web.faults["/file"] = [drip] * 2
-    patience = Patience(attempts=2, pause_seconds=0.01, stall_seconds=0.2)
+    policy = RetryPolicy(attempts=2, pause_seconds=0.01, stall_seconds=0.2)
     with pytest.raises(SourceError, match=r"only \d+ bytes came in 0 s \(2 tries\)"):
-        download(url, to, patience=patience)
+        download(url, to, retry_policy=policy)
     assert not to.exists()
 
 
@@ -214,7 +214,7 @@ def test_more_than_is_wanted(web: Loopback, url: str, to: Path, fault: Fault | N
 
 
 def test_two_at_a_time(url: str, to: Path) -> None:
-    with Part(url, to), pytest.raises(SourceError, match="is being downloaded by another process"):
+    with PartialDownload(url, to), pytest.raises(SourceError, match="is being downloaded by another process"):
         download(url, to)
     download(url, to)
     assert to.read_bytes() == CONTENT

@@ -14,7 +14,7 @@ from loopback import Fault, Loopback, Page, broken_off, drip, status, web_page
 from services import API, FakeOpenML, arff, task_splits
 
 from bench.data import download, openml_api
-from bench.data.download import Patience
+from bench.data.download import RetryPolicy
 from bench.data.openml_source import OpenMLSource, TaskEntry
 from bench.data.registry import Registry
 from bench.errors import DataInvalid, DataUnavailable, SourceError
@@ -217,7 +217,7 @@ def test_faults(
     fault: Fault,
     message: str,
 ) -> None:
-    monkeypatch.setattr(download, "PATIENCE", Patience(attempts=1, timeout_seconds=5, stall_seconds=0.5))
+    monkeypatch.setattr(download, "RETRY_POLICY", RetryPolicy(attempts=1, timeout_seconds=5, stall_seconds=0.5))
     openml.data(61, arff(FRAME), more=IGNORED)
     openml.web.faults[address] = [fault]
     with pytest.raises(DataUnavailable, match=message) as error:
@@ -255,7 +255,7 @@ def test_a_wrong_checksum(openml: FakeOpenML, registry: Registry) -> None:
 def test_answers_that_are_none(
     openml: FakeOpenML, registry: Registry, monkeypatch: pytest.MonkeyPatch, content: bytes, message: str
 ) -> None:
-    monkeypatch.setattr(download, "PATIENCE", Patience(attempts=1))
+    monkeypatch.setattr(download, "RETRY_POLICY", RetryPolicy(attempts=1))
     openml.web.pages[DATA] = Page(content, "text/xml")
     with pytest.raises(DataUnavailable, match=message) as error:
         OpenMLSource().load(registry.entry("alpha"))
@@ -278,7 +278,7 @@ def test_a_file_that_is_no_web_address(openml: FakeOpenML, registry: Registry) -
 
 
 def test_what_openml_does_not_have(openml: FakeOpenML, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "PATIENCE", Patience(attempts=1))
+    monkeypatch.setattr(download, "RETRY_POLICY", RetryPolicy(attempts=1))
     openml.refuse("/data/61", 107, "Database connection error")
     with pytest.raises(DataUnavailable, match="asked for data set 61: Database connection error"):
         OpenMLSource().load(registry.entry("alpha"))

@@ -12,7 +12,7 @@ from loopback import Fault, Loopback, Page, broken_off, drip, status, web_page
 from services import FakeUCI
 
 from bench.data import download, uci_source
-from bench.data.download import Patience
+from bench.data.download import RetryPolicy
 from bench.data.registry import Registry
 from bench.data.uci_source import UCISource
 from bench.errors import DataInvalid, DataUnavailable
@@ -140,7 +140,7 @@ def test_faults(
     fault: Fault,
     message: str,
 ) -> None:
-    monkeypatch.setattr(download, "PATIENCE", Patience(attempts=1, timeout_seconds=5, stall_seconds=0.2))
+    monkeypatch.setattr(download, "RETRY_POLICY", RetryPolicy(attempts=1, timeout_seconds=5, stall_seconds=0.2))
     uci.data(53, FRAME, ROLES)
     uci.web.faults[address] = [fault]
     with pytest.raises(DataUnavailable, match=message) as error:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from bench.records.dataset import FloatArray
 
 
-class Patience:
+class EarlyStopping:
     """Counts the path points since accuracy or Brier score, pooled over all validation rows, was last bettered.
 
     Judging the pooled figures (those a protocol chooses by) ends a configuration in all folds at the same point.
@@ -20,7 +20,7 @@ class Patience:
         self._accuracy = -np.inf
         self._squared_error = np.inf
 
-    def exhausted_by(self, figures: FloatArray, sizes: NDArray[np.integer]) -> bool:
+    def should_stop(self, figures: FloatArray, sizes: NDArray[np.integer]) -> bool:
         """Take in the next point, ``figures`` (folds, 2) = (accuracy, Brier score); true if the path ends with it."""
         accuracy, squared_error = (figures * sizes[:, None]).sum(axis=0) / sizes.sum()
         # A gain must exceed rounding noise: the pooled sums of equal counts can differ in the last bits.

@@ -1,4 +1,4 @@
-"""The part of a download that has arrived, kept until it is whole."""
+"""A partial download: what has arrived of a file, kept until it is whole."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Checksum:
     digest: str
 
 
-class Part:
-    """The part of a file that has arrived: ``<to>.part``, and ``<to>.part.json`` about the server's version of it."""
+class PartialDownload:
+    """What has arrived of a file: ``<to>.part``, and ``<to>.part.json`` about the server's version of it."""
 
     def __init__(self, url: str, to: Path) -> None:
         self._url = url
@@ -36,7 +36,7 @@ class Part:
         self.size = 0
         """Bytes that have arrived."""
 
-    def __enter__(self) -> Part:
+    def __enter__(self) -> PartialDownload:
         with self._writing():
             self._file = self._path.open("ab")
             try:
@@ -59,7 +59,7 @@ class Part:
             self._file.close()
 
     def validator(self) -> str:
-        """What the server is to be asked whether the rest of the file still goes with the part; empty to start anew."""
+        """ETag or date by which the server tells whether this is the start of its file; empty to start anew."""
         if self.size == 0:
             return ""
         try:
@@ -93,7 +93,7 @@ class Part:
                 return file.read(count)
 
     def finish(self, checksum: Checksum | None) -> None:
-        """Check the whole and move it to its place; a part that fails the check is dropped."""
+        """Check the whole and move it to its place; drop what fails the check."""
         with self._writing():
             assert self._file is not None
             self._file.flush()

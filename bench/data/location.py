@@ -1,0 +1,25 @@
+"""Where a file is: a path, or a web address."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+
+def is_url(location: str) -> bool:
+    """Whether ``location`` is a web address rather than a path."""
+    return urlsplit(location).scheme.lower() in ("http", "https")
+
+
+def public_location(location: str) -> str:
+    """A path or URL without what is private to a machine or a person.
+
+    Paths below the current folder become relative to it, others their last part; URLs lose user, password and query.
+    """
+    if is_url(location):
+        parts = urlsplit(location)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    here = Path.cwd()
+    path = Path(os.path.normpath(here / Path(location).expanduser()))  # as it was named: no links resolved
+    return str(path.relative_to(here)) if path.is_relative_to(here) else path.name
