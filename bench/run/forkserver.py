@@ -48,6 +48,9 @@ _ENVIRONMENT = {
 _FAILED_STARTS_ALLOWED = 3
 _SWEEP_SECONDS = 5.0
 _EXIT_SECONDS = 10.0
+_DYING_SECONDS = 0.5
+_LOST = 255
+"""What ``multiprocessing`` makes of a fork server that is gone; a job may have ended with it, too."""
 
 JobProcess = multiprocessing.process.BaseProcess
 
@@ -143,12 +146,12 @@ class ForkServer:
                 process.join(_EXIT_SECONDS)
             code = process.exitcode
             self._live.discard(pid)
-            alive = self._alive()
-            if alive:
+            lost = code == _LOST and not self._outlives()
+            if not lost:
                 _kill_all(self._strays)
             with contextlib.suppress(ValueError):
                 process.close()
-            return code if alive else None
+            return None if lost else code
 
     def kill(self) -> None:
         """Kill the fork server at once, also while it still loads; whoever waits for it gets :class:`ServerLost`."""
@@ -171,6 +174,15 @@ class ForkServer:
             return bool(self._pid) and psutil.Process(self._pid).status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
+
+    def _outlives(self) -> bool:
+        """Whether the fork server is alive, and still is after a moment: its files close before its end shows."""
+        deadline = time.monotonic() + _DYING_SECONDS
+        while self._alive():
+            if time.monotonic() > deadline:
+                return True
+            time.sleep(0.005)
+        return False
 
     def _strays(self) -> list[int]:
         """The fork server's children that are no jobs: what jobs that have ended had forked."""

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 import traceback
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -78,17 +78,26 @@ def _settle_in(output: int) -> None:
     preload.prctl(preload.PR_SET_PDEATHSIG, signal.SIGKILL)
     if preload.SERVER and os.getppid() != preload.SERVER:  # it died before the kernel was told
         os._exit(1)
-    # Every process that has this end of the pipe keeps the fork server alive: that is the harness's business alone.
-    alive = getattr(forkserver._forkserver, "_forkserver_alive_fd", None)
-    if alive is not None:
-        os.close(alive)
-        forkserver._forkserver._forkserver_alive_fd = None  # type: ignore[attr-defined]
+    _leave_multiprocessing()
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
     faulthandler.enable()  # a crash in native code leaves a Python traceback in the output
+
+
+def _leave_multiprocessing() -> None:
+    """Let go of what ``multiprocessing`` hands down: it is the harness's business alone.
+
+    Every process that has the one pipe keeps the fork server alive; through the other the harness would be asked to
+    clean up what jobs have shared. A job that needs a tracker of its own starts one.
+    """
+    for owner, name in ((forkserver._forkserver, "_forkserver_alive_fd"), (resource_tracker._resource_tracker, "_fd")):
+        descriptor = getattr(owner, name, None)
+        if descriptor is not None:
+            os.close(descriptor)
+            setattr(owner, name, None)
 
 
 def _plain(value: object) -> Any:

@@ -9,7 +9,6 @@ import pathlib
 import resource
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -222,6 +221,11 @@ def _leave_a_daemon_and_wait(session: Session) -> None:
     time.sleep(0.3)
 
 
+def _leave_a_daemon_and_sleep(session: Session) -> None:
+    _leave_a_daemon(session)
+    time.sleep(600)
+
+
 def _ask_a_daemon(session: Session) -> None:
     """Its answer comes a second later; none comes if something kills it before."""
     ours, theirs = os.pipe()
@@ -288,7 +292,7 @@ def _share_anonymous(session: Session) -> None:
 
 
 def _share_segment(session: Session) -> None:
-    segment = shared_memory.SharedMemory(create=True, size=800 << 20)
+    segment = shared_memory.SharedMemory(create=True, size=800 << 20, name=f"bench-test-{os.getpid()}")
     for position in range(0, segment.size, 4096):
         segment.buf[position] = 1
         if position % (64 << 20) == 0:
@@ -306,7 +310,8 @@ def _write_segment(session: Session) -> None:
 
 
 def _forget_segment(session: Session) -> None:
-    shared_memory.SharedMemory(create=True, size=1 << 20, name=f"bench-test-{os.getpid()}").buf[0] = 1
+    segment = shared_memory.SharedMemory(create=True, size=1 << 20, name=f"bench-test-{os.getpid()}")
+    segment.buf[0] = 1
     time.sleep(0.5)
     os._exit(3)
 
@@ -322,12 +327,11 @@ def _pollute(session: Session) -> None:
 
 
 def _be_killed_once(session: Session) -> None:
-    """The first time; a file beside the interpreter's temporary ones remembers."""
-    mark = pathlib.Path(tempfile.gettempdir()) / f"bench-killed-once-{os.getppid()}-{len(session.task.y)}"
+    """The first time; a file in the folder that the test names remembers."""
+    mark = pathlib.Path(os.environ["KILLED_ONCE"]) / str(len(session.task.y))
     if not mark.exists():
         mark.write_text("")
         os.kill(os.getpid(), signal.SIGKILL)
-    mark.unlink()
 
 
 def _scribble(session: Session) -> None:
@@ -385,6 +389,7 @@ PrintsWithoutEnd = misbehaving("prints-without-end", _print_without_end)
 ForksChildren = misbehaving("forks-children", _fork_children)
 LeavesDaemon = misbehaving("leaves-daemon", _leave_a_daemon)
 LeavesDaemonAndWaits = misbehaving("leaves-daemon-and-waits", _leave_a_daemon_and_wait)
+LeavesDaemonAndSleeps = misbehaving("leaves-daemon-and-sleeps", _leave_a_daemon_and_sleep)
 AsksDaemon = misbehaving("asks-daemon", _ask_a_daemon)
 SharesWithChildren = misbehaving("shares-with-children", _share_with_children)
 TakesAMoment = misbehaving("takes-a-moment", lambda _: time.sleep(0.3))

@@ -123,7 +123,6 @@ def test_a_worker_that_has_the_table_is_preferred() -> None:
     first = task(0, 1)
     (place,) = send(placement, first)
     placement.returned(first)
-    assert placement.has_table(place.worker, first.table.key)
     assert [p.worker for p in send(placement, task(1, 1), task(2, 1))] == [place.worker] * 2
 
 

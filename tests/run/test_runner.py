@@ -220,10 +220,10 @@ def test_a_planned_job_hides_the_result_it_supersedes_even_before_it_is_run(
 ) -> None:
     import faulty_methods
 
-    tiny.run("Centroid")
+    tiny.run("Slow")
     monkeypatch.setattr(faulty_methods.Centroid, "configurations", lambda self: [{"shrink": 0.25}])
     stop_at_once = Recorder(on_finish=lambda _: os.kill(os.getpid(), signal.SIGTERM))
-    outcome, record = tiny.run("Centroid", jobs=1, observers=[stop_at_once])
+    outcome, record = tiny.run("Slow", jobs=1, observers=[stop_at_once])
     assert outcome.undone == 1
     assert len(record.results) == 1
     assert len(record.planned) == 2

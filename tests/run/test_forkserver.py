@@ -1,0 +1,224 @@
+"""The process that jobs are forked from: slow to start, killed at the worst moment, or killed with the harness."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_faults import _new_processes, _processes
+from test_killed import wait_for_end
+from test_runner import Recorder
+from tiny_benchmark import TinyBenchmark, by_method, tables
+
+from bench.errors import EngineError
+from bench.run import forkserver
+from bench.run.events import Started, Tick
+from bench.run.forkserver import MARK, ForkServer
+from bench.run.jobs import Plan
+from bench.run.local import LocalExecutor
+from bench.run.processes import KernelKills, marked
+
+ROOT = Path(__file__).parents[2]
+
+
+class Never:
+    draining = now = False
+
+
+def stream(tiny: TinyBenchmark, plan: Plan, size: int = 3, stop: Any = Never) -> Iterator[Any]:
+    tiny.folder.mkdir(exist_ok=True)
+    return LocalExecutor(tiny.folder, size, 2 << 30, cores=1).stream(plan.tasks, stop)
+
+
+def kill_server() -> None:
+    """Kill it and wait until it is dead; who talks to it finds out."""
+    pid = forkserver._server_pid()
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):  # a thread may have noticed and taken it away
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+@pytest.mark.parametrize("method", ["Slow", "LeavesDaemonAndWaits"])
+def test_its_death_loses_no_job_and_leaves_no_process(tiny: TinyBenchmark, method: str) -> None:
+    before = _processes()
+    plan = TinyBenchmark(tiny.folder, tables(6)).plan(method)
+    results: list[Any] = []
+    started = ticks = 0
+    killed = False
+    for event in stream(tiny, plan):
+        if isinstance(event, Started):
+            started += 1
+        elif not isinstance(event, Tick) and hasattr(event, "status"):
+            results.append(event)
+        ticks += started >= 3 and isinstance(event, Tick)
+        if ticks == 8 and not killed:  # by now the first of them are in the middle
+            kill_server()
+            killed = True
+    assert killed
+    assert sorted(r.job.dataset for r in results) == [e.name for e in tables(6)]
+    assert {(r.status, r.reason) for r in results} == {("ok", "")}
+    assert _new_processes(before) == {}
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_job_that_kills_it_is_dropped_and_those_beside_it_are_not(tiny: TinyBenchmark, jobs: int) -> None:
+    """The ones beside it take longer than it needs to kill: they never get to their end while it runs."""
+    outcome, record = tiny.run("KillsServer", "TakesAMoment", "Centroid", jobs=jobs)
+    results = by_method(record)
+    assert {(r.status, r.reason) for r in results["takes-a-moment"] + results["centroid"]} == {("ok", "")}
+    assert {(r.status, r.reason) for r in results["kills-server"]} == {
+        ("error", "the fork server died 3 times while only this job ran")
+    }
+    assert outcome.statuses == {"ok": 4, "error": 2}
+
+
+def test_an_answer_that_was_there_when_it_died_counts(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = TinyBenchmark(tiny.folder, tables(4)).plan("Centroid")
+    deaths: list[str] = []
+    end = ForkServer.end
+
+    def end_after_a_death(server: ForkServer, process: Any) -> int | None:
+        if not deaths:
+            deaths.append("now")
+            kill_server()
+        return end(server, process)
+
+    monkeypatch.setattr(ForkServer, "end", end_after_a_death)
+    events = list(stream(tiny, plan, size=1))
+    assert deaths
+    done = [e.job.dataset for e in events if getattr(e, "status", "") == "ok"]
+    assert sorted(done) == [e.name for e in tables(4)]
+    assert sum(isinstance(e, Started) for e in events) == 4, "a job that had answered was run again"
+
+
+def test_stopping_now_as_it_dies_leaves_nothing(tiny: TinyBenchmark) -> None:
+    class Stop:
+        draining = now = False
+
+    before = _processes()
+    plan = TinyBenchmark(tiny.folder, tables(2)).plan("Sleeps")
+    stop, ticks = Stop(), 0
+    for event in stream(tiny, plan, stop=stop):
+        ticks += isinstance(event, Tick)
+        if ticks == 10:
+            kill_server()
+            stop.draining = stop.now = True
+    assert stop.now
+    assert _new_processes(before) == {}
+
+
+def test_what_a_harness_that_stops_looking_leaves_is_nothing(tiny: TinyBenchmark) -> None:
+    """Its store fails, say: the generator is closed while jobs run that would take ten minutes."""
+    before = _processes()
+    plan = TinyBenchmark(tiny.folder, tables(2)).plan("Sleeps")
+    events = stream(tiny, plan)
+    while not isinstance(next(events), Tick):
+        pass
+    events.close()  # type: ignore[attr-defined]
+    assert _new_processes(before) == {}
+
+
+def test_each_kill_by_the_kernel_explains_one_death(monkeypatch: pytest.MonkeyPatch) -> None:
+    kills = [3]
+    monkeypatch.setattr("bench.run.processes._oom_kills", lambda: kills[0])
+    known = KernelKills()
+    assert not known.explains_one()
+    kills[0] += 1
+    assert [known.explains_one() for _ in range(2)] == [True, False]
+
+
+def test_ctrl_c_is_heard_while_the_libraries_are_loaded(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jobs that wait for it are the last; the second press does not wait for them either."""
+
+    class Impatient(Recorder):
+        presses = 0
+
+        def tick(self, progress: Any) -> None:
+            if self.presses < 2:
+                self.presses += 1
+                os.kill(os.getpid(), signal.SIGINT)
+
+    plan = tiny.plan("Centroid")
+    monkeypatch.setattr("bench.run.jobs.MethodWork.modules", lambda work: ("slow_to_import",))
+    watcher = Impatient()
+    began = time.monotonic()
+    outcome, record = tiny.run("Centroid", observers=[watcher], jobs=1, plan=plan)
+    assert (outcome.interrupted, outcome.undone) == (True, 2)
+    assert record.results == ()
+    assert time.monotonic() - began < 15.0, "loading takes twenty seconds"
+
+
+def test_one_that_does_not_come_up_says_why(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    (Path(tiny.folder.parent) / "ends_the_process.py").write_text("import os\nos.write(2, b'no luck')\nos._exit(1)\n")
+    monkeypatch.syspath_prepend(str(tiny.folder.parent))
+    plan = tiny.plan("Centroid")
+    monkeypatch.setattr("bench.run.jobs.MethodWork.modules", lambda work: ("ends_the_process",))
+    with pytest.raises(EngineError, match="the fork server does not start: no luck"):
+        tiny.run("Centroid", plan=plan)
+
+
+def test_what_is_left_of_a_dead_harness_and_server_is_swept_by_the_next_run(tiny: TinyBenchmark) -> None:
+    """Both are killed at once; the daemon that a job had forked has nobody any more, but its mark."""
+    script = Path(__file__).with_name("tiny_benchmark.py")
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(tiny.folder), "1", "1", "LeavesDaemonAndSleeps"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    deadline = time.monotonic() + 60
+    while len(found := _bearing_mark(process.pid)) < 3 and time.monotonic() < deadline:  # server, job, daemon
+        time.sleep(0.02)
+    assert len(found) == 3
+    for pid in (process.pid, min(found)):  # the server is the eldest
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(0.5)
+    left = _bearing_mark(process.pid)
+    assert len(left) == 1, "the daemon alone outlives them"
+    tiny.run("Centroid")
+    assert wait_for_end(left, 5.0) == set()
+
+
+def test_a_harness_that_runs_is_left_alone(tiny: TinyBenchmark) -> None:
+    """By another one that uses the same name, as no two runs in one folder should."""
+    sweep = f"from bench.run.forkserver import ForkServer\nwith ForkServer({str(tiny.folder.resolve())!r}, ()): pass"
+    plan = TinyBenchmark(tiny.folder, tables(1)).plan("TakesAMoment")
+    swept = False
+    for event in stream(tiny, plan):
+        if isinstance(event, Tick) and not swept and len(_bearing_mark(os.getpid())) == 2:
+            swept = True
+            subprocess.run([sys.executable, "-c", sweep], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        if hasattr(event, "status"):
+            assert event.status == "ok"
+    assert swept
+
+
+def _bearing_mark(harness: int) -> set[int]:
+    return {pid for pid, mark in marked(MARK, "").items() if mark.split(":")[1] == str(harness)}
+
+
+def test_the_users_script_is_not_run_again_in_jobs(tmp_path: Path) -> None:
+    """As ``multiprocessing`` would, and without the guard that it asks for."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from pathlib import Path\n"
+        "from tiny_benchmark import TinyBenchmark\n"
+        f"Path({str(tmp_path / 'runs')!r}).open('a').write('x')\n"
+        f"outcome, _ = TinyBenchmark(Path({str(tmp_path / 'r')!r})).run('Centroid')\n"
+        "assert outcome.all_ok, outcome\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs").read_text() == "x"
