@@ -17,8 +17,7 @@ from bench.protocols.record import Protocol, Ties
 from bench.protocols.rows import fill, standardise
 from bench.protocols.strata import inner_folds, inner_split, stratified_sample
 from bench.records.dataset import Dataset, FloatArray, Holdout, IntArray, Splits
-from bench.records.method import HIDDEN, Choice, Fold, Method, Path, Session, Task
-from bench.records.result import HoldoutResult
+from bench.records.method import HIDDEN, Choice, Fold, HoldoutResult, Method, Path, Session, Task
 from bench.seeds import derive_seed
 
 

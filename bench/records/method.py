@@ -76,6 +76,25 @@ class Prediction:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class HoldoutResult:
+    """Outcome on one hold-out. Accuracies in percent; seconds are CPU seconds of choosing, refitting and predicting.
+
+    ``path`` lists, per configuration in grid order, ``{"config", "iterations", "accuracy", "squared_error"}`` with the
+    validation figures averaged over inner folds (percent; Brier score). ``details`` is the method's own
+    (for RFM: ``{"metric_diagonal": [...], "top_eigenvectors": [[...]], "eigenvalues": [...]}``).
+    """
+
+    holdout: int
+    accuracy: float
+    config: dict[str, Any]
+    iteration: int
+    validation_accuracy: float
+    fit_seconds: float
+    path: list[dict[str, Any]] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
 class Session(ABC):
     """A method at work on one task."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bench.records.method import HoldoutResult
+
 Status = Literal["ok", "error", "timeout", "oom", "skipped"]
 
 
@@ -35,25 +37,6 @@ class Job:
     """Those of the libraries that compute it, as text: ``numpy 2.4, torch 2.13``."""
     parameters: str = ""
     """Of a study's cell, as JSON; empty for a benchmark job."""
-
-
-@dataclass(frozen=True)
-class HoldoutResult:
-    """Outcome on one hold-out. Accuracies in percent; seconds are CPU seconds of choosing, refitting and predicting.
-
-    ``path`` lists, per configuration in grid order, ``{"config", "iterations", "accuracy", "squared_error"}`` with the
-    validation figures averaged over inner folds (percent; Brier score). ``details`` is the method's own
-    (for RFM: ``{"metric_diagonal": [...], "top_eigenvectors": [[...]], "eigenvalues": [...]}``).
-    """
-
-    holdout: int
-    accuracy: float
-    config: dict[str, Any]
-    iteration: int
-    validation_accuracy: float
-    fit_seconds: float
-    path: list[dict[str, Any]] = field(default_factory=list)
-    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,8 @@ class ForkServer:
         self._preload = json.dumps(sorted({*preload, "bench.run.worker"}))
         self._output = tempfile.NamedTemporaryFile(prefix="bench-forkserver-")  # noqa: SIM115
         self._lock = threading.Lock()
-        self._live: set[int] = set()
+        self._live: dict[int, int] = {}
+        """Jobs by process id, with the fork server that each came from: there may be another one by now."""
         self._helpers: set[int] = set()
         """Children that a library started as it was imported: they serve all jobs."""
         self._pid = 0
@@ -129,14 +130,14 @@ class ForkServer:
                 self._pid = _server_pid()
                 self.idle_bytes = anonymous_bytes(self._pid)
                 self._helpers = set(children(self._pid)) - {process.pid or 0}
-            self._live.add(process.pid or 0)
+            self._live[process.pid or 0] = self._pid
             return process
 
     def end(self, process: JobProcess) -> int | None:
         """Have ``process`` dead, with all that it forked; returns its exit code, negative for a signal.
 
-        None if the fork server died before it could say. All that asks a process how it fares is
-        done under the lock: two threads that ask at once would read one answer between them.
+        None if the fork server died before it could say. All that asks a process how it fares is done under the lock:
+        two threads that ask at once would read one answer between them.
         """
         with self._lock:
             pid = process.pid or 0
@@ -145,8 +146,7 @@ class ForkServer:
                     _kill(member)
                 process.join(_EXIT_SECONDS)
             code = process.exitcode
-            self._live.discard(pid)
-            lost = code == _LOST and not self._outlives()
+            lost = self._live.pop(pid, 0) != self._pid or (code == _LOST and not self._outlives())
             if not lost:
                 _kill_all(self._strays)
             with contextlib.suppress(ValueError):
@@ -162,8 +162,9 @@ class ForkServer:
         """End the fork server and all jobs."""
         with self._lock:
             if self._pid:
-                for pid in self._live:
-                    _kill(pid)
+                for pid, server in self._live.items():
+                    if server == self._pid:
+                        _kill(pid)
                 _shut_down()
                 self._pid = 0
             _kill_all(lambda: marked(MARK, self._mark))

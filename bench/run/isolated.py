@@ -14,7 +14,8 @@ from contextlib import ExitStack
 from multiprocessing.connection import wait
 from typing import Any
 
-from bench.records.result import HoldoutResult, JobResult, Status
+from bench.records.method import HoldoutResult
+from bench.records.result import JobResult, Status
 from bench.run.forkserver import ForkServer, Inherited, ServerLost
 from bench.run.jobs import Task
 from bench.run.processes import (

@@ -7,7 +7,8 @@ import sqlite3
 from pathlib import Path
 
 from bench.errors import StoreError
-from bench.records.result import HoldoutResult, Job, JobResult, RunRecord
+from bench.records.method import HoldoutResult
+from bench.records.result import Job, JobResult, RunRecord
 from bench.store.schema import BUSY_SECONDS, STORE_NAME, check_header, format_version
 
 _JOB = "jobs.id, jobs.dataset, jobs.source, rows, features, classes, jobs.method, jobs.protocol, split, seed, "

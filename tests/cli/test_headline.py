@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bench.cli.headline import accuracy_table
-from bench.records.result import HoldoutResult, Job, JobResult
+from bench.records.method import HoldoutResult
+from bench.records.result import Job, JobResult
 
 
 def result(dataset: str, method: str, accuracy: float | None) -> JobResult:

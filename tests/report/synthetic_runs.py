@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.records.result import HoldoutResult, Job, JobResult, RunRecord
+from bench.records.method import HoldoutResult
+from bench.records.result import Job, JobResult, RunRecord
 from bench.store import Store
 
 METHODS = ("rfm", "laplace", "ntk", "mlp", "xgboost", "random_forest", "svm_rbf")

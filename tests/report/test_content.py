@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from synthetic_runs import PROVENANCE, make_run
 
-from bench.records.result import HoldoutResult, RunRecord
+from bench.records.method import HoldoutResult
+from bench.records.result import RunRecord
 from bench.report.blocks import Document, Figure, Notice, Paragraph, Section, Table
 from bench.report.build import compose, write_report
 from bench.report.evidence import About, Contrast, Evidence

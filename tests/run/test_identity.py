@@ -3,49 +3,80 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tiny_benchmark import TinyBenchmark
 
+from bench.data.splits import draw_splits
 from bench.errors import UsageError
-from bench.methods import get_method
-from bench.records.dataset import Holdout, Splits
+from bench.methods import get_method, method_names
+from bench.protocols import PROTOCOLS, Protocol
+from bench.records.dataset import Dataset, Holdout, Splits
+from bench.records.result import JobResult, RunRecord
 from bench.run import identity
-from bench.run.identity import code_version, imported_modules, job_id, splits_hash
+from bench.run.identity import Fingerprint, fingerprint, imported_modules, job_ids, splits_hash
+from bench.run.jobs import NamedMethod, Plan, expand_jobs, keep_versions, method_fingerprint, outdated_versions
 
-BASE = {
+ROOT = Path(__file__).parents[2]
+FOUND = Fingerprint("c", {"numpy": "2.4", "torch": "2.13"})
+BASE: dict[str, Any] = {
     "method": "m",
     "configurations": [{"ridge": 0.1}],
-    "code": "c",
-    "protocol": "clean",
+    "protocol": PROTOCOLS["clean"].rules,
     "seed": 0,
     "splits": "s",
     "table": "t",
+    "standardised": False,
 }
-OTHER = {
+OTHER: dict[str, Any] = {
     "method": "n",
     "configurations": [{"ridge": 0.2}],
-    "code": "d",
-    "protocol": "relearn",
+    "protocol": PROTOCOLS["relearn"].rules,
     "seed": 1,
     "splits": "r",
     "table": "u",
+    "standardised": True,
 }
 
 
 def test_each_part_changes_the_id() -> None:
-    ids = [job_id(**BASE), *(job_id(**{**BASE, key: OTHER[key]}) for key in BASE)]  # type: ignore[arg-type]
-    assert len(set(ids)) == len(BASE) + 1
+    ids = [job_ids(FOUND, **BASE), *(job_ids(FOUND, **{**BASE, key: OTHER[key]}) for key in BASE)]
+    ids.append(job_ids(replace(FOUND, code="d"), **BASE))
+    assert len({job for job, _ in ids}) == len({work for _, work in ids}) == len(BASE) + 2
+
+
+def test_versions_are_in_the_id_and_not_in_the_work() -> None:
+    one, other = (job_ids(replace(FOUND, versions={"numpy": v}), **BASE) for v in ("2.4", "2.5"))
+    assert one[0] != other[0]
+    assert one[1] == other[1]
 
 
 def test_the_order_of_keys_does_not_matter() -> None:
-    one = job_id(**{**BASE, "configurations": [{"a": 1, "b": 2}]})  # type: ignore[arg-type]
-    two = job_id(**{**BASE, "configurations": [{"b": 2, "a": 1}]})  # type: ignore[arg-type]
+    one, two = (job_ids(FOUND, **{**BASE, "configurations": [c]}) for c in ({"a": 1, "b": 2}, {"b": 2, "a": 1}))
     assert one == two
+
+
+def test_every_rule_of_a_protocol_counts_and_no_word_of_it() -> None:
+    base = Protocol("p", "tuning halves")
+    ruled = [
+        replace(base, name="q"), Protocol("p"), Protocol("p", inner_folds=5), replace(base, ties="order"),
+        replace(base, reuses_metric=True),
+    ]  # fmt: skip
+    spoken = replace(base, order=3, meaning="Other words.", tag="tag", caution="Careful. ")
+    ids = {job_ids(FOUND, **{**BASE, "protocol": p.rules}) for p in (base, *ruled)}
+    assert len(ids) == 6
+    assert job_ids(FOUND, **{**BASE, "protocol": spoken.rules}) in ids
 
 
 PLAIN = 'class C:\n    "doc"\n    def f(self):\n        return 1\n'
@@ -63,51 +94,200 @@ DIFFERENT = "class C:\n    def f(self):\n        return 2\n"
 
 
 @pytest.mark.parametrize(("text", "equal"), [(SAME, True), (DIFFERENT, False)])
-def test_layout_comments_and_docstrings_are_not_code(tmp_path: Path, text: str, equal: bool) -> None:
+def test_layout_comments_and_docstrings_are_not_code(text: str, equal: bool) -> None:
     trees = [ast.dump(identity._without_docstrings(ast.parse(source))) for source in (PLAIN, text)]
     assert (trees[0] == trees[1]) is equal
 
 
-def test_the_code_version_covers_the_method_the_harness_and_what_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    method = get_method("faulty_methods:Centroid")
-    read: list[str] = []
+ON_THE_WAY = (
+    "bench/protocols/selection.py",  # selection and test
+    "bench/protocols/rows.py",  # filling, standardising
+    "bench/protocols/strata.py",  # stratified division and sampling
+    "bench/protocols/record.py",
+    "bench/records/dataset.py",
+    "bench/records/method.py",
+    "bench/seeds.py",
+)
+ELSEWHERE = (
+    "bench/errors.py",
+    "bench/protocols/registry.py",
+    "bench/records/result.py",
+    "bench/methods/__init__.py",
+    "bench/run/isolated.py",
+    "bench/run/worker.py",
+    "bench/store/writer.py",
+)
+OF_METHODS = {
+    "rfm/agop.py": {"rfm", "laplace", "ntk"},
+    "rfm/ntk.py": {"ntk"},
+    "bench/methods/rfm.py": {"rfm", "laplace"},
+    "bench/methods/laplace.py": {"laplace"},
+    "bench/methods/classes.py": set(method_names()),
+    "bench/methods/svm_rbf.py": {"svm_rbf"},
+    "bench/methods/xgboost.py": {"xgboost"},
+}
+IDS = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from bench.data.splits import draw_splits
+from bench.methods import get_method, method_names
+from bench.protocols import PROTOCOLS
+from bench.records.dataset import Dataset
+from bench.run import identity
+from bench.run.jobs import NamedMethod, expand_jobs
 
-    def module_hash(name: str) -> str:
-        read.append(name)
-        return name
+class Entry: name, rows, features, classes = "t", 40, 2, 2
+table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny")
+methods = [NamedMethod(name, get_method(name)) for name in method_names()]
 
-    monkeypatch.setattr(identity, "_module_hash", module_hash)
-    monkeypatch.setattr(type(method), "code", ("rfm",))
-    code_version(method)
-    assert read == sorted({"faulty_methods", "rfm", *identity.HARNESS_CODE})
+def ids():
+    for cached in (identity._module_hash, identity._trees, identity._imports):
+        cached.cache_clear()
+    plan = expand_jobs([Entry], methods, PROTOCOLS["clean"], 0, source="tiny", load=lambda e: table,
+                       splits_for=lambda d, seed: draw_splits("t", d.y, seed))
+    return {job.method: job.id for job in plan.jobs}
+
+found = {"": ids()}
+for name, addition in json.loads(sys.argv[1]):
+    text = Path(name).read_text()
+    Path(name).write_text(text + addition)
+    found[name + addition] = ids()
+    Path(name).write_text(text)
+print(json.dumps(found))
+"""
+EDIT = "\n\nEDITED_BY_A_TEST = 1\n"
+COMMENT = "\n# a comment\n"
 
 
-def test_a_package_counts_with_all_its_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_on_the_way_of_rows_and_labels_changes_the_ids_of_the_right_methods(tmp_path: Path) -> None:
+    """Each module is edited in a copy of the project; a comment changes nothing."""
+    for package in ("bench", "rfm"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "embedded"))
+    every = set(method_names())
+    expected = {
+        **dict.fromkeys(ON_THE_WAY, every),
+        **{name: set[str]() for name in ELSEWHERE},
+        **OF_METHODS,
+    }
+    edits = [*((name, EDIT) for name in expected), *((name, COMMENT) for name in ON_THE_WAY)]
+    done = subprocess.run(
+        [sys.executable, "-c", IDS, json.dumps(edits)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, dict[str, str]] = json.loads(done.stdout)
+    before = found[""]
+    assert set(before) == every
+    for name, methods in expected.items():
+        assert {method for method, job in found[name + EDIT].items() if job != before[method]} == methods, name
+    for name in ON_THE_WAY:
+        assert found[name + COMMENT] == before, name
+
+
+LIBRARIES = {
+    "numpy": set(method_names()),
+    "scipy": set(method_names()),
+    "torch": {"rfm", "laplace", "ntk", "mlp"},
+    "scikit-learn": {"svm_rbf", "random_forest"},
+    "xgboost": {"xgboost"},
+    "pandas": set(),
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_librarys_version_changes_the_ids_of_the_methods_that_compute_with_it(
+    monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    def versions() -> dict[str, tuple[str, dict[str, str]]]:
+        found = {name: method_fingerprint(get_method(name)) for name in method_names()}
+        return {name: (each.code, each.versions) for name, each in found.items()}
+
+    before, version = versions(), importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.1.2" if name == library else version(name))
+    after = versions()
+    assert {name for name in before if before[name] != after[name]} == LIBRARIES[library]
+    assert all(after[name][1][library] == "99.1" for name in LIBRARIES[library])
+    patch = ".".join([*version(library).split(".")[:2], "999"])
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: patch if name == library else version(name))
+    assert versions() == before, "the third number does not count"
+
+
+def test_the_datasets_standing_is_part_of_the_id() -> None:
+    """Whether a table came standardised decides what the protocols of the tuning halves do to it."""
+    table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny")
+    ids = {job.id for standing in (False, True) for job in plan_of(replace(table, standardised=standing)).jobs}
+    assert len(ids) == 2
+
+
+class Entry:
+    name, rows, features, classes = "t", 40, 2, 2
+
+
+def plan_of(table: Dataset) -> Plan:
+    method = NamedMethod("svm_rbf", get_method("svm_rbf"))
+    return expand_jobs(
+        [Entry()],
+        [method],
+        PROTOCOLS["published"],
+        0,
+        source="tiny",
+        load=lambda entry: table,
+        splits_for=lambda data, seed: draw_splits("t", data.y, seed),
+    )
+
+
+def test_results_of_other_versions_are_named_and_can_be_kept(tiny: TinyBenchmark) -> None:
+    plan = tiny.plan("Centroid", "Shrunken")
+    first, *others = plan.tasks
+    before = replace(first.job, id="before", versions=first.job.versions.replace("numpy 2", "numpy 1"))
+    failed = replace(others[0].job, id="failed", versions="numpy 1.0")
+    record = RunRecord("r", (JobResult(before, "ok"), JobResult(failed, "error"), JobResult(others[1].job, "ok")))
+    changed = outdated_versions(plan, record)
+    assert set(changed) == {first.job.id}
+    number = importlib.metadata.version("numpy").split(".")
+    assert changed[first.job.id] == f"numpy 1.{number[1]} -> {number[0]}.{number[1]}"
+    kept = [task.job for task in keep_versions(plan, record).tasks]
+    assert kept == [before, *(task.job for task in others)]
+
+
+def test_a_module_named_by_the_method_counts_with_all_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = tmp_path / "some_package_of_code"
     (package / "deep").mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "deep" / "__init__.py").write_text("")
-    (package / "deep" / "inner.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    method = get_method("faulty_methods:Centroid")
-    monkeypatch.setattr(type(method), "code", ("some_package_of_code",))
     versions = []
     for text in ("x = 1\n", "x = 2\n", "x = 1  # again\n"):
         (package / "deep" / "inner.py").write_text(text)
-        identity._module_hash.cache_clear()
-        versions.append(code_version(method))
+        for cached in (identity._module_hash, identity._trees, identity._imports, identity._origin):
+            cached.cache_clear()
+        versions.append(fingerprint("faulty_methods", ("some_package_of_code",)).code)
     assert versions[0] == versions[2] != versions[1]
 
 
-def test_code_that_cannot_be_found_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    method = get_method("faulty_methods:Centroid")
-    monkeypatch.setattr(type(method), "code", ("no_such_package_anywhere",))
+def test_code_that_cannot_be_found_is_refused() -> None:
     with pytest.raises(UsageError, match="no_such_package_anywhere"):
-        code_version(method)
+        fingerprint("faulty_methods", ("no_such_package_anywhere",))
+
+
+def test_names_that_a_package_imports_when_asked_are_followed_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lazy_of_a_test.py").write_text("from rfm import LinearRFM\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = identity._closure({"lazy_of_a_test"})
+    assert "rfm.linear" in found
+    assert "rfm.completion" not in found
 
 
 def test_imports_inside_functions_are_seen() -> None:
-    assert {"numpy", "bench.records.method", "ctypes"} <= set(imported_modules(get_method("faulty_methods:Centroid")))
+    assert {"numpy", "bench.records.method", "ctypes"} <= set(imported_modules("faulty_methods"))
 
 
 def test_every_row_number_of_every_division_counts() -> None:
@@ -128,17 +308,4 @@ def test_ids_of_a_plan_are_distinct_and_repeatable(tiny: TinyBenchmark) -> None:
     ids = [[job.id for job in plan.jobs] for plan in plans]
     flat = list(itertools.chain(*ids))
     assert len(set(flat)) == len(flat) == 16
-    again = tiny.plan("Centroid", "Shrunken")
-    assert [job.id for job in again.jobs] == ids[0]
-    for plan in (*plans, again):
-    
-
-@pytest.mark.parametrize(("module", "counts"), [("rfm.linalg", True), ("bench.methods.rfm", True), ("rfm.ntk", False)])
-def test_what_a_method_imports_from_the_project_is_its_code(
-    monkeypatch: pytest.MonkeyPatch, module: str, counts: bool
-) -> None:
-    method = get_method("laplace")
-    before = code_version(method)
-    original = identity._module_hash
-    monkeypatch.setattr(identity, "_module_hash", lambda name: "changed" if name == module else original(name))
-    assert (code_version(method) != before) == counts
+    assert [job.id for job in tiny.plan("Centroid", "Shrunken").jobs] == ids[0]

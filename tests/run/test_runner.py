@@ -16,7 +16,8 @@ import pytest
 from tiny_benchmark import TinyBenchmark, TinyEntry, scores, tables
 
 from bench.errors import UsageError
-from bench.records.result import HoldoutResult, JobResult
+from bench.records.method import HoldoutResult
+from bench.records.result import JobResult
 from bench.run.jobs import Task
 from bench.run.progress import Progress
 from bench.run.runlog import RunLog

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from bench.errors import StoreError, UsageError
-from bench.records.result import HoldoutResult, Job, JobResult
+from bench.records.method import HoldoutResult
+from bench.records.result import Job, JobResult
 from bench.store import STORE_NAME, Store, holder, read_run, schema
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.protocols.registry import reduction_in_words
-from bench.records.result import HoldoutResult, JobResult
+from bench.records.method import HoldoutResult
+from bench.records.result import JobResult
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence
