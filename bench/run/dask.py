@@ -85,8 +85,8 @@ class DaskExecutor:
                 if silent_since is not None and time.monotonic() - silent_since > NO_WORKER_SECONDS:
                     raise EngineError(
                         f"the Dask scheduler at {self._address} is gone or has had no usable worker for "
-                        f"{NO_WORKER_SECONDS:.0f} seconds. All results so far are stored; run the same command again "
-                        "to go on"
+                        f"{NO_WORKER_SECONDS:.0f} seconds{run.why_unusable}. All results so far are stored; run the "
+                        "same command again to go on"
                     )
                 if silent_since is None and not stop.draining:
                     yield from run.send()
@@ -122,6 +122,8 @@ class _Run:
         """Futures of what was sent to a worker, by worker and key; held, so that it is kept there."""
         self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._losses: dict[str, int] = {}
+        self.why_unusable = ""
+        """Of the worker that was left out last, in brackets."""
 
     def look_around(self, threads: Mapping[str, int]) -> list[Event]:
         """Ask new workers what they have, and take back what was out on those that are gone."""
@@ -229,9 +231,11 @@ class _Run:
             self._asked.pop(worker, None)  # if it is still there, it is asked again
             return []
         if error is not None:
-            return [Note(printable(f"the Dask worker {worker} cannot be used: {type(error).__name__}: {error}"))]
+            self.why_unusable = printable(f" ({type(error).__name__}: {error})")
+            return [Note(f"the Dask worker {worker} cannot be used{self.why_unusable}")]
         if found.differences:
-            told = "; ".join(found.differences)
+            told = printable("; ".join(found.differences))
+            self.why_unusable = f" ({told})"
             return [Note(printable(f"the Dask worker {worker} on {found.host} is left out: {told}"))]
         self.placement.offered(worker, found)
         return [Note(line) for line in self.placement.news()]

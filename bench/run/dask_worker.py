@@ -20,7 +20,7 @@ from bench.records.result import JobResult
 from bench.run.forkserver import ForkServer, ServerLost
 from bench.run.identity import Fingerprint
 from bench.run.isolated import Cancelled, isolated
-from bench.run.jobs import Task, Work
+from bench.run.jobs import Task, Work, refused
 from bench.run.processes import KernelKills
 from bench.run.provenance import printable
 from bench.run.resources import available_cores, default_memory_budget
@@ -69,6 +69,8 @@ def run_job(task: Task, data: Any, preload: tuple[str, ...], memory_bytes: int, 
     """The result of ``task``, whose ``data`` was sent apart, within ``memory_bytes``."""
     from distributed import Reschedule
 
+    if task.estimated_bytes > memory_bytes:
+        return refused(task, memory_bytes)
     task = replace(task, work=replace(task.work, data=data)) if data is not None else task  # type: ignore[type-var]
     unwanted = _Unwanted()
     for _ in range(_TRIES):

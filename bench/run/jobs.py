@@ -140,6 +140,13 @@ def _longest_first(task: Task) -> tuple[float, str, str]:
     return -task.expected_seconds, task.job.dataset, task.job.method
 
 
+def refused(task: Task, memory_bytes: int) -> JobResult:
+    """The result of a job that states a larger peak than ``memory_bytes``; it is not tried."""
+    needed = task.estimated_bytes / 1e6
+    reason = f"needs about {needed:,.0f} MB, more than the memory budget of {memory_bytes / 1e6:,.0f} MB (--memory-gb)"
+    return JobResult(task.job, "skipped", reason, provenance={"memory_estimate_mb": needed})
+
+
 def shard(plan: Plan, index: int, count: int) -> Plan:
     """The ``index``-th of ``count`` parts of a plan (from 1), each with about as much of the work."""
     settled = sorted(plan.settled, key=lambda result: result.job.id)

@@ -12,7 +12,7 @@ from bench.records.result import JobResult
 from bench.run.events import Event, Note, Started, StopFlag, Tick
 from bench.run.forkserver import ForkServer, ServerLost
 from bench.run.isolated import TICK_SECONDS, Cancelled, isolated
-from bench.run.jobs import Task
+from bench.run.jobs import Task, refused
 from bench.run.processes import KernelKills
 
 _ALLOWANCE_FACTOR = 1.5
@@ -159,16 +159,7 @@ class Scheduler:
 
     def refused(self) -> list[JobResult]:
         """The jobs that cannot fit even alone, as results; they are never tried."""
-        return [
-            JobResult(
-                t.job,
-                "skipped",
-                f"needs about {t.estimated_bytes / _MB:,.0f} MB, more than the memory budget of "
-                f"{self._memory_bytes / _MB:,.0f} MB (--memory-gb)",
-                provenance={"memory_estimate_mb": t.estimated_bytes / _MB},
-            )
-            for t in self._refused
-        ]
+        return [refused(task, self._memory_bytes) for task in self._refused]
 
     def allowance(self, task: Task) -> int:
         """Bytes beyond the idle process that ``task`` may use; never more than the whole budget."""

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.run.engines import open_engine
 from plugin_text import CENTROIDS, write_plugin
-from test_killed import family
 from test_runner import Recorder
 from tiny_benchmark import TinyBenchmark, by_method, scores, tables
 
 from bench.cli import main
 from bench.errors import EngineError
 from bench.records.result import RunRecord
-from bench.run.jobs import NamedMethod
+from bench.run.executors import open_executor
+from bench.run.processes import children
 from bench.run.resources import available_cores
 from bench.run.runner import Outcome, execute
 from bench.store import Store, read_run
@@ -45,10 +45,11 @@ class Cluster:
     workers: list[subprocess.Popen[str]]
     folder: Path
 
-    def add_worker(self) -> subprocess.Popen[str]:
+    def add_worker(self, *path: Path) -> subprocess.Popen[str]:
+        """A further worker; what is in ``path`` comes before the project."""
         worker = spawn(
             "worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
-            "--local-directory", str(self.folder), "--memory-limit", "0",
+            "--local-directory", str(self.folder), "--memory-limit", "0", path=path,
         )  # fmt: skip
         self.workers.append(worker)
         return worker
@@ -59,12 +60,12 @@ class Cluster:
             process.communicate()
 
 
-def spawn(*words: str) -> subprocess.Popen[str]:
+def spawn(*words: str, path: Sequence[Path] = ()) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]],
         env={
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)]),
+            "PYTHONPATH": os.pathsep.join([*map(str, path), str(ROOT), str(HERE)]),
             # The first death of a worker makes Dask give up what it ran: that must not become a result.
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
         },
@@ -122,12 +123,12 @@ def run_on(
     timeout: float = 60.0,
     memory_bytes: int | None = 2 << 30,
 ) -> tuple[Outcome, RunRecord]:
-    from bench.methods import get_method
-
-    named = [NamedMethod(f"faulty_methods:{m}", get_method(f"faulty_methods:{m}")) for m in methods]
     plan = benchmark.plan(*methods, timeout=timeout)
-    with Store(benchmark.folder) as store, open_engine("dask", address, 2, memory_bytes, named) as engine:
-        outcome = execute(plan, store, engine, {"seed": 0}, [watcher] if watcher else [])
+    with (
+        Store(benchmark.folder) as store,
+        open_executor("dask", address, benchmark.folder, 2, memory_bytes) as executor,
+    ):
+        outcome = execute(plan, store, executor, {"seed": 0}, [watcher] if watcher else [])
     return outcome, read_run(benchmark.folder)
 
 
@@ -191,7 +192,7 @@ def test_a_scheduler_that_dies_leaves_a_run_that_resumes(
     def strike(count: int) -> None:
         if count == 4:
             cluster.scheduler.kill()
-            monkeypatch.setattr("bench.run.dask_engine.PATIENCE_SECONDS", 3.0)
+            monkeypatch.setattr("bench.run.dask.NO_WORKER_SECONDS", 3.0)
 
     watcher = Watcher(strike)
     with pytest.raises(EngineError, match="run the same command again"):
@@ -205,7 +206,7 @@ def test_a_scheduler_that_dies_leaves_a_run_that_resumes(
 
 
 def test_no_scheduler_at_the_address(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.run.dask_engine.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("bench.run.dask.CONNECT_SECONDS", 1)
     with pytest.raises(EngineError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         run_on("tcp://127.0.0.1:9", tiny, "Centroid")
     with pytest.raises(EngineError, match="no Dask scheduler answers at nonsense"):
@@ -231,7 +232,7 @@ def test_a_local_cluster_without_a_scheduler(tiny: TinyBenchmark, monkeypatch: p
 def test_a_job_whose_workers_are_lost_again_and_again_is_not_called_faulty(
     tiny: TinyBenchmark, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.run.dask_engine._LOSSES_ALLOWED", 0)
+    monkeypatch.setattr("bench.run.dask._LOSSES_ALLOWED", 0)
     only, second = cluster.workers
     second.kill()
     second.wait()
@@ -255,34 +256,21 @@ def test_a_table_is_sent_to_a_worker_once(
 ) -> None:
     import distributed
 
-    sent: list[tuple[str, bytes]] = []
+    sent: list[tuple[str, str]] = []
     scatter = distributed.Client.scatter
 
     def counting(client: Any, data: Any, workers: Any = None, **more: Any) -> Any:
-        sent.append((workers[0], data))
+        sent.append((workers[0], data[0].name))
         return scatter(client, data, workers=workers, **more)
 
     monkeypatch.setattr(distributed.Client, "scatter", counting)
     outcome, _ = run_on(cluster.address, TinyBenchmark(tiny.folder, tables(3)), "Slow", "Centroid", "Shrunken")
     assert outcome.all_ok
     assert len(sent) == len(set(sent)), "a table was sent to the same worker twice"
-    assert len({data for _, data in sent}) == 3
+    assert len({name for _, name in sent}) == 3
     with distributed.Client(cluster.address, set_as_default=False) as client:
         logs = client.run(lambda dask_worker: list(dask_worker.transfer_incoming_log))
     assert list(logs.values()) == [[], []], "workers have passed tables on among themselves"
-
-
-def test_a_table_that_a_worker_has_given_up_is_sent_again(tiny: TinyBenchmark, cluster: Cluster) -> None:
-    import distributed
-
-    with distributed.Client(cluster.address, set_as_default=False) as client:
-
-        def forget(count: int) -> None:
-            client.run(lambda: __import__("bench.run.dask_job").run.dask_job._site._tables.clear())
-
-        watcher = Watcher(on_finish=forget)
-        outcome, _ = run_on(cluster.address, tiny, "Slow", "Centroid", "Shrunken", watcher=watcher)
-    assert outcome.all_ok
 
 
 def test_workers_of_one_machine_share_its_memory_and_say_so(tiny: TinyBenchmark, cluster: Cluster) -> None:
@@ -312,25 +300,25 @@ def test_large_jobs_run_one_after_another_alone_with_all_cores(tiny: TinyBenchma
 def test_a_worker_that_lacks_this_package_is_named_and_given_nothing(
     tiny: TinyBenchmark, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.run.dask_engine.offer", lambda: __import__("no_such_package_there").offer())
+    monkeypatch.setattr("bench.run.dask.offer", lambda wanted: __import__("no_such_package_there").offer())
 
     class Noting(Watcher):
         def note(self, text: str) -> None:
             super().note(text)
-            monkeypatch.setattr("bench.run.dask_engine.PATIENCE_SECONDS", 0.0)
+            monkeypatch.setattr("bench.run.dask.NO_WORKER_SECONDS", 0.0)
 
     watcher = Noting()
     with pytest.raises(EngineError, match="no usable worker"):
         run_on(cluster.address, tiny, "Centroid", watcher=watcher)
-    named = [note for note in watcher.notes if "cannot be used: ModuleNotFoundError: No module named 'no_such" in note]
+    named = [note for note in watcher.notes if "cannot be used (ModuleNotFoundError: No module named 'no_such" in note]
     assert named
     assert read_run(tiny.folder).results == ()
 
 
 def jobs_at_work(cluster: Cluster) -> int:
-    """Processes below the nurseries: the jobs' own."""
-    nurseries = [child for worker in cluster.workers for child in family(worker.pid)]
-    return sum(len(family(pid)) for pid in nurseries)
+    """Processes below the fork servers: the jobs' own."""
+    servers = [child for worker in cluster.workers for child in children(worker.pid)]
+    return sum(len(children(pid)) for pid in servers)
 
 
 def test_jobs_of_a_killed_client_are_stopped(tiny: TinyBenchmark, cluster: Cluster) -> None:
@@ -391,10 +379,11 @@ def test_a_plugin_travels_to_workers_that_do_not_see_its_file(
     assert changed.job.id != here.job.id
 
 
-def test_a_plugin_whose_library_a_worker_has_not_says_so(
-    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+def test_a_plugin_whose_library_no_worker_has_ends_the_command_with_the_reason(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+    monkeypatch.setattr("bench.run.dask.NO_WORKER_SECONDS", 2.0)
     (tmp_path / "path").mkdir()
     (tmp_path / "path" / "only_installed_here.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(str(tmp_path / "path"))
@@ -402,10 +391,44 @@ def test_a_plugin_whose_library_a_worker_has_not_says_so(
         tmp_path / "run", "import only_installed_here\n" + CENTROIDS,
         "--engine", "dask", "--scheduler", cluster.address,
     )  # fmt: skip
-    assert found["error"].reason == (
-        "this Dask worker has not what centroids needs: plug-in my_method.py cannot be loaded: "
-        "ModuleNotFoundError: No module named 'only_installed_here'"
+    assert found == {}
+    assert (
+        "no usable worker for 2 seconds (it has not what centroids needs: plug-in my_method.py cannot be loaded: "
+        "ModuleNotFoundError: No module named 'only_installed_here')"
+    ) in capsys.readouterr().err
+
+
+def test_workers_of_other_code_or_other_libraries_are_left_out(
+    tiny: TinyBenchmark, cluster: Cluster, tmp_path: Path
+) -> None:
+    """Both join a cluster of sound ones; every job is done, by the others."""
+    import distributed
+
+    other = tmp_path / "other"
+    for package in ("bench", "rfm"):
+        shutil.copytree(ROOT / package, other / package, ignore=shutil.ignore_patterns("__pycache__", "embedded"))
+    with (other / "bench" / "protocols" / "rows.py").open("a") as file:
+        file.write("\nANOTHER_RULE = 1\n")
+    older = tmp_path / "older"
+    older.mkdir()
+    (older / "sitecustomize.py").write_text(
+        "import importlib.metadata as m\nreal = m.version\n"
+        "m.version = lambda name: '1.17.3' if name == 'numpy' else real(name)\n"
     )
+    cluster.add_worker(other)
+    cluster.add_worker(older)
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        until(lambda: len(client.nthreads()) == 4)
+    watcher = Watcher()
+    outcome, record = run_on(
+        cluster.address, TinyBenchmark(tiny.folder, tables(6)), "Slow", "Centroid", "Shrunken", watcher=watcher
+    )
+    assert outcome.all_ok
+    assert len(record.results) == 18
+    told = [note for note in watcher.notes if "is left out" in note]
+    assert len(told) == 2
+    assert any("other code of slow; other code of centroid; other code of shrunken" in note for note in told)
+    assert any(re.search(r"slow: numpy 1\.17.* there, numpy 2.* where the run was started", note) for note in told)
 
 
 if __name__ == "__main__":
