@@ -29,6 +29,12 @@ class Job:
     split: str
     seed: int
     reduction: str | None = None
+    work: str = ""
+    """The hash of the effective configuration without library versions."""
+    versions: str = ""
+    """Those of the libraries that compute it, major.minor, as text: ``numpy 2.4, torch 2.13``."""
+    parameters: str = ""
+    """Of a study's cell, as JSON; empty for a benchmark job."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class JobResult:
     ``memory_estimate_mb`` (the method's own), ``memory_allowed_mb``, ``memory_peak_mb`` (measured)."""
     output: str = ""
     """Last lines the job wrote to standard output and error, the traceback included; kept for failures only."""
+    values: dict[str, Any] = field(default_factory=dict)
+    """What a study's cell computed."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,8 @@ class RunRecord:
     first; each has the keys ``versions, cpu, cores, platform, threads, seed, commit, command, started`` and
     ``results``, the number of current results it produced. ``provenance`` is the last of them: a later invocation that
     found everything done says nothing about where the results come from. Without any result it is ``planned_by``.
+    ``damaged`` names the results that are stored but no longer as they were written, ``dataset/method (protocol)``
+    each: they are not among the ``results``, and the command that made them runs them again.
     """
 
     folder: str
@@ -87,3 +97,4 @@ class RunRecord:
     provenance: dict[str, Any] = field(default_factory=dict)
     invocations: tuple[dict[str, Any], ...] = ()
     planned_by: dict[str, Any] = field(default_factory=dict)
+    damaged: tuple[str, ...] = ()
