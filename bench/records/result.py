@@ -47,8 +47,6 @@ class JobResult:
     status: Status
     reason: str = ""
     holdouts: tuple[HoldoutResult, ...] = ()
-    values: dict[str, Any] = field(default_factory=dict)
-    """What a study's cell computed."""
     job_seconds: float = 0.0
     """Wall seconds of the whole job."""
     cpu_seconds: float = 0.0
@@ -59,6 +57,8 @@ class JobResult:
     ``memory_estimate_mb`` (the method's own), ``memory_allowed_mb``, ``memory_peak_mb`` (measured)."""
     output: str = ""
     """Last lines the job wrote to standard output and error, the traceback included; kept for failures only."""
+    values: dict[str, Any] = field(default_factory=dict)
+    """What a study's cell computed."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ class RunRecord:
     first; each has the keys ``versions, cpu, cores, platform, threads, seed, commit, command, started`` and
     ``results``, the number of current results it produced. ``provenance`` is the last of them: a later invocation that
     found everything done says nothing about where the results come from. Without any result it is ``planned_by``.
+    ``damaged`` names the results that are stored but no longer as they were written, ``dataset/method (protocol)``
+    each: they are not among the ``results``, and the command that made them runs them again.
     """
 
     folder: str
@@ -78,3 +80,4 @@ class RunRecord:
     provenance: dict[str, Any] = field(default_factory=dict)
     invocations: tuple[dict[str, Any], ...] = ()
     planned_by: dict[str, Any] = field(default_factory=dict)
+    damaged: tuple[str, ...] = ()

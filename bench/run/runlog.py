@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from bench.files import open_unlinked, refuse_link, write_atomically
 from bench.protocols.registry import reduction_in_words
 from bench.records.result import JobResult
 from bench.run.jobs import Task
@@ -23,11 +26,13 @@ class RunLog:
     """``logs/<start>.log`` in the run folder: every start and end with its time, failures with their last output."""
 
     def __init__(self, folder: Path) -> None:
+        refuse_link(folder / "logs")
         stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
         self._file: TextIO | None = None
         try:
             (folder / "logs").mkdir(exist_ok=True)
-            self._file = (folder / "logs" / f"{stamp}.log").open("a", encoding="utf-8")
+            log = open_unlinked(folder / "logs" / f"{stamp}.log", os.O_WRONLY | os.O_APPEND)
+            self._file = os.fdopen(log, "a", encoding="utf-8")
         except OSError as error:
             print(f"bench: no log is written: {error}", file=sys.stderr)
 
@@ -82,10 +87,8 @@ class LiveFile:
             for t, at in progress.running.values()
         ]
         live = {"running": running, "eta_seconds": progress.eta.remaining_seconds()}
-        unfinished = self._path.with_suffix(".tmp")
         try:
-            unfinished.write_text(json.dumps(live))
-            unfinished.replace(self._path)
+            write_atomically(self._path, json.dumps(live))
         except OSError:
             return  # it is a convenience; the store decides whether the run can go on
 
@@ -93,11 +96,8 @@ class LiveFile:
         pass
 
     def close(self) -> None:
-        for path in (self._path, self._path.with_suffix(".tmp")):
-            try:
-                path.unlink(missing_ok=True)
-            except OSError:
-                return
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 def observers(folder: Path, *, json_events: bool) -> Sequence[Observer]:

@@ -10,9 +10,9 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import Any
 
-from bench.errors import StoreError
+from bench.errors import StoreError, one_line
+from bench.files import open_unlinked
 
 LOCK_NAME = "lock"
 
@@ -25,21 +25,26 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         """Take the lock. Raises :class:`StoreError` if another process has it or the folder is not writable."""
-        path = folder / LOCK_NAME
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._descriptor = open_unlinked(folder / LOCK_NAME, os.O_RDWR)
         except OSError as error:
             raise StoreError(f"run folder {folder} cannot be written to: {error.strerror}") from error
-        try:
-            self._take()
-        except OSError as error:
+        for attempt in range(_ATTEMPTS):
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if attempt < _ATTEMPTS - 1:  # `bench status` may be looking just now
+                    time.sleep(_PAUSE_SECONDS)
+                    continue
+                reason = (
+                    f"is in use by {_owner(self._descriptor)}; wait for it, watch it with `bench status {folder}`, or "
+                    "choose another folder with --run"
+                )
+            except OSError as error:
+                reason = f"cannot be locked: {error.strerror}"
             os.close(self._descriptor)
-            if not isinstance(error, BlockingIOError):
-                raise StoreError(f"run folder {folder} cannot be locked: {error.strerror}") from error
-            raise StoreError(
-                f"run folder {folder} is in use by {_describe(_read(path))}; wait for it, watch it with "
-                f"`bench status {folder}`, or choose another folder with --run"
-            ) from None
+            raise StoreError(f"run folder {folder} {reason}")
         about = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
@@ -48,15 +53,6 @@ class FolderLock:
         with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, json.dumps(about).encode(), 0)
-
-    def _take(self) -> None:
-        for _ in range(_ATTEMPTS - 1):  # `bench status` may be looking just now
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                time.sleep(_PAUSE_SECONDS)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def release(self) -> None:
         """Give the folder back; who had it is nobody's business any more."""
@@ -67,15 +63,14 @@ class FolderLock:
 
 def holder(folder: Path) -> str | None:
     """Who is running in ``folder`` right now, in words; ``None`` if nobody is."""
-    path = folder / LOCK_NAME
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _describe(_read(path))
+        return _owner(descriptor)
     except OSError:
         return None
     finally:
@@ -83,15 +78,9 @@ def holder(folder: Path) -> str | None:
     return None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _owner(descriptor: int) -> str:
     try:
-        about = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return about if isinstance(about, dict) else {}
-
-
-def _describe(about: dict[str, Any]) -> str:
-    if not about:
+        about = json.loads(os.pread(descriptor, 4096, 0))
+        return one_line(f"process {about['pid']} on {about['host']} (since {about['since']})")
+    except (OSError, ValueError, LookupError, TypeError):
         return "another process"
-    return f"process {about.get('pid')} on {about.get('host')} (since {about.get('since')})"

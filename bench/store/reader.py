@@ -1,107 +1,124 @@
-"""Reading a run folder, also while a run is under way in it."""
+"""Reading a run folder, also while a run is under way in it. Nothing in the folder is written to."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import shutil
 import sqlite3
+import tempfile
+from collections import Counter, defaultdict
 from pathlib import Path
 
-from bench.errors import StoreError
-from bench.records.method import HoldoutResult
+from bench.errors import StoreError, one_line
 from bench.records.result import Job, JobResult, RunRecord
-from bench.store.schema import BUSY_SECONDS, STORE_NAME, check_header, format_version
+from bench.store.rows import Row, checksum, parsed_object, to_job, to_result
+from bench.store.schema import STORE_NAME, VERSION, check_header, connect, format_version, side_files, upgrade
 
-_JOB = "jobs.id, jobs.dataset, jobs.source, rows, features, classes, jobs.method, jobs.protocol, split, seed, "
-_JOB_FIELDS = 11
+_ATTEMPTS = 20
 
 
 def read_run(folder: str | Path) -> RunRecord:
     """The current result of every job in ``folder``, ordered by dataset, method and protocol.
 
-    A result whose job has since been superseded (its method's code or grid changed) is left out. Raises
-    :class:`StoreError` if there is no store or it is broken or of another version.
+    A result whose job has since been superseded (its method's code or grid changed) is left out, and so is one whose
+    checksum does not fit, which is named in ``damaged``. Raises :class:`StoreError` if there is no store or it is
+    broken or of another version.
     """
     folder = Path(folder)
     path = folder / STORE_NAME
-    if not path.exists():
+    if not path.is_file():
         raise StoreError(f"no results in {folder}: {STORE_NAME} is not there; is it a run folder?")
-    check_header(path)
     try:
-        try:
-            return _read(folder, path, "ro")
-        except sqlite3.OperationalError:
-            # A killed run may have left a journal, and only a connection that may write can undo its transaction.
-            return _read(folder, path, "rw")
-    except sqlite3.Error as error:
-        raise StoreError(f"store {path} cannot be read: {error}") from error
+        if not check_header(path):
+            with contextlib.suppress(sqlite3.OperationalError):
+                return _read(folder, path)
+        # A run has its log open, or was killed and left a log or a journal: SQLite reads these only where it may write.
+        with tempfile.TemporaryDirectory() as scratch:
+            return _read(folder, _copy(path, Path(scratch)), "rw")
+    except (sqlite3.Error, OSError, OverflowError, MemoryError, UnicodeError) as error:
+        raise StoreError(f"store {path} cannot be read: {one_line(error)}") from error
 
 
-def _read(folder: Path, path: Path, mode: str) -> RunRecord:
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS)
+def _copy(path: Path, scratch: Path) -> Path:
+    """The store as of one moment, though its writer goes on.
+
+    The log's start changes whenever the log begins anew. If it is the same before and after, the copied log has every
+    page that was moved into the store meanwhile. It may end in the middle of a transaction: by the log's own checksums
+    SQLite sees that. A journal likewise has the former pages of a transaction that is under way.
+    """
+    for number in range(_ATTEMPTS):
+        before = _starts(path)
+        copy = scratch / str(number) / path.name
+        copy.parent.mkdir()
+        shutil.copyfile(path, copy)
+        for source, target in zip(side_files(path), side_files(copy), strict=True):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(source, target)
+        if _starts(path) == before:
+            return copy
+    raise StoreError(f"store {path} changes faster than it can be read: try again")
+
+
+def _starts(path: Path) -> list[bytes]:
+    found = []
+    for side in side_files(path):
+        with contextlib.suppress(FileNotFoundError), side.open("rb") as file:
+            found.append(file.read(32))
+    return found
+
+
+def _read(folder: Path, path: Path, mode: str = "ro") -> RunRecord:
+    connection = connect(path, mode)
     try:
+        if format_version(connection) < VERSION:  # what is read is brought up to date, the file stays as it is
+            with contextlib.closing(connection) as old:
+                connection = connect(None)
+                old.backup(connection)
         connection.execute("BEGIN")  # one state of the store, whatever is written meanwhile
-        job_columns = _JOB + ("reduction" if format_version(connection) >= 2 else "NULL")
-        holdouts: dict[str, list[HoldoutResult]] = {}
-        for job, *values in connection.execute(
-            "SELECT job, holdout, accuracy, config, iteration, validation_accuracy, fit_seconds, path, details "
-            "FROM holdouts JOIN cells USING (job) ORDER BY job, holdout"
-        ):
-            number, accuracy, config, iteration, validation, seconds, points, details = values
-            holdouts.setdefault(job, []).append(
-                HoldoutResult(
-                    holdout=number,
-                    accuracy=accuracy,
-                    config=json.loads(config),
-                    iteration=iteration,
-                    validation_accuracy=validation,
-                    fit_seconds=seconds,
-                    path=json.loads(points),
-                    details=json.loads(details),
-                )
-            )
-        results = [
-            JobResult(
-                job=Job(*row[:_JOB_FIELDS]),
-                status=row[11],
-                reason=row[12],
-                output=row[13],
-                job_seconds=row[14],
-                cpu_seconds=row[15],
-                peak_rss_mb=row[16],
-                provenance=json.loads(row[17]),
-                holdouts=tuple(holdouts.get(row[0], ())),
-            )
-            for row in connection.execute(
-                f"SELECT {job_columns}, status, reason, output, job_seconds, cpu_seconds, peak_rss_mb, provenance "
-                "FROM cells JOIN jobs ON jobs.id = cells.job JOIN results ON results.job = cells.job "
-                "ORDER BY cells.dataset, cells.method, cells.protocol"
-            )
-        ]
-        planned = [
-            Job(*row)
-            for row in connection.execute(
-                f"SELECT {job_columns} FROM cells JOIN jobs ON jobs.id = cells.job "
-                "WHERE invocation = (SELECT max(number) FROM invocations) "
-                "ORDER BY cells.dataset, cells.method, cells.protocol"
-            )
-        ]
-        latest = connection.execute("SELECT provenance FROM invocations ORDER BY number DESC LIMIT 1").fetchone()
-        planned_by = json.loads(latest[0]) if latest else {}
-        invocations = [
-            {**json.loads(provenance), "results": count}
-            for provenance, count in connection.execute(
-                "SELECT invocations.provenance, count(*) FROM results JOIN cells USING (job) "
-                "JOIN invocations ON invocations.number = results.invocation "
-                "GROUP BY invocations.number ORDER BY invocations.number"
-            )
-        ]
-        return RunRecord(
-            folder=str(folder),
-            results=tuple(results),
-            planned=tuple(planned),
-            provenance=invocations[-1] if invocations else planned_by,
-            invocations=tuple(invocations),
-            planned_by=planned_by,
-        )
+        upgrade(connection, folder / STORE_NAME)
+        return _record(folder, connection)
     finally:
         connection.close()
+
+
+def _record(folder: Path, connection: sqlite3.Connection) -> RunRecord:
+    invocations = dict(connection.execute("SELECT number, provenance FROM invocations ORDER BY number"))
+    jobs = {row[0]: row for row in connection.execute("SELECT * FROM jobs")}
+    current = "WHERE job IN (SELECT job FROM cells)"
+    stored = {row[0]: row for row in connection.execute(f"SELECT * FROM results {current}")}
+    holdouts: dict[str, list[Row]] = defaultdict(list)
+    for row in connection.execute(f"SELECT * FROM holdouts {current} ORDER BY job, holdout"):
+        holdouts[row[0]].append(row)
+    latest = max(invocations, default=None)
+    results: list[JobResult] = []
+    planned: list[Job] = []
+    damaged: list[str] = []
+    counts: Counter[int] = Counter()
+    for *key, identity, invocation in connection.execute("SELECT * FROM cells ORDER BY dataset, method, protocol"):
+        try:
+            job = to_job(jobs.get(identity, ()))
+            if [job.dataset, job.method, job.protocol] != key:
+                raise ValueError("the job of another cell")
+            if invocation == latest:
+                planned.append(job)
+            if identity in stored:
+                rows = jobs[identity], stored[identity], holdouts[identity]
+                if stored[identity][-1] != checksum(*rows):
+                    raise ValueError("the checksum does not fit")
+                results.append(to_result(*rows))
+                counts[stored[identity][1]] += 1
+        except ValueError:
+            damaged.append(one_line("{}/{} ({})".format(*key)))
+    planned_by = parsed_object(invocations.get(latest))
+    made = [
+        {**parsed_object(text), "results": counts[number]} for number, text in invocations.items() if counts[number]
+    ]
+    return RunRecord(
+        folder=str(folder),
+        results=tuple(results),
+        planned=tuple(planned),
+        provenance=made[-1] if made else planned_by,
+        invocations=tuple(made),
+        planned_by=planned_by,
+        damaged=tuple(damaged),
+    )

@@ -1,15 +1,18 @@
-"""The store's tables, and the checks that a file is such a store before anything writes to it."""
+"""The store's tables, and the checks that a file is such a store before anything reads or writes it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
 
-from bench.errors import StoreError
+from bench.errors import StoreError, one_line
+from bench.files import refuse_link, replacing
+from bench.store.rows import seal, stored_rows, to_result
 
 STORE_NAME = "results.sqlite"
-VERSION = 2
+VERSION = 3
 """Written to the file's header. Older ones are read as they are and brought up to date when they are written to."""
 APPLICATION_ID = 0x52464D42
 """``RFMB`` in the file's header: a SQLite file of another program is not touched."""
@@ -27,7 +30,8 @@ CREATE TABLE jobs (
     id TEXT PRIMARY KEY, dataset TEXT NOT NULL, source TEXT NOT NULL,
     rows INTEGER NOT NULL, features INTEGER NOT NULL, classes INTEGER NOT NULL,
     method TEXT NOT NULL, protocol TEXT NOT NULL, split TEXT NOT NULL, seed INTEGER NOT NULL,
-    reduction TEXT
+    reduction TEXT, work TEXT NOT NULL DEFAULT '', versions TEXT NOT NULL DEFAULT '',
+    parameters TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 -- The job that currently stands for a (dataset, method, protocol): the one planned last. Results of other jobs of
 -- the cell (older code, another grid) stay in the store but are not read.
@@ -42,7 +46,7 @@ CREATE TABLE results (
     status TEXT NOT NULL CHECK (status IN ('ok', 'error', 'timeout', 'oom', 'skipped')),
     reason TEXT NOT NULL, output TEXT NOT NULL,
     job_seconds REAL NOT NULL, cpu_seconds REAL NOT NULL, peak_rss_mb REAL NOT NULL,
-    provenance TEXT NOT NULL
+    provenance TEXT NOT NULL, vals TEXT, checksum TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE holdouts (
     job TEXT NOT NULL REFERENCES results (job) ON DELETE CASCADE,
@@ -53,37 +57,62 @@ CREATE TABLE holdouts (
 ) WITHOUT ROWID;
 """
 
-_UPGRADES = {1: "ALTER TABLE jobs ADD COLUMN reduction TEXT"}
+_UPGRADES = {
+    1: ("ALTER TABLE jobs ADD COLUMN reduction TEXT",),
+    2: (
+        "ALTER TABLE jobs ADD COLUMN work TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE jobs ADD COLUMN versions TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE jobs ADD COLUMN parameters TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE results ADD COLUMN vals TEXT",
+        "ALTER TABLE results ADD COLUMN checksum TEXT NOT NULL DEFAULT ''",
+    ),
+}
 """What makes a store of one version one of the next."""
 
 
-def create(path: Path) -> None:
-    """Make an empty store at ``path``; the name appears only once the file is whole and on disk.
+def open_store(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    """The store open for writing: made if it is not there, checked, of this version.
 
-    Raises :class:`sqlite3.Error` or :class:`OSError` as the system gives them.
+    Raises :class:`StoreError`, and :class:`sqlite3.Error` or :class:`OSError` as the system gives them.
     """
-    unfinished = path.with_name(path.name + ".new")
-    unfinished.unlink(missing_ok=True)
-    connection = sqlite3.connect(unfinished, isolation_level=None)
+    for file in (path, *side_files(path), path.with_name(path.name + "-shm")):
+        refuse_link(file)
+    if not path.exists():
+        _create(path)
+    check_header(path)
+    connection = connect(path, "rw", busy_seconds)
     try:
-        connection.executescript(
-            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
-            f"PRAGMA synchronous = EXTRA; BEGIN; {SCHEMA} COMMIT;"
-        )
-    finally:
+        try:
+            verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        except (sqlite3.DatabaseError, UnicodeError) as error:  # SQLite's message quotes what it found
+            if is_busy(error):
+                raise
+            verdict = str(error)
+        if verdict != "ok":
+            raise StoreError(f"store {path} is damaged ({one_line(verdict)}); {_ADVICE}")
+        connection.execute("PRAGMA synchronous = EXTRA")
+        connection.execute("BEGIN")
+        upgrade(connection, path)
+        connection.execute("COMMIT")
+    except BaseException:
         connection.close()
-    unfinished.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        raise
+    return connection
 
 
-def check_header(path: Path) -> None:
+def connect(path: Path | None, mode: str = "memory", busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+    """The file opened ``ro`` or ``rw``. Damaged text gives other text, not an error: its checksum will not fit."""
+    uri = f"{path.resolve().as_uri() if path else 'file:'}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return connection
+
+
+def check_header(path: Path) -> bool:
     """Refuse, by reading its first bytes only, a file that is no store of this version or is cut short.
 
-    Raises :class:`StoreError`; the file is left as it is. (Offsets: the SQLite file format's database header.)
+    Returns whether it is to be read with a write-ahead log. Raises :class:`StoreError`; the file is left as it is.
+    (Offsets: the SQLite file format's database header.)
     """
     try:
         with path.open("rb") as file:
@@ -103,20 +132,37 @@ def check_header(path: Path) -> None:
         )
     page = int.from_bytes(header[16:18], "big")
     expected = (65536 if page == 1 else page) * _number(header, 28)
-    # While a transaction is under way, or was cut off, its journal explains a difference and will mend it.
-    if size < expected and not path.with_name(path.name + "-journal").exists():
+    # While a transaction is under way, or was cut off, its journal or log explains a difference and will mend it.
+    if size < expected and not any(side.exists() for side in side_files(path)):
         raise StoreError(f"store {path} is cut short: {size} bytes where its header says {expected}; {_ADVICE}")
+    return header[19] == 2
 
 
-def upgrade(connection: sqlite3.Connection) -> None:
-    """Bring an older store up to :data:`VERSION`, in one transaction. Raises :class:`sqlite3.Error`."""
-    if format_version(connection) == VERSION:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    for version in range(format_version(connection), VERSION):
-        connection.execute(_UPGRADES[version])
-    connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.execute("COMMIT")
+def side_files(path: Path) -> list[Path]:
+    """Where SQLite keeps what is not in the store itself yet: the rollback journal and the write-ahead log."""
+    return [path.with_name(path.name + suffix) for suffix in ("-journal", "-wal")]
+
+
+def upgrade(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring an older store up to :data:`VERSION` in the transaction that is open, and refuse one of other tables.
+
+    Raises :class:`sqlite3.Error` or :class:`StoreError`.
+    """
+    version = format_version(connection)
+    for step in range(version, VERSION):
+        for statement in _UPGRADES[step]:
+            connection.execute(statement)
+    with contextlib.closing(connect(None)) as new:
+        new.executescript(SCHEMA)
+        if _tables(connection) != _tables(new):
+            raise StoreError(f"store {path} has other tables than format version {version}; {_ADVICE}")
+    if version < 3:  # what these versions stored is taken as it is; from here on nothing without a checksum is
+        for (job,) in connection.execute("SELECT job FROM results").fetchall():
+            with contextlib.suppress(ValueError):
+                to_result(*stored_rows(connection, job))
+                seal(connection, job)
+    if version < VERSION:
+        connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def format_version(connection: sqlite3.Connection) -> int:
@@ -124,17 +170,34 @@ def format_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def check_content(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a store whose pages contradict each other. Raises :class:`StoreError`."""
+def is_busy(error: Exception) -> bool:
+    """Whether another program holds the store."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _create(path: Path) -> None:
+    """Make an empty store at ``path``; the name appears only once the file is whole and on disk."""
+    with replacing(path) as unfinished, contextlib.closing(connect(unfinished, "rw")) as connection:
+        connection.executescript(
+            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+            f"PRAGMA synchronous = EXTRA; BEGIN; {SCHEMA} COMMIT;"
+        )
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        verdict = str(error)
-    if verdict != "ok":
-        raise StoreError(f"store {path} is damaged ({verdict}); {_ADVICE}")
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 _ADVICE = "move it away or choose another folder with --run"
+
+
+def _tables(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
+    """Tables, triggers and views with their definitions, white space aside. A user's own index does no harm."""
+    rows = connection.execute(
+        "SELECT type, name, sql FROM sqlite_master WHERE type != 'index' AND name NOT GLOB 'sqlite_*'"
+    )
+    return {(kind, name, "".join(str(sql).split())) for kind, name, sql in rows}
 
 
 def _number(header: bytes, offset: int) -> int:

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import sqlite3
+import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.errors import StoreBusy, StoreError, UsageError
+from bench.errors import StoreBusy, StoreError, UsageError, one_line
 from bench.records.result import Job, JobResult, Status
 from bench.store.lock import FolderLock
-from bench.store.schema import BUSY_SECONDS, STORE_NAME, check_content, check_header, create, upgrade
+from bench.store.rows import json_text, seal, sound_status, to_rows
+from bench.store.schema import BUSY_SECONDS, STORE_NAME, is_busy, open_store
 
 _UNFIT = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 """What SQLite says of a value it cannot take: of another type, too long, or none (a NaN) where there must be one."""
 
-
 RECORD_SECONDS = 1.0
 """How long a result waits for a store that another program holds; the jobs are not watched meanwhile."""
+
+LOG_PAGES = 256
+"""Size at which the write-ahead log is moved into the store: 1 MiB, so that a nearly full disk has room for it."""
+
+_CLOSING_ATTEMPTS = 20
 
 
 class Store:
     """The store of one run folder, opened for writing by the one process that holds the folder's lock.
 
-    A rollback journal is used instead of a write-ahead log: the folder is a single file at rest, readable from
-    read-only and network file systems, and a result costs well under a millisecond of CPU all the same.
+    While it is open, SQLite's write-ahead log is on and flushed at every commit: a result is on disk when
+    :meth:`record` returns, whatever happens then, for one flush, and three more each :data:`LOG_PAGES`, when the log is
+    moved into the store. (A rollback journal takes three at least, five in its safest mode.) The log needs memory that
+    all who use it share, so that other machines cannot: :func:`read_run` reads a copy. :meth:`close` turns the log
+    off: at rest the folder holds a single file, readable from read-only and network file systems.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,18 +48,15 @@ class Store:
         self._lock = FolderLock(folder)
         self._connection: sqlite3.Connection | None = None
         try:
-            if not self.path.exists():
-                create(self.path)
-            check_header(self.path)
-            self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
-            check_content(self._connection, self.path)
-            for pragma in ("journal_mode = DELETE", "synchronous = EXTRA", "foreign_keys = ON"):
-                self._connection.execute(f"PRAGMA {pragma}")
-            upgrade(self._connection)
+            self._connection = open_store(self.path, BUSY_SECONDS)
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+            self._connection.execute("PRAGMA journal_mode = WAL")
         except BaseException as error:
             self.close()
+            if isinstance(error, sqlite3.Error) and is_busy(error):
+                raise self._refusal(error) from error
             if isinstance(error, sqlite3.Error | OSError):
-                raise StoreError(f"store {self.path} cannot be opened for writing: {error}") from error
+                raise StoreError(f"store {self.path} cannot be opened for writing: {one_line(error)}") from error
             raise
         self._invocation = 0
 
@@ -63,8 +67,19 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the file and give the folder back."""
+        """Close the file, move the log into it, and give the folder back.
+
+        Where that cannot be (a full disk, another program that reads), the log stays and the next run moves it.
+        """
         if self._connection is not None:
+            for _ in range(_CLOSING_ATTEMPTS):
+                try:
+                    self._connection.execute("PRAGMA journal_mode = DELETE")
+                    break
+                except sqlite3.Error as error:
+                    if not is_busy(error):
+                        break
+                    time.sleep(0.05)
             self._connection.close()
             self._connection = None
         self._lock.release()
@@ -77,26 +92,37 @@ class Store:
         Raises :class:`UsageError` if the folder holds results of another seed or source, or of a table in full beside a
         reduced one: those are not mixed.
         """
+        known: dict[str, Status] = {}
         with self._transaction() as connection:
             self._refuse_mixture(connection, [*jobs, *unread])
-            self._invocation = (
-                connection.execute("INSERT INTO invocations (provenance) VALUES (?)", (_json(provenance),)).lastrowid
-                or 0
-            )
-            jobs = [*jobs, *(job for job in unread if not self._keep_sound(connection, job))]
-            connection.executemany(
-                "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [tuple(dataclasses.asdict(job).values())[:11] for job in jobs],
-            )
-            connection.executemany(
-                "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)",
-                [(job.dataset, job.method, job.protocol, job.id, self._invocation) for job in jobs],
+            insertion = "INSERT INTO invocations (provenance) VALUES (?)"
+            self._invocation = connection.execute(insertion, (json_text(provenance),)).lastrowid or 0
+            for job in [*jobs, *(job for job in unread if not self._keep_sound(connection, job))]:
+                if status := self._put(connection, job):
+                    known[job.id] = status
+            connection.execute(  # a cell whose own name is damaged: its job has another one by now
+                "DELETE FROM cells WHERE job IN (SELECT job FROM cells WHERE invocation = ?) AND (dataset, method, "
+                "protocol) NOT IN (SELECT dataset, method, protocol FROM jobs WHERE id = job)",
+                (self._invocation,),
             )
             self._refuse_two_reductions(connection)
-            known = connection.execute("SELECT job, status FROM results JOIN cells USING (job)").fetchall()
         self._open.execute(f"PRAGMA busy_timeout = {round(1000 * RECORD_SECONDS)}")
-        planned = {job.id for job in jobs}
-        return {job: status for job, status in known if job in planned}
+        return known
+
+    def _put(self, connection: sqlite3.Connection, job: Job) -> Status | None:
+        """Have ``job`` take over its cell; returns the status of its result if it has a sound one."""
+        status = sound_status(connection, job.id)
+        row = tuple(vars(job).values())
+        if connection.execute("SELECT * FROM jobs WHERE id = ?", (job.id,)).fetchone() != row:
+            connection.execute(f"INSERT OR REPLACE INTO jobs VALUES ({', '.join('?' * len(row))})", row)
+            if status:  # the checksum is over the job's row too
+                seal(connection, job.id)
+            status = sound_status(connection, job.id)  # or sound again: it was the job's row that was damaged
+        connection.execute(
+            "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)",
+            (job.dataset, job.method, job.protocol, job.id, self._invocation),
+        )
+        return status
 
     def is_current(self, job: Job) -> bool:
         """Whether ``job`` is the one that stands for its (dataset, method, protocol)."""
@@ -112,36 +138,14 @@ class Store:
         another reason, and :class:`ValueError`, :class:`TypeError` or
         :class:`OverflowError` for a result with something in it that cannot be stored; the earlier one stays then.
         """
-        row = (
-            result.job.id,
-            self._invocation,
-            result.status,
-            result.reason,
-            result.output,
-            result.job_seconds,
-            result.cpu_seconds,
-            result.peak_rss_mb,
-            _json(result.provenance),
-        )
-        holdouts = [
-            (
-                result.job.id,
-                h.holdout,
-                h.accuracy,
-                _json(h.config),
-                h.iteration,
-                h.validation_accuracy,
-                h.fit_seconds,
-                _json(h.path),
-                _json(h.details),
-            )
-            for h in result.holdouts
-        ]
+        row, holdouts = to_rows(result, self._invocation)
         with self._transaction() as connection:
             try:
-                connection.execute("DELETE FROM results WHERE job = ?", (result.job.id,))
-                connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                for table in ("holdouts", "results"):  # each for itself: one of them may be damaged
+                    connection.execute(f"DELETE FROM {table} WHERE job = ?", (result.job.id,))
+                connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
                 connection.executemany("INSERT INTO holdouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", holdouts)
+                seal(connection, result.job.id)
             except _UNFIT as error:  # the store is well: what it was given is not
                 raise ValueError(str(error)) from error
 
@@ -169,29 +173,32 @@ class Store:
 
     def _refusal(self, error: sqlite3.Error) -> StoreError:
         """SQLite's error in words that help."""
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if is_busy(error):
             return StoreBusy(
                 f"store {self.path} is held by another program that reads or writes it: close that and run the same "
                 "command again"
             )
         return StoreError(
-            f"store {self.path} cannot be written to: {error}. All results before are intact; "
+            f"store {self.path} cannot be written to: {one_line(error)}. All results before are intact; "
             f"mend that (free some space, say) and run the same command again to go on"
         )
 
     def _keep_sound(self, connection: sqlite3.Connection, job: Job) -> bool:
         """Plan the cell of ``job`` as it stands if its result is ``ok``; whether it is."""
-        kept = connection.execute(
-            "UPDATE cells SET invocation = ? WHERE dataset = ? AND method = ? AND protocol = ? "
-            "AND job IN (SELECT job FROM results WHERE status = 'ok')",
-            (self._invocation, job.dataset, job.method, job.protocol),
-        )
-        return kept.rowcount > 0
+        where = "WHERE dataset = ? AND method = ? AND protocol = ?"
+        key = (job.dataset, job.method, job.protocol)
+        cell = connection.execute(f"SELECT job FROM cells {where}", key).fetchone()
+        if cell is None or sound_status(connection, cell[0]) != "ok":
+            return False
+        connection.execute(f"UPDATE cells SET invocation = ? {where}", (self._invocation, *key))
+        return True
 
     def _refuse_mixture(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
+        """Of seeds and sources; each of a study's cells has a seed of its own."""
         for field, flag in (("seed", "--seed"), ("source", "--archive")):
-            held = {row[0] for row in connection.execute(f"SELECT DISTINCT {field} FROM jobs JOIN cells ON id = job")}
-            asked = {getattr(job, field) for job in jobs}
+            rows = connection.execute(f"SELECT DISTINCT {field}, parameters FROM jobs JOIN cells ON id = job")
+            held = {value for value, parameters in rows if field != "seed" or not parameters}
+            asked = {getattr(job, field) for job in jobs if field != "seed" or not job.parameters}
             if held and asked - held:
                 raise UsageError(
                     f"run folder {self.folder} holds results of {field} {_words(held)}, asked for {_words(asked)}: "
@@ -214,7 +221,3 @@ class Store:
 
 def _words(values: set[Any]) -> str:
     return ", ".join(sorted(map(str, values)))
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))

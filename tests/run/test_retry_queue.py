@@ -23,12 +23,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.run.retry_queue.RETRY_SECONDS", 0.05)
 
 
-class Reader:
-    """A program that reads the store and forgets to end its transaction."""
+class Program:
+    """Another program that has the store open and forgets to end its transaction."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, begin: str = "BEGIN IMMEDIATE") -> None:
         self._connection = sqlite3.connect(folder / STORE_NAME, isolation_level=None)
-        self._connection.execute("BEGIN")
+        self._connection.execute(begin)
         self._connection.execute("SELECT count(*) FROM results").fetchone()
 
     def let_go(self) -> None:
@@ -36,32 +36,32 @@ class Reader:
 
 
 class Holding(Recorder):
-    """Has a reader take hold of the store when the first job starts, until ``enough`` jobs have started."""
+    """Has a program take hold of the store when the first job starts, until ``enough`` jobs have started."""
 
-    def __init__(self, folder: Path, enough: int) -> None:
+    def __init__(self, folder: Path, enough: int, begin: str = "BEGIN IMMEDIATE") -> None:
         super().__init__()
-        self.reader: Reader | None = None
+        self.program: Program | None = None
         self.done_while_held = -1
-        self._folder, self._enough = folder, enough
+        self._folder, self._enough, self._begin = folder, enough, begin
 
     def started(self, progress: Any, task: Any) -> None:
         super().started(progress, task)
-        if self.reader is None:
-            self.reader = Reader(self._folder)
+        if self.program is None:
+            self.program = Program(self._folder, self._begin)
         elif len(self.started_jobs) == self._enough:
             self.done_while_held = len(self.finished_jobs)
-            self.reader.let_go()
+            self.program.let_go()
 
 
 @contextmanager
-def holding(folder: Path, enough: int) -> Iterator[Holding]:
-    watcher = Holding(folder, enough)
+def holding(folder: Path, enough: int, begin: str = "BEGIN IMMEDIATE") -> Iterator[Holding]:
+    watcher = Holding(folder, enough, begin)
     yield watcher
-    if watcher.reader:
-        watcher.reader.let_go()
+    if watcher.program:
+        watcher.program.let_go()
 
 
-def test_results_wait_until_a_reader_lets_go(tiny: TinyBenchmark) -> None:
+def test_results_wait_until_a_writer_lets_go(tiny: TinyBenchmark) -> None:
     benchmark = TinyBenchmark(tiny.folder, tables(8))
     with holding(tiny.folder, enough=8) as watcher:
         outcome, record = benchmark.run("Centroid", jobs=1, observers=[watcher])
@@ -75,7 +75,17 @@ def test_results_wait_until_a_reader_lets_go(tiny: TinyBenchmark) -> None:
     assert scores(record) == scores(undisturbed)
 
 
-def test_a_reader_that_never_lets_go_is_named_at_the_end(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_holds_nothing_up(tiny: TinyBenchmark) -> None:
+    benchmark = TinyBenchmark(tiny.folder, tables(8))
+    with holding(tiny.folder, enough=99, begin="BEGIN") as watcher:
+        outcome, record = benchmark.run("Centroid", jobs=1, observers=[watcher])
+        assert watcher.program, "it has to hold the store to the end"
+    assert outcome.all_ok
+    assert len(watcher.finished_jobs) == len(record.results) == 8
+    assert "another program holds" not in "\n".join(watcher.notes)
+
+
+def test_a_writer_that_never_lets_go_is_named_at_the_end(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.run.retry_queue.LAST_TRY_SECONDS", 0.3)
     benchmark = TinyBenchmark(tiny.folder, tables(8))
     with (
@@ -92,7 +102,7 @@ def test_a_reader_that_never_lets_go_is_named_at_the_end(tiny: TinyBenchmark, mo
     assert len(record.results) == 8
 
 
-def test_ctrl_c_twice_does_not_wait_for_the_reader(tiny: TinyBenchmark) -> None:
+def test_ctrl_c_twice_does_not_wait_for_the_writer(tiny: TinyBenchmark) -> None:
     import os
     import signal
 
@@ -105,19 +115,22 @@ def test_ctrl_c_twice_does_not_wait_for_the_reader(tiny: TinyBenchmark) -> None:
     watcher = Impatient(tiny.folder, 99)
     with pytest.raises(StoreError, match="run the same command again"):
         TinyBenchmark(tiny.folder, tables(4)).run("Slow", observers=[watcher])
-    assert watcher.reader
-    watcher.reader.let_go()
+    assert watcher.program
+    watcher.program.let_go()
 
 
-def test_a_store_that_is_held_from_the_start_is_said(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("begin", ["BEGIN", "BEGIN IMMEDIATE"])
+def test_a_store_that_is_held_from_the_start_is_said(
+    tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch, begin: str
+) -> None:
     tiny.run("Centroid")
     monkeypatch.setattr("bench.store.writer.BUSY_SECONDS", 0.1)
-    reader = Reader(tiny.folder)
+    program = Program(tiny.folder, begin)
     try:
         with pytest.raises(StoreError, match="held by another program that reads or writes it: close that"):
             tiny.run("Centroid")
     finally:
-        reader.let_go()
+        program.let_go()
 
 
 def test_a_job_is_called_done_when_its_result_can_be_read(tiny: TinyBenchmark) -> None:

@@ -229,16 +229,24 @@ def test_damaged_pages_are_refused_and_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def as_written_by_version_1(path: Path) -> None:
+def as_written_by_version(version: int, path: Path) -> None:
+    dropped = {
+        "jobs": ["work", "versions", "parameters", *(["reduction"] if version < 2 else [])],
+        "results": ["vals", "checksum"],
+    }
     connection = sqlite3.connect(path)
-    connection.executescript("ALTER TABLE jobs DROP COLUMN reduction; PRAGMA user_version = 1")
+    for table, columns in dropped.items():
+        for column in columns:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
 
 
-def test_a_store_of_the_version_before_is_read_as_it_is_and_gone_on_with(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_a_version_before_is_read_as_it_is_and_gone_on_with(tmp_path: Path, version: int) -> None:
     path = filled(tmp_path)
     expected = read_run(tmp_path)
-    as_written_by_version_1(path)
+    as_written_by_version(version, path)
     before = path.read_bytes()
     assert read_run(tmp_path) == expected
     assert path.read_bytes() == before
@@ -252,9 +260,9 @@ def test_a_store_of_the_version_before_is_read_as_it_is_and_gone_on_with(tmp_pat
 def test_an_upgrade_cut_off_leaves_the_version_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = filled(tmp_path)
     expected = read_run(tmp_path)
-    as_written_by_version_1(path)
-    monkeypatch.setattr("bench.store.schema.VERSION", 3)  # the second step is unknown
-    monkeypatch.setitem(schema._UPGRADES, 2, "no SQL")
+    as_written_by_version(1, path)
+    monkeypatch.setattr("bench.store.schema.VERSION", 4)  # the third step is unknown
+    monkeypatch.setitem(schema._UPGRADES, 3, ("no SQL",))
     with pytest.raises(StoreError, match="cannot be opened for writing"):
         Store(tmp_path)
     monkeypatch.undo()

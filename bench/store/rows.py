@@ -1,0 +1,122 @@
+"""A result as the rows that are stored of it, there and back, and the checksum over them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from bench.records.method import HoldoutResult
+from bench.records.result import Job, JobResult, Status
+
+Row = Sequence[Any]
+
+_JOB = (str, str, str, int, int, int, str, str, str, int, str | None, str, str, str)
+_RESULT = (str, int, str, str, str, float, float, float, dict, str | None, str)
+_HOLDOUT = (str, int, float, dict, int, float, float, list, dict)
+"""What the columns hold; ``dict`` and ``list`` are JSON text."""
+
+
+def to_rows(result: JobResult, invocation: int) -> tuple[Row, list[Row]]:
+    """The row of ``results``, its checksum still empty, and those of ``holdouts``.
+
+    Raises :class:`ValueError` or :class:`TypeError` for a value that could not be read back.
+    """
+    r = result
+    values = json_text(r.values) if r.values else None
+    outcome = (r.status, r.reason, r.output, r.job_seconds, r.cpu_seconds, r.peak_rss_mb, r.provenance, values, "")
+    return (
+        _to_row((r.job.id, invocation, *outcome), _RESULT),
+        [_to_row((r.job.id, *vars(holdout).values()), _HOLDOUT) for holdout in r.holdouts],
+    )
+
+
+def to_job(row: Row) -> Job:
+    """The job of a row of ``jobs``. Raises :class:`ValueError` if it is none."""
+    return Job(*_from_row(row, _JOB))
+
+
+def to_result(job: Row, result: Row, holdouts: Sequence[Row]) -> JobResult:
+    """The result of its rows. Raises :class:`ValueError` if something in them is of another kind."""
+    _, _, status, reason, output, seconds, cpu, peak, provenance, values, _ = _from_row(result, _RESULT)
+    found = tuple(HoldoutResult(*_from_row(row, _HOLDOUT)[1:]) for row in holdouts)
+    if status not in get_args(Status) or not all(isinstance(point, dict) for h in found for point in h.path):
+        raise ValueError("no such status, or no such path")
+    values = _parsed(values, dict) if values else {}
+    return JobResult(to_job(job), status, reason, found, seconds, cpu, peak, provenance, output, values)
+
+
+def stored_rows(connection: sqlite3.Connection, identity: str) -> tuple[Row, Row, list[Row]]:
+    """What is stored of a job and its result: the rows of ``jobs``, ``results`` (empty if none) and ``holdouts``."""
+    job, result, holdouts = (
+        connection.execute(f"SELECT * FROM {table} WHERE {key} = ? ORDER BY {order}", (identity,)).fetchall()
+        for table, key, order in (("jobs", "id", "id"), ("results", "job", "job"), ("holdouts", "job", "holdout"))
+    )
+    return job[0] if job else (), result[0] if result else (), holdouts
+
+
+def checksum(job: Row, result: Row, holdouts: Sequence[Row]) -> str:
+    """Hash of the values as SQLite gives them, in the order of the columns, but for the checksum itself."""
+    text = ascii((tuple(job), tuple(result[:-1]), [tuple(row) for row in holdouts]))
+    return hashlib.blake2b(text.encode("ascii"), digest_size=16).hexdigest()
+
+
+def seal(connection: sqlite3.Connection, identity: str) -> None:
+    """Store the checksum of a job's result. Raises :class:`ValueError` if the job has never been planned."""
+    job, result, holdouts = stored_rows(connection, identity)
+    if not job:
+        raise ValueError(f"no such job: {identity}")
+    fresh = checksum(job, result, holdouts)
+    connection.execute("UPDATE results SET checksum = ? WHERE job = ?", (fresh, identity))
+
+
+def sound_status(connection: sqlite3.Connection, identity: str) -> Status | None:
+    """The status of a job's result; None if there is none, or it has been damaged since it was stored."""
+    job, result, holdouts = stored_rows(connection, identity)
+    return result[2] if result and result[-1] == checksum(job, result, holdouts) else None
+
+
+def parsed_object(text: object) -> dict[str, Any]:
+    """The JSON object in ``text``, an empty one if that is damaged."""
+    try:
+        return dict(_parsed(text, dict))
+    except ValueError:
+        return {}
+
+
+def json_text(value: object) -> str:
+    """``value`` as compact JSON."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _to_row(values: Row, kinds: Sequence[Any]) -> Row:
+    return [
+        json_text(_of_kind(value, kind))
+        if kind in (dict, list)
+        else _of_kind(value, int | float if kind is float else kind)
+        for value, kind in zip(values, kinds, strict=True)
+    ]
+
+
+def _from_row(row: Row, kinds: Sequence[Any]) -> Row:
+    return [
+        _parsed(value, kind) if kind in (dict, list) else _of_kind(value, kind)
+        for value, kind in zip(row, kinds, strict=True)
+    ]
+
+
+def _parsed(text: object, kind: type) -> Any:
+    try:
+        return _of_kind(json.loads(_of_kind(text, str)), kind)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _of_kind(value: Any, kind: Any) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(
+            f"type {type(value).__name__} is not supported where {getattr(kind, '__name__', kind)} is expected"
+        )
+    return value

@@ -1,0 +1,230 @@
+"""A damaged store: refused in one line, or read as far as it is sound. Never a traceback, never another number."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_store import as_written_by_version, job, result
+
+from bench.errors import BenchError, StoreError
+from bench.records.result import JobResult, RunRecord
+from bench.store import STORE_NAME, Store, read_run
+
+JOBS = [job(k, method) for k in range(2) for method in ("rfm", "laplace")]
+CELL = job(7, "cell", parameters='{"width": 8}', seed=5, work="w", versions="numpy 2.4, torch 2.13", split="")
+STORED = {
+    r.job.id: r
+    for r in (
+        *(result(one, accuracy=10.0 * k, kilobytes=k) for k, one in enumerate(JOBS)),
+        JobResult(CELL, "ok", values={"error": 0.25, "norms": [1.0, float("inf")]}, provenance={"threads": 2}),
+    )
+}
+
+
+@pytest.fixture(scope="module")
+def memory() -> Iterator[Path]:
+    """A folder in memory, where there is one: thousands of flushes to disk would take minutes."""
+    shm = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def sound(memory: Path) -> Path:
+    with Store(memory / "sound") as store:
+        store.begin([*JOBS, CELL], {"seed": 0, "started": "now"})
+        for one in STORED.values():
+            store.record(one)
+    record = read_run(memory / "sound")
+    assert {r.job.id: r for r in record.results} == STORED
+    assert record.damaged == ()
+    return memory / "sound" / STORE_NAME
+
+
+def read_or_refused(folder: Path) -> RunRecord | None:
+    refused = ""
+    try:
+        record = read_run(folder)
+    except StoreError as error:
+        refused = str(error)
+    if refused:
+        assert "\n" not in refused
+        return None
+    assert len({r.job.id for r in record.results}) == len(record.results)
+    for one in record.results:
+        assert one == STORED[one.job.id]
+    return record
+
+
+def opened_or_refused(folder: Path) -> None:
+    """For writing: refused, or what does not count any more is run again and all is there."""
+    refused = ""
+    try:
+        with Store(folder) as store:
+            known = store.begin([*JOBS, CELL], {})
+            assert known.items() <= dict.fromkeys(STORED, "ok").items()
+            for key, one in STORED.items():
+                if key not in known:
+                    store.record(one)
+    except BenchError as error:
+        refused = str(error)
+    if refused:
+        assert "\n" not in refused
+        return
+    record = read_run(folder)
+    assert record.damaged == ()
+    assert {r.job.id: r for r in record.results} == STORED
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_flipped_byte(memory: Path, sound: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    content = sound.read_bytes()
+    outcomes = {"refused": 0, "damaged": 0, "sound": 0}
+    folder = memory / f"flipped-{seed}"
+    for number in range(200):
+        position = rng.randrange(len(content)) if number % 4 else rng.randrange(100)  # the header too
+        damaged = bytearray(content)
+        damaged[position] ^= rng.randrange(1, 256)
+        folder.mkdir()
+        (folder / STORE_NAME).write_bytes(damaged)
+        record = read_or_refused(folder)
+        assert (folder / STORE_NAME).read_bytes() == damaged
+        assert [file.name for file in folder.iterdir()] == [STORE_NAME]
+        outcomes["refused" if record is None else "damaged" if len(record.results) < len(STORED) else "sound"] += 1
+        if number % 3 == 0:
+            opened_or_refused(folder)
+        shutil.rmtree(folder)
+    assert all(outcomes.values()), outcomes
+
+
+def test_a_store_cut_short(memory: Path, sound: Path) -> None:
+    content = sound.read_bytes()
+    rng = random.Random(0)
+    folder = memory / "short"
+    for length in (0, 1, 99, 100, 4096, len(content) - 1, *(rng.randrange(len(content)) for _ in range(60))):
+        folder.mkdir()
+        (folder / STORE_NAME).write_bytes(content[:length])
+        assert read_or_refused(folder) is None
+        opened_or_refused(folder)
+        assert (folder / STORE_NAME).read_bytes() == content[:length]
+        shutil.rmtree(folder)
+
+
+def test_flipped_bytes_in_the_log_of_a_killed_run(memory: Path) -> None:
+    """Its own checksums end the log where it is damaged: what was stored before is there."""
+    folder = memory / "log"
+    with Store(folder) as store:
+        store.begin([*JOBS, CELL], {})
+        for one in STORED.values():
+            store.record(one)
+        shutil.copytree(folder, memory / "killed", ignore=shutil.ignore_patterns("*-shm"))
+    log = memory / "killed" / f"{STORE_NAME}-wal"
+    content, rng, seen = log.read_bytes(), random.Random(0), set()
+    for _ in range(100):
+        damaged = bytearray(content)
+        damaged[rng.randrange(len(content))] ^= rng.randrange(1, 256)
+        log.write_bytes(damaged)
+        record = read_or_refused(memory / "killed")
+        seen.add(len(record.results) if record else -1)
+    assert {0, len(STORED) - 1} <= seen
+    log.write_bytes(content[: len(content) // 2])
+    assert read_or_refused(memory / "killed") is not None
+    opened_or_refused(memory / "killed")
+
+
+CHANGES = {
+    "an accuracy": "UPDATE holdouts SET accuracy = accuracy + 1 WHERE job = 'rfm-0' AND holdout = 2",
+    "a hold-out less": "DELETE FROM holdouts WHERE job = 'rfm-0' AND holdout = 3",
+    "JSON of another shape": "UPDATE holdouts SET path = '{}' WHERE job = 'rfm-0'",
+    "no JSON": "UPDATE results SET provenance = '{' WHERE job = 'rfm-0'",
+    "text for a number": "UPDATE results SET job_seconds = 'long' WHERE job = 'rfm-0'",
+    "the job": "UPDATE jobs SET rows = 11 WHERE id = 'rfm-0'",
+    "no checksum": "UPDATE results SET checksum = '' WHERE job = 'rfm-0'",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_result_is_named_and_run_again(tmp_path: Path, sound: Path, change: str) -> None:
+    shutil.copy(sound, tmp_path)
+    connection = sqlite3.connect(tmp_path / STORE_NAME, isolation_level=None)
+    connection.execute(CHANGES[change])
+    connection.close()
+    record = read_run(tmp_path)
+    assert record.damaged == ("d0000/rfm (clean)",)
+    assert {r.job.id for r in record.results} == STORED.keys() - {"rfm-0"}
+    assert {j.id for j in record.planned} == STORED.keys()
+    with Store(tmp_path) as store:
+        known = store.begin([*JOBS, CELL], {})
+        if change == "the job":  # planning it anew mends its row
+            assert known.keys() == STORED.keys()
+            return
+        assert known.keys() == STORED.keys() - {"rfm-0"}
+        store.record(STORED["rfm-0"])
+    record = read_run(tmp_path)
+    assert record.damaged == ()
+    assert {r.job.id: r for r in record.results} == STORED
+
+
+def test_a_damaged_result_is_not_kept_for_a_table_that_cannot_be_read(tmp_path: Path, sound: Path) -> None:
+    shutil.copy(sound, tmp_path)
+    connection = sqlite3.connect(tmp_path / STORE_NAME, isolation_level=None)
+    connection.execute(CHANGES["an accuracy"])
+    connection.close()
+    unread = [dataclasses.replace(one, id=f"{one.id}-unread", split="") for one in JOBS[:2]]
+    with Store(tmp_path) as store:
+        store.begin([], {}, unread=unread)
+        assert [store.is_current(one) for one in unread] == [True, False]
+
+
+def test_a_planned_job_may_say_more_than_before(tmp_path: Path, sound: Path) -> None:
+    """The checksum is over the job's row too: planning it with another row keeps its result."""
+    shutil.copy(sound, tmp_path)
+    more = dataclasses.replace(JOBS[0], work="the work", versions="numpy 2.4")
+    with Store(tmp_path) as store:
+        assert store.begin([more], {}) == {"rfm-0": "ok"}
+    record = read_run(tmp_path)
+    assert record.damaged == ()
+    assert record.results[1] == dataclasses.replace(STORED["rfm-0"], job=more)
+
+
+FOREIGN = {
+    "a trigger": "CREATE TRIGGER t AFTER INSERT ON results BEGIN UPDATE holdouts SET accuracy = 100; END",
+    "a view": "CREATE VIEW sqliteX AS SELECT 1",
+    "a column": "ALTER TABLE results ADD COLUMN more TEXT",
+    "no table": "DROP TABLE holdouts",
+}
+
+
+@pytest.mark.parametrize("change", FOREIGN)
+def test_a_store_of_other_tables_is_refused_and_left_alone(tmp_path: Path, sound: Path, change: str) -> None:
+    path = Path(shutil.copy(sound, tmp_path))
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(FOREIGN[change])
+    connection.close()
+    before = path.read_bytes()
+    for use in (read_run, Store):
+        with pytest.raises(StoreError, match="has other tables than format version 3"):
+            use(tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_a_result_of_an_old_version_that_cannot_be_read_is_run_again(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.begin(JOBS, {})
+        for one in JOBS:
+            store.record(STORED[one.id])
+    as_written_by_version(2, tmp_path / STORE_NAME)
+    connection = sqlite3.connect(tmp_path / STORE_NAME, isolation_level=None)
+    connection.execute(CHANGES["JSON of another shape"])
+    connection.close()
+    assert read_run(tmp_path).damaged == ("d0000/rfm (clean)",)
+    with Store(tmp_path) as store:
+        assert store.begin(JOBS, {}).keys() == {one.id for one in JOBS[1:]}

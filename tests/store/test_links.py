@@ -1,0 +1,102 @@
+"""A run folder that comes from elsewhere: what is written to it stays in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from test_store import filled_with_few
+
+from bench.errors import StoreError
+from bench.run.eta import Eta
+from bench.run.progress import Progress
+from bench.run.runlog import LIVE_NAME, LiveFile, RunLog
+from bench.store import LOCK_NAME, STORE_NAME, Store, holder, read_run
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    file = tmp_path / "outside"
+    file.write_text("precious")
+    return file
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    filled_with_few(tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("name", [LOCK_NAME, *(STORE_NAME + suffix for suffix in ("", "-journal", "-wal", "-shm"))])
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_a_link_is_named_and_not_followed(run: Path, outside: Path, name: str, link: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    getattr(run / name, link)(outside)
+    with pytest.raises(StoreError, match=rf"run/{name} is a (symbolic|hard) link.*remove it, or choose another folder"):
+        Store(run)
+    assert outside.read_text() == "precious"
+    assert holder(run) is None
+
+
+def test_a_link_to_nothing_makes_no_file_there(run: Path, tmp_path: Path) -> None:
+    for name in (LOCK_NAME, STORE_NAME):
+        (run / name).unlink()
+        (run / name).symlink_to(tmp_path / "new")
+        with pytest.raises(StoreError, match=f"symbolic link to {tmp_path}/new"):
+            Store(run)
+        (run / name).unlink()
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_pipe_is_refused_and_not_waited_for(run: Path) -> None:
+    for name in (LOCK_NAME, STORE_NAME):
+        (run / name).unlink()
+        os.mkfifo(run / name)
+        with pytest.raises(StoreError, match="not an ordinary file"):
+            Store(run)
+        assert holder(run) is None
+        if name == STORE_NAME:
+            with pytest.raises(StoreError, match="is not there"):
+                read_run(run)
+        (run / name).unlink()
+
+
+def test_the_folder_itself_may_be_a_link(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(run)
+    Store(tmp_path / "link").close()
+    assert len(read_run(tmp_path / "link").results) == 2
+
+
+def test_logs_that_lead_elsewhere_are_refused(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (run / "logs").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="logs is a symbolic link"):
+        RunLog(run)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_log_that_is_a_link_is_refused(run: Path, outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datetime
+
+    class Noon(datetime.datetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Noon:
+            return cls(2026, 1, 1, 12, tzinfo=tz)
+
+    monkeypatch.setattr("bench.run.runlog.datetime.datetime", Noon)
+    (run / "logs").mkdir()
+    (run / "logs" / "20260101T120000Z.log").symlink_to(outside)
+    with pytest.raises(StoreError, match=r"Z\.log is a symbolic link"):
+        RunLog(run)
+    assert outside.read_text() == "precious"
+
+
+def test_a_live_file_that_is_a_link_is_replaced(run: Path, outside: Path) -> None:
+    for name in (LIVE_NAME, "live.tmp"):
+        (run / name).symlink_to(outside)
+    live = LiveFile(run)
+    live.tick(Progress(total=1, already=0, failed=0, eta=Eta([], 1)))
+    assert not (run / LIVE_NAME).is_symlink()
+    live.close()
+    assert outside.read_text() == "precious"
