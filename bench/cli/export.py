@@ -1,12 +1,49 @@
-"""``bench export``: the results of run folders as files."""
+"""``bench export``: ``scores.csv``, ``summary.csv`` and ``provenance.json`` of run folders, for users' scripts."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
 
 from bench.cli.merging import add_run_arguments, allowed
-from bench.export import export_runs
+from bench.data.registry import load_registry
+from bench.data.sources import split_name
+from bench.errors import ReportError, StoreError, UsageError
+from bench.files import replacing, write_atomically
+from bench.methods import method_names
+from bench.records.result import Job, JobResult, RunRecord
+from bench.report.merge import invocations_of, merge_runs
+from bench.stats.frame import accuracy_matrix, in_order, in_protocol_order, scores_frame
+from bench.stats.groups import standard_groups
+from bench.stats.missing import COMMON_DATASETS
+from bench.stats.summary import METRICS, CommonPool, common_pool, summarise
+from bench.store import read_run
+
+Format: TypeAlias = Literal["csv", "parquet"]
+
+SUMMARY_COLUMNS = (
+    "group",
+    "protocol",
+    "method",
+    "datasets",
+    "missing",
+    "mean_accuracy",
+    "sd_accuracy",
+    "p90",
+    "p95",
+    "pma",
+    "friedman_rank",
+    "pool",
+    "missing_rule",
+)
+"""Columns of ``summary.csv``, in order. Users script against them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,3 +61,123 @@ def run(args: argparse.Namespace) -> int:
     for path in export_runs(args.runs, args.format, args.out, allowed(args)):
         print(path)
     return 0
+
+
+def export_runs(
+    folders: Sequence[Path], format: Format = "csv", out: Path | None = None, allow: Collection[str] = ()
+) -> list[Path]:
+    """Write results, summary and provenance of the runs in ``folders``, taken together; returns the files written.
+
+    They go into the folder of a single run as ``scores.<format>``, ``summary.<format>`` and ``provenance.json``. With
+    ``out`` the results go to that file and the others beside it, as ``<stem>-summary<suffix>`` and
+    ``<stem>-provenance.json``; an ``out`` that is a folder takes all under their usual names. Each file appears whole
+    or not at all. Raises :class:`UsageError` for several runs without ``out``, and as
+    :func:`bench.report.merge.merge_runs` for runs that do not belong together.
+    """
+    if len(folders) > 1 and out is None:
+        raise UsageError("several runs are exported together into no one's folder: say where with --out")
+    if format == "parquet" and find_spec("pyarrow") is None:
+        raise StoreError("parquet needs pyarrow, which is not installed: pip install 'rfmbench[parquet]', or use csv")
+    records = [read_run(folder) for folder in folders]
+    if len(records) == 1:
+        (record,) = records
+        results, planned = record.results, record.planned
+    else:
+        merged = merge_runs(records, allow)
+        results, planned = merged.results, merged.undone
+    scores = scores_frame(map(_with_split, results))
+    target, beside, account = _targets(folders[0], format, out)
+    write_table(target, scores, format)
+    write_table(beside, summary_frame(scores, group_of(), planned), format)
+    _write(account, json.dumps(_provenance(records), indent=1) + "\n")
+    return [target, beside, account]
+
+
+def _provenance(records: Sequence[RunRecord]) -> list[dict[str, Any]]:
+    """Of each run, what was recorded of the invocations that produced its results: command, commit, versions, seed."""
+    return [
+        {"run": Path(record.folder).resolve().name, "invocations": list(invocations_of(record))} for record in records
+    ]
+
+
+def _with_split(result: JobResult) -> JobResult:
+    """``result``; if its table could not be read, with the splits that would have been used."""
+    job = result.job
+    return result if job.split else replace(result, job=replace(job, split=split_name(job.source, job.seed)))
+
+
+def _targets(folder: Path, format: Format, out: Path | None) -> tuple[Path, Path, Path]:
+    if out is None or out.is_dir():
+        home = folder if out is None else out
+        return home / f"scores.{format}", home / f"summary.{format}", home / "provenance.json"
+    if not out.parent.is_dir():
+        raise StoreError(f"cannot write {out}: the folder {out.parent} does not exist")
+    suffix = out.suffix or f".{format}"
+    beside = out.with_name(f"{out.stem}-summary{suffix}")
+    return out.with_suffix(suffix), beside, out.with_name(f"{out.stem}-provenance.json")
+
+
+def group_of() -> Mapping[str, str]:
+    """The registry's group of every dataset."""
+    return {entry.name: entry.group for entry in load_registry().entries.values()}
+
+
+def summary_frame(scores: pd.DataFrame, groups: Mapping[str, str], planned: Iterable[Job] = ()) -> pd.DataFrame:
+    """The summary table with :data:`SUMMARY_COLUMNS`: one row per group, protocol and method.
+
+    Metrics are over the group's common datasets (``datasets`` of them). ``missing`` counts the datasets of the group
+    and protocol on which the method has no result, be it that the job failed or that it is one of ``planned`` and was
+    not run. A method that covers too little to be in the pool, and every method of a group that has no common dataset,
+    keeps its row with the metrics empty.
+    """
+    tried = scores[["dataset", "method", "protocol"]].itertuples(index=False, name=None)
+    cells = {*tried, *((job.dataset, job.method, job.protocol) for job in planned)}
+    rows: list[dict[str, object]] = []
+    for group in standard_groups({dataset for dataset, _, _ in cells}, groups):
+        for protocol in in_protocol_order(protocol for _, _, protocol in cells):
+            part = {(d, m) for d, m, p in cells if p == protocol and d in group.datasets}
+            if not part:
+                continue
+            matrix = accuracy_matrix(scores, protocol).reindex(
+                index=sorted({dataset for dataset, _ in part}),
+                columns=in_order({method for _, method in part}, method_names()),
+            )
+            common = _common(matrix)
+            table = summarise(common.pool) if common else None
+            for method in matrix.columns:
+                row: dict[str, object] = {"group": group.key, "protocol": protocol, "method": method}
+                row["missing"] = int(matrix[method].isna().sum())
+                row["missing_rule"] = COMMON_DATASETS.name
+                row["datasets"] = 0
+                if common and table is not None and method in table.index:
+                    row["datasets"] = len(common.pool.datasets)
+                    row["pool"] = " ".join(common.pool.methods)
+                    row.update({metric.key: float(table[metric.key][method]) for metric in METRICS})
+                rows.append(row)
+    return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
+
+
+def _common(matrix: pd.DataFrame) -> CommonPool | None:
+    try:
+        return common_pool(matrix)
+    except ReportError:
+        return None
+
+
+def write_table(path: Path, table: pd.DataFrame, format: Format) -> None:
+    """Write ``table`` in one step. Raises :class:`StoreError` naming the file if it cannot."""
+    if format == "csv":
+        _write(path, table.to_csv(index=False, lineterminator="\n"))
+        return
+    try:
+        with replacing(path) as temporary:
+            table.to_parquet(temporary, index=False)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_atomically(path, text)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error

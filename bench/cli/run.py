@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out ``bench run``; see :func:`bench.cli.main` for the exit codes (130 if interrupted)."""
+    """Carry out ``bench run``; see :func:`bench.command_line.main` for the exit codes (130 if interrupted)."""
     from bench.data.splits import splits_for
     from bench.run.jobs import expand_jobs, joined, keep_versions, shard
     from bench.run.provenance import invocation
@@ -132,8 +132,8 @@ def carry_through(
     size: int,
     memory_bytes: int | None,
 ) -> int:
+    from bench.cli.export import export_runs
     from bench.cli.headline import headline
-    from bench.export import export_runs
     from bench.run.executors import open_executor
     from bench.run.runlog import observers
     from bench.run.runner import execute

@@ -19,7 +19,7 @@ def add_source_arguments(parser: argparse.ArgumentParser, source_help: str) -> N
 
 
 def add_cache_argument(parser: argparse.ArgumentParser) -> None:
-    """``--cache``; :func:`bench.cli.main` heeds it."""
+    """``--cache``; :func:`bench.command_line.main` heeds it."""
     parser.add_argument(
         "--cache", metavar="DIR", help="where tables are kept (default: BENCH_CACHE, else the platform's cache folder)"
     )

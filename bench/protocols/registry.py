@@ -78,7 +78,6 @@ def _selection_changes(first: Protocol, second: Protocol) -> list[str]:
 register(
     Protocol(
         "clean",
-        ties="order",
         order=0,
         meaning="Each test fold's own training part is split 80/20 to select configuration and iteration, equal "
         "accuracies by the Brier score; everything is refitted on the whole training part and tested once. No label "

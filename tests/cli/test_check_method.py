@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import main
+from bench.command_line import main
 from bench.methods.contract import CLAUSES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))

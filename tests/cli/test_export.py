@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
 from synthetic_runs import make_run, store_run
 
-from bench.cli import main
+from bench.cli.export import export_runs, write_table
+from bench.command_line import main
 from bench.errors import StoreError
-from bench.export import export_runs, write_table
 from bench.files import replacing
 
 SCORES = (

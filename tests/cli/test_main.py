@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import cli
-from bench.cli import main
-from bench.cli.pipes import TolerantStream
+from bench.command_line import TolerantStream, main
 from bench.store import read_run
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))

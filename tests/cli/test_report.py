@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
 from synthetic_runs import make_run, store_run
 
-from bench.cli import main
+from bench.command_line import main
 
 NAMES = ["iris", "wine", "zoo"]
 

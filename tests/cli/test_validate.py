@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import main
+from bench.command_line import main
 from bench.store import read_run
 
 DESCRIPTION = """

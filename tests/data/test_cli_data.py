@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.cli import main
+from bench.command_line import main
 from bench.data.registry import load_registry
 
 

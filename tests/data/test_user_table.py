@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import Loopback, Page
 
-from bench.cli import main
+from bench.command_line import main
 from bench.data.cache import cache_folder, using_cache
 from bench.data.registry import Registry, load_registry
 from bench.data.user_table import UserSource, read_content, read_description, read_descriptions

@@ -140,7 +140,7 @@ def test_a_step_is_told_from_the_two_records(first: Protocol, second: Protocol, 
     assert what_changes(first, second) == words
 
 
-RECORDS = "bench.protocols.record"
+RECORDS = "bench.protocols.registry"
 OTHER_MEANINGS = {
     ("bench.cli.run", "clean"): "the default of --protocol",
     ("bench.data", "published"): "the name of the archive's splits",

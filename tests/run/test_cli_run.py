@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import main
 from bench.cli.run import default_folder
+from bench.command_line import main
 from bench.data.archive import file_names
 from bench.data.registry import load_registry
 from bench.store import Store, read_run

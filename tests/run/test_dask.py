@@ -20,7 +20,7 @@ from plugin_text import CENTROIDS, write_plugin
 from test_runner import Recorder
 from tiny_benchmark import TinyBenchmark, by_method, scores, tables
 
-from bench.cli import main
+from bench.command_line import main
 from bench.errors import EngineError
 from bench.records.result import RunRecord
 from bench.run.executors import open_executor

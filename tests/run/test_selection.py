@@ -10,7 +10,7 @@ import sklearn
 from bench.run.engines import preload_for
 from plugin_text import CENTROIDS, write_plugin
 
-from bench.cli import main
+from bench.command_line import main
 from bench.errors import UsageError
 from bench.methods import method_names
 from bench.run.identity import code_version, imported_modules

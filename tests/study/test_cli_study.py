@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import main
+from bench.command_line import main
 from bench.study.lin_rfm.cells import STUDY as LIN_RFM
 from bench.study.low_rank.cells import STUDY as LOW_RANK
 

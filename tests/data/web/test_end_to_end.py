@@ -13,7 +13,7 @@ import pytest
 from loopback import Loopback, Page, broken_off, status, web_page
 from services import FakeOpenML, FakeUCI, arff, task_splits
 
-from bench.cli import main
+from bench.command_line import main
 from bench.data import registry as registry_module
 from bench.store import read_run
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from loopback import Loopback, Page, web_page
 
-from bench.cli import fetch, main
+from bench.cli import fetch
 from bench.cli import report as report_command
+from bench.command_line import main
 from bench.data.registry import load_registry
 from bench.stats.published import SIZE
 
