@@ -26,7 +26,7 @@ def headline(record: RunRecord, outcome: Outcome, folder: Path) -> str:
         + (f", {outcome.undone} left undone" if outcome.undone else "")
         + f" ({outcome.already} from before) in {clock(outcome.seconds)}"
     ]
-    lines += failures(results)
+    lines += [*failures(results), *damaged(record)]
     if outcome.kept:
         lines.append("  not read this time, results from before are kept:")
         lines += [f"  {line}" for line in failures(outcome.kept)]
@@ -43,6 +43,14 @@ def headline(record: RunRecord, outcome: Outcome, folder: Path) -> str:
             lines.append("to try the tables that could not be read again: the same command, once they are mended")
     lines.append(f"report: python -m bench report {folder}")
     return "\n".join(lines)
+
+
+def damaged(record: RunRecord) -> list[str]:
+    """A line on results that are no longer as they were stored, if there are any."""
+    if not record.damaged:
+        return []
+    named = ", ".join(record.damaged[:3]) + (f" and {len(record.damaged) - 3} more" if len(record.damaged) > 3 else "")
+    return [f"  damaged in the store and left out: {named}; the same command runs them again"]
 
 
 def failures(results: Sequence[JobResult]) -> list[str]:

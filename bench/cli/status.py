@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.cli.headline import accuracy_table, failures
+from bench.cli.headline import accuracy_table, damaged, failures
 from bench.run.progress import clock
 from bench.run.runlog import LIVE_NAME
 from bench.store import holder, read_run
@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
                     "planned": len(planned),
                     "statuses": dict(counts),
                     "undone": undone,
+                    "damaged": list(record.damaged),
                     "in_use_by": owner,
                     "running": live.get("running", []),
                     "eta_seconds": live.get("eta_seconds"),
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"  running {job['dataset']}/{job['method']} for {clock(job['seconds'])}")
     elif undone:
         print(f"{undone} left undone, nothing running; to go on: {record.provenance.get('command', 'bench run')}")
-    for line in (*failures(results), *accuracy_table(results)):
+    for line in (*failures(results), *damaged(record), *accuracy_table(results)):
         print(line)
     return 0
 

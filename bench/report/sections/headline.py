@@ -177,6 +177,9 @@ def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
         for protocol in known(evidence.protocols)
         if protocol.reuses_metric
     ]
+    unsound = [name for record in evidence.merged.records for name in record.damaged]
+    if unsound:
+        found.append((f"Damaged in the store and left out: {wording.listing(unsound, 10)}.",))
     found += [(f"Let pass with --allow: {text}.",) for text in evidence.merged.allowed]
     return found
 
