@@ -1,0 +1,50 @@
+"""Parts of a run in folders of their own, as the tasks of a job array make them, and all of them together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tiny_benchmark import TinyBenchmark, TinyEntry, tables
+
+from bench.command_line import main
+from bench.run.jobs import shard
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 40])
+def test_every_job_is_in_one_part(tiny: TinyBenchmark, count: int) -> None:
+    tiny.entries = (*tables(5), TinyEntry("gone", present=False))
+    plan = tiny.plan("Centroid", "Shrunken", "Limited")
+    parts = [shard(plan, index, count) for index in range(1, count + 1)]
+    jobs = [job for part in parts for job in part.jobs]
+    assert sorted(job.id for job in jobs) == sorted(job.id for job in plan.jobs)
+    sizes = [len(part.tasks) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_parts_are_exported_and_reported_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+    words = ["run", "--subset", "iris,wine,lenses", "--methods", "svm_rbf,random_forest"]
+    assert main([*words, "--run", "whole"]) == 0
+    folders = []
+    for index in (1, 2):
+        assert main([*words, "--shard", f"{index}/2"]) == 0
+        folders += [str(path) for path in Path("results").glob(f"*-shard{index}of2")]
+    assert len(folders) == 2
+    Path("all").mkdir()
+    assert main(["export", *folders, "--out", "all"]) == 0
+    kept = ["dataset", "method", "holdout", "accuracy", "config"]
+    whole, together = (pd.read_csv(f"{folder}/scores.csv")[kept] for folder in ("whole", "all"))
+    pd.testing.assert_frame_equal(whole, together)
+    assert main(["report", *folders, "--out", "o"]) == 0
+    assert "3 common datasets of 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/2/3"])
+def test_a_part_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--subset", "iris", "--shard", text]) == 2
+    assert f"--shard {text}: must be I/N" in capsys.readouterr().err
