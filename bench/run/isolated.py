@@ -61,10 +61,13 @@ def isolated(
     is killed from outside is run once more before that counts as its failure. Raises
     :class:`~bench.run.forkserver.ServerLost` if the fork server died under it, :class:`Cancelled` once ``unwanted()``.
     """
-    for last in (False, True):
-        result = _Attempt(task, server, kills, memory_bytes, threads).run(unwanted, last=last)
-        if result is not None:
-            return result
+    try:
+        for last in (False, True):
+            result = _Attempt(task, server, kills, memory_bytes, threads).run(unwanted, last=last)
+            if result is not None:
+                return result
+    except OSError as error:  # no file or process to be had
+        return JobResult(task.job, "error", printable(f"its process could not be started: {error}"))
     raise AssertionError("the last attempt has a result")
 
 
