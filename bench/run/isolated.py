@@ -192,7 +192,7 @@ class _Attempt:
                 cpu_seconds=float(answer["cpu_seconds"]),
                 peak_rss_mb=int(answer["peak_rss_bytes"]) / _MB,
                 provenance=self._provenance(peak),
-                output="" if status == "ok" else self._last_output(),
+                output="" if status == "ok" else output_tail(self._output),
             )
         except (KeyError, TypeError, ValueError):
             return None
@@ -206,7 +206,7 @@ class _Attempt:
             job_seconds=time.monotonic() - self._began,
             peak_rss_mb=(self._server.idle_bytes + self._peak_bytes) / _MB,
             provenance=self._provenance(self._peak_bytes),
-            output=self._last_output(),
+            output=output_tail(self._output),
         )
 
     def _provenance(self, peak_bytes: int) -> dict[str, Any]:
@@ -218,12 +218,13 @@ class _Attempt:
             "memory_peak_mb": round(peak_bytes / _MB, 1),
         }
 
-    def _last_output(self) -> str:
-        """The last lines that the job printed, whatever bytes they are made of, as printable text."""
-        size = os.fstat(self._output).st_size
-        text = os.pread(self._output, TAIL_BYTES, max(0, size - TAIL_BYTES)).decode(errors="replace")
-        lines = [printable(line)[:_LINE_CHARACTERS] for line in re.split(r"\r\n|\r|\n", text)]
-        return "\n".join(lines[-TAIL_LINES:]).strip()
+
+def output_tail(descriptor: int) -> str:
+    """The last lines in an output file, whatever bytes they are made of, as printable text."""
+    size = os.fstat(descriptor).st_size
+    text = os.pread(descriptor, TAIL_BYTES, max(0, size - TAIL_BYTES)).decode(errors="replace")
+    lines = [printable(line)[:_LINE_CHARACTERS] for line in re.split(r"\r\n|\r|\n", text)]
+    return "\n".join(lines[-TAIL_LINES:]).strip()
 
 
 def signal_name(number: int) -> str:

@@ -19,7 +19,7 @@ _UNFIT = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sql
 """What SQLite says of a value it cannot take: of another type, too long, or none (a NaN) where there must be one."""
 
 RECORD_SECONDS = 1.0
-"""How long a result waits for a store that another program holds; the jobs are not watched meanwhile."""
+"""How long a result waits for a store that another program holds before it joins the retry queue."""
 
 LOG_PAGES = 256
 """Size at which the write-ahead log is moved into the store: 1 MiB, so that a nearly full disk has room for it."""

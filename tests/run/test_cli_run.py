@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import re
@@ -236,6 +237,29 @@ def test_default_folders(subset: str, protocol: str, seed: int, name: str) -> No
 
 def test_different_lists_get_different_folders() -> None:
     assert default_folder("iris,wine", "clean", 0) != default_folder("iris,zoo", "clean", 0)
+
+
+def test_an_upgrade_is_announced_and_its_results_can_be_kept(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench("--run", "r")
+    before = read_run("r").results
+    version = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.0" if name == "numpy" else version(name))
+    capsys.readouterr()
+    assert bench("--run", "r", "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "4 of these jobs have results of other versions of the libraries: --keep-versions keeps them" in out
+    assert out.count("again for other versions: numpy ") == 4
+    assert "-> 99.0" in out
+    assert bench("--run", "r", "--dry-run", "--keep-versions") == 0
+    assert "0 jobs to run, 4 done before" in capsys.readouterr().out
+    assert bench("--run", "r", "--keep-versions") == 0
+    assert read_run("r").results == before
+    assert bench("--run", "r") == 0
+    after = read_run("r").results
+    assert {r.job.id for r in after}.isdisjoint(r.job.id for r in before)
+    assert {r.job.work for r in after} == {r.job.work for r in before}
 
 
 def test_status_of_a_finished_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -151,6 +151,17 @@ def test_what_a_process_is_left_with_reaches_no_other_job(tiny: TinyBenchmark) -
     assert {key: value for key, value in scores(record).items() if key[1] == "centroid"} == scores(alone)
 
 
+def test_a_kill_by_the_kernel_is_for_memory(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its count rises by one; which of two deaths that was is not to be known, and the other is run again."""
+    kills = iter([3])
+    monkeypatch.setattr("bench.run.processes._oom_kills", lambda: next(kills, 4))
+    tiny.entries = tiny.entries[:1]
+    _, record = tiny.run("KilledOutside")
+    assert [(r.status, r.reason.partition(" (")[0]) for r in record.results] == [
+        ("oom", "killed by the kernel for want of memory")
+    ]
+
+
 def test_one_that_is_killed_from_outside_once_is_run_again(
     tiny: TinyBenchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ from bench.run.events import Started, Tick
 from bench.run.forkserver import MARK, ForkServer
 from bench.run.jobs import Plan
 from bench.run.local import LocalExecutor
-from bench.run.processes import KernelKills, marked
+from bench.run.processes import marked
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,15 +125,6 @@ def test_what_a_harness_that_stops_looking_leaves_is_nothing(tiny: TinyBenchmark
         pass
     events.close()  # type: ignore[attr-defined]
     assert _new_processes(before) == {}
-
-
-def test_each_kill_by_the_kernel_explains_one_death(monkeypatch: pytest.MonkeyPatch) -> None:
-    kills = [3]
-    monkeypatch.setattr("bench.run.processes._oom_kills", lambda: kills[0])
-    known = KernelKills()
-    assert not known.explains_one()
-    kills[0] += 1
-    assert [known.explains_one() for _ in range(2)] == [True, False]
 
 
 def test_ctrl_c_is_heard_while_the_libraries_are_loaded(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:

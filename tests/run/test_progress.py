@@ -11,15 +11,16 @@ from typing import TextIO
 import pytest
 from tiny_benchmark import TinyBenchmark
 
+from bench.protocols import PROTOCOLS
 from bench.records.result import Job, JobResult
 from bench.run.eta import Eta
-from bench.run.jobs import SharedTable, Task
+from bench.run.jobs import MethodWork, Task
 from bench.run.progress import LiveLine, PlainLines, Progress, clock
 
 
 def task(number: int, method: str = "m", seconds: float = 10.0) -> Task:
     job = Job(f"{method}{number}", f"table-{number}", "tiny", 10, 2, 2, method, "clean", "seed-0", 0)
-    return Task(job, method, SharedTable("k", -1), 1, seconds, 60.0)
+    return Task(job, MethodWork(method, PROTOCOLS["clean"], 0, None, "k"), 1, seconds, 60.0)
 
 
 def progress(tasks: list[Task], workers: int = 1) -> Progress:

@@ -11,8 +11,9 @@ import psutil
 import pytest
 
 from bench.run import resources
-from bench.run.processes import anonymous_bytes, children, descendants
-from bench.run.verdict import DeathCause, output_tail, printable, signal_name
+from bench.run.isolated import output_tail, signal_name
+from bench.run.processes import KernelKills, anonymous_bytes, children, descendants
+from bench.run.provenance import printable
 
 
 def write(folder: Path, **files: str) -> None:
@@ -98,22 +99,13 @@ def test_descendants_include_grandchildren() -> None:
         shell.communicate()
 
 
-def test_a_kill_by_the_kernel_is_told_from_one_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_kill_by_the_kernel_explains_one_death(monkeypatch: pytest.MonkeyPatch) -> None:
     kills = [3]
-    monkeypatch.setattr("bench.run.verdict.kernel_oom_kills", lambda: kills[0])
-    cause = DeathCause()
-    assert cause.judge(9, 10.0)[0] == "error"
-    kills[0] = 4
-    assert cause.judge(9, 10.0) == ("oom", "killed by the kernel for want of memory (last seen at 10 MB)")
-    assert cause.judge(9, 10.0)[0] == "error"
-
-
-def test_each_of_several_workers_killed_together_by_the_kernel_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    kills = [3]
-    monkeypatch.setattr("bench.run.verdict.kernel_oom_kills", lambda: kills[0])
-    cause = DeathCause()
-    kills[0] = 5
-    assert [cause.judge(9, 10.0)[0] for _ in range(3)] == ["oom", "oom", "error"]
+    monkeypatch.setattr("bench.run.processes._oom_kills", lambda: kills[0])
+    known = KernelKills()
+    assert not known.explains_one()
+    kills[0] += 2
+    assert [known.explains_one() for _ in range(3)] == [True, True, False]
 
 
 def test_signals_have_names() -> None:

@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn
-from bench.run.engines import preload_for
 from plugin_text import CENTROIDS, write_plugin
 
 from bench.command_line import main
 from bench.errors import UsageError
 from bench.methods import method_names
-from bench.run.identity import code_version, imported_modules
-from bench.run.jobs import NamedMethod
+from bench.protocols import PROTOCOLS
+from bench.run.jobs import MethodWork, NamedMethod, method_fingerprint
 from bench.run.selection import additions, named_methods
 from bench.store import read_run
 
@@ -65,13 +64,13 @@ def test_the_plugins_text_is_the_methods_code(tmp_path: Path, change: tuple[str,
     (tmp_path / "elsewhere").mkdir()
     before = named_methods("centroids", [write_plugin(tmp_path)])[0].method
     after = named_methods("centroids", [write_plugin(tmp_path / "elsewhere", CENTROIDS.replace(*change))])[0].method
-    assert (code_version(before) == code_version(after)) is same
+    assert (method_fingerprint(before) == method_fingerprint(after)) is same
 
 
 def test_what_the_base_class_does_is_the_methods_code_too(tmp_path: Path) -> None:
     (named,) = named_methods("centroids", [write_plugin(tmp_path)])
-    assert {"sklearn.neighbors", "bench.methods.plugin", "bench.methods.classes"} <= set(imported_modules(named.method))
-    assert "sklearn.neighbors" in preload_for([named])
+    modules = MethodWork(named.spec, PROTOCOLS["clean"], 0, None, "").modules()
+    assert {"sklearn.neighbors", "bench.methods.plugin", "bench.methods.classes"} <= set(modules)
 
 
 def test_libraries_and_titles_are_recorded(tmp_path: Path) -> None:
