@@ -21,8 +21,7 @@ from bench.study.lin_rfm.sections.ratings import ratings_claims
 from bench.study.lin_rfm.sections.regression import regression_claims
 from bench.study.lin_rfm.sections.speed import speed_claims
 from bench.study.low_rank import findings as low_rank
-from bench.study.low_rank.compute import alignment
-from bench.study.low_rank.targets import TARGETS, draw
+from bench.study.low_rank.compute import TARGETS, alignment, draw
 from bench.study.report import results_csv, write_study
 from bench.study.store import StudyStore
 from bench.study.summary import band_words, mean_point, share_point
