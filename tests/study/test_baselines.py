@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from bench.errors import JobSkipped
 from bench.study.baselines import completing
 from bench.study.baselines.completing import (
     PUBLISHED_RIDGES,
@@ -25,7 +26,6 @@ from bench.study.baselines.completing import (
 )
 from bench.study.baselines.irls import inverse_weights, inverse_weights_by_gram
 from bench.study.baselines.networks import Product, diagonal_network
-from bench.study.cell import Skip
 from bench.study.lin_rfm import ratings
 from bench.study.lin_rfm.completion import draw, low_rank
 from bench.study.lin_rfm.regression import basis_pursuit, matching_pursuit, problem
@@ -253,13 +253,13 @@ def test_the_second_package_is_read_where_the_first_is_not_installed(
     monkeypatch.setattr(ratings, "SOURCES", {"no-such-package-of-a-test": "x", "a-package-of-a-test": end})
     assert sorted(ratings.read_ratings().values.tolist()) == [1.0, 3.0, 4.0, 5.0]
     table.rename(columns={"rating": "stars"}).to_parquet(tmp_path / name)
-    with pytest.raises(Skip, match="has columns user_id, movie_id, stars"):
+    with pytest.raises(JobSkipped, match="has columns user_id, movie_id, stars"):
         ratings.read_ratings()
 
 
 def test_without_the_package_the_ratings_are_left_out_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ratings, "SOURCES", {"no-such-package-of-a-test": "ratings.inter"})
-    with pytest.raises(Skip, match="no-such-package-of-a-test"):
+    with pytest.raises(JobSkipped, match="no-such-package-of-a-test"):
         ratings.movielens({"test": 0.1, "held_out": 0.1}, 0)
 
 
