@@ -11,7 +11,7 @@ from bench.records.result import HoldoutResult, Job, JobResult, RunRecord
 from bench.store.schema import BUSY_SECONDS, STORE_NAME, check_header, format_version
 
 _JOB = "jobs.id, jobs.dataset, jobs.source, rows, features, classes, jobs.method, jobs.protocol, split, seed, "
-_JOB_FIELDS = 14
+_JOB_FIELDS = 11
 
 
 def read_run(folder: str | Path) -> RunRecord:
@@ -39,10 +39,7 @@ def _read(folder: Path, path: Path, mode: str) -> RunRecord:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS)
     try:
         connection.execute("BEGIN")  # one state of the store, whatever is written meanwhile
-        version = format_version(connection)
-        job_columns = _JOB + ("reduction" if version >= 2 else "NULL")
-        job_columns += ", work, versions, parameters" if version >= 3 else ", '', '', ''"
-        values_column = "vals" if version >= 3 else "'{}'"
+        job_columns = _JOB + ("reduction" if format_version(connection) >= 2 else "NULL")
         holdouts: dict[str, list[HoldoutResult]] = {}
         for job, *values in connection.execute(
             "SELECT job, holdout, accuracy, config, iteration, validation_accuracy, fit_seconds, path, details "
@@ -64,19 +61,18 @@ def _read(folder: Path, path: Path, mode: str) -> RunRecord:
         results = [
             JobResult(
                 job=Job(*row[:_JOB_FIELDS]),
-                status=row[14],
-                reason=row[15],
-                output=row[16],
-                job_seconds=row[17],
-                cpu_seconds=row[18],
-                peak_rss_mb=row[19],
-                provenance=json.loads(row[20]),
-                values=json.loads(row[21]),
+                status=row[11],
+                reason=row[12],
+                output=row[13],
+                job_seconds=row[14],
+                cpu_seconds=row[15],
+                peak_rss_mb=row[16],
+                provenance=json.loads(row[17]),
                 holdouts=tuple(holdouts.get(row[0], ())),
             )
             for row in connection.execute(
-                f"SELECT {job_columns}, status, reason, output, job_seconds, cpu_seconds, peak_rss_mb, provenance, "
-                f"{values_column} FROM cells JOIN jobs ON jobs.id = cells.job JOIN results ON results.job = cells.job "
+                f"SELECT {job_columns}, status, reason, output, job_seconds, cpu_seconds, peak_rss_mb, provenance "
+                "FROM cells JOIN jobs ON jobs.id = cells.job JOIN results ON results.job = cells.job "
                 "ORDER BY cells.dataset, cells.method, cells.protocol"
             )
         ]

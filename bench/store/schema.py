@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.errors import StoreError
 
 STORE_NAME = "results.sqlite"
-VERSION = 3
+VERSION = 2
 """Written to the file's header. Older ones are read as they are and brought up to date when they are written to."""
 APPLICATION_ID = 0x52464D42
 """``RFMB`` in the file's header: a SQLite file of another program is not touched."""
@@ -27,8 +27,7 @@ CREATE TABLE jobs (
     id TEXT PRIMARY KEY, dataset TEXT NOT NULL, source TEXT NOT NULL,
     rows INTEGER NOT NULL, features INTEGER NOT NULL, classes INTEGER NOT NULL,
     method TEXT NOT NULL, protocol TEXT NOT NULL, split TEXT NOT NULL, seed INTEGER NOT NULL,
-    reduction TEXT, work TEXT NOT NULL DEFAULT '', versions TEXT NOT NULL DEFAULT '',
-    parameters TEXT NOT NULL DEFAULT ''
+    reduction TEXT
 ) WITHOUT ROWID;
 -- The job that currently stands for a (dataset, method, protocol): the one planned last. Results of other jobs of
 -- the cell (older code, another grid) stay in the store but are not read.
@@ -43,7 +42,7 @@ CREATE TABLE results (
     status TEXT NOT NULL CHECK (status IN ('ok', 'error', 'timeout', 'oom', 'skipped')),
     reason TEXT NOT NULL, output TEXT NOT NULL,
     job_seconds REAL NOT NULL, cpu_seconds REAL NOT NULL, peak_rss_mb REAL NOT NULL,
-    provenance TEXT NOT NULL, vals TEXT NOT NULL DEFAULT '{}'
+    provenance TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE holdouts (
     job TEXT NOT NULL REFERENCES results (job) ON DELETE CASCADE,
@@ -54,13 +53,7 @@ CREATE TABLE holdouts (
 ) WITHOUT ROWID;
 """
 
-_UPGRADES = {
-    1: ("ALTER TABLE jobs ADD COLUMN reduction TEXT",),
-    2: (
-        *(f"ALTER TABLE jobs ADD COLUMN {c} TEXT NOT NULL DEFAULT ''" for c in ("work", "versions", "parameters")),
-        "ALTER TABLE results ADD COLUMN vals TEXT NOT NULL DEFAULT '{}'",
-    ),
-}
+_UPGRADES = {1: "ALTER TABLE jobs ADD COLUMN reduction TEXT"}
 """What makes a store of one version one of the next."""
 
 
@@ -121,8 +114,7 @@ def upgrade(connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     for version in range(format_version(connection), VERSION):
-        for statement in _UPGRADES[version]:
-            connection.execute(statement)
+        connection.execute(_UPGRADES[version])
     connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
 

@@ -85,8 +85,8 @@ class Store:
             )
             jobs = [*jobs, *(job for job in unread if not self._keep_sound(connection, job))]
             connection.executemany(
-                "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [tuple(dataclasses.asdict(job).values()) for job in jobs],
+                "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [tuple(dataclasses.asdict(job).values())[:11] for job in jobs],
             )
             connection.executemany(
                 "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)",
@@ -122,7 +122,6 @@ class Store:
             result.cpu_seconds,
             result.peak_rss_mb,
             _json(result.provenance),
-            _json(result.values),
         )
         holdouts = [
             (
@@ -141,7 +140,7 @@ class Store:
         with self._transaction() as connection:
             try:
                 connection.execute("DELETE FROM results WHERE job = ?", (result.job.id,))
-                connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
                 connection.executemany("INSERT INTO holdouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", holdouts)
             except _UNFIT as error:  # the store is well: what it was given is not
                 raise ValueError(str(error)) from error
@@ -191,12 +190,8 @@ class Store:
 
     def _refuse_mixture(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
         for field, flag in (("seed", "--seed"), ("source", "--archive")):
-            which = "WHERE parameters = ''" if field == "seed" else ""  # each of a study's cells has a seed of its own
-            held = {
-                row[0]
-                for row in connection.execute(f"SELECT DISTINCT {field} FROM jobs JOIN cells ON id = job {which}")
-            }
-            asked = {getattr(job, field) for job in jobs if field != "seed" or not job.parameters}
+            held = {row[0] for row in connection.execute(f"SELECT DISTINCT {field} FROM jobs JOIN cells ON id = job")}
+            asked = {getattr(job, field) for job in jobs}
             if held and asked - held:
                 raise UsageError(
                     f"run folder {self.folder} holds results of {field} {_words(held)}, asked for {_words(asked)}: "
