@@ -29,7 +29,7 @@ COMMANDS = {
     "export": "write scores.csv, summary.csv and provenance.json of one or more run folders",
     "report": "HTML and Markdown report over one or more run folders",
     "validate": "look for what is odd about a table, yours or a known one, and say what it means",
-    "study": "the seeds' other experiments: lin-rfm, low-rank; the same command resumes",
+    "study": "companion experiments: lin-rfm, low-rank; the same folder resumes",
     "check-method": "check a method, your own file or a known one, against the contract",
 }
 

@@ -78,7 +78,7 @@ def export_runs(
         raise UsageError("several runs are exported together into no one's folder: say where with --out")
     if format == "parquet" and find_spec("pyarrow") is None:
         raise StoreError("parquet needs pyarrow, which is not installed: pip install 'rfmbench[parquet]', or use csv")
-    records = [read_run(folder) for folder in folders]
+    records = [read_benchmark(folder) for folder in folders]
     if len(records) == 1:
         (record,) = records
         results, planned = record.results, record.planned
@@ -91,6 +91,18 @@ def export_runs(
     write_table(beside, summary_frame(scores, group_of(), planned), format)
     _write(account, json.dumps(_provenance(records), indent=1) + "\n")
     return [target, beside, account]
+
+
+def read_benchmark(folder: Path) -> RunRecord:
+    """What :func:`bench.store.read_run` finds. Raises :class:`UsageError` if these are a study's cells."""
+    record = read_run(folder)
+    cell = next((job for job in (*record.planned, *(r.job for r in record.results)) if job.parameters), None)
+    if cell is None:
+        return record
+    raise UsageError(
+        f"{folder} holds the study {cell.protocol!r}, which has a report of its own: use `python -m bench study "
+        f"{cell.protocol} --report-only --run {folder}`"
+    )
 
 
 def _provenance(records: Sequence[RunRecord]) -> list[dict[str, Any]]:

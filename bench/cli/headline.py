@@ -18,31 +18,49 @@ _REASONS_SHOWN = 5
 
 def headline(record: RunRecord, outcome: Outcome, folder: Path) -> str:
     """Several lines: counts, failures by reason, accuracy per method over the tables all methods share, what next."""
-    planned = {job.id for job in record.planned}
-    results = [r for r in record.results if r.job.id in planned]
+    lines = [
+        *counted(record, outcome),
+        *accuracy_table(_of_latest_plan(record)),
+        f"results: {folder} (scores.csv, summary.csv)",
+        *what_next(record, outcome),
+        f"report: python -m bench report {folder}",
+    ]
+    return "\n".join(lines)
+
+
+def counted(record: RunRecord, outcome: Outcome) -> list[str]:
+    """How many jobs came to what, and the failures by reason."""
     counts = ", ".join(f"{count} {status}" for status, count in sorted(outcome.statuses.items()))
     lines = [
-        f"{len(planned)} jobs: {counts or 'none done'}"
+        f"{len(record.planned)} jobs: {counts or 'none done'}"
         + (f", {outcome.undone} left undone" if outcome.undone else "")
-        + f" ({outcome.already} from before) in {clock(outcome.seconds)}"
+        + f" ({outcome.already} from before) in {clock(outcome.seconds)}",
+        *failures(_of_latest_plan(record)),
+        *damaged(record),
     ]
-    lines += [*failures(results), *damaged(record)]
     if outcome.kept:
         lines.append("  not read this time, results from before are kept:")
         lines += [f"  {line}" for line in failures(outcome.kept)]
-    lines += accuracy_table(results)
-    lines.append(f"results: {folder} (scores.csv, summary.csv)")
+    return lines
+
+
+def what_next(record: RunRecord, outcome: Outcome) -> list[str]:
+    """How to have the jobs done that are not."""
     if outcome.undone:
-        lines.append("to go on: run the same command again")
-    else:
-        # A table that could not be read is looked at again in any case.
-        unread = {r.job.id for r in outcome.unread}
-        if any(r.status in ("error", "timeout", "oom") and r.job.id not in unread for r in results):
-            lines.append("to try the failed jobs again: the same command with --retry-failed")
-        if unread:
-            lines.append("to try the tables that could not be read again: the same command, once they are mended")
-    lines.append(f"report: python -m bench report {folder}")
-    return "\n".join(lines)
+        return ["to go on: run the same command again"]
+    # A table that could not be read is looked at again in any case.
+    unread = {r.job.id for r in outcome.unread}
+    lines = []
+    if any(r.status in ("error", "timeout", "oom") and r.job.id not in unread for r in _of_latest_plan(record)):
+        lines.append("to try the failed jobs again: the same command with --retry-failed")
+    if unread:
+        lines.append("to try the tables that could not be read again: the same command, once they are mended")
+    return lines
+
+
+def _of_latest_plan(record: RunRecord) -> list[JobResult]:
+    planned = {job.id for job in record.planned}
+    return [result for result in record.results if result.job.id in planned]
 
 
 def damaged(record: RunRecord) -> list[str]:
@@ -71,8 +89,11 @@ def failures(results: Sequence[JobResult]) -> list[str]:
 
 
 def accuracy_table(results: list[JobResult]) -> list[str]:
-    """Mean test accuracy per method on the tables of the report's summary, and the CPU seconds of all its jobs."""
-    if not any(r.status == "ok" for r in results):
+    """Mean test accuracy per method on the tables of the report's summary, and the CPU seconds of all its jobs.
+
+    Nothing if no job has an accuracy: none is done, or they are a study's cells.
+    """
+    if not any(r.holdouts for r in results):
         return []
     protocol = results[0].job.protocol
     matrix = accuracy_matrix(scores_frame(results), protocol)

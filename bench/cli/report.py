@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.cli.export import read_benchmark
 from bench.cli.merging import add_run_arguments, allowed
 from bench.cli.tables import add_cache_argument
 from bench.data.fetching import results_file
@@ -14,7 +15,6 @@ from bench.report import wording
 from bench.report.build import gather, write_report
 from bench.report.evidence import Evidence, ProtocolView
 from bench.stats.published import read_published
-from bench.store import read_run
 
 FETCHED = object()
 """What ``--published`` without a file stands for: the one in the cache."""
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     study = None if args.published is None else read_published(published_file(args.published))
-    evidence = gather([read_run(folder) for folder in args.runs], study=study, allow=allowed(args))
+    evidence = gather([read_benchmark(folder) for folder in args.runs], study=study, allow=allowed(args))
     files = write_report(evidence, args.out or default_folder(args.runs))
     print(headline_text(evidence))
     print(f"\n{files.html}\n{files.markdown}")

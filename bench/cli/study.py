@@ -1,4 +1,4 @@
-"""``bench study``: the seeds' other experiments, computed, stored as they come, and reported."""
+"""``bench study``: companion experiments, whose cells run and are stored as jobs, and their reports."""
 
 from __future__ import annotations
 
@@ -6,9 +6,21 @@ import argparse
 import importlib
 import sys
 from pathlib import Path
+from typing import TextIO
 
-from bench.errors import UsageError, unknown_name
-from bench.run.resources import available_cores
+from bench.cli.running import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    Running,
+    add_job_arguments,
+    list_plan,
+    refuse_empty,
+    run_plan,
+    running,
+    with_kept_versions,
+)
+from bench.errors import unknown_name
 from bench.study.cell import Study
 
 STUDIES = {
@@ -21,38 +33,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``bench study``."""
     listed = "; ".join(f"{name}: {words}" for name, (_, words) in STUDIES.items())
     parser.add_argument("name", metavar="NAME", help=listed)
-    parser.add_argument("--run", metavar="DIR", type=Path, help="folder of the results (default: results/NAME)")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the report (default: reports/<run name>)")
-    parser.add_argument("--jobs", metavar="N", type=int, help="cells at a time (default: one a core)")
+    parser.add_argument("--run", metavar="DIR", help="folder of the results (default: results/NAME)")
+    parser.add_argument("--out", metavar="DIR", help="folder of the report (default: reports/<run name>)")
     parser.add_argument("--quick", action="store_true", help="a small version, in a minute or two")
     parser.add_argument("--report-only", action="store_true", help="report what the folder holds; compute nothing")
+    add_job_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compute what is missing and write the report; 1 if a cell failed."""
-    if args.name not in STUDIES:
-        raise unknown_name("study", args.name, STUDIES)
-    if args.jobs is not None and args.jobs < 1:
-        raise UsageError(f"--jobs must be at least 1, got {args.jobs}")
-    package = STUDIES[args.name][0]
-    study: Study = importlib.import_module(f"{package}.cells").STUDY
-    folder = args.run or Path("results") / (f"{args.name}-quick" if args.quick else args.name)
-    complete = True
-    if not args.report_only:
-        from bench.study.engine import run_study
-
-        complete = run_study(
-            study,
-            folder,
-            quick=args.quick,
-            jobs=args.jobs or available_cores(),
-            arguments=args.arguments,
-            screen=sys.stderr,
-        )
+    """Compute what is missing and write the report; 1 if a cell failed, which one that was skipped did not."""
     from bench.study.report import write_study
 
-    files = write_study(study, folder, args.out or Path("reports") / folder.resolve().name)
-    for line in files.claims:
-        print(line)
-    print(f"\n{files.html}\n{files.markdown}")
-    return 0 if complete else 1
+    if args.name not in STUDIES:
+        raise unknown_name("study", args.name, STUDIES)
+    refuse_empty(run=args.run, out=args.out)
+    how = running(args)
+    study: Study = importlib.import_module(f"{STUDIES[args.name][0]}.cells").STUDY
+    folder = Path(args.run or f"results/{args.name}" + ("-quick" if args.quick else ""))
+    code = EXIT_OK
+    if not args.report_only:
+        code = _compute(study, folder, args, how)
+        if how.dry_run or code == EXIT_INTERRUPTED:
+            return code
+    files = write_study(study, folder, Path(args.out or Path("reports") / folder.resolve().name))
+    print(*files.claims, "", files.html, files.markdown, sep="\n", file=_words_to(how))
+    return code
+
+
+def _compute(study: Study, folder: Path, args: argparse.Namespace, how: Running) -> int:
+    """Run the cells that have no result; the exit code that says what became of all of them."""
+    from bench.cli.headline import counted, what_next
+    from bench.run.provenance import invocation
+    from bench.store import STORE_NAME, read_run
+    from bench.study.plan import study_plan
+    from bench.study.report import refuse_other
+
+    if (folder / STORE_NAME).exists() and (record := read_run(folder)).planned:
+        refuse_other(study, record)
+    plan = with_kept_versions(study_plan(study, args.quick, how.timeout), folder, how)
+    if how.dry_run:
+        list_plan(plan, folder, how)
+        return EXIT_OK
+    provenance = {**invocation(0, how.size, args.arguments), "quick": args.quick}
+    outcome = run_plan(plan, folder, provenance, how)
+    record = read_run(folder)
+    print(*counted(record, outcome), *what_next(record, outcome), sep="\n", file=_words_to(how))
+    if outcome.undone:
+        return EXIT_INTERRUPTED if outcome.interrupted else EXIT_FAILED
+    return EXIT_OK if set(outcome.statuses) <= {"ok", "skipped"} else EXIT_FAILED
+
+
+def _words_to(how: Running) -> TextIO:
+    return sys.stderr if how.json else sys.stdout

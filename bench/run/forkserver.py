@@ -116,9 +116,11 @@ class ForkServer:
             if self._pid and not self._alive():
                 self._pid = 0
                 _kill_all(lambda: marked(MARK, self._mark))
-            process: JobProcess = multiprocessing.get_context("forkserver").Process(target=target, args=arguments)
             try:
-                with self._as_it_starts():
+                with self._as_it_starts(), _no_daemon():
+                    process: JobProcess = multiprocessing.get_context("forkserver").Process(
+                        target=target, args=arguments
+                    )
                     process.start()
             except (OSError, EOFError) as error:
                 self._failed_starts += not self._pid
@@ -229,6 +231,21 @@ class ForkServer:
     def _sweep_leftovers(self) -> None:
         """Kill what jobs of earlier runs of this name have left whose harness is dead."""
         _kill_all(lambda: [pid for pid, mark in marked(MARK, f"{self._home}:").items() if not _running(mark)])
+
+
+@contextlib.contextmanager
+def _no_daemon() -> Iterator[None]:
+    """Have ``multiprocessing`` start processes although this one is a daemon of it, as a Dask worker under a nanny is.
+
+    A daemon may not, lest its children outlive it: those of the fork server do not.
+    """
+    config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    daemon = config.pop("daemon", None)
+    try:
+        yield
+    finally:
+        if daemon is not None:
+            config["daemon"] = daemon
 
 
 def _running(mark: str) -> bool:

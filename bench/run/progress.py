@@ -210,8 +210,9 @@ def name(job: Any) -> str:
 def describe(result: JobResult) -> str:
     """One line on a finished job."""
     if result.status == "ok":
-        accuracy = sum(h.accuracy for h in result.holdouts) / max(1, len(result.holdouts))
-        return f"ok {name(result.job)}: {accuracy:.2f} % in {result.job_seconds:.2f} s"
+        accuracies = [h.accuracy for h in result.holdouts]  # a study's cell has none
+        words = f"{sum(accuracies) / len(accuracies):.2f} % " if accuracies else ""
+        return f"ok {name(result.job)}: {words}in {result.job_seconds:.2f} s"
     return f"{result.status} {name(result.job)}: {result.reason}"
 
 

@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-Status: TypeAlias = Literal["ok", "error", "skipped"]
-Compute: TypeAlias = Callable[[Mapping[str, Any], int], dict[str, Any]]
-"""(parameters, seed) -> values that JSON can say."""
-
-
-class Skip(Exception):
-    """Raised by a computation that cannot be done here for a reason that can be named: data that are not installed."""
+from bench.records.result import Status
 
 
 @dataclass(frozen=True)
 class Cell:
     """``kind`` names the computation, ``parameters`` (of what JSON can say) and ``seed`` say which one.
 
-    ``alone``: in a fresh process, with nothing beside it, because its time or memory is measured. ``threads``:
-    of linear algebra; 0 for all cores. ``cost`` is about how many seconds of a processor it takes.
+    ``alone``: with nothing next to it, because its time or memory is measured. ``all_cores``: its linear algebra has
+    all cores instead of one. ``cost`` is about how many seconds of a processor it takes, ``memory_mb`` at least what it
+    needs at its peak beyond the loaded libraries.
     """
 
     kind: str
     parameters: Mapping[str, Any]
     seed: int = 0
     alone: bool = False
-    threads: int = 1
+    all_cores: bool = False
     cost: float = field(default=1.0, compare=False)
-
-    def identity(self, code: str) -> str:
-        """sha256 over kind, parameters, seed, threads and the version of the code that computes them."""
-        text = json.dumps(
-            [self.kind, self.parameters, self.seed, self.alone, self.threads, code], sort_keys=True, allow_nan=False
-        )
-        return hashlib.sha256(text.encode()).hexdigest()
+    memory_mb: float = field(default=500.0, compare=False)
 
     @property
-    def words(self) -> str:
-        """``kind a=1 b=2 #seed`` for people."""
-        shown = " ".join(f"{key}={value}" for key, value in self.parameters.items())
-        return f"{self.kind} {shown} #{self.seed}"
+    def name(self) -> str:
+        """``a=1 b=2 #seed``: which one of its kind."""
+        return " ".join([*(f"{key}={value}" for key, value in self.parameters.items()), f"#{self.seed}"])
 
 
 @dataclass(frozen=True)
@@ -58,25 +43,22 @@ class Outcome:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 
+    @property
+    def failed(self) -> bool:
+        """Whether it was tried in vain."""
+        return self.status not in ("ok", "skipped")
+
 
 @dataclass(frozen=True)
 class Study:
     """``kinds``: the module and function, ``module:function``, that compute each kind of cell.
 
-    ``cells(quick)`` are all of them, ``quick`` in a small version for a first look and for tests.
+    A function takes a cell's parameters and seed and returns values that JSON can say, or raises
+    :class:`~bench.errors.JobSkipped`. ``cells(quick)`` are all of them, ``quick`` in a small version for a first look
+    and for tests.
     """
 
     name: str
     title: str
     kinds: Mapping[str, str]
     cells: Callable[[bool], Sequence[Cell]]
-
-    def compute(self, kind: str) -> Compute:
-        """The function behind a kind; imports what it needs."""
-        module, _, function = self.kinds[kind].partition(":")
-        compute: Compute = getattr(importlib.import_module(module), function)
-        return compute
-
-    def module(self, kind: str) -> str:
-        """The module that computes a kind."""
-        return self.kinds[kind].partition(":")[0]

@@ -13,12 +13,13 @@ from typing import Any
 
 from bench.errors import StoreError
 from bench.files import write_atomically
+from bench.records.result import JobResult, RunRecord
 from bench.report import wording
 from bench.report.blocks import Block, Code, Document, Items, Notice, Section, Span, text
 from bench.report.build import write_document
-from bench.study.cell import Outcome, Study
+from bench.store import read_run
+from bench.study.cell import Cell, Outcome, Study
 from bench.study.claims import Claim
-from bench.study.store import read_runs, read_study
 
 RESULTS = "cells.csv"
 
@@ -44,14 +45,15 @@ class Findings:
 
 def write_study(study: Study, folder: Path, out: Path) -> StudyFiles:
     """Write the report on what ``folder`` holds into ``out``, and the results as :data:`RESULTS` beside the store."""
-    name, outcomes, left, provenance = read_study(folder)
-    if name != study.name:
-        raise StoreError(f"{folder} holds the study {name!r}, not {study.name!r}: choose another folder with --run")
+    record = read_run(folder)
+    refuse_other(study, record)
+    outcomes = outcomes_of(study, record)
+    left = len(record.planned) - len(outcomes)
     package = study.kinds[next(iter(study.kinds))].rpartition(":")[0].rpartition(".")[0]
     find: Callable[[Sequence[Outcome]], Findings] = importlib.import_module(f"{package}.findings").find
     findings = find(outcomes)
     head = findings.sections[0]
-    warnings = tuple(_warnings(outcomes, left, provenance))
+    warnings = tuple(_warnings(outcomes, left, quick=bool(record.planned_by.get("quick"))))
     opening = Section(head.anchor, head.title, (*warnings, *head.blocks), head.children)
     done = sum(outcome.status == "ok" for outcome in outcomes)
     facts = (
@@ -59,11 +61,36 @@ def write_study(study: Study, folder: Path, out: Path) -> StudyFiles:
         (_duration(sum(o.cpu_seconds for o in outcomes)), "of processor time"),
         (f"{sum(c.verdict == 'holds' for c in findings.claims)} of {len(findings.claims)}", "claims hold"),
     )
-    sections = (opening, *findings.sections[1:], _account(outcomes, provenance, read_runs(folder)))
+    sections = (opening, *findings.sections[1:], _account(outcomes, record))
     document = Document(findings.question, findings.kicker, facts, sections, f"python -m bench study {study.name}")
     files = write_document(document, out)
     write_atomically(folder / RESULTS, results_csv(outcomes))
     return StudyFiles(files.html, files.markdown, tuple(claim.line for claim in findings.claims))
+
+
+def refuse_other(study: Study, record: RunRecord) -> None:
+    """Raise :class:`StoreError` unless the folder's latest jobs are cells of ``study``."""
+    if not record.planned:
+        raise StoreError(f"no study in {record.folder}: nothing has been planned there")
+    job = record.planned[0]
+    if job.protocol != study.name or not job.parameters:
+        held = f"the study {job.protocol!r}" if job.parameters else "results of `bench run`"
+        raise StoreError(f"{record.folder} holds {held}, not {study.name!r}: choose another folder with --run")
+
+
+def outcomes_of(study: Study, record: RunRecord) -> list[Outcome]:
+    """What became of the cells that were planned last, as far as they have a result, in the study's order."""
+    listed = study.cells(bool(record.planned_by.get("quick")))
+    order = {(cell.kind, cell.name): number for number, cell in enumerate(listed)}
+    planned = {job.id for job in record.planned}
+    results = [result for result in record.results if result.job.id in planned]
+    results.sort(key=lambda r: order.get((r.job.method, r.job.dataset), len(order)))
+    return [_outcome(result) for result in results]
+
+
+def _outcome(result: JobResult) -> Outcome:
+    cell = Cell(result.job.method, json.loads(result.job.parameters), result.job.seed)
+    return Outcome(cell, result.status, result.values, result.reason, result.job_seconds, result.cpu_seconds)
 
 
 def _duration(seconds: float) -> str:
@@ -73,20 +100,20 @@ def _duration(seconds: float) -> str:
     return wording.plural(round(seconds / 60), "minute")
 
 
-def _warnings(outcomes: Sequence[Outcome], left: int, provenance: Mapping[str, Any]) -> Iterable[Block]:
-    if provenance.get("quick"):
+def _warnings(outcomes: Sequence[Outcome], left: int, *, quick: bool) -> Iterable[Block]:
+    if quick:
         yield Notice(("A small version, to see that everything works: its figures say little.",), "warning")
     if left:
         yield Notice((f"{wording.plural(left, 'cell')} still without a result.",), "warning")
-    failed = [o for o in outcomes if o.status == "error"]
-    if failed:
-        yield Notice((f"{wording.plural(len(failed), 'cell')} failed; see the account below.",), "warning")
+    if failed := sum(o.failed for o in outcomes):
+        yield Notice((f"{wording.plural(failed, 'cell')} failed; see the account below.",), "warning")
+    if skipped := sum(o.status == "skipped" for o in outcomes):
+        yield Notice((f"{wording.plural(skipped, 'cell')} skipped; see the account below.",))
 
 
-def _account(
-    outcomes: Sequence[Outcome], provenance: Mapping[str, Any], runs: Sequence[tuple[Mapping[str, Any], int]]
-) -> Section:
-    """What ran, on what, and what did not; ``runs`` are those whose results are shown, with how many."""
+def _account(outcomes: Sequence[Outcome], record: RunRecord) -> Section:
+    """What ran, on what, and what did not; the runs whose results are shown, with how many."""
+    provenance = record.planned_by
     versions = ", ".join(f"{k} {v}" for k, v in provenance.get("versions", {}).items())
     lines: list[tuple[Span, ...]] = [
         ("Command: ", Code(str(provenance.get("command", ""))), f"; last begun {provenance.get('started', '')}."),
@@ -94,11 +121,11 @@ def _account(
     ]
     lines += [
         (
-            f"{wording.plural(count, 'cell')} in the run begun {run.get('started', '')}, commit ",
+            f"{wording.plural(run['results'], 'cell')} in the run begun {run.get('started', '')}, commit ",
             Code(str(run.get("commit", "")) or "none"),
             ".",
         )
-        for run, count in runs
+        for run in record.invocations
     ]
     kinds: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
@@ -108,7 +135,9 @@ def _account(
         lines.append(
             (Code(kind), f": {wording.plural(len(some), 'cell')}, {wording.seconds(seconds)} processor seconds.")
         )
-    lines += [(f"{o.status}: ", Code(o.cell.words), f": {o.reason}") for o in outcomes if o.status != "ok"]
+    lines += [
+        (f"{o.status}: ", Code(f"{o.cell.kind} {o.cell.name}"), f": {o.reason}") for o in outcomes if o.status != "ok"
+    ]
     note = text(
         "Each cell is computed once and stored with the hash of its parameters and of the code behind it; "
         "the same command computes what is missing or has changed."

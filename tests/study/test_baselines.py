@@ -10,12 +10,22 @@ import pandas as pd
 import pytest
 import torch
 
+from bench.errors import JobSkipped
 from bench.study.baselines import completing
-from bench.study.baselines.completing import als, as_published, deep_linear, irls_svd, lin_rfm, measured, soft_impute
+from bench.study.baselines.completing import (
+    PUBLISHED_RIDGES,
+    RIDGE_SWITCH,
+    als,
+    as_published,
+    deep_linear,
+    irls_svd,
+    lin_rfm,
+    measured,
+    published_iteration,
+    soft_impute,
+)
 from bench.study.baselines.irls import inverse_weights, inverse_weights_by_gram
 from bench.study.baselines.networks import Product, diagonal_network
-from bench.study.baselines.published import RIDGES, SWITCH, published_iteration
-from bench.study.cell import Skip
 from bench.study.lin_rfm import ratings
 from bench.study.lin_rfm.completion import draw, low_rank
 from bench.study.lin_rfm.regression import basis_pursuit, matching_pursuit, problem
@@ -67,7 +77,7 @@ def test_the_textbook_is_lin_rfm_with_its_kernel_between_columns() -> None:
 def written_out(Y: np.ndarray, seen: np.ndarray, held_out: Entries, alpha: float, steps: int) -> np.ndarray:
     """The published iteration by its definition, row by row, features multiplied by the AGOP to the power alpha."""
     d = Y.shape[1]
-    M, ridge, X = np.eye(d), RIDGES[0], np.zeros(Y.shape)
+    M, ridge, X = np.eye(d), PUBLISHED_RIDGES[0], np.zeros(Y.shape)
     best = (np.inf, X)
     for _ in range(steps):
         X = np.zeros(Y.shape)
@@ -79,8 +89,8 @@ def written_out(Y: np.ndarray, seen: np.ndarray, held_out: Entries, alpha: float
         M = (vectors * np.maximum(values, 0.0) ** alpha) @ vectors.T
         error = np.mean((X[held_out.rows, held_out.cols] - held_out.values) ** 2)
         best = min(best, (error, X), key=lambda pair: pair[0])
-        if error < SWITCH:
-            ridge = RIDGES[1]
+        if error < RIDGE_SWITCH:
+            ridge = PUBLISHED_RIDGES[1]
     return best[1]
 
 
@@ -243,13 +253,13 @@ def test_the_second_package_is_read_where_the_first_is_not_installed(
     monkeypatch.setattr(ratings, "SOURCES", {"no-such-package-of-a-test": "x", "a-package-of-a-test": end})
     assert sorted(ratings.read_ratings().values.tolist()) == [1.0, 3.0, 4.0, 5.0]
     table.rename(columns={"rating": "stars"}).to_parquet(tmp_path / name)
-    with pytest.raises(Skip, match="has columns user_id, movie_id, stars"):
+    with pytest.raises(JobSkipped, match="has columns user_id, movie_id, stars"):
         ratings.read_ratings()
 
 
 def test_without_the_package_the_ratings_are_left_out_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ratings, "SOURCES", {"no-such-package-of-a-test": "ratings.inter"})
-    with pytest.raises(Skip, match="no-such-package-of-a-test"):
+    with pytest.raises(JobSkipped, match="no-such-package-of-a-test"):
         ratings.movielens({"test": 0.1, "held_out": 0.1}, 0)
 
 

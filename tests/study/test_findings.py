@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.records.result import JobResult
 from bench.report.blocks import Figure, Section
+from bench.store import Store, read_run
 from bench.study.cell import Cell, Outcome
 from bench.study.claims import SignTest
 from bench.study.figures import Axis, Curve, Phases, Point, curves, phase_diagram
@@ -21,10 +25,10 @@ from bench.study.lin_rfm.sections.ratings import ratings_claims
 from bench.study.lin_rfm.sections.regression import regression_claims
 from bench.study.lin_rfm.sections.speed import speed_claims
 from bench.study.low_rank import findings as low_rank
-from bench.study.low_rank.compute import alignment
-from bench.study.low_rank.targets import TARGETS, draw
-from bench.study.report import results_csv, write_study
-from bench.study.store import StudyStore
+from bench.study.low_rank.cells import STUDY as LOW_RANK
+from bench.study.low_rank.compute import TARGETS, alignment, draw
+from bench.study.plan import study_plan
+from bench.study.report import outcomes_of, results_csv, write_study
 from bench.study.summary import band_words, mean_point, share_point
 
 
@@ -313,45 +317,53 @@ def figures(section: Section) -> list[Figure]:
     return found + [f for child in section.children for f in figures(child)]
 
 
-def test_a_partial_study_is_reported_as_such(tmp_path: Path) -> None:
-    cells = {
-        str(d): Cell("regression", {"target": "cubic", "d": d, "method": "RFM", "train": 9, "test": 9, "noise": 0.1})
-        for d in (5, 9)
-    }
-    store = StudyStore(tmp_path / "run")
-    store.plan("low-rank", cells, {"quick": False, "command": "python -m bench study low-rank"})
-    store.record("5", Outcome(cells["5"], "ok", {"r2": 0.9, "alignment": 0.95, "chosen": {}}))
-    store.record("9", Outcome(cells["9"], "error", {}, reason=f"ValueError: {ODD}"))
-    store.close()
-    from bench.study.low_rank.cells import STUDY
+def keep(folder: Path, outcomes: Sequence[Outcome], left: Sequence[Cell] = (), **provenance: Any) -> None:
+    """A folder of the low-rank study in which all these cells are planned, and these ``outcomes`` are recorded."""
+    cells = [*(o.cell for o in outcomes), *left]
+    jobs = {t.job.dataset: t.job for t in study_plan(replace(LOW_RANK, cells=lambda quick: cells), quick=False).tasks}
+    with Store(folder) as store:
+        store.begin(list(jobs.values()), {"quick": False, **provenance})
+        for o in outcomes:
+            job = jobs[o.cell.name]
+            store.record(JobResult(job, o.status, o.reason, values=dict(o.values), cpu_seconds=o.cpu_seconds))
 
-    files = write_study(STUDY, tmp_path / "run", tmp_path / "out")
+
+CUBIC = {"target": "cubic", "method": "RFM", "train": 9, "test": 9, "noise": 0.1}
+DONE = {"r2": 0.9, "alignment": 0.95, "chosen": {}}
+
+
+def test_a_partial_study_is_reported_as_such(tmp_path: Path) -> None:
+    outcomes = [
+        Outcome(Cell("regression", {**CUBIC, "d": 5}), "ok", DONE),
+        Outcome(Cell("regression", {**CUBIC, "d": 9}), "error", {}, reason=f"ValueError: {ODD}"),
+        Outcome(Cell("regression", {**CUBIC, "d": 10}), "oom", {}, reason="too large"),
+        Outcome(Cell("regression", {**CUBIC, "d": 11}), "skipped", {}, reason="not here"),
+    ]
+    left = [Cell("regression", {**CUBIC, "d": 12})]
+    keep(tmp_path / "run", outcomes, left, command="python -m bench study low-rank")
+    files = write_study(LOW_RANK, tmp_path / "run", tmp_path / "out")
     page = files.html.read_text()
-    assert "1 cell failed" in page
+    assert "1 cell still without a result" in page
+    assert "2 cells failed" in page
+    assert "1 cell skipped" in page
     assert "&lt;b&gt;" in page
     assert ODD not in page
     assert "python -m bench study low-rank" in page
     assert (tmp_path / "out" / "figures" / "cubic-r2.svg").exists()
     assert "No result yet" in files.markdown.read_text()
     rows = (tmp_path / "run" / "cells.csv").read_text().splitlines()
-    assert len(rows) == 3
+    assert len(rows) == 5
     assert results_csv([]).splitlines() == rows[:1]
 
 
 def test_the_account_says_which_run_computed_what(tmp_path: Path) -> None:
-    """Of a study that was gone on with; runs of whose results nothing is left are not named."""
-    from bench.study.low_rank.cells import STUDY
-
-    parameters = {"target": "cubic", "method": "RFM", "train": 9, "test": 9, "noise": 0.1}
-    cells = {str(d): Cell("regression", {**parameters, "d": d}) for d in (5, 6, 7)}
-    done = {"r2": 0.9, "alignment": 0.95, "chosen": {}}
-    for day, keys in enumerate((("5", "6"), (), ("7",))):
-        store = StudyStore(tmp_path / "run")
-        store.plan("low-rank", cells, {"quick": False, "started": f"day {day}", "commit": f"abc{day}"})
-        for key in keys:
-            store.record(key, Outcome(cells[key], "ok", done))
-        store.close()
-    page = write_study(STUDY, tmp_path / "run", tmp_path / "out").markdown.read_text()
+    """Of a study that was resumed; runs of whose results nothing is left are not named."""
+    cells = [Cell("regression", {**CUBIC, "d": d}) for d in (5, 6, 7)]
+    for day, done in enumerate((cells[:2], [], cells[2:])):
+        outcomes = [Outcome(cell, "ok", DONE) for cell in done]
+        left = [cell for cell in cells if cell not in done]
+        keep(tmp_path / "run", outcomes, left, started=f"day {day}", commit=f"abc{day}")
+    page = write_study(LOW_RANK, tmp_path / "run", tmp_path / "out").markdown.read_text()
     assert "last begun day 2" in page
     assert "2 cells in the run begun day 0, commit `abc0`" in page
     assert "1 cell in the run begun day 2, commit `abc2`" in page
@@ -359,12 +371,14 @@ def test_the_account_says_which_run_computed_what(tmp_path: Path) -> None:
 
 
 def test_few_seconds_are_not_written_as_no_minutes(tmp_path: Path) -> None:
-    from bench.study.low_rank.cells import STUDY
-
-    cell = Cell("regression", {"target": "cubic", "d": 5, "method": "RFM", "train": 9, "test": 9, "noise": 0.1})
     for seconds, words in ((20.4, "20 seconds"), (150.0, "2 minutes")):
-        store = StudyStore(tmp_path / "run")
-        store.plan("low-rank", {"5": cell}, {"quick": False})
-        store.record("5", Outcome(cell, "ok", {"r2": 0.9, "alignment": 0.9, "chosen": {}}, cpu_seconds=seconds))
-        store.close()
-        assert words in write_study(STUDY, tmp_path / "run", tmp_path / "out").html.read_text()
+        keep(tmp_path / "run", [Outcome(Cell("regression", {**CUBIC, "d": 5}), "ok", DONE, cpu_seconds=seconds)])
+        assert words in write_study(LOW_RANK, tmp_path / "run", tmp_path / "out").html.read_text()
+
+
+def test_outcomes_are_in_the_order_of_the_study_and_of_its_latest_plan(tmp_path: Path) -> None:
+    cells = [Cell("regression", {**CUBIC, "d": d}) for d in (10, 9, 5)]
+    keep(tmp_path, [Outcome(cell, "ok", DONE) for cell in cells])
+    keep(tmp_path, [], cells[:2])
+    study = replace(LOW_RANK, cells=lambda quick: cells)
+    assert [o.cell for o in outcomes_of(study, read_run(tmp_path))] == cells[:2]

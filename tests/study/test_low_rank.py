@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.study.low_rank import compute
-from bench.study.low_rank.targets import draw
+from bench.study.low_rank.compute import draw
 
 
 def test_the_network_is_refitted_on_all_rows_to_the_chosen_epoch(monkeypatch: pytest.MonkeyPatch) -> None:

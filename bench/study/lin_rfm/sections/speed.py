@@ -172,9 +172,9 @@ def scale_section(done: Sequence[Outcome]) -> Section | None:
         "Large matrices",
         (
             text(
-                "Rank 5, completed by the estimator as a user would call it, sides alternating, in a fresh "
-                "process with "
-                "all cores, stopped by held-out observed entries. The dense form keeps the matrix and one kernel; the "
+                "Rank 5, completed by the estimator as a user would call it, sides alternating, in a "
+                "process of its own with all cores, stopped by held-out observed entries. "
+                "The dense form keeps the matrix and one kernel; the "
                 "factored one only entries and factors."
             ),
             Table("scale", columns, rows, "Size, seconds, error, memory"),

@@ -1,0 +1,183 @@
+"""The flags that say how jobs are run, alike for `bench run` and `bench study`, and the running of a plan by them."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import UsageError, unknown_name
+from bench.run.resources import available_cores, default_memory_budget
+
+if TYPE_CHECKING:
+    from bench.run.jobs import Plan, Task
+    from bench.run.runner import Outcome
+
+EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+ENGINES = ("local", "dask")
+
+
+def add_job_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--jobs`` to ``--json``."""
+    parser.add_argument("--jobs", metavar="N", help="jobs at a time (default: one per core)")
+    parser.add_argument(
+        "--memory-gb",
+        metavar="G",
+        help="memory for all jobs together, or of each Dask worker (default: 80 %% of what is free)",
+    )
+    parser.add_argument("--timeout", metavar="SECONDS", help="per job (default: an hour, or 20 x the expected time)")
+    parser.add_argument("--engine", default="local", help="local (default) or dask")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="Dask scheduler (default: a local cluster)")
+    parser.add_argument("--retry-failed", action="store_true", help="run failed jobs again")
+    parser.add_argument(
+        "--keep-versions",
+        action="store_true",
+        help="keep results that were computed with other versions of the libraries and are otherwise up to date",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="list the jobs with memory and time estimates, run none")
+    parser.add_argument("--json", action="store_true", help="one JSON event a line on standard output")
+
+
+@dataclass(frozen=True)
+class Running:
+    """What the flags of :func:`add_job_arguments` say, checked."""
+
+    size: int
+    """Jobs at a time."""
+    memory_bytes: int | None
+    timeout: float | None
+    engine: str
+    scheduler: str | None
+    retry_failed: bool
+    keep_versions: bool
+    dry_run: bool
+    json: bool
+
+
+def running(args: argparse.Namespace) -> Running:
+    """How the user wants jobs to be run. Raises :class:`UsageError` naming the flag that cannot be."""
+    if args.engine not in ENGINES:
+        raise unknown_name("engine", args.engine, ENGINES)
+    if args.scheduler and args.engine != "dask":
+        raise UsageError("--scheduler is for --engine dask")
+    memory_gb = positive_number("--memory-gb", args.memory_gb)
+    return Running(
+        size=whole_number("--jobs", args.jobs, at_least=1, default=available_cores()),
+        memory_bytes=None if memory_gb is None else int(memory_gb * 1e9),
+        timeout=positive_number("--timeout", args.timeout),
+        engine=args.engine,
+        scheduler=args.scheduler,
+        retry_failed=args.retry_failed,
+        keep_versions=args.keep_versions,
+        dry_run=args.dry_run,
+        json=args.json,
+    )
+
+
+def run_plan(plan: Plan, folder: Path, provenance: dict[str, Any], how: Running) -> Outcome:
+    """Run what ``plan`` holds and the store in ``folder`` does not, watched as the user reads along."""
+    from bench.run.executors import open_executor
+    from bench.run.runlog import observers
+    from bench.run.runner import execute
+    from bench.store import Store
+
+    with Store(folder) as store:
+        watching = observers(folder, json_events=how.json)
+        try:
+            with open_executor(how.engine, how.scheduler, folder, how.size, how.memory_bytes) as executor:
+                return execute(plan, store, executor, provenance, watching, retry_failed=how.retry_failed)
+        finally:
+            for observer in watching:
+                observer.close()
+
+
+def with_kept_versions(plan: Plan, folder: Path, how: Running) -> Plan:
+    """``plan``, under ``--keep-versions`` with the jobs that ``folder`` has results of under other versions."""
+    from bench.run.jobs import keep_versions
+    from bench.store import STORE_NAME, read_run
+
+    return keep_versions(plan, read_run(folder)) if how.keep_versions and (folder / STORE_NAME).exists() else plan
+
+
+def list_plan(plan: Plan, folder: Path, how: Running) -> None:
+    """Print what ``--dry-run`` shows: the jobs that would be run, and what they would take."""
+    from bench.run.jobs import outdated_versions
+    from bench.run.runner import left_to_do
+    from bench.store import STORE_NAME, read_run
+
+    memory_bytes = how.memory_bytes or default_memory_budget()
+    record = read_run(folder) if (folder / STORE_NAME).exists() else None
+    known = {r.job.id: r.status for r in record.results} if record else {}
+    changed = outdated_versions(plan, record) if record else {}
+    todo = left_to_do(plan.tasks, known, retry_failed=how.retry_failed)
+    width = max([32, *(len(job.dataset) for job in plan.jobs)])
+    print(f"{'dataset':<{width}} {'method':<14} {'rows':>7} {'memory MB':>10} {'seconds':>9}  note")
+    for task in todo:
+        job, note = task.job, "; ".join(_notes(task, memory_bytes, changed.get(task.job.id)))
+        print(
+            f"{job.dataset:<{width}} {job.method:<14} {job.rows or '':>7} {task.estimated_bytes / 1e6:>10,.0f} "
+            f"{task.expected_seconds:>9,.1f}  {note}".rstrip()
+        )
+    for result in plan.settled:
+        print(f"{result.job.dataset:<{width}} {result.job.method:<14} {'':>7} {'':>10} {'':>9}  {result.reason}")
+    again = sum(task.job.id in changed for task in todo)
+    if again:
+        print(f"{again} of these jobs have results of other versions of the libraries: --keep-versions keeps them")
+    print(_totals(plan, todo, how.size, memory_bytes))
+
+
+def _notes(task: Task, memory_bytes: int, outdated: str | None) -> list[str]:
+    from bench.protocols.registry import reduction_in_words
+
+    notes = ["too large: will be skipped"] if task.estimated_bytes > memory_bytes else []
+    notes += ["all cores"] if task.all_cores else []
+    notes += [reduction_in_words(task.job.reduction, (task.job.protocol,))] if task.job.reduction else []
+    return notes + ([f"again for other versions: {outdated}"] if outdated is not None else [])
+
+
+def _totals(plan: Plan, todo: Sequence[Task], size: int, memory_bytes: int) -> str:
+    from bench.run.progress import clock
+
+    seconds = sum(t.expected_seconds for t in todo)
+    longest = max((t.expected_seconds for t in todo), default=0.0)
+    return (
+        f"{len(todo)} jobs to run, {len(plan.tasks) - len(todo)} done before, {len(plan.settled)} cannot be tried; "
+        f"about {clock(seconds)} of CPU time, {clock(max(longest, seconds / size))} with {size} at a time; "
+        f"memory budget {memory_bytes / 1e6:,.0f} MB; nothing was run"
+    )
+
+
+def refuse_empty(**given: str | None) -> None:
+    """Raise :class:`UsageError` for a flag (``run`` for ``--run``) whose value is empty."""
+    for name, value in given.items():
+        if value is not None and not value.strip():
+            raise UsageError(f"--{name} is empty (an unset shell variable?): give it a value or leave it out")
+
+
+def whole_number(flag: str, text: str | None, *, at_least: int, default: int) -> int:
+    """The value of ``flag``. Raises :class:`UsageError` for what is no whole number, or too small."""
+    if text is None:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        value = at_least - 1
+    if value < at_least:
+        raise UsageError(f"{flag} {text}: must be a whole number of at least {at_least}")
+    return value
+
+
+def positive_number(flag: str, text: str | None) -> float | None:
+    """The value of ``flag``. Raises :class:`UsageError` for what is no number above 0."""
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise UsageError(f"{flag} {text}: must be a number above 0")
+    return value

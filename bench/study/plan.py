@@ -1,0 +1,93 @@
+"""A study's cells as jobs, which the same runner runs and the same store keeps as those of a benchmark."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.records.result import Job
+from bench.run.identity import Fingerprint, fingerprint, imported_modules, job_ids
+from bench.run.jobs import Plan, Task, default_timeout
+from bench.study.cell import Cell, Study
+
+SOURCE, SPLIT = "study", "cell"
+"""What stands in a cell's job where others name the source of a dataset and its splits."""
+
+
+@dataclass(frozen=True)
+class CellWork:
+    """A function, ``module:function``, of ``parameters`` and ``seed``."""
+
+    target: str
+    parameters: Mapping[str, Any]
+    seed: int
+    data: None = None
+    data_key: str = ""
+
+    def run(self) -> dict[str, Any]:
+        """The function's values."""
+        module, _, function = self.target.partition(":")
+        values = getattr(importlib.import_module(module), function)(self.parameters, self.seed)
+        return {"values": dict(values)}
+
+    def fingerprint(self) -> Fingerprint:
+        """Of the function's module; nothing else takes part in a cell."""
+        return fingerprint(self._module, harness=())
+
+    def modules(self) -> tuple[str, ...]:
+        """The function's own, and all that it imports."""
+        return imported_modules(self._module)
+
+    @property
+    def _module(self) -> str:
+        return self.target.partition(":")[0]
+
+
+def study_plan(study: Study, quick: bool, timeout: float | None = None) -> Plan:
+    """A task for every cell, longest first; those that run alone last, so that the others are waited for once."""
+    fingerprints = {kind: CellWork(target, {}, 0).fingerprint() for kind, target in study.kinds.items()}
+    tasks = [_task(study, cell, fingerprints[cell.kind], timeout) for cell in study.cells(quick)]
+    return Plan(tuple(sorted(tasks, key=lambda task: (task.alone, -task.expected_seconds))))
+
+
+def _task(study: Study, cell: Cell, found: Fingerprint, timeout: float | None) -> Task:
+    target = study.kinds[cell.kind]
+    return Task(
+        job=_job(study, cell, target, found),
+        work=CellWork(target, cell.parameters, cell.seed),
+        estimated_bytes=int(cell.memory_mb * 1e6),
+        expected_seconds=cell.cost,
+        timeout_seconds=default_timeout(cell.cost) if timeout is None else timeout,
+        alone=cell.alone,
+        all_cores=cell.all_cores,
+    )
+
+
+def _job(study: Study, cell: Cell, target: str, found: Fingerprint) -> Job:
+    identity, work = job_ids(
+        found,
+        target=target,
+        kind=cell.kind,
+        parameters=dict(cell.parameters),
+        seed=cell.seed,
+        alone=cell.alone,
+        all_cores=cell.all_cores,
+    )
+    return Job(
+        id=identity,
+        dataset=cell.name,
+        source=SOURCE,
+        rows=0,
+        features=0,
+        classes=0,
+        method=cell.kind,
+        protocol=study.name,
+        split=SPLIT,
+        seed=cell.seed,
+        work=work,
+        versions=found.words,
+        parameters=json.dumps(dict(cell.parameters), separators=(",", ":"), allow_nan=False),
+    )

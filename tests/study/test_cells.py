@@ -1,0 +1,329 @@
+"""A study's cells are jobs: each fails alone, is computed once, and again when what it depends on has changed."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.command_line import main
+from bench.records.result import JobResult
+from bench.run import identity
+from bench.run.executors import open_executor
+from bench.run.progress import describe
+from bench.run.runner import Outcome as RunOutcome
+from bench.run.runner import execute
+from bench.store import Store, read_run
+from bench.study.cell import Cell, Outcome, Study
+from bench.study.lin_rfm.cells import STUDY as LIN_RFM
+from bench.study.low_rank.cells import STUDY as LOW_RANK
+from bench.study.plan import CellWork, study_plan
+from bench.study.report import outcomes_of
+
+ROOT = Path(__file__).parents[2]
+COMPUTATIONS = """
+import os
+import time
+from bench.errors import JobSkipped
+
+def good(parameters, seed):
+    return {"value": parameters["a"] + seed, "pid": os.getpid()}
+
+def same(parameters, seed):
+    return {"value": parameters["a"] + seed}
+
+def bad(parameters, seed):
+    raise ValueError("no such thing in /somewhere/else/file.txt")
+
+def absent(parameters, seed):
+    raise JobSkipped("the data are not here")
+
+def killed(parameters, seed):
+    os._exit(9)
+
+def hungry(parameters, seed):
+    held = b"x" * (700 << 20)
+    time.sleep(60)
+
+def slow(parameters, seed):
+    time.sleep(60)
+
+def odd(parameters, seed):
+    return {"value": float(parameters["a"])}
+
+def nothing(parameters, seed):
+    return {"value": object()}
+"""
+OTHERS = """
+import os
+
+def other(parameters, seed):
+    return {"value": 1, "pid": os.getpid()}
+"""
+
+
+@pytest.fixture
+def computations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with two modules of computations that jobs can import."""
+    folder = tmp_path / "computations"
+    folder.mkdir()
+    (folder / "cells_of_a_test.py").write_text(COMPUTATIONS)
+    (folder / "more_cells_of_a_test.py").write_text(OTHERS)
+    monkeypatch.syspath_prepend(str(folder))
+    forget_sources()
+    yield folder
+    forget_sources()
+
+
+def forget_sources() -> None:
+    """Have modules that were changed read again."""
+    for cached in (identity._imports, identity._module_hash, identity._trees, identity._origin):
+        cached.cache_clear()
+
+
+def study(*cells: Cell) -> Study:
+    tree = ast.parse(COMPUTATIONS)
+    kinds = {n.name: f"cells_of_a_test:{n.name}" for n in tree.body if isinstance(n, ast.FunctionDef)}
+    return Study("test", "A test", {**kinds, "other": "more_cells_of_a_test:other"}, lambda quick: cells)
+
+
+def run(
+    chosen: Study, folder: Path, *, retry_failed: bool = False, timeout: float | None = None, engine: str = "local"
+) -> tuple[RunOutcome, list[Outcome]]:
+    plan = study_plan(chosen, False, timeout)
+    with Store(folder) as store, open_executor(engine, None, folder, 2, 4 << 30) as executor:
+        done = execute(plan, store, executor, {"quick": False}, retry_failed=retry_failed)
+    return done, outcomes_of(chosen, read_run(folder))
+
+
+def values(outcomes: list[Outcome], key: str = "value") -> list[Any]:
+    return [o.values.get(key) for o in outcomes]
+
+
+@pytest.mark.usefixtures("computations")
+def test_failures_cost_their_own_cell_only(tmp_path: Path) -> None:
+    cells = (
+        Cell("good", {"a": 1}),
+        Cell("bad", {}),
+        Cell("absent", {}),
+        Cell("killed", {}, alone=True),
+        Cell("nothing", {}),
+        Cell("good", {"a": 5}, 2, alone=True),
+    )
+    done, outcomes = run(study(*cells), tmp_path / "run")
+    assert done.statuses == {"ok": 2, "error": 3, "skipped": 1}
+    assert [o.status for o in outcomes] == ["ok", "error", "skipped", "error", "error", "ok"]
+    assert [o.failed for o in outcomes] == [False, True, False, True, True, False]
+    assert values(outcomes) == [1, None, None, None, None, 7]
+    assert outcomes[1].reason == "ValueError: no such thing in file.txt"
+    assert outcomes[2].reason == "the data are not here"
+    assert outcomes[3].reason == "its process ended with exit code 9 in the middle of the job"
+    assert "cannot be stored" in outcomes[4].reason
+    again, second = run(study(*cells), tmp_path / "run")
+    assert again.already == 5  # what was skipped is looked at anew
+    assert values(second, "pid") == values(outcomes, "pid")
+    assert run(study(*cells), tmp_path / "run", retry_failed=True)[0].already == 2
+
+
+@pytest.mark.usefixtures("computations")
+def test_memory_and_clock_are_watched(tmp_path: Path) -> None:
+    _, (outcome,) = run(study(Cell("hungry", {}, memory_mb=10.0)), tmp_path / "hungry")
+    assert outcome.status == "oom"
+    _, (outcome,) = run(study(Cell("slow", {})), tmp_path / "slow", timeout=0.5)
+    assert outcome.status == "timeout"
+    _, (outcome,) = run(study(Cell("good", {"a": 1}, memory_mb=1e6)), tmp_path / "large")
+    assert outcome.status == "skipped"
+
+
+@pytest.mark.usefixtures("computations")
+def test_only_what_is_new_is_computed(tmp_path: Path) -> None:
+    _, first = run(study(Cell("good", {"a": 1})), tmp_path / "run")
+    done, both = run(study(Cell("good", {"a": 1}), Cell("good", {"a": 2})), tmp_path / "run")
+    assert done.already == 1
+    assert both[0].values == first[0].values  # the process that computed it is noted in it
+    done, fewer = run(study(Cell("good", {"a": 2})), tmp_path / "run")
+    assert done.all_ok
+    assert done.already == 1
+    assert values(fewer) == [2]  # a report shows the latest plan only
+
+
+def test_changed_code_recomputes_its_own_cells_only(tmp_path: Path, computations: Path) -> None:
+    chosen = study(Cell("good", {"a": 1}), Cell("other", {}))
+    _, first = run(chosen, tmp_path / "run")
+    file = computations / "more_cells_of_a_test.py"
+    file.write_text(f"# A comment.\n{OTHERS}")
+    forget_sources()
+    assert run(chosen, tmp_path / "run")[0].already == 2
+    file.write_text(OTHERS.replace('"value": 1', '"value": 2'))
+    forget_sources()
+    done, second = run(chosen, tmp_path / "run")
+    assert done.already == 1
+    assert second[0].values == first[0].values
+    assert values(second) == [1, 2]
+
+
+@pytest.mark.usefixtures("computations")
+def test_values_without_a_number_are_kept(tmp_path: Path) -> None:
+    _, outcomes = run(study(*(Cell("odd", {"a": text}) for text in ("inf", "nan"))), tmp_path / "run")
+    assert values(outcomes)[0] == math.inf
+    assert math.isnan(values(outcomes)[1])
+
+
+@pytest.mark.usefixtures("computations")
+def test_identity_is_parameters_seed_surroundings_and_code() -> None:
+    def identities(*cells: Cell, **kinds: str) -> set[str]:
+        chosen = study(*cells)
+        return {job.id for job in study_plan(replace(chosen, kinds={**chosen.kinds, **kinds}), False).jobs}
+
+    one = Cell("good", {"a": 1, "b": 2})
+    assert identities(one) == identities(Cell("good", {"b": 2, "a": 1}, cost=7.0, memory_mb=9.0))
+    others = [
+        Cell("odd", {"a": 1, "b": 2}),
+        Cell("good", {"a": 1, "b": 3}),
+        Cell("good", {"a": 1, "b": 2}, 1),
+        Cell("good", {"a": 1, "b": 2}, alone=True),
+        Cell("good", {"a": 1, "b": 2}, all_cores=True),
+    ]
+    elsewhere = identities(one, good="cells_of_a_test:same") | identities(one, good="more_cells_of_a_test:other")
+    assert len(identities(one, *others) | elsewhere) == 8
+    with pytest.raises(ValueError, match="JSON"):
+        identities(Cell("good", {"a": float("nan")}))
+
+
+@pytest.mark.usefixtures("computations")
+def test_jobs_are_what_their_cells_say() -> None:
+    cells = [
+        Cell("good", {"b": 1, "a": 2}, 3, cost=2.0, memory_mb=7.0),
+        Cell("good", {"a": 1}, alone=True, all_cores=True, cost=500.0),
+        Cell("good", {"a": 0}, cost=5.0),
+    ]
+    first, second, last = study_plan(study(*cells), False).tasks
+    assert [t.job.dataset for t in (first, second, last)] == ["a=0 #0", "b=1 a=2 #3", "a=1 #0"]
+    assert (second.job.method, second.job.protocol, second.job.source, second.job.seed) == ("good", "test", "study", 3)
+    assert json.loads(second.job.parameters) == {"a": 2, "b": 1}
+    assert (second.estimated_bytes, second.expected_seconds, second.timeout_seconds) == (7_000_000, 2.0, 3600.0)
+    assert (second.alone, second.all_cores, last.alone, last.all_cores) == (False, False, True, True)
+    assert last.timeout_seconds == 10_000.0
+    assert study_plan(study(*cells), False, timeout=4.0).tasks[0].timeout_seconds == 4.0
+
+
+@pytest.mark.parametrize("chosen", [LIN_RFM, LOW_RANK], ids=lambda chosen: chosen.name)
+@pytest.mark.parametrize("quick", [True, False])
+def test_cells_are_distinct_and_computable(chosen: Study, quick: bool) -> None:
+    jobs = study_plan(chosen, quick).jobs
+    assert len({job.id for job in jobs}) == len({(job.dataset, job.method) for job in jobs}) == len(jobs)
+    for target in chosen.kinds.values():
+        module, _, function = target.partition(":")
+        assert callable(getattr(importlib.import_module(module), function))
+
+
+@pytest.mark.usefixtures("computations")
+def test_a_folder_of_cells_is_seen_and_told_from_a_benchmark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(study(Cell("good", {"a": 1}), Cell("bad", {})), tmp_path)
+    assert main(["status", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "2 of 2 jobs done, 1 error, 1 ok" in shown
+    assert "error: #0/bad: ValueError" in shown
+    for command in ("report", "export"):
+        assert main([command, str(tmp_path)]) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert f"`python -m bench study test --report-only --run {tmp_path}`" in line
+
+
+@pytest.mark.usefixtures("computations")
+def test_a_cell_in_the_log_has_no_accuracy() -> None:
+    [job] = study_plan(study(Cell("good", {"a": 1})), False).jobs
+    assert describe(JobResult(job, "ok", values={"value": 1}, job_seconds=0.5)) == "ok a=1 #0/good (test): in 0.50 s"
+
+
+@pytest.mark.dask
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_on_dask_the_same_values(tmp_path: Path, computations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(computations), str(ROOT)]))
+    cells = (Cell("same", {"a": 1}), Cell("same", {"a": 2}, 3), Cell("killed", {}), Cell("same", {"a": 7}, alone=True))
+    _, here = run(study(*cells), tmp_path / "local")
+    done, there = run(study(*cells), tmp_path / "dask", engine="dask")
+    assert done.statuses == {"ok": 3, "error": 1}
+    assert values(there) == values(here) == [1, 5, None, 7]
+
+
+LOADED = """
+import importlib, json, sys
+for target, parameters in json.loads(sys.argv[1]):
+    module, _, function = target.partition(":")
+    getattr(importlib.import_module(module), function)(parameters, 0)
+print(json.dumps([name for name in sys.modules if name.startswith(("rfm", "bench"))]))
+"""
+REGRESSION = {"target": "rotated", "d": 4, "train": 60, "test": 20, "noise": 0.1, "quick": True}
+COMPUTED: dict[str, tuple[Study, list[tuple[str, dict[str, Any]]]]] = {
+    "low-rank": (
+        LOW_RANK,
+        [("regression", {**REGRESSION, "method": m}) for m in ("RFM", "diagonal RFM", "Laplace", "NTK", "MLP")],
+    ),
+    "lin-rfm": (
+        LIN_RFM,
+        [
+            ("sparse", {"n": 12, "d": 20, "nonzeros": 2, "problems": 1, "steps": 5}),
+            *(
+                ("published", {"size": 12, "rank": 1, "count": 90, "method": m, "steps": 5})
+                for m in ("as published 1/2", "lin-RFM alternating", "lin-RFM factored", "IRLS-1", "ALS", "network 2")
+            ),
+            ("timing", {"size": 12}),
+            ("scale", {"rows": 20, "cols": 15, "rank": 1, "count": 200, "max_rank": 3}),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_the_fingerprint_has_every_module_that_a_study_computes_with(name: str) -> None:
+    """Those of a process that has computed: what is imported when first asked for is among them."""
+    chosen, cells = COMPUTED[name]
+    targets = [(chosen.kinds[kind], parameters) for kind, parameters in cells]
+    command = [sys.executable, "-c", LOADED, json.dumps(targets)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = {module for module in json.loads(done.stdout.splitlines()[-1]) if not only_passes_names_on(module)}
+    assert loaded - set().union(*(closure(target) for target, _ in targets)) <= {"bench.errors"}  # words only
+
+
+@pytest.mark.parametrize("target", sorted({*LIN_RFM.kinds.values(), *LOW_RANK.kinds.values()}))
+def test_the_fingerprint_has_nothing_of_the_harness(target: str) -> None:
+    """The runner may change without a study being computed again."""
+    harness = {name for name in closure(target) if name.startswith("bench.")} - {"bench.run.processes"}
+    assert all(name.startswith(("bench.study.baselines.", "bench.study.l")) for name in harness)
+    assert not any(name.endswith((".cells", ".findings")) for name in harness)
+
+
+def closure(target: str) -> set[str]:
+    """The project's modules that :meth:`CellWork.fingerprint` hashes."""
+    read: set[str] = set()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity, "_module_hash", lambda name: read.add(name) or "")
+        CellWork(target, {}, 0).fingerprint()
+    return read
+
+
+def only_passes_names_on(module: str) -> bool:
+    """Whether it is a package that computes nothing: there are imports and words in it, and how these are found."""
+    file = Path(identity._origin(module) or "")
+    if file.name != "__init__.py":
+        return False
+    if module == "rfm":  # imports its names when they are first asked for
+        return True
+    tree = identity._without_docstrings(ast.parse(file.read_text()))
+    own = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    return all(isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).startswith("__") for node in own)
