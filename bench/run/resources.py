@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import joblib
 import psutil
 
 BUDGET_SHARE = 0.8
@@ -17,12 +16,11 @@ _MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 def available_cores() -> int:
-    """Cores this process may keep busy: those it may run on, or what the tightest enclosing cgroup pays for.
+    """Cores this process may keep busy: those it may run on, or what its container pays for.
 
-    Part of a core counts as one: a worker that is held back at times does more than one that is not there.
+    Part of a core counts as one: a job that is held back at times does more than one that is not there.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min([cores, *(math.ceil(share) for share in _cgroup_cpus())]))
+    return int(joblib.cpu_count())
 
 
 def available_memory() -> int:
@@ -42,7 +40,7 @@ def _cgroup_headroom(root: Path = _CGROUP, membership: Path = _MEMBERSHIP) -> li
     it does on the machine as a whole (what ``MemAvailable`` counts).
     """
     headroom = []
-    for version, folder in _cgroups("memory", root, membership):
+    for version, folder in _cgroups(root, membership):
         names = ("memory.max", "memory.current") if version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
         try:
             limit, use = ((folder / name).read_text().strip() for name in names)
@@ -62,24 +60,8 @@ def _reclaimable(group: Path, version: int) -> int:
         return 0
 
 
-def _cgroup_cpus(root: Path = _CGROUP, membership: Path = _MEMBERSHIP) -> list[float]:
-    """Cores that every CPU cgroup from this process's own up to the root may keep busy, where it has a limit."""
-    found = []
-    for version, folder in _cgroups("cpu", root, membership):
-        try:
-            if version == 2:
-                quota, period = (folder / "cpu.max").read_text().split()
-            else:
-                quota, period = ((folder / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
-            if quota not in ("max", "-1"):
-                found.append(int(quota) / int(period))
-        except (OSError, ValueError, ZeroDivisionError):
-            continue
-    return found
-
-
-def _cgroups(controller: str, root: Path, membership: Path) -> Iterator[tuple[int, Path]]:
-    """(cgroup version, folder) of every group of ``controller`` that encloses this process, innermost first."""
+def _cgroups(root: Path, membership: Path) -> Iterator[tuple[int, Path]]:
+    """(cgroup version, folder) of every memory group that encloses this process, innermost first."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:
@@ -88,9 +70,9 @@ def _cgroups(controller: str, root: Path, membership: Path) -> Iterator[tuple[in
         _, controllers, path = line.split(":", 2)
         if controllers == "":
             version, base = 2, root
-        elif controller in controllers.split(","):
+        elif "memory" in controllers.split(","):
             # Controllers that share a hierarchy are mounted under their joint name and linked from each one's own.
-            version, base = 1, root / controller
+            version, base = 1, root / "memory"
         else:
             continue
         group = base / path.strip("/")

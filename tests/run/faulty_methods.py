@@ -345,26 +345,6 @@ def _unstorable(session: Session) -> None:
     )
 
 
-class CountingSession(CentroidSession):
-    def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
-        import threadpoolctl
-        import torch
-
-        blas = max(pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas")
-        scores = super().predict(choice, train, test).scores
-        return Prediction(scores, {"threads": {"torch": torch.get_num_threads(), "blas": blas}})
-
-
-class CountsThreads(Centroid):
-    name = "counts-threads"
-    session_class = CountingSession
-
-
-class CountsThreadsLarge(CountsThreads):
-    name = "counts-threads-large"
-    estimate = (1 << 30) + 1
-
-
 Segfault = misbehaving("segfault", _segfault)
 Exit3 = misbehaving("exit3", lambda _: os._exit(3))
 KilledOutside = misbehaving("killed-outside", lambda _: os.kill(os.getpid(), signal.SIGKILL))

@@ -287,9 +287,8 @@ def test_workers_of_one_machine_share_its_memory_and_say_so(tiny: TinyBenchmark,
 
 
 def test_large_jobs_run_one_after_another_alone_with_all_cores(tiny: TinyBenchmark, cluster: Cluster) -> None:
-    watcher = Watcher()
-    outcome, record = run_on(cluster.address, TinyBenchmark(tiny.folder, tables(3)), "CountsThreadsLarge", "Slow",
-                             watcher=watcher)  # fmt: skip
+    watcher, benchmark = Watcher(), TinyBenchmark(tiny.folder, tables(3))
+    outcome, record = run_on(cluster.address, benchmark, "counting_methods:CountsThreadsLarge", "Slow", watcher=watcher)
     assert outcome.all_ok
     large = by_method(record)["counts-threads-large"]
     assert {r.holdouts[0].details["threads"]["torch"] for r in large} == {available_cores()}

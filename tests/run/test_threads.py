@@ -10,10 +10,12 @@ from tiny_benchmark import TinyBenchmark, by_method, tables
 
 from bench.run.runlog import RunLog
 
+SMALL, LARGE = "counting_methods:CountsThreads", "counting_methods:CountsThreadsLarge"
+
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_threads_depend_on_the_job_only(tiny: TinyBenchmark, workers: int) -> None:
-    _, record = tiny.run("CountsThreads", "CountsThreadsLarge", jobs=workers, memory_bytes=4 << 30)
+    _, record = tiny.run(SMALL, LARGE, jobs=workers, memory_bytes=4 << 30)
     results = by_method(record)
     small = [h.details["threads"] for r in results["counts-threads"] for h in r.holdouts]
     large = [h.details["threads"] for r in results["counts-threads-large"] for h in r.holdouts]
@@ -35,8 +37,8 @@ def test_large_jobs_run_one_after_another_and_the_log_says_so(tiny: TinyBenchmar
     log = RunLog(tiny.folder)
     benchmark = TinyBenchmark(tiny.folder, tables(3))
     outcome, record = benchmark.run(
-        "CountsThreadsLarge",
-        "CountsThreads",
+        LARGE,
+        SMALL,
         memory_bytes=4 << 30,
         observers=[log, Beside()],
     )

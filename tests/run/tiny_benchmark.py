@@ -57,7 +57,8 @@ class TinyBenchmark:
     def plan(
         self, *methods: str, protocol: str = "clean", seed: int = 0, timeout: float | None = None, memory: int = 2 << 30
     ) -> Plan:
-        named = [NamedMethod(f"faulty_methods:{m}", get_method(f"faulty_methods:{m}")) for m in methods]
+        specs = [name if ":" in name else f"faulty_methods:{name}" for name in methods]
+        named = [NamedMethod(spec, get_method(spec)) for spec in specs]
         return expand_jobs(
             self.entries,
             named,
