@@ -79,9 +79,8 @@ def running(args: argparse.Namespace) -> Running:
 
 def run_plan(plan: Plan, folder: Path, provenance: dict[str, Any], how: Running) -> Outcome:
     """Run what ``plan`` holds and the store in ``folder`` does not, watched as the user reads along."""
-    from bench.run.executors import open_executor
     from bench.run.runlog import observers
-    from bench.run.runner import execute
+    from bench.run.runner import execute, open_executor
     from bench.store import Store
 
     with Store(folder) as store:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.protocols.strata import fill, refuse_too_few, take
+from bench.protocols.rows import fill_up, refuse_too_few, take
 from bench.records.dataset import Dataset, Holdout, IntArray, Splits
 from bench.seeds import derive_seed
 
@@ -51,7 +51,7 @@ def first_part_counts(counts: IntArray, share: float) -> IntArray:
     taken[largest] = np.clip(wanted - taken.sum(), 0, counts[largest] - 1)
     # Many small classes can leave the largest unable to make up the total: the others help, largest first.
     order = np.argsort(-counts, kind="stable")
-    taken = fill(taken, wanted, room=counts - 1, order=order)
+    taken = fill_up(taken, wanted, room=counts - 1, order=order)
     if taken.sum() == 0:  # one row per class
         taken[order[0]] = 1
     return counts - taken

@@ -6,7 +6,7 @@ It chooses its own iteration, on rows that it must be given: a stratified fifth 
 from xrfm import xRFM
 
 from bench.methods.plugin import ClassifierMethod
-from bench.protocols.strata import inner_split
+from bench.protocols.rows import inner_split
 
 
 class XRFM(ClassifierMethod):

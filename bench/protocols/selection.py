@@ -14,8 +14,7 @@ import numpy as np
 
 from bench.errors import MethodError
 from bench.protocols.record import Protocol, Ties
-from bench.protocols.rows import fill, standardise
-from bench.protocols.strata import inner_folds, inner_split, stratified_sample
+from bench.protocols.rows import fill_missing, inner_folds, inner_split, standardise, stratified_sample
 from bench.records.dataset import Dataset, FloatArray, Holdout, IntArray, Splits
 from bench.records.method import HIDDEN, Choice, Fold, HoldoutResult, Method, Path, Session, Task
 from bench.seeds import derive_seed
@@ -54,7 +53,7 @@ def _selected_inside(
     y[test] = HIDDEN
     session = method.session(
         Task(
-            X=standardise(fill(dataset.X[rows], train), train),
+            X=standardise(fill_missing(dataset.X[rows], train), train),
             y=y,
             n_classes=dataset.n_classes,
             seed=derive_seed(seed, method.name),
@@ -77,7 +76,7 @@ def _selected_once(
     """Select on the tuning halves; features are filled and standardised over all rows, as the archive's tables are."""
     started = time.process_time()
     everything = np.arange(len(dataset.X))
-    X = fill(dataset.X, everything)
+    X = fill_missing(dataset.X, everything)
     X = X if dataset.standardised else standardise(X, everything)
     session = method.session(
         Task(X=X, y=dataset.y, n_classes=dataset.n_classes, seed=derive_seed(seed, "tuning", method.name))

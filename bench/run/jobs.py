@@ -13,7 +13,7 @@ from bench.errors import DataInvalid, DataUnavailable
 from bench.methods import get_method
 from bench.protocols import carry_out
 from bench.protocols.reduction import LARGE_ROWS, reduction
-from bench.protocols.strata import VALIDATION_SHARE
+from bench.protocols.rows import VALIDATION_SHARE
 from bench.records.dataset import Dataset, Splits
 from bench.records.method import Method
 from bench.records.result import Job, JobResult, RunRecord, Status

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from bench.records.result import JobResult, Status
@@ -13,6 +15,7 @@ from bench.run.eta import Eta
 from bench.run.events import Event, Interrupt, Note, Started, StopFlag
 from bench.run.jobs import Plan, Task
 from bench.run.progress import Observer, Progress
+from bench.run.resources import available_cores, default_memory_budget
 from bench.run.retry_queue import RetryQueue
 from bench.store import Store
 
@@ -25,6 +28,25 @@ class Executor(Protocol):
 
     def stream(self, tasks: Sequence[Task], stop: StopFlag) -> Iterator[Event]:
         """Run ``tasks``; yield what happens. See :meth:`bench.run.local.LocalExecutor.stream`."""
+
+
+@contextlib.contextmanager
+def open_executor(
+    name: str, scheduler: str | None, folder: Path, size: int, memory_bytes: int | None
+) -> Iterator[Executor]:
+    """The executor called ``name`` (``local`` or ``dask``) for the run in ``folder``, closed at the end.
+
+    ``memory_bytes`` None means the default budget of whatever machine the jobs run on.
+    """
+    if name == "dask":
+        from bench.run.dask import DaskExecutor
+
+        with contextlib.closing(DaskExecutor(scheduler, size, memory_bytes)) as cluster:
+            yield cluster
+    else:
+        from bench.run.local import LocalExecutor
+
+        yield LocalExecutor(folder, size, memory_bytes or default_memory_budget(), available_cores())
 
 
 @dataclass(frozen=True)

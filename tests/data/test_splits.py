@@ -9,7 +9,7 @@ from hypothesis import given
 
 from bench.data.splits import HOLDOUTS, draw_splits, first_part_counts, splits_for
 from bench.errors import DataInvalid
-from bench.protocols.strata import inner_folds, inner_split
+from bench.protocols.rows import inner_folds, inner_split
 from bench.records.dataset import Dataset
 
 

@@ -7,7 +7,7 @@ from divisions import assert_partition, class_sizes, labels, seeds
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.protocols.strata import inner_folds, inner_split, stratified_sample
+from bench.protocols.rows import inner_folds, inner_split, stratified_sample
 
 
 @given(class_sizes, seeds)

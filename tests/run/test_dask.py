@@ -23,10 +23,9 @@ from tiny_benchmark import TinyBenchmark, by_method, scores, tables
 from bench.command_line import main
 from bench.errors import EngineError
 from bench.records.result import RunRecord
-from bench.run.executors import open_executor
 from bench.run.processes import children
 from bench.run.resources import available_cores
-from bench.run.runner import Outcome, execute
+from bench.run.runner import Outcome, execute, open_executor
 from bench.store import Store, read_run
 
 pytest.importorskip("distributed")

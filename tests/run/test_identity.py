@@ -101,8 +101,7 @@ def test_layout_comments_and_docstrings_are_not_code(text: str, equal: bool) -> 
 
 ON_THE_WAY = (
     "bench/protocols/selection.py",  # selection and test
-    "bench/protocols/rows.py",  # filling, standardising
-    "bench/protocols/strata.py",  # stratified division and sampling
+    "bench/protocols/rows.py",  # stratified division, sampling, filling, standardising
     "bench/protocols/record.py",
     "bench/records/dataset.py",
     "bench/records/method.py",

@@ -19,7 +19,7 @@ import pytest
 from bench.command_line import main
 from bench.records.result import JobResult
 from bench.run import identity
-from bench.run.executors import open_executor
+from bench.run.runner import open_executor
 from bench.run.progress import describe
 from bench.run.runner import Outcome as RunOutcome
 from bench.run.runner import execute
