@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# One BLAS thread, as workers have: set before the libraries load. Two test processes on two cores would else spin.
+# One BLAS thread, as jobs have: set before the libraries load. Two test processes on two cores would else spin.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 

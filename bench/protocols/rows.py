@@ -111,11 +111,6 @@ def refuse_too_few(y: IntArray, what: str) -> None:
         raise DataInvalid(f"{what}: {len(y)} row(s) cannot be divided into two parts; at least 2 are needed")
 
 
-def has_missing(X: FloatArray) -> bool:
-    """Whether any number of ``X`` is missing (NaN)."""
-    return bool(np.isnan(X).any())
-
-
 def fill_missing(X: FloatArray, rows: IntArray) -> FloatArray:
     """``X`` (n, d) with each NaN replaced by its column's mean over the known values in ``rows``; 0 if there are none.
 

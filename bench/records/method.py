@@ -132,7 +132,7 @@ class Method(ABC):
 
     @abstractmethod
     def peak_bytes(self, n: int, d: int, c: int) -> int:
-        """Estimated peak memory of one job on n rows, d features, c classes, beyond the idle worker's own."""
+        """Estimated peak memory of one job on n rows, d features, c classes, beyond the idle process's own."""
 
     @abstractmethod
     def work(self, n: int, d: int, c: int) -> float:

@@ -51,7 +51,7 @@ class DaskExecutor:
             if address is None:
                 # Jobs are supervised by us, not by Dask's nanny: it would kill a worker and all its jobs for memory.
                 self._cluster = distributed.LocalCluster(
-                    n_workers=size, threads_per_worker=1, processes=True, memory_limit=None, dashboard_address=None
+                    n_workers=size, threads_per_worker=1, processes=True, memory_limit=None, dashboard_address=":0"
                 )
                 memory_bytes = memory_bytes and memory_bytes // size
             self._client = distributed.Client(self._cluster or address, timeout=CONNECT_SECONDS, set_as_default=False)

@@ -199,7 +199,7 @@ def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> 
 
 
 def expected_bytes(method: Method, n: int, d: int, c: int, protocol: protocols.Protocol, splits: Splits) -> float:
-    """Peak memory beyond the idle worker's: ``method``'s own figure, which is for `clean`, brought to ``protocol``.
+    """Peak memory beyond the idle process's: ``method``'s own figure, which is for `clean`, brought to ``protocol``.
 
     Protocols that select on the tuning halves do so on two samples of ``tuning_rows``, which takes no less than a
     table of so many.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bench.data import columns
 from bench.data.columns import code_table
 from bench.errors import DataInvalid, UsageError
-from bench.protocols.rows import fill, has_missing
+from bench.protocols.rows import fill_missing
 
 FRAME = pd.DataFrame(
     {
@@ -169,8 +169,6 @@ def test_a_row_is_coded_alike_whatever_the_others_numbers_are(rows: list[tuple[o
 
 def test_gaps_are_filled_from_the_given_rows_only() -> None:
     X = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan], [np.nan, np.nan, np.nan], [100.0, 7.0, 2.0]])
-    filled = fill(X, np.array([0, 1]))
+    filled = fill_missing(X, np.array([0, 1]))
     assert filled.tolist() == [[1, 5, 0], [3, 5, 0], [2, 5, 0], [100, 7, 2]]
-    assert has_missing(X)
-    assert not has_missing(filled)
-    assert fill(filled, np.array([0])) is filled
+    assert fill_missing(filled, np.array([0])) is filled

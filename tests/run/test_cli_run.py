@@ -56,9 +56,9 @@ def test_failures_are_counted_and_explained(capsys: pytest.CaptureFixture[str]) 
     assert main(words) == 1
     captured = capsys.readouterr()
     assert "2 jobs: 1 error, 1 ok" in captured.out
-    assert "error: iris/exit3: its worker ended with exit code 3" in captured.out
+    assert "error: iris/exit3: its process ended with exit code 3" in captured.out
     assert "--retry-failed" in captured.out
-    assert "error iris/exit3 (clean): its worker ended" in captured.err
+    assert "error iris/exit3 (clean): its process ended" in captured.err
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def cost_section(evidence: Evidence) -> Section:
         Column("On", "text"),
         Column("Peak RSS, MB", hint="largest resident size of a worker, its loaded libraries included"),
         Column(
-            "Peak / estimate", hint="largest measured peak over the method's own estimate, both beyond the idle worker"
+            "Peak / estimate", hint="largest measured peak over the method's own estimate, both beyond the idle process"
         ),
         Column("On", "text"),
     )
