@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -80,11 +81,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     scheduler = spawn(
         "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)
     )
-    deadline = time.monotonic() + 60
-    while not file.exists() and scheduler.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    import json
-
+    until(lambda: file.exists() and file.read_text().rstrip().endswith("}"))
     made = Cluster(json.loads(file.read_text())["address"], scheduler, [], tmp_path / "dask")
     made.add_worker()
     made.add_worker()

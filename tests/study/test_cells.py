@@ -19,10 +19,9 @@ import pytest
 from bench.command_line import main
 from bench.records.result import JobResult
 from bench.run import identity
-from bench.run.runner import open_executor
 from bench.run.progress import describe
 from bench.run.runner import Outcome as RunOutcome
-from bench.run.runner import execute
+from bench.run.runner import execute, open_executor
 from bench.store import Store, read_run
 from bench.study.cell import Cell, Outcome, Study
 from bench.study.lin_rfm.cells import STUDY as LIN_RFM
