@@ -53,8 +53,8 @@ class JobResult:
     peak_rss_mb: float = 0.0
     """Largest resident size of the process during the job, its loaded libraries included."""
     provenance: dict[str, Any] = field(default_factory=dict)
-    """Of the process that ran the job: ``cpu, cores, versions, threads``; and its memory beyond the idle process, in MB:
-    ``memory_estimate_mb`` (the method's own), ``memory_allowed_mb``, ``memory_peak_mb`` (measured)."""
+    """Of the process that ran the job: ``cpu, cores, versions, threads``; and its memory beyond the idle process, in
+    MB: ``memory_estimate_mb`` (the method's own), ``memory_allowed_mb``, ``memory_peak_mb`` (measured)."""
     output: str = ""
     """Last lines the job wrote to standard output and error, the traceback included; kept for failures only."""
     values: dict[str, Any] = field(default_factory=dict)

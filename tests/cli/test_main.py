@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import cli
+from bench import command_line
 from bench.command_line import TolerantStream, main
 from bench.store import read_run
 
@@ -86,7 +86,7 @@ def test_ctrl_c_while_a_command_is_imported(
     def interrupted(name: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.importlib, "import_module", interrupted)
+    monkeypatch.setattr(command_line.importlib, "import_module", interrupted)
     assert main(["list"]) == 130
     assert capsys.readouterr().err == "bench: interrupted\n"
 

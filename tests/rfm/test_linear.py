@@ -107,9 +107,12 @@ def test_ridge_regression_of_repeated_and_dependent_features_has_the_least_norm(
 def test_large_powers_on_noisy_targets_end_without_an_error(alpha: float) -> None:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((60, 100))
-    with pytest.warns(ConvergenceWarning):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         model = LinearRFM(alpha).fit(X, X[:, 0] + 0.5 * rng.standard_normal(60))
     assert np.isfinite(model.coef_).all()
+    # Whether it converges is decided by rounding, and so by the processor; that it says so is not.
+    assert [w.category for w in caught] == ([] if model.converged_ else [ConvergenceWarning])
 
 
 @pytest.mark.parametrize("factor", [1e-6, 1e-9])

@@ -393,6 +393,7 @@ def test_a_plugin_whose_library_no_worker_has_ends_the_command_with_the_reason(
     ) in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore:Mismatched versions found")  # Dask's own word on it
 def test_workers_of_other_code_or_other_libraries_are_left_out(
     tiny: TinyBenchmark, cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tiny_benchmark import TinyBenchmark, by_method, scores, tables
+
+from bench.run.forkserver import MARK
+from bench.run.processes import marked
 
 EXPECTED = {
     "Segfault": ("error", r"SIGSEGV"),
@@ -77,20 +80,18 @@ def test_what_a_job_leaves_behind_does_not_reach_the_next(tiny: TinyBenchmark, h
 
 def test_forked_children_are_gone_when_the_run_is(tiny: TinyBenchmark) -> None:
     """The children sleep for ten minutes, one of them in a session of its own."""
-    before = _processes()
     tiny.run("ForksChildren", "Centroid")
-    assert _new_processes(before) == {}
+    assert _left() == {}
 
 
 def test_daemons_are_gone_when_the_run_is(tiny: TinyBenchmark) -> None:
     """Forked twice and in a session of their own; one job is done, the other stopped in the middle."""
-    before = _processes()
     _, record = tiny.run("LeavesDaemon", "LeavesDaemonAndWaits", timeout=0.6)
     assert {m: {r.status for r in rows} for m, rows in by_method(record).items()} == {
         "leaves-daemon": {"ok"},
         "leaves-daemon-and-waits": {"timeout"},
     }
-    assert _new_processes(before) == {}
+    assert _left() == {}
 
 
 def test_the_end_of_a_job_touches_no_process_of_another(tiny: TinyBenchmark) -> None:
@@ -172,29 +173,15 @@ def test_one_that_is_killed_from_outside_once_is_run_again(
 
 
 def test_a_timed_out_job_takes_its_children_along(tiny: TinyBenchmark) -> None:
-    before = _processes()
     tiny.run("ChildAllocates", "Sleeps", timeout=1.0)
-    assert _new_processes(before) == {}
+    assert _left() == {}
 
 
-def _processes() -> dict[int, str]:
-    return dict(_command_lines())
-
-
-def _command_lines() -> Iterator[tuple[int, str]]:
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                yield int(folder.name), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-
-
-def _new_processes(before: dict[int, str]) -> dict[int, str]:
-    """Fork servers and jobs that were not there before; a process killed a moment ago is given five seconds to go."""
+def _left() -> dict[int, str]:
+    """What came from this process's fork servers and still lives; one killed a moment ago is given five seconds."""
     deadline = time.monotonic() + 5
     while True:
-        left = {p: c for p, c in _processes().items() if p not in before and "multiprocessing.forkserver" in c}
+        left = {pid: mark for pid, mark in marked(MARK, "").items() if mark.split(":")[1] == str(os.getpid())}
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(0.05)
