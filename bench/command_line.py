@@ -55,10 +55,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     A reader of the output that leaves early (``| head``) changes neither the work nor the exit code.
     """
+    _fill_standard_descriptors()
     # Not list(...): once imported, the subcommand's module `list` has that name here.
     arguments = [*(sys.argv[1:] if argv is None else argv)]
     with tolerant_output():
         return _command(arguments)
+
+
+def _fill_standard_descriptors() -> None:
+    """Where a shell has closed 0, 1 or 2 (`>&-`), the null device: no file of ours shall stand in for the output."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 def _command(arguments: Sequence[str]) -> int:

@@ -23,7 +23,10 @@ RIDGES = (10.0, 1.0, 0.1, 0.01, 0.001)
 
 
 class NTK(Method):
-    """The paper's baseline: depth 1 to 5 with RFM's ridges; ties go to the larger ridge, then the shallower network."""
+    """The paper's baseline: depth 1 to 5 with RFM's ridges.
+
+    What is left tied goes to the larger ridge, then to the shallower network.
+    """
 
     name = "ntk"
     title = "NTK"

@@ -52,7 +52,7 @@ class ClassifierMethod(Method):
     """
 
     grid: ClassVar[Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]] = {}
-    """Values by parameter, all combined, or a list of configurations. Ties go to the first. Empty: one, fixed."""
+    """Values by parameter, all combined, or a list of configurations; the first one wins ties. Empty: one, fixed."""
     iterations: ClassVar[tuple[int, ...]] = ()
     """Points of the iteration path, ascending (rounds, trees, epochs), if the classifier has one."""
     iteration_parameter: ClassVar[str] = "n_estimators"

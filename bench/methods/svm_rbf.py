@@ -1,7 +1,7 @@
 """Support vector machine with Gaussian kernel exp(-gamma |x - z|^2): libsvm through scikit-learn, one against one.
 
-Grid: C x gamma around libsvm's defaults C = 1, gamma = 1/d (features are standardised), in factors of 4 and 5; ties
-go to the configuration nearest to the default on the log scale, then to the more regular one.
+Grid: C x gamma around libsvm's defaults C = 1, gamma = 1/d (features are standardised), in factors of 4 and 5; what is
+left tied goes to the configuration nearest to the default on the log scale, then to the more regular one.
 
 Class scores. libsvm's own probabilities need an inner cross-validation of their own (Platt scaling). Here each
 pairwise decision value f, whose margin is [-1, 1], gives r = clip((1 + f)/2) as the share of belief in the pair's first

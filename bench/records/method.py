@@ -128,7 +128,7 @@ class Method(ABC):
 
     @abstractmethod
     def configurations(self) -> list[dict[str, Any]]:
-        """The grid's configurations in the order that settles ties (first preferred)."""
+        """The grid's configurations in the order that settles what accuracy and Brier score leave tied."""
 
     @abstractmethod
     def peak_bytes(self, n: int, d: int, c: int) -> int:

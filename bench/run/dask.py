@@ -30,6 +30,9 @@ CONNECT_SECONDS = 15
 NO_WORKER_SECONDS = 60.0
 """How long a run waits without any usable worker, or with a scheduler that does not answer, before it ends."""
 
+OFFER_SECONDS = 300.0
+"""How long a worker may take to say what it has."""
+
 _TICK_SECONDS = 0.2
 _LOSSES_ALLOWED = 5
 _CONNECTION_ERRORS = (OSError, TimeoutError, CancelledError, asyncio.CancelledError, ValueError, KeyError)
@@ -80,7 +83,7 @@ class DaskExecutor:
                 threads = self._threads()
                 yield from [] if threads is None else run.look_around(threads)
                 # No worker yet, or none any more: jobs wait until one comes.
-                usable = threads is not None and run.placement.slots
+                usable = threads is not None and (run.placement.slots or run.asking())
                 silent_since = None if usable else silent_since or time.monotonic()
                 if silent_since is not None and time.monotonic() - silent_since > NO_WORKER_SECONDS:
                     raise EngineError(
@@ -117,7 +120,7 @@ class _Run:
         self._preload = tuple(sorted({module for task in tasks for module in task.work.modules()}))
         kinds = {task.job.method: task for task in tasks}
         self._wanted = [(name, _without_data(t).work, t.work.fingerprint()) for name, t in kinds.items()]
-        self._asked: dict[str, Any] = {}
+        self._asked: dict[str, tuple[Any, float]] = {}
         self._data: dict[tuple[str, str], Any] = {}
         """Futures of what was sent to a worker, by worker and key; held, so that it is kept there."""
         self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -132,8 +135,9 @@ class _Run:
         self._data = {key: future for key, future in self._data.items() if key[0] in threads}
         for worker in [w for w in threads if w not in self._asked]:
             with contextlib.suppress(*_CONNECTION_ERRORS):
-                self._asked[worker] = self._client.submit(offer, self._wanted, pure=False, workers=[worker])
-                self._asked[worker].add_done_callback(self._finished.put)
+                future = self._client.submit(offer, self._wanted, pure=False, workers=[worker])
+                self._asked[worker] = future, time.monotonic()
+                future.add_done_callback(self._finished.put)
         gone = set(self.placement.update(threads))
         events: list[Event] = []
         for key in [key for key, (task, _) in self.out.items() if task.job.id in gone]:
@@ -169,14 +173,19 @@ class _Run:
             done = self._finished.get(timeout=_TICK_SECONDS)
             if done.key in self.out:
                 return self._back(done.key, self._outcome(done, self.out[done.key][0]))
-            worker = next((w for w, future in self._asked.items() if future.key == done.key), None)
+            worker = next((w for w, (future, _) in self._asked.items() if future.key == done.key), None)
             if worker is not None:
                 return self._offered(worker, done)
         return []
 
+    def asking(self) -> bool:
+        """Whether a worker was asked a while ago and loads its libraries, perhaps from a cold disk, to answer."""
+        recent = time.monotonic() - OFFER_SECONDS
+        return any(not future.done() and since > recent for future, since in self._asked.values())
+
     def cancel(self) -> None:
         """Have the cluster drop everything; jobs that have begun are stopped there."""
-        for future in (*(future for _, future in self.out.values()), *self._asked.values()):
+        for future in (*(future for _, future in self.out.values()), *(future for future, _ in self._asked.values())):
             with contextlib.suppress(Exception):
                 future.cancel()
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.records.result import JobResult
-from bench.run.forkserver import ForkServer, ServerLost
+from bench.run.forkserver import ForkServer, ServerLost, sweep_leftovers
 from bench.run.identity import Fingerprint
 from bench.run.isolated import Cancelled, isolated
 from bench.run.jobs import Task, Work, refused
@@ -25,7 +25,8 @@ from bench.run.processes import KernelKills
 from bench.run.provenance import printable
 from bench.run.resources import available_cores, default_memory_budget
 
-_TRIES = 3
+_DEATHS_ALLOWED = 4
+_HOME = "the fork server of a Dask worker"
 _kills = KernelKills()
 
 
@@ -73,9 +74,11 @@ def run_job(task: Task, data: Any, preload: tuple[str, ...], memory_bytes: int, 
         return refused(task, memory_bytes)
     task = replace(task, work=replace(task.work, data=data)) if data is not None else task  # type: ignore[type-var]
     unwanted = _Unwanted()
-    for _ in range(_TRIES):
+    deaths = 0
+    while deaths < _DEATHS_ALLOWED:
         try:
-            with _server.using(preload) as server:
+            # After a death of the fork server nothing runs beside this job: only then is another one its own doing.
+            with _server.using(preload, alone=deaths > 0) as server:
                 return isolated(
                     task,
                     server,
@@ -85,36 +88,43 @@ def run_job(task: Task, data: Any, preload: tuple[str, ...], memory_bytes: int, 
                     unwanted=unwanted,
                 )
         except ServerLost:
-            continue
+            deaths += 1
         except Cancelled:
             raise Reschedule from None  # should Dask change its mind, it has to be run anew
-    return JobResult(task.job, "error", printable(f"the fork server died {_TRIES} times while this job ran"))
+    reason = f"the fork server died {deaths - 1} times while only this job ran"
+    return JobResult(task.job, "error", printable(reason))
 
 
 class _Server:
     """This process's fork server, for all its threads and runs; started anew while idle if modules are to be added."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._free = threading.Condition()
         self._server: ForkServer | None = None
         self._loaded: frozenset[str] = frozenset()
         self._users = 0
+        self._alone = False
 
     @contextlib.contextmanager
-    def using(self, preload: tuple[str, ...]) -> Iterator[ForkServer]:
-        """The fork server, with ``preload`` loaded if that can be had without stopping a job."""
-        with self._lock:
+    def using(self, preload: tuple[str, ...], *, alone: bool) -> Iterator[ForkServer]:
+        """The fork server, with ``preload`` loaded if that can be had without stopping a job; ``alone`` with it."""
+        with self._free:
+            self._free.wait_for(lambda: not self._alone and not (alone and self._users))
             if self._server is None or (not self._users and not self._loaded.issuperset(preload)):
                 self.stop()
                 self._loaded |= frozenset(preload)
-                self._server = ForkServer("the fork server of a Dask worker", self._loaded).__enter__()
+                sweep_leftovers(_HOME)
+                self._server = ForkServer(_HOME, self._loaded)
             server = self._server
             self._users += 1
+            self._alone = alone
         try:
             yield server
         finally:
-            with self._lock:
+            with self._free:
                 self._users -= 1
+                self._alone = False
+                self._free.notify_all()
 
     def stop(self) -> None:
         """End it, and its jobs."""

@@ -19,12 +19,10 @@ import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
-import types
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing import forkserver, reduction, resource_tracker
+from multiprocessing import forkserver, reduction, resource_tracker, spawn
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,7 @@ import psutil
 
 from bench.errors import EngineError
 from bench.run.preload import THREAD_VARIABLES
-from bench.run.processes import anonymous_bytes, children, descendants, marked
+from bench.run.processes import anonymous_bytes, anonymous_file, children, descendants, marked
 
 MARK = "BENCH_JOBS_OF"
 """Environment variable that the fork server and all that comes from it have in common: ``HOME:PID:STARTED``, the
@@ -45,6 +43,10 @@ _ENVIRONMENT = {
     # pyarrow (which pandas imports) would start a thread, and a process that forks must not have two.
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
+START_SECONDS = 300.0
+"""Loading torch from a cold disk takes a while; longer than this and something is wrong."""
+
+_CORE = ["bench.run.worker"]
 _FAILED_STARTS_ALLOWED = 3
 _SWEEP_SECONDS = 5.0
 _EXIT_SECONDS = 10.0
@@ -77,14 +79,14 @@ def _received(duplicate: Any) -> int:
 class ForkServer:
     """Starts processes for jobs, with the modules in ``preload`` loaded. A context manager; thread-safe; one a process.
 
-    ``home`` names the run: what an earlier one of that name has left is killed first, if its harness is dead.
+    ``home`` names the run: by it the next one finds what this one may leave (:func:`sweep_leftovers`).
     """
 
     def __init__(self, home: str, preload: Iterable[str]) -> None:
-        self._home = hashlib.sha256(home.encode()).hexdigest()[:32]
-        self._mark = f"{self._home}:{os.getpid()}:{psutil.Process().create_time()}"
-        self._preload = json.dumps(sorted({*preload, "bench.run.worker"}))
-        self._output = tempfile.NamedTemporaryFile(prefix="bench-forkserver-")  # noqa: SIM115
+        self._mark = f"{_home_mark(home)}:{os.getpid()}:{_started(os.getpid())}"
+        self._preload = sorted({*preload, *_CORE})
+        self._output = anonymous_file()
+        """Where it writes from its start on."""
         self._lock = threading.Lock()
         self._live: dict[int, int] = {}
         """Jobs by process id, with the fork server that each came from: there may be another one by now."""
@@ -92,11 +94,13 @@ class ForkServer:
         """Children that a library started as it was imported: they serve all jobs."""
         self._pid = 0
         self._failed_starts = 0
+        self._killed = False
+        self.deaths = 0
+        """How often it has died so far, as far as was noticed."""
         self.idle_bytes = 0
         """What the fork server itself holds, and every job begins with."""
 
     def __enter__(self) -> ForkServer:
-        self._sweep_leftovers()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -113,17 +117,21 @@ class ForkServer:
         Raises :class:`ServerLost` if the fork server died meanwhile, :class:`EngineError` if it does not come up.
         """
         with self._lock:
+            if self._killed:
+                raise ServerLost
             if self._pid and not self._alive():
                 self._pid = 0
+                self.deaths += 1
                 _kill_all(lambda: marked(MARK, self._mark))
             try:
-                with self._as_it_starts(), _no_daemon():
+                with self._as_it_starts(), _unhindered():
                     process: JobProcess = multiprocessing.get_context("forkserver").Process(
                         target=target, args=arguments
                     )
                     process.start()
             except (OSError, EOFError) as error:
                 self._failed_starts += not self._pid
+                self.deaths += not self._pid
                 if self._failed_starts >= _FAILED_STARTS_ALLOWED:
                     raise EngineError(f"the fork server does not start: {self._last_words()}") from error
                 raise ServerLost from error
@@ -156,7 +164,8 @@ class ForkServer:
             return None if lost else code
 
     def kill(self) -> None:
-        """Kill the fork server at once, also while it still loads; whoever waits for it gets :class:`ServerLost`."""
+        """Kill the fork server at once, also while it still loads; whoever wants it gets :class:`ServerLost`."""
+        self._killed = True
         if pid := _server_pid():
             _kill(pid)
 
@@ -170,7 +179,8 @@ class ForkServer:
                 _shut_down()
                 self._pid = 0
             _kill_all(lambda: marked(MARK, self._mark))
-        self._output.close()
+            self._killed = True
+            os.close(self._output)
 
     def _alive(self) -> bool:
         try:
@@ -192,69 +202,92 @@ class ForkServer:
         return [pid for pid in children(self._pid) if pid not in self._live and pid not in self._helpers]
 
     def _last_words(self) -> str:
-        text = Path(self._output.name).read_text(errors="replace").strip()
-        return text[-4000:] or "it said nothing"
+        return os.pread(self._output, 4000, 0).decode(errors="replace").strip() or "it said nothing"
 
     @contextlib.contextmanager
     def _as_it_starts(self) -> Iterator[None]:
-        """What the fork server shall see as it starts, which may be now: its environment, and no ``__main__``.
-
-        Without the latter every job would run the user's script again, as ``multiprocessing`` has it.
-        """
+        """If the fork server starts now: the environment that it shall see, and an end to a start that hangs."""
+        if self._pid:
+            yield
+            return
+        # What ends the process as it is imported, a library that aborts, is left to the jobs that need it.
+        modules = self._preload if not self._failed_starts else _CORE
         wanted = {
             **_ENVIRONMENT,
             MARK: self._mark,
-            "BENCH_PRELOAD": self._preload,
-            "BENCH_FORKSERVER_OUTPUT": self._output.name,
+            "BENCH_PRELOAD": json.dumps(modules),
+            "BENCH_FORKSERVER_OUTPUT": f"/proc/{os.getpid()}/fd/{self._output}",
             "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
         }
-        if self._pid:
-            wanted = {}
         resource_tracker.ensure_running()  # serves the harness too: it must not bear the mark
         before = {name: os.environ.get(name) for name in wanted}
-        main = sys.modules["__main__"]
         os.environ.update(wanted)
-        sys.modules["__main__"] = types.ModuleType("__main__")
         forkserver.set_forkserver_preload(["bench.run.preload"])
+        too_late = threading.Timer(START_SECONDS, lambda: _kill(_server_pid()) if _server_pid() else None)
+        too_late.start()
         try:
-            if not self._pid:
-                _shut_down()  # one of an earlier run in this process has other settings
+            _shut_down()  # one of an earlier run in this process has other settings
             yield
         finally:
-            sys.modules["__main__"] = main
+            too_late.cancel()
             for name, value in before.items():
                 if value is None:
                     os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
 
-    def _sweep_leftovers(self) -> None:
-        """Kill what jobs of earlier runs of this name have left whose harness is dead."""
-        _kill_all(lambda: [pid for pid, mark in marked(MARK, f"{self._home}:").items() if not _running(mark)])
+
+def sweep_leftovers(home: str) -> None:
+    """Kill what jobs of earlier runs of this name have left whose harness is dead."""
+    beginning = f"{_home_mark(home)}:"
+    _kill_all(lambda: [pid for pid, mark in marked(MARK, beginning).items() if not _running(mark)])
 
 
-@contextlib.contextmanager
-def _no_daemon() -> Iterator[None]:
-    """Have ``multiprocessing`` start processes although this one is a daemon of it, as a Dask worker under a nanny is.
+def _home_mark(home: str) -> str:
+    return hashlib.sha256(home.encode()).hexdigest()[:32]
 
-    A daemon may not, lest its children outlive it: those of the fork server do not.
+
+def _started(pid: int) -> str:
+    """When a process was started, in the kernel's ticks since boot, and in which namespace of process ids; or nothing.
+
+    Not its time of day, which moves with the clock.
     """
-    config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
-    daemon = config.pop("daemon", None)
     try:
-        yield
-    finally:
-        if daemon is not None:
-            config["daemon"] = daemon
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return f"{ticks}-{Path('/proc/self/ns/pid').readlink()}".replace(":", "")
+    except (OSError, IndexError):
+        return ""
 
 
 def _running(mark: str) -> bool:
-    """Whether the harness that ``mark`` names still runs."""
+    """Whether the harness that ``mark`` names still runs; one of another namespace is not for us to judge."""
+    _, pid, started = mark.split(":", 2)
+    here = _started(os.getpid()).partition("-")[2]
+    return started.partition("-")[2] != here or _started(int(pid)) == started
+
+
+@contextlib.contextmanager
+def _unhindered() -> Iterator[None]:
+    """Have ``multiprocessing`` start a process where it would not, and run nothing of the user's in it.
+
+    A daemon may not start any, lest they outlive it (a Dask worker under a nanny is one): those of the fork server do
+    not. And what it prepares a process with names the user's script, which every job would run again: that is left out.
+    """
+    config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    daemon = config.pop("daemon", None)
+    prepare = spawn.get_preparation_data
+
+    def prepare_once(name: str) -> dict[str, Any]:
+        spawn.get_preparation_data = prepare  # at once: another thread may start a process of its own
+        return {key: value for key, value in prepare(name).items() if not key.startswith("init_main")}
+
+    spawn.get_preparation_data = prepare_once
     try:
-        _, pid, started = mark.rsplit(":", 2)
-        return psutil.Process(int(pid)).create_time() == float(started)
-    except (ValueError, psutil.Error):
-        return False
+        yield
+    finally:
+        spawn.get_preparation_data = prepare
+        if daemon is not None:
+            config["daemon"] = daemon
 
 
 def _kill(pid: int) -> None:
@@ -279,5 +312,5 @@ def _server_pid() -> int:
 
 
 def _shut_down() -> None:
-    with contextlib.suppress(ChildProcessError):
+    with contextlib.suppress(OSError):  # it was taken away, or a cleaner has removed its socket
         forkserver._forkserver._stop()  # type: ignore[attr-defined]

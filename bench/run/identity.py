@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from bench.errors import UsageError
 from bench.methods.plugin_file import plugin_of
@@ -34,6 +34,9 @@ _NUMERICAL = ("numpy", "scipy", "sklearn", "torch")
 """Libraries whose version counts wherever a job's code imports them; the first two count in every job."""
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+
+
+Trees: TypeAlias = tuple[tuple[str, ast.Module], ...]
 
 
 @dataclass(frozen=True)
@@ -158,11 +161,15 @@ def _home(package: str, name: str) -> str:
     return ""
 
 
-@functools.cache
 def _imports(name: str) -> tuple[tuple[str, str], ...]:
     """The absolute imports in a module, inside functions too, as (module, imported name or nothing)."""
+    return _imports_of(_trees(name))
+
+
+@functools.cache
+def _imports_of(trees: Trees) -> tuple[tuple[str, str], ...]:
     found: list[tuple[str, str]] = []
-    for _, tree in _trees(name):
+    for _, tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 found += [(alias.name, "") for alias in node.names]
@@ -171,25 +178,40 @@ def _imports(name: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-@functools.cache
 def _module_hash(name: str) -> str:
+    return _hash_of(_trees(name))
+
+
+@functools.cache
+def _hash_of(trees: Trees) -> str:
     digest = hashlib.sha256()
-    for file, tree in _trees(name):
+    for file, tree in trees:
         digest.update(file.encode())
         digest.update(ast.dump(_without_docstrings(tree)).encode())
     return digest.hexdigest()
 
 
-@functools.cache
-def _trees(name: str) -> tuple[tuple[str, ast.Module], ...]:
+def _trees(name: str) -> Trees:
     """Name and syntax tree of the files of a module, or of a package outside the project, in a fixed order.
 
-    A plug-in's content is what it was loaded from, whatever has become of its file since.
+    Of the files as they are now: in a notebook they may be edited between two runs, and the jobs' processes read them
+    anew. A plug-in's content is what it was loaded from, whatever has become of its file since.
     """
     plugin = plugin_of(name)
     if plugin is not None:
-        return ((plugin.file, ast.parse(plugin.source)),)
-    return tuple((path.name, ast.parse(path.read_bytes())) for path in _source_files(name))
+        return _parsed_text(plugin.file, plugin.source)
+    stamps = ((path, path.stat().st_mtime_ns, path.stat().st_size) for path in _source_files(name))
+    return _parsed_files(tuple(stamps))
+
+
+@functools.cache
+def _parsed_files(stamps: tuple[tuple[Path, int, int], ...]) -> Trees:
+    return tuple((path.name, ast.parse(path.read_bytes())) for path, _, _ in stamps)
+
+
+@functools.cache
+def _parsed_text(file: str, source: str) -> Trees:
+    return ((file, ast.parse(source)),)
 
 
 def _source_files(name: str) -> Iterator[Path]:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from bench.run.processes import (
     KernelKills,
     SharedSegments,
     anonymous_bytes,
+    anonymous_file,
     descendants,
     proportional_bytes,
     shared_bytes,
@@ -63,10 +63,12 @@ def isolated(
     """
     try:
         for last in (False, True):
+            if unwanted():
+                raise Cancelled
             result = _Attempt(task, server, kills, memory_bytes, threads).run(unwanted, last=last)
             if result is not None:
                 return result
-    except OSError as error:  # no file or process to be had
+    except OSError as error:  # no file or process is available
         return JobResult(task.job, "error", printable(f"its process could not be started: {error}"))
     raise AssertionError("the last attempt has a result")
 
@@ -102,6 +104,7 @@ class _Attempt:
                     verdict = self._judged(pid)
                     cancelled = unwanted()
             finally:
+                self._segments.look((pid, *descendants(pid)))  # what it has made since, if it still lives
                 code = self._server.end(process)
             result = self._answered()
             if result is not None:  # it counts even if the process was about to be killed, or the server died since
@@ -235,11 +238,3 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
     description = signal.strsignal(number)
     return f"{name} ({description.lower()})" if description else name
-
-
-def anonymous_file() -> int:
-    """A read-write descriptor of a file without a name: in memory where the system can, else an unlinked temporary."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("bench", os.MFD_CLOEXEC)
-    with tempfile.TemporaryFile(prefix="bench-") as file:
-        return os.dup(file.fileno())

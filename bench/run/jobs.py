@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -148,9 +149,20 @@ def refused(task: Task, memory_bytes: int) -> JobResult:
 
 
 def shard(plan: Plan, index: int, count: int) -> Plan:
-    """The ``index``-th of ``count`` parts of a plan (from 1), each with about as much of the work."""
-    settled = sorted(plan.settled, key=lambda result: result.job.id)
-    return Plan(plan.tasks[index - 1 :: count], tuple(settled[index - 1 :: count]))
+    """The ``index``-th of ``count`` parts of a plan (from 1), each with about as many jobs.
+
+    Which part a job is in is decided by the names in the plan alone, so that it is the same on every machine, whatever
+    datasets can be read there.
+    """
+
+    def place(job: Job) -> str:
+        return hashlib.sha256(f"{job.dataset}/{job.method}".encode()).hexdigest()
+
+    mine = set(sorted(place(job) for job in plan.jobs)[index - 1 :: count])
+    return Plan(
+        tuple(task for task in plan.tasks if place(task.job) in mine),
+        tuple(result for result in plan.settled if place(result.job) in mine),
+    )
 
 
 def keep_versions(plan: Plan, record: RunRecord) -> Plan:

@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.errors import EngineError
 from bench.records.result import JobResult
 from bench.run.events import Event, Note, Started, StopFlag, Tick
-from bench.run.forkserver import ForkServer, ServerLost
+from bench.run.forkserver import ForkServer, ServerLost, sweep_leftovers
 from bench.run.isolated import TICK_SECONDS, Cancelled, isolated
 from bench.run.jobs import Task, refused
 from bench.run.processes import KernelKills
@@ -24,14 +24,16 @@ _MB = 1e6
 class LocalExecutor:
     """At most ``size`` jobs within ``memory_bytes``; one that has all cores has ``cores`` threads.
 
+    What an earlier run in ``folder`` has left, whose harness and fork server were killed at once, is killed first.
     joblib's ``Parallel`` was tried as the fan-out and cannot hold these rules: see docs/running.md.
     """
 
     def __init__(self, folder: Path, size: int, memory_bytes: int, cores: int) -> None:
         self.size = size
-        self._folder = folder
+        self._home = str(folder.resolve())
         self._memory_bytes = memory_bytes
         self._cores = cores
+        sweep_leftovers(self._home)
 
     def stream(self, tasks: Sequence[Task], stop: StopFlag) -> Iterator[Event]:
         """Run ``tasks``, first things first, as memory and size admit; yield what happens as it happens.
@@ -46,7 +48,7 @@ class LocalExecutor:
             "large ones alone, with all cores"
         )
         preload = {module for task in tasks for module in task.work.modules()}
-        with ForkServer(str(self._folder.resolve()), preload) as server, ThreadPoolExecutor(self.size) as threads:
+        with ForkServer(self._home, preload) as server, ThreadPoolExecutor(self.size) as threads:
             run = _Run(queue, server, threads, self._cores, stop)
             try:
                 yield from run.events()
@@ -65,7 +67,7 @@ class _Run:
         self._running: dict[Future[JobResult], Task] = {}
         self._losses: dict[str, int] = {}
         self._deaths = 0
-        """Of the fork server, since a job had a result."""
+        """Of the fork server, until a job had a result last."""
         self._given_up = False
 
     def events(self) -> Iterator[Event]:
@@ -113,11 +115,16 @@ class _Run:
             result = future.result()
         except Cancelled:
             return None
-        except ServerLost:
+        except (ServerLost, EngineError):
             if self._given_up:
                 return None
-            return self._lost(task, alone=not self._running and ended_together == 1)
-        self._deaths = 0
+            if isinstance(future.exception(), EngineError):
+                raise
+            lost = self._lost(task, alone=not self._running and ended_together == 1)
+            if lost is None:
+                return None
+            result = lost
+        self._deaths = self._server.deaths
         return result
 
     def _lost(self, task: Task, *, alone: bool) -> JobResult | None:
@@ -125,13 +132,13 @@ class _Run:
 
         Each is run again alone, and only a death in that state counts against it; after a few of those it is dropped.
         """
-        self._deaths += 1
         self._losses[task.job.id] = losses = self._losses.get(task.job.id, 0) + alone
         if losses >= _SERVER_DEATHS_ALLOWED:
             return JobResult(task.job, "error", f"the fork server died {losses} times while only this job ran")
-        if self._deaths > (_SERVER_DEATHS_ALLOWED + 1) * (len(self._running) + 1):
+        deaths = self._server.deaths - self._deaths
+        if deaths > 2 * _SERVER_DEATHS_ALLOWED:
             raise EngineError(
-                f"the fork server died {self._deaths} times without a job being done; all results so far are stored"
+                f"the fork server died {deaths} times without a job being done; all results so far are stored"
             )
         self._queue.put_back(task, alone=True)
         return None

@@ -48,16 +48,22 @@ def take_in_orphans() -> None:
 def _prepare(modules: list[str], output: str) -> None:
     global SERVER
     SERVER = os.getpid()
+    # While it loads it cannot hear that the harness is gone. Only then: the signal comes when the thread that started
+    # it ends, which waits now, and may be gone later although the harness lives.
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()  # Ctrl-C at the terminal is for the harness to interpret
     take_in_orphans()
-    descriptor = os.open(output, os.O_WRONLY | os.O_APPEND)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+    with contextlib.suppress(OSError):
+        descriptor = os.open(output, os.O_WRONLY | os.O_APPEND)
+        for standard in {1, 2} - {descriptor}:
+            os.dup2(descriptor, standard)
+        if descriptor > 2:
+            os.close(descriptor)
     for name in modules:
         # What cannot be imported here fails again in the job that needs it, and there the error is stored.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, SystemExit):
             importlib.import_module(name)
+    prctl(PR_SET_PDEATHSIG, 0)
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,8 @@ from pathlib import Path
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _PROC = Path("/proc")
 _SHM = Path("/dev/shm")
+_NAMELESS = "/memfd:"
+_NOTHING_MUCH = 1 << 20
 
 
 def anonymous_bytes(pid: int) -> int:
@@ -75,48 +78,75 @@ def marked(variable: str, beginning: str) -> dict[int, str]:
 
 
 class SharedSegments:
-    """The files in ``/dev/shm`` that the processes of one job have made."""
+    """The files that the processes of one job have in memory: in ``/dev/shm``, and without a name (``memfd``)."""
 
     def __init__(self) -> None:
         self._before = _names()
         self._own: set[Path] = set()
 
     def look(self, pids: Iterable[int]) -> int:
-        """Bytes of those that ``pids`` have open or mapped now or had before, as far as these do not count as
-        :func:`shared_bytes` of a process: what is in the file and mapped by none."""
-        new = _names() - self._before - {path.name for path in self._own}
-        if new:
-            for pid in pids:
-                self._own |= {_SHM / name for name in _in_use(pid) & new}
-        if not self._own:
+        """Bytes of those that ``pids`` have open or mapped now, or had before, as far as they are mapped by none.
+
+        What is mapped counts as :func:`shared_bytes` of a process.
+        """
+        pids = list(pids)
+        new = _names() - self._before - self._own
+        sizes = {}
+        for pid in pids if new or self._own or _has_memory_files(pids) else ():
+            self._own |= _in_use(pid) & new
+            sizes.update(_memory_files(pid))
+        sizes.update({str(path): _allocated(path) for path in self._own})
+        held = sum(sizes.values())
+        if held < _NOTHING_MUCH:
             return 0
-        held = sum(_allocated(path) for path in self._own)
         return max(0, held - sum(_mapped(pid, self._own) for pid in pids))
 
     def remove(self) -> None:
-        """Unlink what is left of them."""
+        """Unlink what is left of them, and the folders that they leave empty."""
         for path in self._own:
             with contextlib.suppress(OSError):
                 path.unlink()
+            for folder in path.parents:
+                if folder == _SHM or folder in self._before:
+                    break
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
 
 
-def _names() -> set[str]:
-    try:
-        return {path.name for path in _SHM.iterdir()}
-    except OSError:
-        return set()
+def _names() -> set[Path]:
+    """All that is in ``/dev/shm``, folders included."""
+    return {Path(folder) / name for folder, folders, files in os.walk(_SHM) for name in (*folders, *files)}
 
 
-def _in_use(pid: int) -> set[str]:
-    """Names in ``/dev/shm`` that a process has open or mapped."""
-    places = []
+def _in_use(pid: int) -> set[Path]:
+    """Files in ``/dev/shm`` that a process has open or mapped."""
     with contextlib.suppress(OSError):
-        places = [line.split(maxsplit=5)[-1] for line in (_PROC / str(pid) / "maps").read_text().splitlines()]
+        mapped = [line.split(maxsplit=5)[-1] for line in (_PROC / str(pid) / "maps").read_text().splitlines()]
+        return {Path(place) for place in (*mapped, *_open_files(pid).values()) if place.startswith(f"{_SHM}/")}
+    return set()
+
+
+def _open_files(pid: int) -> dict[Path, str]:
+    """What the file descriptors of a process stand for."""
+    found = {}
     with contextlib.suppress(OSError):
         for link in (_PROC / str(pid) / "fd").iterdir():
             with contextlib.suppress(OSError):
-                places.append(str(link.readlink()))
-    return {Path(place).name for place in places if place.startswith(f"{_SHM}/")}
+                found[link] = str(link.readlink())
+    return found
+
+
+def _has_memory_files(pids: Iterable[int]) -> bool:
+    return any(sum(_memory_files(pid).values()) >= _NOTHING_MUCH for pid in pids)
+
+
+def _memory_files(pid: int) -> dict[str, int]:
+    """Bytes of the nameless files in memory that a process has open, each under its own key."""
+    return {
+        str(place.stat().st_ino): _allocated(place)
+        for place, target in _open_files(pid).items()
+        if target.startswith(_NAMELESS) and place.exists()
+    }
 
 
 def _allocated(path: Path) -> int:
@@ -127,16 +157,25 @@ def _allocated(path: Path) -> int:
 
 
 def _mapped(pid: int, paths: set[Path]) -> int:
-    """Resident bytes of ``paths`` in the mappings of a process."""
+    """Resident bytes of ``paths``, and of nameless files in memory, in the mappings of a process."""
     names, total, counts = {str(path) for path in paths}, 0, False
     with contextlib.suppress(OSError):
         for line in (_PROC / str(pid) / "smaps").read_text().splitlines():
             key, _, rest = line.partition(":")
             if "-" in key.partition(" ")[0]:  # the first line of a mapping
-                counts = line.split(maxsplit=5)[-1] in names
+                place = line.split(maxsplit=5)[-1]
+                counts = place in names or place.startswith(_NAMELESS)
             elif counts and key == "Rss":
                 total += int(rest.split()[0]) << 10
     return total
+
+
+def anonymous_file() -> int:
+    """A read-write descriptor of a file without a name: in memory where the system can, else an unlinked temporary."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("bench", os.MFD_CLOEXEC)
+    with tempfile.TemporaryFile(prefix="bench-") as file:
+        return os.dup(file.fileno())
 
 
 def threads(pid: int) -> list[Path]:

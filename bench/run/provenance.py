@@ -59,7 +59,7 @@ def cpu_model() -> str:
 
 
 def machine(threads: int) -> dict[str, Any]:
-    """Of a worker: on what it runs and with what. Which machine it is stays private."""
+    """Of the process that runs a job: on what it runs and with what. Which machine it is stays private."""
     return {
         "cpu": cpu_model(),
         "cores": available_cores(),

@@ -97,9 +97,9 @@ def execute(
     known = store.begin(planned, provenance, unread=[r.job for r in unread])
     kept = tuple(r for r in unread if not store.is_current(r.job))
     todo = left_to_do(plan.tasks, known, retry_failed=retry_failed)
-    outprogress = {t.job.id for t in todo}
+    outstanding = {t.job.id for t in todo}
     settled = {r.job.id for r in plan.settled}
-    statuses = Counter(known[job.id] for job in plan.jobs if job.id in known and job.id not in outprogress | settled)
+    statuses = Counter(known[job.id] for job in plan.jobs if job.id in known and job.id not in outstanding | settled)
     already = statuses.total()
     progress = Progress(
         total=len(plan.jobs),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import json
+import multiprocessing
 import os
 import random
 import resource
@@ -81,9 +82,10 @@ def _settle_in(output: int) -> None:
     _leave_multiprocessing()
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.close(output)
+    for standard in {1, 2} - {output}:
+        os.dup2(output, standard)
+    if output > 2:
+        os.close(output)
     faulthandler.enable()  # a crash in native code leaves a Python traceback in the output
 
 
@@ -91,8 +93,9 @@ def _leave_multiprocessing() -> None:
     """Let go of what ``multiprocessing`` hands down: it is the harness's business alone.
 
     Every process that has the one pipe keeps the fork server alive; through the other the harness would be asked to
-    clean up what jobs have shared. A job that needs a tracker of its own starts one.
+    clean up what jobs have shared. A job that needs a tracker of its own starts one, and has the usual start method.
     """
+    multiprocessing.set_start_method(None, force=True)
     for owner, name in ((forkserver._forkserver, "_forkserver_alive_fd"), (resource_tracker._resource_tracker, "_fd")):
         descriptor = getattr(owner, name, None)
         if descriptor is not None:

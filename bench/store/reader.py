@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.errors import StoreError, one_line
 from bench.records.result import Job, JobResult, RunRecord
-from bench.store.rows import Row, checksum, parsed_object, to_job, to_result
+from bench.store.rows import Row, checksum, parsed_provenance, to_job, to_result
 from bench.store.schema import STORE_NAME, VERSION, check_header, connect, format_version, side_files, upgrade
 
 _ATTEMPTS = 20
@@ -109,9 +109,9 @@ def _record(folder: Path, connection: sqlite3.Connection) -> RunRecord:
                 counts[stored[identity][1]] += 1
         except ValueError:
             damaged.append(one_line("{}/{} ({})".format(*key)))
-    planned_by = parsed_object(invocations.get(latest))
+    planned_by = parsed_provenance(invocations.get(latest))
     made = [
-        {**parsed_object(text), "results": counts[number]} for number, text in invocations.items() if counts[number]
+        {**parsed_provenance(text), "results": counts[number]} for number, text in invocations.items() if counts[number]
     ]
     return RunRecord(
         folder=str(folder),

@@ -86,6 +86,20 @@ def parsed_object(text: object) -> dict[str, Any]:
         return {}
 
 
+def parsed_provenance(text: object) -> dict[str, Any]:
+    """What was recorded of an invocation, without what is damaged in it: these rows have no checksum."""
+    found = parsed_object(text)
+    for key in ("versions", "methods", "archive"):
+        if not isinstance(found.get(key, {}), dict):
+            del found[key]
+    if "versions" in found:
+        found["versions"] = {name: v for name, v in found["versions"].items() if isinstance(v, str)}
+    if "methods" in found:
+        titled = {name: about for name, about in found["methods"].items() if isinstance(about, dict)}
+        found["methods"] = {name: a for name, a in titled.items() if all(isinstance(v, str) for v in a.values())}
+    return found
+
+
 def json_text(value: object) -> str:
     """``value`` as compact JSON."""
     return json.dumps(value, separators=(",", ":"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import multiprocessing
 import os
 import pathlib
 import resource
@@ -75,6 +76,20 @@ class Shrunken(Centroid):
 
     def configurations(self) -> list[dict[str, Any]]:
         return [{"shrink": 0.5}, {"shrink": 0.0}]
+
+
+class UsesMultiprocessing(Centroid):
+    """With a function that only forking can hand over."""
+
+    name = "uses-multiprocessing"
+
+    def session(self, task: Any) -> Session:
+        process = multiprocessing.Process(target=lambda: None)
+        process.start()
+        process.join(30)
+        if process.exitcode != 0:
+            raise RuntimeError(f"exit code {process.exitcode}")
+        return super().session(task)
 
 
 class Limited(Centroid):
@@ -226,6 +241,10 @@ def _leave_a_daemon_and_sleep(session: Session) -> None:
     time.sleep(600)
 
 
+def _import_the_end(session: Session) -> None:
+    __import__("ends_the_process")
+
+
 def _ask_a_daemon(session: Session) -> None:
     """Its answer comes a second later; none comes if something kills it before."""
     ours, theirs = os.pipe()
@@ -309,6 +328,26 @@ def _write_segment(session: Session) -> None:
         time.sleep(600)
 
 
+def _fill_a_nameless_file(session: Session) -> None:
+    """Written to and never mapped."""
+    descriptor = os.memfd_create("big")
+    for _ in range(12):
+        os.write(descriptor, bytes(64 << 20))
+        time.sleep(0.05)
+    time.sleep(600)
+
+
+def _write_in_a_folder(session: Session) -> None:
+    folder = pathlib.Path(f"/dev/shm/bench-test-{os.getpid()}/deeper")
+    folder.mkdir(parents=True)
+    with (folder / "file").open("wb") as file:
+        for _ in range(12):
+            file.write(bytes(64 << 20))
+            file.flush()
+            time.sleep(0.05)
+        time.sleep(600)
+
+
 def _forget_segment(session: Session) -> None:
     segment = shared_memory.SharedMemory(create=True, size=1 << 20, name=f"bench-test-{os.getpid()}")
     segment.buf[0] = 1
@@ -353,6 +392,8 @@ AnswersAndHangs = misbehaving("answers-and-hangs", _answer_and_hang)
 SharesAnonymous = misbehaving("shares-anonymous", _share_anonymous)
 SharesSegment = misbehaving("shares-segment", _share_segment)
 WritesSegment = misbehaving("writes-segment", _write_segment)
+FillsNameless = misbehaving("fills-nameless", _fill_a_nameless_file)
+WritesInFolder = misbehaving("writes-in-folder", _write_in_a_folder)
 ForgetsSegment = misbehaving("forgets-segment", _forget_segment)
 Pollutes = misbehaving("pollutes", _pollute)
 KilledOnce = misbehaving("killed-once", _be_killed_once)
@@ -370,6 +411,7 @@ ForksChildren = misbehaving("forks-children", _fork_children)
 LeavesDaemon = misbehaving("leaves-daemon", _leave_a_daemon)
 LeavesDaemonAndWaits = misbehaving("leaves-daemon-and-waits", _leave_a_daemon_and_wait)
 LeavesDaemonAndSleeps = misbehaving("leaves-daemon-and-sleeps", _leave_a_daemon_and_sleep)
+ImportsEnd = misbehaving("imports-end", _import_the_end)
 AsksDaemon = misbehaving("asks-daemon", _ask_a_daemon)
 SharesWithChildren = misbehaving("shares-with-children", _share_with_children)
 TakesAMoment = misbehaving("takes-a-moment", lambda _: time.sleep(0.3))

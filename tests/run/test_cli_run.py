@@ -340,6 +340,15 @@ def test_status_and_refusal_from_another_terminal(capsys: pytest.CaptureFixture[
     assert "1 left undone, nothing running; to go on: python -m bench run" in capsys.readouterr().out
 
 
+def test_no_file_stands_in_for_outputs_that_are_closed() -> None:
+    """Standard input, output and error, each and all: `<&- >&- 2>&-`."""
+    words = f"{sys.executable} -m bench run --subset iris --methods {METHODS} --run"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])}
+    for number, closed in enumerate(("<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-")):
+        assert subprocess.run(["sh", "-c", f"{words} r{number} {closed}"], env=env, capture_output=True).returncode == 0
+        assert {r.status for r in read_run(f"r{number}").results} == {"ok"}, closed
+
+
 def test_ctrl_c_says_how_to_go_on() -> None:
     words = ("--subset", "embedded", "--methods", "faulty_methods:Slow")
     process = start(*words)

@@ -129,9 +129,12 @@ def test_an_answer_counts_although_its_time_was_up(tiny: TinyBenchmark) -> None:
     assert {r.status for r in record.results} == {"ok"}
 
 
+SHARING = ("SharesAnonymous", "SharesSegment", "WritesSegment", "WritesInFolder", "FillsNameless")
+
+
 def test_shared_memory_counts(tiny: TinyBenchmark) -> None:
     """Anonymous, and as segments in /dev/shm: mapped, and written to only. Nothing of it is left."""
-    _, record = tiny.run("SharesAnonymous", "SharesSegment", "WritesSegment", memory_bytes=1 << 30)
+    _, record = tiny.run(*SHARING, memory_bytes=1 << 30)
     for method, rows in by_method(record).items():
         assert {r.status for r in rows} == {"oom"}, method
         assert all(re.search(r"stopped at \d+ MB beyond .*: allowed 270 MB", r.reason) for r in rows)
@@ -150,6 +153,11 @@ def test_what_a_process_is_left_with_reaches_no_other_job(tiny: TinyBenchmark) -
     _, record = tiny.run("Pollutes", "Centroid", jobs=1)
     assert {r.status for r in record.results} == {"ok"}
     assert {key: value for key, value in scores(record).items() if key[1] == "centroid"} == scores(alone)
+
+
+def test_a_job_can_use_multiprocessing_as_ever(tiny: TinyBenchmark) -> None:
+    _, record = tiny.run("UsesMultiprocessing")
+    assert {(r.status, r.reason) for r in record.results} == {("ok", "")}
 
 
 def test_a_kill_by_the_kernel_is_for_memory(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:

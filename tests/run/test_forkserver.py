@@ -142,12 +142,47 @@ def test_ctrl_c_is_heard_while_the_libraries_are_loaded(tiny: TinyBenchmark, mon
 
 
 def test_one_that_does_not_come_up_says_why(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
-    (Path(tiny.folder.parent) / "ends_the_process.py").write_text("import os\nos.write(2, b'no luck')\nos._exit(1)\n")
-    monkeypatch.syspath_prepend(str(tiny.folder.parent))
-    plan = tiny.plan("Centroid")
-    monkeypatch.setattr("bench.run.jobs.MethodWork.modules", lambda work: ("ends_the_process",))
+    program = tiny.folder.parent / "python"
+    program.write_text("#!/bin/sh\necho no luck >> $BENCH_FORKSERVER_OUTPUT\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("multiprocessing.spawn._python_exe", os.fsencode(program))
     with pytest.raises(EngineError, match="the fork server does not start: no luck"):
-        tiny.run("Centroid", plan=plan)
+        tiny.run("Centroid")
+
+
+def test_one_whose_loading_hangs_is_killed_in_time(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its jobs then load for themselves what they need, which is nothing of that kind."""
+    monkeypatch.setattr("bench.run.forkserver.START_SECONDS", 2.0)
+    plan = tiny.plan("Centroid")
+    monkeypatch.setattr("bench.run.jobs.MethodWork.modules", lambda work: ("slow_to_import",))
+    began = time.monotonic()
+    outcome, _ = tiny.run("Centroid", plan=plan)
+    assert outcome.all_ok
+    assert time.monotonic() - began < 15.0, "loading takes twenty seconds"
+
+
+@pytest.mark.parametrize("end", ["os._exit(1)", "os.abort()", "raise SystemExit"])
+def test_a_library_that_ends_the_process_as_it_is_loaded_costs_its_own_jobs_only(
+    tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    (tiny.folder.parent / "ends_the_process.py").write_text(f"import os\n{end}\n")
+    monkeypatch.syspath_prepend(str(tiny.folder.parent))
+    monkeypatch.setattr("bench.run.jobs.MethodWork.modules", lambda work: ("ends_the_process",))
+    outcome, record = tiny.run("Centroid", "ImportsEnd")
+    assert outcome.statuses == {"ok": 2, "error": 2}
+    assert {r.status for r in by_method(record)["centroid"]} == {"ok"}
+
+
+def test_stopping_while_many_jobs_wait_for_it(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminated(Recorder):
+        def tick(self, progress: Any) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    benchmark = TinyBenchmark(tiny.folder, tables(8))
+    plan = benchmark.plan("Centroid")
+    monkeypatch.setattr("bench.run.jobs.MethodWork.modules", lambda work: ("slow_to_import",))
+    outcome, record = benchmark.run("Centroid", observers=[Terminated()], jobs=8, plan=plan)
+    assert (outcome.interrupted, outcome.undone, record.results) == (True, 8, ())
 
 
 def test_what_is_left_of_a_dead_harness_and_server_is_swept_by_the_next_run(tiny: TinyBenchmark) -> None:

@@ -133,7 +133,6 @@ from bench.data.splits import draw_splits
 from bench.methods import get_method, method_names
 from bench.protocols import PROTOCOLS
 from bench.records.dataset import Dataset
-from bench.run import identity
 from bench.run.jobs import NamedMethod, expand_jobs
 
 class Entry: name, rows, features, classes = "t", 40, 2, 2
@@ -141,8 +140,6 @@ table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny
 methods = [NamedMethod(name, get_method(name)) for name in method_names()]
 
 def ids():
-    for cached in (identity._module_hash, identity._trees, identity._imports):
-        cached.cache_clear()
     plan = expand_jobs([Entry], methods, PROTOCOLS["clean"], 0, source="tiny", load=lambda e: table,
                        splits_for=lambda d, seed: draw_splits("t", d.y, seed))
     return {job.method: job.id for job in plan.jobs}
@@ -264,8 +261,6 @@ def test_a_module_named_by_the_method_counts_with_all_its_package(
     versions = []
     for text in ("x = 1\n", "x = 2\n", "x = 1  # again\n"):
         (package / "deep" / "inner.py").write_text(text)
-        for cached in (identity._module_hash, identity._trees, identity._imports, identity._origin):
-            cached.cache_clear()
         versions.append(fingerprint("faulty_methods", ("some_package_of_code",)).code)
     assert versions[0] == versions[2] != versions[1]
 

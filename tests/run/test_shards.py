@@ -19,8 +19,19 @@ def test_every_job_is_in_one_part(tiny: TinyBenchmark, count: int) -> None:
     parts = [shard(plan, index, count) for index in range(1, count + 1)]
     jobs = [job for part in parts for job in part.jobs]
     assert sorted(job.id for job in jobs) == sorted(job.id for job in plan.jobs)
-    sizes = [len(part.tasks) for part in parts]
+    sizes = [len(part.jobs) for part in parts]
     assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_part_is_the_same_where_a_dataset_cannot_be_read(tiny: TinyBenchmark) -> None:
+    """Each task of a job array reads for itself: none may run what another one has, or leave what it counts on."""
+    tiny.entries = tables(6)
+    here = tiny.plan("Centroid", "Shrunken")
+    tiny.entries = (*tables(6)[:2], TinyEntry("table-2", rows=40, present=False), *tables(6)[3:])
+    there = tiny.plan("Centroid", "Shrunken")
+    for index in (1, 2, 3):
+        parts = [{(j.dataset, j.method) for j in shard(plan, index, 3).jobs} for plan in (here, there)]
+        assert parts[0] == parts[1]
 
 
 def test_parts_are_exported_and_reported_together(
