@@ -18,6 +18,18 @@ def add_source_arguments(parser: argparse.ArgumentParser, source_help: str) -> N
     parser.add_argument("--offline", action="store_true", help="download nothing: use what is in the cache")
 
 
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--data`` and ``--target``."""
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a table of your own (.csv, .tsv, .arff, .parquet, packed or not), or a YAML file that describes some",
+    )
+    parser.add_argument("--target", metavar="COLUMN", help="the column to predict in tables given without description")
+
+
 def add_cache_argument(parser: argparse.ArgumentParser) -> None:
     """``--cache``; :func:`bench.command_line.main` heeds it."""
     parser.add_argument(
@@ -60,15 +72,21 @@ class Chosen:
                 tables |= source.provenance()
         return record | ({"tables": tables} if tables else {})
 
+    def warn(self) -> None:
+        """Say what is to be looked into about the tables, once they are loaded: what ``bench validate`` warns of."""
+        for name, told in self.recorded().get("tables", {}).items():
+            for warning in told["warnings"]:
+                say(f"{name}: warning: {warning}")
+
 
 def chosen_tables(args: argparse.Namespace) -> Chosen:
     """The tables of ``--subset`` and of ``--data``. Raises :class:`UsageError` if neither is given."""
     from bench.data.registry import load_registry
     from bench.data.selection import select_tables
-    from bench.data.user_table import UserSource, read_descriptions
+    from bench.data.user_table import UserSource, read_tables
 
     registry = load_registry()
-    own = UserSource(read_descriptions(args.data, registry), offline=args.offline, say=say)
+    own = UserSource(read_tables(args.data, registry, args.target), offline=args.offline, say=say)
     parts: list[tuple[Sequence[Any], Any]] = []
     if args.subset is not None:
         parts.append(
@@ -77,7 +95,9 @@ def chosen_tables(args: argparse.Namespace) -> Chosen:
             )
         )
     elif not own.tables:
-        raise UsageError("no table to run on: --subset names known ones (see `bench list`), --data describes your own")
+        raise UsageError(
+            "no table to run on: --subset names known ones (see `bench list`), --data FILE --target COLUMN is your own"
+        )
     if own.tables:
         known = {entry.name for entries, _ in parts for entry in entries}
         twice = [table.name for table in own.tables if table.name in known]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import cli
+from bench import command_line as cli
 from bench.command_line import TolerantStream, main
 from bench.store import read_run
 

@@ -63,7 +63,7 @@ def test_what_cannot_be_read_is_exit_code_2_but_the_rest_is_examined(capsys: pyt
     assert "did you mean 'paid'" in captured.err
     assert "more (user): 60 rows" in captured.out
     assert main(["validate", "mine/orders.csv"]) == 2
-    assert "a table of your own needs a description, a YAML file" in capsys.readouterr().err
+    assert "mine/orders.csv: which column is to be predicted? Name it with --target" in capsys.readouterr().err
     assert main(["validate"]) == 2
     assert "nothing to validate" in capsys.readouterr().err
     assert main(["validate", "irys"]) == 2

@@ -15,7 +15,7 @@ from loopback import Loopback, Page
 from bench.command_line import main
 from bench.data.cache import cache_folder, using_cache
 from bench.data.registry import Registry, load_registry
-from bench.data.user_table import UserSource, read_content, read_description, read_descriptions
+from bench.data.user_table import UserSource, read_content, read_description, read_tables
 from bench.errors import BenchError, DataInvalid, RegistryError, SourceError, UsageError
 
 ORDERS = "customer,amount,branch,colour,paid\n7,1.5,1,red,yes\n8,,2,blue,no\n9,2.5,3,red,no\n10,0.5,1,,yes\n"
@@ -77,7 +77,6 @@ def test_the_same_table_in_every_format(tmp_path: Path, registry: Registry, form
         pytest.importorskip("pyarrow")
         frame.to_parquet(path)
     else:
-        pytest.importorskip("arff")
         lines = "\n".join(",".join("?" if value != value else str(value) for value in row) for row in frame.to_numpy())
         path.write_text(
             "@relation t\n@attribute a numeric\n@attribute b {u,v}\n@attribute y {p,q}\n@data\n" + lines + "\n"
@@ -92,9 +91,9 @@ def test_the_same_table_in_every_format(tmp_path: Path, registry: Registry, form
 def test_a_description_can_have_several_tables_and_there_can_be_several(described: Path, registry: Registry) -> None:
     other = described.with_name("other.yaml")
     other.write_text("one: {file: orders.csv, target: paid}\ntwo: {file: orders.csv, target: colour}\n")
-    assert [t.name for t in read_descriptions([described, other], registry)] == ["orders", "one", "two"]
+    assert [t.name for t in read_tables([described, other], registry)] == ["orders", "one", "two"]
     with pytest.raises(UsageError, match="--data: two tables are both called orders"):
-        read_descriptions([described, described], registry)
+        read_tables([described, described], registry)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,6 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
         (("orders:", "or ders:"), RegistryError, "'or ders' is no name for a table"),
         (("orders:", "iris:"), RegistryError, "'iris' is the name of a registry table or subset"),
         (("orders:", "smoke:"), RegistryError, "'smoke' is the name of a registry table or subset"),
-        (("orders:", "12:"), RegistryError, "key 12 is not text"),
         (("file: orders.csv", "url: ftp://x/orders.csv"), RegistryError, "no address that begins with http"),
         (("file: orders.csv", "licence2: x"), RegistryError, r"give either file \(a path\) or url"),
         (("file: orders.csv", "file: orders.csv\n  url: http://x/y.csv"), RegistryError, "give either file"),
@@ -116,6 +114,8 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
         (("file: orders.csv", "file: my.yaml"), RegistryError, "say it with format: csv, arff or parquet"),
         (("notes: Made up.", "format: excel"), RegistryError, "format: 'excel' is none of csv, arff, parquet"),
         (("notes: Made up.", "delimiter: ab"), RegistryError, "expected one character, or one of comma"),
+        (("drop: [customer]", "drop: [{a: b}]"), RegistryError, "drop: expected a list of texts"),
+        (("notes: Made up.", "header: no"), RegistryError, "header: expected true or false, got 'no'"),
         (("notes: Made up.", "sha256: abc"), RegistryError, "expected 64 hexadecimal digits"),
         (("notes: Made up.", "notes: !!python/object:os.system x"), RegistryError, "not a readable YAML file"),
         (("licence: CC0", "licence: &a CC0\n  format: *a"), RegistryError, r"YAML aliases \(\*a\) are refused"),

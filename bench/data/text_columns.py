@@ -1,0 +1,104 @@
+"""What a column of text is, judged by all of its cells: numbers, dates and times, or categories.
+
+The rules are the same for every format, and are stated in `docs/add-a-table.md`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.records.dataset import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MISSING = ("", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none")
+"""What stands for a missing value, in small or capital letters."""
+MISSING_LABELS = tuple(mark for mark in MISSING if mark not in ("-", "none"))
+"""In the target ``-`` and ``None`` are classes: many tables have them (``+`` and ``-``)."""
+NUMBERS = 0.8
+"""A column is one of numbers if more than this share of its known values are numbers."""
+SOME_NUMBERS = 0.1
+"""A column of categories with more numbers than this share holds two kinds of values."""
+DATES = 0.5
+
+_MINUS = str.maketrans("\u2212\u2013", "--")
+_MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_DAY = (
+    rf"\d{{4}}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](?:\d\d|\d{{4}})|\d\d?[- ]{_MONTH}[- ,]+\d{{2,4}}|"
+    rf"{_MONTH} \d\d?,? \d{{4}}"
+)
+_TIME = r"\d{1,3}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[ap]m)?(?: ?(?:z|utc|[+-]\d\d:?\d\d))?"
+_DATE = re.compile(rf"(?:{_DAY})(?:[ t]{_TIME})?|-?(?:\d+ days?,? )?{_TIME}|-?\d+ days?", re.IGNORECASE)
+
+
+def _numbers_with(point: str, comma: str) -> re.Pattern[str]:
+    """Numbers with ``point`` before the decimals; three digits each may be set apart, all by the same character."""
+    grouped = rf"\d{{1,3}}(?:([{comma} '’\u00a0\u202f\u2009])\d{{3}})(?:\1\d{{3}})*|\d*"
+    return re.compile(rf"[+-]?(?:(?=[{point}]?\d)(?:{grouped})(?:[{point}]\d*)?(?:e[+-]?\d+)?|inf|infinity)", re.I)
+
+
+_SPELT = {".": _numbers_with(".", ","), ",": _numbers_with(",", ".")}
+
+
+def known_texts(column: pd.Series, marks: Collection[str]) -> pd.Series:
+    """The values that are not missing as text, without blanks around them, by their row (from 0)."""
+    known = column.reset_index(drop=True).dropna().astype(str).str.strip()
+    return known[~known.str.casefold().isin(marks)]
+
+
+def read_numbers(texts: pd.Series) -> tuple[pd.Series, bool]:
+    """(the numbers, NaN where a text is none; whether they could as well be read otherwise).
+
+    A column is read in one way: with a decimal point or comma (then the other may set thousands apart), with per cent
+    signs or without, whichever makes numbers of more cells; if that leaves it open, with a point, without the sign.
+    """
+    counts = texts.value_counts()
+    spelt = [text.translate(_MINUS) for text in counts.index]
+    ways = [_values(spelt, point, percent) for percent in (False, True) for point in _SPELT]
+    found = [int(counts.to_numpy()[~np.isnan(values)].sum()) for values in ways]
+    best = found.index(max(found))
+    other = best + 1 if best % 2 == 0 else best
+    open_question = found[other] == found[best] and bool((ways[other] != ways[best])[~np.isnan(ways[best])].any())
+    commas = any("," in text for text, value in zip(spelt, ways[best], strict=True) if not np.isnan(value))
+    return texts.map(dict(zip(counts.index, ways[best], strict=True))).astype("float64"), open_question and commas
+
+
+def _values(texts: Iterable[str], point: str, percent: bool) -> FloatArray:
+    return np.array([_value(text, point, percent) for text in texts], dtype=np.float64)
+
+
+def _value(text: str, point: str, percent: bool) -> float:
+    if percent:
+        if not text.endswith("%"):
+            return np.nan
+        text = text[:-1].rstrip()
+    if not _SPELT[point].fullmatch(text):
+        return np.nan
+    return float(re.sub(rf"[^0-9a-zA-Z+\-{point}]", "", text).replace(point, "."))
+
+
+def look_like_dates(texts: pd.Series) -> bool:
+    """Whether most of the texts are dates, times of the day or durations."""
+    return bool(len(texts)) and texts.map(lambda text: bool(_DATE.fullmatch(text))).mean() > DATES
+
+
+def in_order(texts: Iterable[str]) -> list[str]:
+    """The different texts: by value if all of them are plain numbers, else as text."""
+    different = sorted(set(texts))
+    try:
+        return sorted(different, key=float)
+    except ValueError:
+        return different
+
+
+def nearly_equal(values: Iterable[str]) -> list[list[str]]:
+    """Groups of values that differ only by case, by blanks or by a final period."""
+    groups: dict[str, list[str]] = {}
+    for value in values:
+        groups.setdefault(" ".join(value.casefold().removesuffix(".").split()), []).append(value)
+    return [group for group in groups.values() if len(group) > 1]
