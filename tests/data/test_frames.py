@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import re
 import tracemalloc
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -283,3 +287,67 @@ def test_both_ways_to_read_arff_give_the_same(data: st.DataObject, kinds: list[s
 def test_decimals_of_whole_numbers_are_kept() -> None:
     text = b"@relation r\n@attribute a INTEGER\n@attribute b string\n@data\n1.5,'x'\n"
     assert read_frame(text, "arff", "x")["a"].tolist() == [1.5]
+
+
+def test_arff_as_openml_and_weka_write_it() -> None:
+    text = (
+        "@relation r\r\n@ATTRIBUTE\ta\tnumeric\r\n@attribute 'b c'\treal [0, 10] % a range\r\n"
+        "@attribute d {x, 'y z',} % two values\r\n@attribute e date \"yyyy-MM-dd\"\r\n@attribute f{p,q}\r\n"
+        "@data % here\r\n1,2,x,'2020-01-05',p\r\n% a comment\r\n?,3,'y z',?,q,\r\n"
+    )
+    frame = read_frame(text.encode(), "arff", "t")
+    assert list(frame.columns) == ["a", "b c", "d", "e", "f"]
+    assert frame["b c"].tolist() == [2, 3]
+    assert frame["d"].cat.categories.tolist() == ["x", "y z"]
+    assert frame["f"].tolist() == ["p", "q"]
+    assert frame["e"].isna().tolist() == [False, True]
+    assert frame["e"].dtype.kind == "M"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le with its mark"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_csv_in_each_encoding_with_each_delimiter(encoding: str, delimiter: str) -> None:
+    text = '"a,1;x"DbDc\n1.5DéD2\n2.5DüD3\n'.replace("D", delimiter)
+    content = text.encode(encoding.split()[0]) if "mark" not in encoding else b"\xff\xfe" + text.encode("utf-16-le")
+    frame = read_frame(content, "csv", "t")
+    assert list(frame.columns) == ["a,1;x", "b", "c"]
+    assert frame["b"].tolist() == ["é", "ü"]
+
+
+def zipped(*names: str) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        for name in names:
+            archive.writestr(name, CSV)
+    return sink.getvalue()
+
+
+def test_packed_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = read_frame(CSV, "csv", "t")
+    for content in (gzip.compress(CSV), bz2.compress(CSV), lzma.compress(CSV), zipped("t.csv", "__MACOSX/t.csv")):
+        pd.testing.assert_frame_equal(read_frame(content, "csv", "t"), plain)
+    with pytest.raises(DataInvalid, match=r"2 files in it .a spreadsheet.*save the table as CSV"):
+        read_frame(zipped("a", "b"), "csv", "t")
+    for content in (gzip.compress(CSV)[:-12], bz2.compress(CSV)[:-5], zipped("t.csv")[:-30]):
+        with pytest.raises(DataInvalid, match="t: a packed file that cannot be unpacked"):
+            read_frame(content, "csv", "t")
+    monkeypatch.setattr(frames, "MAX_BYTES", 1000)
+    with pytest.raises(DataInvalid, match="tables above 1000 are refused"):
+        read_frame(gzip.compress(CSV * 1000), "csv", "t")
+
+
+def test_what_belongs_to_the_file_is_no_column() -> None:
+    frame = pd.DataFrame({"a": [5.0, 6.0, 7.0], "b": list("xyx")})
+    for content, format in (
+        (frame.to_csv().encode(), "csv"),
+        (frame.set_axis([1, 2, 3]).to_csv().encode(), "csv"),
+        (parquet(pd.read_csv(io.BytesIO(frame.to_csv().encode()))), "parquet"),
+        (parquet(frame.loc[[2, 0, 1]]), "parquet"),
+        (parquet(frame.assign(key=[3, 1, 2]).set_index("key")), "parquet"),
+    ):
+        read = read_frame(content, format, "t")  # type: ignore[arg-type]
+        assert list(read.columns) == ["a", "b"]
+        assert len(read.attrs["notes"]) == 1
+    assert read_frame(parquet(frame), "parquet", "t").attrs["notes"] == []
+    with pytest.raises(DataInvalid, match="column 1 has no name in the header"):
+        read_frame(b",b\n5,1\n5,2\n", "csv", "t")

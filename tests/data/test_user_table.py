@@ -245,3 +245,45 @@ def test_a_cache_that_cannot_be_written(described: Path, registry: Registry, tmp
     described.write_text(DESCRIPTION.replace("file: orders.csv", "url: http://127.0.0.1:9/orders.csv"))
     with using_cache(str(tmp_path / "file")), pytest.raises(SourceError, match=r"cannot write the cache.*--cache"):
         read_content(read_description(described, registry)[0])
+
+
+def test_a_file_and_a_target_are_a_table(tmp_path: Path, registry: Registry) -> None:
+    for file, name in (("orders.csv", "orders"), ("iris.csv.gz", "my-iris"), ("my orders (1).tsv", "my_orders__1_")):
+        (tmp_path / file).write_text(ORDERS)
+        (table,) = read_tables([tmp_path / file], registry, "paid")
+        assert (table.name, table.target, table.format) == (name, "paid", "csv")
+        assert len(UserSource([table]).load(table).y) == 4
+
+
+@pytest.mark.parametrize(
+    ("file", "target", "says"),
+    [
+        ("orders.csv", None, r"orders\.csv: which column is to be predicted\? Name it with --target"),
+        ("none.csv", "paid", r"none\.csv: there is no such file"),
+        ("orders.xlsx", "paid", r"unknown table format 'xlsx'.*Save it as CSV"),
+        ("my.yaml", "paid", "--target paid: no table file is given"),
+    ],
+)
+def test_files_that_are_no_table(described: Path, registry: Registry, file: str, target: str | None, says: str) -> None:
+    described.with_name("orders.xlsx").write_text("")
+    with pytest.raises(UsageError, match=says) as raised:
+        read_tables([described.with_name(file)], registry, target)
+    assert "\n" not in str(raised.value)
+
+
+def test_yaml_s_surprises_are_the_text_that_stands_there(tmp_path: Path, registry: Registry) -> None:
+    (tmp_path / "t.csv").write_text("No,on,3,2024-01-31,y\n1,2,3,4,NA\n2,3,4,-999,SA\n3,4,5,6,NA\n4,5,6,7,SA\n")
+    (tmp_path / "t.yaml").write_text(
+        "2024-01-31:\n  file: t.csv\n  target: y\n  drop: [No, on, 3]\n  missing: [-999]\n  notes: 2024-13-45\n"
+        "  licence: 1.0\n"
+    )
+    (table,) = read_description(tmp_path / "t.yaml", registry)
+    assert (table.name, table.drop, table.notes, table.licence) == (
+        "2024-01-31",
+        ("No", "on", "3"),
+        "2024-13-45",
+        "1.0",
+    )
+    coded = UserSource([table]).coded(table)
+    assert (coded.features, coded.classes) == (("2024-01-31",), ("NA", "SA"))
+    np.testing.assert_array_equal(coded.X[:, 0], [4, np.nan, 6, 7])
