@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,15 @@ def say(line: str) -> None:
     print(f"bench: {line}", file=sys.stderr, flush=True)
 
 
+def told_by(source: Any) -> Mapping[str, dict[str, Any]]:
+    """What ``source`` records of the tables it has loaded, by name; the archive and the embedded tables need none."""
+    from bench.data.openml_source import OpenMLSource
+    from bench.data.uci_source import UCISource
+    from bench.data.user_table import UserSource
+
+    return source.provenance() if isinstance(source, UserSource | OpenMLSource | UCISource) else {}
+
+
 @dataclass(frozen=True)
 class Chosen:
     """The tables of a run: ``parts`` are entries with the source that gives them, ``label`` what they are called
@@ -59,22 +68,22 @@ class Chosen:
 
     def recorded(self) -> dict[str, Any]:
         """What is recorded of where the tables come from, once they are loaded."""
-        from bench.data.openml_source import OpenMLSource
         from bench.data.sources import origin
-        from bench.data.uci_source import UCISource
         from bench.data.user_table import UserSource
 
         record: dict[str, Any] = {}
-        tables: dict[str, Any] = {}
         for _, source in self.parts:
             record |= {"source": source.name, **record} if isinstance(source, UserSource) else origin(source)
-            if isinstance(source, UserSource | OpenMLSource | UCISource):
-                tables |= source.provenance()
+        tables = self.tables()
         return record | ({"tables": tables} if tables else {})
+
+    def tables(self) -> dict[str, Any]:
+        """What the sources tell of the tables loaded so far that are not the archive's, by name."""
+        return {name: told for _, source in self.parts for name, told in told_by(source).items()}
 
     def warn(self) -> None:
         """Say what is to be looked into about the tables, once they are loaded: what ``bench validate`` warns of."""
-        for name, told in self.recorded().get("tables", {}).items():
+        for name, told in self.tables().items():
             for warning in told["warnings"]:
                 say(f"{name}: warning: {warning}")
 

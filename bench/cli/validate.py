@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from bench.cli.tables import add_data_arguments, add_source_arguments, say
+from bench.cli.tables import add_data_arguments, add_source_arguments, say, told_by
 from bench.data.validate import Examined, Finding, examine, unnamed
 from bench.errors import BenchError, UsageError, one_line
 
@@ -74,10 +74,8 @@ def candidates(args: argparse.Namespace) -> Iterator[Candidate]:
     Raises :class:`UsageError` if there are none, and for a table of which nobody says what is to be predicted.
     """
     from bench.data.location import is_url
-    from bench.data.openml_source import OpenMLSource
     from bench.data.registry import load_registry
     from bench.data.selection import AnyEntry, select_tables
-    from bench.data.uci_source import UCISource
     from bench.data.user_table import DESCRIPTIONS, UserSource, UserTable, read_tables
 
     own_words = [word for word in args.tables if word.lower().endswith(DESCRIPTIONS) or is_url(word) or _is_file(word)]
@@ -104,8 +102,8 @@ def candidates(args: argparse.Namespace) -> Iterator[Candidate]:
     def read_known(entry: AnyEntry) -> Read:
         dataset = source.load(entry)
         table = unnamed(dataset.X, dataset.y, dataset.n_classes)
-        told = source.provenance().get(entry.name, {}) if isinstance(source, OpenMLSource | UCISource) else {}
-        warned = [Finding("as read", "warning", warning, "") for warning in told.get("warnings", ())]
+        told = told_by(source).get(entry.name, {}).get("warnings", ())
+        warned = [Finding("as read", "warning", warning, "") for warning in told]
         return table, (*dataset.notes, *getattr(entry, "faults", ())), [*warned, *examine(table)]
 
     for entry in entries:

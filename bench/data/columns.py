@@ -149,8 +149,8 @@ def code_labels(
 
     declared = isinstance(column.dtype, pd.CategoricalDtype)
     known = known_texts(column, () if declared else marks)
-    missing = sorted(set(range(len(column))) - set(known.index))
-    if missing:
+    missing = np.setdiff1d(np.arange(len(column)), known.index)
+    if len(missing):
         written = column.iloc[missing[0]]
         shown = (
             f" ({written!r}; if it is a class, a description with missing: [] keeps it)" if written == written else ""
