@@ -24,7 +24,7 @@ Kind: TypeAlias = Literal["number", "text", "date"] | list[str]
 _DATA = re.compile(r"^[ \t]*@data\b[^\n]*$", re.MULTILINE | re.IGNORECASE)
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _ATTRIBUTE = re.compile(rf"@attribute\s+({_QUOTED}|[^\s{{'\"]+)\s*(.*)", re.IGNORECASE)
-_VALUE = re.compile(rf"\s*({_QUOTED}|[^,'\"{{}}]*?)\s*(,|$)")
+_VALUE = re.compile(rf"\s*(?:({_QUOTED})\s*|([^,'\"{{}}]*))(,|$)")
 _LEVEL = re.compile(rf"\s*({_QUOTED}|[^,}}'\"]*?)\s*([,}}])")
 _TYPES: dict[str, Kind] = {"numeric": "number", "real": "number", "integer": "number", "string": "text", "date": "date"}
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
@@ -145,9 +145,10 @@ def _rows(rows: str, width: int, where: str) -> list[list[str | None]]:
             raise DataInvalid(f"{where}: a sparse ARFF table; only dense tables are read")
         at, values = 0, []
         while found := _VALUE.match(line, at):
-            values.append(None if found[1] in ("", "?") else _unquoted(found[1]))
+            text = (found[2] or "").strip()
+            values.append(_unquoted(found[1]) if found[1] else text if text not in ("", "?") else None)
             at = found.end()
-            if not found[2]:
+            if not found[3]:
                 break
         if found and len(values) == width + 1 and line.endswith(","):
             values.pop()

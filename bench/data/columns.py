@@ -29,6 +29,7 @@ from bench.data.text_columns import (
     MISSING_LABELS,
     NUMBERS,
     SOME_NUMBERS,
+    as_numbers,
     in_order,
     known_texts,
     look_like_dates,
@@ -135,7 +136,8 @@ def code_table(
     for name in inputs:
         coder.add(frame[name], name, declared=name in categories)
     if not coder.features:
-        raise DataInvalid(f"{where}: no column is left that could be a feature")
+        why = "; ".join(finding.what for finding in coder.findings if finding.check == "left out")
+        raise DataInvalid(one_line(f"{where}: no column is left that could be a feature" + (f": {why}" if why else "")))
     X = np.concatenate(coder.blocks, axis=1)
     notes = (*frame.attrs.get("notes", ()), *coder.notes(X))
     return Coded(X, y, tuple(coder.features), classes, inputs, notes, tuple(coder.findings))
@@ -157,7 +159,7 @@ def code_labels(
         )
         raise DataInvalid(f"{where}: {len(missing)} label(s) missing, the first in row {missing[0] + 1}{shown}")
     values = [str(level).strip() for level in column.cat.categories] if declared else in_order(known)
-    numbers = None if declared else _as_numbers(known)
+    numbers = None if declared else as_numbers(known)
     if numbers is not None and not (pd.api.types.is_integer_dtype(column) or pd.api.types.is_bool_dtype(column)):
         odd = numbers[~(np.isfinite(numbers) & (numbers == np.floor(numbers)))]
         if len(odd):
@@ -179,14 +181,6 @@ def code_labels(
 def _positions(texts: pd.Series, levels: list[str]) -> IntArray:
     position = {level: index for index, level in enumerate(levels)}
     return np.array([position[text] for text in texts], dtype=np.int64)
-
-
-def _as_numbers(texts: pd.Series) -> pd.Series | None:
-    """The texts as numbers, if all of them are."""
-    try:
-        return texts.astype("float64")
-    except ValueError:
-        return None
 
 
 @dataclass

@@ -38,7 +38,7 @@ _DATE = re.compile(rf"(?:{_DAY})(?:[ t]{_TIME})?|-?(?:\d+ days?,? )?{_TIME}|-?\d
 
 def _numbers_with(point: str, comma: str) -> re.Pattern[str]:
     """Numbers with ``point`` before the decimals; three digits each may be set apart, all by the same character."""
-    grouped = rf"\d{{1,3}}(?:([{comma} '’\u00a0\u202f\u2009])\d{{3}})(?:\1\d{{3}})*|\d*"
+    grouped = rf"[1-9]\d{{0,2}}(?:([{comma} '’\u00a0\u202f\u2009])\d{{3}})(?:\1\d{{3}})*|\d*"
     return re.compile(rf"[+-]?(?:(?=[{point}]?\d)(?:{grouped})(?:[{point}]\d*)?(?:e[+-]?\d+)?|inf|infinity)", re.I)
 
 
@@ -57,15 +57,29 @@ def read_numbers(texts: pd.Series) -> tuple[pd.Series, bool]:
     A column is read in one way: with a decimal point or comma (then the other may set thousands apart), with per cent
     signs or without, whichever makes numbers of more cells; if that leaves it open, with a point, without the sign.
     """
+    plain = as_numbers(texts)
+    if plain is not None:
+        return plain, False
     counts = texts.value_counts()
     spelt = [text.translate(_MINUS) for text in counts.index]
-    ways = [_values(spelt, point, percent) for percent in (False, True) for point in _SPELT]
-    found = [int(counts.to_numpy()[~np.isnan(values)].sum()) for values in ways]
-    best = found.index(max(found))
-    other = best + 1 if best % 2 == 0 else best
-    open_question = found[other] == found[best] and bool((ways[other] != ways[best])[~np.isnan(ways[best])].any())
-    commas = any("," in text for text, value in zip(spelt, ways[best], strict=True) if not np.isnan(value))
-    return texts.map(dict(zip(counts.index, ways[best], strict=True))).astype("float64"), open_question and commas
+    signs = (False, True) if any(text.endswith("%") for text in spelt) else (False,)
+    ways = {(point, percent): _values(spelt, point, percent) for percent in signs for point in _SPELT}
+    found = {way: int(counts.to_numpy()[~np.isnan(values)].sum()) for way, values in ways.items()}
+    point, percent = max(found, key=lambda way: found[way])
+    best, other = ways[point, percent], ways[",", percent]
+    known = ~np.isnan(best)
+    commas = point == "." and any("," in text for text in spelt)
+    open_question = commas and found[",", percent] == found[".", percent] and (best != other)[known].any()
+    return texts.map(dict(zip(counts.index, best, strict=True))).astype("float64"), bool(open_question)
+
+
+def as_numbers(texts: pd.Series) -> pd.Series | None:
+    """The texts as numbers, if all of them are as they stand."""
+    try:
+        numbers = texts.astype("float64")
+    except ValueError:
+        return None
+    return None if numbers.isna().any() or texts.str.contains("_", regex=False).any() else numbers
 
 
 def _values(texts: Iterable[str], point: str, percent: bool) -> FloatArray:

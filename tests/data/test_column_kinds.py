@@ -48,6 +48,7 @@ def checks(table: Coded) -> list[str]:
         (["\u22121.5", "2", "\u22123", "4"], [-1.5, 2, -3, 4], []),
         (["1,234", "12,345.5", "2", "3"], [1234, 12345.5, 2, 3], []),
         (["1,234", "2,500", "2", "3"], [1234, 2500, 2, 3], ["comma in numbers"]),
+        (["0,439", "1,250", "2", "3"], [0.439, 1.25, 2, 3], []),
         (["1,5", "2,25", "3", "1.234,5"], [1.5, 2.25, 3, 1234.5], []),
         (["1 234", "5", "6\u00a0000", "7"], [1234, 5, 6000, 7], []),
         (["5%", "6.5 %", "7%", "8%"], [5, 6.5, 7, 8], []),
@@ -141,6 +142,8 @@ def test_a_key_is_left_out_with_a_warning() -> None:
     table = coded([f"k{i}" for i in range(30)])
     assert (table.features, checks(table)) == (("n",), ["left out"])
     assert "such as 'k0'" in table.findings[0].what
+    with pytest.raises(DataInvalid, match=r"no column is left that could be a feature: a: hardly .*such as '\$0'"):
+        coded([f"${i}" for i in range(30)], drop=["n"])
 
 
 @pytest.mark.parametrize(
