@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -136,6 +137,8 @@ def tolerant_output() -> Iterator[None]:
         for stream in (sys.stdout, sys.stderr):
             if stream is None:  # closed by the shell (`>&-`)
                 stream = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+            if isinstance(stream, io.TextIOWrapper):  # a terminal of few characters shows `?` for others
+                stream.reconfigure(errors="replace")
             streams.append(TolerantStream(stream))
         out, err = (cast(TextIO, stream) for stream in streams)
         stack.enter_context(contextlib.redirect_stdout(out))

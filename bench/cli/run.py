@@ -20,7 +20,7 @@ from bench.cli.running import (
     whole_number,
     with_kept_versions,
 )
-from bench.cli.tables import add_source_arguments, chosen_tables
+from bench.cli.tables import add_data_arguments, add_source_arguments, chosen_tables
 from bench.errors import UsageError
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import PROTOCOLS, get_protocol
@@ -31,9 +31,7 @@ DEFAULT_FOLDER = "results"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``bench run``."""
     parser.add_argument("--subset", help="a subset's name, or dataset names separated by commas")
-    parser.add_argument(
-        "--data", metavar="FILE", action="append", default=[], help="run on the tables described in this YAML file too"
-    )
+    add_data_arguments(parser)
     parser.add_argument("--methods", help="method names separated by commas (default: all built-in ones)")
     parser.add_argument(
         "--plugin", metavar="FILE", action="append", default=[], help="run the methods in this Python file too"
@@ -95,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
         )
         for entries, source in chosen.parts
     )
+    chosen.warn()
     if part is not None:
         plan = shard(plan, *part)
     plan = with_kept_versions(plan, folder, how)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,18 @@ def add_source_arguments(parser: argparse.ArgumentParser, source_help: str) -> N
     parser.add_argument("--source", metavar="NAME", help=source_help)
     add_cache_argument(parser)
     parser.add_argument("--offline", action="store_true", help="download nothing: use what is in the cache")
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--data`` and ``--target``."""
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a table of your own (.csv, .tsv, .arff, .parquet, packed or not), or a YAML file that describes some",
+    )
+    parser.add_argument("--target", metavar="COLUMN", help="the column to predict in tables given without description")
 
 
 def add_cache_argument(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +49,15 @@ def say(line: str) -> None:
     print(f"bench: {line}", file=sys.stderr, flush=True)
 
 
+def told_by(source: Any) -> Mapping[str, dict[str, Any]]:
+    """What ``source`` records of the tables it has loaded, by name; the archive and the embedded tables need none."""
+    from bench.data.openml_source import OpenMLSource
+    from bench.data.uci_source import UCISource
+    from bench.data.user_table import UserSource
+
+    return source.provenance() if isinstance(source, UserSource | OpenMLSource | UCISource) else {}
+
+
 @dataclass(frozen=True)
 class Chosen:
     """The tables of a run: ``parts`` are entries with the source that gives them, ``label`` what they are called
@@ -47,28 +68,34 @@ class Chosen:
 
     def recorded(self) -> dict[str, Any]:
         """What is recorded of where the tables come from, once they are loaded."""
-        from bench.data.openml_source import OpenMLSource
         from bench.data.sources import origin
-        from bench.data.uci_source import UCISource
         from bench.data.user_table import UserSource
 
         record: dict[str, Any] = {}
-        tables: dict[str, Any] = {}
         for _, source in self.parts:
             record |= {"source": source.name, **record} if isinstance(source, UserSource) else origin(source)
-            if isinstance(source, UserSource | OpenMLSource | UCISource):
-                tables |= source.provenance()
+        tables = self.tables()
         return record | ({"tables": tables} if tables else {})
+
+    def tables(self) -> dict[str, Any]:
+        """What the sources tell of the tables loaded so far that are not the archive's, by name."""
+        return {name: told for _, source in self.parts for name, told in told_by(source).items()}
+
+    def warn(self) -> None:
+        """Say what is to be looked into about the tables, once they are loaded: what ``bench validate`` warns of."""
+        for name, told in self.tables().items():
+            for warning in told["warnings"]:
+                say(f"{name}: warning: {warning}")
 
 
 def chosen_tables(args: argparse.Namespace) -> Chosen:
     """The tables of ``--subset`` and of ``--data``. Raises :class:`UsageError` if neither is given."""
     from bench.data.registry import load_registry
     from bench.data.selection import select_tables
-    from bench.data.user_table import UserSource, read_descriptions
+    from bench.data.user_table import UserSource, read_tables
 
     registry = load_registry()
-    own = UserSource(read_descriptions(args.data, registry), offline=args.offline, say=say)
+    own = UserSource(read_tables(args.data, registry, args.target), offline=args.offline, say=say)
     parts: list[tuple[Sequence[Any], Any]] = []
     if args.subset is not None:
         parts.append(
@@ -77,7 +104,9 @@ def chosen_tables(args: argparse.Namespace) -> Chosen:
             )
         )
     elif not own.tables:
-        raise UsageError("no table to run on: --subset names known ones (see `bench list`), --data describes your own")
+        raise UsageError(
+            "no table to run on: --subset names known ones (see `bench list`), --data FILE --target COLUMN is your own"
+        )
     if own.tables:
         known = {entry.name for entries, _ in parts for entry in entries}
         twice = [table.name for table in own.tables if table.name in known]

@@ -11,36 +11,39 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
-from bench.cli.tables import add_source_arguments, say
+from bench.cli.tables import add_data_arguments, add_source_arguments, say, told_by
 from bench.data.validate import Examined, Finding, examine, unnamed
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError, UsageError, one_line
 
 EXIT_FINE, EXIT_WARNINGS, EXIT_UNREADABLE = 0, 1, 2
 WIDTH = 110
-DESCRIPTIONS = (".yaml", ".yml")
+SHOWN_CLASSES = 50
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``bench validate``."""
     parser.add_argument(
-        "tables", metavar="FILE|NAME", nargs="*", help="descriptions of your tables (my.yaml), registry tables, subsets"
+        "tables", metavar="FILE|NAME", nargs="*", help="your tables (my.csv, my.yaml), registry tables, subsets"
     )
-    parser.add_argument(
-        "--data", metavar="FILE", action="append", default=[], help="a description of your tables, as in bench run"
-    )
+    add_data_arguments(parser)
     parser.add_argument("--archive", metavar="PATH_OR_URL", help="take registry tables from this copy of the archive")
     add_source_arguments(parser, "where registry tables are taken from, as in bench run")
     parser.add_argument("--json", action="store_true", help="all findings as JSON")
 
 
+Read: TypeAlias = tuple[Examined, Sequence[str], Sequence[Finding]]
+"""A table, what was done to it, and what is odd about it."""
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """A table to be examined: its name, where it comes from, and how to get it with what was done to it."""
+    """A table to be examined: its name, where it comes from, and how to read and examine it."""
 
     name: str
     source: str
-    read: Callable[[], tuple[Examined, tuple[str, ...]]]
+    read: Callable[[], Read]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,12 +51,12 @@ def run(args: argparse.Namespace) -> int:
     code, told = EXIT_FINE, []
     for candidate in candidates(args):
         try:
-            table, notes = candidate.read()
+            table, notes, findings = candidate.read()
         except BenchError as error:
             print(f"bench: {error}", file=sys.stderr)
             code = EXIT_UNREADABLE
             continue
-        findings = examine(table)
+        findings = sorted(findings, key=lambda finding: finding.severity != "warning")
         if any(finding.severity == "warning" for finding in findings):
             code = max(code, EXIT_WARNINGS)
         if args.json:
@@ -68,25 +71,25 @@ def run(args: argparse.Namespace) -> int:
 def candidates(args: argparse.Namespace) -> Iterator[Candidate]:
     """The tables that the arguments stand for: those described first, then the registry's.
 
-    Raises :class:`UsageError` if there are none, and for a table without a description.
+    Raises :class:`UsageError` if there are none, and for a table of which nobody says what is to be predicted.
     """
+    from bench.data.location import is_url
     from bench.data.registry import load_registry
     from bench.data.selection import AnyEntry, select_tables
-    from bench.data.user_table import UserSource, UserTable, read_descriptions
+    from bench.data.user_table import DESCRIPTIONS, UserSource, UserTable, read_tables
 
-    files = [*args.data, *(word for word in args.tables if word.lower().endswith(DESCRIPTIONS))]
-    names = [word for word in args.tables if not word.lower().endswith(DESCRIPTIONS)]
+    own_words = [word for word in args.tables if word.lower().endswith(DESCRIPTIONS) or is_url(word) or _is_file(word)]
+    files = [*args.data, *own_words]
+    names = [word for word in args.tables if word not in own_words]
     if not files and not names:
-        raise UsageError("nothing to validate: name a description (my.yaml) or tables of the registry")
-    for name in names:
-        if Path(name).is_file():
-            raise UsageError(f"{name}: a table of your own needs a description, a YAML file with its target column")
+        raise UsageError("nothing to validate: name a table (my.csv --target COLUMN, my.yaml) or one of the registry")
     registry = load_registry()
-    own = UserSource(read_descriptions(files, registry), offline=args.offline, say=say)
+    own = UserSource(read_tables(files, registry, args.target), offline=args.offline, say=say)
 
-    def read_own(table: UserTable) -> tuple[Examined, tuple[str, ...]]:
+    def read_own(table: UserTable) -> Read:
         coded = own.coded(table)
-        return Examined(coded.X, coded.y, coded.features, coded.classes, coded.inputs), coded.notes
+        examined = Examined(coded.X, coded.y, coded.features, coded.classes, coded.inputs)
+        return examined, coded.notes, coded.findings
 
     for table in own.tables:
         yield Candidate(table.name, own.name, partial(read_own, table))
@@ -96,17 +99,28 @@ def candidates(args: argparse.Namespace) -> Iterator[Candidate]:
         registry, ",".join(names), archive=args.archive, source=args.source, offline=args.offline, say=say
     )
 
-    def read_known(entry: AnyEntry) -> tuple[Examined, tuple[str, ...]]:
+    def read_known(entry: AnyEntry) -> Read:
         dataset = source.load(entry)
-        return unnamed(dataset.X, dataset.y, dataset.n_classes), (*dataset.notes, *getattr(entry, "faults", ()))
+        table = unnamed(dataset.X, dataset.y, dataset.n_classes)
+        told = told_by(source).get(entry.name, {}).get("warnings", ())
+        warned = [Finding("as read", "warning", warning, "") for warning in told]
+        return table, (*dataset.notes, *getattr(entry, "faults", ())), [*warned, *examine(table)]
 
     for entry in entries:
         yield Candidate(entry.name, source.name, partial(read_known, entry))
 
 
+def _is_file(word: str) -> bool:
+    """Whether a word means a file rather than a table of the registry: one that is there, or has a folder or ending."""
+    return Path(word).is_file() or "/" in word or word.lower().endswith((".csv", ".tsv", ".arff", ".parquet"))
+
+
 def _lines(candidate: Candidate, table: Examined, notes: Sequence[str], findings: Sequence[Finding]) -> Iterator[str]:
     n, d = table.X.shape
     yield f"{candidate.name} ({candidate.source}): {n:,} rows, {d:,} features, {len(table.classes)} classes"
+    counts = [f"{label} {count:,}" for label, count in zip(table.classes, table.counts.tolist(), strict=True)]
+    more = [f"and {len(counts) - SHOWN_CLASSES} more"] if len(counts) > SHOWN_CLASSES else []
+    yield from _wrapped(f"classes: {one_line(', '.join([*counts[:SHOWN_CLASSES], *more]), limit=4000)}", 2)
     for note in notes:
         yield from _wrapped(f"known: {note}", 2)
     for finding in findings:

@@ -2,14 +2,15 @@
 
 The coding needs no fitting, so that no row can leak into another through it:
 
-- A number stays as it is (scaling is the protocol's, on the training part).
+- A number stays as it is (scaling is the protocol's, on the training part). What a column of text holds is decided by
+  all of its cells (:mod:`bench.data.text_columns`): if they are mostly numbers, it is one of numbers.
 - A category becomes one 0/1 column per level, a missing value being a level of its own; two levels become one column.
   Levels are those of the whole table: one that only test rows have is constant on the training part, and constant
   columns are zeroed by the protocol, so it is as unknown as if it had never been coded.
 - A *missing number stays NaN*. What replaces it has to be learned from training rows, and which those are is not known
   before the hold-out: :mod:`bench.protocols.rows` fills it hold-out by hold-out.
 - A column of categories that are all different, or more than 20 and more than half as many as there are rows (a name, a
-  key, an address), says next to nothing about a new row and would drown the others: left out.
+  key, an address), says next to nothing about a new row and would drown the others: left out, unless declared.
 - Classes are numbered in the order of their labels: as declared, by value if numbers, else as text.
 
 This is not the coding of the 2014 archive, which numbers the levels of a category as if they were ordered.
@@ -17,17 +18,31 @@ This is not the coding of the 2014 archive, which numbers the levels of a catego
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from bench.data.text_columns import (
+    MISSING,
+    MISSING_LABELS,
+    NUMBERS,
+    SOME_NUMBERS,
+    as_numbers,
+    in_order,
+    known_texts,
+    look_like_dates,
+    nearly_equal,
+    read_numbers,
+)
 from bench.errors import DataInvalid, one_line, unknown_name
 from bench.records.dataset import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Severity: TypeAlias = Literal["warning", "note"]
 
 MAX_FEATURES = 5000
 """Columns after coding; OpenML's CC18 suite draws the same line."""
@@ -40,13 +55,35 @@ RECORDED_FEATURES = 500
 """Names of features that are recorded with a run."""
 
 
+EXACT = 2.0**53
+"""Whole numbers beyond it are not all float64 numbers."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One oddity: the ``check`` that found it, ``what`` was found, what it ``means`` for a kernel method.
+
+    A ``warning`` should be looked into before results are believed; a ``note`` is good to know. ``columns`` are the
+    names of the features it is about.
+    """
+
+    check: str
+    severity: Severity
+    what: str
+    means: str
+    columns: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return one_line(f"{self.check}: {self.what}; {self.means}", limit=600)
+
+
 @dataclass(frozen=True)
 class Coded:
     """A table as features and labels.
 
     ``X`` (n, d) float64, NaN where a number is missing; ``y`` (n,) int64 in 0..c-1. ``features`` (d,) are the columns'
     names (``colour=red`` for a level), ``classes`` (c,) the labels as text, ``inputs`` the columns before coding.
-    ``notes`` tell in whole sentences what was done to it.
+    ``notes`` tell in whole sentences what was done to it, ``findings`` what was odd about its columns.
     """
 
     X: FloatArray
@@ -55,6 +92,12 @@ class Coded:
     classes: tuple[str, ...]
     inputs: tuple[str, ...]
     notes: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        """The findings to be looked into, a line each."""
+        return [str(finding) for finding in self.findings if finding.severity == "warning"]
 
     @property
     def recorded_features(self) -> list[str]:
@@ -62,8 +105,19 @@ class Coded:
         return list(self.features[:RECORDED_FEATURES])
 
 
-def code_table(frame: pd.DataFrame, target: str, where: str, drop: Iterable[str] = ()) -> Coded:
+def code_table(
+    frame: pd.DataFrame,
+    target: str,
+    where: str,
+    drop: Iterable[str] = (),
+    *,
+    categories: Collection[str] = (),
+    missing: Iterable[str] | None = None,
+) -> Coded:
     """``frame`` with the column ``target`` as labels and all others but ``drop`` as features.
+
+    ``categories`` are taken as such whatever is in them, ``missing`` are the texts that stand for a missing value (an
+    empty cell always does). ``frame.attrs["notes"]`` is what the reader has to tell.
 
     Raises :class:`UsageError` for a column that is not there and :class:`DataInvalid`, naming ``where``, for labels
     that are missing, of one class only or not classes, for values that are not finite, for columns that are neither
@@ -71,45 +125,49 @@ def code_table(frame: pd.DataFrame, target: str, where: str, drop: Iterable[str]
     """
     names = [str(name) for name in frame.columns]
     dropped = list(dict.fromkeys(drop))
-    for name in (target, *dropped):
+    for name in (target, *dropped, *categories):
         if name not in names:
             raise unknown_name(f"column of {where}", name, names)
-    y, classes = code_labels(frame[target], f"{where}: target {target!r}")
+    marks = None if missing is None else ("", *(mark.strip().casefold() for mark in missing))
+    y, classes = code_labels(frame[target], f"{where}: target {target!r}", marks or MISSING_LABELS)
+    coder = _Coder(where, marks or MISSING)
+    coder.compare(target, dict(zip(classes, np.bincount(y).tolist(), strict=True)), "classes")
     inputs = tuple(name for name in names if name != target and name not in dropped)
-    blocks: list[FloatArray] = []
-    features: list[str] = []
-    keys: list[str] = []
-    coded = 0
     for name in inputs:
-        block, labels = _code_column(frame[name], name, where, room=MAX_FEATURES - len(features))
-        if block is None:
-            keys.append(name)
-            continue
-        coded += labels != [name]
-        blocks.append(block)
-        features += labels
-    if not features:
-        raise DataInvalid(f"{where}: no column is left that could be a feature")
-    X = np.concatenate(blocks, axis=1)
-    return Coded(X, y, tuple(features), classes, inputs, _notes(X, coded, len(features), keys))
+        coder.add(frame[name], name, declared=name in categories)
+    if not coder.features:
+        why = "; ".join(finding.what for finding in coder.findings if finding.check == "left out")
+        raise DataInvalid(one_line(f"{where}: no column is left that could be a feature" + (f": {why}" if why else "")))
+    X = np.concatenate(coder.blocks, axis=1)
+    notes = (*frame.attrs.get("notes", ()), *coder.notes(X))
+    return Coded(X, y, tuple(coder.features), classes, inputs, notes, tuple(coder.findings))
 
 
-def code_labels(column: pd.Series, where: str) -> tuple[IntArray, tuple[str, ...]]:
+def code_labels(
+    column: pd.Series, where: str, marks: Collection[str] = MISSING_LABELS
+) -> tuple[IntArray, tuple[str, ...]]:
     """(labels (n,) in 0..c-1, their names): each class that occurs. Raises :class:`DataInvalid`."""
     import pandas as pd
 
-    missing = np.flatnonzero(column.isna().to_numpy())
+    declared = isinstance(column.dtype, pd.CategoricalDtype)
+    known = known_texts(column, () if declared else marks)
+    missing = np.setdiff1d(np.arange(len(column)), known.index)
     if len(missing):
-        raise DataInvalid(f"{where}: {len(missing)} label(s) missing, the first in row {missing[0] + 1}")
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        values: list[Any] = [level for level in column.cat.categories if (column == level).any()]
-    elif pd.api.types.is_numeric_dtype(column):
-        values = sorted(column.unique().tolist())
-        if any(value != int(value) for value in values if np.isfinite(value)) or not np.isfinite(values).all():
-            raise DataInvalid(f"{where}: numbers that are not whole (such as {_odd(values)}) are no classes")
-    else:
-        values = sorted(set(column.astype(str)))
-        column = column.astype(str)
+        written = column.iloc[missing[0]]
+        shown = (
+            f" ({written!r}; if it is a class, a description with missing: [] keeps it)" if written == written else ""
+        )
+        raise DataInvalid(f"{where}: {len(missing)} label(s) missing, the first in row {missing[0] + 1}{shown}")
+    values = [str(level).strip() for level in column.cat.categories] if declared else in_order(known)
+    numbers = None if declared else as_numbers(known)
+    if numbers is not None and not (pd.api.types.is_integer_dtype(column) or pd.api.types.is_bool_dtype(column)):
+        odd = numbers[~(np.isfinite(numbers) & (numbers == np.floor(numbers)))]
+        if len(odd):
+            raise DataInvalid(f"{where}: numbers that are not whole (such as {odd.iloc[0]:g}) are no classes")
+        known = known.where(numbers.abs() >= EXACT, numbers.map(lambda value: str(int(value))))
+        values = in_order(known)
+    present = set(known)
+    values = [value for value in dict.fromkeys(values) if value in present]
     if len(values) < 2:
         only = one_line(values[0], limit=50) if values else "no rows"
         raise DataInvalid(f"{where}: one class only ({only}); at least 2 are needed")
@@ -117,84 +175,199 @@ def code_labels(column: pd.Series, where: str) -> tuple[IntArray, tuple[str, ...
         raise DataInvalid(
             f"{where}: {len(values)} different values in {len(column)} rows are no classes; is it a number to predict?"
         )
-    position = {value: index for index, value in enumerate(values)}
-    y = np.array([position[value] for value in column.tolist()], dtype=np.int64)
-    return y, tuple(str(int(value)) if isinstance(value, float) else str(value) for value in values)
+    return _positions(known, values), tuple(values)
 
 
-def _code_column(column: pd.Series, name: str, where: str, room: int) -> tuple[FloatArray | None, list[str]]:
-    """(values (n, k), names (k,)) of one column, (None, []) for a key; at most ``room`` columns."""
-    import pandas as pd
-
-    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
-        raise DataInvalid(f"{where}: column {name!r} holds dates or times; drop it or turn it into a number")
-    if pd.api.types.is_complex_dtype(column):
-        raise DataInvalid(f"{where}: column {name!r} holds complex numbers; drop it or split it")
-    if pd.api.types.infer_dtype(column, skipna=True) == "decimal":
-        column = column.astype("float64")
-    if pd.api.types.is_numeric_dtype(column):
-        _refuse_more(1, room, name, where)
-        return _numbers(column, name, where)[:, None], [name]
-    known = column.dropna()
-    text = known.astype(str)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        present = set(text)
-        levels = [str(level) for level in column.cat.categories if str(level) in present]
-    else:
-        levels = sorted(set(text))
-    if len(levels) == len(known) > 2 or len(levels) > max(KEY_LEVELS, len(known) // 2):
-        return None, []
-    gaps = len(known) < len(column)
-    codes = np.full(len(column), len(levels), dtype=np.int64)
+def _positions(texts: pd.Series, levels: list[str]) -> IntArray:
     position = {level: index for index, level in enumerate(levels)}
-    codes[column.notna().to_numpy()] = [position[value] for value in text.tolist()]
-    names = [f"{name}={level}" for level in levels] + ([f"{name} missing"] if gaps else [])
-    if len(names) <= 2:  # one 0/1 column says which of two; a constant column stays one
-        _refuse_more(1, room, name, where)
-        return (codes == len(names) - 1).astype(np.float64)[:, None], names[-1:] or [f"{name} missing"]
-    _refuse_more(len(names), room, name, where)
-    if len(column) * len(names) > MAX_VALUES:
-        raise DataInvalid(f"{where}: column {name!r} of {len(names)} levels becomes too large; drop it")
-    return (codes[:, None] == np.arange(len(names))).astype(np.float64), names
+    return np.array([position[text] for text in texts], dtype=np.int64)
 
 
-def _numbers(column: pd.Series, name: str, where: str) -> FloatArray:
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    endless = np.flatnonzero(np.isinf(values))
-    if len(endless):
-        raise DataInvalid(f"{where}: column {name!r}, row {endless[0] + 1}: not a finite number")
-    endless = np.flatnonzero(np.abs(values) > MAX_MAGNITUDE)
-    if len(endless):
+@dataclass
+class _Coder:
+    """Codes the columns of a table one by one, and keeps what is to be told of them."""
+
+    where: str
+    marks: Collection[str]
+    blocks: list[FloatArray] = field(default_factory=list)
+    features: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    marked: list[str] = field(default_factory=list)
+    coded: int = 0
+
+    def add(self, column: pd.Series, name: str, *, declared: bool) -> None:
+        """Code one column; ``declared`` ones are categories."""
+        import pandas as pd
+
+        kind = pd.api.types.infer_dtype(column, skipna=True)
+        if pd.api.types.is_complex_dtype(column):
+            raise DataInvalid(f"{self.where}: column {name!r} holds complex numbers; drop it or split it")
+        if declared:
+            texts = self._known(column, name)
+            texts = texts.str.removesuffix(".0") if column.dtype.kind == "f" else texts  # 3 rather than 3.0
+            self._categories(name, len(column), texts, declared=True)
+        elif kind.startswith(("date", "time", "period")):
+            self._refuse_dates(name, column.dropna())
+        elif kind == "categorical":
+            levels = [str(level).strip() for level in column.cat.categories]
+            self._categories(name, len(column), known_texts(column, ()), levels)
+        elif kind == "decimal" or pd.api.types.is_numeric_dtype(column):
+            self._numbers(name, column)
+        else:
+            self._text(name, len(column), self._known(column, name))
+
+    def _known(self, column: pd.Series, name: str) -> pd.Series:
+        known, written = known_texts(column, self.marks), known_texts(column, ("",))
+        counts = written.drop(known.index).value_counts()
+        self.marked += [f"{_shown(mark)} ({count} in {one_line(name, 50)})" for mark, count in counts.items()]
+        return known
+
+    def _text(self, name: str, rows: int, texts: pd.Series) -> None:
+        numbers, open_question = read_numbers(texts)
+        strange = texts[numbers.isna()]
+        first = f"the first in row {strange.index[0] + 1} ({_shown(strange.iloc[0])})" if len(strange) else ""
+        if not len(texts) or 1 - len(strange) / len(texts) > NUMBERS:
+            if len(strange):
+                self._warn(
+                    "not all numbers",
+                    f"{name}: {len(strange)} of {len(texts)} known values are no numbers, {first}",
+                    f"they are taken as missing; to say so, describe the table with `missing: [{strange.iloc[0]}]`, "
+                    f"or, if {name} is no number, with `categories: [{name}]`",
+                    name,
+                )
+            if open_question:
+                row = int(texts.str.contains(",").to_numpy().argmax())
+                self._warn(
+                    "comma in numbers",
+                    f"{name}: {_shown(texts.iloc[row])} in row {texts.index[row] + 1} is read as {numbers.iloc[row]:g}",
+                    "the comma is taken to set thousands apart; if it stands before decimals, write a point",
+                    name,
+                )
+            if (numbers.abs() >= EXACT).any():
+                large = texts[numbers.abs() >= EXACT]
+                self._refuse_merged(name, large, numbers[large.index])
+            return self._numbers(name, numbers.reindex(range(rows)))
+        if look_like_dates(texts):
+            self._refuse_dates(name, texts)
+        if 1 - len(strange) / len(texts) > SOME_NUMBERS:
+            self._warn(
+                "numbers and text",
+                f"{name}: {len(texts) - len(strange)} of {len(texts)} known values are numbers, the others text,"
+                f" {first}",
+                f"taken as a column of categories; say so with `categories: [{name}]`, or make it numbers",
+                name,
+            )
+        return self._categories(name, rows, texts)
+
+    def _numbers(self, name: str, column: pd.Series) -> None:
+        import pandas as pd
+
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        if pd.api.types.is_integer_dtype(column) and (np.abs(values) >= EXACT).any():
+            known = column.reset_index(drop=True).dropna()
+            self._refuse_merged(name, known, known.astype("float64"))
+        for faulty, says in (
+            (np.isinf(values), "not a finite number"),
+            (np.abs(values) > MAX_MAGNITUDE, f"is beyond {MAX_MAGNITUDE:g}; rescale the column, or drop it"),
+        ):
+            if faulty.any():
+                row = int(faulty.argmax())
+                value = "" if np.isinf(values[row]) else f"{values[row]:g} "
+                raise DataInvalid(f"{self.where}: column {name!r}, row {row + 1}: {value}{says}")
+        for mark in self.marks:
+            try:
+                values = np.where(values == float(mark), np.nan, values)
+            except ValueError:
+                continue
+        values = np.where(np.isnan(values), np.nan, values)  # one NaN of all: the table's checksum is over the bytes
+        self._append(values[:, None], [name], name)
+
+    def _categories(
+        self, name: str, rows: int, texts: pd.Series, order: Iterable[str] = (), *, declared: bool = False
+    ) -> None:
+        present = set(texts)
+        levels = [level for level in dict.fromkeys(order) if level in present] or in_order(present)
+        self.compare(name, texts.value_counts().to_dict(), "categories")
+        key = len(levels) == len(texts) > 2 or len(levels) > max(KEY_LEVELS, len(texts) // 2)
+        if key and not declared:
+            self._warn(
+                "left out",
+                f"{name}: hardly a value comes twice (such as {_shown(texts.iloc[0])})",
+                f"it is no feature; say so with `drop: [{name}]`, or `categories: [{name}]` takes it as it is",
+                name,
+            )
+            return None
+        gaps = len(texts) < rows
+        codes = np.full(rows, len(levels), dtype=np.int64)
+        codes[texts.index] = _positions(texts, levels)
+        names = [f"{name}={level}" for level in levels] + ([f"{name} missing"] if gaps else [])
+        self.coded += 1
+        if len(names) <= 2:  # one 0/1 column says which of two; a constant column stays one
+            values, names = (codes == len(names) - 1).astype(np.float64)[:, None], names[-1:] or [f"{name} missing"]
+            return self._append(values, names, name)
+        self._refuse_more(len(names), name)
+        if rows * len(names) > MAX_VALUES:
+            raise DataInvalid(f"{self.where}: column {name!r} of {len(names)} levels becomes too large; drop it")
+        return self._append((codes[:, None] == np.arange(len(names))).astype(np.float64), names, name)
+
+    def compare(self, name: str, counts: Mapping[Any, int], kind: str) -> None:
+        """Warn of ``kind`` (classes or categories) that are nearly spelt alike."""
+        alike = [f"{_shown(v)} ({counts[v]})" for group in nearly_equal(counts) for v in group]
+        if alike:
+            self._warn(
+                f"similar {kind}",
+                f"{name}: they differ only by case, blanks or a final period: {', '.join(alike[:20])}",
+                f"they count as different {kind}; write them alike if they are one",
+                name,
+            )
+
+    def _append(self, block: FloatArray, labels: list[str], name: str) -> None:
+        self._refuse_more(len(labels), name)
+        self.blocks.append(block)
+        self.features += labels
+
+    def _warn(self, check: str, what: str, means: str, name: str) -> None:
+        self.findings.append(Finding(check, "warning", one_line(what, limit=600), one_line(means), (name,)))
+
+    def _refuse_dates(self, name: str, known: pd.Series) -> None:
+        such = f" (such as {_shown(known.iloc[0])})" if len(known) else ""
         raise DataInvalid(
-            f"{where}: column {name!r}, row {endless[0] + 1}: {values[endless[0]]:g} is beyond {MAX_MAGNITUDE:g}; "
-            "rescale the column, or drop it"
-        )
-    return np.where(np.isnan(values), np.nan, values)  # one NaN of all: the table's checksum is over the bytes
-
-
-def _refuse_more(columns: int, room: int, name: str, where: str) -> None:
-    if columns > room:
-        raise DataInvalid(
-            f"{where}: more than {MAX_FEATURES} columns after coding: column {name!r} would add {columns}; drop it, or "
-            "group its rare levels"
+            f"{self.where}: column {name!r} holds dates or times{such}; drop it or turn it into a number (in a "
+            f"description: `drop: [{name}]`)"
         )
 
+    def _refuse_merged(self, name: str, exact: pd.Series, rounded: pd.Series) -> None:
+        if exact.nunique() > rounded.nunique():
+            raise DataInvalid(
+                f"{self.where}: column {name!r}, row {exact.index[0] + 1}: whole numbers beyond 2^53 (such as "
+                f"{exact.iloc[0]}) cannot be told apart as float64; drop it, subtract a number, or declare it a "
+                "category"
+            )
 
-def _odd(values: list[Any]) -> str:
-    return f"{next(value for value in values if not np.isfinite(value) or value != int(value)):g}"
+    def _refuse_more(self, columns: int, name: str) -> None:
+        if len(self.features) + columns > MAX_FEATURES:
+            raise DataInvalid(
+                f"{self.where}: more than {MAX_FEATURES} columns after coding: column {name!r} would add {columns}; "
+                "drop it, or group its rare levels"
+            )
+
+    def notes(self, X: FloatArray) -> list[str]:
+        """What was done to the table."""
+        notes = []
+        if self.coded:
+            notes.append(
+                f"{self.coded} column(s) of categories are coded as 0/1 columns, {len(self.features)} features in all"
+            )
+        if self.marked:
+            notes.append(f"read as missing: {', '.join(self.marked[:5])}" + (" ..." if len(self.marked) > 5 else ""))
+        gaps = np.isnan(X)
+        if gaps.any():
+            notes.append(
+                f"{int(gaps.sum()):,} of the numbers are missing, in {int(gaps.any(axis=0).sum())} column(s): each "
+                "becomes the mean of the training part's known values of its column"
+            )
+        return notes
 
 
-def _notes(X: FloatArray, coded: int, features: int, keys: list[str]) -> tuple[str, ...]:
-    notes = []
-    if coded:
-        notes.append(f"{coded} column(s) of categories are coded as 0/1 columns, {features} features in all")
-    if keys:
-        named = one_line(", ".join(keys[:5])) + (" ..." if len(keys) > 5 else "")
-        notes.append(f"left out because hardly a value comes twice: {named}")
-    gaps = np.isnan(X)
-    if gaps.any():
-        notes.append(
-            f"{int(gaps.sum()):,} of the numbers are missing, in {int(gaps.any(axis=0).sum())} column(s): each becomes "
-            "the mean of the training part's known values of its column"
-        )
-    return tuple(notes)
+def _shown(value: object) -> str:
+    return repr(one_line(value, limit=50))

@@ -81,6 +81,7 @@ def provenance(dataset: Dataset, coded: Coded, origin: str, target: str, licence
         "target": target,
         "licence": licence,
         "notes": list(dataset.notes),
+        "warnings": coded.warnings,
         "features": coded.recorded_features,
     }
 

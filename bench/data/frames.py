@@ -1,18 +1,28 @@
 """Tables of mixed columns from CSV, ARFF or Parquet: bytes that nobody has to trust in, a bounded data frame out.
 
-Numbers become float64 columns, declared or spelt-out categories categorical or text ones, what is missing NaN. What the
-columns mean as features is decided in :mod:`bench.data.columns`.
+Columns that are all numbers become numeric, declared categories categorical; all other cells stay the texts they are.
+What the columns mean as features is decided in :mod:`bench.data.columns`. ``attrs["notes"]`` tells what was left
+out as the container's own.
 """
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import io
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+import lzma
+import re
+import zipfile
+import zlib
+from collections.abc import Collection, Iterable
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import numpy as np
 
 from bench.data.arff import read_arff
 from bench.data.parsing import MAX_COLUMNS, check_names, exact_numbers, foreign, library, refuse_large, text_of
-from bench.errors import DataInvalid, unknown_name
+from bench.errors import DataInvalid, one_line, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,57 +34,125 @@ MAX_UNPACKED_BYTES = 4 << 30
 """Of a Parquet table, as it declares itself, and of the texts in it: what repeats takes next to no room in a file."""
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")
-"""What stands for a missing value in a CSV (``None`` is a category: many tables have it as one)."""
+"""What is taken as missing while a CSV is read; :mod:`bench.data.text_columns` has all marks."""
+DELIMITERS = ",;\t|"
+PACKED = {"gz", "bz2", "xz", "zip"}
 
 
 def format_of(location: str) -> Format:
-    """The format by the ending of a path or URL. Raises :class:`UsageError` for another ending."""
-    ending = location.rsplit("?", 1)[0].rsplit(".", 1)[-1].lower()
-    known: dict[str, Format] = {"csv": "csv", "data": "csv", "arff": "arff", "parquet": "parquet", "pq": "parquet"}
+    """The format by the ending of a path or URL, ``.gz`` and the like aside. Raises :class:`UsageError` for another."""
+    *_, before, ending = ["", *location.rsplit("?", 1)[0].lower().rsplit("/", 1)[-1].rsplit(".", 2)]
+    ending = before if ending in PACKED else ending
+    known: dict[str, Format] = dict.fromkeys(("csv", "tsv", "tab", "txt", "data"), "csv")
+    known |= {"arff": "arff", "parquet": "parquet", "pq": "parquet"}
     if ending not in known:
         raise unknown_name("table format", ending, get_args(Format))
     return known[ending]
 
 
 def read_frame(
-    content: bytes, format: Format, where: str, *, delimiter: str = ",", header: bool = True
+    content: bytes,
+    format: Format,
+    where: str,
+    *,
+    delimiter: str = "",
+    header: bool = True,
+    missing: Iterable[str] | None = None,
+    texts: Collection[str] = (),
 ) -> pd.DataFrame:
-    """The table in ``content`` as a data frame with unique text column names, in the file's row order.
+    """The table in ``content``, packed or not, as a data frame with unique text column names, in the file's row order.
 
-    ``delimiter`` and ``header`` are for CSV; without a header columns are called ``1``, ``2``, ... Raises
-    :class:`DataInvalid`, in one line that names ``where``, for anything but a dense rectangular table within
-    :data:`MAX_BYTES` and the limits of :mod:`bench.data.parsing`, and :class:`SourceError` if the package that reads
-    the format is not installed.
+    The rest is for CSV: ``delimiter`` (else the one of ``, ; tab |`` that gives the first line most fields);
+    ``header``, without which columns are called ``1``, ``2``, ...; ``missing``, what stands for a missing value; and
+    the columns whose cells are to stay ``texts``. Raises :class:`DataInvalid`, in one line that names ``where``, for
+    anything but a dense rectangular table within :data:`MAX_BYTES` and the limits of :mod:`bench.data.parsing`, and
+    :class:`SourceError` if the package that reads the format is not installed.
     """
+    content = _unpacked(content, where)
     if len(content) > MAX_BYTES:
         raise DataInvalid(f"{where}: {len(content)} bytes; tables above {MAX_BYTES} are refused")
     if format == "csv":
-        return _read_csv(content, where, delimiter, header)
-    if format == "arff":
-        return read_arff(content, where)
-    return _read_parquet(content, where)
+        frame = _read_csv(content, where, delimiter, header, MISSING if missing is None else ("", *missing), texts)
+    else:
+        frame = read_arff(content, where) if format == "arff" else _read_parquet(content, where)
+    return _without_row_numbers(frame, where)
 
 
-def _read_csv(content: bytes, where: str, delimiter: str, header: bool) -> pd.DataFrame:
+def _unpacked(content: bytes, where: str) -> bytes:
+    """``content``, without gzip, bzip2, xz or zip around it."""
+    openers: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"PK\x03\x04": _only_member}
+    if content[4:10] == b"1AY&SY":
+        openers[b"BZh"] = bz2.open
+    for beginning, opener in openers.items():
+        if content.startswith(beginning):
+            try:
+                with opener(io.BytesIO(content)) as file:
+                    return bytes(file.read(MAX_BYTES + 1))
+            except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
+                raise DataInvalid(f"{where}: a packed file that cannot be unpacked: {one_line(error)}") from error
+    return content
+
+
+def _only_member(file: io.BytesIO) -> IO[bytes]:
+    archive = zipfile.ZipFile(file)
+    names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    if len(names) != 1:
+        raise OSError(f"{len(names)} files in it (a spreadsheet?); save the table as CSV, or unpack the one you mean")
+    return archive.open(names[0])
+
+
+def _without_row_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """``frame`` without a first column that has no name and counts the rows."""
+    notes = frame.attrs.get("notes", [])
+    name = str(frame.columns[0])
+    if frame.shape[1] > 1 and name.strip() in ("", "Unnamed: 0"):
+        column = frame.iloc[:, 0]
+        if column.dtype.kind in "iuf" and any(np.array_equal(column, np.arange(len(frame)) + k) for k in (0, 1)):
+            frame = frame.iloc[:, 1:]
+            notes = [*notes, "the first column has no name and counts the rows: left out"]
+    check_names([str(name) for name in frame.columns], where)
+    frame.attrs["notes"] = notes
+    return frame
+
+
+def _read_csv(
+    content: bytes, where: str, delimiter: str, header: bool, missing: Iterable[str], texts: Collection[str]
+) -> pd.DataFrame:
     import pandas as pd
 
     text = text_of(content, where)
-    names, rows = _survey(text, where, delimiter, header)
+    separator = delimiter or _delimiter(text)
+    names, rows = _survey(text, where, separator, header)
     refuse_large(rows, len(names), where)
-    with foreign(where, "CSV"):
+
+    def read(**more: Any) -> pd.DataFrame:
         return pd.read_csv(
             io.StringIO(text),
-            sep=delimiter,
+            sep=separator,
             header=0 if header else None,
             names=names,
             index_col=False,
-            na_values=list(MISSING),
+            na_values=list(missing),
             keep_default_na=False,
             skipinitialspace=True,
             skip_blank_lines=True,
             low_memory=False,
+            **more,
             **exact_numbers(),
         )
+
+    with foreign(where, "CSV"):
+        frame = read(dtype=dict.fromkeys(set(texts) & set(names), str))
+        # Whole numbers with gaps between them are read as floats: beyond 2^53 not the numbers that stand there.
+        floats = frame.select_dtypes("float64")
+        rounded = [str(name) for name in floats if floats[name].isna().any() and (floats[name].abs() >= 2**53).any()]
+        return frame.assign(**read(dtype=str, usecols=rounded)) if rounded else frame
+
+
+def _delimiter(text: str) -> str:
+    """The character that splits the first line with anything on it into most fields."""
+    first = next((line for line in io.StringIO(text) if line.strip()), "")
+    return max(DELIMITERS, key=re.sub('"[^"]*"', "", first).count)
 
 
 def _survey(text: str, where: str, delimiter: str, header: bool) -> tuple[list[str], int]:
@@ -103,26 +181,34 @@ def _survey(text: str, where: str, delimiter: str, header: bool) -> tuple[list[s
         raise DataInvalid(f"{where}: not a CSV table: {error} (near row {rows + 1})") from error
     if rows == 0:
         raise DataInvalid(f"{where}: no rows")
-    check_names(names, where)
+    check_names(names if names[0] else names[1:], where)
     return names, rows
 
 
 def _read_parquet(content: bytes, where: str) -> pd.DataFrame:
-    parquet = library("pyarrow.parquet", "parquet", where)
+    import pandas as pd
+
+    pa, parquet = library("pyarrow", "parquet", where), library("pyarrow.parquet", "parquet", where)
     with foreign(where, "Parquet"):
         file = parquet.ParquetFile(io.BytesIO(content))
         names = [str(name) for name in file.schema_arrow.names]
         refuse_large(file.metadata.num_rows, len(names), where)
         if file.metadata.num_rows == 0:
             raise DataInvalid(f"{where}: no rows")
-        check_names(names, where)
         nested = [field.name for field in file.schema_arrow if field.type.num_fields > 0]
         if nested:
             raise DataInvalid(f"{where}: column {nested[0]!r} is nested; only plain columns are read")
         groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
         if (unpacked := sum(group.total_byte_size for group in groups)) > MAX_UNPACKED_BYTES:
             raise DataInvalid(f"{where}: {unpacked} bytes unpacked; tables above {MAX_UNPACKED_BYTES} are refused")
-        frame: pd.DataFrame = _bounded_texts(content, where).to_pandas(ignore_metadata=True, split_blocks=True)
+        kinds = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}  # else floats where there are gaps
+        table = _bounded_texts(content, where)
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, split_blocks=True, types_mapper=kinds.get)
+        index = [name for name in (table.schema.pandas_metadata or {}).get("index_columns", []) if name in names]
+        frame = frame.drop(columns=index)
+        frame.attrs["notes"] = (
+            [f"pandas' index is no column of the table: {', '.join(index)} left out"] if index else []
+        )
         return frame
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import warnings
 from collections.abc import Iterator
@@ -16,17 +17,21 @@ MAX_CELLS = 200_000_000
 
 
 def text_of(content: bytes, where: str, otherwise: str = "") -> str:
-    """``content`` as text: UTF-8, or what it is taken for ``otherwise``. Raises :class:`DataInvalid`."""
-    if b"\0" in content:
+    """``content`` as text: UTF-8, UTF-16 with its mark, or what it is taken for ``otherwise``; :class:`DataInvalid`."""
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if b"\0" in content and not marked:
         raise DataInvalid(
-            f"{where}: binary content (a zero byte after {content.index(0)} bytes), expected a text table"
+            f"{where}: binary content (a zero byte after {content.index(0)} bytes), expected a text table; "
+            "if it is text in UTF-16, save it as UTF-8"
         )
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
-        if otherwise:
+        if otherwise and not marked:
             return content.decode(otherwise)
-        raise DataInvalid(f"{where}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+        raise DataInvalid(
+            f"{where}: not {'UTF-16' if marked else 'UTF-8'} text (byte {error.start}); save it as UTF-8"
+        ) from error
     if text[:512].lstrip().lower().startswith(("<!doctype", "<html", "<?xml")):
         raise DataInvalid(f"{where}: a web page or XML document, not a table")
     return text

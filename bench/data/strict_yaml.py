@@ -1,4 +1,8 @@
-"""Strict reading of a YAML file that nobody vouches for: plain data, every key typed, every unknown key an error."""
+"""Strict reading of a YAML file that nobody vouches for: plain data, every key typed, every unknown key an error.
+
+Every scalar is read as the text that stands there, and its type is the one that the key asks for: ``no``, ``on``, ``3``
+and ``2024-01-31`` are texts where a text is asked for.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ def read_record(path: Path) -> Record:
     try:
         text = path.read_text(encoding="utf-8")
         _refuse_aliases_and_depth(text, path)
-        content = yaml.load(text, Loader=_Loader)  # a SafeLoader that also refuses duplicate keys
+        content = yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise RegistryError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from error
     return Record(content, str(path))
@@ -43,9 +47,6 @@ class Record:
         self.where = where
         if not isinstance(content, dict):
             raise self.error(f"expected a mapping of keys to values, got {type(content).__name__}")
-        for key in content:
-            if not isinstance(key, str):
-                raise self.error(f"key {key!r} is not text; put it in quotes")
         self._content: dict[str, Any] = content
         self._read: set[str] = set()
 
@@ -96,16 +97,16 @@ class Record:
     def integer(self, key: str, at_least: int) -> int:
         """The whole number at ``key``."""
         value = self._take(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
+        if not isinstance(value, str) or not re.fullmatch("[0-9]{1,18}", value) or int(value) < at_least:
             raise self.error(f"{key}: expected a whole number of at least {at_least}, got {value!r}")
-        return value
+        return int(value)
 
     def flag(self, key: str, default: bool) -> bool:
         """True or false at ``key``."""
-        value = self._take(key, default)
-        if not isinstance(value, bool):
+        value = self._take(key, str(default))
+        if not isinstance(value, str) or value.lower() not in ("true", "false"):
             raise self.error(f"{key}: expected true or false, got {value!r}")
-        return value
+        return value.lower() == "true"
 
     def choice(self, key: str, options: tuple[Word, ...]) -> Word:
         """The one of ``options`` that stands at ``key``."""
@@ -116,7 +117,7 @@ class Record:
         raise self.error(f"{key}: {value!r} is none of {', '.join(options)}")
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """The list of texts at ``key``; absent means none."""
+        """The list of texts at ``key``, none of them empty; absent means none."""
         values = self._take(key, [])
         if not isinstance(values, list) or not all(isinstance(value, str) and value.strip() for value in values):
             raise self.error(f"{key}: expected a list of texts, got {values!r}")
@@ -144,21 +145,26 @@ def _refuse_aliases_and_depth(text: str, path: Path) -> None:
     for event in yaml.parse(text, Loader=_Base):
         if isinstance(event, yaml.events.AliasEvent):
             raise RegistryError(f"{path}: YAML aliases (*{event.anchor}) are refused; write the value out")
+        if tag := getattr(event, "tag", None):
+            raise RegistryError(f"{path}: not a readable YAML file: tags ({tag}) are refused; write plain text")
         depth += isinstance(event, yaml.events.CollectionStartEvent) - isinstance(event, yaml.events.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise RegistryError(f"{path}: nested deeper than {MAX_DEPTH} levels")
 
 
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 class _Loader(_Base):
+    """A loader that leaves scalars the texts they are, and refuses duplicate keys."""
+
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str):
-                if key in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"key {key!r} given twice", key_node.start_mark)
-                seen.add(key)
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(None, None, "a key that is not text", key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} given twice", key_node.start_mark)
+            seen.add(key)
         return super().construct_mapping(node, deep=deep)

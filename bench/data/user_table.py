@@ -4,12 +4,14 @@
       file: credit.csv          # next to this file; or url: https://..., then best with sha256
       target: approved          # the column of classes
       drop: [customer]          # optional, like all below: columns that are no features
-      categories: [branch]      # columns of numbers that are names of categories
+      categories: [branch]      # columns that are categories, whatever stands in them
+      missing: ["?", "-999"]    # what stands for a missing value (default: the usual marks; []: nothing)
       licence: CC BY 4.0
       notes: Applications of 2019.
 
 Further keys: ``format`` (csv, arff, parquet; else by the file's ending), ``delimiter`` (one character, or ``tab``) and
-``header: false`` for CSV, ``sha256`` of the file. Columns become features by the rules of :mod:`bench.data.columns`.
+``header: false`` for CSV, ``sha256`` of the file. A file and the name of its target are a table too, without more.
+Columns become features by the rules of :mod:`bench.data.columns`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -28,10 +30,12 @@ from bench.data.frames import MAX_BYTES, Format, format_of, read_frame
 from bench.data.location import is_url, public_location
 from bench.data.registry import Registry
 from bench.data.strict_yaml import Record, read_record
-from bench.errors import DataInvalid, RegistryError, SourceError, UsageError, unknown_name
+from bench.data.validate import Examined, examine
+from bench.errors import DataInvalid, RegistryError, SourceError, UsageError
 from bench.records.dataset import Dataset
 
 MAX_DESCRIPTION_BYTES = 1 << 20
+DESCRIPTIONS = (".yaml", ".yml")
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
 Say = Callable[[str], None]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -41,7 +45,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 class UserTable:
     """One entry of a description. ``rows``, ``features``, ``classes`` are not known before it is read: 0.
 
-    ``location`` is a path or URL; ``target``, ``drop`` and ``categories`` are column names; ``delimiter`` and
+    ``location`` is a path or URL; ``target``, ``drop`` and ``categories`` are column names; ``missing`` are the texts
+    that stand for a missing value, None for the common ones; ``delimiter`` (empty: found in the first line) and
     ``header`` are for CSV; ``sha256`` is the file's, empty if not given.
     """
 
@@ -51,7 +56,8 @@ class UserTable:
     target: str
     drop: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
-    delimiter: str = ","
+    missing: tuple[str, ...] | None = None
+    delimiter: str = ""
     header: bool = True
     sha256: str = ""
     licence: str = ""
@@ -87,26 +93,34 @@ class UserSource:
         return Dataset(table.name, coded.X, coded.y, len(coded.classes), self.name, notes=coded.notes)
 
     def coded(self, table: UserTable) -> Coded:
-        """The table with the names of its features and classes; raises as :meth:`load`."""
+        """The table with the names of its features and classes, and all findings; raises as :meth:`load`."""
         content = read_content(table, offline=self._offline, say=self._say)
-        frame = read_frame(content, table.format, table.where, delimiter=table.delimiter, header=table.header)
-        names = [str(name) for name in frame.columns]
-        for column in table.categories:
-            if column not in names:
-                raise unknown_name(f"column of {table.where}", column, names)
-            frame[column] = frame[column].astype("category")
-        coded = code_table(frame, table.target, table.where, table.drop)
+        frame = read_frame(
+            content,
+            table.format,
+            table.where,
+            delimiter=table.delimiter,
+            header=table.header,
+            missing=table.missing,
+            texts=table.categories,
+        )
+        coded = code_table(
+            frame, table.target, table.where, table.drop, categories=table.categories, missing=table.missing
+        )
+        found = examine(Examined(coded.X, coded.y, coded.features, coded.classes, coded.inputs))
+        coded = replace(coded, findings=(*coded.findings, *found))
         self._provenance[table.name] = {
             "origin": public_location(table.location),
             "target": table.target,
             "licence": table.licence,
             "notes": [note for note in (table.notes, *coded.notes) if note],
+            "warnings": coded.warnings,
             "features": coded.recorded_features,
         }
         return coded
 
     def provenance(self) -> Mapping[str, dict[str, Any]]:
-        """By name, of every table loaded so far: ``origin, target, licence, notes, features`` (names), JSON-able."""
+        """By name, of every table loaded so far: ``origin, target, licence, notes, warnings, features``, JSON-able."""
         return dict(self._provenance)
 
 
@@ -131,14 +145,48 @@ def read_description(path: str | Path, registry: Registry) -> tuple[UserTable, .
     return tuple(_table(name, top.record(name), path.parent, registry) for name in top.names())
 
 
-def read_descriptions(paths: Iterable[str | Path], registry: Registry) -> tuple[UserTable, ...]:
-    """The tables of several descriptions. Raises as :func:`read_description`, and for a name given twice."""
-    tables = [table for path in paths for table in read_description(path, registry)]
+def read_tables(paths: Iterable[str | Path], registry: Registry, target: str | None = None) -> tuple[UserTable, ...]:
+    """The user's tables: those that YAML files describe, and plain files (or URLs) with the column ``target``.
+
+    Raises as :func:`read_description`, and for a name given twice.
+    """
+    tables: list[UserTable] = []
+    plain = 0
+    for path in paths:
+        if str(path).lower().endswith(DESCRIPTIONS):
+            tables += read_description(path, registry)
+        else:
+            tables.append(_plain_table(str(path), registry, target))
+            plain += 1
+    if target is not None and not plain:
+        raise UsageError(f"--target {target}: no table file is given that it would be for; descriptions name their own")
     names = [table.name for table in tables]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(f"--data: two tables are both called {', '.join(twice)}")
     return tuple(tables)
+
+
+def _plain_table(path: str, registry: Registry, target: str | None) -> UserTable:
+    """The table in a file that nothing describes; its name is the file's, with ``my-`` before one of the registry's."""
+    if not is_url(path) and not Path(path).expanduser().is_file():
+        raise UsageError(f"{path}: there is no such file")
+    try:
+        format = format_of(path)
+    except UsageError as error:
+        raise UsageError(
+            f"{path}: {error}. Save it as CSV, or describe it in a YAML file (my.yaml) with `format:` and `target:`"
+        ) from error
+    if not target:
+        raise UsageError(
+            f"{path}: which column is to be predicted? Name it with --target, or in a description (a YAML file) with "
+            "`file:` and `target:`"
+        )
+    stem = public_location(path).rsplit("/", 1)[-1].partition(".")[0]
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", stem).lstrip("._-")[:90] or "table"
+    taken = name in registry.entries or name in registry.subsets
+    location = path if is_url(path) else str(Path(path).expanduser())
+    return UserTable(name=f"my-{name}" if taken else name, location=location, format=format, target=target)
 
 
 def read_content(table: UserTable, *, offline: bool = False, say: Say = lambda line: None) -> bytes:
@@ -185,7 +233,7 @@ def _table(name: str, record: Record, folder: Path, registry: Registry) -> UserT
     if name in registry.entries or name in registry.subsets:
         raise record.error(f"{name!r} is the name of a registry table or subset; give yours another")
     location = _location(record, folder)
-    delimiter = record.text("delimiter", default=",")
+    delimiter = record.text("delimiter", default="")
     table = UserTable(
         name=name,
         location=location,
@@ -193,6 +241,7 @@ def _table(name: str, record: Record, folder: Path, registry: Registry) -> UserT
         target=record.text("target"),
         drop=record.texts("drop"),
         categories=record.texts("categories"),
+        missing=record.texts("missing") if record.has("missing") else None,
         delimiter=_DELIMITERS.get(delimiter, delimiter),
         header=record.flag("header", default=True),
         sha256=record.sha256("sha256") if record.has("sha256") else "",
@@ -200,7 +249,7 @@ def _table(name: str, record: Record, folder: Path, registry: Registry) -> UserT
         notes=record.text("notes", default=""),
     )
     record.done()
-    if len(table.delimiter) != 1:
+    if len(table.delimiter) > 1:
         raise record.error(f"delimiter: expected one character, or one of {', '.join(_DELIMITERS)}; got {delimiter!r}")
     if table.target in table.drop:
         raise record.error(f"the target {table.target!r} is among the columns to drop")

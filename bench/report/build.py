@@ -70,6 +70,7 @@ def described(records: Sequence[RunRecord], about: Mapping[str, About]) -> dict[
             for name, told in invocation.get("tables", {}).items():
                 origin = f"{told['origin']}, column {told['target']}"
                 notes, features = tuple(told["notes"]), tuple(told["features"])
+                notes += tuple(f"warning: {warning}" for warning in told.get("warnings", ()))
                 if told.get("copy") and name in about:
                     notes = (f"a copy, {origin}", *notes)
                     found[name] = replace(about[name], notes=notes, features=features)

@@ -63,7 +63,7 @@ def test_what_cannot_be_read_is_exit_code_2_but_the_rest_is_examined(capsys: pyt
     assert "did you mean 'paid'" in captured.err
     assert "more (user): 60 rows" in captured.out
     assert main(["validate", "mine/orders.csv"]) == 2
-    assert "a table of your own needs a description, a YAML file" in capsys.readouterr().err
+    assert "mine/orders.csv: which column is to be predicted? Name it with --target" in capsys.readouterr().err
     assert main(["validate"]) == 2
     assert "nothing to validate" in capsys.readouterr().err
     assert main(["validate", "irys"]) == 2
@@ -108,3 +108,20 @@ def test_a_table_that_breaks_its_description_costs_its_own_jobs(capsys: pytest.C
     assert {x.job.dataset: x.status for x in read_run("r").results} == {"lenses": "ok", "orders": "error"}
     assert main(["report", "r", "--out", "page"]) == 0
     assert "row 1 has 4 fields, expected 5" in Path("page/report.md").read_text()
+
+
+def test_run_says_what_validate_warns_of_and_the_report_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("mine/orders.csv")
+    path.write_text(path.read_text().replace("red", "Blue").replace(",5.", ",five.", 1))
+    assert main(["validate", str(path), "--target", "paid"]) == 1
+    out = capsys.readouterr().out
+    assert "\n  classes: no 30, yes 30\n" in out
+    assert "warning: similar categories: colour" in out
+    assert main(["run", "--data", str(path), "--target", "paid", "--methods", "svm_rbf", "--run", "r"]) == 0
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("bench: orders: warning: ")]
+    assert [line.split(": ")[3] for line in warned] == ["not all numbers", "similar categories", "identifiers"]
+    told = read_run("r").provenance["tables"]["orders"]["warnings"]
+    assert [f"bench: orders: warning: {line}" for line in told] == warned
+    assert main(["report", "r", "--out", "page"]) == 0
+    details = Path("page/datasets.md").read_text()
+    assert all(f"warning: {line}".rstrip(".")[:100] in details.replace("\\", "") for line in told)

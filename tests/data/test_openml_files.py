@@ -14,8 +14,6 @@ from bench.data.columns import code_table
 from bench.data.frames import read_frame
 from bench.errors import DataInvalid
 
-pytest.importorskip("arff")
-
 SPEC = importlib.util.find_spec("sklearn")
 FOLDER = Path(SPEC.origin or "").parent / "datasets" / "tests" / "data" / "openml" if SPEC else Path()
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="this scikit-learn comes without its tests' data")

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from bench.data.openml_splits import read_task_splits
 from bench.errors import DataInvalid
 
-pytest.importorskip("arff")
-
 Y = np.array([0, 1] * 4)
 HEAD = "@relation s\n@attribute type {TRAIN,TEST}\n" + "".join(
     f"@attribute {name} numeric\n" for name in ("rowid", "repeat", "fold")

@@ -15,7 +15,7 @@ from loopback import Loopback, Page
 from bench.command_line import main
 from bench.data.cache import cache_folder, using_cache
 from bench.data.registry import Registry, load_registry
-from bench.data.user_table import UserSource, read_content, read_description, read_descriptions
+from bench.data.user_table import UserSource, read_content, read_description, read_tables
 from bench.errors import BenchError, DataInvalid, RegistryError, SourceError, UsageError
 
 ORDERS = "customer,amount,branch,colour,paid\n7,1.5,1,red,yes\n8,,2,blue,no\n9,2.5,3,red,no\n10,0.5,1,,yes\n"
@@ -77,7 +77,6 @@ def test_the_same_table_in_every_format(tmp_path: Path, registry: Registry, form
         pytest.importorskip("pyarrow")
         frame.to_parquet(path)
     else:
-        pytest.importorskip("arff")
         lines = "\n".join(",".join("?" if value != value else str(value) for value in row) for row in frame.to_numpy())
         path.write_text(
             "@relation t\n@attribute a numeric\n@attribute b {u,v}\n@attribute y {p,q}\n@data\n" + lines + "\n"
@@ -92,9 +91,9 @@ def test_the_same_table_in_every_format(tmp_path: Path, registry: Registry, form
 def test_a_description_can_have_several_tables_and_there_can_be_several(described: Path, registry: Registry) -> None:
     other = described.with_name("other.yaml")
     other.write_text("one: {file: orders.csv, target: paid}\ntwo: {file: orders.csv, target: colour}\n")
-    assert [t.name for t in read_descriptions([described, other], registry)] == ["orders", "one", "two"]
+    assert [t.name for t in read_tables([described, other], registry)] == ["orders", "one", "two"]
     with pytest.raises(UsageError, match="--data: two tables are both called orders"):
-        read_descriptions([described, described], registry)
+        read_tables([described, described], registry)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,6 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
         (("orders:", "or ders:"), RegistryError, "'or ders' is no name for a table"),
         (("orders:", "iris:"), RegistryError, "'iris' is the name of a registry table or subset"),
         (("orders:", "smoke:"), RegistryError, "'smoke' is the name of a registry table or subset"),
-        (("orders:", "12:"), RegistryError, "key 12 is not text"),
         (("file: orders.csv", "url: ftp://x/orders.csv"), RegistryError, "no address that begins with http"),
         (("file: orders.csv", "licence2: x"), RegistryError, r"give either file \(a path\) or url"),
         (("file: orders.csv", "file: orders.csv\n  url: http://x/y.csv"), RegistryError, "give either file"),
@@ -116,6 +114,8 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
         (("file: orders.csv", "file: my.yaml"), RegistryError, "say it with format: csv, arff or parquet"),
         (("notes: Made up.", "format: excel"), RegistryError, "format: 'excel' is none of csv, arff, parquet"),
         (("notes: Made up.", "delimiter: ab"), RegistryError, "expected one character, or one of comma"),
+        (("drop: [customer]", "drop: [{a: b}]"), RegistryError, "drop: expected a list of texts"),
+        (("notes: Made up.", "header: no"), RegistryError, "header: expected true or false, got 'no'"),
         (("notes: Made up.", "sha256: abc"), RegistryError, "expected 64 hexadecimal digits"),
         (("notes: Made up.", "notes: !!python/object:os.system x"), RegistryError, "not a readable YAML file"),
         (("licence: CC0", "licence: &a CC0\n  format: *a"), RegistryError, r"YAML aliases \(\*a\) are refused"),
@@ -245,3 +245,45 @@ def test_a_cache_that_cannot_be_written(described: Path, registry: Registry, tmp
     described.write_text(DESCRIPTION.replace("file: orders.csv", "url: http://127.0.0.1:9/orders.csv"))
     with using_cache(str(tmp_path / "file")), pytest.raises(SourceError, match=r"cannot write the cache.*--cache"):
         read_content(read_description(described, registry)[0])
+
+
+def test_a_file_and_a_target_are_a_table(tmp_path: Path, registry: Registry) -> None:
+    for file, name in (("orders.csv", "orders"), ("iris.csv.gz", "my-iris"), ("my orders (1).tsv", "my_orders__1_")):
+        (tmp_path / file).write_text(ORDERS)
+        (table,) = read_tables([tmp_path / file], registry, "paid")
+        assert (table.name, table.target, table.format) == (name, "paid", "csv")
+        assert len(UserSource([table]).load(table).y) == 4
+
+
+@pytest.mark.parametrize(
+    ("file", "target", "says"),
+    [
+        ("orders.csv", None, r"orders\.csv: which column is to be predicted\? Name it with --target"),
+        ("none.csv", "paid", r"none\.csv: there is no such file"),
+        ("orders.xlsx", "paid", r"unknown table format 'xlsx'.*Save it as CSV"),
+        ("my.yaml", "paid", "--target paid: no table file is given"),
+    ],
+)
+def test_files_that_are_no_table(described: Path, registry: Registry, file: str, target: str | None, says: str) -> None:
+    described.with_name("orders.xlsx").write_text("")
+    with pytest.raises(UsageError, match=says) as raised:
+        read_tables([described.with_name(file)], registry, target)
+    assert "\n" not in str(raised.value)
+
+
+def test_yaml_s_surprises_are_the_text_that_stands_there(tmp_path: Path, registry: Registry) -> None:
+    (tmp_path / "t.csv").write_text("No,on,3,2024-01-31,y\n1,2,3,4,NA\n2,3,4,-999,SA\n3,4,5,6,NA\n4,5,6,7,SA\n")
+    (tmp_path / "t.yaml").write_text(
+        "2024-01-31:\n  file: t.csv\n  target: y\n  drop: [No, on, 3]\n  missing: [-999]\n  notes: 2024-13-45\n"
+        "  licence: 1.0\n"
+    )
+    (table,) = read_description(tmp_path / "t.yaml", registry)
+    assert (table.name, table.drop, table.notes, table.licence) == (
+        "2024-01-31",
+        ("No", "on", "3"),
+        "2024-13-45",
+        "1.0",
+    )
+    coded = UserSource([table]).coded(table)
+    assert (coded.features, coded.classes) == (("2024-01-31",), ("NA", "SA"))
+    np.testing.assert_array_equal(coded.X[:, 0], [4, np.nan, 6, 7])

@@ -187,3 +187,16 @@ def test_the_known_faults_of_the_studys_tables_are_found(archive_path: str) -> N
     tiny = {"audiology-std", "ecoli", "lymphography", "post-operative"}
     for name in (*tiny, "wine", "seeds"):
         assert ("tiny classes" in {f.check for f in checks_of(name, source)}) == (name in tiny)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [np.random.default_rng(0).normal(size=200) * 1e-170, 1e15 + np.arange(200.0) % 2, 5e-324 * (np.arange(200) % 3)],
+)
+def test_columns_that_rounding_makes_constant_are_a_warning(column: np.ndarray) -> None:
+    X, y = plain()
+    X[:, 1] = column
+    by_check = found(X, y)
+    assert by_check["lost in rounding"].severity == "warning"
+    assert by_check["lost in rounding"].columns == ("f2",)
+    assert "constant columns" not in by_check

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from bench.data.columns import Finding
 from bench.data.validate import features, labels
-from bench.data.validate.examined import Examined, Finding, unnamed
+from bench.data.validate.examined import Examined, unnamed
 
 __all__ = ["CHECKS", "Examined", "Finding", "examine", "unnamed"]
 

@@ -4,31 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 
 from bench.records.dataset import FloatArray, IntArray
 
-Severity: TypeAlias = Literal["warning", "note"]
-
 SHOWN = 5
 """Names in a sentence; of more only the number is reported."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One oddity: the ``check`` that found it, ``what`` was found, what it ``means`` for a kernel method.
-
-    A ``warning`` should be looked into before results are believed; a ``note`` is good to know. ``columns`` are the
-    names of the features it is about.
-    """
-
-    check: str
-    severity: Severity
-    what: str
-    means: str
-    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.data.validate.examined import Examined, Finding, distinct_values, listed, moments, named
+from bench.data.columns import Finding
+from bench.data.validate.examined import Examined, distinct_values, listed, moments, named
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
+from bench.protocols.rows import fill, standardise
 
 FAR_OUT = 20.0
 """Standard deviations from the mean; of 10,000 normal values the largest lies at 4."""
@@ -104,8 +106,20 @@ def gaps(table: Examined) -> Iterator[Finding]:
 
 
 def constant_columns(table: Examined) -> Iterator[Finding]:
-    """Columns with at most one known value."""
-    names = named(table, [len(values) < 2 for values in distinct_values(table)])
+    """Columns with at most one known value, and those that rounding makes so."""
+    constant = np.array([len(values) < 2 for values in distinct_values(table)])
+    names = named(table, constant.tolist())
+    rows = np.arange(len(table.y))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        lost = named(table, (~standardise(fill(table.X, rows), rows).any(axis=0) & ~constant).tolist())
+    if lost:
+        yield Finding(
+            "lost in rounding",
+            "warning",
+            f"{listed(lost)}: the values differ, but by too little for float64 beside their size",
+            "standardising sets the column to 0; multiply it by a power of ten, or subtract its mean",
+            lost,
+        )
     if names:
         yield Finding(
             "constant columns",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
-from bench.data.validate.examined import Examined, Finding, listed
+from bench.data.columns import Finding
+from bench.data.validate.examined import Examined, listed
 from bench.records.dataset import FloatArray
 
 REPEATED_SHARE = 0.05
@@ -22,6 +22,8 @@ HEAVY_MAJORITY = 0.9
 
 def given_away(table: Examined) -> Iterator[Finding]:
     """Columns that alone determine the label, or nearly."""
+    import pandas as pd
+
     n, majority = len(table.y), table.counts.max() / len(table.y)
     for name, values in table.columns():
         distinct = len(np.unique(values[~np.isnan(values)]))
@@ -48,6 +50,8 @@ def given_away(table: Examined) -> Iterator[Finding]:
 
 def repeated_rows(table: Examined) -> Iterator[Finding]:
     """Rows with equal features, and among them those that disagree about the label."""
+    import pandas as pd
+
     n = len(table.y)
     rows = np.ascontiguousarray(np.nan_to_num(table.X, nan=np.inf) + 0.0)  # one NaN, one zero
     _, groups = np.unique(rows.view(np.dtype((np.void, rows.strides[0]))).reshape(-1), return_inverse=True)
