@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -281,5 +282,28 @@ def test_profiles_and_sparklines_survive_constants() -> None:
     for drawing in (profiles("p", "t", "c", flat).svg, profiles("p", "t", "c", flat).phone):
         inside(drawing)
     line = ET.fromstring(sparkline([([0.0, 1.0], [50.0, 50.0], 1.0)], 0, "words"))
-    assert len(line.findall(f"{SVG}path")) == 2
+    assert len(line.findall("path")) == 2
     assert "nan" not in ET.tostring(line, encoding="unicode")
+
+
+def test_threads_draw_the_same_bytes_whatever_the_users_style_and_leave_it_alone() -> None:
+    import matplotlib
+
+    def draw(_: int) -> str:
+        dots = [Dot("a", 10.0, -1.0), Dot("b", 1000.0, 1.0)]
+        return trend_scatter("s", "t", "c", [Panel("%", "y", "%", dots, None)], "n").svg
+
+    alone = draw(0)
+    with matplotlib.rc_context({"font.size": 30, "axes.grid": False, "svg.fonttype": "path"}):
+        before = dict(matplotlib.rcParams)
+        with ThreadPoolExecutor(4) as pool:
+            assert set(pool.map(draw, range(8))) == {alone}
+        assert dict(matplotlib.rcParams) == before
+
+
+def test_a_name_is_never_taken_for_mathematics_or_for_a_variable_of_the_page() -> None:
+    name = "$x^2$ var(--ink) \u4e2d"
+    figure = accuracy_rank(
+        "r", "t", "c", pd.DataFrame({"mean_accuracy": [80.0], "friedman_rank": [1.0]}, [name]), [name]
+    )
+    assert [e.text for e in inside(figure.svg).iter(f"{SVG}text")][-1] == name

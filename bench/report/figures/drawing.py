@@ -238,13 +238,13 @@ class Sheet:
         with matplotlib.rc_context({"svg.hashsalt": f"{self.name} {class_}"}):
             self.figure.canvas.print_svg(buffer, metadata={"Date": None})  # type: ignore[attr-defined]
         inner = _Tidy(self._marks).all(ET.fromstring(buffer.getvalue()))
-        size = f' width="{self.width:g}" height="{self.height:g}"'
+        size = f' width="{self.width:g}" height="{self.height:g}" xmlns="http://www.w3.org/2000/svg"'
         return svg_element(inner, self.width, self.height, words, class_, size)
 
 
 def svg_element(inner: str, width: float, height: float, words: str, class_: str, more: str = "") -> str:
     """The outermost element, with ``words`` as what a screen reader says."""
-    start = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}"{more} role="img"'
+    start = f'<svg viewBox="0 0 {width:g} {height:g}"{more} role="img"'
     return f'{start} aria-label="{escape(words)}" class="{class_}">{inner}</svg>'
 
 
