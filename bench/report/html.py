@@ -13,7 +13,8 @@ import jinja2
 from markupsafe import Markup
 
 from bench.report.blocks import Document, Section, Table
-from bench.report.figures.drawing import key, palette
+from bench.report.figures.drawing import key
+from bench.report.figures.style import palette
 
 GROUND = '<rect width="100%" height="100%" fill="var(--paper)"/>'
 """The opaque ground of a figure's file."""

@@ -11,11 +11,11 @@ import numpy as np
 from bench.report.blocks import Figure, csv_text
 from bench.report.figures import PHONE, WIDTH
 from bench.report.figures.axes import FOOT, Range, framed, padded, tick_text
-from bench.report.figures.drawing import (
+from bench.report.figures.drawing import Sheet
+from bench.report.figures.style import (
     NAME,
     TEXT,
     TICK,
-    Sheet,
     dashed,
     drawn,
     fitted,

@@ -19,7 +19,8 @@ from bench.report.figures.axes import Range, padded, x_ticks, y_ticks
 from bench.report.figures.by_dataset import Dot, Panel, difference_bars, sparkline, trend_scatter
 from bench.report.figures.by_method import Interval, accuracy_rank, intervals, profiles
 from bench.report.figures.critical_difference import critical_difference_diagram
-from bench.report.figures.drawing import TICK, dashed, fitted, key, text_width
+from bench.report.figures.drawing import key
+from bench.report.figures.style import TICK, dashed, fitted, text_width
 from bench.report.html import asset
 from bench.stats.significance import PairedDifference
 from bench.stats.trend import Trend

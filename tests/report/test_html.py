@@ -17,7 +17,7 @@ from synthetic_runs import make_run
 from bench.report.blocks import Cell, Column, Table
 from bench.report.build import compose, write_report
 from bench.report.evidence import Evidence
-from bench.report.figures.drawing import palette
+from bench.report.figures.style import palette
 from bench.report.html import padding, render_html
 from bench.report.markdown import escaped
 from bench.report.merge import merge_runs

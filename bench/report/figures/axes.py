@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.report.figures import PHONE, WIDTH
-from bench.report.figures.drawing import GAP, NAME, TEXT, TICK, Sheet, palette, text_width
+from bench.report.figures.drawing import GAP, Sheet
+from bench.report.figures.style import NAME, TEXT, TICK, palette, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

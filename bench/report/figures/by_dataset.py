@@ -11,18 +11,8 @@ from bench.report import wording
 from bench.report.blocks import Figure, csv_text
 from bench.report.figures import PHONE, WIDTH
 from bench.report.figures.axes import FOOT, Range, margin, overhang, padded, set_x, set_y, zero_line
-from bench.report.figures.drawing import (
-    COLOURS,
-    TEXT,
-    Sheet,
-    drawn,
-    fitted,
-    hue,
-    outline,
-    palette,
-    svg_element,
-    text_width,
-)
+from bench.report.figures.drawing import Sheet, outline, svg_element
+from bench.report.figures.style import COLOURS, TEXT, drawn, fitted, hue, palette, text_width
 from bench.stats.summary import TIE
 from bench.stats.trend import Trend
 

@@ -12,7 +12,8 @@ from bench.report import wording
 from bench.report.blocks import Figure, csv_text
 from bench.report.figures import PHONE
 from bench.report.figures.axes import FOOT, Range, framed, padded, set_x, zero_line
-from bench.report.figures.drawing import TICK, Sheet, dashed, drawn, fitted, hue, marked, palette, text_width
+from bench.report.figures.drawing import Sheet
+from bench.report.figures.style import TICK, dashed, drawn, fitted, hue, marked, palette, text_width
 from bench.stats.significance import PairedDifference
 
 MARKED = 4.0

@@ -13,7 +13,8 @@ from bench.report import wording
 from bench.report.blocks import Figure, csv_text
 from bench.report.figures import PHONE, WIDTH
 from bench.report.figures.axes import Range, x_ticks
-from bench.report.figures.drawing import NAME, TICK, Sheet, drawn, fitted, marked, palette, text_width
+from bench.report.figures.drawing import Sheet
+from bench.report.figures.style import NAME, TICK, drawn, fitted, marked, palette, text_width
 
 SPACE = "\u2002"
 """Between a name and its rank."""
