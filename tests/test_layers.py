@@ -124,6 +124,11 @@ def test_what_only_reads_does_not_load_what_computes(name: str) -> None:
     assert not loaded_with(name) & COMPUTES
 
 
+@pytest.mark.parametrize("name", ["bench.report.build", "bench.cli.report", "bench.study.lin_rfm.findings"])
+def test_matplotlib_is_loaded_only_where_a_figure_is_drawn(name: str) -> None:
+    assert "matplotlib" not in loaded_with(name)
+
+
 def test_the_kernels_do_not_load_scikit_learn() -> None:
     loaded = loaded_with("rfm.sweep")
     assert "torch" in loaded

@@ -12,11 +12,12 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from bench.report import svg
 from bench.report.blocks import Document, Section, Table
+from bench.report.figures.drawing import key
+from bench.report.figures.style import palette
 
-GROUND = '<rect width="100%" height="100%" fill="{}"/>'
-"""The opaque ground of a figure's file, in the palette's paper."""
+GROUND = '<rect width="100%" height="100%" fill="var(--paper)"/>'
+"""The opaque ground of a figure's file."""
 
 PLAIN_NUMBER = re.compile(r"(?:< )?[+\u2212-]?[\d,]+(\.\d+)?")
 FIGURE_SPACE, POINT_SPACE = "\u2007", "\u2008"
@@ -28,7 +29,7 @@ def render_html(document: Document) -> str:
         loader=jinja2.FunctionLoader(asset), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False
     )
     environment.filters["drawn"] = Markup
-    environment.filters["marker"] = lambda series: Markup(svg.marker(0.0, 0.0, series))
+    environment.filters["marker"] = lambda series: Markup(key(series))
     environment.filters["plain"] = lambda value: f"{value:.10g}"
     environment.filters["padding"] = padding
     environment.filters["hints"] = hints
@@ -39,7 +40,7 @@ def render_html(document: Document) -> str:
         keys=sorted({s for section in document.sections for s in _series(section)}),
         figure_css=asset("palette.css") + asset("figure.css"),
         file_css=file_css(),
-        paper=light_palette()["paper"],
+        palette=palette(),
         page_css=asset("page.css"),
         script=script,
         script_hash=f"sha256-{digest}",
@@ -51,25 +52,21 @@ def asset(name: str) -> str:
     return resources.files("bench.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def light_palette() -> dict[str, str]:
-    """The colours of the light page by name, from the first rule of ``palette.css``."""
-    light = asset("palette.css").partition("}")[0]
-    return dict(re.findall(r"--([\w-]+): (#[0-9a-fA-F]+);", light))
-
-
 def file_css() -> str:
-    """The figures' style for a file of its own: light colours written out, for renderers that know no variables."""
-    lasting = "".join(line for line in asset("figure.css").splitlines(keepends=True) if ":hover" not in line)
-    palette = light_palette()
-    return re.sub(r"var\(--([\w-]+)\)", lambda found: palette[found[1]], lasting)
+    """The figures' style for a file of its own."""
+    return "".join(line for line in asset("figure.css").splitlines(keepends=True) if ":hover" not in line)
 
 
 def standalone_svg(drawing: str) -> str:
-    """The inline drawing as a file of its own: style inside, an opaque ground, links into the page dropped."""
+    """The inline drawing as a file of its own: style inside, an opaque ground, links into the page dropped.
+
+    The light colours are written out, for renderers that know no variables.
+    """
     unlinked = re.sub(r"<a [^>]*>", "<g>", drawing).replace("</a>", "</g>")
-    style = f"<style>{escape(file_css())}</style>"
     head, _, rest = unlinked.partition(">")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}>{style}{GROUND.format(light_palette()["paper"])}{rest}\n'
+    whole = f"{head}><style>{escape(file_css())}</style>{GROUND}{rest}\n"
+    lit = re.sub(r"var\(--([\w-]+)\)", lambda found: palette().get(found[1], found[0]), whole)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{lit}'
 
 
 def padding(table: Table) -> tuple[tuple[str, ...], ...]:

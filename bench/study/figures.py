@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from bench.report.blocks import Figure, csv_text
-from bench.report.figures import WIDTH
-from bench.report.svg import Canvas, Scale, label, marker, padded, polygon, polyline, tag, tick_text, titled
+from bench.report.figures import PHONE, WIDTH
+from bench.report.figures.axes import FOOT, Range, framed, padded, tick_text
+from bench.report.figures.drawing import Sheet
+from bench.report.figures.style import (
+    NAME,
+    TEXT,
+    TICK,
+    dashed,
+    drawn,
+    fitted,
+    hue,
+    marked,
+    palette,
+    spotted,
+    text_width,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -38,37 +58,44 @@ class Axis:
     limits: tuple[float, float] | None = None
 
 
+@drawn
 def curves(name: str, title: str, caption: str, lines: Sequence[Curve], x_axis: Axis, y_axis: Axis) -> Figure:
     """Values against x, one curve a method, its interval shaded."""
-    left, right, top, bottom = 70.0, 220.0, 14.0, 310.0
-    points = [p for line in lines for p in line.points]
-    x = Scale(*(x_axis.limits or padded([p.x for p in points], log=x_axis.log)), left, WIDTH - right, x_axis.log)
-    values = [v for p in points for v in (p.low, p.value, p.high)]
-    y = Scale(*(y_axis.limits or padded(values, log=y_axis.log)), bottom, top, y_axis.log)
-    canvas = Canvas(WIDTH, bottom + 46)
-    canvas.x_axis(x, bottom, x_axis.words, top=top)
-    canvas.y_axis(y, left, y_axis.words, right=WIDTH - right)
-
-    def height(value: float) -> float:
-        return y(min(max(value, y.low), y.high))
-
-    for line in lines:
-        there = [(x(p.x), height(p.high)) for p in line.points]
-        back = [(x(p.x), height(p.low)) for p in reversed(line.points)]
-        canvas.add(polygon(there + back, f"area s{line.series}"))
-    for line in reversed(lines):  # the first lies on top
-        places = [(x(p.x), height(p.value)) for p in line.points]
-        canvas.add(titled(polyline(places, f"curve s{line.series}"), line.name))
-        for point, (px, py) in zip(line.points, places, strict=True):
-            words = f"{line.name}, {tick_text(point.x)}: {point.value:.3g} ({point.low:.3g} to {point.high:.3g})"
-            canvas.add(titled(marker(px, py, line.series), words))
-    for index, line in enumerate(lines):
-        row = top + 12 + 21 * index
-        canvas.add(marker(WIDTH - right + 18, row - 4, line.series))
-        canvas.add(label(WIDTH - right + 30, row, line.name, class_="name"))
+    words = f"{title}. {caption}"
+    wide, phone = (_curves(name, lines, x_axis, y_axis, phone=phone) for phone in (False, True))
     rows = [(line.name, p.x, p.value, p.low, p.high) for line in lines for p in line.points]
     data = csv_text(("name", "x", "value", "low", "high"), rows)
-    return Figure(name, title, caption, canvas.svg(f"{title}. {caption}"), data)
+    return Figure(name, title, caption, wide.svg(words), data, phone.svg(words, "plot phone"))
+
+
+def _curves(name: str, lines: Sequence[Curve], x_axis: Axis, y_axis: Axis, *, phone: bool) -> Sheet:
+    points = [p for line in lines for p in line.points]
+    x = _range(x_axis, [p.x for p in points])
+    y = _range(y_axis, [v for p in points for v in (p.low, p.value, p.high)])
+    names = [line.name for line in lines]
+    frame = framed(name, x, y, names, 34.0, phone=phone)
+    axes, sheet = frame.axes, frame.sheet
+    for line in lines:
+        low, high = (np.clip(v, y.low, y.high) for v in ([p.low for p in line.points], [p.high for p in line.points]))
+        axes.fill_between([p.x for p in line.points], low, high, color=hue(line.series), alpha=0.15, linewidth=0)
+    for line in reversed(lines):  # the first lies on top
+        values = np.clip([p.value for p in line.points], y.low, y.high)
+        (curve,) = axes.plot([p.x for p in line.points], values, **dashed(line.series))
+        sheet.mark(curve, "curve", [line.name])
+        marks = axes.scatter([p.x for p in line.points], values, clip_on=False, zorder=3, **spotted(line.series))
+        sheet.mark(marks, "", [] if phone else [_spoken(line.name, point) for point in line.points])
+    frame.legend(names, [dashed(line.series) | marked(line.series) for line in lines])
+    return sheet
+
+
+def _spoken(name: str, point: Point) -> str:
+    return f"{name}, {tick_text(point.x)}: {point.value:.3g} ({point.low:.3g} to {point.high:.3g})"
+
+
+def _range(axis: Axis, values: Sequence[float]) -> Range:
+    if axis.limits:
+        return Range(*axis.limits, axis.words, axis.log)
+    return padded(values, axis.words, log=axis.log)
 
 
 @dataclass(frozen=True)
@@ -79,55 +106,79 @@ class Phases:
     shares: dict[tuple[float, float], float]
 
 
+@drawn
 def phase_diagram(
     name: str, title: str, caption: str, panels: Sequence[Phases], column_words: str, row_words: str
 ) -> Figure:
     """Small multiples, one a method: the darker a field, the larger the share, which stands in it as a number."""
-    columns = sorted({c for panel in panels for _, c in panel.shares})
-    rows = sorted({r for panel in panels for r, _ in panel.shares}, reverse=True)
-    per_line = 3
-    gap, left, top = 18.0, 58.0, 26.0
-    cell_width = (WIDTH - left - gap * (per_line - 1)) / per_line / max(len(columns), 1)
-    cell_height = 24.0
-    panel_width, panel_height = cell_width * len(columns), cell_height * len(rows)
-    lines = -(-len(panels) // per_line)
-    canvas = Canvas(WIDTH, lines * (panel_height + top + 42) + 6)
-    for index, panel in enumerate(panels):
-        x0 = left + (index % per_line) * (panel_width + gap)
-        y0 = top + (index // per_line) * (panel_height + top + 42)
-        canvas.add(label(x0, y0 - 8, panel.name, class_="name"))
-        for i, row in enumerate(rows):
-            if index % per_line == 0:
-                canvas.add(label(x0 - 7, y0 + (i + 0.5) * cell_height + 4, tick_text(row), anchor="end", class_="tick"))
-            for j, column in enumerate(columns):
-                share = panel.shares.get((row, column))
-                if share is None:
-                    continue
-                x, y = x0 + j * cell_width, y0 + i * cell_height
-                drawn = tag(
-                    "rect", x=x, y=y, width=cell_width, height=cell_height, class_="heat", fill_opacity=f"{share:.2f}"
-                )
-                shown = label(
-                    x + cell_width / 2,
-                    y + cell_height / 2 + 4,
-                    f"{100 * share:.0f}",
-                    anchor="middle",
-                    class_="on-heat full" if share > 0.5 else "on-heat",
-                )
-                words = f"{panel.name}: {100 * share:.0f} % at {column_words} {column:g}, {row_words} {row:g}"
-                canvas.add(titled(drawn + shown, words))
-        for j, column in enumerate(columns):
-            place = x0 + (j + 0.5) * cell_width
-            canvas.add(label(place, y0 + panel_height + 15, tick_text(column), anchor="middle", class_="tick"))
-        canvas.add(
-            label(x0 + panel_width / 2, y0 + panel_height + 32, column_words, anchor="middle", class_="axis-title")
-        )
-        if index % per_line == 0:
-            canvas.add(
-                label(x0 - 42, y0 + panel_height / 2, row_words, anchor="middle", class_="axis-title", rotate=-90)
-            )
+    words = f"{title}. {caption}"
+    wide, phone = (_phases(name, panels, column_words, row_words, phone=phone) for phone in (False, True))
     data = csv_text(
         ("method", row_words, column_words, "share"),
         [(panel.name, r, c, share) for panel in panels for (r, c), share in sorted(panel.shares.items())],
     )
-    return Figure(name, title, caption, canvas.svg(f"{title}. {caption}"), data)
+    return Figure(name, title, caption, wide.svg(words), data, phone.svg(words, "plot phone"))
+
+
+def _phases(name: str, panels: Sequence[Phases], column_words: str, row_words: str, *, phone: bool) -> Sheet:
+    columns = sorted({c for panel in panels for _, c in panel.shares})
+    rows = sorted({r for panel in panels for r, _ in panel.shares})
+    width, per_line = (PHONE, 1) if phone else (WIDTH, 3)
+    head, gap, left = 26.0, 18.0, 58.0
+    wide = (width - left - gap * (per_line - 1) - 2) / per_line
+    high = 24.0 * len(rows)
+    below = head + high + FOOT
+    sheet = Sheet(name, width, -(-len(panels) // per_line) * below)
+    for index, panel in enumerate(panels):
+        x, y = left + index % per_line * (wide + gap), head + index // per_line * below
+        sheet.text(x, y - 8, fitted(panel.name, wide), NAME)
+        axes = sheet.axes(x, y, x + wide, y + high)
+        axes.grid(visible=False)
+        axes.spines["bottom"].set_visible(False)
+        axes.set_xlim(0, len(columns))
+        axes.set_ylim(0, len(rows))
+        shown = [tick_text(c) for c in columns]
+        every = 1 if max(text_width(w, TICK) for w in shown) + 6 < wide / len(columns) else 2
+        axes.set_xticks([i + 0.5 for i in range(0, len(columns), every)], shown[::every])
+        axes.set_yticks([i + 0.5 for i in range(len(rows))], [tick_text(r) for r in rows])
+        axes.set_xlabel(column_words, labelpad=5)
+        if index % per_line:
+            axes.tick_params(labelleft=False)
+        else:
+            sheet.text(
+                left - 42,
+                y + high / 2,
+                row_words,
+                TEXT,
+                ha="center",
+                rotation=90,
+                rotation_mode="anchor",
+                color=palette()["muted"],
+            )
+        _fields(sheet, axes, panel, columns, rows, (column_words, row_words), titled=not phone)
+    return sheet
+
+
+def _fields(
+    sheet: Sheet,
+    axes: Axes,
+    panel: Phases,
+    columns: list[float],
+    rows: list[float],
+    words: tuple[str, str],
+    *,
+    titled: bool,
+) -> None:
+    from matplotlib.collections import PolyCollection
+
+    fields = [(columns.index(c), rows.index(r), c, r, share) for (r, c), share in sorted(panel.shares.items())]
+    squares = [[(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1)] for i, j, *_ in fields]
+    colours = [(hue(1), round(share, 2)) for *_, share in fields]
+    drawn_fields = PolyCollection(squares, facecolor=colours, edgecolor=palette()["rule"], linewidth=0.75)
+    axes.add_collection(drawn_fields, autolim=False)
+    if titled:
+        told = (f"{panel.name}: {100 * s:.0f} % at {words[0]} {c:g}, {words[1]} {r:g}" for *_, c, r, s in fields)
+        sheet.mark(drawn_fields, "", list(told))
+    for i, j, _, _, share in sorted(fields, key=lambda field: field[-1] > 0.5):
+        ink = palette()["paper" if share > 0.5 else "ink"]
+        axes.text(i + 0.5, j + 0.5, f"{100 * share:.0f}", fontsize=11, color=ink, ha="center", va="center_baseline")

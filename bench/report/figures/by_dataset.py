@@ -9,8 +9,10 @@ import numpy as np
 
 from bench.report import wording
 from bench.report.blocks import Figure, csv_text
-from bench.report.figures import WIDTH
-from bench.report.svg import COLOURS, Canvas, Scale, label, padded, polygon, polyline, tag, titled
+from bench.report.figures import PHONE, WIDTH
+from bench.report.figures.axes import FOOT, Range, margin, overhang, padded, set_x, set_y, zero_line
+from bench.report.figures.drawing import Sheet, outline, svg_element
+from bench.report.figures.style import COLOURS, TEXT, drawn, fitted, hue, palette, text_width
 from bench.stats.summary import TIE
 from bench.stats.trend import Trend
 
@@ -37,31 +39,62 @@ class Panel:
     trend: Trend | None
 
 
+@drawn
 def difference_bars(name: str, title: str, caption: str, dots: Sequence[Dot], names: tuple[str, str]) -> Figure:
     """One bar a dataset, sorted by ``y`` (points, first minus second); ``x`` is not used.
 
     The caption names the extremes: labels in the drawing would run into one another.
     """
     ordered = sorted(dots, key=lambda d: (-d.y, d.dataset))
-    left, right, top, bottom = 64.0, 12.0, 14.0, 300.0
-    low, high = padded([d.y for d in ordered], zero=True)
-    canvas = Canvas(WIDTH, bottom + 34)
-    y = Scale(low, high, bottom, top)
-    canvas.y_axis(y, left, "points", right=WIDTH - right)
-    step = (WIDTH - left - right) / len(ordered)
-    width = min(max(step * 0.72, 1.2), 26.0)
-    for index, dot in enumerate(ordered):
-        x = left + step * (index + 0.5)
-        head, foot = sorted((y(dot.y), y(0.0)))
-        side = "even" if abs(dot.y) < TIE else "up" if dot.y > 0 else "down"
-        bar = tag("rect", x=x - width / 2, y=head, width=width, height=max(foot - head, 1.0), class_=f"bar {side}")
-        hit = tag("rect", x=x - step / 2, y=top, width=step, height=bottom - top, class_="hit")
-        canvas.add(titled(bar + hit, _dot_title(dot, "points"), dot.href))
-    foot_text = f"datasets, sorted: {names[0]} better on the left, {names[1]} on the right"
-    canvas.add(label((left + WIDTH - right) / 2, bottom + 24, foot_text, anchor="middle", class_="axis-title"))
     data = csv_text(("dataset", "difference_points"), [(d.dataset, d.y) for d in ordered])
     extremes = f"{caption} {_extremes(ordered)}"
-    return Figure(name, title, extremes, canvas.svg(f"{title}. {extremes}"), data)
+    words = f"{title}. {extremes}"
+    wide = _bars(name, ordered, names).svg(words)
+    phone = _bars(name, ordered, names, phone=True).svg(words, "plot phone")
+    return Figure(name, title, extremes, wide, data, phone)
+
+
+def _bars(name: str, ordered: Sequence[Dot], names: tuple[str, str], *, phone: bool = False) -> Sheet:
+    """What a pointer finds is as high as the drawing; a phone has no pointer, and its bars are too thin to touch."""
+    from matplotlib.collections import PolyCollection
+
+    width, top, bottom = PHONE if phone else WIDTH, 14.0, 240.0 if phone else 300.0
+    y = padded([d.y for d in ordered], "points", zero=True)
+    left = margin(y, bottom - top)
+    sheet = Sheet(name, width, bottom + 30)
+    axes = sheet.axes(left, top, width - 12, bottom)
+    set_y(axes, y)
+    axes.set_xlim(-0.5, len(ordered) - 0.5)
+    axes.set_xticks([])
+    axes.spines["bottom"].set_visible(False)
+    foot = "left: {} better; right: {}" if phone else "datasets, sorted: {} better on the left, {} on the right"
+    room = (axes.bbox.width - text_width(foot, TEXT)) / 2
+    axes.set_xlabel(foot.format(*(fitted(words, room, TEXT) for words in names)), labelpad=8)
+    zero_line(axes)
+    step = axes.bbox.width / len(ordered)
+    thick = min(max(step * 0.72, 1.2), 26.0) / step
+    least = (y.high - y.low) / axes.bbox.height  # a pixel
+    for colour, side in (("s0", "up"), ("s1", "down"), ("muted", "even")):
+        shown = [(i, d.y) for i, d in enumerate(ordered) if _side(d) == side]
+        heights = [v if abs(v) > least else least for _, v in shown]
+        bars = [_rectangle(i, thick, 0.0, height) for (i, _), height in zip(shown, heights, strict=True)]
+        axes.add_collection(PolyCollection(bars, color=palette()[colour], linewidth=0), autolim=False)
+    if not phone:
+        areas = [_rectangle(i, 1.0, y.low, y.high) for i in range(len(ordered))]
+        hits = axes.add_collection(
+            PolyCollection(areas, color=palette()["muted"], alpha=0.0, linewidth=0), autolim=False
+        )
+        sheet.mark(hits, "hits", [_dot_title(d, "points") for d in ordered], [d.href for d in ordered])
+    return sheet
+
+
+def _side(dot: Dot) -> str:
+    return "even" if abs(dot.y) < TIE else "up" if dot.y > 0 else "down"
+
+
+def _rectangle(middle: float, width: float, low: float, high: float) -> list[tuple[float, float]]:
+    left, right = middle - width / 2, middle + width / 2
+    return [(left, low), (left, high), (right, high), (right, low)]
 
 
 def _extremes(ordered: Sequence[Dot], count: int = 3) -> str:
@@ -79,41 +112,50 @@ def _dot_title(dot: Dot, unit: str) -> str:
     return f"{dot.dataset}: {wording.number(dot.y, sign=True)} {unit}" + (f" ({dot.note})" if dot.note else "")
 
 
+@drawn
 def trend_scatter(name: str, title: str, caption: str, panels: Sequence[Panel], x_title: str) -> Figure:
     """Dots over a logarithmic x, each panel with its smoothed trend and band; panels share datasets and x.
 
     Panels stand above one another, so that a dataset is found straight below itself. A band may leave the frame: it is
     clipped.
     """
-    left, right, top, gap = 64.0, 12.0, 12.0, 34.0
-    height = 278.0 if len(panels) == 1 else 210.0
-    xs = [d.x for d in panels[0].dots]
-    x = Scale(*padded(xs, log=True), left, WIDTH - right, log=True)
-    canvas = Canvas(WIDTH, top + len(panels) * (height + gap) + 12)
-    for position, panel in enumerate(panels):
-        head = top + position * (height + gap)
-        last = position == len(panels) - 1
-        canvas.x_axis(x, head + height, x_title if last else "", top=head)
-        _trend_panel(canvas, panel, x, head, head + height)
+    words = f"{title}. {caption}"
+    wide, phone = (_scatters(name, panels, x_title, phone=phone) for phone in (False, True))
     columns = [p.column for p in panels]
     rows = [(d.dataset, d.x, *(p.dots[i].y for p in panels)) for i, d in enumerate(panels[0].dots)]
-    return Figure(name, title, caption, canvas.svg(f"{title}. {caption}"), csv_text(("dataset", "x", *columns), rows))
+    data = csv_text(("dataset", "x", *columns), rows)
+    return Figure(name, title, caption, wide.svg(words), data, phone.svg(words, "plot phone"))
 
 
-def _trend_panel(canvas: Canvas, panel: Panel, x: Scale, top: float, bottom: float) -> None:
-    y, trend = Scale(*padded([d.y for d in panel.dots], zero=True), bottom, top), panel.trend
-    canvas.y_axis(y, x.start, panel.title, right=x.end)
-    canvas.line(x.start, y(0.0), x.end, y(0.0), "zero")
-    if trend is not None:
-        low, high = np.clip(trend.low, y.low, y.high), np.clip(trend.high, y.low, y.high)
-        outline = list(zip(trend.x, high, strict=True)) + list(zip(trend.x[::-1], low[::-1], strict=True))
-        canvas.add(polygon([(x(float(a)), y(float(b))) for a, b in outline], "band"))
-    for dot in panel.dots:
-        circle = tag("circle", cx=x(dot.x), cy=y(dot.y), r=4.0, class_="dot")
-        canvas.add(titled(circle, _dot_title(dot, panel.unit), dot.href))
-    if trend is not None:
-        inside = np.clip(trend.y, y.low, y.high)
-        canvas.add(polyline([(x(float(a)), y(float(b))) for a, b in zip(trend.x, inside, strict=True)], "trend"))
+def _scatters(name: str, panels: Sequence[Panel], x_title: str, *, phone: bool) -> Sheet:
+    width, top, gap = PHONE if phone else WIDTH, 12.0, 34.0
+    height = 278.0 if len(panels) == 1 else 210.0
+    sheet = Sheet(name, width, top + len(panels) * (height + gap) + FOOT - gap)
+    ys = [padded([d.y for d in panel.dots], panel.title, zero=True) for panel in panels]
+    left = max(margin(y, height) for y in ys)
+    x = padded([d.x for d in panels[0].dots], log=True)
+    right = width - overhang(x, width - left - 12)
+    for position, (panel, y) in enumerate(zip(panels, ys, strict=True)):
+        head = top + position * (height + gap)
+        last = position == len(panels) - 1
+        axes = sheet.axes(left, head, right, head + height)
+        set_x(axes, Range(x.low, x.high, x_title if last else "", log=True))
+        set_y(axes, y)
+        zero_line(axes)
+        if panel.trend is not None:
+            low, middle, high = (np.clip(v, y.low, y.high) for v in (panel.trend.low, panel.trend.y, panel.trend.high))
+            axes.fill_between(panel.trend.x, low, high, color=hue(0), alpha=0.16, linewidth=0)
+            (line,) = axes.plot(panel.trend.x, middle, color=hue(0), linewidth=2.25, zorder=4)
+            sheet.mark(line, "trend")
+        ink, paper = palette()["ink"], palette()["paper"]
+        places = [d.x for d in panel.dots], [d.y for d in panel.dots]
+        dots = axes.scatter(*places, s=64, color=[(ink, 0.42)], edgecolor=paper, linewidth=0.75, zorder=3)
+        if phone:
+            sheet.mark(dots, "dots")
+        else:
+            titles = [_dot_title(d, panel.unit) for d in panel.dots]
+            sheet.mark(dots, "dots", titles, [d.href for d in panel.dots])
+    return sheet
 
 
 def sparkline(paths: Sequence[tuple[Sequence[float], Sequence[float], float]], series: int, words: str) -> str:
@@ -122,26 +164,31 @@ def sparkline(paths: Sequence[tuple[Sequence[float], Sequence[float], float]], s
     ``paths`` holds (iterations, accuracies in percent, chosen iteration). Hundreds stand in one page: whole
     numbers on a 384 x 104 grid, shown at a quarter of that, keep each to a few hundred bytes.
     """
+    from matplotlib.path import Path
+
     width, height, pad = 384.0, 104.0, 14.0
     values = [v for _, accuracy, _ in paths for v in accuracy]
     points = [i for iterations, _, _ in paths for i in iterations]
-    low, high = min(values), max(values)
-    x = Scale(min(points), max(points), pad, width - pad)
-    y = Scale(low, high if high > low else low + 1, height - pad, pad)
+    x = Range(min(points), max(points))
+    y = Range(min(values), max(max(values), min(values) + 1e-9))
+
+    def place(iteration: float, accuracy: float) -> tuple[int, int]:
+        across, up = x.share(iteration), y.share(accuracy)
+        return round(pad + across * (width - 2 * pad)), round(height - pad - up * (height - 2 * pad))
+
     lines, dots = [], []
     for iterations, accuracy, chosen in paths:
-        lines.append("L".join(f"{x(iterations[i]):.0f} {y(accuracy[i]):.0f}" for i in _thinned(len(iterations), 14)))
+        lines.append(Path([place(iterations[i], accuracy[i]) for i in _thinned(len(iterations), 14)]))
         if chosen in iterations:
-            at = y(accuracy[list(iterations).index(chosen)])
-            dots.append(tag("circle", cx=f"{x(chosen):.0f}", cy=f"{at:.0f}", r=9, class_=f"m s{series % COLOURS}"))
-    line = tag("path", d="".join(f"M{points}" for points in lines), class_=f"spark s{series % COLOURS}")
-    return tag("svg", line + "".join(dots), viewBox="0 0 384 104", role="img", aria_label=words, class_="sparkline")
+            at = place(chosen, accuracy[list(iterations).index(chosen)])
+            dots.append(Path([at, at]))  # a point with round caps
+    inner = "".join(f'<path d="{outline(Path.make_compound_path(*some))}"/>' for some in (lines, dots) if some)
+    return svg_element(inner, width, height, words, "sparkline", f' style="color:var(--s{series % COLOURS})"')
 
 
 def bar(share: float) -> str:
     """A bar of ``share`` percent of its full length, for a table's cell."""
-    length = tag("rect", y=2, width=f"{max(min(share, 100.0), 0.5):.1f}%", height=8, class_="bar up")
-    return tag("svg", length, class_="barline", aria_hidden="true")
+    return f'<span class="barline" style="--share:{max(min(share, 100.0), 0.5):.1f}%"></span>'
 
 
 def _thinned(length: int, limit: int) -> list[int]:

@@ -94,8 +94,9 @@
     const kept = document.getElementById("file-style");
     const style = element("style");
     style.textContent = kept.content.textContent;
-    copy.prepend(style, element("rect", { width: "100%", height: "100%", fill: kept.dataset.paper }));
-    return new XMLSerializer().serializeToString(copy);
+    copy.prepend(style, element("rect", { width: "100%", height: "100%", fill: "var(--paper)" }));
+    const palette = JSON.parse(kept.dataset.palette);
+    return new XMLSerializer().serializeToString(copy).replace(/var\(--([\w-]+)\)/g, (whole, name) => palette[name] ?? whole);
   }
 
   for (const button of document.querySelectorAll("button[data-save]")) {

@@ -1,0 +1,158 @@
+"""No text of a figure is cut or lies over another: asked of every text of every figure."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_runs import METHODS, make_run
+
+from bench.records.method import HoldoutResult
+from bench.records.result import Job, JobResult, RunRecord
+from bench.report.build import compose, gather
+from bench.report.evidence import Evidence
+from bench.report.figures.by_dataset import Dot, difference_bars
+from bench.report.figures.by_method import profiles
+from bench.report.figures.critical_difference import critical_difference_diagram
+from bench.report.figures.drawing import Sheet
+from bench.report.merge import merge_runs
+from bench.study.cell import Cell, Outcome
+from bench.study.figures import Axis, Curve, Phases, Point, curves, phase_diagram
+
+KEPT = Path(__file__).parents[2] / "results" / "kept"
+
+
+@pytest.fixture
+def sheets(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Sheet]]:
+    """Every sheet drawn; on leaving the texts of each must have been whole and apart."""
+    found: list[Sheet] = []
+    write = Sheet.svg
+
+    def svg(sheet: Sheet, words: str, class_: str = "plot") -> str:
+        found.append(sheet)
+        drawn = write(sheet, words, class_)  # places titles and legends
+        faults = [f"{sheet.name} ({class_}): {fault}" for fault in trouble(sheet)]
+        assert not faults
+        return drawn
+
+    monkeypatch.setattr(Sheet, "svg", svg)
+    yield found
+    assert found
+
+
+def trouble(sheet: Sheet) -> Iterator[str]:
+    """What is wrong with the sheet's texts."""
+    from matplotlib.text import Text
+
+    shown = [t for t in sheet.figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
+    boxes = [(t.get_text(), t.get_window_extent()) for t in shown]
+    for words, box in boxes:
+        if box.x0 < -0.5 or box.y0 < -0.5 or box.x1 > sheet.width + 0.5 or box.y1 > sheet.height + 0.5:
+            yield f"{words!r} is cut: {box.x0:.1f} to {box.x1:.1f}, {box.y0:.1f} to {box.y1:.1f}"
+    for (a, one), (b, other) in itertools.combinations(boxes, 2):
+        across, up = min(one.x1, other.x1) - max(one.x0, other.x0), min(one.y1, other.y1) - max(one.y0, other.y0)
+        if across > 0.5 and up > 0.5:
+            yield f"{a!r} lies over {b!r}"
+
+
+def test_faults_are_found() -> None:
+    sheet = Sheet("s", 100, 50)
+    sheet.text(50, 20, "one", 12)
+    sheet.text(55, 22, "other", 12)
+    sheet.text(80, 40, "a long text", 12)
+    sheet.svg("")
+    faults = list(trouble(sheet))
+    assert faults[0].startswith("'a long text' is cut")
+    assert faults[1:] == ["'one' lies over 'other'"]
+
+
+def test_of_a_report(sheets: list[Sheet]) -> None:
+    run = make_run([f"table-{i}" for i in range(25)], protocols=("clean", "clean-cv", "relearn", "published"))
+    compose(Evidence(merge_runs([run])))
+    assert len(sheets) > 30
+
+
+def test_with_many_methods_of_long_names(sheets: list[Sheet]) -> None:
+    methods = ("rfm", "laplace", *(f"a-method-of-my-own-with-a-long-name-{i:02d}" for i in range(16)))
+    compose(Evidence(merge_runs([make_run([f"t{i}" for i in range(6)], methods)])))
+
+
+@pytest.mark.parametrize("datasets", [1, 2, 3])
+def test_with_few_datasets(sheets: list[Sheet], datasets: int) -> None:
+    compose(Evidence(merge_runs([make_run([f"t{i}" for i in range(datasets)])])))
+
+
+@pytest.mark.parametrize("scale", [1e-4, 0.03, 1.0, 17.0])
+def test_of_any_scale(sheets: list[Sheet], scale: float) -> None:
+    dots = [Dot(f"d{i}", 0.0, float(v)) for i, v in enumerate(np.linspace(-scale, 5 * scale, 9))]
+    difference_bars("bars", "t", "c", dots, ("A name of some length", "another one of some length"))
+    steps = np.arange(0.0, 20.01, 0.25)
+    profiles("p", "t", "c", pd.DataFrame({m: np.linspace(99.9, 100, len(steps)) for m in METHODS}, index=steps))
+    ranks = pd.Series({m: 3 + scale * i / 70 for i, m in enumerate(METHODS)})
+    for cd in (0.2, 1.0, 3.6, 9.0):
+        critical_difference_diagram("cd", "t", "c", ranks, [list(METHODS), list(METHODS[2:])], cd)
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize(("low", "high"), [(1e-9, 2.0), (0.9, 1.1), (10.0, 130_064.0), (1e5, 3e6)])
+def test_of_curves(sheets: list[Sheet], low: float, high: float, log: bool) -> None:
+    values = [Point(x, x, x / 2, x * 2) for x in np.geomspace(low, high, 7)]
+    lines = [Curve(f"a method of long name {i}, alpha 1/{i}", i, tuple(values)) for i in range(10)]
+    curves("c", "t", "c", lines, Axis("fitted rows", log=log), Axis("root mean squared error", log=log))
+
+
+def test_of_phases(sheets: list[Sheet]) -> None:
+    shares = {(float(r), float(c)): 1.0 for r in (2, 48, 1000) for c in (20, 40, 160, 1000, 2000, 4000, 8000)}
+    panels = [Phases(f"a method of long name {i}, with more", shares) for i in range(4)]
+    phase_diagram("p", "t", "c", panels, "observations", "nonzeros")
+
+
+@pytest.mark.parametrize("name", ["lin-rfm", "low-rank"])
+def test_of_the_kept_studies(sheets: list[Sheet], name: str) -> None:
+    with (KEPT / name / "cells.csv").open(newline="") as file:
+        outcomes = [outcome(row) for row in csv.DictReader(file)]
+    find: Callable[[list[Outcome]], Any] = importlib.import_module(
+        f"bench.study.{name.replace('-', '_')}.findings"
+    ).find
+    find(outcomes)
+    assert len(sheets) > 10
+
+
+def outcome(row: dict[str, str]) -> Outcome:
+    cell = Cell(row["kind"], json.loads(row["parameters"]), int(row["seed"]))
+    return Outcome(cell, row["status"], json.loads(row["values"]), row["reason"])
+
+
+@pytest.mark.slow
+def test_of_the_kept_comparison(sheets: list[Sheet]) -> None:
+    compose(gather([kept_run()]))
+    assert len(sheets) > 40
+
+
+def kept_run() -> RunRecord:
+    """The kept results as a run, as far as ``scores.csv`` has them."""
+    table = pd.read_csv(KEPT / "comparison" / "scores.csv", keep_default_na=False)
+    columns = ["dataset", "source", "rows", "features", "classes", "method", "protocol", "split", "seed"]
+    results = []
+    for number, (given, rows) in enumerate(table.groupby(columns, sort=False)):
+        job = Job(id=str(number), **dict(zip(columns, given, strict=True)))
+        if rows["status"].iloc[0] != "ok":
+            results.append(JobResult(job, rows["status"].iloc[0], "as kept", job_seconds=1.0))
+            continue
+        holdouts = tuple(
+            HoldoutResult(
+                int(row["holdout"]), float(row["accuracy"]), json.loads(row["config"]), int(row["iteration"]),
+                float(row["validation_accuracy"]), 0.25, [], {},
+            )
+            for row in rows.to_dict("records")
+        )  # fmt: skip
+        results.append(JobResult(job, "ok", holdouts=holdouts, job_seconds=float(rows["job_seconds"].iloc[0])))
+    return RunRecord("results/comparison", tuple(results), tuple(r.job for r in results), {"seed": 0})
