@@ -9,7 +9,7 @@ import numpy as np
 from bench.data.columns import Finding
 from bench.data.validate.examined import Examined, distinct_values, listed, moments, named
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
-from bench.protocols.rows import fill, standardise
+from bench.protocols.rows import fill_missing, standardise
 
 FAR_OUT = 20.0
 """Standard deviations from the mean; of 10,000 normal values the largest lies at 4."""
@@ -111,7 +111,7 @@ def constant_columns(table: Examined) -> Iterator[Finding]:
     names = named(table, constant.tolist())
     rows = np.arange(len(table.y))
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        lost = named(table, (~standardise(fill(table.X, rows), rows).any(axis=0) & ~constant).tolist())
+        lost = named(table, (~standardise(fill_missing(table.X, rows), rows).any(axis=0) & ~constant).tolist())
     if lost:
         yield Finding(
             "lost in rounding",
