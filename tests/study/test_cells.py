@@ -85,9 +85,8 @@ def computations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 
 
 def forget_sources() -> None:
-    """Have modules that were changed read again."""
-    for cached in (identity._imports, identity._module_hash, identity._trees, identity._origin):
-        cached.cache_clear()
+    """Have modules of the same names found where they are now."""
+    identity._origin.cache_clear()
 
 
 def study(*cells: Cell) -> Study:
