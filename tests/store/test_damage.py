@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 import shutil
 import sqlite3
@@ -16,6 +17,7 @@ from test_store import as_written_by_version, job, result
 from bench.errors import BenchError, StoreError
 from bench.records.result import JobResult, RunRecord
 from bench.store import STORE_NAME, Store, read_run
+from bench.store.rows import parsed_provenance
 
 JOBS = [job(k, method) for k in range(2) for method in ("rfm", "laplace")]
 CELL = job(7, "cell", parameters='{"width": 8}', seed=5, work="w", versions="numpy 2.4, torch 2.13", split="")
@@ -228,3 +230,20 @@ def test_a_result_of_an_old_version_that_cannot_be_read_is_run_again(tmp_path: P
     assert read_run(tmp_path).damaged == ("d0000/rfm (clean)",)
     with Store(tmp_path) as store:
         assert store.begin(JOBS, {}).keys() == {one.id for one in JOBS[1:]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5", "[]", "null", "{", '{"versions": 5, "methods": [1]}', '{"versions": {"numpy": 2}, "methods": {"a": null}}',
+        '{"methods": {"a": {"title": 1, "origin": "x"}}, "archive": "x"}',
+    ],
+)  # fmt: skip
+def test_a_damaged_account_of_an_invocation_is_read_without_what_is_damaged(text: str) -> None:
+    """It has no checksum: what is left is of the kinds that reports count on."""
+    found = parsed_provenance(text)
+    assert all(isinstance(version, str) for version in found.get("versions", {}).values())
+    assert all(isinstance(v, str) for about in found.get("methods", {}).values() for v in about.values())
+    assert isinstance(found.get("archive", {}), dict)
+    sound = '{"versions": {"numpy": "2.4"}, "methods": {"a": {"title": "A", "origin": "a.py"}}, "seed": 0}'
+    assert parsed_provenance(sound) == json.loads(sound)
