@@ -22,7 +22,7 @@ from bench.errors import EngineError, UsageError
 from bench.records.result import JobResult
 from bench.run.dask_worker import offer, run_job
 from bench.run.events import Event, Note, Started, StopFlag, Tick
-from bench.run.jobs import Task
+from bench.run.jobs import Task, one_of_each_method
 from bench.run.placement import Place, Placement
 from bench.run.provenance import printable
 
@@ -117,9 +117,9 @@ class _Run:
         """Task and future by the future's key."""
         self.placement = placement
         self._client = client
-        self._preload = tuple(sorted({module for task in tasks for module in task.work.modules()}))
-        kinds = {task.job.method: task for task in tasks}
-        self._wanted = [(name, _without_data(t).work, t.work.fingerprint()) for name, t in kinds.items()]
+        methods = one_of_each_method(tasks)
+        self._preload = tuple(sorted({module for task in methods for module in task.work.modules()}))
+        self._wanted = [(t.job.method, _without_data(t).work, t.work.fingerprint()) for t in methods]
         self._asked: dict[str, tuple[Any, float]] = {}
         self._data: dict[tuple[str, str], Any] = {}
         """Futures of what was sent to a worker, by worker and key; held, so that it is kept there."""

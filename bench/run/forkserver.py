@@ -17,7 +17,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 import time
@@ -30,7 +29,7 @@ import psutil
 
 from bench.errors import EngineError
 from bench.run.preload import THREAD_VARIABLES
-from bench.run.processes import anonymous_bytes, anonymous_file, children, descendants, marked
+from bench.run.processes import anonymous_bytes, anonymous_file, children, descendants, kill, marked
 
 MARK = "BENCH_JOBS_OF"
 """Environment variable that the fork server and all that comes from it have in common: ``HOME:PID:STARTED``, the
@@ -153,7 +152,7 @@ class ForkServer:
             pid = process.pid or 0
             if process.is_alive():
                 for member in (pid, *descendants(pid)):
-                    _kill(member)
+                    kill(member)
                 process.join(_EXIT_SECONDS)
             code = process.exitcode
             lost = self._live.pop(pid, 0) != self._pid or (code == _LOST and not self._outlives())
@@ -167,7 +166,7 @@ class ForkServer:
         """Kill the fork server at once, also while it still loads; whoever wants it gets :class:`ServerLost`."""
         self._killed = True
         if pid := _server_pid():
-            _kill(pid)
+            kill(pid)
 
     def stop(self) -> None:
         """End the fork server and all jobs."""
@@ -175,7 +174,7 @@ class ForkServer:
             if self._pid:
                 for pid, server in self._live.items():
                     if server == self._pid:
-                        _kill(pid)
+                        kill(pid)
                 _shut_down()
                 self._pid = 0
             _kill_all(lambda: marked(MARK, self._mark))
@@ -223,7 +222,7 @@ class ForkServer:
         before = {name: os.environ.get(name) for name in wanted}
         os.environ.update(wanted)
         forkserver.set_forkserver_preload(["bench.run.preload"])
-        too_late = threading.Timer(START_SECONDS, lambda: _kill(_server_pid()) if _server_pid() else None)
+        too_late = threading.Timer(START_SECONDS, lambda: kill(_server_pid()) if _server_pid() else None)
         too_late.start()
         try:
             _shut_down()  # one of an earlier run in this process has other settings
@@ -290,21 +289,16 @@ def _unhindered() -> Iterator[None]:
             config["daemon"] = daemon
 
 
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
-
-
 def _kill_all(find: Callable[[], Iterable[int]]) -> None:
     """Kill what ``find`` finds until it finds nothing: the children of what dies come to light only then."""
     deadline = time.monotonic() + _SWEEP_SECONDS
     while (found := list(find())) and time.monotonic() < deadline:
         for pid in found:
-            _kill(pid)
+            kill(pid)
         time.sleep(0.002)
 
 
-# ``multiprocessing.forkserver`` offers neither its process id nor an end; both are the same since Python 3.4.
+# ``multiprocessing.forkserver`` offers neither its process id nor an end: these two look behind its public names.
 
 
 def _server_pid() -> int:

@@ -61,15 +61,12 @@ def isolated(
     is killed from outside is run once more before that counts as its failure. Raises
     :class:`~bench.run.forkserver.ServerLost` if the fork server died under it, :class:`Cancelled` once ``unwanted()``.
     """
-    try:
-        for last in (False, True):
-            if unwanted():
-                raise Cancelled
-            result = _Attempt(task, server, kills, memory_bytes, threads).run(unwanted, last=last)
-            if result is not None:
-                return result
-    except OSError as error:  # no file or process is available
-        return JobResult(task.job, "error", printable(f"its process could not be started: {error}"))
+    for last in (False, True):
+        if unwanted():
+            raise Cancelled
+        result = _Attempt(task, server, kills, memory_bytes, threads).run(unwanted, last=last)
+        if result is not None:
+            return result
     raise AssertionError("the last attempt has a result")
 
 
@@ -86,9 +83,11 @@ class _Attempt:
     def run(self, unwanted: Callable[[], bool], *, last: bool) -> JobResult | None:
         """The result; None if the process was killed from outside and this was not the ``last`` attempt."""
         with ExitStack() as stack:
-            self._answer, self._output = (anonymous_file() for _ in range(2))
-            stack.callback(os.close, self._answer)
-            stack.callback(os.close, self._output)
+            try:
+                self._answer, self._output = (_file_until(stack) for _ in range(2))
+            except OSError as error:  # too many are open, say
+                reason = printable(f"its process could not be started: {error}")
+                return JobResult(self._task.job, "error", reason)
             stack.callback(self._segments.remove)
             # Appending: what several processes of the job print does not overwrite each other.
             fcntl.fcntl(self._output, fcntl.F_SETFL, fcntl.fcntl(self._output, fcntl.F_GETFL) | os.O_APPEND)
@@ -220,6 +219,13 @@ class _Attempt:
             "memory_allowed_mb": round(self._allowance / _MB, 1),
             "memory_peak_mb": round(peak_bytes / _MB, 1),
         }
+
+
+def _file_until(stack: ExitStack) -> int:
+    """A nameless file that is closed at the end of ``stack``."""
+    descriptor = anonymous_file()
+    stack.callback(os.close, descriptor)
+    return descriptor
 
 
 def output_tail(descriptor: int) -> str:

@@ -148,6 +148,11 @@ def refused(task: Task, memory_bytes: int) -> JobResult:
     return JobResult(task.job, "skipped", reason, provenance={"memory_estimate_mb": needed})
 
 
+def one_of_each_method(tasks: Sequence[Task]) -> list[Task]:
+    """A task for every method: what its work says of code and libraries holds for all of that method's."""
+    return list({task.job.method: task for task in tasks}.values())
+
+
 def shard(plan: Plan, index: int, count: int) -> Plan:
     """The ``index``-th of ``count`` parts of a plan (from 1), each with about as many jobs.
 
@@ -167,13 +172,13 @@ def shard(plan: Plan, index: int, count: int) -> Plan:
 
 def keep_versions(plan: Plan, record: RunRecord) -> Plan:
     """``plan`` with the jobs of ``record`` in place of those that differ from them in library versions alone."""
-    sound = {result.job.work: result.job for result in record.results if result.status == "ok" and result.job.work}
+    sound = _sound_jobs(record)
     return replace(plan, tasks=tuple(replace(t, job=sound.get(t.job.work, t.job)) for t in plan.tasks))
 
 
 def outdated_versions(plan: Plan, record: RunRecord) -> dict[str, str]:
     """Of jobs that are planned anew for their libraries' versions alone, by id: ``numpy 2.3 -> 2.4``."""
-    sound = {result.job.work: result.job for result in record.results if result.status == "ok" and result.job.work}
+    sound = _sound_jobs(record)
     changed = {}
     for task in plan.tasks:
         before = sound.get(task.job.work)
@@ -182,6 +187,11 @@ def outdated_versions(plan: Plan, record: RunRecord) -> dict[str, str]:
             words = [f"{k} {old.get(k, 'none')} -> {new.get(k, 'none')}" for k in sorted(old | new)]
             changed[task.job.id] = ", ".join(w for w in words if w.split()[1] != w.split()[-1])
     return changed
+
+
+def _sound_jobs(record: RunRecord) -> dict[str, Job]:
+    """Jobs that have an ``ok`` result, by their work: the hash of all but the libraries' versions."""
+    return {result.job.work: result.job for result in record.results if result.status == "ok" and result.job.work}
 
 
 def default_timeout(expected_seconds: float) -> float:

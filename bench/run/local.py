@@ -12,7 +12,7 @@ from bench.records.result import JobResult
 from bench.run.events import Event, Note, Started, StopFlag, Tick
 from bench.run.forkserver import ForkServer, ServerLost, sweep_leftovers
 from bench.run.isolated import TICK_SECONDS, Cancelled, isolated
-from bench.run.jobs import Task, refused
+from bench.run.jobs import Task, one_of_each_method, refused
 from bench.run.processes import KernelKills
 
 _ALLOWANCE_FACTOR = 1.5
@@ -47,7 +47,7 @@ class LocalExecutor:
             f"{self.size} jobs at a time on {self._cores} cores, {self._memory_bytes / _MB:,.0f} MB for all together; "
             "large ones alone, with all cores"
         )
-        preload = {module for task in tasks for module in task.work.modules()}
+        preload = {module for task in one_of_each_method(tasks) for module in task.work.modules()}
         with ForkServer(self._home, preload) as server, ThreadPoolExecutor(self.size) as threads:
             run = _Run(queue, server, threads, self._cores, stop)
             try:

@@ -14,7 +14,7 @@ import sys
 import time
 import warnings
 
-from bench.run.processes import children, descendants
+from bench.run.processes import children, descendants, kill
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -80,8 +80,7 @@ def _end_all(pid: int) -> None:
     deadline = time.monotonic() + _LAST_SECONDS
     while children(pid) and time.monotonic() < deadline:
         for member in descendants(pid):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(member, signal.SIGKILL)
+            kill(member)
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG) != (0, 0):
                 pass

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Iterable
@@ -46,6 +47,12 @@ def descendants(pid: int) -> list[int]:
     for child in found:  # grows as it is walked
         found += children(child)
     return found
+
+
+def kill(pid: int) -> None:
+    """SIGKILL to a process, if it is there and ours."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def shared_bytes(pid: int) -> int:
@@ -142,11 +149,13 @@ def _has_memory_files(pids: Iterable[int]) -> bool:
 
 def _memory_files(pid: int) -> dict[str, int]:
     """Bytes of the nameless files in memory that a process has open, each under its own key."""
-    return {
-        str(place.stat().st_ino): _allocated(place)
-        for place, target in _open_files(pid).items()
-        if target.startswith(_NAMELESS) and place.exists()
-    }
+    found = {}
+    for place, target in _open_files(pid).items():
+        if target.startswith(_NAMELESS):
+            with contextlib.suppress(OSError):  # closed, or its process gone, since the list was made
+                about = place.stat()
+                found[str(about.st_ino)] = about.st_blocks * 512
+    return found
 
 
 def _allocated(path: Path) -> int:
