@@ -4,6 +4,7 @@
 # make comparison ARCHIVE=...         the whole comparison that the repository keeps: hours; goes on where it stopped
 #   STUDY=path/to/results.txt         with a copy of the 2014 study's own results instead of fetching them
 # make test | lint | report | setup
+# make bench ACTIVE=1     in the environment that is active and has PyTorch, instead of a new one in .venv (test, lint, ... too)
 PYTHON   ?= python3
 VENV     ?= .venv
 SUBSET   ?= embedded
@@ -16,30 +17,50 @@ STUDY    ?=
 # PyTorch comes first, by its version: where the index offers a CPU build of it, that is taken. constraints.txt pins the rest.
 TORCH    ?= torch==2.13.0
 
-PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-BENCH = $(VENV)/bin/python -m bench
+ifdef ACTIVE
+RUN_PYTHON := $(shell command -v $(PYTHON))
+READY = active
+READY_DEV = active-dev
+else
+RUN_PYTHON = $(VENV)/bin/python
+READY = $(VENV)/.ready
+READY_DEV = $(VENV)/.ready-dev
+endif
+INSTALL = $(RUN_PYTHON) -m pip install --quiet --disable-pip-version-check
+PIP = $(INSTALL) -c constraints.txt
+BENCH = $(RUN_PYTHON) -m bench
 
-.PHONY: setup bench report comparison test lint format clean
+.PHONY: setup active active-dev bench report comparison test lint format clean
 
-setup: $(VENV)/.ready
+setup: $(READY)
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) "$(TORCH)"
 	$(PIP) -e .
+	$(RUN_PYTHON) tools/check_environment.py
 	touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	$(PIP) -e ".[dev]"
 	touch $@
 
-bench: $(VENV)/.ready
+# What is there already stays as it is: no constraints here, and PyTorch is the environment's own.
+active:
+	@$(RUN_PYTHON) -c "import torch" 2>/dev/null || { echo "ACTIVE=1: $(PYTHON) has no PyTorch: activate an environment that has it, or leave ACTIVE out" >&2; exit 2; }
+	$(INSTALL) -e .
+	$(RUN_PYTHON) tools/check_environment.py
+
+active-dev: active
+	$(INSTALL) -e ".[dev]"
+
+bench: $(READY)
 	$(BENCH) run --subset "$(SUBSET)" --protocol $(PROTOCOL) --run "results/$(RUN)" $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(ARGS); \
 	  status=$$?; \
 	  if [ $$status -le 1 ]; then $(BENCH) report "results/$(RUN)" --out "reports/$(RUN)" || status=$$?; fi; \
 	  exit $$status
 
-report: $(VENV)/.ready
+report: $(READY)
 	$(if $(PUBLISHED),$(BENCH) fetch --published)
 	$(BENCH) report "results/$(RUN)" --out "reports/$(RUN)" $(if $(PUBLISHED),--published)
 
@@ -48,7 +69,7 @@ COMPARE = $(BENCH) run $(if $(ARCHIVE),--archive "$(ARCHIVE)")
 PARTS = clean clean-cv published relearn
 KEPT = $(PARTS:%=results/comparison-%)
 
-comparison: $(VENV)/.ready
+comparison: $(READY)
 	$(COMPARE) --subset all121 --run results/comparison-clean || [ $$? -eq 1 ]
 	$(COMPARE) --subset small90 --protocol clean-cv --run results/comparison-clean-cv || [ $$? -eq 1 ]
 	$(COMPARE) --subset all121 --methods rfm,laplace --protocol published --run results/comparison-published || [ $$? -eq 1 ]
@@ -57,19 +78,19 @@ comparison: $(VENV)/.ready
 	$(BENCH) export $(KEPT) --out results/kept/comparison
 	$(if $(STUDY),,$(BENCH) fetch --published)
 	$(BENCH) report $(KEPT) --out reports/kept/comparison --published $(STUDY)
-	$(VENV)/bin/python tools/readme_table.py
+	$(RUN_PYTHON) tools/readme_table.py
 
-test: $(VENV)/.ready-dev
-	$(VENV)/bin/python -m pytest $(ARGS)
+test: $(READY_DEV)
+	$(RUN_PYTHON) -m pytest $(ARGS)
 
-lint: $(VENV)/.ready-dev
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/mypy
+lint: $(READY_DEV)
+	$(RUN_PYTHON) -m ruff format --check .
+	$(RUN_PYTHON) -m ruff check .
+	$(RUN_PYTHON) -m mypy
 
-format: $(VENV)/.ready-dev
-	$(VENV)/bin/ruff format .
-	$(VENV)/bin/ruff check --fix .
+format: $(READY_DEV)
+	$(RUN_PYTHON) -m ruff format .
+	$(RUN_PYTHON) -m ruff check --fix .
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

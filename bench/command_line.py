@@ -9,16 +9,17 @@ import argparse
 import contextlib
 import errno
 import importlib
+import importlib.util
 import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, NoReturn, TextIO, cast
 
 from bench import __version__
 from bench.data.cache import using_cache
-from bench.errors import BenchError, unknown_name
+from bench.errors import BenchError, UsageError, unknown_name
 
 EXIT_UNUSABLE, EXIT_INTERRUPTED = 2, 130
 
@@ -35,11 +36,15 @@ COMMANDS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """What is wrong with the arguments, as all else that is wrong: in one line."""
+        raise UsageError(f"{message} (see `{self.prog} --help`)")
+
+
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     """The argument parser; ``only`` limits the import of subcommand modules to one."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench", description="Tabular benchmark of Recursive Feature Machines."
-    )
+    parser = _Parser(prog="python -m bench", description="Tabular benchmark of Recursive Feature Machines.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
@@ -70,11 +75,23 @@ def _fill_standard_descriptors() -> None:
     os.close(descriptor)
 
 
+def _refuse_foreign_rfm() -> None:
+    """Raise :class:`UsageError` if `import rfm` gives a package that is not the one beside this one."""
+    found = importlib.util.find_spec("rfm")
+    where = Path(found.origin).resolve() if found and found.origin else None
+    if where != Path(__file__).resolve().parents[1] / "rfm" / "__init__.py":
+        raise UsageError(
+            f"another package called rfm comes first on Python's path: {where}; uninstall or rename it, or run this "
+            "from another folder"
+        )
+
+
 def _command(arguments: Sequence[str]) -> int:
     word = next((a for a in arguments if not a.startswith("-")), None)
     try:
         if word is not None and word not in COMMANDS:
             raise unknown_name("command", word, COMMANDS)
+        _refuse_foreign_rfm()
         args = build_parser(only=word).parse_args(arguments, argparse.Namespace(arguments=arguments))
         with using_cache(getattr(args, "cache", None)):
             return int(args.handler(args))

@@ -52,27 +52,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        type=Path,
-        help="file for the scores, or a folder; summary and provenance go beside (default: into DIR)",
+        help="file for the scores, or a folder (made if it ends in /); summary and provenance go beside (default: "
+        "into DIR)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    for path in export_runs(args.runs, args.format, args.out, allowed(args)):
+    out = None if args.out is None else Path(args.out)
+    if out is not None and args.out.endswith("/"):
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot make the folder {out}: {error.strerror or error}") from error
+    for path in export_runs(args.runs, args.format, out, allowed(args), refuse_empty=True):
         print(path)
     return 0
 
 
 def export_runs(
-    folders: Sequence[Path], format: Format = "csv", out: Path | None = None, allow: Collection[str] = ()
+    folders: Sequence[Path],
+    format: Format = "csv",
+    out: Path | None = None,
+    allow: Collection[str] = (),
+    *,
+    refuse_empty: bool = False,
 ) -> list[Path]:
     """Write results, summary and provenance of the runs in ``folders``, taken together; returns the files written.
 
     They go into the folder of a single run as ``scores.<format>``, ``summary.<format>`` and ``provenance.json``. With
     ``out`` the results go to that file and the others beside it, as ``<stem>-summary<suffix>`` and
     ``<stem>-provenance.json``; an ``out`` that is a folder takes all under their usual names. Each file appears whole
-    or not at all. Raises :class:`UsageError` for several runs without ``out``, and as
-    :func:`bench.report.merge.merge_runs` for runs that do not belong together.
+    or not at all. Raises :class:`UsageError` for several runs without ``out``, :class:`ReportError` for no results
+    under ``refuse_empty``, and as :func:`bench.report.merge.merge_runs` for runs that do not belong together.
     """
     if len(folders) > 1 and out is None:
         raise UsageError("several runs are exported together into no one's folder: say where with --out")
@@ -85,6 +96,8 @@ def export_runs(
     else:
         merged = merge_runs(records, allow)
         results, planned = merged.results, merged.undone
+    if refuse_empty and not results:
+        raise ReportError(f"nothing to export: no results in {', '.join(map(str, folders))}")
     scores = scores_frame(map(_with_split, results))
     target, beside, account = _targets(folders[0], format, out)
     write_table(target, scores, format)

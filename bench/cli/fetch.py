@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--published",
         action="store_true",
-        help="not tables but the study's own results of its 179 classifiers, for `bench report --published`",
+        help="not tables but the study's own results of its 179 classifiers, for `python -m bench report --published`",
     )
 
 

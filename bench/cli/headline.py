@@ -16,11 +16,13 @@ from bench.stats.summary import common_pool
 _REASONS_SHOWN = 5
 
 
-def headline(record: RunRecord, outcome: Outcome, folder: Path) -> str:
-    """Several lines: counts, failures by reason, accuracy per method over the tables all methods share, what next."""
+def headline(record: RunRecord, outcome: Outcome, folder: Path, origins: str) -> str:
+    """Several lines: counts, failures by reason, accuracy per method over the tables all methods share, ``origins`` of
+    the tables, what next."""
     lines = [
         *counted(record, outcome),
         *accuracy_table(_of_latest_plan(record)),
+        origins,
         f"results: {folder} (scores.csv, summary.csv)",
         *what_next(record, outcome),
         f"report: python -m bench report {folder}",

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         nargs="?",
         const=FETCHED,
-        help="results file of the 2014 study: adds its 179 classifiers (alone: the file of `bench fetch --published`)",
+        help="results file of the 2014 study: adds its 179 classifiers (alone: the one that `fetch --published` got)",
     )
     add_cache_argument(parser)
 

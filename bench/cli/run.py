@@ -7,6 +7,7 @@ import hashlib
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.cli.running import (
     EXIT_FAILED,
@@ -20,10 +21,13 @@ from bench.cli.running import (
     whole_number,
     with_kept_versions,
 )
-from bench.cli.tables import add_data_arguments, add_source_arguments, chosen_tables
+from bench.cli.tables import add_data_arguments, add_source_arguments, chosen_tables, say
 from bench.errors import UsageError
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import PROTOCOLS, get_protocol
+
+if TYPE_CHECKING:
+    from bench.run.jobs import Plan
 
 DEFAULT_FOLDER = "results"
 
@@ -41,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--archive", metavar="PATH_OR_URL", help="take all tables from this copy of the study's archive"
     )
     add_source_arguments(
-        parser, "embedded, archive, openml or uci (default: an archive that is named or was fetched, or embedded)"
+        parser,
+        "embedded, archive, openml or uci (default: an archive that is named; for smoke and embedded the package; "
+        "an archive that was fetched; the package)",
     )
     parser.add_argument(
         "--full",
@@ -76,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
     part = _shard(args.shard)
     methods = named_methods(args.methods, args.plugin)
     chosen = chosen_tables(args)
+    say(chosen.origins())
     folder = default_folder(chosen.label, args.protocol, seed, part) if args.run is None else Path(args.run)
     if not how.dry_run:
         Store(folder).close()  # an unusable folder is better found before the tables are read
@@ -94,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
         for entries, source in chosen.parts
     )
     chosen.warn()
+    _refuse_other_source(plan, folder)
     if part is not None:
         plan = shard(plan, *part)
     plan = with_kept_versions(plan, folder, how)
@@ -104,10 +112,25 @@ def run(args: argparse.Namespace) -> int:
         plan, folder, invocation(seed, how.size, args.arguments, chosen.recorded(), additions(methods)), how
     )
     export_runs([folder])
-    print(headline(read_run(folder), outcome, folder), file=sys.stderr if how.json else sys.stdout)
+    print(headline(read_run(folder), outcome, folder, chosen.origins()), file=sys.stderr if how.json else sys.stdout)
     if outcome.interrupted and outcome.undone:
         return EXIT_INTERRUPTED
     return EXIT_OK if outcome.all_ok else EXIT_FAILED
+
+
+def _refuse_other_source(plan: Plan, folder: Path) -> None:
+    """Raise :class:`UsageError` if ``folder`` has results on one of the tables as another source gives it."""
+    from bench.store import STORE_NAME, read_run
+
+    if not (folder / STORE_NAME).exists():
+        return
+    sources = {result.job.dataset: result.job.source for result in read_run(folder).results if result.status == "ok"}
+    for job in plan.jobs:
+        if (held := sources.get(job.dataset, job.source)) != job.source:
+            raise UsageError(
+                f"{folder} has results on {job.dataset} from the source {held}, and this run takes it from "
+                f"{job.source}: ask for the same with --source {held}, or name another folder with --run"
+            )
 
 
 def default_folder(subset: str, protocol: str, seed: int, part: tuple[int, int] | None = None) -> Path:

@@ -55,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
         for job in live.get("running", []):
             print(f"  running {job['dataset']}/{job['method']} for {clock(job['seconds'])}")
     elif undone:
-        print(f"{undone} left undone, nothing running; to go on: {record.provenance.get('command', 'bench run')}")
+        again = record.provenance.get("command", "python -m bench run")
+        print(f"{undone} left undone, nothing running; to go on: {again}")
     for line in (*failures(results), *damaged(record), *accuracy_table(results)):
         print(line)
     return 0

@@ -66,6 +66,13 @@ class Chosen:
     parts: Sequence[tuple[Sequence[Any], Any]]
     label: str
 
+    def origins(self) -> str:
+        """How many tables come from where: ``3 tables from the package (embedded)``."""
+        from bench.data.sources import in_words
+
+        counts = ((len(entries), in_words(source)) for entries, source in self.parts)
+        return "; ".join(f"{count} {'table' if count == 1 else 'tables'} from {words}" for count, words in counts)
+
     def recorded(self) -> dict[str, Any]:
         """What is recorded of where the tables come from, once they are loaded."""
         from bench.data.sources import origin
@@ -105,7 +112,7 @@ def chosen_tables(args: argparse.Namespace) -> Chosen:
         )
     elif not own.tables:
         raise UsageError(
-            "no table to run on: --subset names known ones (see `bench list`), --data FILE --target COLUMN is your own"
+            "no table to run on: --subset names known ones (`python -m bench list`), --data FILE --target COLUMN yours"
         )
     if own.tables:
         known = {entry.name for entries, _ in parts for entry in entries}

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_data_arguments(parser)
     parser.add_argument("--archive", metavar="PATH_OR_URL", help="take registry tables from this copy of the archive")
-    add_source_arguments(parser, "where registry tables are taken from, as in bench run")
+    add_source_arguments(parser, "where registry tables are taken from, as in `python -m bench run`")
     parser.add_argument("--json", action="store_true", help="all findings as JSON")
 
 

@@ -38,7 +38,8 @@ def select_tables(
             raise UsageError(f"{word!r}: a suite is named by its number at OpenML, like openml-suite:99")
     if not suites:
         entries = registry.select(subset)
-        return entries, resolve_source(registry, entries, archive, source, offline=offline, say=say)
+        shipped = all(word in registry.subsets for word in words) and all(entry.embedded for entry in entries)
+        return entries, resolve_source(registry, entries, archive, source, shipped=shipped, offline=offline, say=say)
     if archive or source not in (None, OpenMLSource.name):
         raise UsageError("openml-suite:N takes its tables from OpenML: leave --archive and --source out")
     openml = OpenMLSource(offline=offline, say=say)

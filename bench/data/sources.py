@@ -41,6 +41,15 @@ def origin(source: Source) -> dict[str, Any]:
     return {"source": source.name, "archive": {"name": public_location(source.origin), "sha256": checksum}}
 
 
+def in_words(source: Source) -> str:
+    """Where ``source`` has its tables from, for whoever reads along."""
+    if source.name == "embedded":
+        return "the package (embedded)"
+    if source.name == "user":
+        return "your own files"
+    return f"{source.name} ({source.location})"
+
+
 class Source(Protocol):
     """A place that gives tables by their entry: the registry's, or one of the source's own kind."""
 
@@ -62,16 +71,20 @@ def resolve_source(
     archive: str | None = None,
     source: str | None = None,
     *,
+    shipped: bool = False,
     offline: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Source:
-    """The one source from which all of ``entries`` are taken.
+    """The one source from which all of ``entries`` are taken: the first of these that is there.
 
-    ``source`` asks for one by name; the tables of ``openml`` and ``uci`` are downloaded when they are loaded, unless
-    they are in the cache or ``offline`` forbids it. Otherwise ``archive`` (a folder, tar file or URL) or the
-    environment variable ``BENCH_ARCHIVE`` gives the archive for everything; without them the tables that ship with the
-    package serve if they cover ``entries``, else a copy of the archive fetched earlier. Raises :class:`SourceError`
-    saying what was tried, :class:`UsageError` for an unknown source.
+    1. The one that ``source`` names; the tables of ``openml`` and ``uci`` are downloaded when they are loaded, unless
+       they are in the cache or ``offline`` forbids it.
+    2. ``archive`` (a folder, tar file or URL), or the environment variable ``BENCH_ARCHIVE``.
+    3. The tables that ship with the package, if ``entries`` are ``shipped``: asked for as a subset of such tables.
+    4. The archive that was fetched before.
+    5. The tables that ship with the package, if they are all of ``entries``.
+
+    Raises :class:`SourceError` saying what was tried, :class:`UsageError` for an unknown source.
     """
     if source is not None and source not in SOURCES:
         raise unknown_name("source", source, SOURCES)
@@ -86,12 +99,14 @@ def resolve_source(
         return ArchiveSource(given, registry, offline=offline, say=say).open()
     embedded = EmbeddedSource()
     covered = [entry for entry in entries if embedded.has(entry)]
-    if source == "embedded" or (source is None and len(covered) == len(entries)):
-        if not covered:
-            raise SourceError(f"none of the {len(entries)} tables asked for ships with the package")
+    if source == "embedded" and not covered:
+        raise SourceError(f"none of the {len(entries)} tables asked for ships with the package")
+    if source == "embedded" or (source is None and shipped):
         return embedded
     if (fetched := ArchiveSource.fetched(registry)) is not None:
         return fetched
+    if source is None and len(covered) == len(entries):
+        return embedded
     missing = [entry.name for entry in entries if not embedded.has(entry)]
     named = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
     raise SourceError(

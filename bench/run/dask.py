@@ -47,7 +47,7 @@ class DaskExecutor:
         try:
             import distributed
         except ImportError:
-            raise UsageError("--engine dask needs the extra: pip install 'rfmbench[dask]'") from None
+            raise UsageError("--engine dask needs a further package: pip install distributed") from None
         self._cluster = None
         self._address = address or "a local cluster"
         try:

@@ -74,7 +74,7 @@ def refuse_other(study: Study, record: RunRecord) -> None:
         raise StoreError(f"no study in {record.folder}: nothing has been planned there")
     job = record.planned[0]
     if job.protocol != study.name or not job.parameters:
-        held = f"the study {job.protocol!r}" if job.parameters else "results of `bench run`"
+        held = f"the study {job.protocol!r}" if job.parameters else "results of `python -m bench run`"
         raise StoreError(f"{record.folder} holds {held}, not {study.name!r}: choose another folder with --run")
 
 

@@ -185,6 +185,21 @@ def test_a_folder_without_a_store_is_exit_2(
     assert message in capsys.readouterr().err
 
 
+def test_a_folder_is_made_and_a_run_without_results_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(folder), "--out", f"{tmp_path}/new/one/"]) == 0
+    names = {"scores.csv", "summary.csv", "provenance.json"}
+    assert {path.name for path in (tmp_path / "new" / "one").iterdir()} == names
+    (tmp_path / "a-file").write_text("")
+    assert main(["export", str(folder), "--out", f"{tmp_path}/a-file/"]) == 2
+    assert "cannot make the folder" in capsys.readouterr().err
+    empty = store_run(tmp_path / "empty", replace(make_run(["iris"], ["rfm"]), results=()))
+    assert main(["export", str(empty)]) == 2
+    assert f"nothing to export: no results in {empty}" in capsys.readouterr().err
+    assert not (empty / "scores.csv").exists()
+
+
 def test_unwritable_targets_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="does not exist"):
         export_runs([folder], out=tmp_path / "no" / "such.csv")

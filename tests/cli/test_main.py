@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,3 +104,39 @@ def test_a_full_disk_behind_the_output_is_no_reader_that_left() -> None:
         with pytest.raises(OSError, match="No space left"):
             stream.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # what is buffered still has to go somewhere
+
+
+def test_wrong_arguments_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--subsett", "iris"]) == 2
+    said = capsys.readouterr().err
+    assert said == "bench: unrecognized arguments: --subsett iris (see `python -m bench --help`)\n"
+
+
+def test_another_package_called_rfm_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rfm.py").write_text("")
+    root = Path(command_line.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "list"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"bench: another package called rfm comes first on Python's path: {tmp_path}/rfm.py")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_environment_is_checked_for_packages_of_the_same_names(tmp_path: Path) -> None:
+    root = Path(command_line.__file__).parents[1]
+    script = [sys.executable, str(root / "tools" / "check_environment.py")]
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "__init__.py").write_text("")
+    for path, code in ((str(root), 0), (f"{tmp_path}{os.pathsep}{root}", 1)):
+        done = subprocess.run(
+            script, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert f"another package called bench ({tmp_path}/bench/__init__.py)" in done.stderr

@@ -7,14 +7,46 @@ from typing import Any
 import pytest
 
 from bench.data.archive import ArchiveSource
+from bench.data.embedded import EmbeddedSource
 from bench.data.registry import load_registry
-from bench.data.sources import origin, resolve_source
+from bench.data.selection import select_tables
+from bench.data.sources import in_words, origin, resolve_source
 from bench.errors import SourceError, UsageError
 
 
 def test_embedded_serves_what_it_covers() -> None:
     registry = load_registry()
     assert resolve_source(registry, registry.select("smoke")).name == "embedded"
+
+
+@pytest.mark.parametrize(
+    ("subset", "source"),
+    [
+        ("smoke", "embedded"),
+        ("embedded", "embedded"),
+        ("smoke,embedded", "embedded"),
+        ("iris,wine,lenses", "archive"),
+        ("iris,wine,seeds", "archive"),
+        ("smoke,seeds", "archive"),
+        ("small90", "archive"),
+    ],
+)
+def test_a_subset_has_one_source_once_an_archive_was_fetched(
+    subset: str, source: str, tiny: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = load_registry()
+    archive = ArchiveSource(str(tiny.tar()), registry)
+    monkeypatch.setattr(ArchiveSource, "fetched", lambda registry: archive)
+    assert select_tables(registry, subset)[1].name == source
+
+
+def test_where_tables_are_from_in_words(tiny: Any) -> None:
+    registry = tiny.registry()
+    assert in_words(EmbeddedSource()) == "the package (embedded)"
+    path = str(tiny.tar())
+    assert in_words(ArchiveSource(path, registry)) == f"archive ({path})"
+    ArchiveSource(path, registry).keep()
+    assert in_words(resolve_source(registry, registry.select("all"))) == f"archive ({path} (cached))"
 
 
 def test_without_any_source_the_error_names_those_tried_and_the_ways_out() -> None:

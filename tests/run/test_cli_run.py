@@ -17,6 +17,7 @@ import pytest
 from bench.cli.run import default_folder
 from bench.command_line import main
 from bench.data.archive import file_names
+from bench.data.embedded import EmbeddedSource
 from bench.data.registry import load_registry
 from bench.methods import get_method, method_names
 from bench.store import Store, read_run
@@ -38,7 +39,10 @@ def bench(*words: str) -> int:
 
 def test_a_run_is_exported_summed_up_and_resumed(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench("--run", "r") == 0
-    out = capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[0] == "bench: 2 tables from the package (embedded)"
+    out = captured.out
+    assert "\n2 tables from the package (embedded)\nresults: r " in out
     assert "4 jobs: 4 ok (0 from before)" in out
     assert "mean accuracy over the 2 tables that all 2 methods have" in out
     assert "results: r " in out
@@ -87,6 +91,19 @@ def test_a_table_that_cannot_be_read_is_no_matter_of_retry_failed(
 
 
 @pytest.mark.archive
+def test_a_folder_takes_a_table_from_one_source(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bench("--run", "r") == 0
+    monkeypatch.setattr(EmbeddedSource, "name", "archive")
+    capsys.readouterr()
+    assert bench("--run", "r") == 2
+    said = capsys.readouterr().err
+    assert "r has results on iris from the source embedded, and this run takes it from archive" in said
+    assert "--source embedded" in said
+    assert bench("--run", "other") == 0
+
+
 def test_a_damaged_copy_leaves_the_results_of_a_sound_one(
     archive_path: str, folder_of_iris: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
