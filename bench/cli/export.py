@@ -18,9 +18,10 @@ from bench.data.sources import split_name
 from bench.errors import ReportError, StoreError, UsageError
 from bench.files import replacing, write_atomically
 from bench.methods import method_names
+from bench.records.measure import COMPARED
 from bench.records.result import Job, JobResult, RunRecord
 from bench.report.merge import invocations_of, merge_runs
-from bench.stats.frame import accuracy_matrix, in_order, in_protocol_order, scores_frame
+from bench.stats.frame import in_order, in_protocol_order, score_matrix, scores_frame
 from bench.stats.groups import standard_groups
 from bench.stats.missing import COMMON_DATASETS
 from bench.stats.summary import METRICS, CommonPool, common_pool, summarise
@@ -163,7 +164,7 @@ def summary_frame(scores: pd.DataFrame, groups: Mapping[str, str], planned: Iter
             part = {(d, m) for d, m, p in cells if p == protocol and d in group.datasets}
             if not part:
                 continue
-            matrix = accuracy_matrix(scores, protocol).reindex(
+            matrix = score_matrix(scores, protocol, COMPARED["classification"]).reindex(
                 index=sorted({dataset for dataset, _ in part}),
                 columns=in_order({method for _, method in part}, method_names()),
             )

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import ReportError
+from bench.records.measure import COMPARED
 from bench.records.result import JobResult, RunRecord
 from bench.run.progress import clock
 from bench.run.runner import Outcome
-from bench.stats.frame import accuracy_matrix, scores_frame
+from bench.stats.frame import score_matrix, scores_frame
 from bench.stats.summary import common_pool
 
 _REASONS_SHOWN = 5
@@ -98,7 +99,7 @@ def accuracy_table(results: list[JobResult]) -> list[str]:
     if not any(r.holdouts for r in results):
         return []
     protocol = results[0].job.protocol
-    matrix = accuracy_matrix(scores_frame(results), protocol)
+    matrix = score_matrix(scores_frame(results), protocol, COMPARED["classification"])
     seconds: dict[str, float] = defaultdict(float)
     for r in results:
         seconds[r.job.method] += r.cpu_seconds

@@ -20,11 +20,11 @@ def splits_for(dataset: Dataset, seed: int) -> Splits:
     """The divisions ``dataset`` is judged on: the published index lists if its source has them, else drawn ones."""
     if dataset.published is not None:
         return dataset.published
-    return draw_splits(dataset.name, dataset.y, seed)
+    return draw_splits(dataset.name, dataset.strata, seed)
 
 
 def draw_splits(name: str, y: IntArray, seed: int) -> Splits:
-    """Tuning halves and four hold-outs, drawn as the 2014 study drew its own.
+    """Tuning halves and four hold-outs, drawn as the 2014 study drew its own; stratified by ``y`` (n,).
 
     Each hold-out is an independent stratified 75/25 draw (they overlap), each tuning half a stratified half. The number
     of rows per class is the study's: every class gives ``ceil(share * count)`` rows to the first part, so that rare

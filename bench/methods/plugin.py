@@ -25,9 +25,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bench.errors import MethodError
-from bench.methods.classes import FitClasses, fit_classes, known_labels
+from bench.methods.classes import FitClasses, fit_classes, known_targets
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
+from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task
 
 NO_PATH = (0,)
 """Iterations of a method without a path."""
@@ -138,10 +138,10 @@ class _ClassifierSession(Session):
         points = tuple(self._method.iterations) or NO_PATH
         figures = np.empty((len(folds), len(points), 2))
         for f, fold in enumerate(folds):
-            labels = known_labels(self.task, fold.validation, "validation")
+            truth = known_targets(self.task, fold.validation, "validation")
             stages = self._scores(config, fold.fit, fold.validation, points)
             for point, scores in enumerate(stages):
-                figures[f, point] = validation_figures(scores, labels, self.task.n_classes)
+                figures[f, point] = self.task.judge(scores, truth)
         return Path(config, points, figures[:, :, 0], figures[:, :, 1])
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:

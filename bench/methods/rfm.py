@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from bench.methods.classes import bar_absent, known_labels
+from bench.methods.classes import bar_absent, known_targets
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
-from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
+from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
 from rfm.kernels import Laplace as LaplaceKernel
 from rfm.large import SWEEP_ROWS, LargeFit, LargeSweep
@@ -32,6 +32,7 @@ class RFM(Method):
 
     name = "rfm"
     title = "RFM"
+    kinds = ("classification", "regression")
     iterations: ClassVar[int] = 4
     dtype: ClassVar[torch.dtype] = torch.float32
 
@@ -79,9 +80,8 @@ class ChainSession(Session):
 
     def __init__(self, task: Task, method: RFM) -> None:
         super().__init__(task)
-        known = np.maximum(task.y, 0)  # rows with a hidden label are never fitted: their targets are arbitrary
         self._method = method
-        targets = np.eye(task.n_classes)[known]
+        targets = task.targets  # rows whose label is withheld are never fitted
         self._sweep = Sweep(task.X, targets, kernel=LaplaceKernel(BANDWIDTH), dtype=method.dtype)
         self._large = LargeSweep(
             task.X, targets, kernel=LaplaceKernel(BANDWIDTH), seed=derive_seed(task.seed, "large table")
@@ -98,17 +98,15 @@ class ChainSession(Session):
         # of 20 features, five folds: 0.10 to 0.18 against 0.145 of 4.0 CPU-seconds). Nor do they share a factor:
         # leaving five folds out of one inverse costs 0.8 n^3, five factors of four fifths of the rows 0.85 n^3.
         for number, fold in enumerate(folds):
-            labels = known_labels(self.task, fold.validation, "validation")
+            truth = known_targets(self.task, fold.validation, "validation")
             for point in self._points(fold):
                 where = position[point.ridge, point.unit_norm], number, point.iteration
-                figures[:, *where] = validation_figures(
-                    bar_absent(self.task, fold.fit, point.scores), labels, self.task.n_classes
-                )
+                figures[:, *where] = self.task.judge(bar_absent(self.task, fold.fit, point.scores), truth)
                 if number == 0:
                     self._keep(point, (figures[0, *where], -where[0], -point.iteration))
         steps = tuple(range(self._method.iterations + 1))
         return [
-            Path(config, steps, accuracy=figures[0, k], squared_error=figures[1, k])
+            Path(config, steps, merit=figures[0, k], squared_error=figures[1, k])
             for k, config in enumerate(configurations)
         ]
 
@@ -174,7 +172,7 @@ def _sweep_bytes(m: float, others: float, spread: int) -> float:
 class _KeptMetric:
     """The metric of the ``point`` (ridge, iteration) that is chosen among those with one ``unit_norm``.
 
-    It has the largest ``merit``: accuracy on the first fold, then the earlier configuration, then fewer updates. All
+    It has the largest ``merit``: that of the first fold, then the earlier configuration, then fewer updates. All
     points' metrics would be fifty matrices of features by features, of which `published` uses one and others none.
     """
 

@@ -13,6 +13,7 @@ from bench.errors import ReportError
 from bench.methods import method_names
 from bench.protocols.record import Protocol
 from bench.protocols.registry import PROTOCOLS, reduction_in_words
+from bench.records.measure import COMPARED
 from bench.records.result import JobResult
 from bench.report.merge import Merged, invocations_of
 from bench.report.wording import slug
@@ -214,7 +215,7 @@ class Evidence:
         return {protocol: self._matrix(protocol) for protocol in self.protocols}
 
     def _matrix(self, protocol: str) -> pd.DataFrame:
-        matrix = frame.accuracy_matrix(self.scores, protocol, method_names())
+        matrix = frame.score_matrix(self.scores, protocol, COMPARED["classification"], method_names())
         undone = [job for job in self.merged.undone if job.protocol == protocol]
         index = sorted({*matrix.index, *(job.dataset for job in undone)})
         columns = frame.in_order({*matrix.columns, *(job.method for job in undone)}, method_names())

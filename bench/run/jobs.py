@@ -10,12 +10,13 @@ from typing import Any, Protocol, TypeVar
 
 from bench import protocols
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE
-from bench.errors import DataInvalid, DataUnavailable
+from bench.errors import DataInvalid, DataUnavailable, UsageError
 from bench.methods import get_method
-from bench.protocols import carry_out
+from bench.protocols import Predicted, carry_out
 from bench.protocols.reduction import LARGE_ROWS, reduction
 from bench.protocols.rows import VALIDATION_SHARE
 from bench.records.dataset import Dataset, Splits
+from bench.records.measure import Kind, Measure
 from bench.records.method import Method
 from bench.records.result import Job, JobResult, RunRecord, Status
 from bench.run.identity import Fingerprint, fingerprint, imported_modules, job_ids, splits_hash
@@ -39,6 +40,8 @@ class TableEntry(Protocol):
     def features(self) -> int: ...
     @property
     def classes(self) -> int: ...
+    @property
+    def kind(self) -> Kind: ...
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,17 @@ class MethodWork:
     seed: int
     data: tuple[Dataset, Splits] | None
     data_key: str
+    select: Measure | None = None
+    keep_predictions: bool = False
 
     def run(self) -> dict[str, Any]:
         """The outcome on every test fold."""
         assert self.data is not None
-        holdouts = carry_out(get_method(self.spec), *self.data, self.protocol, self.seed)
-        return {"holdouts": [asdict(holdout) for holdout in holdouts]}
+        predicted: list[Predicted] = []
+        method = get_method(self.spec)
+        results = carry_out(method, *self.data, self.protocol, self.seed, select=self.select, keep=predicted.append)
+        outcome: dict[str, Any] = {"holdouts": [asdict(result) for result in results]}
+        return outcome | ({"predictions": [vars(each) for each in predicted]} if self.keep_predictions else {})
 
     def fingerprint(self) -> Fingerprint:
         """Of the method here."""
@@ -253,11 +261,16 @@ def expand_jobs(
     load: Callable[[AnyEntry], Dataset],
     splits_for: Callable[[Dataset, int], Splits],
     timeout: float | None = None,
+    select: Mapping[Kind, Measure] | None = None,
+    keep_predictions: bool = False,
 ) -> Plan:
     """The plan for every dataset under every method.
 
+    ``select`` says what selects instead of accuracy or R2.
+
     Each dataset is loaded once. One that is not available makes its jobs ``skipped``, one that is broken makes them
-    ``error``, and a method's own limitation ``skipped``; the rest go on.
+    ``error``, and a method's own limitation ``skipped``; the rest go on. Raises :class:`UsageError` for a dataset of a
+    kind that ``protocol`` cannot be carried out for.
     """
     fingerprints = {m.method.name: method_fingerprint(m.method) for m in methods}
     tasks: list[Task] = []
@@ -274,6 +287,9 @@ def expand_jobs(
             ]
             continue
         n, d = dataset.X.shape
+        c = dataset.n_classes or 1
+        _refuse_kind(dataset, protocol)
+        chosen = (select or {}).get(dataset.kind)
         base = Job(
             id="",
             dataset=entry.name,
@@ -286,13 +302,15 @@ def expand_jobs(
             split=splits.name,
             seed=seed,
             reduction=reduction(splits),
+            kind=dataset.kind,
+            selected_by=chosen.key if chosen else "",
         )
         table, rows = dataset.sha256, splits_hash(splits)
         for m in methods:
             job = _identified(base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised)
             try:
-                limitation = m.method.limitation(n, d, dataset.n_classes)
-                expected, peak = _estimates(m.method, n, d, dataset.n_classes, protocol, splits)
+                limitation = _limitation(m.method, dataset)
+                expected, peak = _estimates(m.method, n, d, c, protocol, splits)
             except Exception as fault:  # a plug-in's own code: its job fails, the others go on
                 reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
                 settled.append(JobResult(job, "error", reason))
@@ -303,7 +321,9 @@ def expand_jobs(
             tasks.append(
                 Task(
                     job=job,
-                    work=MethodWork(m.spec, protocol, seed, (dataset, splits), f"{table}-{rows}"),
+                    work=MethodWork(
+                        m.spec, protocol, seed, (dataset, splits), f"{table}-{rows}", chosen, keep_predictions
+                    ),
                     estimated_bytes=peak,
                     expected_seconds=expected,
                     timeout_seconds=default_timeout(expected) if timeout is None else timeout,
@@ -312,6 +332,23 @@ def expand_jobs(
                 )
             )
     return Plan(tuple(sorted(tasks, key=_longest_first)), tuple(settled))
+
+
+def _refuse_kind(dataset: Dataset, protocol: protocols.Protocol) -> None:
+    if dataset.kind not in protocol.kinds:
+        fitting = [p.name for p in protocols.PROTOCOLS.values() if dataset.kind in p.kinds]
+        raise UsageError(
+            f"{dataset.name}: a table for {dataset.kind}, and --protocol {protocol.name} selects on the tuning halves "
+            f"of the 2014 archive, whose tables have classes: use {' or '.join(fitting)}"
+        )
+
+
+def _limitation(method: Method, dataset: Dataset) -> str | None:
+    """Why ``method`` is not to be tried on ``dataset``; None if it is."""
+    if dataset.kind not in method.kinds:
+        return f"{method.name} does {' and '.join(method.kinds)}, not {dataset.kind}"
+    n, d = dataset.X.shape
+    return method.limitation(n, d, dataset.n_classes or 1)
 
 
 def _identified(
@@ -329,8 +366,8 @@ def _identified(
     identity, work = job_ids(
         found,
         method=method.name,
-        configurations=method.configurations(),
-        protocol=protocol.rules,
+        configurations=method.configurations_for(job.kind),
+        protocol=protocol.rules | ({"selected by": job.selected_by} if job.selected_by else {}),
         seed=job.seed,
         splits=rows,
         table=table,
@@ -360,6 +397,6 @@ def _unread(
 ) -> Job:
     """The job of a dataset that could not be read: known by name and by the sizes in the registry."""
     sizes = (entry.rows, entry.features, entry.classes)
-    job = Job("", entry.name, source, *sizes, method.name, protocol.name, split="", seed=seed)
+    job = Job("", entry.name, source, *sizes, method.name, protocol.name, split="", seed=seed, kind=entry.kind)
     unread = f"unread:{source}:{entry.name}"
     return _identified(job, method, protocol, fingerprints, unread, "", standardised=False)

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
+from bench.records.measure import SELECTING
 from bench.records.result import JobResult
 from bench.run.eta import Eta
 from bench.run.jobs import Task
@@ -173,13 +174,14 @@ class JsonEvents:
         self._emit(event="started", job=dataclasses.asdict(task.job))
 
     def finished(self, progress: Progress, result: JobResult) -> None:
-        accuracies = [h.accuracy for h in result.holdouts]
+        score = mean_score(result)
         self._emit(
             event="finished",
             job=dataclasses.asdict(result.job),
             status=result.status,
             reason=result.reason,
-            accuracy=sum(accuracies) / len(accuracies) if accuracies else None,
+            accuracy=score if result.job.kind == "classification" else None,
+            score=score,
             job_seconds=result.job_seconds,
             cpu_seconds=result.cpu_seconds,
             done=progress.done,
@@ -207,11 +209,18 @@ def name(job: Any) -> str:
     return f"{job.dataset}/{job.method} ({job.protocol})"
 
 
+def mean_score(result: JobResult) -> float | None:
+    """Mean accuracy in percent, or R2, over the test folds; None without any (a failed job, a study's cell)."""
+    scores = [h.score for h in result.holdouts]
+    return sum(scores) / len(scores) if scores else None
+
+
 def describe(result: JobResult) -> str:
     """One line on a finished job."""
     if result.status == "ok":
-        accuracies = [h.accuracy for h in result.holdouts]  # a study's cell has none
-        words = f"{sum(accuracies) / len(accuracies):.2f} % " if accuracies else ""
+        score = mean_score(result)
+        measure = SELECTING[result.job.kind]
+        words = "" if score is None else f"{measure.in_words(score)} "
         return f"ok {name(result.job)}: {words}in {result.job_seconds:.2f} s"
     return f"{result.status} {name(result.job)}: {result.reason}"
 

@@ -12,7 +12,7 @@ import torch
 from bench.methods import get_method, method_names, mlp, random_forest
 from bench.methods.contract import CLAUSES, Clause, Exercise, breaches, check_method
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
+from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,11 +47,7 @@ class CentroidSession(Session):
         figures = np.array(
             [
                 [
-                    validation_figures(
-                        self.scores(config, step, fold.fit, fold.validation),
-                        self.task.y[fold.validation],
-                        self.task.n_classes,
-                    )
+                    self.task.judge(self.scores(config, step, fold.fit, fold.validation), self.task.y[fold.validation])
                     for step in (1, 2)
                 ]
                 for fold in folds
@@ -131,19 +127,19 @@ class OtherOrder(CentroidSession):
 class Backwards(CentroidSession):
     def path(self, config: Config, folds: Sequence[Fold]) -> Path:
         path = super().path(config, folds)
-        return Path(path.config, (2, 1), path.accuracy, path.squared_error)
+        return Path(path.config, (2, 1), path.merit, path.squared_error)
 
 
 class Percent(CentroidSession):
     def path(self, config: Config, folds: Sequence[Fold]) -> Path:
         path = super().path(config, folds)
-        return Path(path.config, path.iterations, path.accuracy * 0.999, path.squared_error)
+        return Path(path.config, path.iterations, path.merit * 0.999, path.squared_error)
 
 
 class AveragedFolds(CentroidSession):
     def path(self, config: Config, folds: Sequence[Fold]) -> Path:
         path = super().path(config, folds)
-        return Path(path.config, path.iterations, path.accuracy.mean(axis=0), path.squared_error.mean(axis=0))
+        return Path(path.config, path.iterations, path.merit.mean(axis=0), path.squared_error.mean(axis=0))
 
 
 class NotANumber(CentroidSession):

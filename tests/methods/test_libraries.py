@@ -109,5 +109,5 @@ def test_boosters_grown_in_turns_do_not_share_draws(task: Task) -> None:
     for f, fold in enumerate(folds):
         for path, alone in zip(together, xgboost.XGBoost().session(task).tune([fold]), strict=True):
             shared = min(len(path.iterations), len(alone.iterations))
-            np.testing.assert_array_equal(path.accuracy[f, :shared], alone.accuracy[0, :shared])
+            np.testing.assert_array_equal(path.merit[f, :shared], alone.merit[0, :shared])
             np.testing.assert_allclose(path.squared_error[f, :shared], alone.squared_error[0, :shared], atol=1e-6)

@@ -53,7 +53,7 @@ def test_one_network_learns_as_pytorch_would(table: tuple[Tensor, Tensor], depth
         optimiser.step()
     network.train_to(20)
     expected = torch.softmax(model(X), dim=1).detach()
-    torch.testing.assert_close(network.probabilities([torch.arange(90)])[0], expected, rtol=1e-3, atol=2e-4)
+    torch.testing.assert_close(network.outputs([torch.arange(90)])[0], expected, rtol=1e-3, atol=2e-4)
 
 
 def test_dropout_gradient_is_that_of_the_masked_network(table: tuple[Tensor, Tensor]) -> None:
@@ -93,7 +93,7 @@ def test_a_network_in_a_stack_is_the_network_alone(table: tuple[Tensor, Tensor])
         alone = stack(table, [networks[position]])
         alone.train_to(9)
         torch.testing.assert_close(
-            together.probabilities([rows, rows])[position], alone.probabilities([rows])[0], rtol=1e-4, atol=1e-5
+            together.outputs([rows, rows])[position], alone.outputs([rows])[0], rtol=1e-4, atol=1e-5
         )
 
 
@@ -108,7 +108,7 @@ def test_rows_outside_the_fit_part_are_never_read(table: tuple[Tensor, Tensor]) 
     clean = stack(table, [training(rows, dropout=0.2)])
     network.train_to(5)
     clean.train_to(5)
-    assert torch.equal(network.probabilities([rows])[0], clean.probabilities([rows])[0])
+    assert torch.equal(network.outputs([rows])[0], clean.outputs([rows])[0])
 
 
 def test_global_generator_is_left_alone(table: tuple[Tensor, Tensor]) -> None:
@@ -139,4 +139,4 @@ def test_paths_end_early_in_all_folds_together() -> None:
     assert min(lengths) < len(mlp.EPOCHS)
     for path in paths:
         assert path.iterations == mlp.EPOCHS[: len(path.iterations)]
-        assert path.accuracy.shape == (2, len(path.iterations))
+        assert path.merit.shape == (2, len(path.iterations))

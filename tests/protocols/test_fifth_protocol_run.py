@@ -22,7 +22,7 @@ def test_it_runs_and_is_stored_exported_and_explained(
     assert main(run) == 0
     results = read_run("r").results
     assert {(r.job.protocol, r.status) for r in results} == {("clean-3", "ok")}
-    assert all(len(h.path[0]["accuracy"]) >= 1 for r in results for h in r.holdouts)
+    assert all(len(h.path[0]["score"]) >= 1 for r in results for h in r.holdouts)
     assert set(pd.read_csv("r/scores.csv")["protocol"]) == {"clean-3"}
     assert main(["report", "r", "--out", "o"]) == 0
     assert "Three folds inside the training part." in Path("o/report.md").read_text(encoding="utf-8")

@@ -80,7 +80,7 @@ def test_a_clean_session_never_sees_a_test_label(table: Dataset, protocol: str) 
             assert set(fold.fit) | set(fold.validation) == set(train)
             assert not set(fold.fit) & set(fold.validation)
     for result, holdout in zip(results, splits.holdouts, strict=True):
-        assert result.accuracy == 100.0 * np.mean(table.y[holdout.test] == 0)
+        assert result.score == 100.0 * np.mean(table.y[holdout.test] == 0)
 
 
 @pytest.mark.parametrize(("protocol", "transfer"), [("relearn", False), ("published", True)])

@@ -117,8 +117,8 @@ def _holdout(
             "eigenvalues": values.round(5).tolist(),
         }
     path = [
-        {"config": config, "iterations": list(range(points)), "accuracy": curve, "squared_error": [0.3] * points},
-        {"config": {"ridge": 10.0, "unit_norm": True}, "iterations": [0], "accuracy": [50.0], "squared_error": [0.5]},
+        {"config": config, "iterations": list(range(points)), "score": curve, "squared_error": [0.3] * points},
+        {"config": {"ridge": 10.0, "unit_norm": True}, "iterations": [0], "score": [50.0], "squared_error": [0.5]},
     ]
     return HoldoutResult(number, accuracy, config, chosen, curve[chosen], 0.25, path, kept)
 

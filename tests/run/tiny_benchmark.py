@@ -99,7 +99,7 @@ class TinyBenchmark:
 def scores(record: RunRecord) -> dict[tuple[str, str, int], tuple[float, str]]:
     """Everything deterministic about the ``ok`` results, to the last bit."""
     return {
-        (r.job.dataset, r.job.method, h.holdout): (h.accuracy, repr((h.config, h.iteration, h.path, h.details)))
+        (r.job.dataset, r.job.method, h.holdout): (h.score, repr((h.config, h.iteration, h.path, h.details)))
         for r in record.results
         if r.status == "ok"
         for h in r.holdouts

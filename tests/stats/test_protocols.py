@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from bench.stats.frame import accuracy_matrix, fit_seconds, protocols_in
+from bench.records.measure import COMPARED
+from bench.stats.frame import fit_seconds, protocols_in, score_matrix
 from bench.stats.groups import SIZE_BINS, standard_groups
 from bench.stats.protocols import leak_decomposition, protocol_contrast
 from bench.stats.significance import paired_difference
@@ -35,7 +36,7 @@ def scores() -> pd.DataFrame:
 
 
 def test_matrix_keeps_the_place_of_what_is_missing(scores: pd.DataFrame) -> None:
-    matrix = accuracy_matrix(scores, "clean", ["rfm", "laplace"])
+    matrix = score_matrix(scores, "clean", COMPARED["classification"], ["rfm", "laplace"])
     assert list(matrix.columns) == ["rfm", "laplace"]
     assert matrix["rfm"].tolist() == [87.0, 78.0, 69.0]
     assert pd.isna(matrix.loc["c", "laplace"])

@@ -43,14 +43,12 @@ def result(of: Job, accuracy: float = 100 / 3, kilobytes: int = 0) -> JobResult:
     holdouts = tuple(
         HoldoutResult(
             holdout=k,
-            accuracy=accuracy + k,
+            score=accuracy + k,
             config={"ridge": 0.1, "unit_norm": True, "name": "ünïcode <&'\""},
             iteration=k,
-            validation_accuracy=0.1 + 0.2,
+            validation_score=0.1 + 0.2,
             fit_seconds=1e-9,
-            path=[
-                {"config": {"ridge": 0.1}, "iterations": [0, 1], "accuracy": [1.5, 2.5], "squared_error": [0.1, 0.2]}
-            ],
+            path=[{"config": {"ridge": 0.1}, "iterations": [0, 1], "score": [1.5, 2.5], "squared_error": [0.1, 0.2]}],
             details={"metric_diagonal": [math.pi] * (kilobytes * 64)},
         )
         for k in range(4)
@@ -91,7 +89,7 @@ def test_a_superseded_result_is_not_read_but_comes_back_with_its_job(tmp_path: P
         store.record(result(new, accuracy=2.0))
         assert [r.job.id for r in read_run(tmp_path).results] == ["new", "rfm-1"]
         assert store.begin([old], {}) == {"old": "ok"}
-    assert {r.job.id: r.holdouts[0].accuracy for r in read_run(tmp_path).results}["old"] == 1.0
+    assert {r.job.id: r.holdouts[0].score for r in read_run(tmp_path).results}["old"] == 1.0
 
 
 def test_planned_are_the_last_invocations_jobs_only(tmp_path: Path) -> None:

@@ -43,10 +43,10 @@ class Examined:
                 yield name, self.X[:, parts].argmax(axis=1).astype(np.float64)
 
 
-def unnamed(X: FloatArray, y: IntArray, n_classes: int) -> Examined:
+def unnamed(X: FloatArray, y: IntArray | FloatArray, n_classes: int) -> Examined:
     """A table without names: its features are called f1, f2, ..., its classes 0, 1, ..."""
     features = tuple(f"f{i + 1}" for i in range(X.shape[1]))
-    return Examined(X, y, features, tuple(str(c) for c in range(n_classes)), features)
+    return Examined(X, y.astype(np.int64), features, tuple(str(c) for c in range(n_classes)), features)
 
 
 def distinct_values(table: Examined) -> list[FloatArray]:

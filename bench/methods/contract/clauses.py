@@ -16,7 +16,7 @@ import numpy as np
 from bench.errors import MethodError
 from bench.methods.contract.exercise import Exercise, Table, best_choice, make_table
 from bench.records.dataset import FloatArray
-from bench.records.method import HIDDEN, Choice, Fold, Path, Prediction, validation_figures
+from bench.records.method import HIDDEN, Choice, Fold, Path, Prediction
 
 TOLERANCE = 1e-4
 """Largest allowed difference of scores or Brier scores between two ways to compute the same thing in float32."""
@@ -71,12 +71,12 @@ def paths(exercise: Exercise) -> Iterator[str]:
         if k == 0 or any(b <= a for a, b in zip(path.iterations[:-1], path.iterations[1:], strict=True)):
             yield f"{dict(path.config)}: iterations {path.iterations} are not strictly increasing labels"
         json.dumps(path.iterations)
-        for name, values in (("accuracy", path.accuracy), ("squared_error", path.squared_error)):
+        for name, values in (("merit", path.merit), ("squared_error", path.squared_error)):
             if values.shape != (len(sizes), k):
                 yield f"{dict(path.config)}: {name} has shape {values.shape}, expected {(len(sizes), k)}"
             elif not np.isfinite(values).all() or (values < 0).any():
                 yield f"{dict(path.config)}: {name} has values that are negative or not finite"
-            elif name == "accuracy" and np.abs(values * sizes - np.rint(values * sizes)).max() > 1e-9:
+            elif name == "merit" and np.abs(values * sizes - np.rint(values * sizes)).max() > 1e-9:
                 yield f"{dict(path.config)}: accuracies are not shares of the validation rows"
 
 
@@ -107,12 +107,12 @@ def identity(exercise: Exercise) -> Iterator[str]:
             for f, fold in enumerate(exercise.table.folds):
                 choice = Choice(path.config, path.iterations[point])
                 scores = session.predict(choice, fold.fit, fold.validation).scores
-                accuracy, error = validation_figures(scores, task.y[fold.validation], task.n_classes)
-                figures = path.accuracy[f, point], path.squared_error[f, point]
-                if accuracy != figures[0] or abs(error - figures[1]) > TOLERANCE:
+                merit, error = task.judge(scores, task.y[fold.validation])
+                figures = path.merit[f, point], path.squared_error[f, point]
+                if merit != figures[0] or abs(error - figures[1]) > TOLERANCE:
                     yield (
                         f"{dict(path.config)} at {path.iterations[point]}, fold {f}: the path says accuracy "
-                        f"{figures[0]:.4f}, Brier {figures[1]:.5f}; predict() gives {accuracy:.4f}, {error:.5f}"
+                        f"{figures[0]:.4f}, Brier {figures[1]:.5f}; predict() gives {merit:.4f}, {error:.5f}"
                     )
 
 
@@ -219,7 +219,7 @@ def _unequal(what: str, paths: list[Path], again: list[Path], first: Prediction,
     """In what two runs differ that ``what`` should not have changed."""
     for path, other in zip(paths, again, strict=True):
         same = path.iterations == other.iterations
-        same = same and np.array_equal(path.accuracy, other.accuracy)
+        same = same and np.array_equal(path.merit, other.merit)
         if not (same and np.array_equal(path.squared_error, other.squared_error)):
             yield f"{what} changes the path of {dict(path.config)}"
     if not np.array_equal(first.scores, second.scores):

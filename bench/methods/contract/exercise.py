@@ -79,5 +79,5 @@ def make_table(
 
 def best_choice(paths: Sequence[Path]) -> Choice:
     """The first configuration and point with the best mean validation accuracy."""
-    best = max(paths, key=lambda path: float(path.accuracy.mean(axis=0).max()))
-    return Choice(best.config, best.iterations[int(best.accuracy.mean(axis=0).argmax())])
+    best = max(paths, key=lambda path: float(path.merit.mean(axis=0).max()))
+    return Choice(best.config, best.iterations[int(best.merit.mean(axis=0).argmax())])

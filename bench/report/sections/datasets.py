@@ -115,9 +115,9 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
             )
             continue
         by_number = {h.holdout: h for h in result.holdouts}
-        mean = float(np.mean([h.accuracy for h in result.holdouts]))
-        accuracies = [wording.num(by_number[h].accuracy, 1) if h in by_number else Cell(wording.DASH) for h in numbers]
-        validation = float(np.mean([h.validation_accuracy for h in result.holdouts]))
+        mean = float(np.mean([h.score for h in result.holdouts]))
+        accuracies = [wording.num(by_number[h].score, 1) if h in by_number else Cell(wording.DASH) for h in numbers]
+        validation = float(np.mean([h.validation_score for h in result.holdouts]))
         iterations = [str(h.iteration) for h in result.holdouts]
         iteration = iterations[0] if len(set(iterations)) == 1 else ", ".join(iterations)
         path = _path_cell(evidence, result)
@@ -154,7 +154,7 @@ def _chosen_path(holdout: HoldoutResult) -> tuple[list[float], list[float], floa
     for row in holdout.path:
         if row.get("config") == holdout.config:
             iterations = [float(i) for i in row.get("iterations", ())]
-            accuracy = [float(a) for a in row.get("accuracy", ())]
+            accuracy = [float(a) for a in row.get("score", ())]
             usable = len(iterations) == len(accuracy) > 1 and bool(np.isfinite(accuracy).all())
             return (iterations, accuracy, float(holdout.iteration)) if usable else None
     return None
