@@ -9,8 +9,6 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import unknown_name
-
 Kind: TypeAlias = Literal["classification", "regression"]
 """What is predicted: one of a few classes, or a number."""
 
@@ -186,10 +184,3 @@ COMPARED: dict[Kind, Measure] = {"classification": MEASURES["accuracy"], "regres
 def measures_of(kind: Kind, *, shares: bool = True) -> tuple[Measure, ...]:
     """The measures of a kind, without those of class probabilities if there are none (``shares``)."""
     return tuple(m for m in MEASURES.values() if m.kind == kind and (shares or not m.of_shares))
-
-
-def get_measure(key: str) -> Measure:
-    """The measure called ``key``. Raises :class:`UsageError` naming the nearest one."""
-    if key not in MEASURES:
-        raise unknown_name("measure", key, MEASURES)
-    return MEASURES[key]

@@ -28,6 +28,7 @@ def scores() -> pd.DataFrame:
         for method, values in methods.items():
             for dataset, value in zip("abc", values, strict=True):
                 row = {"dataset": dataset, "method": method, "protocol": protocol, "fit_seconds": 1.5}
+                row["task"] = "classification"
                 if value is None:
                     rows.append({**row, "status": "error", "accuracy": float("nan"), "fit_seconds": float("nan")})
                 else:

@@ -19,6 +19,7 @@ from bench.errors import StoreError, UsageError
 from bench.records.method import HoldoutResult
 from bench.records.result import Job, JobResult
 from bench.store import STORE_NAME, Store, holder, read_run, schema
+from bench.store.rows import seal
 
 ROOT = Path(__file__).parents[2]
 
@@ -228,19 +229,27 @@ def test_damaged_pages_are_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 def as_written_by_version(version: int, path: Path) -> None:
-    dropped = {
-        "jobs": ["work", "versions", "parameters", *(["reduction"] if version < 2 else [])],
-        "results": ["vals", "checksum"],
-    }
-    connection = sqlite3.connect(path)
+    dropped = {"jobs": ["kind", "selected_by"], "holdouts": ["measures"], "results": []}
+    if version < 3:
+        dropped["jobs"] += ["work", "versions", "parameters"]
+        dropped["results"] += ["vals", "checksum"]
+    if version < 2:
+        dropped["jobs"].append("reduction")
+    connection = sqlite3.connect(path, isolation_level=None)
     for table, columns in dropped.items():
         for column in columns:
             connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    connection.execute("ALTER TABLE holdouts RENAME COLUMN score TO accuracy")
+    connection.execute("ALTER TABLE holdouts RENAME COLUMN validation_score TO validation_accuracy")
+    connection.execute("""UPDATE holdouts SET path = replace(path, '"score"', '"accuracy"')""")
+    if version == 3:
+        for (one,) in connection.execute("SELECT job FROM results").fetchall():
+            seal(connection, one)
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_store_of_a_version_before_is_read_as_it_is_and_gone_on_with(tmp_path: Path, version: int) -> None:
     path = filled(tmp_path)
     expected = read_run(tmp_path)
@@ -255,11 +264,23 @@ def test_a_store_of_a_version_before_is_read_as_it_is_and_gone_on_with(tmp_path:
     assert [r.job for r in read_run(tmp_path).results] == [*(job(k) for k in range(20)), large]
 
 
+def test_a_result_of_the_version_before_that_was_damaged_is_no_sounder_after_the_upgrade(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    as_written_by_version(3, path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("UPDATE holdouts SET accuracy = 99.5 WHERE job = 'rfm-3' AND holdout = 1")
+    connection.close()
+    damaged = ("d0003/rfm (clean)",)
+    assert read_run(tmp_path).damaged == damaged
+    with Store(tmp_path) as store:
+        assert len(store.begin([job(k) for k in range(20)], {})) == 19
+    assert read_run(tmp_path).damaged == damaged
+
+
 def test_an_upgrade_cut_off_leaves_the_version_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = filled(tmp_path)
     expected = read_run(tmp_path)
     as_written_by_version(1, path)
-    monkeypatch.setattr("bench.store.schema.VERSION", 4)  # the third step is unknown
     monkeypatch.setitem(schema._UPGRADES, 3, ("no SQL",))
     with pytest.raises(StoreError, match="cannot be opened for writing"):
         Store(tmp_path)
