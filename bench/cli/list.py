@@ -10,6 +10,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from bench.cli.tables import add_cache_argument, names_suite
 from bench.data.copies import SERVICES, links
 from bench.data.registry import Entry, Registry, load_registry
@@ -163,7 +165,7 @@ def _as_data(registry: Registry, entries: Sequence[Entry], sources: Sequence[Sou
         "subsets": {name: list(names) for name, names in registry.subsets.items()},
         "sources": {source.name: source.location for source in sources},
         "datasets": [
-            {**dataclasses.asdict(entry), "sources": [source.name for source in sources if source.has(entry)]}
+            {**msgspec.to_builtins(entry), "sources": [source.name for source in sources if source.has(entry)]}
             for entry in entries
         ],
     }

@@ -7,7 +7,6 @@ import hashlib
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench.cli.running import (
     EXIT_FAILED,
@@ -25,9 +24,6 @@ from bench.cli.tables import add_data_arguments, add_source_arguments, chosen_ta
 from bench.errors import UsageError
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import PROTOCOLS, get_protocol
-
-if TYPE_CHECKING:
-    from bench.run.jobs import Plan
 
 DEFAULT_FOLDER = "results"
 
@@ -101,7 +97,6 @@ def run(args: argparse.Namespace) -> int:
         for entries, source in chosen.parts
     )
     chosen.warn()
-    _refuse_other_source(plan, folder)
     if part is not None:
         plan = shard(plan, *part)
     plan = with_kept_versions(plan, folder, how)
@@ -116,21 +111,6 @@ def run(args: argparse.Namespace) -> int:
     if outcome.interrupted and outcome.undone:
         return EXIT_INTERRUPTED
     return EXIT_OK if outcome.all_ok else EXIT_FAILED
-
-
-def _refuse_other_source(plan: Plan, folder: Path) -> None:
-    """Raise :class:`UsageError` if ``folder`` has results on one of the tables as another source gives it."""
-    from bench.store import STORE_NAME, read_run
-
-    if not (folder / STORE_NAME).exists():
-        return
-    sources = {result.job.dataset: result.job.source for result in read_run(folder).results if result.status == "ok"}
-    for job in plan.jobs:
-        if (held := sources.get(job.dataset, job.source)) != job.source:
-            raise UsageError(
-                f"{folder} has results on {job.dataset} from the source {held}, and this run takes it from "
-                f"{job.source}: ask for the same with --source {held}, or name another folder with --run"
-            )
 
 
 def default_folder(subset: str, protocol: str, seed: int, part: tuple[int, int] | None = None) -> Path:

@@ -25,6 +25,7 @@ from bench.data.registry import Entry
 from bench.data.service_cache import ServiceCache
 from bench.errors import DataUnavailable, SourceError
 from bench.records.dataset import Dataset
+from bench.records.measure import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +58,7 @@ class TaskEntry:
     rows: int = 0
     features: int = 0
     classes: int = 0
+    kind: Kind = "classification"
     about: tuple[TaskRecord, TableRecord] | None = None
     problem: str = ""
 

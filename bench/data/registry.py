@@ -10,19 +10,19 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from bench.data.strict_yaml import Record, read_record
+from msgspec import Struct
+
+from bench.data.strict_yaml import SHA256, FileName, Positive, Several, Text, convert, read_yaml
 from bench.errors import RegistryError, unknown_name
-
-MAX_BYTES = 4 << 20
+from bench.records.measure import Kind
 
 Group: TypeAlias = Literal["small", "large", "test-file"]
 Confidence: TypeAlias = Literal["known", "likely", "none"]
 
 
-@dataclass(frozen=True)
-class ArchiveFiles:
+class ArchiveFiles(Struct, frozen=True, forbid_unknown_fields=True):
     """The table's files in the 2014 study's archive.
 
     ``table`` is the train file in the group ``test-file``: the published index lists refer to it alone. Checksums are
@@ -30,79 +30,102 @@ class ArchiveFiles:
     rebuilt from raw data and agrees with the index lists: the original's checksum is not known, so another is allowed.
     """
 
-    folder: str
-    table: str
-    table_sha256: str | None
-    tuning_sha256: str
-    holdouts_sha256: str
-    rebuilt: bool
+    folder: FileName
+    table: FileName
+    tuning_sha256: SHA256
+    holdouts_sha256: SHA256
+    table_sha256: SHA256 | None = None
+    rebuilt: bool = False
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The same data elsewhere: ``id`` is None where none is known; ``confidence`` in it, and in words what differs.
 
     ``target`` (empty: as the service says) and ``drop`` name columns. ``rows`` and ``classes``, where given, are the
     copy's instead of the entry's; ``differs`` allows it any sizes. ``refused`` says why the copy is not used, if so.
     """
 
-    id: int | None
-    name: str
+    id: Positive | None = None
+    name: str = ""
     confidence: Confidence
-    note: str
+    note: str = ""
     target: str = ""
-    drop: tuple[str, ...] = ()
-    rows: int | None = None
-    classes: int | None = None
+    drop: tuple[Text, ...] = ()
+    rows: Several | None = None
+    classes: Several | None = None
     differs: bool = False
     refused: str = ""
 
+    def __post_init__(self) -> None:
+        if (self.id is None) != (self.confidence == "none"):
+            raise ValueError(f"id {self.id} does not go with confidence {self.confidence!r}")
 
-@dataclass(frozen=True)
-class EmbeddedFile:
+
+class EmbeddedFile(Struct, frozen=True, forbid_unknown_fields=True):
     """A table that ships with the package: file name, SHA-256 of the file, package it was taken from, and whose it is.
 
     ``carrier_licence`` is the package's licence; the entry's own ``licence`` is that of the data.
     """
 
-    file: str
-    sha256: str
-    carrier: str
-    carrier_file: str
-    carrier_licence: str
-    attribution: str
+    file: FileName
+    sha256: SHA256
+    carrier: Text
+    carrier_file: Text
+    carrier_licence: Text
+    attribution: Text
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     """What is known of one table: sizes, licence, where it is available, known faults.
 
     ``rows``, ``features``, ``classes`` are those of the archive's (train) table.
     """
 
     name: str
-    rows: int
-    features: int
-    classes: int
+    rows: Several
+    features: Positive
+    classes: Several
     group: Group
-    licence: str
-    origin: str
+    licence: Text
+    origin: Text
     archive: ArchiveFiles
     openml: Link
     uci: Link
-    faults: tuple[str, ...]
-    embedded: EmbeddedFile | None
+    faults: tuple[Text, ...] = ()
+    embedded: EmbeddedFile | None = None
+    kind: ClassVar[Kind] = "classification"
+
+    def __post_init__(self) -> None:
+        if self.classes > self.rows:
+            raise ValueError(f"{self.classes} classes in {self.rows} rows")
 
 
-@dataclass(frozen=True)
-class Study:
+class Study(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the 2014 study's archive and its results are published; ``mirrors`` are further places with the archive."""
 
-    citation: str
-    archive_url: str
-    mirrors: tuple[str, ...]
-    results_url: str
-    results_sha256: str
+    citation: Text
+    archive_url: Text
+    results_url: Text
+    results_sha256: SHA256
+    mirrors: tuple[Text, ...] = ()
+
+
+class _Rule(Struct, frozen=True, forbid_unknown_fields=True):
+    """A subset by what its entries have: their ``group``, and whether they ship with the package."""
+
+    group: tuple[Text, ...] = get_args(Group)
+    embedded: bool = False
+
+    def __post_init__(self) -> None:
+        for group in self.group:
+            if group not in get_args(Group):
+                raise ValueError(str(unknown_name("group", group, get_args(Group))))
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    study: Study
+    subsets: dict[str, Any]
+    datasets: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -160,110 +183,27 @@ def default_path() -> Path:
 
 @functools.lru_cache(maxsize=8)
 def _load(path: Path, mtime_ns: int, size: int) -> Registry:
-    if size > MAX_BYTES:
-        raise RegistryError(f"{path}: {size} bytes; a registry has at most {MAX_BYTES}")
-    top = read_record(path)
-    study = top.record("study")
-    datasets = top.record("datasets")
-    subsets = top.record("subsets")
-    top.done()
-    registry_study = Study(
-        citation=study.text("citation"),
-        archive_url=study.text("archive_url"),
-        mirrors=study.texts("mirrors"),
-        results_url=study.text("results_url"),
-        results_sha256=study.sha256("results_sha256"),
-    )
-    study.done()
-    entries = {name: _entry(name, datasets.record(name)) for name in datasets.names()}
+    file = convert(read_yaml(path), _File, str(path))
+    entries = {name: convert(of, Entry, f"{path}: datasets: {name}", name) for name, of in file.datasets.items()}
     if not entries:
-        raise datasets.error("no datasets")
-    return Registry(path, registry_study, entries, {name: _subset(name, subsets, entries) for name in subsets.names()})
+        raise RegistryError(f"{path}: no datasets")
+    subsets = {name: _subset(of, entries, name, f"{path}: subsets: {name}") for name, of in file.subsets.items()}
+    return Registry(path, file.study, entries, subsets)
 
 
-def _entry(name: str, record: Record) -> Entry:
-    archive = record.record("archive")
-    checksums = archive.record("sha256")
-    files = ArchiveFiles(
-        folder=archive.file_name("folder"),
-        table=archive.file_name("table"),
-        table_sha256=checksums.sha256("table") if checksums.has("table") else None,
-        tuning_sha256=checksums.sha256("conxuntos.dat"),
-        holdouts_sha256=checksums.sha256("conxuntos_kfold.dat"),
-        rebuilt=archive.flag("rebuilt", default=False),
-    )
-    checksums.done()
-    archive.done()
-    entry = Entry(
-        name=name,
-        rows=record.integer("rows", at_least=2),
-        features=record.integer("features", at_least=1),
-        classes=record.integer("classes", at_least=2),
-        group=record.choice("group", get_args(Group)),
-        licence=record.text("licence"),
-        origin=record.text("origin"),
-        archive=files,
-        openml=_link(record.record("openml")),
-        uci=_link(record.record("uci")),
-        faults=record.texts("faults"),
-        embedded=_embedded(record.record("embedded")) if record.has("embedded") else None,
-    )
-    record.done()
-    if entry.classes > entry.rows:
-        raise record.error(f"{entry.classes} classes in {entry.rows} rows")
-    return entry
-
-
-def _link(record: Record) -> Link:
-    link = Link(
-        id=record.integer("id", at_least=1) if record.has("id") else None,
-        name=record.text("name", default=""),
-        confidence=record.choice("confidence", get_args(Confidence)),
-        note=record.text("note", default=""),
-        target=record.text("target", default=""),
-        drop=record.texts("drop"),
-        rows=record.integer("rows", at_least=2) if record.has("rows") else None,
-        classes=record.integer("classes", at_least=2) if record.has("classes") else None,
-        differs=record.flag("differs", default=False),
-        refused=record.text("refused", default=""),
-    )
-    record.done()
-    if (link.id is None) != (link.confidence == "none"):
-        raise record.error(f"id {link.id} does not go with confidence {link.confidence!r}")
-    return link
-
-
-def _embedded(record: Record) -> EmbeddedFile:
-    embedded = EmbeddedFile(
-        file=record.file_name("file"),
-        sha256=record.sha256("sha256"),
-        carrier=record.text("carrier"),
-        carrier_file=record.text("carrier_file"),
-        carrier_licence=record.text("carrier_licence"),
-        attribution=record.text("attribution"),
-    )
-    record.done()
-    return embedded
-
-
-def _subset(name: str, subsets: Record, entries: Mapping[str, Entry]) -> tuple[str, ...]:
+def _subset(content: Any, entries: Mapping[str, Entry], name: str, where: str) -> tuple[str, ...]:
     """A subset is a list of names, or a rule: ``group`` in a list, ``embedded: true``, or ``{}`` for all."""
     if name in entries:
-        raise subsets.error(f"subset {name!r} has the name of a dataset")
-    if subsets.is_list(name):
-        names = subsets.texts(name)
+        raise RegistryError(f"{where}: the subset has the name of a dataset")
+    names: tuple[str, ...]
+    if isinstance(content, list):
+        names = convert(content, tuple[Text, ...], where)
         for member in names:
             if member not in entries:
-                raise subsets.error(f"subset {name!r}: {unknown_name('dataset', member, entries)}")
+                raise RegistryError(f"{where}: {unknown_name('dataset', member, entries)}")
     else:
-        rule = subsets.record(name)
-        groups = rule.texts("group") if rule.has("group") else get_args(Group)
-        for group in groups:
-            if group not in get_args(Group):
-                raise rule.error(str(unknown_name("group", group, get_args(Group))))
-        only_embedded = rule.flag("embedded", default=False)
-        rule.done()
-        names = tuple(e.name for e in entries.values() if e.group in groups and (e.embedded or not only_embedded))
+        rule = convert(content, _Rule, where)
+        names = tuple(e.name for e in entries.values() if e.group in rule.group and (e.embedded or not rule.embedded))
     if not names or len(set(names)) != len(names):
-        raise subsets.error(f"subset {name!r} is empty or names a dataset twice")
+        raise RegistryError(f"{where}: the subset is empty or names a dataset twice")
     return names

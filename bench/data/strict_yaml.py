@@ -6,165 +6,129 @@ and ``2024-01-31`` are texts where a text is asked for.
 
 from __future__ import annotations
 
-import difflib
 import re
+from collections.abc import Iterator, Set
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 import yaml
+from msgspec import Meta
+from msgspec import inspect as types
 
-from bench.errors import RegistryError
+from bench.errors import RegistryError, one_line, unknown_name
 
+MAX_BYTES = 4 << 20
 MAX_DEPTH = 16
 
-Word = TypeVar("Word", bound=str)
+Kind = TypeVar("Kind")
+Text = Annotated[str, Meta(pattern=r"\S", title="text")]
+FileName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z", title="a plain file name")]
+SHA256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z", title="64 hexadecimal digits")]
+Positive = Annotated[int, Meta(ge=1, title="a whole number of at least 1")]
+Several = Annotated[int, Meta(ge=2, title="a whole number of at least 2")]
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
+def read_yaml(path: Path) -> Any:
+    """What the file at ``path`` says, in mappings, lists and texts: no key twice, no aliases or tags, no deep nesting.
 
-def read_record(path: Path) -> Record:
-    """The mapping in the file at ``path``: plain data only, no key twice, no aliases, no deep nesting.
-
-    Raises :class:`RegistryError` naming the file, in one line.
+    Raises :class:`RegistryError` naming the file, in one line, and :class:`OSError`.
     """
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise RegistryError(f"{path}: {size} bytes; such a file has at most {MAX_BYTES}")
     try:
-        text = path.read_text(encoding="utf-8")
-        _refuse_aliases_and_depth(text, path)
-        content = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise RegistryError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from error
-    return Record(content, str(path))
+        parsed = yaml.parse(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+        events = (event for event in parsed if isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent))
+        first = next(events, None)
+        content = None if first is None else _built(first, events, depth=1)
+        if (second := next(events, None)) is not None:
+            raise _refused(second, "a second document")
+    except (yaml.YAMLError, ValueError) as error:
+        raise RegistryError(f"{path}: not a readable YAML file: {one_line(error)}") from error
+    return content
 
 
-class Record:
-    """A mapping and where it stands in its file. Reading a key checks its type; :meth:`done` refuses the keys not read.
+def convert(content: Any, kind: type[Kind], where: str, name: str | None = None) -> Kind:
+    """``content`` as a ``kind``, whose field ``name`` is not in the content but the given one, if any.
 
-    All methods raise :class:`RegistryError` naming the place and the key.
+    Raises :class:`RegistryError` naming the place in the file (``where``) and the key.
     """
-
-    def __init__(self, content: Any, where: str) -> None:
-        self.where = where
-        if not isinstance(content, dict):
-            raise self.error(f"expected a mapping of keys to values, got {type(content).__name__}")
-        self._content: dict[str, Any] = content
-        self._read: set[str] = set()
-
-    def error(self, message: str) -> RegistryError:
-        """An error that names this place."""
-        return RegistryError(f"{self.where}: {message}")
-
-    def names(self) -> tuple[str, ...]:
-        """All keys, in the file's order."""
-        return tuple(self._content)
-
-    def has(self, key: str) -> bool:
-        """Whether ``key`` is given."""
-        self._read.add(key)
-        return key in self._content
-
-    def is_list(self, key: str) -> bool:
-        """Whether ``key`` is given as a list."""
-        self._read.add(key)
-        return isinstance(self._content.get(key), list)
-
-    def done(self) -> None:
-        """Refuse keys that nothing has read, naming the nearest one that would have been."""
-        for key in self._content:
-            if key not in self._read:
-                near = difflib.get_close_matches(key, sorted(self._read), n=1, cutoff=0.5)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise self.error(f"unknown key {key!r}{hint} (known: {', '.join(sorted(self._read))})")
-
-    def record(self, key: str) -> Record:
-        """The mapping at ``key``."""
-        return Record(self._take(key), f"{self.where}: {key}")
-
-    def text(self, key: str, default: str | None = None) -> str:
-        """The non-empty text at ``key``."""
-        value = self._take(key, default)
-        if not isinstance(value, str) or (not value.strip() and value != default):
-            raise self.error(f"{key}: expected text, got {value!r}")
-        return value
-
-    def file_name(self, key: str) -> str:
-        """The plain name at ``key``: no folder, no leading dot."""
-        value = self.text(key)
-        if not _FILE_NAME.fullmatch(value):
-            raise self.error(f"{key}: {value!r} is not a plain file name")
-        return value
-
-    def integer(self, key: str, at_least: int) -> int:
-        """The whole number at ``key``."""
-        value = self._take(key)
-        if not isinstance(value, str) or not re.fullmatch("[0-9]{1,18}", value) or int(value) < at_least:
-            raise self.error(f"{key}: expected a whole number of at least {at_least}, got {value!r}")
-        return int(value)
-
-    def flag(self, key: str, default: bool) -> bool:
-        """True or false at ``key``."""
-        value = self._take(key, str(default))
-        if not isinstance(value, str) or value.lower() not in ("true", "false"):
-            raise self.error(f"{key}: expected true or false, got {value!r}")
-        return value.lower() == "true"
-
-    def choice(self, key: str, options: tuple[Word, ...]) -> Word:
-        """The one of ``options`` that stands at ``key``."""
-        value = self._take(key)
-        for option in options:
-            if value == option:
-                return option
-        raise self.error(f"{key}: {value!r} is none of {', '.join(options)}")
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """The list of texts at ``key``, none of them empty; absent means none."""
-        values = self._take(key, [])
-        if not isinstance(values, list) or not all(isinstance(value, str) and value.strip() for value in values):
-            raise self.error(f"{key}: expected a list of texts, got {values!r}")
-        return tuple(values)
-
-    def sha256(self, key: str) -> str:
-        """The SHA-256 in hexadecimal at ``key``."""
-        value = self._take(key)
-        if not isinstance(value, str) or not _SHA256.fullmatch(value):
-            raise self.error(f"{key}: expected 64 hexadecimal digits, got {value!r}")
-        return value
-
-    def _take(self, key: str, default: Any = None) -> Any:
-        self._read.add(key)
-        if key in self._content:
-            return self._content[key]
-        if default is None:
-            raise self.error(f"key {key!r} is missing")
-        return default
+    given = {} if name is None else {"name": name}
+    if isinstance(content, dict):
+        if given.keys() & content.keys():
+            raise RegistryError(f"{where}: unknown key 'name'; it is called {name!r} already")
+        content = content | given
+    try:
+        return msgspec.convert(content, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise RegistryError(_in_words(error, kind, content, where, given.keys())) from error
 
 
-def _refuse_aliases_and_depth(text: str, path: Path) -> None:
-    """Aliases let a file of a few lines grow to gigabytes, and depth overflows the C loader's stack."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Base):
-        if isinstance(event, yaml.events.AliasEvent):
-            raise RegistryError(f"{path}: YAML aliases (*{event.anchor}) are refused; write the value out")
-        if tag := getattr(event, "tag", None):
-            raise RegistryError(f"{path}: not a readable YAML file: tags ({tag}) are refused; write plain text")
-        depth += isinstance(event, yaml.events.CollectionStartEvent) - isinstance(event, yaml.events.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise RegistryError(f"{path}: nested deeper than {MAX_DEPTH} levels")
+def _built(event: Any, events: Iterator[Any], depth: int) -> Any:
+    """The value that begins with ``event``.
+
+    Aliases would let a file of a few lines grow to gigabytes, and depth overflow the stack.
+    """
+    if isinstance(event, yaml.AliasEvent):
+        raise _refused(event, f"YAML aliases (*{event.anchor}) are refused; write the value out")
+    if event.tag:
+        raise _refused(event, f"tags ({event.tag}) are refused; write plain text")
+    if isinstance(event, yaml.ScalarEvent):
+        return event.value
+    if depth > MAX_DEPTH:
+        raise _refused(event, f"nested deeper than {MAX_DEPTH} levels")
+    inner = takewhile(lambda event: not isinstance(event, yaml.CollectionEndEvent), events)
+    if isinstance(event, yaml.SequenceStartEvent):
+        return [_built(item, events, depth + 1) for item in inner]
+    mapping: dict[str, Any] = {}
+    for item in inner:
+        key = _built(item, events, depth + 1)
+        if not isinstance(key, str):
+            raise _refused(item, "a key that is not text")
+        if key in mapping:
+            raise _refused(item, f"key {key!r} given twice")
+        mapping[key] = _built(next(events), events, depth + 1)
+    return mapping
 
 
-_Base: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+def _refused(event: Any, problem: str) -> yaml.YAMLError:
+    return yaml.YAMLError(f"{problem} (line {event.start_mark.line + 1})")
 
 
-class _Loader(_Base):
-    """A loader that leaves scalars the texts they are, and refuses duplicate keys."""
+def _in_words(error: msgspec.ValidationError, kind: Any, content: Any, where: str, given: Set[str]) -> str:
+    """What is wrong with ``content``. Of the error only its path and its cause are used; the words are ours."""
+    options = _options(types.type_info(kind))
+    path = re.search(r" - at `\$\.([\w.]+)(\[\S*)?`$", str(error))
+    for key in [*(path[1].split(".") if path else ()), None]:
+        fields = _fields(options)
+        if fields and isinstance(content, dict):  # first of all: a key that is not known may look like a path
+            for unknown in (key for key in content if key not in fields):
+                return f"{where}: {unknown_name('key', unknown, fields.keys() - given)}"
+        if key is not None:
+            options, content, where = _options(fields[key].type), content[key], f"{where}: {key}"
+            given = frozenset()
+    if isinstance(error.__cause__, ValueError):
+        return f"{where}: {error.__cause__}"
+    for key, field in fields.items():
+        if isinstance(content, dict) and field.required and key not in content:
+            return f"{where}: key {key!r} is missing"
+    expected = " or ".join(_words(option) for option in options if not isinstance(option, types.NoneType))
+    return f"{where}: expected {expected}, got {one_line(repr(content), limit=100)}"
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(None, None, "a key that is not text", key_node.start_mark)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
+
+def _options(kind: types.Type) -> tuple[types.Type, ...]:
+    return kind.types if isinstance(kind, types.UnionType) else (kind,)
+
+
+def _fields(options: tuple[types.Type, ...]) -> dict[str, types.Field]:
+    return {field.encode_name: field for kind in options if isinstance(kind, types.StructType) for field in kind.fields}
+
+
+def _words(kind: types.Type) -> str:
+    if isinstance(kind, types.Metadata) and kind.extra_json_schema:
+        return str(kind.extra_json_schema["title"])
+    if isinstance(kind, types.LiteralType):
+        return f"one of {', '.join(map(str, kind.values))}"
+    words = {types.StrType: "text", types.BoolType: "true or false", types.VarTupleType: "a list of texts"}
+    return words.get(type(kind), "a mapping of keys to values")

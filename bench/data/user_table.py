@@ -19,9 +19,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta, Struct, structs
 
 from bench.data.cache import cache_folder, made, undamaged
 from bench.data.columns import Coded, code_table
@@ -29,42 +31,60 @@ from bench.data.download import Checksum, download
 from bench.data.frames import MAX_BYTES, Format, format_of, read_frame
 from bench.data.location import is_url, public_location
 from bench.data.registry import Registry
-from bench.data.strict_yaml import Record, read_record
+from bench.data.strict_yaml import SHA256, Text, convert, read_yaml
 from bench.data.validate import Examined, examine
 from bench.errors import DataInvalid, RegistryError, SourceError, UsageError
 from bench.records.dataset import Dataset
+from bench.records.measure import Kind
 
-MAX_DESCRIPTION_BYTES = 1 << 20
 DESCRIPTIONS = (".yaml", ".yml")
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
+Delimiter = Annotated[
+    str, Meta(pattern=rf"\A(.?|{'|'.join(_DELIMITERS)})\Z", title=f"one character, or one of {', '.join(_DELIMITERS)}")
+]
 Say = Callable[[str], None]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-@dataclass(frozen=True)
-class UserTable:
+class UserTable(Struct, frozen=True, forbid_unknown_fields=True):
     """One entry of a description. ``rows``, ``features``, ``classes`` are not known before it is read: 0.
 
-    ``location`` is a path or URL; ``target``, ``drop`` and ``categories`` are column names; ``missing`` are the texts
-    that stand for a missing value, None for the common ones; ``delimiter`` (empty: found in the first line) and
-    ``header`` are for CSV; ``sha256`` is the file's, empty if not given.
+    It is in a ``file`` or behind a ``url``; ``format`` None is that of the ending; ``target``, ``drop`` and
+    ``categories`` are column names; ``missing`` are the texts that stand for a missing value, None for the common ones;
+    ``delimiter`` (empty: found in the first line) and ``header`` are for CSV; ``sha256`` is the file's, empty if not
+    given.
     """
 
     name: str
-    location: str
-    format: Format
-    target: str
-    drop: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    missing: tuple[str, ...] | None = None
-    delimiter: str = ""
+    target: Text
+    file: Text = ""
+    url: Text = ""
+    format: Format | None = None
+    drop: tuple[Text, ...] = ()
+    categories: tuple[Text, ...] = ()
+    missing: tuple[Text, ...] | None = None
+    delimiter: Delimiter = ""
     header: bool = True
-    sha256: str = ""
+    sha256: SHA256 = ""
     licence: str = ""
     notes: str = ""
-    rows: int = 0
-    features: int = 0
-    classes: int = 0
+    rows: ClassVar[int] = 0
+    features: ClassVar[int] = 0
+    classes: ClassVar[int] = 0
+    kind: Kind = "classification"
+
+    def __post_init__(self) -> None:
+        if bool(self.file) == bool(self.url):
+            raise ValueError("give either file (a path) or url (a web address)")
+        if self.url and not is_url(self.url):
+            raise ValueError(f"url: {self.url!r} is no address that begins with http:// or https://")
+        if self.target in self.drop:
+            raise ValueError(f"the target {self.target!r} is among the columns to drop")
+
+    @property
+    def location(self) -> str:
+        """The path or the URL."""
+        return self.file or self.url
 
     @property
     def where(self) -> str:
@@ -97,9 +117,9 @@ class UserSource:
         content = read_content(table, offline=self._offline, say=self._say)
         frame = read_frame(
             content,
-            table.format,
+            table.format or format_of(table.location),
             table.where,
-            delimiter=table.delimiter,
+            delimiter=_DELIMITERS.get(table.delimiter, table.delimiter),
             header=table.header,
             missing=table.missing,
             texts=table.categories,
@@ -134,15 +154,12 @@ def read_description(path: str | Path, registry: Registry) -> tuple[UserTable, .
     if path.exists() and not path.is_file():
         raise UsageError(f"{path}: not a file; the description of a table is a YAML file")
     try:
-        size = path.stat().st_size
-        if size > MAX_DESCRIPTION_BYTES:
-            raise RegistryError(f"{path}: {size} bytes; a description has at most {MAX_DESCRIPTION_BYTES}")
-        top = read_record(path)
+        described = convert(read_yaml(path), dict[str, Any], str(path))
     except OSError as error:
         raise UsageError(f"{path}: the description of a table cannot be read: {error.strerror or error}") from error
-    if not top.names():
-        raise top.error("describes no table")
-    return tuple(_table(name, top.record(name), path.parent, registry) for name in top.names())
+    if not described:
+        raise RegistryError(f"{path}: describes no table")
+    return tuple(_table(name, content, path, registry) for name, content in described.items())
 
 
 def read_tables(paths: Iterable[str | Path], registry: Registry, target: str | None = None) -> tuple[UserTable, ...]:
@@ -185,8 +202,8 @@ def _plain_table(path: str, registry: Registry, target: str | None) -> UserTable
     stem = public_location(path).rsplit("/", 1)[-1].partition(".")[0]
     name = re.sub(r"[^A-Za-z0-9._-]", "_", stem).lstrip("._-")[:90] or "table"
     taken = name in registry.entries or name in registry.subsets
-    location = path if is_url(path) else str(Path(path).expanduser())
-    return UserTable(name=f"my-{name}" if taken else name, location=location, format=format, target=target)
+    file, url = ("", path) if is_url(path) else (str(Path(path).expanduser()), "")
+    return UserTable(f"my-{name}" if taken else name, target, file, url, format)
 
 
 def read_content(table: UserTable, *, offline: bool = False, say: Say = lambda line: None) -> bytes:
@@ -227,51 +244,20 @@ def _from_url(table: UserTable, offline: bool, say: Say) -> bytes:
     return _read(table, path)
 
 
-def _table(name: str, record: Record, folder: Path, registry: Registry) -> UserTable:
+def _table(name: str, content: Any, path: Path, registry: Registry) -> UserTable:
+    where = f"{path}: {name}"
     if not _NAME.fullmatch(name):
-        raise record.error(f"{name!r} is no name for a table: letters, digits, '_', '.', '-', at most 100")
+        raise RegistryError(f"{where}: not a name for a table: letters, digits, '_', '.', '-', at most 100")
     if name in registry.entries or name in registry.subsets:
-        raise record.error(f"{name!r} is the name of a registry table or subset; give yours another")
-    location = _location(record, folder)
-    delimiter = record.text("delimiter", default="")
-    table = UserTable(
-        name=name,
-        location=location,
-        format=record.choice("format", get_args(Format)) if record.has("format") else _format(record, location),
-        target=record.text("target"),
-        drop=record.texts("drop"),
-        categories=record.texts("categories"),
-        missing=record.texts("missing") if record.has("missing") else None,
-        delimiter=_DELIMITERS.get(delimiter, delimiter),
-        header=record.flag("header", default=True),
-        sha256=record.sha256("sha256") if record.has("sha256") else "",
-        licence=record.text("licence", default=""),
-        notes=record.text("notes", default=""),
-    )
-    record.done()
-    if len(table.delimiter) > 1:
-        raise record.error(f"delimiter: expected one character, or one of {', '.join(_DELIMITERS)}; got {delimiter!r}")
-    if table.target in table.drop:
-        raise record.error(f"the target {table.target!r} is among the columns to drop")
+        raise RegistryError(f"{where}: this is the name of a registry table or subset; give yours another")
+    table = convert(content, UserTable, where, name)
+    if table.file:
+        table = structs.replace(table, file=str(path.parent / Path(table.file).expanduser()))
+        if not Path(table.file).is_file():
+            raise UsageError(f"{where}: file: there is no file {table.file}")
+    if table.format is None:
+        try:
+            format_of(table.location)
+        except UsageError as error:
+            raise RegistryError(f"{where}: {error}; say it with format: csv, arff or parquet") from error
     return table
-
-
-def _location(record: Record, folder: Path) -> str:
-    if record.has("file") == record.has("url"):
-        raise record.error("give either file (a path) or url (a web address)")
-    if record.has("url"):
-        url = record.text("url")
-        if not is_url(url):
-            raise record.error(f"url: {url!r} is no address that begins with http:// or https://")
-        return url
-    path = folder / Path(record.text("file")).expanduser()
-    if not path.is_file():
-        raise UsageError(f"{record.where}: file: there is no file {path}")
-    return str(path)
-
-
-def _format(record: Record, location: str) -> Format:
-    try:
-        return format_of(location)
-    except UsageError as error:
-        raise record.error(f"{error}; say it with format: csv, arff or parquet") from error

@@ -176,12 +176,12 @@ class _Unit:
     """The targets of a table on their way to a method and back: numbers are standardised over the ``train`` rows."""
 
     def __init__(self, dataset: Dataset, train: IntArray) -> None:
-        self.y: IntArray | FloatArray = dataset.y
+        self.y = dataset.y
         self.mean, self.deviation = 0.0, 1.0
         self.hidden: float = HIDDEN
-        self.standardised: IntArray | FloatArray = self.y
+        self.standardised = dataset.y
         if dataset.kind == "regression":
-            part = self.y[train]
+            part: FloatArray = dataset.y[train].astype(np.float64)
             self.mean, self.deviation = float(part.mean()), float(part.std())
             if len(part) < 2 or not self.deviation > 1e-12 * abs(self.mean):
                 raise DataInvalid(
@@ -189,7 +189,7 @@ class _Unit:
                     "nothing to learn"
                 )
             self.hidden = np.nan
-            self.standardised = (self.y - self.mean) / self.deviation
+            self.standardised = (dataset.y.astype(np.float64) - self.mean) / self.deviation
 
     def restored(self, scores: FloatArray) -> FloatArray:
         """Scores in the target's own unit."""

@@ -195,7 +195,7 @@ class Store:
 
     def _refuse_mixture(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
         """Of seeds and sources; each of a study's cells has a seed of its own."""
-        for field, flag in (("seed", "--seed"), ("selected_by", "--select"), ("source", "source of the data")):
+        for field, flag in (("seed", "--seed"), ("selected_by", "--select"), ("source", "--source")):
             rows = connection.execute(f"SELECT DISTINCT {field}, parameters FROM jobs JOIN cells ON id = job")
             held = {value for value, parameters in rows if field != "seed" or not parameters}
             asked = {getattr(job, field) for job in jobs if field != "seed" or not job.parameters}

@@ -65,11 +65,9 @@ def make_entry(name: str, files: dict[str, bytes], rows: int, features: int, cla
         "archive": {
             "folder": name,
             "table": table,
-            "sha256": {
-                "table": sums[table],
-                "conxuntos.dat": sums["conxuntos.dat"],
-                "conxuntos_kfold.dat": sums["conxuntos_kfold.dat"],
-            },
+            "table_sha256": sums[table],
+            "tuning_sha256": sums["conxuntos.dat"],
+            "holdouts_sha256": sums["conxuntos_kfold.dat"],
             **more,
         },
         "openml": {"confidence": "none"},

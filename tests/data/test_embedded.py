@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import hashlib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -56,7 +56,7 @@ def test_each_table_is_the_archives(study: ArchiveSource) -> None:
 def _entry(tmp_path: Path, content: bytes, checksum: str | None = None) -> Entry:
     (tmp_path / "x.csv.gz").write_bytes(content)
     file = EmbeddedFile("x.csv.gz", checksum or hashlib.sha256(content).hexdigest(), "p 1", "f", "MIT", "someone")
-    return dataclasses.replace(ENTRIES[0], name="x", rows=2, features=2, classes=2, embedded=file)
+    return msgspec.structs.replace(ENTRIES[0], name="x", rows=2, features=2, classes=2, embedded=file)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_checksum_and_absence(tmp_path: Path) -> None:
     (tmp_path / "x.csv.gz").unlink()
     with pytest.raises(DataUnavailable, match="cannot read"):
         source.load(entry)
-    nowhere: Any = dataclasses.replace(entry, embedded=None)
+    nowhere: Any = msgspec.structs.replace(entry, embedded=None)
     assert not source.has(nowhere)
     with pytest.raises(DataUnavailable, match="x: does not ship with the package"):
         source.load(nowhere)

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.data.archive import ArchiveSource
-from bench.data.registry import MAX_BYTES, load_registry
+from bench.data.registry import load_registry
+from bench.data.strict_yaml import MAX_BYTES
 from bench.errors import DataUnavailable, RegistryError, UsageError
 
 
@@ -111,41 +112,50 @@ ALPHA = ("datasets", "alpha")
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (_set(*ALPHA, "licens", to="MIT"), r"alpha: unknown key 'licens'; did you mean 'licence'\?"),
-        (_set("subset", to={}), r"unknown key 'subset'; did you mean 'subsets'\?"),
-        (_set(*ALPHA, "archive", "sha265", to="x"), r"alpha: archive: unknown key 'sha265'; did you mean 'sha256'"),
+        (_set(*ALPHA, "licens", to="MIT"), r"alpha: unknown key 'licens': did you mean 'licence'\?"),
+        (_set("subset", to={}), r"unknown key 'subset': did you mean 'subsets'\?"),
+        (
+            _set(*ALPHA, "archive", "table_sha265", to="x"),
+            "alpha: archive: unknown key .*: did you mean 'table_sha256'",
+        ),
+        (_set(*ALPHA, "name", to="beta"), "alpha: unknown key 'name'; it is called 'alpha' already"),
+        (_set(*ALPHA, "x` - at `$.openml.id", to="1"), "alpha: unknown key 'x` - at `.*: known: archive, classes, "),
         (_drop(*ALPHA, "rows"), "alpha: key 'rows' is missing"),
         (_set(*ALPHA, "rows", to="2.5"), "rows: expected a whole number of at least 2, got '2.5'"),
         (_set(*ALPHA, "rows", to=True), "rows: expected a whole number"),
         (_set(*ALPHA, "classes", to=25), "25 classes in 24 rows"),
         (_set(*ALPHA, "classes", to=1), "classes: expected a whole number of at least 2"),
-        (_set(*ALPHA, "group", to="tiny"), "group: 'tiny' is none of small, large, test-file"),
+        (_set(*ALPHA, "group", to="tiny"), "group: expected one of .*small.*, got 'tiny'"),
         (_set(*ALPHA, "licence", to=""), "licence: expected text"),
         (_set(*ALPHA, "licence", to=[]), "licence: expected text, got"),
         (_set(*ALPHA, "faults", to="one"), "faults: expected a list of texts"),
         (_set(*ALPHA, "faults", to=[""]), "faults: expected a list of texts"),
-        (_set(*ALPHA, "archive", "table", to="../alpha_R.dat"), "is not a plain file name"),
-        (_set(*ALPHA, "archive", "folder", to="/etc"), "is not a plain file name"),
+        (
+            _set(*ALPHA, "archive", "table", to="../alpha_R.dat"),
+            "table: expected a plain file name, got '../alpha_R.dat'",
+        ),
+        (_set(*ALPHA, "archive", "folder", to="/etc"), "alpha: archive: folder: expected a plain file name"),
+        (_set(*ALPHA, "archive", "folder", to="alpha\n"), "folder: expected a plain file name"),
         (_set(*ALPHA, "archive", "rebuilt", to="yes"), "rebuilt: expected true or false"),
-        (_set(*ALPHA, "archive", "sha256", "table", to="abc"), "table: expected 64 hexadecimal digits, got 'abc'"),
-        (_set(*ALPHA, "archive", to=[]), "alpha: archive: expected a mapping of keys to values, got list"),
+        (_set(*ALPHA, "archive", "table_sha256", to="abc"), "table_sha256: expected 64 hexadecimal digits, got 'abc'"),
+        (_set(*ALPHA, "archive", to=[]), r"alpha: archive: expected a mapping of keys to values, got \[\]"),
         (_set(*ALPHA, "openml", to={"id": 3, "confidence": "none"}), "id 3 does not go with confidence 'none'"),
         (_set(*ALPHA, "uci", to={"confidence": "known"}), "id None does not go with confidence 'known'"),
         (_set(*ALPHA, "embedded", to={"file": "a.csv.gz"}), "embedded: key 'sha256' is missing"),
-        (_set("subsets", "none", to=[]), "'none' is empty or names a dataset twice"),
-        (_set("subsets", "twice", to=["alpha", "alpha"]), "'twice' is empty or names a dataset twice"),
+        (_set("subsets", "none", to=[]), "none: the subset is empty or names a dataset twice"),
+        (_set("subsets", "twice", to=["alpha", "alpha"]), "twice: the subset is empty or names a dataset twice"),
         (_set("subsets", "typo", to=["alhpa"]), "did you mean 'alpha'"),
         (_set("subsets", "alpha", to=["beta"]), "has the name of a dataset"),
         (_set("subsets", "g", to={"group": ["smal"]}), "did you mean 'small'"),
-        (_set("subsets", "g", to={"grup": ["small"]}), r"unknown key 'grup'; did you mean 'group'\?"),
+        (_set("subsets", "g", to={"grup": ["small"]}), r"unknown key 'grup': did you mean 'group'\?"),
         (_set("datasets", to={}), "no datasets"),
-        (_set("datasets", 5, to={}), "datasets: 5: key 'archive' is missing"),
-        (_set("study", "mirror", to="x"), "unknown key 'mirror'; did you mean 'mirrors'"),
+        (_set("datasets", 5, to={}), "datasets: 5: key 'rows' is missing"),
+        (_set("study", "mirror", to="x"), "unknown key 'mirror': did you mean 'mirrors'"),
         (_set("study", "mirrors", to="http://x"), "mirrors: expected a list of texts"),
         (_set(*ALPHA, "openml", "differs", to="yes"), "alpha: openml: differs: expected true or false"),
         (_set(*ALPHA, "openml", "drop", to="row"), "drop: expected a list of texts"),
         (_set(*ALPHA, "uci", "rows", to=0), "uci: rows: expected a whole number of at least 2"),
-        (_set(*ALPHA, "uci", "tarket", to="x"), "uci: unknown key 'tarket'; did you mean 'target'"),
+        (_set(*ALPHA, "uci", "tarket", to="x"), "uci: unknown key 'tarket': did you mean 'target'"),
     ],
 )
 def test_what_the_registry_must_not_say(tiny: Any, edit: Callable[[dict], None], message: str) -> None:
@@ -161,9 +171,10 @@ def test_what_the_registry_must_not_say(tiny: Any, edit: Callable[[dict], None],
     ("text", "message"),
     [
         ("", "expected a mapping"),
+        ("a: 1\n---\na: 1\n", r"a second document \(line 3\)"),
         ("just words", "expected a mapping"),
         ("a: [1, 2", "not a readable YAML file"),
-        ("a: 1\na: 2\n", "key 'a' given twice"),
+        ("a: 1\na: 2\n", "key 'a' given twice \\(line 2\\)"),
         ("x: !!python/object/apply:os.system ['true']", "not a readable YAML file"),
         ("a: &a [1]\nb: [*a, *a]\n", r"YAML aliases \(\*a\) are refused"),
         ("{a: &a {b: 1}, <<: *a}", "aliases"),
@@ -194,7 +205,7 @@ def test_unreadable_and_oversized_files(tmp_path: Path) -> None:
         load_registry(tmp_path / "nowhere.yaml")
     path = tmp_path / "datasets.yaml"
     path.write_bytes(b"#" * (MAX_BYTES + 1))
-    with pytest.raises(RegistryError, match="a registry has at most"):
+    with pytest.raises(RegistryError, match="such a file has at most"):
         load_registry(path)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RegistryError, match="not a readable YAML file"):

@@ -99,8 +99,8 @@ def test_a_folder_takes_a_table_from_one_source(
     capsys.readouterr()
     assert bench("--run", "r") == 2
     said = capsys.readouterr().err
-    assert "r has results on iris from the source embedded, and this run takes it from archive" in said
-    assert "--source embedded" in said
+    assert "run folder r holds results of source embedded, asked for archive" in said
+    assert "choose another folder with --run, or another --source" in said
     assert bench("--run", "other") == 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from loopback import Loopback, Page, web_page
+from msgspec import structs
 
 from bench.cli import fetch
 from bench.cli import report as report_command
@@ -26,7 +27,7 @@ def results_text(datasets: int = SIZE[0], classifiers: int = SIZE[1]) -> str:
 def page(web: Loopback, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Path on the server where the registry's address of the results leads to."""
     registry = load_registry()
-    here = replace(registry, study=replace(registry.study, results_url=f"{web.url}/results.txt"))
+    here = replace(registry, study=structs.replace(registry.study, results_url=f"{web.url}/results.txt"))
     monkeypatch.setattr(fetch, "load_registry", lambda: here)
     return "/results.txt"
 
