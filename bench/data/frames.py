@@ -66,7 +66,6 @@ def read_frame(
     ``header``, without which columns are called ``1``, ``2``, ...; ``missing``, what stands for a missing value; and
     the columns whose cells are to stay ``texts``. Raises :class:`DataInvalid`, in one line that names ``where``, for
     anything but a dense rectangular table within :data:`MAX_BYTES` and the limits of :mod:`bench.data.parsing`, and
-    :class:`SourceError` if the package that reads the format is not installed.
     """
     content = _unpacked(content, where)
     if len(content) > MAX_BYTES:
