@@ -46,8 +46,6 @@ LAYOUT = "2"
 
 _OVERLOADED = 107
 """OpenML's code for a database that does not answer."""
-_CLASSIFICATION = 1
-"""OpenML's number for tasks of this type."""
 
 Say = Callable[[str], None]
 Answer = TypeVar("Answer")
@@ -113,7 +111,7 @@ class OpenMLSource:
         self.location = server or server_address()
         self._offline = offline
         self._say = say
-        self._root = cache_folder() / self.name
+        self._root = (cache_folder() / self.name).resolve()  # as the package names its files
         host = re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(self.location).netloc.rpartition("@")[2]) or self.name
         self.folder: Path = self._root / f"{host}-{LAYOUT}"
         """Where its records are kept."""
@@ -151,7 +149,9 @@ class OpenMLSource:
         tasks = self._read(f"suite-{id}", tuple[int, ...])
         if tasks is None:
             try:
-                tasks = self._ask(f"suite {id}", lambda openml: tuple(openml.study.get_suite(id).tasks or ()))
+                tasks = self._ask(
+                    f"suite {id}", lambda openml: tuple(openml.study.get_suite(id).tasks or ()), ANSWER_SECONDS
+                )
             except DataUnavailable as error:
                 raise SourceError(str(error)) from error
             if not tasks:
@@ -212,16 +212,19 @@ class OpenMLSource:
 
     def _download_table(self, id: int) -> tuple[TableRecord, pd.DataFrame]:
         """Data set ``id``, recorded; only what can be read is."""
-        about = self._ask(f"data set {id}", lambda openml: openml.datasets.get_dataset(id, force_refresh_cache=True))
-        format = _format(about)
 
-        def question(openml: Any) -> tuple[Path, bytes]:
+        def describe(openml: Any) -> Any:
+            return openml.datasets.get_dataset(id, force_refresh_cache=True)
+
+        def download(openml: Any) -> tuple[Path, bytes]:
             found = openml.datasets.get_dataset(id, download_data=True)
             file = Path(found.parquet_file or found.data_file)
             return file, file.read_bytes()
 
+        about = self._ask(f"data set {id}", describe, ANSWER_SECONDS)
+        format = _format(about)
         # Parquet files come over plain HTTP, without a checksum: only where there is nothing else.
-        file, content = self._ask(f"file of data set {id}", question, FILE_SECONDS, parquet=format == "parquet")
+        file, content = self._ask(f"file of data set {id}", download, FILE_SECONDS, parquet=format == "parquet")
         frame = read_frame(content, format, _where(about))
         target, ignored = about.default_target_attribute or "", _ignored(about)
         record = TableRecord(
@@ -245,7 +248,7 @@ class OpenMLSource:
         """Task ``id``, recorded, and the file of its index lists."""
         lists = b""
         try:
-            entry, address = self._ask(f"task {id}", lambda openml: _described_task(openml, id))
+            entry, address = self._ask(f"task {id}", lambda openml: _described_task(openml, id), ANSWER_SECONDS)
             if address:  # the package itself would read them into a pickle
                 lists = read_url(address, MAX_BYTES, downloads_folder(), say=self._say)
                 file = self._keep(f"task-{id}.arff", lists).relative_to(self._root).as_posix()
@@ -277,9 +280,7 @@ class OpenMLSource:
             raise unwritable(self.folder, error) from error
         return path
 
-    def _ask(
-        self, what: str, question: Question[Answer], seconds: float | None = None, parquet: bool = False
-    ) -> Answer:
+    def _ask(self, what: str, question: Question[Answer], seconds: float, *, parquet: bool = False) -> Answer:
         """What ``question`` gets from the package, which is to take a Parquet file where there is one if ``parquet``.
 
         Raises :class:`DataUnavailable` for what OpenML does not have, or not of a kind that can be used here, and
@@ -287,7 +288,6 @@ class OpenMLSource:
         """
         if self._offline:
             raise SourceError(f"{self.location}: not in the cache, and downloads are not allowed here")
-        seconds = seconds or ANSWER_SECONDS
         root = made(self._root)
         # The package's settings: read, and the folder made, at its import, and read again with each question.
         os.environ |= {"OPENML_CACHE_DIR": str(root), "OPENML_SKIP_PARQUET": str(not parquet)}
@@ -344,7 +344,7 @@ def _drop_pickles(cache: Path) -> None:
 def _described_task(openml: Any, id: int) -> tuple[TaskEntry, str]:
     """Task ``id``, which must be one of classification, and the address of its index lists, empty if it has none."""
     task = openml.tasks.get_task(id)
-    if task.task_type_id.value != _CLASSIFICATION:
+    if task.task_type_id != openml.tasks.TaskType.SUPERVISED_CLASSIFICATION:
         raise DataUnavailable(f"OpenML task {id} is one of {task.task_type}; only classification is run here")
     table = openml.datasets.get_dataset(task.dataset_id)
     name = re.sub(r"[^A-Za-z0-9._-]", "_", one_line(table.name, limit=100)) or "table"
@@ -352,11 +352,10 @@ def _described_task(openml: Any, id: int) -> tuple[TaskEntry, str]:
 
 
 def _format(about: Any) -> Format:
+    formats: dict[str, Format] = {"arff": "arff", "parquet": "parquet"}
     format = str(about.format).lower()
-    if format == "arff":
-        return "arff"
-    if format == "parquet":
-        return "parquet"
+    if format in formats:
+        return formats[format]
     kind = "sparse; only dense tables are read" if format == "sparse_arff" else "not a table that is read here"
     raise DataUnavailable(f"{_where(about)}: its format {format!r} is {kind}")
 
