@@ -117,7 +117,8 @@ def test_a_pickle_that_somebody_put_there_is_not_loaded(
     OpenMLSource().suite(99)
     (features,) = own_cache.rglob("features.xml")
     features.with_suffix(".xml.pkl").write_bytes(pickle.dumps("bad"))
-    (own_cache.rglob("task-10.json").__next__()).unlink()
+    (record,) = own_cache.rglob("task-10.json")
+    record.unlink()
     monkeypatch.setattr("pickle.load", lambda file: pytest.fail("loaded"))
     assert OpenMLSource().suite(99)[0].dataset == 61
 
