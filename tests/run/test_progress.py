@@ -116,7 +116,7 @@ def columns(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     return count
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120], indirect=True)
+@pytest.mark.parametrize("columns", [64, 80, 120], indirect=True)
 def test_the_bar_stays_one_line_and_what_counts_is_not_cut(columns: int, now: list[float]) -> None:
     stream = io.StringIO()
     tasks = [task(k, seconds=90.0) for k in range(9)]
