@@ -18,7 +18,7 @@ from bench.records.result import JobResult
 from bench.run.events import Event, Note, Started
 from bench.run.jobs import Task
 
-_OVERDUE = 0.1
+_LEAST_LEFT = 0.1
 _PLAIN_SECONDS = 30.0
 _PLAIN_PAUSE_SECONDS = 2.0
 
@@ -27,8 +27,9 @@ class Progress:
     """Where a run stands, and when it may end: what methods expect of their jobs, scaled by what jobs took so far."""
 
     def __init__(self, todo: Sequence[Task], workers: int, *, total: int, done: int = 0, failed: int = 0) -> None:
-        self.total, self.done, self.failed, self.skipped = total, done, failed, 0
-        """Jobs, with a result of any status, those before this invocation included."""
+        self.total = total
+        self.done, self.failed, self.skipped = done, failed, 0
+        """Jobs with a result, of any status and of these two; at first those of earlier invocations."""
         self.stopping = False
         """No further jobs are started."""
         self.running: dict[str, tuple[Task, float]] = {}
@@ -67,7 +68,7 @@ class Progress:
         The workers are taken to stay busy, a job that runs to need at least a tenth of its time so far.
         """
         whole = [(task.expected_seconds * self._pace(task.job.method), seconds) for task, seconds in self.elapsed()]
-        rest = [max(expected - seconds, _OVERDUE * seconds) for expected, seconds in whole]
+        rest = [max(expected - seconds, _LEAST_LEFT * seconds) for expected, seconds in whole]
         longest = max(rest, default=0.0)
         if self.stopping:
             return longest

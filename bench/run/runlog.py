@@ -74,6 +74,7 @@ def logged_to(stream: TextIO, level: int = logging.INFO, form: str = "%(message)
     handler.setLevel(level)
     handler.setFormatter(_Printable(form, "%Y-%m-%dT%H:%M:%S"))
     LOG.addHandler(handler)
+    LOG.disabled = False  # as it is where a plug-in has configured logging without naming this logger
     try:
         yield
     finally:
