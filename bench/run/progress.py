@@ -67,21 +67,29 @@ class Progress:
 
         The workers are taken to stay busy, a job that runs to need at least a tenth of its time so far.
         """
-        whole = [(task.expected_seconds * self._pace(task.job.method), seconds) for task, seconds in self.elapsed()]
-        rest = [max(expected - seconds, _LEAST_LEFT * seconds) for expected, seconds in whole]
+        running, pace = self.elapsed(), self._paces()
+        pace = self._paces(
+            [(t, seconds) for t, seconds in running if seconds > t.expected_seconds * pace[t.job.method]]
+        )
+        whole = [task.expected_seconds * pace[task.job.method] for task, _ in running]
+        rest = [max(all_of_it - ran, _LEAST_LEFT * ran) for all_of_it, (_, ran) in zip(whole, running, strict=True)]
         longest = max(rest, default=0.0)
         if self.stopping:
             return longest
-        unfinished = sum(expected * self._pace(method) for method, expected in self._left.items())
-        waiting = max(0.0, unfinished - sum(expected for expected, _ in whole))
-        return max((waiting + sum(rest)) / self._workers, longest)
+        waiting = sum(expected * pace[method] for method, expected in self._left.items()) - sum(whole)
+        return max((max(0.0, waiting) + sum(rest)) / self._workers, longest)
 
-    def _pace(self, method: str) -> float:
-        """Measured over expected seconds: of the method, else of all methods, else 1."""
-        if expected := self._expected.get(method):
-            return self._measured[method] / expected
-        expected = sum(self._expected.values())
-        return sum(self._measured.values()) / expected if expected else 1.0
+    def _paces(self, late: Sequence[tuple[Task, float]] = ()) -> dict[str, float]:
+        """Measured over expected seconds by method; of all methods where it has none, else 1.
+
+        The ``late`` jobs, which have run longer than expected, are to their own method as if they ended now.
+        """
+        expected, measured = self._expected.copy(), self._measured.copy()
+        overall = sum(measured.values()) / sum(expected.values()) if any(expected.values()) else 1.0
+        for task, seconds in late:
+            expected[task.job.method] += task.expected_seconds
+            measured[task.job.method] += seconds
+        return {method: measured[method] / expected[method] if expected[method] else overall for method in self._left}
 
     def line(self) -> str:
         """``12/90 done, 1 failed; running: letter/rfm 2:10, wine/mlp 0:03; about 4:10 left``."""

@@ -93,6 +93,14 @@ def test_the_estimate_of_a_job_that_takes_longer_than_expected_is_not_nothing(no
     assert where.remaining_seconds() == pytest.approx(20.0)
 
 
+def test_a_job_that_is_late_says_what_others_of_its_method_may_take(now: list[float]) -> None:
+    tasks = [task(0), task(1), task(0, "other")]
+    where = progress(tasks)
+    where.start(tasks[0])
+    now[0] += 30.0
+    assert where.remaining_seconds() == pytest.approx(3.0 + 30.0 + 10.0)
+
+
 def test_the_estimate_is_of_the_longest_job_once_no_other_waits(now: list[float]) -> None:
     tasks = [task(0, "long", 60.0), task(1, "short", 2.0), task(2, "short", 2.0)]
     where = progress(tasks, workers=2)
