@@ -35,10 +35,11 @@ from bench.records.dataset import Dataset, IntArray
 from bench.records.method import Choice, Fold, Method, Prediction, Session
 from bench.records.method import Path as Figures
 from bench.records.result import JobResult
+from bench.run.events import Event
 from bench.run.jobs import NamedMethod, Plan, expand_jobs
 from bench.run.local import LocalExecutor
 from bench.run.progress import Progress
-from bench.run.runlog import observers
+from bench.run.runlog import watched
 from bench.run.runner import execute
 from bench.store import Store
 
@@ -107,16 +108,13 @@ class Memory:
     resident_mb: list[float] = field(default_factory=list)
     _finished: int = 0
 
-    def finished(self, progress: Progress, result: JobResult) -> None:
-        self.job_cpu_seconds += result.cpu_seconds
+    def __call__(self, progress: Progress, event: Event) -> None:
+        if not isinstance(event, JobResult):
+            return
+        self.job_cpu_seconds += event.cpu_seconds
         self._finished += 1
         if self._finished % 1000 == 0:
             self.resident_mb.append(psutil.Process().memory_info().rss / 1e6)
-
-    def started(self, progress: Progress, task: Any) -> None: ...
-    def tick(self, progress: Progress) -> None: ...
-    def note(self, text: str) -> None: ...
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -138,12 +136,13 @@ def run(plan: Plan, workers: int) -> Cost:
     """Run a plan in a temporary folder through the whole harness."""
     memory = Memory()
     cpu, children, wall = cpu_of(resource.RUSAGE_SELF), cpu_of(resource.RUSAGE_CHILDREN), time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder, Store(Path(folder)) as store:
-        watching = observers(Path(folder), json_events=False)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store(Path(folder)) as store,
+        watched(Path(folder), json_events=False) as observers,
+    ):
         executor = LocalExecutor(Path(folder), workers, 4 << 30, cores=1)
-        outcome = execute(plan, store, executor, {}, [*watching, memory])
-        for observer in watching:
-            observer.close()
+        outcome = execute(plan, store, executor, {}, [*observers, memory])
     if not outcome.all_ok:
         raise SystemExit(f"not all jobs were ok, so nothing was measured: {outcome}")
     return Cost(

@@ -129,6 +129,11 @@ def test_matplotlib_is_loaded_only_where_a_figure_is_drawn(name: str) -> None:
     assert "matplotlib" not in loaded_with(name)
 
 
+@pytest.mark.parametrize("name", ["bench.data.sources", "bench.cli.list", "bench.cli.run", "bench.cli.fetch"])
+def test_what_asks_services_is_loaded_only_where_one_is_asked(name: str) -> None:
+    assert not loaded_with(name) & {"openml", "requests", "pyarrow"}
+
+
 def test_the_kernels_do_not_load_scikit_learn() -> None:
     loaded = loaded_with("rfm.sweep")
     assert "torch" in loaded

@@ -6,7 +6,6 @@ import argparse
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -88,8 +87,6 @@ def export_runs(
     """
     if len(folders) > 1 and out is None:
         raise UsageError("several runs are exported together into no one's folder: say where with --out")
-    if format == "parquet" and find_spec("pyarrow") is None:
-        raise StoreError("parquet needs pyarrow, which is not installed: pip install 'rfmbench[parquet]', or use csv")
     records = [read_benchmark(folder) for folder in folders]
     if len(records) == 1:
         (record,) = records

@@ -138,7 +138,7 @@ def _tasks(tasks: Sequence[TaskEntry], source: Source) -> list[str]:
     """The tasks of suites; sizes are known of tables that are here."""
     lines = [f"{'task':>7}  {'data set':>8}  {'rows':>7}  {'inputs':>6}  {'classes':>7}  name"]
     for task in tasks:
-        known = (task.about[1].id if task.about else 0, task.rows, task.features, task.classes)
+        known = (task.dataset, task.rows, task.features, task.classes)
         dataset, *sizes = [f"{number}" if number else "-" for number in known]
         here = "" if source.has(task) else f"  ({task.problem or 'not here'})"
         lines.append(f"{task.id:>7}  {dataset:>8}  {sizes[0]:>7}  {sizes[1]:>6}  {sizes[2]:>7}  {task.name}{here}")

@@ -79,18 +79,16 @@ def running(args: argparse.Namespace) -> Running:
 
 def run_plan(plan: Plan, folder: Path, provenance: dict[str, Any], how: Running) -> Outcome:
     """Run what ``plan`` holds and the store in ``folder`` does not, watched as the user reads along."""
-    from bench.run.runlog import observers
+    from bench.run.runlog import watched
     from bench.run.runner import execute, open_executor
     from bench.store import Store
 
-    with Store(folder) as store:
-        watching = observers(folder, json_events=how.json)
-        try:
-            with open_executor(how.engine, how.scheduler, folder, how.size, how.memory_bytes) as executor:
-                return execute(plan, store, executor, provenance, watching, retry_failed=how.retry_failed)
-        finally:
-            for observer in watching:
-                observer.close()
+    with (
+        Store(folder) as store,
+        watched(folder, json_events=how.json) as observers,
+        open_executor(how.engine, how.scheduler, folder, how.size, how.memory_bytes) as executor,
+    ):
+        return execute(plan, store, executor, provenance, observers, retry_failed=how.retry_failed)
 
 
 def with_kept_versions(plan: Plan, folder: Path, how: Running) -> Plan:

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from bench.data.arff import read_arff
-from bench.data.parsing import MAX_COLUMNS, check_names, exact_numbers, foreign, library, refuse_large, text_of
+from bench.data.parsing import MAX_COLUMNS, check_names, exact_numbers, foreign, refuse_large, text_of
 from bench.errors import DataInvalid, one_line, unknown_name
 
 if TYPE_CHECKING:
@@ -66,7 +66,6 @@ def read_frame(
     ``header``, without which columns are called ``1``, ``2``, ...; ``missing``, what stands for a missing value; and
     the columns whose cells are to stay ``texts``. Raises :class:`DataInvalid`, in one line that names ``where``, for
     anything but a dense rectangular table within :data:`MAX_BYTES` and the limits of :mod:`bench.data.parsing`, and
-    :class:`SourceError` if the package that reads the format is not installed.
     """
     content = _unpacked(content, where)
     if len(content) > MAX_BYTES:
@@ -187,8 +186,9 @@ def _survey(text: str, where: str, delimiter: str, header: bool) -> tuple[list[s
 
 def _read_parquet(content: bytes, where: str) -> pd.DataFrame:
     import pandas as pd
+    import pyarrow as pa
+    from pyarrow import parquet
 
-    pa, parquet = library("pyarrow", "parquet", where), library("pyarrow.parquet", "parquet", where)
     with foreign(where, "Parquet"):
         file = parquet.ParquetFile(io.BytesIO(content))
         names = [str(name) for name in file.schema_arrow.names]
@@ -214,7 +214,10 @@ def _read_parquet(content: bytes, where: str) -> pd.DataFrame:
 
 def _bounded_texts(content: bytes, where: str) -> Any:
     """The Arrow table in ``content``; texts are read as a dictionary of them, and spelt out if that is not much."""
-    pa, pc, parquet = (library(f"pyarrow{part}", "parquet", where) for part in ("", ".compute", ".parquet"))
+    import pyarrow as pa
+    from pyarrow import compute as pc
+    from pyarrow import parquet
+
     kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
     schema = parquet.ParquetFile(io.BytesIO(content)).schema_arrow
     texts = [(number, field) for number, field in enumerate(schema) if any(kind(field.type) for kind in kinds)]

@@ -1,43 +1,58 @@
 """Tables from OpenML: copies of the registry's by its ids, and the tasks of OpenML's suites.
 
-A table is asked for once. It lies in the cache with what OpenML says of it, so that neither the service nor the
-``openml`` package is needed again.
+The ``openml`` package asks the service, and keeps in a cache of its own, within ours, what it downloads. A record of
+ours goes with each table, task and suite: a JSON file of what is needed of its description, with the SHA-256 of its
+file. Where there is a record, neither the service nor the package is needed again: importing it takes seconds, it
+asks the service even for what it has, and it reads what it parsed once from pickles.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
+import hashlib
 import os
 import re
-import shutil
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
-from bench.data.cache import downloads_folder
+import msgspec
+
+from bench.data.cache import cache_folder, downloads_folder, made, undamaged, unwritable
 from bench.data.copies import code_copy, copy_as_dataset, link_of, provenance
-from bench.data.download import Checksum, read_url
-from bench.data.frames import MAX_BYTES, Format
-from bench.data.openml_api import DEFAULT_SERVER, OpenMLService, SuiteRecord, TableRecord, TaskRecord
+from bench.data.download import read_url
+from bench.data.frames import MAX_BYTES, Format, read_frame
 from bench.data.openml_splits import read_task_splits
 from bench.data.registry import Entry
-from bench.data.service_cache import ServiceCache
-from bench.errors import DataUnavailable, SourceError
+from bench.errors import BenchError, DataUnavailable, SourceError, one_line
+from bench.files import replacing
 from bench.records.dataset import Dataset
 from bench.records.measure import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RECORD = "record.json"
-TABLE = "table"
-SIZES = "sizes.json"
-SPLITS = "splits"
-LAYOUT = "1"
-"""Raised when what is kept in the cache changes, so that older sets are not read."""
+DEFAULT_SERVER = "https://www.openml.org/api/v1/xml"
+TRIES = 3
+ANSWER_SECONDS = 120.0
+FILE_SECONDS = 3600.0
+"""How long is waited for a description, and for the file of a table, with all tries: the package itself waits without
+end."""
+LAYOUT = "2"
+"""Raised when the records change, so that older ones are not read."""
+
+_OVERLOADED = 107
+"""OpenML's code for a database that does not answer."""
 
 Say = Callable[[str], None]
+Answer = TypeVar("Answer")
+Question: TypeAlias = Callable[[Any], Answer]
+"""Asked of the package."""
+Record = TypeVar("Record", "TableRecord", "TaskEntry")
 
 
 def server_address() -> str:
@@ -45,21 +60,47 @@ def server_address() -> str:
     return os.environ.get("BENCH_OPENML") or DEFAULT_SERVER
 
 
-@dataclasses.dataclass(frozen=True)
-class TaskEntry:
-    """A suite's task as an entry of a run.
+@dataclass(frozen=True)
+class TableRecord:
+    """What is kept of a data set.
 
-    ``rows``, ``features`` (before coding) and ``classes`` are 0 while the table is not in the cache. ``about`` is what
-    OpenML says of the task and its data set, None where that is not available or not to be used: ``problem`` says why.
+    ``target`` is its default target column, empty if there is none; ``ignored`` are the columns that are no inputs
+    (row ids and the like); ``file``, within the package's cache, is the table. ``features`` (before coding) and
+    ``classes`` are counted with the default target.
+    """
+
+    id: int
+    name: str
+    version: int
+    format: Format
+    target: str
+    ignored: tuple[str, ...]
+    licence: str
+    file: str
+    sha256: str
+    rows: int
+    features: int
+    classes: int
+
+
+@dataclass(frozen=True)
+class TaskEntry:
+    """A suite's task as an entry of a run, and what is kept of it.
+
+    ``file`` holds its index lists (empty if it has none). ``rows``, ``features`` (before coding) and ``classes`` are 0
+    while the table is not in the cache. ``problem`` says why the task cannot be used: then ``dataset`` is 0.
     """
 
     name: str
     id: int
+    dataset: int = 0
+    target: str = ""
+    file: str = ""
+    sha256: str = ""
     rows: int = 0
     features: int = 0
     classes: int = 0
     kind: Kind = "classification"
-    about: tuple[TaskRecord, TableRecord] | None = None
     problem: str = ""
 
 
@@ -70,25 +111,27 @@ class OpenMLSource:
 
     def __init__(self, server: str | None = None, *, offline: bool = False, say: Say = lambda line: None) -> None:
         self.location = server or server_address()
-        self._service = OpenMLService(self.location)
         self._offline = offline
         self._say = say
-        self._cache = ServiceCache(self.name, self.location, LAYOUT, offline=offline)
-        self.folder: Path = self._cache.folder
-        """Where its tables are kept."""
+        self._root = (cache_folder() / self.name).resolve()  # as the package names its files
+        host = re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(self.location).netloc.rpartition("@")[2]) or self.name
+        self.folder: Path = self._root / f"{host}-{LAYOUT}"
+        """Where its records are kept."""
         self._provenance: dict[str, dict[str, Any]] = {}
 
     def has(self, entry: Entry | TaskEntry) -> bool:
         """Whether the table of ``entry`` is in the cache."""
-        if isinstance(entry, TaskEntry):
-            return entry.about is not None and self._cache.has(f"data-{entry.about[1].id}")
-        return entry.openml.id is not None and not entry.openml.refused and self._cache.has(f"data-{entry.openml.id}")
+        if isinstance(entry, Entry) and entry.openml.refused:
+            return False
+        id = entry.dataset if isinstance(entry, TaskEntry) else entry.openml.id
+        record = self._read(f"data-{id}", TableRecord) if id else None
+        return record is not None and (self._root / record.file).is_file()
 
     def load(self, entry: Entry | TaskEntry) -> Dataset:
         """The table, its columns coded as :mod:`bench.data.columns` says; a task's with the task's own divisions.
 
         Raises :class:`DataUnavailable` if it is not available or in a format that is not read (sparse, streaming), and
-        :class:`DataInvalid` if it is not what the registry or OpenML's checksum says.
+        :class:`DataInvalid` if it is not what the registry says.
         """
         try:
             return self._task(entry) if isinstance(entry, TaskEntry) else self._copy(entry)
@@ -99,137 +142,239 @@ class OpenMLSource:
         """By name, of every table loaded so far: :func:`bench.data.copies.provenance`."""
         return dict(self._provenance)
 
-    def suite(self, id: int) -> tuple[SuiteRecord, list[TaskEntry]]:
-        """Suite ``id`` and its tasks, each under its table's name (with the task's number where two have one name).
+    def suite(self, id: int) -> list[TaskEntry]:
+        """The tasks of suite ``id``, each under its table's name (with the task's number where two have one name).
 
         A task that cannot be used is an entry with its ``problem``. Raises :class:`SourceError` if the suite is not
         available, or the service fails on the way to its tasks; a further call resumes there.
         """
-        try:
-            files = self._cache.files(f"suite-{id}", lambda: [(RECORD, _json(self._service.suite(id)))])
-        except DataUnavailable as error:
-            raise SourceError(str(error)) from error
-        suite = SuiteRecord(**_tuples(json.loads(files.read(RECORD)), "tasks"))
-        entries = [self._entry(task) for task in suite.tasks]
+        tasks = self._read(f"suite-{id}", tuple[int, ...])
+        if tasks is None:
+            try:
+                tasks = self._ask(
+                    f"suite {id}", lambda openml: tuple(openml.study.get_suite(id).tasks or ()), ANSWER_SECONDS
+                )
+            except DataUnavailable as error:
+                raise SourceError(str(error)) from error
+            if not tasks:
+                raise SourceError(f"OpenML suite {id} has no tasks")
+            self._keep(f"suite-{id}.json", msgspec.json.encode(tasks))
+        entries = [self._entry(task) for task in tasks]
         names = [entry.name for entry in entries]
-        return suite, [
+        return [
             entry if names.count(entry.name) == 1 else dataclasses.replace(entry, name=f"{entry.name}-{entry.id}")
             for entry in entries
         ]
 
     def _entry(self, id: int) -> TaskEntry:
-        label = f"task-{id}"
-        about = self._task_record(label, id)
-        if "problem" in about and not self._offline:  # it may have been mended
-            shutil.rmtree(self.folder / label, ignore_errors=True)
-            about = self._task_record(label, id)
-        if "problem" in about:
-            return TaskEntry(f"openml-task-{id}", id, problem=about["problem"])
-        task, table = TaskRecord(**about["task"]), _table_record(about["table"])
-        return TaskEntry(_plain_name(table.name), id, *self._sizes(table.id), about=(task, table))
-
-    def _task_record(self, label: str, id: int) -> dict[str, Any]:
-        record: dict[str, Any] = json.loads(self._cache.files(label, lambda: self._download_task(id)).read(RECORD))
-        return record
-
-    def _download_task(self, id: int) -> Iterable[tuple[str, bytes]]:
-        try:
-            task, table = self._service.task(id)
-        except DataUnavailable as error:
-            yield RECORD, json.dumps({"problem": str(error)}).encode()
-            return
-        yield RECORD, json.dumps({"task": dataclasses.asdict(task), "table": dataclasses.asdict(table)}).encode()
-        if task.splits_url:
-            yield SPLITS, read_url(task.splits_url, MAX_BYTES, downloads_folder(), say=self._say)
+        entry = self._read(f"task-{id}", TaskEntry)
+        if entry is None or (entry.problem and not self._offline):  # it may have been mended
+            entry, _ = self._download_task(id)
+        table = self._read(f"data-{entry.dataset}", TableRecord)
+        sizes = {} if table is None else {name: getattr(table, name) for name in ("rows", "features", "classes")}
+        return dataclasses.replace(entry, **sizes)
 
     def _copy(self, entry: Entry) -> Dataset:
         link = link_of(entry, self.name)
         assert link.id is not None
         record, frame = self._table(link.id)
-        where = _where(record)
         target = link.target or record.target
         if not target:
-            raise DataUnavailable(f"{entry.name}: {where} names no target column, and the registry names none either")
+            raise DataUnavailable(
+                f"{entry.name}: {_where(record)} names no target column, and the registry names none either"
+            )
         ignored = [name for name in record.ignored if name in frame.columns and name != target]
-        dataset, coded = copy_as_dataset(entry, self.name, frame, target, [*link.drop, *ignored], where)
-        self._provenance[entry.name] = provenance(dataset, coded, where, target, record.licence, copy=True)
+        dataset, coded = copy_as_dataset(entry, self.name, frame, target, [*link.drop, *ignored], _where(record))
+        self._provenance[entry.name] = provenance(dataset, coded, _where(record), target, record.licence, copy=True)
         return dataset
 
     def _task(self, entry: TaskEntry) -> Dataset:
-        if entry.about is None:
+        if entry.problem:
             raise DataUnavailable(entry.problem)
-        task = entry.about[0]
-        record, frame = self._table(task.dataset)
-        where = f"OpenML task {task.id}, {_where(record)}"
-        ignored = [name for name in record.ignored if name in frame.columns and name != task.target]
-        coded = code_copy(frame, task.target, where, ignored)
+        record, frame = self._table(entry.dataset)
+        where = f"OpenML task {entry.id}, {_where(record)}"
+        ignored = [name for name in record.ignored if name in frame.columns and name != entry.target]
+        coded = code_copy(frame, entry.target, where, ignored)
         splits = None
-        if task.splits_url:
-            lists = self._cache.files(f"task-{task.id}", lambda: self._download_task(task.id)).read(SPLITS)
-            splits = read_task_splits(lists, task.id, coded.y, f"OpenML task {task.id}: index lists")
+        if entry.file:
+            _, lists = self._kept(f"task-{entry.id}", TaskEntry) or self._download_task(entry.id)
+            splits = read_task_splits(lists, entry.id, coded.y, f"OpenML task {entry.id}: index lists")
         dataset = Dataset(
             entry.name, coded.X, coded.y, len(coded.classes), self.name, published=splits, notes=coded.notes
         )
-        self._provenance[entry.name] = provenance(dataset, coded, where, task.target, record.licence, copy=False)
+        self._provenance[entry.name] = provenance(dataset, coded, where, entry.target, record.licence, copy=False)
         return dataset
 
     def _table(self, id: int) -> tuple[TableRecord, pd.DataFrame]:
-        files = self._cache.files(f"data-{id}", lambda: self._download(id))
-        record = _table_record(json.loads(files.read(RECORD)))
-        return record, self._cache.table(files, TABLE, _format(record), _where(record))
+        kept = self._kept(f"data-{id}", TableRecord)
+        if kept is None:
+            return self._download_table(id)
+        record, content = kept
+        return record, read_frame(content, record.format, _where(record))
 
-    def _download(self, id: int) -> Iterable[tuple[str, bytes]]:
-        record = self._service.table(id)
-        format = _format(record)
-        url, md5 = (record.parquet_url, "") if format == "parquet" else (record.url, record.md5)
-        if not url:
-            raise DataUnavailable(f"{_where(record)}: OpenML names no file of it")
-        checksum = Checksum("md5", md5.lower()) if md5 else None
-        content = read_url(url, MAX_BYTES, downloads_folder(), checksum=checksum, say=self._say)
-        frame = self._cache.look_at(f"data-{id}", content, format, _where(record))
-        yield RECORD, _json(record)
-        yield SIZES, json.dumps(_sizes(frame, record)).encode()
-        yield TABLE, content
+    def _download_table(self, id: int) -> tuple[TableRecord, pd.DataFrame]:
+        """Data set ``id``, recorded; only what can be read is."""
 
-    def _sizes(self, id: int) -> tuple[int, int, int]:
-        """(rows, inputs, classes) of a table in the cache, as far as OpenML's default target tells them; else zeros."""
-        if not self._cache.has(f"data-{id}"):
-            return 0, 0, 0
-        rows, inputs, classes = json.loads(self._cache.kept(f"data-{id}").read(SIZES))
-        return rows, inputs, classes
+        def describe(openml: Any) -> Any:
+            return openml.datasets.get_dataset(id, force_refresh_cache=True)
+
+        def download(openml: Any) -> tuple[Path, bytes]:
+            found = openml.datasets.get_dataset(id, download_data=True)
+            file = Path(found.parquet_file or found.data_file)
+            return file, file.read_bytes()
+
+        about = self._ask(f"data set {id}", describe, ANSWER_SECONDS)
+        format = _format(about)
+        # Parquet files come over plain HTTP, without a checksum: only where there is nothing else.
+        file, content = self._ask(f"file of data set {id}", download, FILE_SECONDS, parquet=format == "parquet")
+        frame = read_frame(content, format, _where(about))
+        target, ignored = about.default_target_attribute or "", _ignored(about)
+        record = TableRecord(
+            id,
+            one_line(about.name, limit=100),
+            about.version,
+            format,
+            target,
+            ignored,
+            licence=one_line(about.licence or "not stated", limit=100),
+            file=file.relative_to(self._root).as_posix(),
+            sha256=hashlib.sha256(content).hexdigest(),
+            rows=len(frame),
+            features=len(set(frame.columns) - {target, *ignored}),
+            classes=int(frame[target].nunique()) if target in frame.columns else 0,
+        )
+        self._keep(f"data-{id}.json", msgspec.json.encode(record))
+        return record, frame
+
+    def _download_task(self, id: int) -> tuple[TaskEntry, bytes]:
+        """Task ``id``, recorded, and the file of its index lists."""
+        lists = b""
+        try:
+            entry, address = self._ask(f"task {id}", lambda openml: _described_task(openml, id), ANSWER_SECONDS)
+            if address:  # the package itself would read them into a pickle
+                lists = read_url(address, MAX_BYTES, downloads_folder(), say=self._say)
+                file = self._keep(f"task-{id}.arff", lists).relative_to(self._root).as_posix()
+                entry = dataclasses.replace(entry, file=file, sha256=hashlib.sha256(lists).hexdigest())
+        except DataUnavailable as error:
+            entry = TaskEntry(f"openml-task-{id}", id, problem=str(error))
+        self._keep(f"task-{id}.json", msgspec.json.encode(entry))
+        return entry, lists
+
+    def _read(self, label: str, kind: type[Answer]) -> Answer | None:
+        """The record ``label``, None if it is not there or damaged."""
+        try:
+            return msgspec.json.decode((self.folder / f"{label}.json").read_bytes(), type=kind)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def _kept(self, label: str, kind: type[Record]) -> tuple[Record, bytes] | None:
+        """The record ``label`` and the content of its file, None if one of them is not there or damaged."""
+        record = self._read(label, kind)
+        content = undamaged(self._root / record.file, record.sha256) if record else None
+        return (record, content) if record and content is not None else None
+
+    def _keep(self, name: str, content: bytes) -> Path:
+        path = made(self.folder) / name
+        try:
+            with replacing(path) as temporary:
+                temporary.write_bytes(content)
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+        return path
+
+    def _ask(self, what: str, question: Question[Answer], seconds: float, *, parquet: bool = False) -> Answer:
+        """What ``question`` gets from the package, which is to take a Parquet file where there is one if ``parquet``.
+
+        Raises :class:`DataUnavailable` for what OpenML does not have, or not of a kind that can be used here, and
+        :class:`SourceError` if it cannot be asked.
+        """
+        if self._offline:
+            raise SourceError(f"{self.location}: not in the cache, and downloads are not allowed here")
+        root = made(self._root)
+        # The package's settings: read, and the folder made, at its import, and read again with each question.
+        os.environ |= {"OPENML_CACHE_DIR": str(root), "OPENML_SKIP_PARQUET": str(not parquet)}
+        try:
+            import openml
+            from filelock import FileLock
+
+            settings = {"server": self.location, "apikey": "", "retry_policy": "human", "connection_n_retries": TRIES}
+            # Its cache is for one process at a time.
+            with FileLock(root / ".lock"), openml.config.overwrite_config_context(settings):
+                answer = _answer(lambda: question(openml), seconds, root)
+            try:
+                return answer.result(0)
+            except openml.exceptions.OpenMLServerException as error:
+                if error.code == _OVERLOADED:
+                    raise
+                raise DataUnavailable(f"OpenML has no {what} to give: {one_line(error.message)}") from error
+        except BenchError:
+            raise
+        except NotImplementedError as error:
+            raise DataUnavailable(f"OpenML {what}: {_line(error)}") from error
+        except TimeoutError as error:
+            raise SourceError(f"{self.location}: {what}: no answer within {seconds:g} s") from error
+        except Exception as error:  # its own, those of requests and of the XML parser, missing keys
+            raise SourceError(f"{self.location}: {what}: {_line(error)}") from error
 
 
-def _json(record: Any) -> bytes:
-    return json.dumps(dataclasses.asdict(record)).encode()
+def _answer(question: Callable[[], Answer], seconds: float, cache: Path) -> Future[Answer]:
+    """What ``question`` returns or raises, if it does so within ``seconds``.
+
+    Else its thread is left behind: the package waits without end, and nothing ends its requests. What it parsed it
+    keeps in pickles beside what it downloaded, and would load them: there are none in ``cache`` before and after.
+    """
+    answer: Future[Answer] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(question())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    _drop_pickles(cache)
+    threading.Thread(target=work, daemon=True).start()
+    wait([answer], seconds)
+    _drop_pickles(cache)
+    return answer
 
 
-def _table_record(fields: dict[str, Any]) -> TableRecord:
-    return TableRecord(**_tuples(fields, "ignored"))
+def _drop_pickles(cache: Path) -> None:
+    for path in cache.rglob("*.pkl*"):
+        path.unlink(missing_ok=True)
 
 
-def _tuples(fields: dict[str, Any], *names: str) -> dict[str, Any]:
-    """JSON knows no tuples."""
-    return {name: tuple(value) if name in names else value for name, value in fields.items()}
+def _described_task(openml: Any, id: int) -> tuple[TaskEntry, str]:
+    """Task ``id``, which must be one of classification, and the address of its index lists, empty if it has none."""
+    task = openml.tasks.get_task(id)
+    if task.task_type_id != openml.tasks.TaskType.SUPERVISED_CLASSIFICATION:
+        raise DataUnavailable(f"OpenML task {id} is one of {task.task_type}; only classification is run here")
+    table = openml.datasets.get_dataset(task.dataset_id)
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", one_line(table.name, limit=100)) or "table"
+    return TaskEntry(name, id, table.id, task.target_name), task.estimation_procedure["data_splits_url"] or ""
 
 
-def _format(record: TableRecord) -> Format:
-    if record.format == "arff":
-        return "arff"
-    if record.format == "parquet":
-        return "parquet"
-    kind = {"sparse_arff": "sparse; only dense tables are read"}.get(record.format, "not a table that is read here")
-    raise DataUnavailable(f"{_where(record)}: its format {record.format!r} is {kind}")
+def _format(about: Any) -> Format:
+    formats: dict[str, Format] = {"arff": "arff", "parquet": "parquet"}
+    format = str(about.format).lower()
+    if format in formats:
+        return formats[format]
+    kind = "sparse; only dense tables are read" if format == "sparse_arff" else "not a table that is read here"
+    raise DataUnavailable(f"{_where(about)}: its format {format!r} is {kind}")
 
 
-def _where(record: TableRecord) -> str:
-    return f"OpenML data set {record.id} ({record.name}, version {record.version})"
+def _ignored(about: Any) -> tuple[str, ...]:
+    """The columns that are no inputs; OpenML writes several as one text with commas."""
+    texts = [*(about.ignore_attribute or []), about.row_id_attribute or ""]
+    return tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip()))
 
 
-def _sizes(frame: pd.DataFrame, record: TableRecord) -> tuple[int, int, int]:
-    inputs = [name for name in frame.columns if name != record.target and name not in record.ignored]
-    classes = int(frame[record.target].nunique()) if record.target in frame.columns else 0
-    return len(frame), len(inputs), classes
+def _where(table: Any) -> str:
+    """A data set in messages, by its record or by the package's object."""
+    return f"OpenML data set {table.id} ({one_line(table.name, limit=100)}, version {table.version})"
 
 
-def _plain_name(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name) or "table"
+def _line(error: Exception) -> str:
+    """``error`` in one line, without the web page that the package puts behind it."""
+    if isinstance(error, KeyError | TypeError | AttributeError):
+        return one_line(f"not an answer of OpenML ({type(error).__name__}: {error})")
+    return one_line(str(error).partition("<")[0]) or type(error).__name__

@@ -21,46 +21,37 @@ def read_task_splits(content: bytes, task: int, y: IntArray, where: str) -> Spli
     within the table stands there, a row is listed twice in a fold or in both of its parts, or a part is empty.
     """
     frame = read_frame(content, "arff", where)
-    names = {str(name).lower(): name for name in frame.columns}
+    columns = {str(name).lower(): frame[name] for name in frame.columns}
     for needed in ("type", "rowid", "repeat", "fold"):
-        if needed not in names:
+        if needed not in columns:
             raise DataInvalid(f"{where}: no column {needed!r} in the index lists")
-    kinds = [str(kind).upper() for kind in frame[names["type"]].tolist()]
+    kinds = np.array([str(kind).upper() for kind in columns["type"].tolist()])
     if unknown := set(kinds) - {"TRAIN", "TEST"}:
-        raise DataInvalid(f"{where}: rows are of type TRAIN or TEST, not {min(unknown)!r}")
-    rows = _whole(frame[names["rowid"]], f"{where}: rowid")
-    if rows.min() < 0 or rows.max() >= len(y):
-        wrong = rows.min() if rows.min() < 0 else rows.max()
+        raise DataInvalid(f"{where}: rows are of type TRAIN or TEST, not {str(min(unknown))!r}")
+    rows, repeats, folds = (_whole(columns[name], f"{where}: {name}") for name in ("rowid", "repeat", "fold"))
+    for wrong in rows[(rows < 0) | (rows >= len(y))]:
         raise DataInvalid(f"{where}: row number {wrong} in a table of {len(y)} rows (counted from 0)")
-    first = _first(frame, names, where)
-    folds = _whole(frame[names["fold"]], f"{where}: fold")
+    first = repeats == repeats.min()
+    if "sample" in columns:
+        samples = _whole(columns["sample"], f"{where}: sample")
+        first &= samples == samples[first].min()
+    train = kinds == "TRAIN"
     holdouts = tuple(
-        _holdout(rows, first & (folds == fold), np.array(kinds) == "TRAIN", f"{where}: fold {fold}")
+        _holdout(rows[part & train], rows[part & ~train], f"{where}: fold {fold}")
         for fold in np.unique(folds[first])
+        for part in [first & (folds == fold)]
     )
     name = f"openml-task-{task}"
     return Splits(name=name, tuning=draw_splits(name, y, 0).tuning, holdouts=holdouts)
 
 
-def _first(frame: Any, names: dict[str, Any], where: str) -> np.ndarray:
-    """Which lines belong to the first repeat and, for tasks that have samples, the first sample of it."""
-    first = np.ones(len(frame), dtype=bool)
-    for column in ("repeat", "sample"):
-        if column in names:
-            numbers = _whole(frame[names[column]], f"{where}: {column}")
-            first &= numbers == numbers[first].min()
-    return first
-
-
-def _holdout(rows: IntArray, chosen: np.ndarray, train: np.ndarray, where: str) -> Holdout:
-    parts = [rows[chosen & train], rows[chosen & ~train]]
-    if not all(len(part) for part in parts):
+def _holdout(train: IntArray, test: IntArray, where: str) -> Holdout:
+    if not len(train) or not len(test):
         raise DataInvalid(f"{where}: no rows to train on or none to test")
-    everything = np.concatenate(parts)
-    values, counts = np.unique(everything, return_counts=True)
+    values, counts = np.unique(np.concatenate([train, test]), return_counts=True)
     if (counts > 1).any():
         raise DataInvalid(f"{where}: row {values[np.argmax(counts)]} is listed twice")
-    return Holdout(train=np.sort(parts[0]), test=np.sort(parts[1]))
+    return Holdout(train=np.sort(train), test=np.sort(test))
 
 
 def _whole(column: Any, where: str) -> IntArray:

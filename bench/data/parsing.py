@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import importlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bench.errors import DataInvalid, SourceError, one_line
+from bench.errors import DataInvalid, one_line
 
 MAX_COLUMNS = 20_000
 MAX_CELLS = 200_000_000
@@ -57,14 +56,6 @@ def refuse_large(rows: int, columns: int, where: str) -> None:
         )
 
 
-def library(module: str, extra: str, where: str) -> Any:
-    """The package ``module``, which comes with ``extra``. Raises :class:`SourceError` if it is not installed."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise SourceError(f"{where}: reading it needs a further package: pip install 'rfmbench[{extra}]'") from error
-
-
 @contextmanager
 def foreign(where: str, kind: str) -> Iterator[None]:
     """Whatever a foreign parser raises on foreign bytes becomes one line about the file."""
@@ -72,7 +63,7 @@ def foreign(where: str, kind: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (DataInvalid, SourceError):
+    except DataInvalid:
         raise
     except Exception as error:
         text = one_line(error, limit=200)

@@ -46,7 +46,7 @@ def select_tables(
     chosen: list[AnyEntry] = []
     for word in words:
         suite = SUITE.fullmatch(word)
-        chosen += openml.suite(int(suite[1]))[1] if suite else registry.select(word)
+        chosen += openml.suite(int(suite[1])) if suite else registry.select(word)
     return _unique(chosen), openml
 
 

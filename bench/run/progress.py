@@ -1,36 +1,46 @@
-"""What a person, a log file or a program sees of a run while it goes on."""
+"""Where a run stands, how long it may take, and what a person or a program sees of that."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
+import threading
 import time
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TextIO
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO
+
+from tqdm import tqdm
 
 from bench.records.measure import SELECTING
 from bench.records.result import JobResult
-from bench.run.eta import Eta
+from bench.run.events import Event, Note, Started
 from bench.run.jobs import Task
 
-_REDRAW_SECONDS = 0.2
+_LEAST_LEFT = 0.1
 _PLAIN_SECONDS = 30.0
 _PLAIN_PAUSE_SECONDS = 2.0
 
 
-@dataclass
 class Progress:
-    """Where a run stands. ``finished`` counts this invocation's jobs of any status, ``already`` those found done."""
+    """Where a run stands, and when it may end: what methods expect of their jobs, scaled by what jobs took so far."""
 
-    total: int
-    already: int
-    eta: Eta
-    finished: int = 0
-    failed: int = 0
-    skipped: int = 0
-    running: dict[str, tuple[Task, float]] = field(default_factory=dict)
-    """Job id: the job and the monotonic time it started."""
+    def __init__(self, todo: Sequence[Task], workers: int, *, total: int, done: int = 0, failed: int = 0) -> None:
+        self.total = total
+        self.done, self.failed, self.skipped = done, failed, 0
+        """Jobs with a result, of any status and of these two; at first those of earlier invocations."""
+        self.stopping = False
+        """No further jobs are started."""
+        self.running: dict[str, tuple[Task, float]] = {}
+        """Job id: the job and the monotonic time it started."""
+        self._workers = max(1, min(workers, len(todo)))
+        self._todo = {task.job.id: task for task in todo}
+        # Seconds by method: expected of the jobs without a result; expected and measured of those that were tried.
+        self._left, self._expected, self._measured = (defaultdict[str, float](float) for _ in range(3))
+        for task in todo:
+            self._left[task.job.method] += task.expected_seconds
 
     def start(self, task: Task) -> None:
         """A job has begun."""
@@ -39,129 +49,119 @@ class Progress:
     def finish(self, result: JobResult) -> None:
         """A job has its result."""
         self.running.pop(result.job.id, None)
-        self.eta.finished(
-            result.job.id, result.job.method, result.job_seconds, tried=result.status not in ("skipped", "error")
-        )
-        self.finished += 1
+        self.done += 1
         self.failed += result.status not in ("ok", "skipped")
         self.skipped += result.status == "skipped"
+        if task := self._todo.pop(result.job.id, None):
+            self._left[task.job.method] -= task.expected_seconds
+            if result.status not in ("skipped", "error"):
+                self._expected[task.job.method] += task.expected_seconds
+                self._measured[task.job.method] += result.job_seconds
 
-    @property
-    def done(self) -> int:
-        """Jobs with a result, in this invocation or before."""
-        return self.already + self.finished
+    def elapsed(self) -> list[tuple[Task, float]]:
+        """The jobs that run, each with the seconds since it started."""
+        now = time.monotonic()
+        return [(task, now - at) for task, at in self.running.values()]
+
+    def remaining_seconds(self) -> float:
+        """Wall seconds until the last job ends (the last of those that run, if no others are started).
+
+        The workers are taken to stay busy, a job that runs to need at least a tenth of its time so far.
+        """
+        running, pace = self.elapsed(), self._paces()
+        pace = self._paces(
+            [(t, seconds) for t, seconds in running if seconds > t.expected_seconds * pace[t.job.method]]
+        )
+        whole = [task.expected_seconds * pace[task.job.method] for task, _ in running]
+        rest = [max(all_of_it - ran, _LEAST_LEFT * ran) for all_of_it, (_, ran) in zip(whole, running, strict=True)]
+        longest = max(rest, default=0.0)
+        if self.stopping:
+            return longest
+        waiting = sum(expected * pace[method] for method, expected in self._left.items()) - sum(whole)
+        return max((max(0.0, waiting) + sum(rest)) / self._workers, longest)
+
+    def _paces(self, late: Sequence[tuple[Task, float]] = ()) -> dict[str, float]:
+        """Measured over expected seconds by method; of all methods where it has none, else 1.
+
+        The ``late`` jobs, which have run longer than expected, are to their own method as if they ended now.
+        """
+        expected, measured = self._expected.copy(), self._measured.copy()
+        overall = sum(measured.values()) / sum(expected.values()) if any(expected.values()) else 1.0
+        for task, seconds in late:
+            expected[task.job.method] += task.expected_seconds
+            measured[task.job.method] += seconds
+        return {method: measured[method] / expected[method] if expected[method] else overall for method in self._left}
 
     def line(self) -> str:
         """``12/90 done, 1 failed; running: letter/rfm 2:10, wine/mlp 0:03; about 4:10 left``."""
-        parts = [f"{self.done}/{self.total} done"]
-        for count, word in ((self.failed, "failed"), (self.skipped, "skipped")):
-            if count:
-                parts[0] += f", {count} {word}"
-        now = time.monotonic()
+        parts = [", ".join([f"{self.done}/{self.total} done", *self._without_score()])]
         if self.running:
-            names = [f"{t.job.dataset}/{t.job.method} {clock(now - at)}" for t, at in self.running.values()]
-            parts.append("running: " + ", ".join(names))
+            parts.append(f"running: {self._names()}")
         if self.done < self.total:
-            parts.append(f"about {clock(self.eta.remaining_seconds())} left")
+            parts.append(f"about {clock(self.remaining_seconds())} left")
         return "; ".join(parts)
 
+    def beside_bar(self) -> str:
+        """``1 failed, 2 running, 4:10 left  letter/rfm 2:10, wine/mlp 0:03``, the names last: they may be cut."""
+        parts = self._without_score()
+        if self.stopping:
+            parts.insert(0, f"stopping: {len(self.running)} in flight")
+        elif self.running:
+            parts.append(f"{len(self.running)} running")
+        if self.done < self.total:
+            parts.append(f"{clock(self.remaining_seconds())} left")
+        return f"{', '.join(parts)}  {self._names()}".rstrip()
 
-class Observer(Protocol):
-    """Is told of everything that happens in a run."""
+    def _without_score(self) -> list[str]:
+        return [f"{count} {word}" for count, word in ((self.failed, "failed"), (self.skipped, "skipped")) if count]
 
-    def started(self, progress: Progress, task: Task) -> None:
-        """A job has begun."""
-
-    def finished(self, progress: Progress, result: JobResult) -> None:
-        """A job has its result, and the result is stored."""
-
-    def tick(self, progress: Progress) -> None:
-        """Time has passed."""
-
-    def note(self, text: str) -> None:
-        """Something worth a line."""
-
-    def close(self) -> None:
-        """The run is over."""
+    def _names(self) -> str:
+        return ", ".join(f"{t.job.dataset}/{t.job.method} {clock(seconds)}" for t, seconds in self.elapsed())
 
 
-class _Screen:
-    """Where a person reads along; once that is gone (a terminal hung up), nothing is written, and the run goes on."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream: TextIO | None = stream
-
-    def write(self, text: str) -> None:
-        """Show ``text`` at once, if there is anything to show it on."""
-        if self._stream is None:
-            return
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except OSError:
-            self._stream = None
+Observer = Callable[[Progress, Event], None]
+"""Is told of everything that happens in a run; a result is stored by then."""
 
 
-class LiveLine:
-    """One line on a terminal, redrawn in place; failures stay above it."""
+class TerminalBar(tqdm):
+    """A bar on a terminal, redrawn in place, without tqdm's thread and its lock between processes."""
+
+    monitor_interval = 0
+    _lock = threading.RLock()
 
     def __init__(self, stream: TextIO) -> None:
-        self._screen = _Screen(stream)
-        self._drawn = -_REDRAW_SECONDS
+        # miniters: time alone decides when it is drawn again; delay: not before the first event.
+        how = {"leave": False, "mininterval": 0.2, "miniters": 0, "delay": 1e-3}
+        super().__init__(file=stream, ascii=" #", bar_format="{n_fmt}/{total_fmt} [{bar:10}] {desc}", **how)
 
-    def started(self, progress: Progress, task: Task) -> None:
-        self.tick(progress)
-
-    def finished(self, progress: Progress, result: JobResult) -> None:
-        if result.status != "ok":
-            self.note(describe(result))
-        self.tick(progress)
-
-    def tick(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if now - self._drawn < _REDRAW_SECONDS:
-            return
-        self._drawn = now
-        width = shutil.get_terminal_size().columns - 1
-        line = progress.line()
-        self._screen.write("\r\x1b[K" + (line if len(line) <= width else line[: width - 1] + "…"))
-
-    def note(self, text: str) -> None:
-        self._screen.write(f"\r\x1b[K{text}\n")
-        self._drawn = -_REDRAW_SECONDS
+    def __call__(self, progress: Progress, event: Event) -> None:
+        self.total, self.desc = progress.total, progress.beside_bar()
+        self.ncols = shutil.get_terminal_size().columns - 1
+        with contextlib.suppress(OSError):  # a terminal that was hung up: the run goes on unwatched
+            self.update(progress.done - self.n)
 
     def close(self) -> None:
-        self._screen.write("\r\x1b[K")
+        """Take the bar off the terminal."""
+        with contextlib.suppress(OSError):
+            self.clear()  # tqdm itself leaves one that stood for less than its delay
+            super().close()
 
 
 class PlainLines:
-    """For a pipe or a batch log: failures at once, and a line of progress every half minute and at each tenth."""
+    """For a pipe or a batch log: a line of progress every half minute and at each tenth."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._screen = _Screen(stream)
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
         self._said = time.monotonic()
         self._tenth = 0
 
-    def started(self, progress: Progress, task: Task) -> None:
-        self.tick(progress)
-
-    def finished(self, progress: Progress, result: JobResult) -> None:
-        if result.status != "ok":
-            self.note(describe(result))
-
-    def tick(self, progress: Progress) -> None:
+    def __call__(self, progress: Progress, event: Event) -> None:
         tenth = 10 * progress.done // max(1, progress.total)
         now = time.monotonic()
         silence = now - self._said
         if silence >= _PLAIN_SECONDS or (tenth > self._tenth and silence >= _PLAIN_PAUSE_SECONDS):
             self._tenth, self._said = tenth, now
-            self.note(progress.line())
-
-    def note(self, text: str) -> None:
-        self._screen.write(f"{text}\n")
-
-    def close(self) -> None:
-        pass
+            self._write(progress.line())
 
 
 class JsonEvents:
@@ -170,35 +170,28 @@ class JsonEvents:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def started(self, progress: Progress, task: Task) -> None:
-        self._emit(event="started", job=dataclasses.asdict(task.job))
-
-    def finished(self, progress: Progress, result: JobResult) -> None:
-        score = mean_score(result)
-        self._emit(
-            event="finished",
-            job=dataclasses.asdict(result.job),
-            status=result.status,
-            reason=result.reason,
-            accuracy=score if result.job.kind == "classification" else None,
-            score=score,
-            job_seconds=result.job_seconds,
-            cpu_seconds=result.cpu_seconds,
-            done=progress.done,
-            failed=progress.failed,
-            skipped=progress.skipped,
-            total=progress.total,
-            eta_seconds=progress.eta.remaining_seconds(),
-        )
-
-    def tick(self, progress: Progress) -> None:
-        pass
-
-    def note(self, text: str) -> None:
-        self._emit(event="note", text=text)
-
-    def close(self) -> None:
-        pass
+    def __call__(self, progress: Progress, event: Event) -> None:
+        match event:
+            case Started(task):
+                self._emit(event="started", job=dataclasses.asdict(task.job))
+            case JobResult():
+                self._emit(
+                    event="finished",
+                    job=dataclasses.asdict(event.job),
+                    status=event.status,
+                    reason=event.reason,
+                    accuracy=mean_score(event) if event.job.kind == "classification" else None,
+                    score=mean_score(event),
+                    job_seconds=event.job_seconds,
+                    cpu_seconds=event.cpu_seconds,
+                    done=progress.done,
+                    failed=progress.failed,
+                    skipped=progress.skipped,
+                    total=progress.total,
+                    eta_seconds=progress.remaining_seconds(),
+                )
+            case Note(text):
+                self._emit(event="note", text=text)
 
     def _emit(self, **event: Any) -> None:
         print(json.dumps(event), file=self._stream, flush=True)
@@ -219,8 +212,7 @@ def describe(result: JobResult) -> str:
     """One line on a finished job."""
     if result.status == "ok":
         score = mean_score(result)
-        measure = SELECTING[result.job.kind]
-        words = "" if score is None else f"{measure.in_words(score)} "
+        words = "" if score is None else f"{SELECTING[result.job.kind].in_words(score)} "
         return f"ok {name(result.job)}: {words}in {result.job_seconds:.2f} s"
     return f"{result.status} {name(result.job)}: {result.reason}"
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.records.result import JobResult, Status
-from bench.run.eta import Eta
-from bench.run.events import Event, Interrupt, Note, Started, StopFlag
+from bench.run.events import Event, Interrupt, Note, Started, StopFlag, Tick
 from bench.run.jobs import Plan, Task
 from bench.run.progress import Observer, Progress
 from bench.run.resources import available_cores, default_memory_budget
 from bench.run.retry_queue import RetryQueue
+from bench.run.runlog import log_event
 from bench.store import Store
 
 
@@ -101,50 +101,38 @@ def execute(
     settled = {r.job.id for r in plan.settled}
     statuses = Counter(known[job.id] for job in plan.jobs if job.id in known and job.id not in outstanding | settled)
     already = statuses.total()
-    progress = Progress(
-        total=len(plan.jobs),
-        already=already,
-        failed=already - statuses["ok"] - statuses["skipped"],
-        eta=Eta(todo, min(executor.size, max(1, len(todo)))),
-    )
+    failed = already - statuses["ok"] - statuses["skipped"]
+    progress = Progress(todo, executor.size, total=len(plan.jobs), done=already, failed=failed)
 
-    def note(text: str) -> None:
+    def tell(event: Event) -> None:
         for observer in observers:
-            observer.note(text)
+            observer(progress, event)
+        log_event(event)
 
     def finish(results: Iterable[JobResult]) -> None:
         for result in results:
             progress.finish(result)
             statuses[result.status] += 1
-            for observer in observers:
-                observer.finished(progress, result)
+            tell(result)
 
-    waiting = RetryQueue(store, note)
+    waiting = RetryQueue(store, lambda text: tell(Note(text)))
     with Interrupt() as interrupt:
-        announced = False
         try:
             for event in _events(plan.settled, executor, todo, interrupt):
                 match event:
-                    case Started(task):
-                        progress.start(task)
-                        for observer in observers:
-                            observer.started(progress, task)
                     case JobResult():
                         finish([event] if event in kept else waiting.add(event))
-                    case Note(text):
-                        note(text)
-                    case _:
+                    case Started(task):
+                        progress.start(task)
+                        tell(event)
+                    case Tick():
                         finish(waiting.flush())
-                        for observer in observers:
-                            observer.tick(progress)
-                if interrupt.draining and not announced:
-                    announced = True
-                    note(
-                        f"stopping: {len(progress.running)} jobs in flight will finish and be stored (Ctrl-C again to "
-                        "stop now)"
-                        if not interrupt.now
-                        else "stopping now"
-                    )
+                        tell(event)
+                    case Note():
+                        tell(event)
+                if interrupt.draining and not progress.stopping:
+                    progress.stopping = True
+                    tell(Note(_stopping(len(progress.running), interrupt)))
         finally:
             finish(waiting.settle(lambda: interrupt.now))
     undone = len(plan.jobs) - statuses.total()
@@ -163,3 +151,9 @@ def _events(settled: Sequence[JobResult], executor: Executor, todo: Sequence[Tas
     yield from settled
     if todo:
         yield from executor.stream(todo, stop)
+
+
+def _stopping(in_flight: int, stop: StopFlag) -> str:
+    if stop.now:
+        return "stopping now"
+    return f"stopping: {in_flight} jobs in flight will finish and be stored (Ctrl-C again to stop now)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from dataclasses import replace
@@ -120,7 +119,6 @@ def test_out_names_the_scores_and_puts_the_summary_beside(folder: Path, tmp_path
     assert export_runs([folder], out=elsewhere) == [elsewhere / name for name in usual]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
 def test_parquet_holds_the_same(folder: Path) -> None:
     written = export_runs([folder], "parquet")
     assert [path.name for path in written] == ["scores.parquet", "summary.parquet", "provenance.json"]

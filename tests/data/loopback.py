@@ -51,6 +51,11 @@ class Request(http.server.BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):
             (waiting.pop(0) if waiting else answer)(self, page)
 
+    def do_HEAD(self) -> None:
+        self.close_connection = True
+        page = self.server.pages.get(self.path, Page(b"", status=404))
+        self.head(page, len(page.content))
+
     def head(self, page: Page, size: int | None, status: int | None = None, **more: str) -> None:
         """Status line and headers."""
         self.send_response(status or page.status)

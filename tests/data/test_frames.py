@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bench.data import arff, frames, parsing
 from bench.data.frames import Format, format_of, read_frame
-from bench.errors import DataInvalid, SourceError, UsageError
+from bench.errors import DataInvalid, UsageError
 
 CSV = b"""size, colour,weight,class
 1.5,red,2,yes
@@ -38,7 +38,6 @@ ARFF = b"""% a comment
 
 
 def parquet(frame: pd.DataFrame) -> bytes:
-    pytest.importorskip("pyarrow")
     sink = io.BytesIO()
     frame.to_parquet(sink)
     return sink.getvalue()
@@ -176,7 +175,6 @@ def test_parquet() -> None:
     [(b"", "not a readable Parquet table"), (b"PAR1 then nothing of the kind PAR1", "not a readable Parquet table")],
 )
 def test_parquet_that_is_none(content: bytes, message: str) -> None:
-    pytest.importorskip("pyarrow")
     with pytest.raises(DataInvalid, match=message):
         read_frame(content, "parquet", "t")
 
@@ -200,12 +198,6 @@ def test_parquet_of_few_texts_that_come_often(monkeypatch: pytest.MonkeyPatch) -
 def test_parquet_with_nested_columns() -> None:
     with pytest.raises(DataInvalid, match="column 'a' is nested"):
         read_frame(parquet(pd.DataFrame({"a": [[1, 2], [3]]})), "parquet", "t")
-
-
-def test_a_format_whose_package_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(SourceError, match=r"pip install 'rfmbench\[parquet\]'"):
-        read_frame(b"PAR1", "parquet", "t")
 
 
 def test_formats_by_ending() -> None:
@@ -238,7 +230,6 @@ FAULT = re.compile("x: [^\\n]+")
 @given(content=st.one_of(st.binary(max_size=200), st.lists(PIECES, max_size=12).map(b"".join)))
 @pytest.mark.parametrize("format", ["csv", "arff", "parquet"])
 def test_any_bytes_are_a_table_or_one_line(format: Format, content: bytes) -> None:
-    pytest.importorskip("pyarrow")
     refused = ""
     try:
         frame = read_frame(content, format, "x")

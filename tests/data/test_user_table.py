@@ -75,7 +75,6 @@ def test_the_same_table_in_every_format(tmp_path: Path, registry: Registry, form
     if format == "csv":
         path.write_text(frame.to_csv(index=False, sep="\t"))
     elif format == "parquet":
-        pytest.importorskip("pyarrow")
         frame.to_parquet(path)
     else:
         lines = "\n".join(",".join("?" if value != value else str(value) for value in row) for row in frame.to_numpy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -312,12 +314,12 @@ def test_status_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no results in nowhere" in capsys.readouterr().err
 
 
-def start(*words: str) -> subprocess.Popen[str]:
+def start(*words: str, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "bench", "run", "--run", "r", "--jobs", "2", *words],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
         text=True,
     )
 
@@ -355,6 +357,32 @@ def test_status_and_refusal_from_another_terminal(capsys: pytest.CaptureFixture[
     assert "stopping now" in err
     assert main(["status", "r"]) == 0
     assert "1 left undone, nothing running; to go on: python -m bench run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_on_a_terminal_a_bar_says_where_the_run_stands(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    process = start("--subset", "embedded", "--methods", "faulty_methods:Slow", output=theirs)
+    os.close(theirs)
+    text, pressed = "", False
+    with contextlib.suppress(OSError):  # nobody writes any more
+        while piece := os.read(ours, 4096).decode():
+            text += piece
+            if not pressed and "running" in text:
+                process.send_signal(signal.SIGINT)
+                pressed = True
+    os.close(ours)
+    assert process.wait(timeout=60) == 130
+    lines = re.split(r"\r?\n", text)
+    bars = [bar.rstrip() for line in lines for bar in line.split("\r") if re.match(r"\d+/44 \[[# ]{10}\] ", bar)]
+    assert any(re.search(r"\] [12] running, \d+:\d\d left  [\w-]+/slow 0:", bar) for bar in bars)
+    assert re.search(r"\] stopping: [012] in flight, \d+:\d\d left", bars[-1])
+    assert max(map(len, bars)) <= columns - 1
+    (outcome,) = (line for line in lines if "44 jobs: " in line)
+    *_, blank, words = outcome.split("\r")
+    assert (blank.strip(), words[:9]) == ("", "44 jobs: "), "the bar has to go first"
 
 
 def test_no_file_stands_in_for_outputs_that_are_closed() -> None:

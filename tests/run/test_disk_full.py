@@ -11,7 +11,7 @@ import pytest
 from tiny_benchmark import TinyBenchmark, scores, tables
 
 from bench.errors import StoreError
-from bench.run.runlog import observers
+from bench.run.runlog import watched
 from bench.store import read_run
 
 METHODS = ("Centroid", "Shrunken")
@@ -36,11 +36,11 @@ def test_a_run_on_a_disk_that_fills_up(tmp_path: Path, small_disk: Path, capsys:
     undisturbed = TinyBenchmark(tmp_path / "undisturbed", tables(60)).run(*METHODS)[1]
     benchmark = TinyBenchmark(small_disk / "run", tables(60))
     benchmark.folder.mkdir()
-    watching = observers(benchmark.folder, json_events=False)
-    with pytest.raises(StoreError, match="full.*run the same command again"):  # noqa: RUF043
-        benchmark.run(*METHODS, observers=watching)
-    for observer in watching:
-        observer.close()
+    with (
+        watched(benchmark.folder, json_events=False) as observers,
+        pytest.raises(StoreError, match="full.*run the same command again"),  # noqa: RUF043
+    ):
+        benchmark.run(*METHODS, observers=observers)
     kept = read_run(benchmark.folder)
     assert 0 < len(kept.results) < 120
     assert scores(kept).items() <= scores(undisturbed).items()

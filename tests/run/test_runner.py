@@ -18,9 +18,10 @@ from tiny_benchmark import TinyBenchmark, TinyEntry, scores, tables
 from bench.errors import UsageError
 from bench.records.method import HoldoutResult
 from bench.records.result import JobResult
+from bench.run.events import Event, Note, Started, Tick
 from bench.run.jobs import Task
 from bench.run.progress import Progress
-from bench.run.runlog import RunLog
+from bench.run.runlog import log_event, log_file
 from bench.run.runner import execute
 from bench.store import Store, read_run
 
@@ -34,6 +35,17 @@ class Recorder:
         self.notes: list[str] = []
         self.lines: list[str] = []
         self._on_finish = on_finish
+
+    def __call__(self, progress: Progress, event: Event) -> None:
+        match event:
+            case Started(task):
+                self.started(progress, task)
+            case JobResult():
+                self.finished(progress, event)
+            case Note(text):
+                self.note(text)
+            case Tick():
+                self.tick(progress)
 
     def started(self, progress: Progress, task: Any) -> None:
         self.started_jobs.append(f"{task.job.dataset}/{task.job.method}")
@@ -50,9 +62,6 @@ class Recorder:
 
     def note(self, text: str) -> None:
         self.notes.append(text)
-
-    def close(self) -> None:
-        pass
 
 
 def test_two_tables_two_methods(tiny: TinyBenchmark) -> None:
@@ -154,9 +163,8 @@ def test_reasons_and_output_are_stored_as_text_whatever_the_executor(tiny: TinyB
 
 def test_the_log_takes_any_text(tiny: TinyBenchmark) -> None:
     tiny.folder.mkdir()
-    log = RunLog(tiny.folder)
-    log.note("no such file: caf\udce9")
-    log.close()
+    with log_file(tiny.folder):
+        log_event(Note("no such file: caf\udce9"))
     (path,) = (tiny.folder / "logs").iterdir()
     assert path.read_text(encoding="utf-8").endswith("no such file: caf?\n")
 

@@ -8,7 +8,7 @@ import pytest
 from test_runner import Recorder
 from tiny_benchmark import TinyBenchmark, by_method, tables
 
-from bench.run.runlog import RunLog
+from bench.run.runlog import log_file
 
 SMALL, LARGE = "counting_methods:CountsThreads", "counting_methods:CountsThreadsLarge"
 
@@ -34,15 +34,9 @@ def test_large_jobs_run_one_after_another_and_the_log_says_so(tiny: TinyBenchmar
             assert "counts-threads-large" not in running or len(progress.running) == 1
 
     tiny.folder.mkdir()
-    log = RunLog(tiny.folder)
     benchmark = TinyBenchmark(tiny.folder, tables(3))
-    outcome, record = benchmark.run(
-        LARGE,
-        SMALL,
-        memory_bytes=4 << 30,
-        observers=[log, Beside()],
-    )
-    log.close()
+    with log_file(tiny.folder):
+        outcome, record = benchmark.run(LARGE, SMALL, memory_bytes=4 << 30, observers=[Beside()])
     assert outcome.all_ok
     threads = {m: {r.provenance["threads"] for r in rows} for m, rows in by_method(record).items()}
     assert threads == {"counts-threads": {1}, "counts-threads-large": {2}}

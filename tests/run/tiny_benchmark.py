@@ -20,7 +20,7 @@ from bench.records.dataset import Dataset
 from bench.records.result import JobResult, RunRecord
 from bench.run.jobs import NamedMethod, Plan, expand_jobs
 from bench.run.local import LocalExecutor
-from bench.run.runlog import RunLog
+from bench.run.runlog import log_file
 from bench.run.runner import Outcome, execute
 from bench.store import Store, read_run
 
@@ -120,7 +120,7 @@ def tables(count: int) -> tuple[TinyEntry, ...]:
 
 if __name__ == "__main__":
     Path(sys.argv[1]).mkdir(exist_ok=True)
-    log = RunLog(Path(sys.argv[1]))
     benchmark = TinyBenchmark(Path(sys.argv[1]), tables(int(sys.argv[2])))
-    done, _ = benchmark.run(*sys.argv[4:], jobs=int(sys.argv[3]), observers=[log])
+    with log_file(benchmark.folder):
+        done, _ = benchmark.run(*sys.argv[4:], jobs=int(sys.argv[3]))
     print(done)

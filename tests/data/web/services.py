@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
@@ -68,6 +69,14 @@ class FakeOpenML:
             "<oml:is_row_identifier>false</oml:is_row_identifier>"
             "<oml:number_of_missing_values>0</oml:number_of_missing_values></oml:feature></oml:data_features>",
         )
+
+    def parquet(self, id: int, frame: pd.DataFrame, more: str = "") -> None:
+        """Data set ``id`` with ``frame`` as a Parquet file in a MinIO bucket, and no other file."""
+        sink = io.BytesIO()
+        frame.to_parquet(sink)
+        file = f"/datasets/dataset{id}/dataset_{id}.pq"
+        self.web.pages[file] = Page(sink.getvalue())
+        self.data(id, b"", format="Parquet", more=f"{more}<oml:parquet_url>{self.web.url}{file}</oml:parquet_url>")
 
     def task(
         self, id: int, dataset: int, splits: bytes | None, target: str = "class", *, type: int = 1, kind: str = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +115,6 @@ FRAME = pd.DataFrame(
 FOLDS = [np.arange(start, start + 16) for start in (0, 16, 32)]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("openml") is None, reason="needs the openml package")
 def test_a_suite(
     tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import os
+import pickle
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,16 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from loopback import Fault, Loopback, Page, broken_off, drip, status, web_page
+from loopback import Fault, Loopback, Page, broken_off, drip, silence, status, web_page
 from services import API, FakeOpenML, arff, task_splits
 
-from bench.data import download, openml_api
-from bench.data.download import RetryPolicy
+from bench.data import openml_source
 from bench.data.openml_source import OpenMLSource, TaskEntry
 from bench.data.registry import Registry
 from bench.errors import DataInvalid, DataUnavailable, SourceError
-
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("openml") is None, reason="needs the openml package")
 
 FRAME = pd.DataFrame(
     {
@@ -37,6 +36,7 @@ FOLDS = [np.arange(0, 8), np.arange(8, 16), np.arange(16, 24)]
 def openml(web: Loopback, monkeypatch: pytest.MonkeyPatch) -> FakeOpenML:
     service = FakeOpenML(web)
     monkeypatch.setenv("BENCH_OPENML", service.url)
+    monkeypatch.setattr(openml_source, "TRIES", 1)
     return service
 
 
@@ -75,45 +75,69 @@ def test_once_fetched_neither_service_nor_package_is_needed(
     assert openml.web.requests == []
     first = OpenMLSource().load(entry)
     requests = len(openml.web.requests)
-    monkeypatch.setattr(openml_api, "_package", lambda *_: pytest.fail("asked again"))
+    monkeypatch.setitem(sys.modules, "openml", None)
     assert offline.has(entry)
     assert offline.load(entry).sha256 == OpenMLSource().load(entry).sha256 == first.sha256
     assert len(openml.web.requests) == requests
 
 
-def test_the_cache_holds_no_pickles_and_nothing_else_is_written(
-    openml: FakeOpenML, registry: Registry, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_package_writes_into_the_cache_only_and_leaves_no_pickle(
+    openml: FakeOpenML, registry: Registry, own_cache: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
-    home.mkdir()
-    for variable in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(variable, str(home))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
+    (home / ".config" / "openml").mkdir(parents=True)
+    config = home / ".config" / "openml" / "config"
+    config.write_text("apikey = a secret\nserver = http://127.0.0.1:9/\ncachedir = /nowhere\n")
     openml.data(61, arff(FRAME), more=IGNORED)
-    OpenMLSource().load(registry.entry("alpha"))
-    assert list(home.iterdir()) == []
+    openml.task(10, 61, task_splits(FOLDS))
+    openml.suite(99, [10])
+    program = (
+        "from bench.data.openml_source import OpenMLSource; import openml; source = OpenMLSource();"
+        "print(source.load(source.suite(99)[0]).X.shape, openml.config.server, openml.config.apikey)"
+    )
+    environment = {**os.environ, "HOME": str(home), "TMPDIR": str(tmp_path / "temporary")}
+    (tmp_path / "temporary").mkdir()
+    environment = {name: value for name, value in environment.items() if not name.startswith("XDG_")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "(24, 4) http://127.0.0.1:9/ a secret\n"  # the user's settings are back
+    assert [path for path in home.rglob("*") if path.is_file()] == [config]
     assert list((tmp_path / "temporary").iterdir()) == []
-    kept = [path for path in own_cache.rglob("*") if path.is_file()]
-    assert kept
-    assert {path.parent.name for path in kept} == {"data-61"}
-    assert not any(path.read_bytes().startswith(b"\x80") for path in kept)
-
-
-def test_the_packages_own_settings_come_back(openml: FakeOpenML, registry: Registry) -> None:
-    import openml as package
-    import requests
-
-    package.config.apikey = "a secret"
-    before = (package.config.server, package.config._root_cache_directory, requests.Session)
-    try:
-        openml.data(61, arff(FRAME), more=IGNORED)
-        OpenMLSource().load(registry.entry("alpha"))
-        assert package.config.apikey == "a secret"
-    finally:
-        package.config.apikey = ""
-    assert (package.config.server, package.config._root_cache_directory, requests.Session) == before
     assert not any("secret" in address for address, _ in openml.web.requests)
+    kept = {path.name: path for path in own_cache.rglob("*") if path.is_file()}
+    assert {"description.xml", "task.xml", "dataset.arff", "data-61.json", "task-10.json"} <= {*kept}
+    assert not any(path.read_bytes().startswith(b"\x80") for path in kept.values())
+
+
+def test_a_pickle_that_somebody_put_there_is_not_loaded(
+    openml: FakeOpenML, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openml.data(61, arff(FRAME), more=IGNORED)
+    openml.task(10, 61, task_splits(FOLDS))
+    openml.suite(99, [10])
+    OpenMLSource().suite(99)
+    (features,) = own_cache.rglob("features.xml")
+    features.with_suffix(".xml.pkl").write_bytes(pickle.dumps("bad"))
+    (record,) = own_cache.rglob("task-10.json")
+    record.unlink()
+    monkeypatch.setattr("pickle.load", lambda file: pytest.fail("loaded"))
+    assert OpenMLSource().suite(99)[0].dataset == 61
+
+
+def test_what_is_damaged_is_fetched_again(openml: FakeOpenML, own_cache: Path) -> None:
+    openml.data(61, arff(FRAME), more=IGNORED)
+    openml.task(10, 61, task_splits(FOLDS))
+    openml.suite(99, [10])
+    (entry,) = OpenMLSource().suite(99)
+    first = OpenMLSource().load(entry)
+    for name in ("dataset.arff", "data-61.json", "task-10.arff", "task-10.json", "suite-99.json"):
+        (damaged,) = own_cache.rglob(name)
+        content = damaged.read_bytes()
+        damaged.write_bytes(content[:-9])
+        (again,) = OpenMLSource().suite(99)
+        dataset = OpenMLSource().load(again)
+        assert dataset.sha256 == first.sha256
+        assert dataset.published is not None
+        assert damaged.read_bytes() == content
 
 
 @pytest.mark.parametrize(
@@ -130,6 +154,19 @@ def test_formats_that_are_not_read(
     with pytest.raises(DataUnavailable, match=message):
         OpenMLSource().load(registry.entry("alpha"))
     assert not any("/data/v1" in address for address, _ in openml.web.requests)
+
+
+def test_a_parquet_table_is_taken_where_there_is_no_arff(openml: FakeOpenML, registry: Registry) -> None:
+    openml.parquet(61, FRAME, more=IGNORED)
+    first = OpenMLSource().load(registry.entry("alpha"))
+    assert first.X.shape == (24, 4)
+    assert OpenMLSource(offline=True).load(registry.entry("alpha")).sha256 == first.sha256
+
+
+def test_of_two_files_the_one_with_a_checksum_is_taken(openml: FakeOpenML, registry: Registry) -> None:
+    openml.data(61, arff(FRAME), more=f"{IGNORED}<oml:parquet_url>{openml.web.url}/no/such.pq</oml:parquet_url>")
+    assert OpenMLSource().load(registry.entry("alpha")).X.shape == (24, 4)
+    assert not any("such.pq" in address for address, _ in openml.web.requests)
 
 
 def test_a_sparse_table_that_calls_itself_dense(openml: FakeOpenML, registry: Registry) -> None:
@@ -195,17 +232,19 @@ FILE = "/data/v1/download/61/table.arff"
 @pytest.mark.parametrize(
     ("address", "fault", "message"),
     [
-        (DATA, status(404), "asked for data set 61: the server answered with a web page .404 Not Found"),
-        (DATA, status(502), "asked for data set 61: the server answered 502 Bad Gateway"),
-        (DATA, web_page, "asked for data set 61: the server answered with a web page .200 OK"),
-        (DATA, broken_off(300), "asked for data set 61: "),
-        (DATA, broken_off(300, reset=True), "asked for data set 61: "),
-        (DATA, drip, "asked for data set 61: the answer is not there after 0.5 s"),
-        (FILE, status(404), "table.arff: download failed: the server answered 404 Not Found"),
-        (FILE, status(502), "table.arff: download failed: the server answered 502 Bad Gateway"),
-        (FILE, web_page, "table.arff: the server answered with a web page"),
-        (FILE, broken_off(100), "table.arff: download failed: it broke off after 100 of"),
-        (FILE, drip, r"table.arff: download failed: only \d+ bytes came"),
+        (DATA, status(404), r": data set 61: not an answer of OpenML \(KeyError: 'oml:error'\)"),
+        (DATA, status(502), r": data set 61: not an answer of OpenML \(KeyError: 'oml:error'\)"),
+        (DATA, status(502, "<br>"), ": data set 61: Unexpected server error when calling .* Status code: 502$"),
+        (DATA, web_page, r": data set 61: not an answer of OpenML \(KeyError: 'oml:data_set_description'\)"),
+        (DATA, broken_off(300), r": data set 61: .*300 bytes read"),
+        (DATA, broken_off(300, reset=True), ": data set 61: .*Connection reset"),
+        (DATA, drip, ": data set 61: no answer within 0.5 s"),
+        (DATA, silence, ": data set 61: no answer within 0.5 s"),
+        (FILE, status(404), ": file of data set 61: not an answer of OpenML"),
+        (FILE, status(502, "<br>"), ": file of data set 61: Unexpected server error .*table.arff.*Status code: 502$"),
+        (FILE, web_page, ": file of data set 61: Checksum of downloaded file is unequal"),
+        (FILE, broken_off(100), ": file of data set 61: .*100 bytes read, 359 more expected"),
+        (FILE, drip, ": file of data set 61: no answer within 0.5 s"),
     ],
 )
 def test_faults(
@@ -217,7 +256,8 @@ def test_faults(
     fault: Fault,
     message: str,
 ) -> None:
-    monkeypatch.setattr(download, "RETRY_POLICY", RetryPolicy(attempts=1, timeout_seconds=5, stall_seconds=0.5))
+    monkeypatch.setattr(openml_source, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(openml_source, "FILE_SECONDS", 0.5)
     openml.data(61, arff(FRAME), more=IGNORED)
     openml.web.faults[address] = [fault]
     with pytest.raises(DataUnavailable, match=message) as error:
@@ -231,13 +271,13 @@ def test_faults(
 def test_redirects_in_circles(openml: FakeOpenML, registry: Registry) -> None:
     openml.data(61, arff(FRAME))
     openml.web.pages[DATA] = Page(b"", status=302, location=DATA)
-    with pytest.raises(DataUnavailable, match="asked for data set 61: Exceeded 30 redirects"):
+    with pytest.raises(DataUnavailable, match=": data set 61: Exceeded 30 redirects"):
         OpenMLSource().load(registry.entry("alpha"))
 
 
 def test_a_wrong_checksum(openml: FakeOpenML, registry: Registry) -> None:
     openml.data(61, arff(FRAME), md5="0" * 32)
-    with pytest.raises(DataUnavailable, match=f"MD5 is [0-9a-f]{{32}}, expected {'0' * 32}"):
+    with pytest.raises(DataUnavailable, match=f"unequal to the expected checksum ?{'0' * 32} when downloading"):
         OpenMLSource().load(registry.entry("alpha"))
     assert not OpenMLSource(offline=True).has(registry.entry("alpha"))
 
@@ -245,51 +285,38 @@ def test_a_wrong_checksum(openml: FakeOpenML, registry: Registry) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "asked for data set 61"),
-        (b"{}", "asked for data set 61"),
-        (b"<?xml version='1.0'?><other/>", "asked for data set 61: KeyError"),
-        (b'<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><x>&c;</x>', "asked for data set 61"),
-        (b"<x>" * 100_000, "asked for data set 61"),
+        (b"", ": data set 61: "),
+        (b"{}", ": data set 61: "),
+        (b"<?xml version='1.0'?><other/>", ": data set 61: not an answer of OpenML"),
+        (b'<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><x>&c;</x>', ": data set 61: "),
+        (b"<x>" * 100_000, ": data set 61: "),
     ],
 )
 def test_answers_that_are_none(
     openml: FakeOpenML, registry: Registry, monkeypatch: pytest.MonkeyPatch, content: bytes, message: str
 ) -> None:
-    monkeypatch.setattr(download, "RETRY_POLICY", RetryPolicy(attempts=1))
     openml.web.pages[DATA] = Page(content, "text/xml")
     with pytest.raises(DataUnavailable, match=message) as error:
         OpenMLSource().load(registry.entry("alpha"))
     assert "\n" not in str(error.value)
 
 
-def test_answers_without_end(openml: FakeOpenML, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openml_api, "MAX_ANSWER_BYTES", 1000)
-    openml.web.pages[DATA] = Page(b"<x>" * 1000, "text/xml")
-    with pytest.raises(DataUnavailable, match="the answer has more than 1000 bytes; refused"):
-        OpenMLSource().load(registry.entry("alpha"))
-
-
 def test_a_file_that_is_no_web_address(openml: FakeOpenML, registry: Registry) -> None:
     openml.data(61, arff(FRAME))
     page = openml.web.pages[DATA]
     openml.web.pages[DATA] = Page(page.content.replace(openml.web.url.encode() + FILE.encode(), b"file:///etc/passwd"))
-    with pytest.raises(DataUnavailable, match="file:///etc/passwd: download failed: unknown url type: file"):
+    with pytest.raises(
+        DataUnavailable, match="file of data set 61: No connection adapters were found for 'file:///etc/passwd'"
+    ):
         OpenMLSource().load(registry.entry("alpha"))
 
 
 def test_what_openml_does_not_have(openml: FakeOpenML, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "RETRY_POLICY", RetryPolicy(attempts=1))
     openml.refuse("/data/61", 107, "Database connection error")
-    with pytest.raises(DataUnavailable, match="asked for data set 61: Database connection error"):
+    with pytest.raises(DataUnavailable, match=r": data set 61: .*Database connection error"):
         OpenMLSource().load(registry.entry("alpha"))
     openml.refuse("/data/61", 111, "Unknown dataset")
     with pytest.raises(DataUnavailable, match="OpenML has no data set 61 to give: Unknown dataset"):
-        OpenMLSource().load(registry.entry("alpha"))
-
-
-def test_without_the_package(openml: FakeOpenML, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "openml", None)
-    with pytest.raises(DataUnavailable, match=r"pip install 'rfmbench\[openml\]'"):
         OpenMLSource().load(registry.entry("alpha"))
 
 
@@ -309,11 +336,8 @@ def suite(openml: FakeOpenML) -> FakeOpenML:
 
 def test_a_suites_tasks_have_their_own_divisions(suite: FakeOpenML) -> None:
     source = OpenMLSource()
-    record, entries = source.suite(99)
-    assert (record.name, [entry.name for entry in entries[:3]]) == (
-        "Made up",
-        ["things-10", "things-11", "openml-task-12"],
-    )
+    entries = source.suite(99)
+    assert [entry.name for entry in entries[:3]] == ["things-10", "things-11", "openml-task-12"]
     first, second = source.load(entries[0]), source.load(entries[1])
     assert first.published is not None
     assert first.published.name == "openml-task-10"
@@ -326,7 +350,7 @@ def test_a_suites_tasks_have_their_own_divisions(suite: FakeOpenML) -> None:
 
 def test_tasks_that_cannot_be_used_say_why(suite: FakeOpenML) -> None:
     source = OpenMLSource()
-    _, entries = source.suite(99)
+    entries = source.suite(99)
     for entry, reason in zip(
         entries[2:],
         ("task 12 is one of Supervised Regression; only classification", "Data Stream.* not supported", "Unknown task"),
@@ -342,10 +366,10 @@ def test_a_suite_offline(suite: FakeOpenML) -> None:
     with pytest.raises(SourceError, match="not in the cache"):
         offline.suite(99)
     source = OpenMLSource()
-    for entry in source.suite(99)[1][:1]:
+    for entry in source.suite(99)[:1]:
         source.load(entry)
     requests = len(suite.web.requests)
-    _, entries = offline.suite(99)
+    entries = offline.suite(99)
     assert [(entry.rows, entry.features, entry.classes) for entry in entries] == [
         (24, 2, 3),
         (0, 0, 0),
@@ -369,7 +393,7 @@ def test_a_suite_that_is_not_there(openml: FakeOpenML) -> None:
 def test_divisions_that_do_not_go_with_the_table(suite: FakeOpenML) -> None:
     suite.task(10, 61, task_splits([*FOLDS, np.array([24])]))
     source = OpenMLSource()
-    _, entries = source.suite(99)
+    entries = source.suite(99)
     assert isinstance(entries[0], TaskEntry)
     with pytest.raises(DataInvalid, match="row number 24 in a table of 24 rows"):
         source.load(entries[0])
