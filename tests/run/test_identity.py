@@ -135,7 +135,7 @@ from bench.protocols import PROTOCOLS
 from bench.records.dataset import Dataset
 from bench.run.jobs import NamedMethod, expand_jobs
 
-class Entry: name, rows, features, classes = "t", 40, 2, 2
+class Entry: name, rows, features, classes, kind = "t", 40, 2, 2, "classification"
 table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny")
 methods = [NamedMethod(name, get_method(name)) for name in method_names()]
 
@@ -220,7 +220,7 @@ def test_the_datasets_standing_is_part_of_the_id() -> None:
 
 
 class Entry:
-    name, rows, features, classes = "t", 40, 2, 2
+    name, rows, features, classes, kind = "t", 40, 2, 2, "classification"
 
 
 def plan_of(table: Dataset) -> Plan:
