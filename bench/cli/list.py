@@ -159,7 +159,7 @@ def _footer(registry: Registry, sources: Sequence[Source], remarks: Sequence[str
         for kind, words in (("classification", "tables"), ("regression", "with a number to predict")):
             has = [source.has(entry) for entry in registry.entries.values() if entry.kind == kind]
             counts += [f"{sum(has)} of {len(has)} {words}"] if any(has) or kind == "classification" else []
-        lines.append(f"  {source.name}: {', '.join(counts)}, in {source.location}")
+        lines += _wrapped(f"{source.name}: {', '.join(counts)}, in {source.location}")
     subsets = ", ".join(f"{name} ({len(names)})" for name, names in registry.subsets.items())
     return [*lines, *(f"  {remark}" for remark in remarks), *textwrap.wrap(f"subsets: {subsets}", WIDTH)]
 
