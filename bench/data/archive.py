@@ -164,8 +164,7 @@ class ArchiveSource:
         if self._offline:
             raise SourceError(f"{self.location}: not in the cache, and downloads are not allowed here")
         path = downloads_folder() / hashlib.sha256(self.location.encode()).hexdigest()[:32]
-        if not path.exists():  # else an earlier call was stopped between the download and the unpacking
-            download(self.location, path, say=self._say)
+        download(self.location, path, say=self._say)  # it is there if a call was stopped before the unpacking
         try:
             files = self._from_tar(path)
         except SourceError as error:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from bench.errors import SourceError
+from bench.files import write_atomically
 
 _INDEX = "index.json"
 
@@ -44,7 +44,7 @@ def using_cache(folder: str | None) -> Iterator[None]:
 
 
 class FileSet:
-    """Named contents in a folder that is written in one piece; ``index.json`` holds the SHA-256 of each.
+    """Named contents in a folder, which counts once its ``index.json`` with the SHA-256 of each is there.
 
     ``build()`` gives the (name, content) pairs anew when the folder is not there or turns out to be damaged; None for a
     set that must already be there.
@@ -55,56 +55,49 @@ class FileSet:
         ``build`` raises: then nothing is left behind."""
         self.folder = folder
         self._build = build
-        self.checksums = self._read_index() or self._make()
+        self.checksums = self._index() or self._make()
 
     def read(self, name: str) -> bytes:
         """The content of ``name``, checked against its checksum. ``KeyError`` if the set has no such name."""
-        expected = self.checksums[name]
-        content = self._read_file(expected)
+        content = self._content(self.checksums[name])
         if content is None:  # deleted or damaged since
             self.checksums = self._make()
-            content = self._read_file(self.checksums[name])
+            content = self._content(self.checksums[name])
         if content is None:
             raise SourceError(f"{self.folder}: the cached copy of {name} cannot be read back")
         return content
 
-    def _read_file(self, checksum: str) -> bytes | None:
-        return undamaged(self.folder / checksum[:32], checksum)
-
-    def _read_index(self) -> dict[str, str] | None:
+    def _index(self) -> dict[str, str]:
         try:
             index = json.loads((self.folder / _INDEX).read_text())
         except (OSError, ValueError):
-            return None
+            return {}
         whole = isinstance(index, dict) and all(isinstance(checksum, str) for checksum in index.values())
-        return index if whole else None
+        return index if whole else {}
 
-    def _is_whole(self, checksums: dict[str, str]) -> bool:
-        return self._read_index() == checksums and all(self._read_file(c) is not None for c in checksums.values())
+    def _content(self, checksum: str) -> bytes | None:
+        return undamaged(self.folder / checksum[:32], checksum)
 
     def _make(self) -> dict[str, str]:
         if self._build is None:
             raise SourceError(f"{self.folder}: the cached tables are gone or damaged; fetch them again")
+        import filelock
+
         try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder.parent))
-        except OSError as error:
-            raise unwritable(self.folder.parent, error) from error
-        try:
-            checksums: dict[str, str] = {}
-            for name, content in self._build():
-                checksums[name] = hashlib.sha256(content).hexdigest()
-                (fresh / checksums[name][:32]).write_bytes(content)
-            (fresh / _INDEX).write_text(json.dumps(checksums))
-            try:
-                fresh.rename(self.folder)
-            except OSError:
-                if not self._is_whole(checksums):  # else another process was faster, and its copy is as good
-                    _replace(self.folder, fresh)
+            with filelock.FileLock(made(self.folder) / ".lock"):
+                checksums = self._index()
+                if checksums and all(self._content(checksum) is not None for checksum in checksums.values()):
+                    return checksums  # another process was faster
+                checksums = {}
+                for name, content in self._build():
+                    checksums[name] = hashlib.sha256(content).hexdigest()
+                    (self.folder / checksums[name][:32]).write_bytes(content)
+                write_atomically(self.folder / _INDEX, json.dumps(checksums))
         except OSError as error:
             raise unwritable(self.folder.parent, error) from error
         finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+            if not is_kept(self.folder):
+                shutil.rmtree(self.folder, ignore_errors=True)
         return checksums
 
 
@@ -126,10 +119,7 @@ def remember(label: str, folder: Path, location: str) -> None:
     """Note under ``label`` that the set in ``folder`` came from ``location``. Raises :class:`SourceError`."""
     note = _note(label)
     try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=note.parent, prefix=".new-", delete=False) as file:
-            json.dump({"folder": folder.name, "location": location}, file)
-        Path(file.name).replace(note)
+        write_atomically(made(note.parent) / note.name, json.dumps({"folder": folder.name, "location": location}))
     except OSError as error:
         raise unwritable(note.parent, error) from error
 
@@ -179,14 +169,3 @@ def unwritable(folder: Path, error: OSError) -> SourceError:
 
 def _note(label: str) -> Path:
     return sets_folder() / f"{hashlib.sha256(label.encode()).hexdigest()[:32]}.json"
-
-
-def _replace(folder: Path, fresh: Path) -> None:
-    """Put ``fresh`` in the place of the damaged ``folder``."""
-    aside = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
-    try:
-        if folder.exists():
-            folder.rename(aside / "set")
-        fresh.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

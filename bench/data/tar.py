@@ -62,7 +62,7 @@ def _members(stream: _Bounded, wanted: Callable[[str], str | None], bounds: Limi
     count = 0
     with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:") as tar:
         while (member := tar.next()) is not None:
-            tar.members = []  # else it keeps every header that it has read
+            tar.members = []  # type: ignore[attr-defined]  # else it keeps every header that it has read
             count += 1
             if count > bounds.members:
                 raise SourceError(f"more than {bounds.members} members")
