@@ -15,7 +15,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,8 @@ class RetryPolicy:
     """How long a server is waited for.
 
     ``attempts`` in all, pauses between them doubling from ``pause_seconds``; ``timeout_seconds`` for the headers of an
-    answer, ``stall_seconds`` for each further piece; given up as too slow after that if fewer than
-    ``slowest_bytes_per_second`` came on average, and in any case after ``deadline_seconds``.
+    answer; then given up as too slow if over ``stall_seconds`` fewer than ``slowest_bytes_per_second`` came on average.
+    What takes longer than ``deadline_seconds`` is broken off, and resumed by the next attempt.
     """
 
     attempts: int = 4
@@ -74,7 +74,7 @@ def download(
                 resuming = Resuming(lock.with_suffix(""), max_bytes, say)
                 pooch.retrieve(url, known_hash, to.name, to.parent, downloader=resuming)
             finally:
-                lock.unlink()
+                lock.unlink(missing_ok=True)
     except filelock.Timeout as error:
         raise SourceError(f"{url}: is being downloaded by another process at the moment; try again later") from error
     except ValueError as error:  # the hash is another
@@ -132,9 +132,10 @@ class Resuming:
 
     def _fetch(self, url: str, policy: RetryPolicy) -> None:
         """One try."""
-        about, _, validator = self._note.read_text().partition("\n") if self._size() else ("", "", "")
+        note = self._note.read_text(errors="replace") if self._note.is_file() else ""
+        about, _, validator = note.partition("\n")
         headers = {"User-Agent": f"rfmbench/{__version__}", "Accept-Encoding": "identity"}
-        if resumed := bool(validator) and about == url:
+        if resumed := about == url and validator != "" and self._size() > 0:
             headers |= {"Range": f"bytes={self._size()}-", "If-Range": validator}
         with contextlib.closing(_received(url, headers, policy)) as arriving:
             total = self._align(next(arriving), url, resumed)
@@ -185,7 +186,7 @@ class Resuming:
             raise SourceError(f"{url}: the server answered with a web page{named}, not with a file")
 
 
-def _received(url: str, headers: dict[str, str], policy: RetryPolicy) -> Iterator[Any]:
+def _received(url: str, headers: dict[str, str], policy: RetryPolicy) -> Generator[Any, None, None]:
     """The response when its headers are there, then its content in pieces. Raises :class:`_BrokenOff`, SourceError.
 
     A thread receives them: nothing in the libraries ends headers that come byte by byte, or ``100 Continue`` without
@@ -197,52 +198,54 @@ def _received(url: str, headers: dict[str, str], policy: RetryPolicy) -> Iterato
     closed = threading.Event()
 
     def receive() -> None:
-        get = {"headers": headers, "stream": True, "timeout": policy.timeout_seconds}
-        try:
-            with requests.Session() as session:
-                session.max_redirects = 10
-                session.hooks["response"] = [refuse_downgrade]
-                with session.get(url, **get) as response:
-                    response.raw.enforce_content_length = False  # what came is kept, whatever was announced
-                    arrived.put(response)
-                    while not closed.is_set() and (chunk := response.raw.read1(_CHUNK, decode_content=False)):
-                        arrived.put(chunk)
-            arrived.put(None)
-        except Exception as error:
-            arrived.put(_fault(url, error))
-        except _GivenUp:
-            pass
+        with contextlib.suppress(_GivenUp):
+            try:
+                with requests.Session() as session:
+                    session.max_redirects = 10
+                    session.hooks["response"] = [refuse_downgrade]
+                    with session.get(url, headers=headers, stream=True, timeout=policy.timeout_seconds) as response:
+                        response.raw.enforce_content_length = False  # what came is kept, whatever was announced
+                        arrived.put(response)
+                        while not closed.is_set() and (chunk := response.raw.read1(_CHUNK, decode_content=False)):
+                            arrived.put(chunk)
+                arrived.put(None)
+            except Exception as error:
+                arrived.put(_fault(url, error))
 
     receiver = threading.Thread(target=receive, daemon=True)
     receiver.start()
-    begun, came, wait, fault = time.monotonic(), 0, policy.timeout_seconds, ""
+    begun = since = time.monotonic()
+    came, wait = 0, policy.timeout_seconds
     try:
-        while not fault:
+        while True:
             try:
                 item = arrived.get(timeout=wait)
-            except queue.Empty:
-                fault = f"only {came} bytes came, none of them in the last {wait:g} s"
+            except queue.Empty as error:
+                raise _BrokenOff(f"nothing came in {wait:g} s") from error
+            if item is None or isinstance(item, Exception):
                 break
-            if item is None:
-                return
-            if isinstance(item, Exception):
-                raise item
-            came += len(item) if isinstance(item, bytes) else 0
-            seconds, wait = time.monotonic() - begun, policy.stall_seconds
-            if seconds > policy.deadline_seconds:
-                fault = f"it was not all there after {policy.deadline_seconds:g} s"
-            elif seconds > wait and came < policy.slowest_bytes_per_second * seconds:
-                fault = f"only {came} bytes came in {seconds:.0f} s"
+            now = time.monotonic()
+            if now - begun > policy.deadline_seconds:
+                raise _BrokenOff(f"it was not all there after {policy.deadline_seconds:g} s")
+            if isinstance(item, bytes):
+                came += len(item)
             else:
-                yield item
-        # The thread would read on for as long as the server sends: this ends it at its next step.
+                since, wait = now, policy.stall_seconds
+            if now - since > policy.stall_seconds:
+                if came < policy.slowest_bytes_per_second * (now - since):
+                    raise _BrokenOff(f"only {came} bytes came in {now - since:.0f} s")
+                came, since = 0, now
+            yield item
+    except _BrokenOff:  # the thread would read on for as long as the server sends: this ends it at its next step
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(receiver.ident or 0), ctypes.py_object(_GivenUp))
-        raise _BrokenOff(fault)
+        raise
     finally:
         closed.set()
         with contextlib.suppress(queue.Empty):
             while True:  # it may be waiting for room
                 arrived.get_nowait()
+    if item is not None:
+        raise item
 
 
 class _GivenUp(BaseException):

@@ -80,7 +80,7 @@ def _members(stream: _Bounded, wanted: Callable[[str], str | None], bounds: Limi
             seen.add(key)
             stream.allow(member.size)
             yield key, cast(IO[bytes], tar.extractfile(member)).read()
-    # tarfile takes a damaged header and a missing one for the end of the archive. The real end is a block of zeros, with
+    # tarfile takes a damaged header and a missing one for the end of the archive. The real end is a block of zeros and
     # nothing after it; reading on also has a compressed stream check itself.
     rest = iter(lambda: stream.read(tarfile.RECORDSIZE), b"")
     if stream.last != bytes(tarfile.BLOCKSIZE) or any(chunk.strip(b"\0") for chunk in rest):
