@@ -20,7 +20,6 @@ _INDEX = "index.json"
 
 Build = Callable[[], Iterable[tuple[str, bytes]]]
 
-
 _chosen: ContextVar[str | None] = ContextVar("cache folder", default=None)
 
 
@@ -83,21 +82,21 @@ class FileSet:
             raise SourceError(f"{self.folder}: the cached tables are gone or damaged; fetch them again")
         import filelock
 
-        try:
-            with filelock.FileLock(made(self.folder) / ".lock"):
-                checksums = self._index()
-                if checksums and all(self._content(checksum) is not None for checksum in checksums.values()):
-                    return checksums  # another process was faster
-                checksums = {}
-                for name, content in self._build():
-                    checksums[name] = hashlib.sha256(content).hexdigest()
-                    (self.folder / checksums[name][:32]).write_bytes(content)
-                write_atomically(self.folder / _INDEX, json.dumps(checksums))
-        except OSError as error:
-            raise unwritable(self.folder.parent, error) from error
-        finally:
-            if not is_kept(self.folder):
-                shutil.rmtree(self.folder, ignore_errors=True)
+        with writing(self.folder.parent):
+            self.folder.mkdir(exist_ok=True)
+            try:
+                with filelock.FileLock(self.folder / ".lock"):
+                    checksums = self._index()
+                    if checksums and all(self._content(checksum) is not None for checksum in checksums.values()):
+                        return checksums  # another process was faster
+                    checksums = {}
+                    for name, content in self._build():
+                        checksums[name] = hashlib.sha256(content).hexdigest()
+                        (self.folder / checksums[name][:32]).write_bytes(content)
+                    write_atomically(self.folder / _INDEX, json.dumps(checksums))
+            finally:
+                if not is_kept(self.folder):
+                    shutil.rmtree(self.folder, ignore_errors=True)
         return checksums
 
 
@@ -117,11 +116,8 @@ def undamaged(path: Path, sha256: str) -> bytes | None:
 
 def remember(label: str, folder: Path, location: str) -> None:
     """Note under ``label`` that the set in ``folder`` came from ``location``. Raises :class:`SourceError`."""
-    note = _note(label)
-    try:
-        write_atomically(made(note.parent) / note.name, json.dumps({"folder": folder.name, "location": location}))
-    except OSError as error:
-        raise unwritable(note.parent, error) from error
+    with writing(sets_folder()):
+        write_atomically(_note(label), json.dumps({"folder": folder.name, "location": location}))
 
 
 def recall(label: str) -> tuple[Path, str] | None:
@@ -146,25 +142,17 @@ def sets_folder() -> Path:
     return cache_folder() / "archives"
 
 
-def downloads_folder() -> Path:
-    """Where downloads are collected until they are unpacked; made here. Raises :class:`SourceError`."""
-    return made(cache_folder() / "downloads")
-
-
-def made(folder: Path) -> Path:
-    """``folder`` of the cache, made unless it is there. Raises :class:`SourceError`."""
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make the ``folder`` of the cache; what cannot be written in the block is a :class:`SourceError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        raise unwritable(folder, error) from error
-    return folder
-
-
-def unwritable(folder: Path, error: OSError) -> SourceError:
-    """The error for a cache that cannot be written."""
-    return SourceError(
-        f"{folder}: cannot write the cache: {error.strerror or error}; name another folder with --cache or BENCH_CACHE"
-    )
+        reason = error.strerror or error
+        raise SourceError(
+            f"{folder}: cannot write the cache: {reason}; name another folder with --cache or BENCH_CACHE"
+        ) from error
 
 
 def _note(label: str) -> Path:

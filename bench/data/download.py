@@ -9,20 +9,19 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
-import queue
 import re
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 from bench import __version__
-from bench.data.cache import made, unwritable
+from bench.data.cache import cache_folder, writing
 from bench.errors import SourceError, one_line
 
 MAX_BYTES = 4 << 30
@@ -67,25 +66,29 @@ def download(
     import pooch
 
     pooch.get_logger().setLevel("WARNING")  # it prints to standard error what it does
-    lock = made(to.parent) / f"{to.name}.part.lock"
-    try:
-        with filelock.FileLock(lock, blocking=False):
-            try:
-                resuming = Resuming(lock.with_suffix(""), max_bytes, say)
-                pooch.retrieve(url, known_hash, to.name, to.parent, downloader=resuming)
-            finally:
-                lock.unlink(missing_ok=True)
-    except filelock.Timeout as error:
-        raise SourceError(f"{url}: is being downloaded by another process at the moment; try again later") from error
-    except ValueError as error:  # the hash is another
-        raise SourceError(f"{url}: {one_line(error, limit=500)}") from error
-    except OSError as error:
-        raise unwritable(to.parent, error) from error
+    lock = to.with_name(f"{to.name}.part.lock")
+    with writing(to.parent):
+        try:
+            with filelock.FileLock(lock, timeout=0):
+                try:
+                    resuming = Resuming(lock.with_suffix(""), max_bytes, say)
+                    pooch.retrieve(url, known_hash, to.name, to.parent, downloader=resuming)
+                finally:
+                    lock.unlink(missing_ok=True)
+        except filelock.Timeout as error:
+            raise SourceError(f"{url}: is being downloaded by another process just now; try again later") from error
+        except ValueError as error:  # the hash is another
+            raise SourceError(f"{url}: {one_line(error, limit=500)}") from error
 
 
-def read_url(url: str, max_bytes: int, folder: Path, **more: Any) -> bytes:
-    """The content of ``url``, as :func:`download` gets it; ``folder`` holds it meanwhile."""
-    to = folder / hashlib.sha256(url.encode()).hexdigest()[:32]
+def downloaded(url: str) -> Path:
+    """Where in the cache a download is until its content is in its place."""
+    return cache_folder() / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:32]
+
+
+def read_url(url: str, max_bytes: int, **more: Any) -> bytes:
+    """The content of ``url``, as :func:`download` gets it."""
+    to = downloaded(url)
     download(url, to, max_bytes=max_bytes, **more)
     try:
         return to.read_bytes()
@@ -97,6 +100,10 @@ class _BrokenOff(Exception):
     """A try that failed in a way that another one may not."""
 
 
+class _GivenUp(BaseException):
+    """Raised in a thread that receives what nobody waits for any more."""
+
+
 class Resuming:
     """A downloader for :func:`pooch.retrieve`: what has arrived is kept in ``part``, what it is in ``<part>.of``."""
 
@@ -105,6 +112,7 @@ class Resuming:
         self._note = part.with_name(f"{part.name}.of")
         self._max_bytes = max_bytes
         self._say = say
+        self._answered = threading.Event()
 
     def __call__(self, url: str, output_file: str, pooch: object, *, check_only: bool | None = None) -> None:
         """Raises :class:`SourceError`, and :class:`OSError` where ``part`` cannot be written."""
@@ -120,7 +128,7 @@ class Resuming:
     def _collect(self, url: str, policy: RetryPolicy) -> None:
         for attempt in range(1, policy.attempts + 1):
             try:
-                self._fetch(url, policy)
+                self._watch(lambda: self._fetch(url, policy.timeout_seconds), policy)
                 break
             except _BrokenOff as fault:
                 if attempt == policy.attempts:
@@ -130,23 +138,76 @@ class Resuming:
                 self._say(f"{url}: {fault}; trying again in {pause:g} s")
                 time.sleep(pause)
 
-    def _fetch(self, url: str, policy: RetryPolicy) -> None:
+    def _watch(self, fetch: Callable[[], None], policy: RetryPolicy) -> None:
+        """Run ``fetch`` and raise what it raises, or :class:`_BrokenOff` when it takes too long.
+
+        It runs in a thread: nothing in the libraries ends headers that come byte by byte, or ``100 Continue`` without
+        end, but who waits for a thread can stop waiting at any time.
+        """
+        faults: list[Exception] = []
+
+        def receive() -> None:
+            with contextlib.suppress(_GivenUp):
+                try:
+                    fetch()
+                except Exception as error:
+                    faults.append(error)
+                finally:
+                    self._answered.set()
+
+        self._answered.clear()
+        receiver = threading.Thread(target=receive, daemon=True)
+        receiver.start()
+        until = time.monotonic() + policy.deadline_seconds
+        try:
+            if not self._answered.wait(policy.timeout_seconds):
+                raise _BrokenOff(f"no answer came in {policy.timeout_seconds:g} s")
+            while receiver.is_alive():
+                before = self._size()
+                receiver.join(policy.stall_seconds)
+                came = self._size() - before
+                if receiver.is_alive() and came < policy.slowest_bytes_per_second * policy.stall_seconds:
+                    raise _BrokenOff(f"only {came} bytes came in {policy.stall_seconds:g} s")
+                if receiver.is_alive() and time.monotonic() > until:
+                    raise _BrokenOff(f"it was not all there after {policy.deadline_seconds:g} s")
+        finally:
+            if receiver.is_alive():  # it would read on for as long as the server sends: this ends it at its next step
+                thread, end = ctypes.c_ulong(receiver.ident or 0), ctypes.py_object(_GivenUp)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, end)
+        if faults:
+            raise faults[0]
+
+    def _fetch(self, url: str, timeout: float) -> None:
         """One try."""
+        import requests
+        import urllib3
+
         note = self._note.read_text(errors="replace") if self._note.is_file() else ""
         about, _, validator = note.partition("\n")
         headers = {"User-Agent": f"rfmbench/{__version__}", "Accept-Encoding": "identity"}
         if resumed := about == url and validator != "" and self._size() > 0:
             headers |= {"Range": f"bytes={self._size()}-", "If-Range": validator}
-        with contextlib.closing(_received(url, headers, policy)) as arriving:
-            total = self._align(next(arriving), url, resumed)
-            with self._part.open("ab") as file:
-                for chunk in arriving:
-                    file.write(chunk)
-                    if file.tell() > self._max_bytes:
-                        file.truncate(0)
-                        raise SourceError(f"{url}: more than {self._max_bytes} bytes; refused")
+        try:
+            with requests.Session() as session:
+                session.max_redirects = 10
+                session.hooks["response"] = [refuse_downgrade]
+                with session.get(url, headers=headers, stream=True, timeout=timeout) as response:
+                    response.raw.enforce_content_length = False  # that is checked here, for what to do about it
+                    total = self._align(response, url, resumed)
+                    self._answered.set()
+                    self._append(response.raw, url)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise _fault(url, error) from error
         if total is not None and self._size() != total:
             raise _BrokenOff(f"it broke off after {self._size()} of {total} bytes")
+
+    def _append(self, content: Any, url: str) -> None:
+        with self._part.open("ab", buffering=0) as file:
+            while chunk := content.read1(_CHUNK, decode_content=False):
+                file.write(chunk)
+                if file.tell() > self._max_bytes:
+                    file.truncate(0)
+                    raise SourceError(f"{url}: more than {self._max_bytes} bytes; refused")
 
     def _align(self, response: Any, url: str, resumed: bool) -> int | None:
         """Have ``part`` end where the answer begins; the whole file's size in bytes if the server says it."""
@@ -184,72 +245,6 @@ class Resuming:
             title = re.search(rb"<title[^>]*>([^<]{1,200})", start, re.IGNORECASE)
             named = f" ({one_line(title[1].decode('utf-8', 'replace'))!r})" if title else ""
             raise SourceError(f"{url}: the server answered with a web page{named}, not with a file")
-
-
-def _received(url: str, headers: dict[str, str], policy: RetryPolicy) -> Generator[Any, None, None]:
-    """The response when its headers are there, then its content in pieces. Raises :class:`_BrokenOff`, SourceError.
-
-    A thread receives them: nothing in the libraries ends headers that come byte by byte, or ``100 Continue`` without
-    end, but who waits for another thread can stop waiting at any time.
-    """
-    import requests
-
-    arrived: queue.Queue[Any] = queue.Queue(maxsize=16)
-    closed = threading.Event()
-
-    def receive() -> None:
-        with contextlib.suppress(_GivenUp):
-            try:
-                with requests.Session() as session:
-                    session.max_redirects = 10
-                    session.hooks["response"] = [refuse_downgrade]
-                    with session.get(url, headers=headers, stream=True, timeout=policy.timeout_seconds) as response:
-                        response.raw.enforce_content_length = False  # what came is kept, whatever was announced
-                        arrived.put(response)
-                        while not closed.is_set() and (chunk := response.raw.read1(_CHUNK, decode_content=False)):
-                            arrived.put(chunk)
-                arrived.put(None)
-            except Exception as error:
-                arrived.put(_fault(url, error))
-
-    receiver = threading.Thread(target=receive, daemon=True)
-    receiver.start()
-    begun = since = time.monotonic()
-    came, wait = 0, policy.timeout_seconds
-    try:
-        while True:
-            try:
-                item = arrived.get(timeout=wait)
-            except queue.Empty as error:
-                raise _BrokenOff(f"nothing came in {wait:g} s") from error
-            if item is None or isinstance(item, Exception):
-                break
-            now = time.monotonic()
-            if now - begun > policy.deadline_seconds:
-                raise _BrokenOff(f"it was not all there after {policy.deadline_seconds:g} s")
-            if isinstance(item, bytes):
-                came += len(item)
-            else:
-                since, wait = now, policy.stall_seconds
-            if now - since > policy.stall_seconds:
-                if came < policy.slowest_bytes_per_second * (now - since):
-                    raise _BrokenOff(f"only {came} bytes came in {now - since:.0f} s")
-                came, since = 0, now
-            yield item
-    except _BrokenOff:  # the thread would read on for as long as the server sends: this ends it at its next step
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(receiver.ident or 0), ctypes.py_object(_GivenUp))
-        raise
-    finally:
-        closed.set()
-        with contextlib.suppress(queue.Empty):
-            while True:  # it may be waiting for room
-                arrived.get_nowait()
-    if item is not None:
-        raise item
-
-
-class _GivenUp(BaseException):
-    """Raised in a thread that receives what nobody waits for any more."""
 
 
 def refuse_downgrade(response: Any, **_: Any) -> None:

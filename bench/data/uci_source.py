@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-from bench.data.cache import downloads_folder
 from bench.data.copies import copy_as_dataset, link_of, provenance
 from bench.data.download import read_url
 from bench.data.frames import MAX_BYTES
@@ -98,8 +97,8 @@ class UCISource:
 
     def _download(self, id: int) -> Iterable[tuple[str, bytes]]:
         address = f"{self.location}/api/dataset?id={id}"
-        record = read_record(read_url(address, MAX_ANSWER_BYTES, downloads_folder(), say=self._say), id, address)
-        content = read_url(record.url, MAX_BYTES, downloads_folder(), say=self._say)
+        record = read_record(read_url(address, MAX_ANSWER_BYTES, say=self._say), id, address)
+        content = read_url(record.url, MAX_BYTES, say=self._say)
         self._cache.look_at(f"{id}", content, "csv", _where(record))
         yield RECORD, json.dumps(asdict(record)).encode()
         yield TABLE, content

@@ -25,7 +25,7 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct, structs
 
-from bench.data.cache import cache_folder, downloads_folder, undamaged
+from bench.data.cache import cache_folder, undamaged
 from bench.data.columns import Coded, code_table
 from bench.data.download import download, read_url
 from bench.data.frames import MAX_BYTES, Format, format_of, read_frame
@@ -236,7 +236,7 @@ def _from_url(table: UserTable, offline: bool, say: Say) -> bytes:
         reason = "not in the cache" if table.sha256 else "kept in the cache only if its description has its sha256"
         raise SourceError(f"{table.where}: {reason}, and downloads are not allowed here")
     if not table.sha256:
-        return read_url(table.location, MAX_BYTES, downloads_folder(), say=say)
+        return read_url(table.location, MAX_BYTES, say=say)
     download(table.location, path, max_bytes=MAX_BYTES, known_hash=table.sha256, say=say)
     return _read(table, path)
 

@@ -188,7 +188,7 @@ def test_what_no_other_try_would_mend(web: Loopback, url: str, to: Path, fault: 
 def test_a_slow_drip_is_given_up(web: Loopback, url: str, to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     be(monkeypatch, attempts=2, stall_seconds=0.2)
     web.faults["/file"] = [drip] * 2
-    with pytest.raises(SourceError, match=r"only \d+ bytes came in 0 s \(2 tries\)"):
+    with pytest.raises(SourceError, match=r"only \d\d? bytes came in 0.2 s \(2 tries\)"):
         download(url, to)
     assert not to.exists()
 
@@ -222,7 +222,7 @@ def test_an_answer_without_end_holds_nobody(
     be(monkeypatch, attempts=2, timeout_seconds=0.5, stall_seconds=0.5)
     web.faults["/file"] = [fault] * 2
     begun = time.monotonic()
-    with pytest.raises(SourceError, match=r"nothing came in 0\.5 s \(2 tries\); try again"):
+    with pytest.raises(SourceError, match=r"(no answer|only 0 bytes) came in 0\.5 s \(2 tries\); try again"):
         download(url, to)
     assert time.monotonic() - begun < 5
     assert list(to.parent.iterdir()) == []
@@ -238,7 +238,7 @@ def test_no_try_lasts_longer_than_its_deadline(
     web: Loopback, url: str, to: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However fast the content comes; and the next try takes it up."""
-    be(monkeypatch, attempts=2, deadline_seconds=0.3, slowest_bytes_per_second=1)
+    be(monkeypatch, attempts=2, deadline_seconds=0.3, stall_seconds=0.1, slowest_bytes_per_second=10)
     web.faults["/file"] = [drip]
     said: list[str] = []
     download(url, to, say=said.append)
