@@ -114,7 +114,7 @@ class Resuming:
         self._say = say
         self._answered = threading.Event()
 
-    def __call__(self, url: str, output_file: str, pooch: object, *, check_only: bool | None = None) -> None:
+    def __call__(self, url: str, output_file: str, pooch: object) -> None:
         """Raises :class:`SourceError`, and :class:`OSError` where ``part`` cannot be written."""
         try:
             self._collect(url, RETRY_POLICY)
