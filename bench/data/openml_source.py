@@ -18,7 +18,6 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -26,6 +25,7 @@ from bench.data.cache import cache_folder, undamaged, writing
 from bench.data.copies import code_copy, copy_as_dataset, link_of, provenance
 from bench.data.download import read_url
 from bench.data.frames import MAX_BYTES, Format, read_frame
+from bench.data.location import host_of
 from bench.data.openml_splits import read_task_splits
 from bench.data.registry import Entry
 from bench.errors import BenchError, DataUnavailable, SourceError, one_line
@@ -112,8 +112,7 @@ class OpenMLSource:
         self._offline = offline
         self._say = say
         self._root = (cache_folder() / self.name).resolve()  # as the package names its files
-        host = re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(self.location).netloc.rpartition("@")[2]) or self.name
-        self.folder: Path = self._root / f"{host}-{LAYOUT}"
+        self.folder: Path = self._root / f"{host_of(self.location) or self.name}-{LAYOUT}"
         """Where its records are kept."""
         self._provenance: dict[str, dict[str, Any]] = {}
 
