@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from msgspec import Struct
 
 from bench.data.strict_yaml import SHA256, FileName, Positive, Several, Text, convert, read_yaml
-from bench.errors import RegistryError, unknown_name
+from bench.errors import RegistryError, UsageError, nearest, unknown_name
 
 Group: TypeAlias = Literal["small", "large", "test-file"]
 Confidence: TypeAlias = Literal["known", "likely", "none"]
@@ -148,7 +148,7 @@ class Registry:
         """
         words = [word.strip() for word in spec.split(",") if word.strip()]
         if not words:
-            raise unknown_name("subset or dataset", spec, self.subsets)
+            raise UsageError(f"--subset is empty; subsets: {', '.join(self.subsets)}")
         chosen: dict[str, None] = {}
         for word in words:
             if word in self.subsets:
@@ -156,7 +156,11 @@ class Registry:
             elif word in self.entries:
                 chosen[word] = None
             else:
-                raise unknown_name("subset or dataset", word, [*self.subsets, *self.entries])
+                near = nearest(word, [*self.subsets, *self.entries])
+                raise UsageError(
+                    f"unknown subset or dataset {word!r}: {near}subsets: {', '.join(self.subsets)}, openml-suite:N; "
+                    f"{len(self.entries)} datasets (`python -m bench list`)"
+                )
         return tuple(self.entries[name] for name in chosen)
 
 
