@@ -65,9 +65,8 @@ def trouble(sheet: Sheet) -> Iterator[str]:
 
 def test_faults_are_found() -> None:
     sheet = Sheet("s", 100, 50)
-    sheet.text(50, 20, "one", 12)
-    sheet.text(55, 22, "other", 12)
-    sheet.text(80, 40, "a long text", 12)
+    for x, y, words in ((0.5, 0.6, "one"), (0.55, 0.56, "other"), (0.8, 0.2, "a long text")):
+        sheet.figure.text(x, y, words, size=12)
     sheet.svg("")
     faults = list(trouble(sheet))
     assert faults[0].startswith("'a long text' is cut")
