@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,29 @@ class Document:
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
     command: str = "python -m bench report"
+
+
+def table(
+    name: str,
+    caption: str,
+    items: Iterable[T],
+    columns: Iterable[tuple[Column, Callable[[T], Cell | str | int]]],
+    *,
+    note: str = "",
+    sortable: bool = True,
+    filterable: bool = False,
+) -> Table:
+    """A row for each of ``items``. Each column is its head and what it shows of an item: text, a count, or a cell."""
+    columns = tuple(columns)
+    rows = tuple(cells(*(show(item) for _, show in columns)) for item in items)
+    return Table(name, tuple(head for head, _ in columns), rows, caption, note, filterable, sortable)
+
+
+def cells(*shown: Cell | str | int) -> tuple[Cell, ...]:
+    """A row of a table: text and counts as they are written."""
+    return tuple(
+        Cell(x) if isinstance(x, str) else Cell(f"{x:,}", float(x)) if isinstance(x, int) else x for x in shown
+    )
 
 
 def text(*spans: Span) -> Paragraph:

@@ -54,8 +54,8 @@ def _draw_bars(sheet: Sheet, ordered: Sequence[Dot], names: tuple[str, str]) -> 
     axes = sheet.figure.subplots()
     for colour, side in (("s0", "up"), ("s1", "down"), ("muted", "even")):
         shown = [(i, d.y) for i, d in enumerate(ordered) if _side(d) == side]
-        tints = {"color": palette()[colour], "edgecolor": palette()[colour], "linewidth": 0.75}  # a tie shows as a line
-        axes.bar([i for i, _ in shown], [y for _, y in shown], 0.6, **tints)
+        places, heights = [i for i, _ in shown], [y for _, y in shown]
+        axes.bar(places, heights, 0.6, color=palette()[colour], edgecolor=palette()[colour], linewidth=0.75)
     zero_line(axes)
     low, high = axes.get_ylim()
     axes.set(xlim=(-0.5, len(ordered) - 0.5), ylim=(low, high), xticks=[], ylabel="points")

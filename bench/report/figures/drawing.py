@@ -20,7 +20,7 @@ from bench.report.figures.style import NAME, decade_text, fitted, marked, styled
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
-    from matplotlib.axis import Axis
+    from matplotlib.axis import XAxis, YAxis
     from matplotlib.ticker import Locator
 
 WIDTH, PHONE = 760.0, 360.0
@@ -140,7 +140,7 @@ class Sheet:
                 _set_ticks(axis)
 
 
-def _set_ticks(axis: Axis) -> None:
+def _set_ticks(axis: XAxis | YAxis) -> None:
     low, high = axis.get_view_interval()
     log = axis.get_scale() == "log"
     written = decade_text if log and axis.axis_name == "y" else tick_text
@@ -164,7 +164,7 @@ def _locators(low: float, high: float, *, log: bool) -> Iterator[Locator]:
     yield from (LogLocator(numticks=count) for count in (99, 7, 6, 5, 4, 3, 2, 1))
 
 
-def _labels_apart(axis: Axis) -> bool:
+def _labels_apart(axis: XAxis | YAxis) -> bool:
     along = "xy".index(axis.axis_name)
     ends = [label.get_window_extent().get_points()[:, along] for label in axis.get_ticklabels()]
     return all(one[1] + GAP < other[0] for one, other in itertools.pairwise(ends))
