@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
+from typing import Any
 
 import pandas as pd
 
 from bench.report import wording
 from bench.report.blocks import Cell, Column, Table, table
-from bench.report.evidence import BASELINE, REFERENCE, Contrast, Evidence, ProtocolView
+from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
 from bench.stats import frame
 from bench.stats.groups import Bins
 from bench.stats.missing import COMMON_DATASETS
 from bench.stats.significance import PairedDifference, leave_one_out, paired_difference
 from bench.stats.summary import METRICS, TIE, Metric
 
-MethodColumn: TypeAlias = tuple[Column, Callable[[str], Cell]]
 
-
-def method_cell(method: str, methods: Sequence[str]) -> Cell:
-    return Cell(wording.title(method), series=wording.series(method, list(methods)), strong=method == REFERENCE)
+def method_cell(method: str, methods: Sequence[str], *, strong: bool = False) -> Cell:
+    """The reference stands out, and with ``strong`` the method."""
+    series = wording.series(method, list(methods))
+    return Cell(wording.title(method), series=series, strong=strong or method == REFERENCE)
 
 
 def dataset_cell(evidence: Evidence, dataset: str) -> Cell:
@@ -41,14 +42,32 @@ def score_cell(wins: int, ties: int, losses: int, *, strong: bool = False) -> Ce
     return Cell(f"{wins} / {ties} / {losses}", float(wins - losses), strong=strong)
 
 
-def difference_cell(d: PairedDifference | None) -> Cell:
+def difference_cell(d: PairedDifference) -> Cell:
     """Mean difference and its standard error, the interval on hover."""
-    if d is None:
-        return Cell(wording.DASH)
     if d.se != d.se:
         return Cell(wording.number(d.mean, sign=True), d.mean, hint="one dataset: no standard error")
     interval = f"95 % interval {wording.number(d.low, sign=True)} to {wording.number(d.high, sign=True)}"
     return Cell(f"{wording.number(d.mean, sign=True)} ± {wording.number(d.se)}", d.mean, hint=interval)
+
+
+def difference_columns(
+    title: str,
+    find: Callable[[Any], PairedDifference | None],
+    *,
+    score: bool = True,
+    hints: tuple[str, str, str] = ("mean difference ± standard error, points", "", ""),
+) -> list[tuple[Column, Callable[[Any], Cell]]]:
+    """Mean difference, wins / ties / losses (with ``score``) and p-value; dashes where there is no difference."""
+
+    def known(show: Callable[[PairedDifference], Cell]) -> Callable[[Any], Cell]:
+        return lambda item: Cell(wording.DASH) if (d := find(item)) is None else show(d)
+
+    columns = [
+        (Column(title, hint=hints[0]), known(difference_cell)),
+        (Column("W / T / L", hint=hints[1]), known(lambda d: score_cell(d.wins, d.ties, d.losses))),
+        (Column("p", hint=hints[2], lower_first=True), known(lambda d: p_cell(d.p))),
+    ]
+    return columns if score else [columns[0], columns[2]]
 
 
 def summary_table(evidence: Evidence, view: ProtocolView, name: str, caption: str) -> Table:
@@ -66,7 +85,7 @@ def summary_table(evidence: Evidence, view: ProtocolView, name: str, caption: st
     return table(name, caption, view.methods, columns, note=pool_note(evidence, view))
 
 
-def _metric_column(view: ProtocolView, metric: Metric) -> MethodColumn:
+def _metric_column(view: ProtocolView, metric: Metric) -> tuple[Column, Callable[[str], Cell]]:
     values = view.summary[metric.key]
     best = values.min() if metric.lower_is_better else values.max()
     ranked = metric.key != "sd_accuracy" and len(view.methods) > 1
@@ -76,31 +95,16 @@ def _metric_column(view: ProtocolView, metric: Metric) -> MethodColumn:
     )
 
 
-def _reference_columns(view: ProtocolView) -> list[MethodColumn]:
-    """The reference against each method, a dash beside itself."""
-    rfm, contrasts = wording.title(REFERENCE), {c.method: c for c in view.contrasts}
-
-    def against(show: Callable[[Contrast], Cell]) -> Callable[[str], Cell]:
-        return lambda m: show(contrasts[m]) if m in contrasts else Cell(wording.DASH)
-
-    return [
-        (
-            Column(f"{rfm} {wording.MINUS} method", hint="mean difference over datasets ± its standard error, points"),
-            against(lambda c: difference_cell(c.difference)),
-        ),
-        (
-            Column("W / T / L", hint=f"datasets on which {rfm} wins, ties, loses against the method"),
-            against(lambda c: score_cell(c.difference.wins, c.difference.ties, c.difference.losses)),
-        ),
-        (
-            Column(
-                "p",
-                hint="Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods of the table",
-                lower_first=True,
-            ),
-            against(lambda c: p_cell(c.p_holm)),
-        ),
-    ]
+def _reference_columns(view: ProtocolView) -> list[tuple[Column, Callable[[str], Cell]]]:
+    """The reference against each method, dashes beside itself."""
+    rfm = wording.title(REFERENCE)
+    found = {c.method: replace(c.difference, p=c.p_holm) for c in view.contrasts}
+    hints = (
+        "mean difference over datasets ± its standard error, points",
+        f"datasets on which {rfm} wins, ties, loses against the method",
+        "Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods of the table",
+    )
+    return difference_columns(f"{rfm} {wording.MINUS} method", found.get, hints=hints)
 
 
 def pool_note(evidence: Evidence, view: ProtocolView) -> str:
