@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, TypeVar
 
@@ -146,6 +146,12 @@ class Section:
     children: tuple[Section, ...] = ()
     detail: bool = False
     tag: str = ""
+
+    def all_blocks(self) -> Iterator[Block]:
+        """Its own, then its children's."""
+        yield from self.blocks
+        for child in self.children:
+            yield from child.all_blocks()
 
 
 @dataclass(frozen=True)

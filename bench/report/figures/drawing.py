@@ -125,30 +125,32 @@ class Sheet:
     def _settle_ticks(self) -> None:
         """As many round values on each axis as have room for their labels, unless the drawing has set its own.
 
-        Of axes that share one, the outermost have labels. Labels change the room for others: hence two rounds.
+        Of axes that share one, the outermost have labels. Labels change the room for others: hence the rounds.
         """
         from matplotlib.ticker import FixedLocator
 
         both = [axis for axes in self.figure.axes for axis in (axes.xaxis, axes.yaxis)]
         free = [a for a in both if not isinstance(a.get_major_locator(), FixedLocator) and a.get_ticklabels()]
+        rest = [(axis, _locators(*axis.get_view_interval(), log=axis.get_scale() == "log")) for axis in free]
         for axis in free:
             axis.axes.minorticks_off()
             axis.set_ticks([])
-        for _ in range(2):
+        changed = True
+        while changed:
             self.figure.draw_without_rendering()
-            for axis in free:
-                _set_ticks(axis)
+            changed = sum(_thin(axis, locators) for axis, locators in rest) > 0
 
 
-def _set_ticks(axis: XAxis | YAxis) -> None:
+def _thin(axis: XAxis | YAxis, locators: Iterator[Locator]) -> bool:
+    """Go on to the next of ``locators`` until labels have room. Whether there was any to do."""
+    written = decade_text if axis.get_scale() == "log" and axis.axis_name == "y" else tick_text
     low, high = axis.get_view_interval()
-    log = axis.get_scale() == "log"
-    written = decade_text if log and axis.axis_name == "y" else tick_text
-    for locator in _locators(low, high, log=log):
+    changed = False
+    while not _labels_apart(axis) and (locator := next(locators, None)):
         values = [value for value in locator.tick_values(low, high) if low <= value <= high]
         axis.set_ticks(values, map(written, values))
-        if _labels_apart(axis):
-            return
+        changed = True
+    return changed
 
 
 def _locators(low: float, high: float, *, log: bool) -> Iterator[Locator]:
@@ -156,7 +158,7 @@ def _locators(low: float, high: float, *, log: bool) -> Iterator[Locator]:
     from matplotlib.ticker import LogLocator, MaxNLocator
 
     if not log:
-        yield from (MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]) for count in (6, 5, 4, 3, 2, 1))
+        yield from (MaxNLocator(count, steps=[1, 2, 2.5, 5, 10], min_n_ticks=1) for count in (6, 5, 4, 3, 2, 1))
         return
     for most, steps in ((30, (1, 2, 5)), (1000, (1, 3))):
         if high / low <= most:
@@ -165,9 +167,10 @@ def _locators(low: float, high: float, *, log: bool) -> Iterator[Locator]:
 
 
 def _labels_apart(axis: XAxis | YAxis) -> bool:
+    """Whether there are labels, with room between them."""
     along = "xy".index(axis.axis_name)
     ends = [label.get_window_extent().get_points()[:, along] for label in axis.get_ticklabels()]
-    return all(one[1] + GAP < other[0] for one, other in itertools.pairwise(ends))
+    return bool(ends) and all(one[1] + GAP < other[0] for one, other in itertools.pairwise(ends))
 
 
 def svg_element(inner: str, width: float, height: float, words: str, class_: str, more: str = "") -> str:
