@@ -6,9 +6,7 @@ plain: the renderers escape it.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, TypeVar
 
@@ -194,12 +192,3 @@ def cells(*shown: Cell | str | int) -> tuple[Cell, ...]:
 def text(*spans: Span) -> Paragraph:
     """A paragraph of the spans."""
     return Paragraph(spans)
-
-
-def csv_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A small CSV file as text; NaN is an empty field."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([["" if value != value else value for value in row] for row in rows])
-    return buffer.getvalue()

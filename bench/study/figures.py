@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from bench.report.blocks import Figure, csv_text
+from bench.report.blocks import Figure
 from bench.report.figures.drawing import Sheet, figure
 from bench.report.figures.style import dashed, fitted, hue, marked, palette, spotted, tick_text
 
@@ -46,8 +47,7 @@ class Axis:
 
 def curves(name: str, title: str, caption: str, lines: Sequence[Curve], x_axis: Axis, y_axis: Axis) -> Figure:
     """Values against x, one curve a method, its interval shaded."""
-    rows = [(line.name, p.x, p.value, p.low, p.high) for line in lines for p in line.points]
-    data = csv_text(("name", "x", "value", "low", "high"), rows)
+    data = pd.DataFrame([{"name": line.name, **asdict(p)} for line in lines for p in line.points])
     return figure(name, title, caption, data, lambda sheet: _draw_curves(sheet, lines, x_axis, y_axis))
 
 
@@ -87,10 +87,8 @@ def phase_diagram(
     name: str, title: str, caption: str, panels: Sequence[Phases], column_words: str, row_words: str
 ) -> Figure:
     """Small multiples, one a method: the darker a field, the larger the share, which stands in it as a number."""
-    data = csv_text(
-        ("method", row_words, column_words, "share"),
-        [(panel.name, r, c, share) for panel in panels for (r, c), share in sorted(panel.shares.items())],
-    )
+    rows = [(panel.name, r, c, share) for panel in panels for (r, c), share in sorted(panel.shares.items())]
+    data = pd.DataFrame(rows, columns=["method", row_words, column_words, "share"])
     return figure(name, title, caption, data, lambda sheet: _draw_phases(sheet, panels, column_words, row_words))
 
 

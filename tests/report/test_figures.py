@@ -7,7 +7,6 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.report.figures.by_dataset import Dot, Panel, difference_bars, sparkline, trend_scatter
+from bench.report.figures.by_dataset import Panel, difference_bars, sparkline, trend_scatter
 from bench.report.figures.by_method import Interval, accuracy_rank, intervals, profiles
 from bench.report.figures.critical_difference import critical_difference_diagram
 from bench.report.figures.drawing import Sheet, key
@@ -175,8 +174,9 @@ def hovers(root: ET.Element) -> list[str]:
 
 
 def test_bars_are_sorted_named_and_linked() -> None:
-    dots = [Dot("b", 0, -2.0, "", "#b"), Dot(ODD, 0, 3.0, "n 5", "#odd"), Dot("tie", 0, 0.0, "", "#t")]
-    figure = difference_bars("bars", "t", "Caption.", dots, ("A", "B"))
+    values = pd.Series({"b": -2.0, ODD: 3.0, "tie": 0.0})
+    anchors = {"b": "b", ODD: "odd", "tie": "t"}
+    figure = difference_bars("bars", "t", "Caption.", values, ("A", "B"), {ODD: "n 5"}, anchors)
     root = inside(figure.svg)
     assert hovers(root) == [f"{ODD}: +3.00 points (n 5)", "tie: 0.00 points", "b: −2.00 points"]
     assert [a.attrib["href"] for a in root.iter(f"{SVG}a")] == ["#odd", "#t", "#b"]
@@ -184,26 +184,28 @@ def test_bars_are_sorted_named_and_linked() -> None:
     bars = [e for e in root.iter(f"{SVG}path") if re.search("fill:var", e.attrib.get("style", ""))]
     assert [re.search(r"--(\w+)", e.attrib["style"])[1] for e in bars] == ["s0", "s1", "muted"]
     assert figure.caption == f"Caption. Largest gains: {ODD} +3.0; largest losses: b −2.0."
-    assert "All ties." in difference_bars("bars", "t", "C.", [Dot("x", 0, 0.0)], ("A", "B")).caption
+    assert "All ties." in difference_bars("bars", "t", "C.", pd.Series({"x": 0.0}), ("A", "B"), {}, {}).caption
+
+
+TWO = pd.DataFrame({"x": [10.0, 1000.0], "y": [-1.0, 1.0]}, index=["a", "b"])
 
 
 def test_a_band_wider_than_the_points_is_clipped() -> None:
     x = np.array([10.0, 100.0, 1000.0])
     trend = Trend(x, np.array([0.0, 50.0, -900.0]), np.full(3, -500.0), np.full(3, 500.0))
-    dots = [Dot("a", 10.0, -1.0), Dot("b", 1000.0, 1.0)]
-    inside(trend_scatter("s", "t", "c", [Panel("%", "y", "%", dots, trend)], "n").svg)
+    inside(trend_scatter("s", "t", "c", TWO, [Panel("%", "y", "%", trend)], "n", "n {:g}", {}).svg)
 
 
 def test_panels_share_their_datasets_and_x() -> None:
-    one = [Dot("a", 10.0, -1.0, "n 10", "#a"), Dot(ODD, 1000.0, 1.0, "n 1000", "#odd")]
-    other = [replace(dot, y=30 * dot.y) for dot in one]
-    panels = [Panel("difference", "points", "points", one, None), Panel("reduction", "percent", "%", other, None)]
-    figure = trend_scatter("s", "t", "c", panels, "rows n (log scale)")
+    table = pd.DataFrame({"x": [10.0, 1000.0], "points": [-1.0, 1.0], "percent": [-30.0, 30.0]}, index=["a", ODD])
+    panels = [Panel("difference", "points", "points", None), Panel("reduction", "percent", "%", None)]
+    figure = trend_scatter("s", "t", "c", table, panels, "rows n (log scale)", "n {:g}", {ODD: "odd"})
     root = inside(figure.svg)
     circles = [(e.attrib["x"], float(e.attrib["y"])) for g in classed(root, "dots") for e in g.iter(f"{SVG}use")]
     assert [x for x, _ in circles[:2]] == [x for x, _ in circles[2:]]
     assert max(y for _, y in circles[:2]) < min(y for _, y in circles[2:])
     assert hovers(root)[1::2] == [f"{ODD}: +1.00 points (n 1000)", f"{ODD}: +30.00 % (n 1000)"]
+    assert [a.attrib["href"] for a in root.iter(f"{SVG}a")] == ["#odd"] * 2
     assert sum(e.text == "rows n (log scale)" for e in root.iter(f"{SVG}text")) == 1
     assert figure.data.splitlines()[:2] == ["dataset,x,points,percent", "a,10.0,-1.0,-30.0"]
 
@@ -325,8 +327,7 @@ def test_threads_draw_the_same_bytes_whatever_the_users_style_and_leave_it_alone
     import matplotlib
 
     def draw(_: int) -> str:
-        dots = [Dot("a", 10.0, -1.0), Dot("b", 1000.0, 1.0)]
-        return trend_scatter("s", "t", "c", [Panel("%", "y", "%", dots, None)], "n").svg
+        return trend_scatter("s", "t", "c", TWO, [Panel("%", "y", "%", None)], "n", "n {:g}", {}).svg
 
     alone = draw(0)
     with matplotlib.rc_context({"font.size": 30, "axes.grid": False, "svg.fonttype": "path"}):

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from bench.report import wording
-from bench.report.blocks import Figure, csv_text
+from bench.report.blocks import Figure
 from bench.report.figures.drawing import Sheet, figure, svg_element
 from bench.report.figures.style import COLOURS, TEXT, fitted, hue, palette, zero_line
 from bench.stats.summary import TIE
 from bench.stats.trend import Trend
-
-
-@dataclass(frozen=True)
-class Dot:
-    """A dataset in a plot; ``note`` follows its name in the hover title."""
-
-    dataset: str
-    x: float
-    y: float
-    note: str = ""
-    href: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,29 +23,38 @@ class Panel:
     title: str
     column: str
     unit: str
-    dots: Sequence[Dot]
     trend: Trend | None
 
 
-def difference_bars(name: str, title: str, caption: str, dots: Sequence[Dot], names: tuple[str, str]) -> Figure:
-    """One bar a dataset, sorted by ``y`` (points, first minus second); ``x`` is not used.
+def difference_bars(
+    name: str,
+    title: str,
+    caption: str,
+    differences: pd.Series,
+    names: tuple[str, str],
+    notes: Mapping[str, str],
+    anchors: Mapping[str, str],
+) -> Figure:
+    """One bar a dataset, sorted (points, first minus second); a note follows the dataset's name in the hover title.
 
     The caption names the extremes: labels in the drawing would run into one another.
     """
-    ordered = sorted(dots, key=lambda d: (-d.y, d.dataset))
-    data = csv_text(("dataset", "difference_points"), [(d.dataset, d.y) for d in ordered])
+    ordered = differences.sort_index().sort_values(ascending=False, kind="stable")
+    data = ordered.rename_axis("dataset").rename("difference_points").reset_index()
     extremes = f"{caption} {_extremes(ordered)}"
-    return figure(name, title, extremes, data, lambda sheet: _draw_bars(sheet, ordered, names))
+    return figure(name, title, extremes, data, lambda sheet: _draw_bars(sheet, ordered, names, notes, anchors))
 
 
-def _draw_bars(sheet: Sheet, ordered: Sequence[Dot], names: tuple[str, str]) -> None:
+def _draw_bars(
+    sheet: Sheet, ordered: pd.Series, names: tuple[str, str], notes: Mapping[str, str], anchors: Mapping[str, str]
+) -> None:
     """What a pointer finds is as high as the drawing; a phone has no pointer, and its bars are too thin to touch."""
     sheet.resize(270 if sheet.phone else 330)
     axes = sheet.figure.subplots()
-    for colour, side in (("s0", "up"), ("s1", "down"), ("muted", "even")):
-        shown = [(i, d.y) for i, d in enumerate(ordered) if _side(d) == side]
-        places, heights = [i for i, _ in shown], [y for _, y in shown]
-        axes.bar(places, heights, 0.6, color=palette()[colour], edgecolor=palette()[colour], linewidth=0.75)
+    values, places = ordered.to_numpy(dtype=float), np.arange(len(ordered))
+    for colour, side in (("s0", values > TIE), ("s1", values < -TIE), ("muted", np.abs(values) <= TIE)):
+        tint = palette()[colour]
+        axes.bar(places[side], values[side], 0.6, color=tint, edgecolor=tint, linewidth=0.75)
     zero_line(axes)
     low, high = axes.get_ylim()
     axes.set(xlim=(-0.5, len(ordered) - 0.5), ylim=(low, high), xticks=[], ylabel="points")
@@ -63,49 +62,64 @@ def _draw_bars(sheet: Sheet, ordered: Sequence[Dot], names: tuple[str, str]) -> 
     foot = "left: {} better; right: {}" if sheet.phone else "datasets, sorted: {} better on the left, {} on the right"
     axes.set_xlabel(foot.format(*(fitted(words, sheet.width / 5, TEXT) for words in names)), labelpad=8)
     if not sheet.phone:
-        areas = [(i - 0.5, 1.0) for i in range(len(ordered))]
+        areas = [(i - 0.5, 1.0) for i in places]
         hits = axes.broken_barh(areas, (low, high - low), color=palette()["muted"], alpha=0.0, linewidth=0)
-        sheet.mark(hits, "hits", [_dot_title(d, "points") for d in ordered], [d.href for d in ordered])
+        titles = [_spoken(str(d), y, "points", notes.get(str(d), "")) for d, y in ordered.items()]
+        sheet.mark(hits, "hits", titles, _links(ordered.index, anchors))
 
 
-def _side(dot: Dot) -> str:
-    return "even" if abs(dot.y) < TIE else "up" if dot.y > 0 else "down"
-
-
-def _extremes(ordered: Sequence[Dot], count: int = 3) -> str:
-    """The largest gains and losses of dots sorted from gain to loss, in words."""
-    gains = [d for d in ordered[:count] if d.y > TIE]
-    losses = [d for d in reversed(ordered[-count:]) if d.y < -TIE]
+def _extremes(ordered: pd.Series, count: int = 3) -> str:
+    """The largest gains and losses of differences sorted from gain to loss, in words."""
     parts = []
-    for words, dots in (("Largest gains", gains), ("largest losses", losses)):
-        if dots:
-            parts.append(f"{words}: " + ", ".join(f"{d.dataset} {wording.number(d.y, 1, sign=True)}" for d in dots))
-    return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:] + "." if parts else "All ties."
+    for words, some in (
+        ("largest gains", ordered[ordered > TIE].head(count)),
+        ("largest losses", ordered[ordered < -TIE].tail(count)[::-1]),
+    ):
+        if len(some):
+            parts.append(f"{words}: " + ", ".join(f"{d} {wording.number(y, 1, sign=True)}" for d, y in some.items()))
+    return f"L{'; '.join(parts)[1:]}." if parts else "All ties."
 
 
-def _dot_title(dot: Dot, unit: str) -> str:
-    return f"{dot.dataset}: {wording.number(dot.y, sign=True)} {unit}" + (f" ({dot.note})" if dot.note else "")
+def _spoken(dataset: str, y: float, unit: str, note: str) -> str:
+    return f"{dataset}: {wording.number(y, sign=True)} {unit}" + (f" ({note})" if note else "")
 
 
-def trend_scatter(name: str, title: str, caption: str, panels: Sequence[Panel], x_title: str) -> Figure:
+def _links(datasets: Iterable[str], anchors: Mapping[str, str]) -> list[str]:
+    return [f"#{anchors[d]}" if d in anchors else "" for d in datasets]
+
+
+def trend_scatter(
+    name: str,
+    title: str,
+    caption: str,
+    table: pd.DataFrame,
+    panels: Sequence[Panel],
+    x_title: str,
+    note: str,
+    anchors: Mapping[str, str],
+) -> Figure:
     """Dots over a logarithmic x, each panel with its smoothed trend and band; panels share datasets and x.
 
-    Panels stand above one another, so that a dataset is found straight below itself. A band may leave the frame: it is
-    clipped.
+    ``table`` has a row a dataset, the column ``x`` and those of the panels; ``note``, filled in with x, follows a
+    dataset's name in the hover title. Panels stand above one another, so that a dataset is found straight below
+    itself. A band may leave the frame: it is clipped.
     """
-    rows = [(d.dataset, d.x, *(p.dots[i].y for p in panels)) for i, d in enumerate(panels[0].dots)]
-    data = csv_text(("dataset", "x", *(p.column for p in panels)), rows)
-    return figure(name, title, caption, data, lambda sheet: _draw_scatters(sheet, panels, x_title))
+    data = table.rename_axis("dataset").reset_index()
+    return figure(
+        name, title, caption, data, lambda sheet: _draw_scatters(sheet, table, panels, x_title, note, anchors)
+    )
 
 
-def _draw_scatters(sheet: Sheet, panels: Sequence[Panel], x_title: str) -> None:
+def _draw_scatters(
+    sheet: Sheet, table: pd.DataFrame, panels: Sequence[Panel], x_title: str, note: str, anchors: Mapping[str, str]
+) -> None:
     sheet.resize(330 if len(panels) == 1 else 90 + 220 * len(panels))
     ink, paper = palette()["ink"], palette()["paper"]
     for axes, panel in zip(sheet.figure.subplots(len(panels), sharex=True, squeeze=False).flat, panels, strict=True):
-        places = [d.x for d in panel.dots], [d.y for d in panel.dots]
-        dots = axes.scatter(*places, s=64, color=[(ink, 0.42)], edgecolor=paper, linewidth=0.75, zorder=3)
-        titles = [] if sheet.phone else [_dot_title(d, panel.unit) for d in panel.dots]
-        sheet.mark(dots, "dots", titles, [] if sheet.phone else [d.href for d in panel.dots])
+        x, y = table["x"], table[panel.column]
+        dots = axes.scatter(x, y, s=64, color=[(ink, 0.42)], edgecolor=paper, linewidth=0.75, zorder=3)
+        titles = [_spoken(d, y[d], panel.unit, note.format(x[d])) for d in table.index]
+        sheet.mark(dots, "dots", [] if sheet.phone else titles, [] if sheet.phone else _links(table.index, anchors))
         zero_line(axes)
         axes.set(xscale="log", ylabel=panel.title, xlabel=x_title if panel is panels[-1] else "")
         if panel.trend is not None:

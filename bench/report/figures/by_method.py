@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
 from bench.report import wording
-from bench.report.blocks import Figure, csv_text
+from bench.report.blocks import Figure
 from bench.report.figures.drawing import Sheet, figure
 from bench.report.figures.style import NAME, TICK, dashed, fitted, hue, marked, palette, text_width, zero_line
 from bench.stats.significance import PairedDifference
@@ -31,12 +31,8 @@ class Interval:
 
 def intervals(name: str, title: str, caption: str, lines: Sequence[Interval], axis: str) -> Figure:
     """Mean differences with their 95 % intervals, one line each, and the zero line."""
-    header = ("name", "datasets", "mean_difference", "se", "low95", "high95", "wins", "ties", "losses", "wilcoxon_p")
-    rows = [
-        (x.name, d.datasets, d.mean, d.se, d.low, d.high, d.wins, d.ties, d.losses, d.p)
-        for x, d in ((x, x.difference) for x in lines)
-    ]
-    data = csv_text(header, rows)
+    data = pd.DataFrame([{"name": x.name, **asdict(x.difference)} for x in lines])
+    data = data.rename(columns={"mean": "mean_difference", "low": "low95", "high": "high95", "p": "wilcoxon_p"})
     return figure(
         name, title, caption, data, lambda sheet: _draw_intervals(sheet, lines, axis), width=620.0, class_="plot slim"
     )
@@ -85,8 +81,7 @@ def profiles(name: str, title: str, caption: str, table: pd.DataFrame) -> Figure
 
     Curves carry their series' dash and, every :data:`MARKED` percent, its marker: colour alone tells nothing.
     """
-    data = table.round(4).to_csv(lineterminator="\n")
-    return figure(name, title, caption, data, lambda sheet: _draw_profiles(sheet, table))
+    return figure(name, title, caption, table.round(4).reset_index(), lambda sheet: _draw_profiles(sheet, table))
 
 
 def _draw_profiles(sheet: Sheet, table: pd.DataFrame) -> None:
@@ -120,7 +115,7 @@ def accuracy_rank(
     ranked = table.sort_values("friedman_rank")
     others = [str(m) for m in ranked.index if m not in ours][:shown]
     kept = ranked.loc[[*others, *ours], ["mean_accuracy", "friedman_rank"]].astype(float)
-    data = kept.round(6).to_csv(lineterminator="\n", index_label="method")
+    data = kept.round(6).rename_axis("method").reset_index()
     return figure(name, title, caption, data, lambda sheet: _draw_accuracy_rank(sheet, kept, others, list(ours)))
 
 

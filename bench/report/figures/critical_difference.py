@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.report import wording
-from bench.report.blocks import Figure, csv_text
+from bench.report.blocks import Figure
 from bench.report.figures.drawing import Sheet, figure
 from bench.report.figures.style import NAME, TICK, fitted, marked, palette, text_width
 
@@ -25,7 +25,7 @@ def critical_difference_diagram(
     ranks, 1 to k. A critical difference beyond even that is drawn as an arrow across the axis and said to be longer.
     """
     ordered = ranks.sort_values(kind="stable")
-    data = csv_text(("method", "mean_rank"), [(m, round(float(rank), 6)) for m, rank in ordered.items()])
+    data = ordered.round(6).rename_axis("method").rename("mean_rank").reset_index()
     return figure(name, title, caption, data, lambda sheet: _draw(sheet, ordered, groups, cd))
 
 

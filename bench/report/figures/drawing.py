@@ -19,6 +19,7 @@ from bench.report.blocks import Figure
 from bench.report.figures.style import NAME, decade_text, fitted, marked, styled, themed, tick_text
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axis import XAxis, YAxis
     from matplotlib.ticker import Locator
@@ -33,19 +34,19 @@ def figure(
     name: str,
     title: str,
     caption: str,
-    data: str,
+    data: pd.DataFrame,
     draw: Callable[[Sheet], None],
     *,
     width: float = WIDTH,
     class_: str = "plot",
 ) -> Figure:
-    """What ``draw`` puts on a sheet, once for a screen and once for a phone; ``data`` are the figures drawn, as CSV."""
+    """What ``draw`` puts on a sheet, once for a screen and once for a phone; ``data`` are the numbers drawn."""
     drawings = []
     with styled():
         for sheet, how in ((Sheet(name, width), class_), (Sheet(name, PHONE), f"{class_} phone")):
             draw(sheet)
             drawings.append(sheet.svg(f"{title}. {caption}", how))
-    return Figure(name, title, caption, drawings[0], data, drawings[1])
+    return Figure(name, title, caption, drawings[0], data.to_csv(index=False, lineterminator="\n"), drawings[1])
 
 
 class Sheet:

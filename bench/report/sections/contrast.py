@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+import pandas as pd
+
 from bench.protocols.record import Protocol
 from bench.protocols.registry import get_protocol, known, what_changes
 from bench.report import wording
-from bench.report.blocks import Block, Cell, Column, Notice, Section, table, text
+from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence
-from bench.report.figures.by_dataset import Dot, Panel, trend_scatter
+from bench.report.figures.by_dataset import Panel, trend_scatter
 from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.tables import difference_columns, method_cell, swayed
 from bench.stats.groups import Group
@@ -46,7 +48,7 @@ def leak_section(evidence: Evidence) -> Section | None:
         blocks += _left_out(evidence, group, found)
     if whole is None:
         return None
-    blocks += _leak_figure(evidence, whole)
+    blocks.append(_leak_figure(evidence, whole))
     return Section("leak", "What the leak is worth", tuple(blocks))
 
 
@@ -107,24 +109,27 @@ def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block
     return [means, steps, text(f"RFM, {first} → {second}.{influence}")] if influence else [means, steps]
 
 
-def _leak_figure(evidence: Evidence, found: LeakDecomposition) -> list[Block]:
+def _leak_figure(evidence: Evidence, found: LeakDecomposition) -> Figure:
     """The leak by rows per feature: where a metric learned from the test labels helps most."""
     first, second = found.path[:2]
     leak = found.accuracy[found.method, first] - found.accuracy[found.method, second]
     sizes = evidence.sizes.loc[leak.index]
-    aspect = (sizes["rows"] / sizes["features"]).to_numpy(dtype=float)
-    dots = [
-        Dot(str(d), float(x), float(y), f"n/d {x:.3g}", f"#{evidence.anchors[str(d)]}")
-        for d, x, y in zip(leak.index, aspect, leak, strict=True)
-    ]
+    aspect = sizes["rows"] / sizes["features"]
     caption = (
         f"RFM's accuracy under {first} minus that under {second}, points, by rows per feature. Line and band: local "
         "linear regression and its pointwise 95 % bootstrap band over datasets, where there are enough."
     )
-    trend = log_trend(aspect, leak.to_numpy(dtype=float))
-    panel = Panel(f"{first} {wording.MINUS} {second}, points", "leak_points", "points", dots, trend)
-    x_title = "rows per feature n/d (log scale)"
-    return [trend_scatter("leak-by-aspect", "The leak by rows per feature", caption, [panel], x_title)]
+    trend = log_trend(aspect.to_numpy(dtype=float), leak.to_numpy(dtype=float))
+    return trend_scatter(
+        "leak-by-aspect",
+        "The leak by rows per feature",
+        caption,
+        pd.DataFrame({"x": aspect, "leak_points": leak}),
+        [Panel(f"{first} {wording.MINUS} {second}, points", "leak_points", "points", trend)],
+        "rows per feature n/d (log scale)",
+        "n/d {:.3g}",
+        evidence.anchors,
+    )
 
 
 def _counts(contrasts: Sequence[ProtocolContrast]) -> str:
