@@ -15,6 +15,7 @@ import yaml
 
 from bench.methods import method_names
 from bench.report.blocks import Cell
+from bench.stats.significance import PairedDifference
 
 TITLES = {
     "rfm": "RFM",
@@ -86,6 +87,15 @@ def p_value(p: float) -> str:
     if p < 0.001:
         return "< 0.001"
     return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def difference(d: PairedDifference) -> str:
+    """The mean and its standard error, if there is one."""
+    return number(d.mean, sign=True) + ("" if math.isnan(d.se) else f" ± {number(d.se)}")
+
+
+def interval(d: PairedDifference) -> str:
+    return f"95 % interval {number(d.low, sign=True)} to {number(d.high, sign=True)}"
 
 
 def seconds(value: float | None) -> str:

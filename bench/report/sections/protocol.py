@@ -127,10 +127,9 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
         evidence.anchors,
     )
     overall = significance.paired_difference(accuracy[REFERENCE], accuracy[BASELINE])
-    error = "" if overall.se != overall.se else f" ± {wording.number(overall.se)}"
     opening = text(
         f"RFM minus Laplace on the {wording.plural(overall.datasets, 'dataset')} that both have: "
-        f"{wording.number(overall.mean, sign=True)}{error} points; {overall.wins} wins, {overall.ties} ties, "
+        f"{wording.difference(overall)} points; {overall.wins} wins, {overall.ties} ties, "
         f"{overall.losses} losses; Wilcoxon's signed-rank test, this pair alone: p {wording.p_value(overall.p)}. "
         f"Median {wording.number(float(difference.median()), sign=True)}.{swayed(difference)}"
     )
