@@ -21,9 +21,11 @@ from bench.cli.running import (
     with_kept_versions,
 )
 from bench.cli.tables import add_data_arguments, add_source_arguments, chosen_tables, say
-from bench.errors import UsageError
+from bench.errors import UsageError, unknown_name
+from bench.protocols import Protocol
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import PROTOCOLS, get_protocol
+from bench.records.measure import MEASURES, SELECTING, Kind, Measure
 
 DEFAULT_FOLDER = "results"
 
@@ -54,6 +56,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", metavar="DIR", help="run folder (default: results/<subset>-<protocol>)")
     parser.add_argument("--seed", default="0", help="of everything that is drawn (default: 0)")
     parser.add_argument(
+        "--select",
+        metavar="MEASURE",
+        help="what selects hyperparameters instead of accuracy or r2; one for each kind of task, comma-separated: "
+        f"{', '.join(MEASURES)}",
+    )
+    parser.add_argument(
+        "--keep-predictions",
+        action="store_true",
+        help="write class scores or predicted numbers of all test rows as Parquet into the run folder",
+    )
+    parser.add_argument(
         "--shard",
         metavar="I/N",
         help="run the I-th of N parts, as in a job array; export and report take all together",
@@ -76,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
     how = running(args)
     seed = whole_number("--seed", args.seed, at_least=0, default=0)
     part = _shard(args.shard)
+    select = selecting(args.select, protocol)
     methods = named_methods(args.methods, args.plugin)
     chosen = chosen_tables(args)
     say(chosen.origins())
@@ -93,6 +107,8 @@ def run(args: argparse.Namespace) -> int:
             load=source.load,
             splits_for=divide,
             timeout=how.timeout,
+            select=select,
+            keep_predictions=args.keep_predictions,
         )
         for entries, source in chosen.parts
     )
@@ -103,14 +119,29 @@ def run(args: argparse.Namespace) -> int:
     if how.dry_run:
         list_plan(plan, folder, how)
         return EXIT_OK
-    outcome = run_plan(
-        plan, folder, invocation(seed, how.size, args.arguments, chosen.recorded(), additions(methods)), how
-    )
+    about = invocation(seed, how.size, args.arguments, chosen.recorded(), additions(methods))
+    outcome = run_plan(plan, folder, about, how, keep_predictions=args.keep_predictions)
     export_runs([folder])
     print(headline(read_run(folder), outcome, folder, chosen.origins()), file=sys.stderr if how.json else sys.stdout)
     if outcome.interrupted and outcome.undone:
         return EXIT_INTERRUPTED
     return EXIT_OK if outcome.all_ok else EXIT_FAILED
+
+
+def selecting(text: str | None, protocol: Protocol) -> dict[Kind, Measure]:
+    """The measures of ``--select`` by the kind of task. Raises :class:`UsageError`."""
+    chosen: dict[Kind, Measure] = {}
+    for word in [] if text is None else [word.strip() for word in text.split(",")]:
+        if word not in MEASURES:
+            raise unknown_name("measure", word, MEASURES)
+        measure = MEASURES[word]
+        if measure.kind in chosen:
+            raise UsageError(f"--select {text}: two measures of {measure.kind}; one selects")
+        chosen[measure.kind] = measure
+    chosen = {kind: measure for kind, measure in chosen.items() if measure != SELECTING[kind]}
+    if chosen and protocol.sees_test_labels:
+        raise UsageError(f"--select: --protocol {protocol.name} selects by accuracy; use clean or clean-cv")
+    return chosen
 
 
 def default_folder(subset: str, protocol: str, seed: int, part: tuple[int, int] | None = None) -> Path:

@@ -14,6 +14,7 @@ from bench.run.resources import available_cores, default_memory_budget
 
 if TYPE_CHECKING:
     from bench.run.jobs import Plan, Task
+    from bench.run.progress import Observer
     from bench.run.runner import Outcome
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
@@ -77,8 +78,14 @@ def running(args: argparse.Namespace) -> Running:
     )
 
 
-def run_plan(plan: Plan, folder: Path, provenance: dict[str, Any], how: Running) -> Outcome:
-    """Run what ``plan`` holds and the store in ``folder`` does not, watched as the user reads along."""
+def run_plan(
+    plan: Plan, folder: Path, provenance: dict[str, Any], how: Running, *, keep_predictions: bool = False
+) -> Outcome:
+    """Run what ``plan`` holds and the store in ``folder`` does not, watched as the user reads along.
+
+    With ``keep_predictions`` what was predicted is written beside the store, and a job without it is run again.
+    """
+    from bench.run.predictions import PredictionFiles
     from bench.run.runlog import watched
     from bench.run.runner import execute, open_executor
     from bench.store import Store
@@ -88,7 +95,11 @@ def run_plan(plan: Plan, folder: Path, provenance: dict[str, Any], how: Running)
         watched(folder, json_events=how.json) as observers,
         open_executor(how.engine, how.scheduler, folder, how.size, how.memory_bytes) as executor,
     ):
-        return execute(plan, store, executor, provenance, observers, retry_failed=how.retry_failed)
+        if not keep_predictions:
+            return execute(plan, store, executor, provenance, observers, retry_failed=how.retry_failed)
+        files = PredictionFiles(folder)
+        watching: list[Observer] = [*observers, files]
+        return execute(plan, store, executor, provenance, watching, retry_failed=how.retry_failed, lacks=files.lacks)
 
 
 def with_kept_versions(plan: Plan, folder: Path, how: Running) -> Plan:

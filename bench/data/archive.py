@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from bench.data.cache import FileSet, downloads_folder, drop, recall, remember, sets_folder
-from bench.data.download import download
+from bench.data.cache import FileSet, drop, recall, remember, sets_folder
+from bench.data.download import download, downloaded
 from bench.data.location import is_url
 from bench.data.registry import ArchiveFiles, Entry, Registry
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE, TUNING_SHARE, first_part_counts
@@ -164,9 +164,8 @@ class ArchiveSource:
             return FileSet(found[0])
         if self._offline:
             raise SourceError(f"{self.location}: not in the cache, and downloads are not allowed here")
-        path = downloads_folder() / hashlib.sha256(self.location.encode()).hexdigest()[:32]
-        if not path.exists():  # else an earlier call was stopped between the download and the unpacking
-            download(self.location, path, say=self._say)
+        path = downloaded(self.location)
+        download(self.location, path, say=self._say)  # it is there if a call was stopped before the unpacking
         try:
             files = self._from_tar(path)
         except SourceError as error:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,11 +14,11 @@ from pathlib import Path
 import platformdirs
 
 from bench.errors import SourceError
+from bench.files import write_atomically
 
 _INDEX = "index.json"
 
 Build = Callable[[], Iterable[tuple[str, bytes]]]
-
 
 _chosen: ContextVar[str | None] = ContextVar("cache folder", default=None)
 
@@ -44,7 +43,7 @@ def using_cache(folder: str | None) -> Iterator[None]:
 
 
 class FileSet:
-    """Named contents in a folder that is written in one piece; ``index.json`` holds the SHA-256 of each.
+    """Named contents in a folder, which counts once its ``index.json`` with the SHA-256 of each is there.
 
     ``build()`` gives the (name, content) pairs anew when the folder is not there or turns out to be damaged; None for a
     set that must already be there.
@@ -55,56 +54,49 @@ class FileSet:
         ``build`` raises: then nothing is left behind."""
         self.folder = folder
         self._build = build
-        self.checksums = self._read_index() or self._make()
+        self.checksums = self._index() or self._make()
 
     def read(self, name: str) -> bytes:
         """The content of ``name``, checked against its checksum. ``KeyError`` if the set has no such name."""
-        expected = self.checksums[name]
-        content = self._read_file(expected)
+        content = self._content(self.checksums[name])
         if content is None:  # deleted or damaged since
             self.checksums = self._make()
-            content = self._read_file(self.checksums[name])
+            content = self._content(self.checksums[name])
         if content is None:
             raise SourceError(f"{self.folder}: the cached copy of {name} cannot be read back")
         return content
 
-    def _read_file(self, checksum: str) -> bytes | None:
-        return undamaged(self.folder / checksum[:32], checksum)
-
-    def _read_index(self) -> dict[str, str] | None:
+    def _index(self) -> dict[str, str]:
         try:
             index = json.loads((self.folder / _INDEX).read_text())
         except (OSError, ValueError):
-            return None
+            return {}
         whole = isinstance(index, dict) and all(isinstance(checksum, str) for checksum in index.values())
-        return index if whole else None
+        return index if whole else {}
 
-    def _is_whole(self, checksums: dict[str, str]) -> bool:
-        return self._read_index() == checksums and all(self._read_file(c) is not None for c in checksums.values())
+    def _content(self, checksum: str) -> bytes | None:
+        return undamaged(self.folder / checksum[:32], checksum)
 
     def _make(self) -> dict[str, str]:
         if self._build is None:
             raise SourceError(f"{self.folder}: the cached tables are gone or damaged; fetch them again")
-        try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder.parent))
-        except OSError as error:
-            raise unwritable(self.folder.parent, error) from error
-        try:
-            checksums: dict[str, str] = {}
-            for name, content in self._build():
-                checksums[name] = hashlib.sha256(content).hexdigest()
-                (fresh / checksums[name][:32]).write_bytes(content)
-            (fresh / _INDEX).write_text(json.dumps(checksums))
+        import filelock
+
+        with writing(self.folder.parent):
+            self.folder.mkdir(exist_ok=True)
             try:
-                fresh.rename(self.folder)
-            except OSError:
-                if not self._is_whole(checksums):  # else another process was faster, and its copy is as good
-                    _replace(self.folder, fresh)
-        except OSError as error:
-            raise unwritable(self.folder.parent, error) from error
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+                with filelock.FileLock(self.folder / ".lock"):
+                    checksums = self._index()
+                    if checksums and all(self._content(checksum) is not None for checksum in checksums.values()):
+                        return checksums  # another process was faster
+                    checksums = {}
+                    for name, content in self._build():
+                        checksums[name] = hashlib.sha256(content).hexdigest()
+                        (self.folder / checksums[name][:32]).write_bytes(content)
+                    write_atomically(self.folder / _INDEX, json.dumps(checksums))
+            finally:
+                if not is_kept(self.folder):
+                    shutil.rmtree(self.folder, ignore_errors=True)
         return checksums
 
 
@@ -124,14 +116,8 @@ def undamaged(path: Path, sha256: str) -> bytes | None:
 
 def remember(label: str, folder: Path, location: str) -> None:
     """Note under ``label`` that the set in ``folder`` came from ``location``. Raises :class:`SourceError`."""
-    note = _note(label)
-    try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=note.parent, prefix=".new-", delete=False) as file:
-            json.dump({"folder": folder.name, "location": location}, file)
-        Path(file.name).replace(note)
-    except OSError as error:
-        raise unwritable(note.parent, error) from error
+    with writing(sets_folder()):
+        write_atomically(_note(label), json.dumps({"folder": folder.name, "location": location}))
 
 
 def recall(label: str) -> tuple[Path, str] | None:
@@ -156,37 +142,18 @@ def sets_folder() -> Path:
     return cache_folder() / "archives"
 
 
-def downloads_folder() -> Path:
-    """Where downloads are collected until they are unpacked; made here. Raises :class:`SourceError`."""
-    return made(cache_folder() / "downloads")
-
-
-def made(folder: Path) -> Path:
-    """``folder`` of the cache, made unless it is there. Raises :class:`SourceError`."""
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make the ``folder`` of the cache; what cannot be written in the block is a :class:`SourceError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        raise unwritable(folder, error) from error
-    return folder
-
-
-def unwritable(folder: Path, error: OSError) -> SourceError:
-    """The error for a cache that cannot be written."""
-    return SourceError(
-        f"{folder}: cannot write the cache: {error.strerror or error}; name another folder with --cache or BENCH_CACHE"
-    )
+        reason = error.strerror or error
+        raise SourceError(
+            f"{folder}: cannot write the cache: {reason}; name another folder with --cache or BENCH_CACHE"
+        ) from error
 
 
 def _note(label: str) -> Path:
     return sets_folder() / f"{hashlib.sha256(label.encode()).hexdigest()[:32]}.json"
-
-
-def _replace(folder: Path, fresh: Path) -> None:
-    """Put ``fresh`` in the place of the damaged ``folder``."""
-    aside = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
-    try:
-        if folder.exists():
-            folder.rename(aside / "set")
-        fresh.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

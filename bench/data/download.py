@@ -1,28 +1,27 @@
-"""Downloading a file to a place where nothing sees it before it is complete and checked.
+"""Downloads by pooch, which checks a file before it is in its place, with a downloader that resumes.
 
-Written on urllib: of the libraries looked at, none does what the study's archive needs, hundreds of megabytes from a
-university's server. pooch starts again from the first byte after every break; requests would need all of this on top.
+pooch's own starts again from the first byte after every break, and waits without end for a server that sends next to
+nothing; the study's archive has hundreds of megabytes and lies on a university's server.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
-import http.client
 import re
 import socket
 import ssl
+import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from bench import __version__
-from bench.data.location import is_url
-from bench.data.partial_download import Checksum, PartialDownload
+from bench.data.cache import cache_folder, writing
 from bench.errors import SourceError, one_line
 
 MAX_BYTES = 4 << 30
@@ -30,13 +29,16 @@ _CHUNK = 1 << 16
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 """HTTP answers after which another try may succeed."""
 
+Say = Callable[[str], None]
+
 
 @dataclass(frozen=True)
 class RetryPolicy:
     """How long a server is waited for.
 
-    ``attempts`` in all, pauses between them doubling from ``pause_seconds``; ``timeout_seconds`` for any one answer;
-    given up as too slow if over ``stall_seconds`` fewer than ``slowest_bytes_per_second`` came on average.
+    ``attempts`` in all, pauses between them doubling from ``pause_seconds``; ``timeout_seconds`` for the headers of an
+    answer; then given up as too slow if over ``stall_seconds`` fewer than ``slowest_bytes_per_second`` came on average.
+    What takes longer than ``deadline_seconds`` is broken off, and resumed by the next attempt.
     """
 
     attempts: int = 4
@@ -44,48 +46,49 @@ class RetryPolicy:
     timeout_seconds: float = 60.0
     stall_seconds: float = 30.0
     slowest_bytes_per_second: float = 1000.0
+    deadline_seconds: float = 4 * 3600.0
 
 
 RETRY_POLICY = RetryPolicy()
 
 
 def download(
-    url: str,
-    to: Path,
-    *,
-    max_bytes: int = MAX_BYTES,
-    checksum: Checksum | None = None,
-    retry_policy: RetryPolicy | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    url: str, to: Path, *, max_bytes: int = MAX_BYTES, known_hash: str | None = None, say: Say = lambda line: None
 ) -> None:
     """Have the content of ``url`` (http or https) in the file ``to``, whole, or not at all.
 
-    It is collected in ``<to>.part``. What a broken connection left there is resumed, also by a later call, if the
-    server vouches (by ETag or date, with ``If-Range``) that it is still the same file. ``say`` gets a line when a try
-    failed and another one follows. Raises :class:`SourceError`, in one line with the address, if the server cannot be
-    reached, answers with an error or a web page, redirects in circles, sends more than ``max_bytes``, less than it
-    announced or too slowly, if the content is not that of ``checksum``, and if the file cannot be written.
+    Nothing is done if the file is there and has the ``known_hash`` (pooch's: SHA-256 or ``algorithm:digest``) or none
+    is known. What a broken connection left in ``<to>.part`` is resumed, also by a later call, if the server vouches (by
+    ETag or date, with ``If-Range``) that it is still the same file. ``say`` gets a line when a try failed and another
+    one follows. Raises :class:`SourceError`, in one line with the address, for whatever goes wrong.
     """
-    policy = retry_policy or RETRY_POLICY
-    with PartialDownload(url, to) as partial:
-        for attempt in range(1, policy.attempts + 1):
-            try:
-                _fetch(url, partial, max_bytes, policy)
-                break
-            except _BrokenOff as fault:
-                if attempt == policy.attempts:
-                    tries = f" ({attempt} tries)" if attempt > 1 else ""
-                    raise SourceError(f"{url}: download failed: {fault}{tries}; try again later") from fault
-                pause = policy.pause_seconds * 2 ** (attempt - 1)
-                say(f"{url}: {fault}; trying again in {pause:g} s")
-                time.sleep(pause)
-        _refuse_web_page(partial, url)
-        partial.finish(checksum)
+    import filelock
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")  # it prints to standard error what it does
+    lock = to.with_name(f"{to.name}.part.lock")
+    with writing(to.parent):
+        try:
+            with filelock.FileLock(lock, timeout=0):
+                try:
+                    resuming = Resuming(lock.with_suffix(""), max_bytes, say)
+                    pooch.retrieve(url, known_hash, to.name, to.parent, downloader=resuming)
+                finally:
+                    lock.unlink(missing_ok=True)
+        except filelock.Timeout as error:
+            raise SourceError(f"{url}: is being downloaded by another process just now; try again later") from error
+        except ValueError as error:  # the hash is another
+            raise SourceError(f"{url}: {one_line(error, limit=500)}") from error
 
 
-def read_url(url: str, max_bytes: int, folder: Path, **more: Any) -> bytes:
-    """The content of ``url``, as :func:`download` gets it; ``folder`` holds it meanwhile."""
-    to = folder / hashlib.sha256(url.encode()).hexdigest()[:32]
+def downloaded(url: str) -> Path:
+    """Where in the cache a download is until its content is in its place."""
+    return cache_folder() / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:32]
+
+
+def read_url(url: str, max_bytes: int, **more: Any) -> bytes:
+    """The content of ``url``, as :func:`download` gets it."""
+    to = downloaded(url)
     download(url, to, max_bytes=max_bytes, **more)
     try:
         return to.read_bytes()
@@ -97,117 +100,172 @@ class _BrokenOff(Exception):
     """A try that failed in a way that another one may not."""
 
 
-def _fetch(url: str, partial: PartialDownload, max_bytes: int, policy: RetryPolicy) -> None:
-    """One try. Raises :class:`_BrokenOff` or, where no other try would help, :class:`SourceError`."""
-    validator = partial.validator()
-    headers = {"User-Agent": f"rfmbench/{__version__}"}
-    if validator:
-        headers |= {"Range": f"bytes={partial.size}-", "If-Range": validator}
-    with (
-        _answered(url, partial),
-        _open(urllib.request.Request(url, headers=headers), policy.timeout_seconds) as response,
-    ):
-        total = _align(response, partial, validator)
-        pace = _Pace(policy)
-        while chunk := response.read1(_CHUNK):
-            partial.add(chunk)
-            if partial.size > max_bytes:
-                partial.begin("")
-                raise SourceError(f"{url}: more than {max_bytes} bytes; refused")
-            pace.came(len(chunk))
-    if total is not None and partial.size != total:
-        raise _BrokenOff(f"it broke off after {partial.size} of {total} bytes")
+class _GivenUp(BaseException):
+    """Raised in a thread that receives what nobody waits for any more."""
 
 
-def _align(response: Any, partial: PartialDownload, validator: str) -> int | None:
-    """Have ``partial`` end where the answer begins; the whole file's size in bytes if the server says it."""
-    if response.status == 206:
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
-        if not validator or found is None or int(found[1]) != partial.size:
-            partial.begin("")
-            raise _BrokenOff("the server sent another part than the one asked for")
-        return int(found[2])
-    partial.begin(_validator(response.headers))
-    announced = response.headers.get("Content-Length", "")
-    return int(announced) if announced.isdecimal() else None
+class Resuming:
+    """A downloader for :func:`pooch.retrieve`: what has arrived is kept in ``part``, what it is in ``<part>.of``."""
+
+    def __init__(self, part: Path, max_bytes: int, say: Say) -> None:
+        self._part = part
+        self._note = part.with_name(f"{part.name}.of")
+        self._max_bytes = max_bytes
+        self._say = say
+        self._answered = threading.Event()
+
+    def __call__(self, url: str, output_file: str, pooch: object) -> None:
+        """Raises :class:`SourceError`, and :class:`OSError` where ``part`` cannot be written."""
+        try:
+            self._collect(url, RETRY_POLICY)
+            self._refuse_web_page(url)
+            self._part.replace(output_file)
+        finally:
+            if not self._size():
+                self._part.unlink(missing_ok=True)
+                self._note.unlink(missing_ok=True)
+
+    def _collect(self, url: str, policy: RetryPolicy) -> None:
+        for attempt in range(1, policy.attempts + 1):
+            try:
+                self._watch(lambda: self._fetch(url, policy.timeout_seconds), policy)
+                break
+            except _BrokenOff as fault:
+                if attempt == policy.attempts:
+                    tries = f" ({attempt} tries)" if attempt > 1 else ""
+                    raise SourceError(f"{url}: download failed: {fault}{tries}; try again later") from fault
+                pause = policy.pause_seconds * 2 ** (attempt - 1)
+                self._say(f"{url}: {fault}; trying again in {pause:g} s")
+                time.sleep(pause)
+
+    def _watch(self, fetch: Callable[[], None], policy: RetryPolicy) -> None:
+        """Run ``fetch`` and raise what it raises, or :class:`_BrokenOff` when it takes too long.
+
+        It runs in a thread: nothing in the libraries ends headers that come byte by byte, or ``100 Continue`` without
+        end, but who waits for a thread can stop waiting at any time.
+        """
+        faults: list[Exception] = []
+
+        def receive() -> None:
+            with contextlib.suppress(_GivenUp):
+                try:
+                    fetch()
+                except Exception as error:
+                    faults.append(error)
+                finally:
+                    self._answered.set()
+
+        self._answered.clear()
+        receiver = threading.Thread(target=receive, daemon=True)
+        receiver.start()
+        until = time.monotonic() + policy.deadline_seconds
+        try:
+            if not self._answered.wait(policy.timeout_seconds):
+                raise _BrokenOff(f"no answer came in {policy.timeout_seconds:g} s")
+            while receiver.is_alive():
+                before = self._size()
+                receiver.join(policy.stall_seconds)
+                came = self._size() - before
+                if receiver.is_alive() and came < policy.slowest_bytes_per_second * policy.stall_seconds:
+                    raise _BrokenOff(f"only {came} bytes came in {policy.stall_seconds:g} s")
+                if receiver.is_alive() and time.monotonic() > until:
+                    raise _BrokenOff(f"it was not all there after {policy.deadline_seconds:g} s")
+        finally:
+            if receiver.is_alive():  # it would read on for as long as the server sends: this ends it at its next step
+                thread, end = ctypes.c_ulong(receiver.ident or 0), ctypes.py_object(_GivenUp)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, end)
+        if faults:
+            raise faults[0]
+
+    def _fetch(self, url: str, timeout: float) -> None:
+        """One try."""
+        import requests
+        import urllib3
+
+        note = self._note.read_text(errors="replace") if self._note.is_file() else ""
+        about, _, validator = note.partition("\n")
+        headers = {"User-Agent": f"rfmbench/{__version__}", "Accept-Encoding": "identity"}
+        if resumed := about == url and validator != "" and self._size() > 0:
+            headers |= {"Range": f"bytes={self._size()}-", "If-Range": validator}
+        try:
+            with requests.Session() as session:
+                session.max_redirects = 10
+                session.hooks["response"] = [refuse_downgrade]
+                with session.get(url, headers=headers, stream=True, timeout=timeout) as response:
+                    response.raw.enforce_content_length = False  # that is checked here, for what to do about it
+                    total = self._align(response, url, resumed)
+                    self._answered.set()
+                    self._append(response.raw, url)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise _fault(url, error) from error
+        if total is not None and self._size() != total:
+            raise _BrokenOff(f"it broke off after {self._size()} of {total} bytes")
+
+    def _append(self, content: Any, url: str) -> None:
+        with self._part.open("ab", buffering=0) as file:
+            while chunk := content.read1(_CHUNK, decode_content=False):
+                file.write(chunk)
+                if file.tell() > self._max_bytes:
+                    file.truncate(0)
+                    raise SourceError(f"{url}: more than {self._max_bytes} bytes; refused")
+
+    def _align(self, response: Any, url: str, resumed: bool) -> int | None:
+        """Have ``part`` end where the answer begins; the whole file's size in bytes if the server says it."""
+        status, headers = response.status_code, response.headers
+        answer = one_line(f"the server answered {status} {response.reason}")
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", headers.get("Content-Range", ""))
+        if resumed and status == 206 and found and int(found[1]) == self._size():
+            return int(found[2])
+        if resumed and status in (206, 416):  # another part, or a file that has become shorter
+            self._begin(url)
+            raise _BrokenOff(f"{answer} to the question for the rest")
+        if status in _PASSING:
+            raise _BrokenOff(answer)
+        if status != 200:
+            raise SourceError(f"{url}: download failed: {answer}")
+        tag = headers.get("ETag", "")  # a weak one says less than that it is the same file
+        self._begin(url, tag if tag.startswith('"') else headers.get("Last-Modified", ""))
+        announced = headers.get("Content-Length", "")
+        return int(announced) if announced.isdecimal() else None
+
+    def _begin(self, url: str, validator: str = "") -> None:
+        """Drop what is there and start a version of the file that ``validator`` will tell from others."""
+        self._part.write_bytes(b"")
+        self._note.write_text(f"{url}\n{validator}")
+
+    def _size(self) -> int:
+        return self._part.stat().st_size if self._part.exists() else 0
+
+    def _refuse_web_page(self, url: str) -> None:
+        """Servers explain their troubles, and captive portals their terms, in web pages that say 200 OK."""
+        with self._part.open("rb") as file:
+            start = file.read(4096)
+        if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+            self._begin(url)
+            title = re.search(rb"<title[^>]*>([^<]{1,200})", start, re.IGNORECASE)
+            named = f" ({one_line(title[1].decode('utf-8', 'replace'))!r})" if title else ""
+            raise SourceError(f"{url}: the server answered with a web page{named}, not with a file")
 
 
-def _validator(headers: Any) -> str:
-    """A strong ETag, else the date of the last change, else nothing."""
-    tag = str(headers.get("ETag", ""))
-    return tag if tag.startswith('"') else str(headers.get("Last-Modified", ""))
+def refuse_downgrade(response: Any, **_: Any) -> None:
+    """A hook of requests: no redirect from an encrypted address to a plain one. It follows to web addresses only."""
+    import requests
+
+    target = urljoin(response.url, response.headers.get("Location", ""))
+    if response.is_redirect and response.url.startswith("https:") and not target.lower().startswith("https:"):
+        raise requests.exceptions.InvalidURL(f"refused to be redirected to {target}")
 
 
-class _Pace:
-    """Notices a server that keeps sending, but next to nothing."""
+def _fault(url: str, error: Exception) -> Exception:
+    """What the network raised, as what may pass or as what will not."""
+    import requests
+    import urllib3
 
-    def __init__(self, policy: RetryPolicy) -> None:
-        self._policy = policy
-        self._since = time.monotonic()
-        self._bytes = 0
-
-    def came(self, size: int) -> None:
-        """Count ``size`` bytes. Raises :class:`_BrokenOff`."""
-        self._bytes += size
-        seconds = time.monotonic() - self._since
-        if seconds >= self._policy.stall_seconds:
-            if self._bytes < self._policy.slowest_bytes_per_second * seconds:
-                raise _BrokenOff(f"only {self._bytes} bytes came in {seconds:.0f} s")
-            self._since, self._bytes = time.monotonic(), 0
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows to other web addresses only, and never from an encrypted one to a plain one."""
-
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        if not is_url(newurl) or (req.full_url.startswith("https:") and not newurl.startswith("https:")):
-            raise urllib.error.HTTPError(req.full_url, code, f"refused to be redirected to {newurl}", headers, fp)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _open(request: urllib.request.Request, timeout: float) -> Any:
-    opener = urllib.request.OpenerDirector()  # build_opener's would follow to ftp: and file:
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-        _Redirects(),
-    ):
-        opener.add_handler(handler)
-    return opener.open(request, timeout=timeout)
-
-
-@contextlib.contextmanager
-def _answered(url: str, partial: PartialDownload) -> Iterator[None]:
-    """What the network raises, sorted into what may pass and what will not."""
-    try:
-        yield
-    except urllib.error.HTTPError as error:
-        with error:
-            message = one_line(f"{error.code} {error.reason}")
-        if error.code == 416 and partial.size:  # the file has become shorter than what is here
-            partial.begin("")
-            raise _BrokenOff(f"the server answered {message}") from error
-        if error.code in _PASSING:
-            raise _BrokenOff(f"the server answered {message}") from error
-        raise SourceError(f"{url}: download failed: the server answered {message}") from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        cause = error.reason if isinstance(error, urllib.error.URLError) else error
-        reason = one_line(cause) or type(cause).__name__
-        lasting = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError, ValueError, str)
-        if isinstance(cause, lasting) and not isinstance(cause, http.client.HTTPException):
-            raise SourceError(f"{url}: download failed: {reason}") from error
-        raise _BrokenOff(reason) from error
-
-
-def _refuse_web_page(partial: PartialDownload, url: str) -> None:
-    """Servers explain their troubles, and captive portals their terms, in web pages that say 200 OK."""
-    start = partial.start(4096)
-    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        partial.begin("")
-        title = re.search(rb"<title[^>]*>([^<]{1,200})", start, re.IGNORECASE)
-        named = f" ({one_line(title[1].decode('utf-8', 'replace'))!r})" if title else ""
-        raise SourceError(f"{url}: the server answered with a web page{named}, not with a file")
+    cause: BaseException = error
+    while isinstance(cause, (requests.RequestException, urllib3.exceptions.HTTPError)) and cause.__context__:
+        cause = cause.__context__
+    reason = one_line(cause) or type(cause).__name__
+    lasting = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError, ValueError)
+    if isinstance(cause, (*lasting, requests.TooManyRedirects)):
+        return SourceError(f"{url}: download failed: {reason}")
+    return _BrokenOff(reason)

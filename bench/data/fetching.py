@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.archive import ArchiveSource
-from bench.data.cache import cache_folder, made
+from bench.data.cache import cache_folder
 from bench.data.download import download
 from bench.data.registry import Study
 from bench.data.sources import Source
@@ -106,8 +106,7 @@ def fetch_results(study: Study, *, offline: bool, say: Say) -> tuple[Path, bool]
     :class:`DataUnavailable` if ``offline`` and they are not in the cache.
     """
     path = _results_path()
-    if not path.is_file() and not offline:
-        made(path.parent)
+    if not offline:
         download(study.results_url, path, max_bytes=MAX_RESULTS_BYTES, say=say)
     path = results_file()
     return path, hashlib.sha256(path.read_bytes()).hexdigest() == study.results_sha256

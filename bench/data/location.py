@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -10,6 +11,11 @@ from urllib.parse import urlsplit, urlunsplit
 def is_url(location: str) -> bool:
     """Whether ``location`` is a web address rather than a path."""
     return urlsplit(location).scheme.lower() in ("http", "https")
+
+
+def host_of(address: str) -> str:
+    """The host of a web address as the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(address).netloc.rpartition("@")[2])
 
 
 def public_location(location: str) -> str:

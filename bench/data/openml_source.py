@@ -18,14 +18,14 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
-from bench.data.cache import cache_folder, downloads_folder, made, undamaged, unwritable
+from bench.data.cache import cache_folder, undamaged, writing
 from bench.data.copies import code_copy, copy_as_dataset, link_of, provenance
 from bench.data.download import read_url
 from bench.data.frames import MAX_BYTES, Format, read_frame
+from bench.data.location import host_of
 from bench.data.openml_splits import read_task_splits
 from bench.data.registry import Entry
 from bench.errors import BenchError, DataInvalid, DataUnavailable, SourceError, one_line
@@ -115,8 +115,7 @@ class OpenMLSource:
         self._offline = offline
         self._say = say
         self._root = (cache_folder() / self.name).resolve()  # as the package names its files
-        host = re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(self.location).netloc.rpartition("@")[2]) or self.name
-        self.folder: Path = self._root / f"{host}-{LAYOUT}"
+        self.folder: Path = self._root / f"{host_of(self.location) or self.name}-{LAYOUT}"
         """Where its records are kept."""
         self._provenance: dict[str, dict[str, Any]] = {}
 
@@ -255,7 +254,7 @@ class OpenMLSource:
         try:
             entry, address = self._ask(f"task {id}", lambda openml: _described_task(openml, id), ANSWER_SECONDS)
             if address:  # the package itself would read them into a pickle
-                lists = read_url(address, MAX_BYTES, downloads_folder(), say=self._say)
+                lists = read_url(address, MAX_BYTES, say=self._say)
                 file = self._keep(f"task-{id}.arff", lists).relative_to(self._root).as_posix()
                 entry = dataclasses.replace(entry, file=file, sha256=hashlib.sha256(lists).hexdigest())
         except DataUnavailable as error:
@@ -277,12 +276,9 @@ class OpenMLSource:
         return (record, content) if record and content is not None else None
 
     def _keep(self, name: str, content: bytes) -> Path:
-        path = made(self.folder) / name
-        try:
-            with replacing(path) as temporary:
-                temporary.write_bytes(content)
-        except OSError as error:
-            raise unwritable(self.folder, error) from error
+        path = self.folder / name
+        with writing(self.folder), replacing(path) as temporary:
+            temporary.write_bytes(content)
         return path
 
     def _ask(self, what: str, question: Question[Answer], seconds: float, *, parquet: bool = False) -> Answer:
@@ -293,9 +289,9 @@ class OpenMLSource:
         """
         if self._offline:
             raise SourceError(f"{self.location}: not in the cache, and downloads are not allowed here")
-        root = made(self._root)
-        # The package's settings: read, and the folder made, at its import, and read again with each question.
-        os.environ |= {"OPENML_CACHE_DIR": str(root), "OPENML_SKIP_PARQUET": str(not parquet)}
+        root = self._root
+        with writing(root):  # the package's settings: read, and its folder made, at its import and with each question
+            os.environ |= {"OPENML_CACHE_DIR": str(root), "OPENML_SKIP_PARQUET": str(not parquet)}
         try:
             import openml
             from filelock import FileLock

@@ -1,21 +1,20 @@
-"""Reading chosen members of a tar file that may be broken or hostile, in one pass and without trusting a header."""
+"""Reading chosen members of a tar file that may be broken or hostile."""
 
 from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import lzma
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from pathlib import Path
+from typing import IO, Any, cast
 
-from bench.errors import SourceError
+from bench.errors import SourceError, one_line
 
-_BLOCK = 512
+_OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\0": lzma.open, b"BZh": bz2.open}
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,7 @@ class Limits:
     """
 
     member_bytes: int = 256 << 20
-    wanted_bytes: int = 2 << 30
-    total_bytes: int = 16 << 30
+    total_bytes: int = 4 << 30
     members: int = 50_000
     header_bytes: int = 1 << 20
     free_bytes: int = 64 << 20
@@ -40,115 +38,89 @@ def read_members(
 ) -> Iterator[tuple[str, bytes]]:
     """(key, content) of each member of the tar at ``path`` (plain, .gz, .bz2 or .xz) that ``wanted`` gives a key for.
 
-    ``wanted`` sees the member's name with ``/`` between folders; names that are absolute or climb with ``..`` are never
-    offered to it. Nothing is written to disk. Raises :class:`SourceError`, naming the file and the member, for a broken
-    or truncated archive, a wanted member that is not a plain file or comes twice, and what exceeds ``limits``. As the
-    end of the archive is checked last, content is to be trusted only once the iterator is exhausted.
+    Nothing is written to disk. Raises :class:`SourceError`, naming the file and the member, for a broken or truncated
+    archive, a wanted member that is not a plain file, comes twice or lies outside (:func:`tarfile.data_filter`), and
+    what exceeds ``limits``. As the end is checked last, content is to be trusted only once the iterator is exhausted.
     """
+    if not hasattr(tarfile, "data_filter"):
+        raise SourceError(f"{path}: Python's tarfile has no data filter before 3.11.4; unpack it and name the folder")
     bounds = limits or Limits()
     try:
-        with _decompressed(path) as raw:
-            yield from _members(path, _Metered(raw, path, bounds), wanted, bounds)
-    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, ValueError, OverflowError) as error:
-        raise SourceError(f"{path}: broken or truncated archive: {error or type(error).__name__}") from error
+        with path.open("rb") as file:
+            magic = file.read(6)
+        opener = next((opener for start, opener in _OPENERS.items() if magic.startswith(start)), open)
+        with opener(path, "rb") as raw:
+            yield from _members(_Bounded(raw, bounds, path.stat().st_size), wanted, bounds)
+    except (SourceError, tarfile.FilterError) as error:
+        raise SourceError(f"{path}: {one_line(error)}; refused") from error
+    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, ValueError, RecursionError) as error:
+        raise SourceError(f"{path}: broken or truncated archive: {one_line(error) or type(error).__name__}") from error
 
 
-def _members(
-    path: Path, stream: _Metered, wanted: Callable[[str], str | None], bounds: Limits
-) -> Iterator[tuple[str, bytes]]:
+def _members(stream: _Bounded, wanted: Callable[[str], str | None], bounds: Limits) -> Iterator[tuple[str, bytes]]:
     seen: set[str] = set()
-    wanted_bytes = count = end = 0
-    with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", bufsize=16 * _BLOCK) as tar:
-        for member in tar:
+    count = 0
+    with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:") as tar:
+        while (member := tar.next()) is not None:
+            tar.members = []  # type: ignore[attr-defined]  # else it keeps every header that it has read
             count += 1
             if count > bounds.members:
-                raise SourceError(f"{path}: more than {bounds.members} members; refused")
-            stream.allow(max(member.size, 0))
-            has_data = member.isreg() or member.type not in tarfile.SUPPORTED_TYPES
-            end = member.offset_data + (_whole_blocks(member.size) if has_data else 0)
-            key = wanted(member.name) if _plain(member.name) else None
+                raise SourceError(f"more than {bounds.members} members")
+            key = wanted(member.name)
             if key is None:
+                stream.allow(member.size)
                 continue
             if not member.isreg() or member.issparse():
-                raise SourceError(f"{path}: {member.name!r} is not a plain file; refused")
+                raise SourceError(f"{member.name!r} is not a plain file")
+            tarfile.data_filter(member, "")
             if key in seen:
-                raise SourceError(f"{path}: {key!r} comes twice ({member.name!r}); refused")
+                raise SourceError(f"{key!r} comes twice ({member.name!r})")
+            if member.size > bounds.member_bytes:
+                raise SourceError(f"{member.name!r} is too large ({member.size} bytes)")
             seen.add(key)
-            wanted_bytes += member.size
-            if member.size > bounds.member_bytes or wanted_bytes > bounds.wanted_bytes:
-                raise SourceError(f"{path}: {member.name!r} is too large ({member.size} bytes); refused")
-            content = cast(IO[bytes], tar.extractfile(member)).read()
-            if len(content) != member.size:
-                raise SourceError(f"{path}: {member.name!r} ends after {len(content)} of {member.size} bytes")
-            yield key, content
-    stream.drain()
-    # tarfile takes a damaged header for the end of the archive. The real end is a block of zeros, and nothing after it.
-    if stream.nonzero_end > end:
-        raise SourceError(f"{path}: broken archive: unreadable after byte {end}")
-    if stream.position < end + _BLOCK:
-        raise SourceError(f"{path}: truncated archive: its end mark is missing")
+            stream.allow(member.size)
+            yield key, cast(IO[bytes], tar.extractfile(member)).read()
+    # tarfile takes a damaged header and a missing one for the end of the archive. The real end is a block of zeros and
+    # nothing after it; reading on also has a compressed stream check itself.
+    rest = iter(lambda: stream.read(tarfile.RECORDSIZE), b"")
+    if stream.last != bytes(tarfile.BLOCKSIZE) or any(chunk.strip(b"\0") for chunk in rest):
+        raise tarfile.ReadError(f"unreadable before byte {stream.tell()}")
 
 
-def _plain(name: str) -> bool:
-    return not name.startswith("/") and ".." not in PurePosixPath(name).parts
+class _Bounded:
+    """A stream that is read forwards, and not far beyond what the headers seen so far account for.
 
-
-def _whole_blocks(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
-
-
-def _decompressed(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        magic = file.read(6)
-    if magic.startswith(b"\x1f\x8b"):
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if magic.startswith(b"\xfd7zXZ\x00"):
-        return cast(IO[bytes], lzma.open(path, "rb"))
-    if magic.startswith(b"BZh"):
-        return cast(IO[bytes], bz2.open(path, "rb"))
-    return path.open("rb")
-
-
-class _Metered(io.RawIOBase):
-    """A stream that stops when more is read than the headers seen so far account for.
-
-    tarfile reads an extended header of any declared size into memory; the allowance, ``header_bytes`` beyond the
-    members announced, keeps such a header from filling it.
+    tarfile reads an extended header of any declared size into memory, and tables of sparse files without end.
     """
 
-    def __init__(self, raw: IO[bytes], path: Path, bounds: Limits) -> None:
+    def __init__(self, raw: IO[bytes], bounds: Limits, packed: int) -> None:
         self._raw = raw
-        self._path = path
-        self._bounds = bounds
-        self._allowed = bounds.header_bytes
-        self._packed = path.stat().st_size
-        self.position = 0
-        self.nonzero_end = 0
+        self._headers = bounds.header_bytes
+        self._most = min(bounds.total_bytes, max(bounds.free_bytes, bounds.growth * packed))
+        self._position = 0
+        self.last = b""
+        self.allow(0)
 
     def allow(self, size: int) -> None:
         """Let a member of ``size`` bytes and the next header pass."""
-        self._allowed = self.position + _whole_blocks(size) + self._bounds.header_bytes
+        self._end = self._position + size + self._headers
 
-    def read(self, size: int = -1) -> bytes:
-        chunk = self._raw.read(size)
-        if chunk:
-            kept = chunk.rstrip(b"\0")
-            if kept:
-                self.nonzero_end = self.position + len(kept)
-            self.position += len(chunk)
-        if self.position > min(self._allowed, self._bounds.total_bytes):
-            raise SourceError(
-                f"{self._path}: refused: a header larger than {self._bounds.header_bytes} bytes, or more than "
-                f"{self._bounds.total_bytes} bytes in all"
-            )
-        if self.position > max(self._bounds.free_bytes, self._bounds.growth * self._packed):
-            raise SourceError(
-                f"{self._path}: refused: {self._packed} bytes that become more than {self.position} when unpacked"
-            )
-        return chunk
+    def read(self, size: int) -> bytes:
+        self._check(self._position + size)
+        self.last = self._raw.read(size)
+        self._position += len(self.last)
+        return self.last
 
-    def drain(self) -> None:
-        """Read what is left, so that the compressed stream's own check of its end is made."""
-        while self.read(1 << 16):
-            if self.nonzero_end == self.position:
-                break  # content after the end mark: the caller refuses it
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, position: int) -> None:
+        self._check(position)
+        while self._position < position and self.read(min(position - self._position, 1 << 16)):
+            pass
+
+    def _check(self, position: int) -> None:
+        if position > self._end or position < self._position:
+            raise SourceError(f"a header larger than {self._headers} bytes, or one that points backwards")
+        if position > self._most:
+            raise SourceError(f"it becomes more than {self._most} bytes when unpacked")

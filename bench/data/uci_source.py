@@ -10,18 +10,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-from bench.data.cache import downloads_folder
+import msgspec
+
+from bench.data.cache import FileSet, cache_folder, is_kept
 from bench.data.copies import copy_as_dataset, link_of, provenance
 from bench.data.download import read_url
-from bench.data.frames import MAX_BYTES
-from bench.data.location import is_url
+from bench.data.frames import MAX_BYTES, read_frame
+from bench.data.location import host_of, is_url
 from bench.data.registry import Entry
-from bench.data.service_cache import ServiceCache
 from bench.errors import DataInvalid, DataUnavailable, SourceError, one_line
 from bench.records.dataset import Dataset
 
@@ -57,16 +58,16 @@ class UCISource:
 
     def __init__(self, server: str | None = None, *, offline: bool = False, say: Say = lambda line: None) -> None:
         self.location = server or server_address()
+        self._offline = offline
         self._say = say
-        self._cache = ServiceCache(self.name, self.location, LAYOUT, offline=offline)
-        self.folder: Path = self._cache.folder
+        self.folder: Path = cache_folder() / self.name / (host_of(self.location) or self.name) / LAYOUT
         """Where its tables are kept."""
         self._provenance: dict[str, dict[str, Any]] = {}
 
     def has(self, entry: Entry) -> bool:
         """Whether the table of ``entry`` is in the cache."""
         id = entry.uci.id
-        return id is not None and not entry.uci.refused and self._cache.has(f"{id}")
+        return id is not None and not entry.uci.refused and is_kept(self.folder / f"{id}")
 
     def load(self, entry: Entry) -> Dataset:
         """The table, its columns coded as :mod:`bench.data.columns` says.
@@ -78,9 +79,9 @@ class UCISource:
         assert link.id is not None
         id = link.id
         try:
-            files = self._cache.files(f"{id}", lambda: self._download(id))
-            record = _decoded(json.loads(files.read(RECORD)))
-            frame = self._cache.table(files, TABLE, "csv", _where(record))
+            files = FileSet(self.folder / f"{id}", lambda: self._download(id))
+            record = msgspec.json.decode(files.read(RECORD), type=UCIRecord)
+            frame = read_frame(files.read(TABLE), "csv", _where(record))
         except SourceError as error:
             raise DataUnavailable(f"{entry.name}: {error}") from error
         target = link.target or (record.targets[0] if len(record.targets) == 1 else "")
@@ -97,11 +98,13 @@ class UCISource:
         return dict(self._provenance)
 
     def _download(self, id: int) -> Iterable[tuple[str, bytes]]:
+        if self._offline:
+            raise SourceError(f"{self.location}: not in the cache, and downloads are not allowed here")
         address = f"{self.location}/api/dataset?id={id}"
-        record = read_record(read_url(address, MAX_ANSWER_BYTES, downloads_folder(), say=self._say), id, address)
-        content = read_url(record.url, MAX_BYTES, downloads_folder(), say=self._say)
-        self._cache.look_at(f"{id}", content, "csv", _where(record))
-        yield RECORD, json.dumps(asdict(record)).encode()
+        record = read_record(read_url(address, MAX_ANSWER_BYTES, say=self._say), id, address)
+        content = read_url(record.url, MAX_BYTES, say=self._say)
+        read_frame(content, "csv", _where(record))  # only what can be read is kept
+        yield RECORD, msgspec.json.encode(record)
         yield TABLE, content
 
 
@@ -124,10 +127,6 @@ def read_record(content: bytes, id: int, address: str) -> UCIRecord:
     if not is_url(url):
         raise DataInvalid(f"{address}: its table is at {url!r}, which is no web address")
     return UCIRecord(id, name, url, tuple(roles["Target"]), (*roles["ID"], *roles["Other"]))
-
-
-def _decoded(fields: dict[str, Any]) -> UCIRecord:
-    return UCIRecord(**fields | {"targets": tuple(fields["targets"]), "ignored": tuple(fields["ignored"])})
 
 
 def _where(record: UCIRecord) -> str:

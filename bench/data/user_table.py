@@ -27,9 +27,9 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct, field, structs
 
-from bench.data.cache import cache_folder, made, undamaged
+from bench.data.cache import cache_folder, undamaged
 from bench.data.columns import Coded, OtherKind, code_table
-from bench.data.download import Checksum, download
+from bench.data.download import download, read_url
 from bench.data.frames import MAX_BYTES, Format, format_of, read_frame
 from bench.data.location import is_url, public_location
 from bench.data.registry import Registry
@@ -254,16 +254,15 @@ def _read(table: UserTable, path: Path) -> bytes:
 
 
 def _from_url(table: UserTable, offline: bool, say: Say) -> bytes:
-    folder = cache_folder() / "user"
-    path = folder / hashlib.sha256(f"{table.location} {table.sha256}".encode()).hexdigest()[:32]
+    path = cache_folder() / "user" / table.sha256
     if table.sha256 and (kept := undamaged(path, table.sha256)) is not None:
         return kept
     if offline:
         reason = "not in the cache" if table.sha256 else "kept in the cache only if its description has its sha256"
         raise SourceError(f"{table.where}: {reason}, and downloads are not allowed here")
-    made(folder)
-    checksum = Checksum("sha256", table.sha256) if table.sha256 else None
-    download(table.location, path, max_bytes=MAX_BYTES, checksum=checksum, say=say)
+    if not table.sha256:
+        return read_url(table.location, MAX_BYTES, say=say)
+    download(table.location, path, max_bytes=MAX_BYTES, known_hash=table.sha256, say=say)
     return _read(table, path)
 
 

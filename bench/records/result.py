@@ -65,6 +65,8 @@ class JobResult:
     """Last lines the job wrote to standard output and error, the traceback included; kept for failures only."""
     values: dict[str, Any] = field(default_factory=dict)
     """What a study's cell computed."""
+    predictions: tuple[dict[str, Any], ...] = ()
+    """By test fold ``holdout, rows, truth, scores``, if they were asked for; not part of the store."""
 
 
 @dataclass(frozen=True)

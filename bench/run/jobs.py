@@ -309,7 +309,7 @@ def expand_jobs(
         for m in methods:
             job = _identified(base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised)
             try:
-                limitation = _limitation(m.method, dataset)
+                limitation = _limitation(m.method, dataset, chosen)
                 expected, peak = _estimates(m.method, n, d, c, protocol, splits)
             except Exception as fault:  # a plug-in's own code: its job fails, the others go on
                 reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
@@ -343,8 +343,10 @@ def _refuse_kind(dataset: Dataset, protocol: protocols.Protocol) -> None:
         )
 
 
-def _limitation(method: Method, dataset: Dataset) -> str | None:
+def _limitation(method: Method, dataset: Dataset, select: Measure | None) -> str | None:
     """Why ``method`` is not to be tried on ``dataset``; None if it is."""
+    if select is not None and select.of_shares and not method.probabilities:
+        return f"{method.name} gives no class probabilities, which {select.title} is of: it cannot select here"
     if dataset.kind not in method.kinds:
         return f"{method.name} does {' and '.join(method.kinds)}, not {dataset.kind}"
     n, d = dataset.X.shape

@@ -150,6 +150,18 @@ def drip(request: Request, page: Page) -> None:
         time.sleep(0.02)
 
 
+def endless(start: str, again: str = "", *, pause: float) -> Fault:
+    """``start``, then ``again`` (or ``start`` once more) for ever."""
+
+    def fault(request: Request, page: Page) -> None:
+        text = start
+        while not request.server.closing.wait(pause):
+            request.wfile.write(text.encode())
+            text = again or start
+
+    return fault
+
+
 def silence(request: Request, page: Page) -> None:
     """Headers, and then nothing."""
     request.head(page, len(page.content))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,17 +78,38 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / "sets").iterdir()) == []
 
 
-def test_two_builders_at_once_leave_one_whole_set(tmp_path: Path) -> None:
+def test_who_comes_second_waits_and_takes_the_set_of_the_first(tmp_path: Path) -> None:
     folder = tmp_path / "set"
-    inner = Builder()
+    build, waiting = Builder(), threading.Event()
+
+    def slow() -> Iterator[tuple[str, bytes]]:
+        second.start()
+        assert not waiting.wait(0.2)  # it does not get on meanwhile
+        yield from build()
+
+    def other() -> None:
+        assert FileSet(folder, build).read("b/x") == b"second"
+        waiting.set()
+
+    second = threading.Thread(target=other)
+    assert FileSet(folder, slow).read("a/x") == b"first"
+    assert waiting.wait(10)
+    second.join()
+    assert build.calls == 1
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_what_is_sound_survives_a_rebuild_that_fails(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    files = FileSet(folder, Builder())
+    (folder / files.checksums["a/x"][:32]).unlink()
 
     def build() -> Iterator[tuple[str, bytes]]:
-        FileSet(folder, inner)  # another process is faster
-        yield from inner()
+        raise SourceError("not today")
 
-    assert FileSet(folder, build).read("a/x") == b"first"
+    with pytest.raises(SourceError, match="not today"):
+        FileSet(folder, build).read("a/x")
     assert FileSet(folder).read("b/x") == b"second"
-    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_an_unwritable_cache_says_what_to_do(tmp_path: Path) -> None:

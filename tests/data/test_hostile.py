@@ -52,16 +52,16 @@ def archive(tiny: Any, tmp_path: Path) -> Any:
     return write
 
 
-OUTSIDE = [
-    "/etc/alpha/alpha_R.dat",
-    "../../alpha/alpha_R.dat",
-    "data/../../alpha/alpha_R.dat",
-    "..\\alpha\\alpha_R.dat",
-]
-
-
 @pytest.mark.parametrize(
-    "name", [*OUTSIDE, "data\n/alpha\n/x", "data/alpha/alpha_R.dat\n", "data/alpha/\x1b[2Jx", "x" * 5000]
+    "name",
+    [
+        "../../etc/passwd",
+        "..\\alpha\\alpha_R.dat",
+        "data\n/alpha\n/x",
+        "data/alpha/alpha_R.dat\n",
+        "data/alpha/\x1b[2Jx",
+        "x" * 5000,
+    ],
 )
 def test_odd_names_are_passed_over(tiny: Any, archive: Any, tmp_path: Path, own_cache: Path, name: str) -> None:
     registry = tiny.registry()
@@ -82,6 +82,9 @@ def test_odd_names_are_passed_over(tiny: Any, archive: Any, tmp_path: Path, own_
         (member("data/alpha/alpha_R.dat", kind=tarfile.LNKTYPE, link="../../x"), "is not a plain file; refused"),
         (member("data/alpha/alpha_R.dat", kind=tarfile.CHRTYPE), "is not a plain file; refused"),
         (member("data/alpha/alpha_R.dat", kind=tarfile.FIFOTYPE), "is not a plain file; refused"),
+        (plain("../../alpha/alpha_R.dat", b"1"), "which is outside the destination; refused"),
+        (plain("data/../../alpha/alpha_R.dat", b"1"), "which is outside the destination; refused"),
+        (plain("/etc/alpha/alpha_R.dat", b"1"), "'alpha/alpha_R.dat' comes twice"),
         (plain("once/alpha/alpha_R.dat", b"1"), "'alpha/alpha_R.dat' comes twice"),
         (plain("a\nb/alpha/alpha_R.dat", b"1"), r"'alpha/alpha_R.dat' comes twice"),
         (member("data/alpha/alpha_R.dat", size=10 << 30), "is too large .10737418240 bytes.; refused"),
@@ -106,7 +109,7 @@ def test_ten_gigabytes_in_a_megabyte(tiny: Any, tmp_path: Path, own_cache: Path)
     path.write_bytes(lzma.compress(member("data/padding", size=100 * 100 * MIB)) + 100 * hundred)
     assert path.stat().st_size < 2 * MIB
     tracemalloc.start()
-    with pytest.raises(SourceError, match=r"refused: \d+ bytes that become more than \d+ when unpacked") as error:
+    with pytest.raises(SourceError, match=r"it becomes more than \d+ bytes when unpacked; refused") as error:
         ArchiveSource(str(path), tiny.registry()).open()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

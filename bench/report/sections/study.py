@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
 from bench.protocols.registry import PROTOCOLS
 from bench.report import wording
-from bench.report.blocks import Block, Cell, Column, Notice, Section, Table, text
+from bench.report.blocks import Block, Cell, Column, Notice, Section, table, text
 from bench.report.evidence import Evidence, ProtocolView
 from bench.report.figures.by_method import accuracy_rank
+from bench.report.sections.tables import method_cell
 from bench.stats.published import SIZE, PublishedStudy, joined_pool
-from bench.stats.summary import METRICS, Pool, summarise
+from bench.stats.summary import METRICS, Metric, Pool, summarise
 
 TOP = 15
 """Rows of the table besides ours."""
@@ -23,15 +26,7 @@ def study_section(evidence: Evidence) -> Section | None:
     if evidence.study is None:
         return None
     datasets, classifiers = evidence.study.accuracy.shape
-    blocks: list[Block] = [
-        text(
-            f"Fernández-Delgado et al. (JMLR 15, 2014) tested {SIZE[1]} classifiers on {SIZE[0]} datasets. Here our "
-            "methods join that pool. Left out are the 19 datasets with a separate test file: the study tested on that "
-            "file, we test on hold-outs inside the training file, and these are different tasks. A place counts all "
-            "of the pool, our other methods too. The study chose hyperparameters on halves that together cover the "
-            "test rows, which favours its classifiers; our clean protocols do not."
-        )
-    ]
+    blocks: list[Block] = [text(wording.prose("study", datasets=SIZE[0], classifiers=SIZE[1]))]
     if (datasets, classifiers) != SIZE:
         words = (
             f"The results file is not whole: {datasets} of {SIZE[0]} datasets, {classifiers} of {SIZE[1]} classifiers."
@@ -60,63 +55,60 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
     ordered = list(summary.sort_values("friedman_rank", kind="stable").index)
     mine = set(ours.columns)
     shown = [m for m in ordered if m in mine or by_rank[m] <= TOP]
-    columns = (
-        Column("Method", "text"),
-        Column("Place by rank", hint="place by Friedman rank; equal ranks share a place", lower_first=True),
-        Column("Place by mean", lower_first=True),
-        *(Column(m.title, hint=m.hint, lower_first=m.lower_is_better) for m in METRICS),
-        Column("Missing", hint="datasets without a result", lower_first=True),
-    )
-    rows = []
-    for method in shown:
-        missing = int(pool.accuracy[method].isna().sum())
-        label = wording.title(method) if method in mine else method
-        series = wording.series(method, evidence.methods) if method in mine else None
-        cells = [
-            Cell(label, series=series, strong=method in mine),
-            Cell(str(by_rank[method]), float(by_rank[method])),
-            Cell(str(by_mean[method]), float(by_mean[method])),
-            *(wording.num(float(summary[m.key][method]), m.digits) for m in METRICS),
-            Cell(str(missing), float(missing)),
-        ]
-        rows.append(tuple(cells))
-    table = Table(
+
+    def title(m: str) -> Cell:
+        return method_cell(m, evidence.methods, strong=True) if m in mine else Cell(m)
+
+    def metric(found: Metric, m: str) -> Cell:
+        return wording.num(float(summary[found.key][m]), found.digits)
+
+    place = "place by Friedman rank; equal ranks share a place"
+    best = table(
         f"study-{view.protocol}",
-        columns,
-        tuple(rows),
         f"The best {TOP} of the pool by Friedman rank, and ours, protocol {view.protocol}",
+        shown,
+        (
+            (Column("Method", "text"), title),
+            (Column("Place by rank", hint=place, lower_first=True), lambda m: int(by_rank[m])),
+            (Column("Place by mean", lower_first=True), lambda m: int(by_mean[m])),
+            *((Column(m.title, hint=m.hint, lower_first=m.lower_is_better), partial(metric, m)) for m in METRICS),
+            (
+                Column("Missing", hint="datasets without a result", lower_first=True),
+                lambda m: int(pool.accuracy[m].isna().sum()),
+            ),
+        ),
         note=_note(evidence, view, pool, len(mine)),
     )
     figure = accuracy_rank(
         f"study-{view.protocol}-accuracy-rank",
         f"Accuracy against rank in the study's pool, protocol {view.protocol}",
-        f"{wording.plural(len(pool.datasets), 'dataset')}, pool of {len(pool.methods)}. Grey: the study's "
-        f"{min(SHOWN, len(pool.methods) - len(mine))} best-ranked classifiers. Up and left is better.",
+        wording.prose(
+            "study-figure",
+            datasets=wording.plural(len(pool.datasets), "dataset"),
+            pool=len(pool.methods),
+            shown=min(SHOWN, len(pool.methods) - len(mine)),
+        ),
         summary,
         list(ours.columns),
         shown=SHOWN,
     )
-    blocks: list[Block] = [table, figure]
+    blocks: list[Block] = [best, figure]
     if view.record is not None and view.record.reuses_metric:
         alike = [p.name for p in PROTOCOLS.values() if p.exposure == 1]
-        warning = (
-            f"Under {view.protocol}, RFM's metric was learned from test labels; the study's classifiers met them only "
-            f"in choosing hyperparameters, as under {' and '.join(alike)}."
-        )
+        warning = wording.prose("study-leak", protocol=view.protocol, alike=" and ".join(alike))
         blocks.insert(0, Notice((warning,), "warning"))
     return blocks
 
 
 def _note(evidence: Evidence, view: ProtocolView, pool: Pool, ours: int) -> str:
-    scores = evidence.scores
-    measured = scores[(scores["status"] == "ok") & scores["dataset"].isin(pool.datasets)]
-    drawn = measured.loc[measured["split"].str.startswith("seed-"), "dataset"].nunique()
-    parts = [
-        f"Pool: the study's {len(pool.methods) - ours} classifiers and {wording.plural(ours, 'method')} of ours on "
-        f"{wording.plural(len(pool.datasets), 'comparable dataset')}. Missing results (rule of the {pool.rule.name}): "
-        f"{pool.rule.text}. Ours have none missing here. The study's accuracies are its published ones, with one "
-        "decimal, and ours are rounded to it here."
-    ]
+    note = wording.prose(
+        "study-pool",
+        theirs=len(pool.methods) - ours,
+        ours=wording.plural(ours, "method"),
+        datasets=wording.plural(len(pool.datasets), "comparable dataset"),
+        rule=pool.rule,
+    )
+    drawn = len(evidence.drawn.intersection(pool.datasets))
     if drawn:
-        parts.append(f"On {drawn} of them our hold-outs were drawn by the harness and are not the study's.")
-    return " ".join(parts)
+        note += f" On {drawn} of them our hold-outs were drawn by the harness and are not the study's."
+    return note
