@@ -29,4 +29,6 @@ def reduction(splits: Splits) -> str | None:
     """What the reduction left of ``splits``, in words that are kept with each result; None if nothing was taken."""
     if splits.tuning_rows is None:
         return None
-    return f"chosen on at most {splits.tuning_rows:,} rows, tested on the first hold-out only"
+    words = f"chosen on at most {splits.tuning_rows:,} rows"
+    own = splits.holdouts[0].validation is not None  # divisions of a benchmark's own keep all their test folds
+    return words if own else f"{words}, tested on the first hold-out only"
