@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from bench.cli.tables import add_source_arguments, names_suite, say
+from bench.cli.tables import add_source_arguments, say
 from bench.data.registry import Registry, load_registry
 from bench.errors import ReportError, UsageError, unknown_name
 
@@ -50,9 +50,9 @@ def run(args: argparse.Namespace) -> int:
         return _fetch_published(offline=args.offline)
     from bench.data.cache import cache_folder
     from bench.data.fetching import fetch_archive, look_through
-    from bench.data.selection import select_tables
+    from bench.data.selection import needs_openml, select_tables
 
-    suite = names_suite(args.subset)
+    suite = needs_openml(args.subset)
     name = args.source or ("openml" if suite else "archive")
     if name not in SOURCES:
         raise unknown_name("source to fetch from", name, SOURCES)

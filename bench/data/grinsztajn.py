@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.errors import DataInvalid
-from bench.protocols.reduction import TUNING_ROWS
 from bench.records.dataset import Dataset, Holdout, IntArray, Splits
 from bench.records.measure import Kind
 
@@ -88,13 +87,13 @@ def parts_of(word: str) -> tuple[Part, ...]:
     return tuple(part for part in PARTS.values() if word in (PREFIX, f"{PREFIX}-{part.name}"))
 
 
-def divided(dataset: Dataset, name: str, *, full: bool = False) -> Splits:
+def divided(dataset: Dataset, name: str) -> Splits:
     """The divisions called ``name`` (one of :data:`SPLITS`), exactly as the benchmark's code draws them.
 
     Repeat i takes its random stream from ``RandomState(i)``, of which one normal number is drawn (and printed) first.
-    At most so many rows as the size allows, else 70 %, are trained on; 30 % of the others validate. There are one to
-    five repeats, fewer the more rows are tested. Nothing is stratified, and no seed of ours has a part in it. Unless
-    ``full``, at most :data:`TUNING_ROWS` rows select. Raises :class:`DataInvalid` for fewer than 11 rows.
+    Of all rows 70 % are trained on, but no more than the size allows; 30 % of the others validate. There are one to
+    five repeats, fewer the more rows are tested. Nothing is stratified, and no seed of ours has a part in it. Raises
+    :class:`DataInvalid` for fewer than 11 rows.
     """
     n = len(dataset.y)
     if n < _LEAST_ROWS:
@@ -105,14 +104,13 @@ def divided(dataset: Dataset, name: str, *, full: bool = False) -> Splits:
     repeats = 1 if tested > 6_000 else 2 if tested > 3_000 else 3 if tested > 1_000 else 5
     holdouts = (first, *(_holdout(n, most, i) for i in range(1, repeats)))
     assert first.validation is not None
-    reduced = not full and len(first.train) > TUNING_ROWS
-    return Splits(name, Holdout(first.train, first.validation), holdouts, TUNING_ROWS if reduced else None)
+    return Splits(name, tuning=Holdout(first.train, first.validation), holdouts=holdouts)
 
 
 def _holdout(n: int, most: int, repeat: int) -> Holdout:
     from sklearn.model_selection import train_test_split  # it is the definition: its draws are the benchmark's
 
-    rng = np.random.RandomState(repeat)  # noqa: NPY002
+    rng = np.random.RandomState(repeat)
     rng.randn(1)
     train, others = train_test_split(np.arange(n), train_size=min(most / n, TRAIN_SHARE), random_state=rng)
     validation, test = train_test_split(others, train_size=VALIDATION_SHARE, random_state=rng)
