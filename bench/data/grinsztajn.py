@@ -1,85 +1,23 @@
-"""The tabular benchmark of Grinsztajn, Oyallon & Varoquaux (NeurIPS 2022): its four parts, and how it divides a table.
+"""How the benchmark of Grinsztajn et al. (:mod:`bench.records.grinsztajn`) divides a table, and where its results are.
 
 Tables are OpenML's (suites 334 to 337), divided anew here: the tasks' own index lists are not those of the benchmark.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from bench.errors import DataInvalid
 from bench.records.dataset import Dataset, Holdout, IntArray, Splits
-from bench.records.measure import Kind
-
-PREFIX = "grinsztajn"
-"""The subset of all four parts; of one part it is ``grinsztajn-num-clf`` and the like."""
+from bench.records.grinsztajn import MAX_TRAIN, PARTS, PREFIX, SPLITS, Part
 
 TRAIN_SHARE = 0.7
 VALIDATION_SHARE = 0.3
 """Of the rows that are not trained on."""
 MOST_TESTED = 50_000
 """Rows of a validation or test part; the first ones are kept."""
-MAX_TRAIN = {"medium": 10_000, "large": 50_000}
-SPLITS = tuple(f"{PREFIX}-{size}" for size in MAX_TRAIN)
-"""The names of its divisions."""
 _LEAST_ROWS = 11
 """With fewer, one of the three parts is empty."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One of the four parts: ``suite`` and ``tasks`` are OpenML's numbers, ``title`` is what results call it."""
-
-    name: str
-    title: str
-    kind: Kind
-    suite: int
-    tasks: tuple[int, ...]
-
-
-PARTS = {
-    part.name: part
-    for part in (
-        Part(
-            "num-clf",
-            "numerical_classification",
-            "classification",
-            337,
-            (361055, *range(361060, 361064), 361065, 361066, *range(361068, 361071), *range(361273, 361279)),
-        ),
-        Part(
-            "num-reg",
-            "numerical_regression",
-            "regression",
-            336,
-            (*range(361072, 361075), *range(361076, 361089), *range(361279, 361282)),
-        ),
-        Part(
-            "cat-clf",
-            "categorical_classification",
-            "classification",
-            334,
-            (361110, 361111, 361113, 361282, 361283, 361285, 361286),
-        ),
-        Part(
-            "cat-reg",
-            "categorical_regression",
-            "regression",
-            335,
-            (
-                361093,
-                361094,
-                *range(361096, 361100),
-                *range(361101, 361105),
-                *range(361287, 361290),
-                *range(361291, 361295),
-            ),
-        ),
-    )
-}
-"""By the end of their subset's name, in the paper's order. A table that is in several parts has one name in each."""
 
 
 def parts_of(word: str) -> tuple[Part, ...]:
@@ -98,7 +36,7 @@ def divided(dataset: Dataset, name: str) -> Splits:
     n = len(dataset.y)
     if n < _LEAST_ROWS:
         raise DataInvalid(f"{dataset.name}: {n} rows; {name} needs at least {_LEAST_ROWS} for its three parts")
-    most = MAX_TRAIN[name.removeprefix(f"{PREFIX}-")]
+    most = MAX_TRAIN[SPLITS[name]]
     first = _holdout(n, most, 0)
     tested = len(first.test)
     repeats = 1 if tested > 6_000 else 2 if tested > 3_000 else 3 if tested > 1_000 else 5

@@ -6,17 +6,19 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from bench.data import grinsztajn
+from bench.data.grinsztajn import parts_of
 from bench.data.openml_source import OpenMLSource, TaskEntry
 from bench.data.registry import Entry, Registry
 from bench.data.sources import Source, resolve_source
 from bench.errors import UsageError, unknown_name
+from bench.records import grinsztajn
 
 AnyEntry: TypeAlias = Entry | TaskEntry
 
 SUITE = re.compile(r"openml-suite:(\d{1,9})")
 PARTS = (grinsztajn.PREFIX, *(f"{grinsztajn.PREFIX}-{name}" for name in grinsztajn.PARTS))
 """What names tasks of OpenML without a number."""
+MEDIUM, _ = grinsztajn.SPLITS
 
 
 def needs_openml(subset: str) -> bool:
@@ -58,8 +60,8 @@ def select_tables(
     for word in words:
         suite = SUITE.fullmatch(word)
         if word in PARTS:
-            for part in grinsztajn.parts_of(word):
-                chosen += openml.tasks(part.tasks, splits=grinsztajn.SPLITS[0], ending=f"-{part.name}")
+            for part in parts_of(word):
+                chosen += openml.tasks(part.tasks, splits=MEDIUM, ending=f"-{part.name}")
         else:
             chosen += openml.suite(int(suite[1])) if suite else registry.select(word)
     return _unique(chosen), openml

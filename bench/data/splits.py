@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.data import grinsztajn
+from bench.data.grinsztajn import divided
 from bench.protocols.rows import fill_up, refuse_too_few, take
 from bench.records.dataset import Dataset, Holdout, IntArray, Splits
+from bench.records.grinsztajn import SPLITS
 from bench.seeds import derive_seed
 
 HOLDOUTS = 4
@@ -17,7 +18,7 @@ TRAIN_SHARE = 0.75
 TUNING_SHARE = 0.5
 
 
-NAMES = ("drawn", *grinsztajn.SPLITS)
+NAMES = ("drawn", *SPLITS)
 """Divisions that can be asked for by name."""
 
 
@@ -26,8 +27,8 @@ def splits_for(dataset: Dataset, seed: int, name: str | None = None) -> Splits:
 
     Without a name they are the published index lists if its source has them, else drawn ones.
     """
-    if name in grinsztajn.SPLITS:
-        return grinsztajn.divided(dataset, name)
+    if name in SPLITS:
+        return divided(dataset, name)
     if dataset.published is not None and name is None:
         return dataset.published
     return draw_splits(dataset.name, dataset.strata, seed)

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.data.grinsztajn import PARTS, SPLITS, divided, parts_of
+from bench.data.grinsztajn import divided, parts_of
 from bench.data.registry import load_registry
 from bench.data.selection import PARTS as WORDS
 from bench.data.selection import needs_openml, select_tables
 from bench.errors import DataInvalid, UsageError
 from bench.protocols.reduction import reduced, reduction
 from bench.records.dataset import Dataset
+from bench.records.grinsztajn import PARTS
 
 
 def table(n: int) -> Dataset:
@@ -51,7 +52,7 @@ def by_the_rule(n: int, largest: int) -> list[tuple[list[int], list[int], list[i
 
 
 @pytest.mark.parametrize("n", [11, 100, 4_763, 4_764, 14_285, 14_286, 14_287, 30_000, 300_000])
-@pytest.mark.parametrize(("name", "largest"), [(SPLITS[0], 10_000), (SPLITS[1], 50_000)])
+@pytest.mark.parametrize(("name", "largest"), [("grinsztajn-medium", 10_000), ("grinsztajn-large", 50_000)])
 def test_rows_are_those_of_the_benchmarks_rule(n: int, name: str, largest: int) -> None:
     splits = divided(table(n), name)
     assert splits.name == name
