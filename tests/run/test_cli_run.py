@@ -77,7 +77,7 @@ def folder_of_iris() -> Path:
     entry = load_registry().entries["iris"]
     folder = Path("data") / entry.archive.folder
     folder.mkdir(parents=True)
-    for name in file_names(entry):
+    for name in file_names(entry.archive):
         (folder / name).write_text("damaged")
     return Path("data")
 
