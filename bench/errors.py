@@ -60,12 +60,16 @@ def one_line(text: object, limit: int = 300) -> str:
     return "".join(character if character.isprintable() else "?" for character in words)[:limit]
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``did you mean 'rfm'? `` for the known name that is nearest to ``name``; empty if none is near."""
+    spelt = {known_name.lower(): known_name for known_name in known}
+    near = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.5)
+    return f"did you mean {spelt[near[0]]!r}? " if near else ""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is not registered; suggests the nearest known one."""
     names = sorted(known)
-    spelt = {known_name.lower(): known_name for known_name in names}
-    near = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.5)
-    hint = f"did you mean {spelt[near[0]]!r}? " if near else ""
     listing = one_line(", ".join(names[:24] if len(names) <= 24 else names[:12]), limit=2000)
     listing += "" if len(names) <= 24 else f", ... ({len(names)} in all)"
-    return UsageError(f"unknown {kind} {name!r}: {hint}known: {listing}")
+    return UsageError(f"unknown {kind} {name!r}: {nearest(name, names)}known: {listing}")

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from msgspec import Struct, field
 
 from bench.data.strict_yaml import SHA256, FileName, Positive, Several, Text, convert, read_yaml
-from bench.errors import RegistryError, unknown_name
+from bench.errors import RegistryError, UsageError, nearest, unknown_name
 from bench.records.measure import Kind
 
 Group: TypeAlias = Literal["small", "large", "test-file"]
@@ -163,7 +163,7 @@ class Registry:
         """
         words = [word.strip() for word in spec.split(",") if word.strip()]
         if not words:
-            raise unknown_name("subset or dataset", spec, self.subsets)
+            raise UsageError(f"--subset is empty; subsets: {', '.join(self.subsets)}")
         chosen: dict[str, None] = {}
         for word in words:
             if word in self.subsets:
@@ -171,7 +171,11 @@ class Registry:
             elif word in self.entries:
                 chosen[word] = None
             else:
-                raise unknown_name("subset or dataset", word, [*self.subsets, *self.entries])
+                near = nearest(word, [*self.subsets, *self.entries])
+                raise UsageError(
+                    f"unknown subset or dataset {word!r}: {near}subsets: {', '.join(self.subsets)}, openml-suite:N; "
+                    f"{len(self.entries)} datasets (`python -m bench list`)"
+                )
         return tuple(self.entries[name] for name in chosen)
 
 

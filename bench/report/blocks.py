@@ -6,11 +6,11 @@ plain: the renderers escape it.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,12 @@ class Section:
     detail: bool = False
     tag: str = ""
 
+    def all_blocks(self) -> Iterator[Block]:
+        """Its own, then its children's."""
+        yield from self.blocks
+        for child in self.children:
+            yield from child.all_blocks()
+
 
 @dataclass(frozen=True)
 class Document:
@@ -160,15 +166,29 @@ class Document:
     command: str = "python -m bench report"
 
 
+def table(
+    name: str,
+    caption: str,
+    items: Iterable[T],
+    columns: Iterable[tuple[Column, Callable[[T], Cell | str | int]]],
+    *,
+    note: str = "",
+    sortable: bool = True,
+    filterable: bool = False,
+) -> Table:
+    """A row for each of ``items``. Each column is its head and what it shows of an item: text, a count, or a cell."""
+    columns = tuple(columns)
+    rows = tuple(cells(*(show(item) for _, show in columns)) for item in items)
+    return Table(name, tuple(head for head, _ in columns), rows, caption, note, filterable, sortable)
+
+
+def cells(*shown: Cell | str | int) -> tuple[Cell, ...]:
+    """A row of a table: text and counts as they are written."""
+    return tuple(
+        Cell(x) if isinstance(x, str) else Cell(f"{x:,}", float(x)) if isinstance(x, int) else x for x in shown
+    )
+
+
 def text(*spans: Span) -> Paragraph:
     """A paragraph of the spans."""
     return Paragraph(spans)
-
-
-def csv_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A small CSV file as text; NaN is an empty field."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([["" if value != value else value for value in row] for row in rows])
-    return buffer.getvalue()

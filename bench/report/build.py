@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from bench.errors import ReportError
 from bench.files import write_atomically
 from bench.records.result import RunRecord
 from bench.report import wording
-from bench.report.blocks import Document, Figure, Section
+from bench.report.blocks import Document, Figure
 from bench.report.evidence import About, Evidence
 from bench.report.html import render_html, standalone_svg
 from bench.report.markdown import DETAILS, FIGURES, render_details, render_markdown
@@ -86,20 +86,19 @@ def compose(evidence: Evidence) -> Document:
 
 
 def _compose(evidence: Evidence) -> Document:
-    makers: list[Callable[[Evidence], Section | None]] = [headline, lambda _: reading_guide()]
-    sections = [make(evidence) for make in makers]
-    sections += [protocol_section(evidence, evidence.views[p]) for p in evidence.protocols if p in evidence.views]
-    rest: list[Callable[[Evidence], Section | None]] = [
-        leak_section,
-        selection_section,
-        study_section,
-        printed_section,
-        datasets_section,
-        failures_section,
-        cost_section,
-        provenance_section,
+    sections = [
+        headline(evidence),
+        reading_guide(),
+        *(protocol_section(evidence, view) for view in evidence.views.values()),
+        leak_section(evidence),
+        selection_section(evidence),
+        study_section(evidence),
+        printed_section(evidence),
+        datasets_section(evidence),
+        failures_section(evidence),
+        cost_section(evidence),
+        provenance_section(evidence),
     ]
-    sections += [make(evidence) for make in rest]
     results = evidence.merged.results
     done = sum(result.status == "ok" for result in results)
     facts = (
@@ -134,8 +133,12 @@ def write_document(document: Document, out: Path) -> ReportFiles:
     """Write a document's page, its Markdown twin and its figures into ``out``; each file whole or not at all."""
     try:
         (out / FIGURES).mkdir(parents=True, exist_ok=True)
-        for section in document.sections:
-            _write_figures(section, out / FIGURES)
+        for block in (block for section in document.sections for block in section.all_blocks()):
+            if isinstance(block, Figure):
+                file = out / FIGURES / wording.slug(block.name)
+                write_atomically(file.with_name(f"{file.name}.svg"), standalone_svg(block.svg))
+                if block.data:
+                    write_atomically(file.with_name(f"{file.name}.csv"), block.data)
         write_atomically(out / "index.html", render_html(document))
         write_atomically(out / "report.md", render_markdown(document))
         details = render_details(document)
@@ -144,13 +147,3 @@ def write_document(document: Document, out: Path) -> ReportFiles:
     except OSError as error:
         raise ReportError(f"cannot write the report to {out}: {error.strerror or error}") from error
     return ReportFiles(out / "index.html", out / "report.md", document)
-
-
-def _write_figures(section: Section, folder: Path) -> None:
-    for block in section.blocks:
-        if isinstance(block, Figure):
-            write_atomically(folder / f"{wording.slug(block.name)}.svg", standalone_svg(block.svg))
-            if block.data:
-                write_atomically(folder / f"{wording.slug(block.name)}.csv", block.data)
-    for child in section.children:
-        _write_figures(child, folder)

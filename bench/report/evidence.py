@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +15,7 @@ from bench.methods import method_names
 from bench.protocols.record import Protocol
 from bench.protocols.registry import PROTOCOLS, reduction_in_words
 from bench.records.measure import COMPARED
-from bench.records.result import JobResult
+from bench.records.result import Job, JobResult
 from bench.report.merge import Merged, invocations_of
 from bench.report.wording import slug
 from bench.stats import frame
@@ -153,24 +154,23 @@ class Evidence:
     @cached_property
     def commits(self) -> dict[str, int]:
         """Jobs by the harness's commit that computed them, as far as recorded, most first."""
-        found: dict[str, int] = {}
-        for _, invocations in self.invocations:
-            for invocation in invocations:
-                if invocation.get("commit"):
-                    commit = str(invocation["commit"])
-                    found[commit] = found.get(commit, 0) + int(invocation.get("results", 0))
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
+        found: Counter[str] = Counter()
+        for invocation in (invocation for _, invocations in self.invocations for invocation in invocations):
+            if invocation.get("commit"):
+                found[str(invocation["commit"])] += int(invocation.get("results", 0))
+        return dict(found.most_common())
 
     @cached_property
     def reduced(self) -> dict[str, list[str]]:
         """The datasets of each reduction (:mod:`bench.protocols.reduction`), by its words."""
-        found: dict[str, set[str]] = {}
-        protocols: dict[str, set[str]] = {}
+        jobs: dict[str, list[Job]] = {}
         for result in self.merged.results:
             if result.job.reduction:
-                found.setdefault(result.job.reduction, set()).add(result.job.dataset)
-                protocols.setdefault(result.job.reduction, set()).add(result.job.protocol)
-        return {reduction_in_words(words, protocols[words]): sorted(found[words]) for words in sorted(found)}
+                jobs.setdefault(result.job.reduction, []).append(result.job)
+        return {
+            reduction_in_words(words, {j.protocol for j in jobs[words]}): sorted({j.dataset for j in jobs[words]})
+            for words in sorted(jobs)
+        }
 
     @cached_property
     def own_tables(self) -> list[str]:
@@ -224,19 +224,13 @@ class Evidence:
     @cached_property
     def views(self) -> dict[str, ProtocolView]:
         """One view per protocol over all datasets; a protocol under which nothing can be compared is left out."""
-        found = {}
-        for protocol in self.protocols:
-            matrix = self.matrix(protocol)
-            try:
-                found[protocol] = ProtocolView(protocol, matrix, common_pool(matrix))
-            except ReportError:
-                continue
-        return found
+        views = {protocol: self.view(protocol, self.matrix(protocol).index) for protocol in self.protocols}
+        return {protocol: view for protocol, view in views.items() if view is not None}
 
-    def view(self, protocol: str, datasets: tuple[str, ...]) -> ProtocolView | None:
+    def view(self, protocol: str, datasets: Iterable[str]) -> ProtocolView | None:
         """The protocol on those of ``datasets`` that it has, or None if nothing can be compared there."""
         matrix = self.matrix(protocol)
-        matrix = matrix[matrix.index.isin(datasets)]
+        matrix = matrix[matrix.index.isin(list(datasets))]
         try:
             return ProtocolView(protocol, matrix, common_pool(matrix))
         except ReportError:

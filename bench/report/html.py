@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
 
 import jinja2
 from markupsafe import Markup
 
-from bench.report.blocks import Document, Section, Table
+from bench.report.blocks import Document, Table
 from bench.report.figures.drawing import key
 from bench.report.figures.style import palette
 
@@ -33,11 +33,13 @@ def render_html(document: Document) -> str:
     environment.filters["plain"] = lambda value: f"{value:.10g}"
     environment.filters["padding"] = padding
     environment.filters["hints"] = hints
+    blocks = [block for section in document.sections for block in section.all_blocks()]
+    cells = [cell for block in blocks if isinstance(block, Table) for row in block.rows for cell in row]
     script = asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("page.html").render(
         document=document,
-        keys=sorted({s for section in document.sections for s in _series(section)}),
+        keys=sorted({cell.series for cell in cells if cell.series is not None}),
         figure_css=asset("palette.css") + asset("figure.css"),
         file_css=file_css(),
         palette=palette(),
@@ -74,30 +76,19 @@ def padding(table: Table) -> tuple[tuple[str, ...], ...]:
 
     Spaces as wide as a digit or a point, for columns of plain numbers; empty where nothing is lacking.
     """
-    lacking = []
-    for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=False):
-        places = [PLAIN_NUMBER.fullmatch(cell.text) if column.kind == "number" else None for cell in cells]
-        tails = [len(found[1] or "") if found else None for found in places]
-        longest = max((tail for tail in tails if tail is not None), default=0)
-        lacking.append([_blanks(longest, tail) if tail is not None else "" for tail in tails])
+    columns = zip(table.columns, zip(*table.rows, strict=True), strict=False)
+    lacking = [_lacking([cell.text for cell in cells], number=column.kind == "number") for column, cells in columns]
     return tuple(zip(*lacking, strict=True))
 
 
-def _blanks(longest: int, tail: int) -> str:
-    """In place of the point and digits that ``tail`` characters are short of ``longest``."""
-    missing = longest - tail
-    return (POINT_SPACE + FIGURE_SPACE * (missing - 1) if tail == 0 else FIGURE_SPACE * missing) if missing else ""
+def _lacking(texts: Sequence[str], *, number: bool) -> list[str]:
+    found = [PLAIN_NUMBER.fullmatch(text) if number else None for text in texts]
+    tails = ["" if match is None else match[1] or "" for match in found]
+    longest = max(map(len, tails))
+    blank = POINT_SPACE + FIGURE_SPACE * (longest - 1) if longest else ""
+    return [blank[len(tail) :] if match else "" for match, tail in zip(found, tails, strict=True)]
 
 
 def hints(tables: Iterable[Table]) -> list[tuple[str, str]]:
     """(title, explanation) of the tables' columns that have one, each once, in order."""
     return list(dict.fromkeys((c.title, c.hint) for table in tables for c in table.columns if c.hint))
-
-
-def _series(section: Section) -> Iterator[int]:
-    """The series that cells of the section show a marker of."""
-    for block in section.blocks:
-        if isinstance(block, Table):
-            yield from (cell.series for row in block.rows for cell in row if cell.series is not None)
-    for child in section.children:
-        yield from _series(child)

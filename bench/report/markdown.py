@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from bench.report.blocks import (
     Block,
     Cell,
     Code,
     Document,
-    Figure,
     Items,
     Link,
     Notice,
@@ -26,107 +25,93 @@ DETAILS = "datasets.md"
 
 
 def render_markdown(document: Document) -> str:
-    """``report.md``: everything but the folded sections, which stand in :data:`DETAILS`."""
-    lines = [f"# {escaped(document.title)}", "", escaped(document.kicker), ""]
-    lines += [" · ".join(f"**{escaped(figure)}** {escaped(words)}" for figure, words in document.facts), ""]
-    folded = _folded_anchors(document)
+    """``report.md``: everything but the folded sections, which stand in :data:`DETAILS` and are linked there."""
+    facts = " · ".join(f"**{escaped(figure)}** {escaped(words)}" for figure, words in document.facts)
+    parts = [f"# {escaped(document.title)}", escaped(document.kicker), facts]
     for position, section in enumerate(document.sections):
-        lines += _section(section, 2, folded, heading=position > 0)
-    return _joined(lines)
+        parts += _section(section, 2, heading=position > 0)
+    folded = {child.anchor for section in document.sections for child in section.children if child.detail}
+    moved = re.compile(r"(?<=\]\()#([^)]+)(?=\))")  # text has no "](": it is escaped
+    return moved.sub(lambda m: f"{DETAILS}{m[0]}" if m[1] in folded else m[0], _joined(parts))
 
 
 def render_details(document: Document) -> str:
     """``datasets.md``: the folded sections, dataset by dataset; empty if there are none."""
-    lines: list[str] = []
+    parts: list[str] = []
     for section in document.sections:
         children = [child for child in section.children if child.detail]
         if children:
-            lines += [f"# {escaped(section.title)}", "", *_blocks(section.blocks, {})]
-            for child in children:
-                lines += _section(child, 2, {})
-    return _joined(lines) if lines else ""
+            parts += [f"# {escaped(section.title)}", *_blocks(section.blocks)]
+            parts += [part for child in children for part in _section(child, 2)]
+    return _joined(parts) if parts else ""
 
 
-def _folded_anchors(document: Document) -> dict[str, str]:
-    """Anchors of folded sections, and where they are in the Markdown."""
-    return {
-        f"#{child.anchor}": f"{DETAILS}#{child.anchor}"
-        for section in document.sections
-        for child in section.children
-        if child.detail
-    }
+def _joined(parts: Iterable[str]) -> str:
+    return "\n\n".join(parts) + "\n"
 
 
-def _section(section: Section, level: int, folded: dict[str, str], *, heading: bool = True) -> list[str]:
-    lines: list[str] = []
+def _section(section: Section, level: int, *, heading: bool = True) -> Iterator[str]:
+    """Its paragraphs, those of its children included."""
     if heading:
         tag = f" ({escaped(section.tag)})" if section.tag and not section.detail else ""
-        lines += [f'<a id="{section.anchor}"></a>', "", f"{'#' * level} {escaped(section.title)}{tag}", ""]
-    lines += _blocks(section.blocks, folded)
-    children = [child for child in section.children if not child.detail]
-    if len(children) < len(section.children):
-        lines += [f"Every dataset has its section in [{DETAILS}]({DETAILS}).", ""]
-    for child in children:
-        lines += _section(child, level + 1, folded)
-    return lines
+        yield f'<a id="{section.anchor}"></a>'
+        yield f"{'#' * level} {escaped(section.title)}{tag}"
+    yield from _blocks(section.blocks)
+    if any(child.detail for child in section.children):
+        yield f"Every dataset has its section in [{DETAILS}]({DETAILS})."
+    for child in section.children:
+        if not child.detail:
+            yield from _section(child, level + 1)
 
 
-def _blocks(blocks: Iterable[Block], folded: dict[str, str]) -> list[str]:
-    lines: list[str] = []
+def _blocks(blocks: Iterable[Block]) -> Iterator[str]:
     for block in blocks:
         match block:
             case Paragraph():
-                lines += [_spans(block.spans, folded), ""]
+                yield _spans(block.spans)
             case Notice():
-                word = "**Warning.** " if block.level == "warning" else ""
-                lines += [f"> {word}{_spans(block.spans, folded)}", ""]
+                yield f"> {'**Warning.** ' if block.level == 'warning' else ''}{_spans(block.spans)}"
             case Items():
-                lines += [*(f"- {_spans(line, folded)}" for line in block.lines), ""]
+                yield "\n".join(f"- {_spans(line)}" for line in block.lines)
             case Table():
-                lines += _table(block, folded)
-            case Figure():
-                lines += [
-                    f"**{escaped(block.title)}**",
-                    "",
-                    f"![{escaped(block.title)}]({FIGURES}/{block.name}.svg)",
-                    "",
-                ]
-                data = f" Data: [{block.name}.csv]({FIGURES}/{block.name}.csv)." if block.data else ""
-                lines += [f"{escaped(block.caption)}{data}", ""]
-    return lines
+                yield from _table(block)
+            case _:
+                title, file = escaped(block.title), f"{FIGURES}/{block.name}"
+                data = f" Data: [{block.name}.csv]({file}.csv)." if block.data else ""
+                yield from (f"**{title}**", f"![{title}]({file}.svg)", f"{escaped(block.caption)}{data}")
 
 
-def _table(table: Table, folded: dict[str, str]) -> list[str]:
-    lines = [f"**{escaped(table.caption)}**", ""]
-    lines.append("| " + " | ".join(escaped(c.title) for c in table.columns) + " |")
-    lines.append("|" + "|".join("---:" if c.kind == "number" else ":---" for c in table.columns) + "|")
-    lines += ["| " + " | ".join(_cell(cell, folded) for cell in row) + " |" for row in table.rows]
-    lines.append("")
+def _table(table: Table) -> Iterator[str]:
+    yield f"**{escaped(table.caption)}**"
+    rows = [[escaped(column.title) for column in table.columns], *([_cell(cell) for cell in row] for row in table.rows)]
+    head, *lines = (f"| {' | '.join(row)} |" for row in rows)
+    sides = "|".join("---:" if column.kind == "number" else ":---" for column in table.columns)
+    yield "\n".join((head, f"|{sides}|", *lines))
     if table.note:
-        lines += [escaped(table.note), ""]
-    return lines
+        yield escaped(table.note)
 
 
-def _cell(cell: Cell, folded: dict[str, str]) -> str:
+def _cell(cell: Cell) -> str:
     words = escaped(cell.text)
     if cell.href:
-        return f"[{words}]({folded.get(cell.href, cell.href)})"
+        return f"[{words}]({cell.href})"
     return f"**{words}**" if cell.strong and words else words
 
 
-def _spans(spans: Iterable[Span], folded: dict[str, str]) -> str:
-    parts = []
-    for span in spans:
-        match span:
-            case Strong():
-                parts.append(f"**{escaped(span.text)}**")
-            case Code():
-                parts.append(f"`{span.text.replace('`', ' ')}`")
-            case Link():
-                parts.append(f"[{escaped(span.text)}]({folded.get(span.href, span.href)})")
-            case _:
-                parts.append(escaped(span))
-    return "".join(parts)
+def _spans(spans: Iterable[Span]) -> str:
+    return "".join(map(_span, spans))
+
+
+def _span(span: Span) -> str:
+    match span:
+        case Strong():
+            return f"**{escaped(span.text)}**"
+        case Code():
+            return f"`{span.text.replace('`', ' ')}`"
+        case Link():
+            return f"[{escaped(span.text)}]({span.href})"
+        case _:
+            return escaped(span)
 
 
 def escaped(words: str) -> str:
@@ -134,7 +119,3 @@ def escaped(words: str) -> str:
     flat = " ".join(words.split()) if "\n" in words else words
     flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~])", r"\\\1", flat)
-
-
-def _joined(lines: list[str]) -> str:
-    return "\n".join(lines).rstrip("\n") + "\n"

@@ -63,14 +63,20 @@ def _key(job: Job) -> tuple[str, str, str]:
     return job.dataset, job.method, job.protocol
 
 
+def _differing(found: Iterable[tuple[str, Any, str]]) -> list[str]:
+    """Of (what, value, where): everything with several values, each with all places where it is."""
+    places: dict[str, dict[Any, set[str]]] = {}
+    for what, value, where in found:
+        places.setdefault(what, {}).setdefault(value, set()).add(where)
+    return [
+        what + ", ".join(f"{value} in {', '.join(sorted(values[value]))}" for value in sorted(values))
+        for what, values in sorted(places.items())
+        if len(values) > 1
+    ]
+
+
 def _seeds(records: tuple[RunRecord, ...]) -> str:
-    by_seed: dict[int, set[str]] = {}
-    for record in records:
-        for result in record.results:
-            by_seed.setdefault(result.job.seed, set()).add(record.folder)
-    if len(by_seed) < 2:
-        return ""
-    return "seeds differ: " + ", ".join(f"{seed} in {', '.join(sorted(by_seed[seed]))}" for seed in sorted(by_seed))
+    return "".join(_differing(("seeds differ: ", result.job.seed, r.folder) for r in records for result in r.results))
 
 
 def invocations_of(record: RunRecord) -> tuple[dict[str, Any], ...]:
@@ -84,29 +90,22 @@ def invocations_of(record: RunRecord) -> tuple[dict[str, Any], ...]:
 
 
 def _recorded(provenance: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(str(library), str(version)) for library, version in dict(provenance.get("versions") or {}).items()]
+    return [(f"{library} ", str(version)) for library, version in dict(provenance.get("versions") or {}).items()]
 
 
 def _versions(records: tuple[RunRecord, ...]) -> str:
     """Of the libraries that computed the results: an invocation that found all done does not count."""
-    by_library: dict[str, dict[str, set[str]]] = {}
-    for record in records:
-        if not record.results:
-            continue
+    found: list[tuple[str, str, str]] = []
+    for record in (record for record in records if record.results):
         recorded = invocations_of(record)
         for invocation in recorded:
             where = f"{record.folder} (started {invocation.get('started')})" if len(recorded) > 1 else record.folder
-            for library, version in _recorded(invocation):
-                by_library.setdefault(library, {}).setdefault(version, set()).add(where)
+            found += [(*pair, where) for pair in _recorded(invocation)]
         of_invocations = {pair for invocation in recorded for pair in _recorded(invocation)}
         of_workers = {pair for result in record.results for pair in _recorded(result.provenance)}
-        for library, version in of_workers - of_invocations:  # a cluster's machines can have others than the scheduler
-            by_library.setdefault(library, {}).setdefault(version, set()).add(record.folder)
-    parts = []
-    for library, versions in sorted(by_library.items()):
-        if len(versions) > 1:
-            shown = ", ".join(f"{v} in {', '.join(sorted(versions[v]))}" for v in sorted(versions))
-            parts.append(f"{library} {shown}")
+        # a cluster's machines can have others than the scheduler
+        found += [(*pair, record.folder) for pair in of_workers - of_invocations]
+    parts = _differing(found)
     return "versions differ: " + "; ".join(parts) if parts else ""
 
 

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from bench.report.blocks import Figure, csv_text
-from bench.report.figures import PHONE, WIDTH
-from bench.report.figures.axes import FOOT, Range, framed, padded, tick_text
-from bench.report.figures.drawing import Sheet
-from bench.report.figures.style import (
-    NAME,
-    TEXT,
-    TICK,
-    dashed,
-    drawn,
-    fitted,
-    hue,
-    marked,
-    palette,
-    spotted,
-    text_width,
-)
+from bench.report.blocks import Figure
+from bench.report.figures.drawing import Sheet, figure
+from bench.report.figures.style import dashed, fitted, hue, marked, palette, spotted, tick_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,44 +45,34 @@ class Axis:
     limits: tuple[float, float] | None = None
 
 
-@drawn
 def curves(name: str, title: str, caption: str, lines: Sequence[Curve], x_axis: Axis, y_axis: Axis) -> Figure:
     """Values against x, one curve a method, its interval shaded."""
-    words = f"{title}. {caption}"
-    wide, phone = (_curves(name, lines, x_axis, y_axis, phone=phone) for phone in (False, True))
-    rows = [(line.name, p.x, p.value, p.low, p.high) for line in lines for p in line.points]
-    data = csv_text(("name", "x", "value", "low", "high"), rows)
-    return Figure(name, title, caption, wide.svg(words), data, phone.svg(words, "plot phone"))
+    data = pd.DataFrame([{"name": line.name, **asdict(p)} for line in lines for p in line.points])
+    return figure(name, title, caption, data, lambda sheet: _draw_curves(sheet, lines, x_axis, y_axis))
 
 
-def _curves(name: str, lines: Sequence[Curve], x_axis: Axis, y_axis: Axis, *, phone: bool) -> Sheet:
-    points = [p for line in lines for p in line.points]
-    x = _range(x_axis, [p.x for p in points])
-    y = _range(y_axis, [v for p in points for v in (p.low, p.value, p.high)])
-    names = [line.name for line in lines]
-    frame = framed(name, x, y, names, 34.0, phone=phone)
-    axes, sheet = frame.axes, frame.sheet
-    for line in lines:
-        low, high = (np.clip(v, y.low, y.high) for v in ([p.low for p in line.points], [p.high for p in line.points]))
-        axes.fill_between([p.x for p in line.points], low, high, color=hue(line.series), alpha=0.15, linewidth=0)
+def _draw_curves(sheet: Sheet, lines: Sequence[Curve], x_axis: Axis, y_axis: Axis) -> None:
+    axes = sheet.figure.subplots()
+    for which, axis in (("x", x_axis), ("y", y_axis)):
+        axes.set(**{f"{which}label": axis.words, f"{which}scale": "log" if axis.log else "linear"})
+        if axis.limits:
+            axes.set(**{f"{which}lim": axis.limits})
     for line in reversed(lines):  # the first lies on top
-        values = np.clip([p.value for p in line.points], y.low, y.high)
-        (curve,) = axes.plot([p.x for p in line.points], values, **dashed(line.series))
+        x = [p.x for p in line.points]
+        values, low, high = np.clip(
+            [[getattr(p, part) for p in line.points] for part in ("value", "low", "high")],
+            *(y_axis.limits or (None,) * 2),
+        )
+        axes.fill_between(x, low, high, color=hue(line.series), alpha=0.15, linewidth=0)
+        (curve,) = axes.plot(x, values, **dashed(line.series))
         sheet.mark(curve, "curve", [line.name])
-        marks = axes.scatter([p.x for p in line.points], values, clip_on=False, zorder=3, **spotted(line.series))
-        sheet.mark(marks, "", [] if phone else [_spoken(line.name, point) for point in line.points])
-    frame.legend(names, [dashed(line.series) | marked(line.series) for line in lines])
-    return sheet
+        marks = axes.scatter(x, values, zorder=3, **spotted(line.series))
+        sheet.mark(marks, "", [] if sheet.phone else [_spoken(line.name, point) for point in line.points])
+    sheet.legend([line.name for line in lines], [dashed(line.series) | marked(line.series) for line in lines])
 
 
 def _spoken(name: str, point: Point) -> str:
     return f"{name}, {tick_text(point.x)}: {point.value:.3g} ({point.low:.3g} to {point.high:.3g})"
-
-
-def _range(axis: Axis, values: Sequence[float]) -> Range:
-    if axis.limits:
-        return Range(*axis.limits, axis.words, axis.log)
-    return padded(values, axis.words, log=axis.log)
 
 
 @dataclass(frozen=True)
@@ -106,79 +83,52 @@ class Phases:
     shares: dict[tuple[float, float], float]
 
 
-@drawn
 def phase_diagram(
     name: str, title: str, caption: str, panels: Sequence[Phases], column_words: str, row_words: str
 ) -> Figure:
     """Small multiples, one a method: the darker a field, the larger the share, which stands in it as a number."""
-    words = f"{title}. {caption}"
-    wide, phone = (_phases(name, panels, column_words, row_words, phone=phone) for phone in (False, True))
-    data = csv_text(
-        ("method", row_words, column_words, "share"),
-        [(panel.name, r, c, share) for panel in panels for (r, c), share in sorted(panel.shares.items())],
-    )
-    return Figure(name, title, caption, wide.svg(words), data, phone.svg(words, "plot phone"))
+    rows = [(panel.name, r, c, share) for panel in panels for (r, c), share in sorted(panel.shares.items())]
+    data = pd.DataFrame(rows, columns=["method", row_words, column_words, "share"])
+    return figure(name, title, caption, data, lambda sheet: _draw_phases(sheet, panels, column_words, row_words))
 
 
-def _phases(name: str, panels: Sequence[Phases], column_words: str, row_words: str, *, phone: bool) -> Sheet:
+def _draw_phases(sheet: Sheet, panels: Sequence[Phases], column_words: str, row_words: str) -> None:
     columns = sorted({c for panel in panels for _, c in panel.shares})
     rows = sorted({r for panel in panels for r, _ in panel.shares})
-    width, per_line = (PHONE, 1) if phone else (WIDTH, 3)
-    head, gap, left = 26.0, 18.0, 58.0
-    wide = (width - left - gap * (per_line - 1) - 2) / per_line
-    high = 24.0 * len(rows)
-    below = head + high + FOOT
-    sheet = Sheet(name, width, -(-len(panels) // per_line) * below)
-    for index, panel in enumerate(panels):
-        x, y = left + index % per_line * (wide + gap), head + index // per_line * below
-        sheet.text(x, y - 8, fitted(panel.name, wide), NAME)
-        axes = sheet.axes(x, y, x + wide, y + high)
+    across = 1 if sheet.phone else 3
+    down = -(-len(panels) // across)
+    sheet.resize(down * (24 * len(rows) + 80))
+    grid = sheet.figure.subplots(down, across, squeeze=False).flat
+    every = 1 if max(len(tick_text(c)) for c in columns) * len(columns) * across < sheet.width / 9 else 2
+    for index, (panel, axes) in enumerate(zip(panels, grid, strict=False)):
+        axes.set_title(fitted(panel.name, sheet.width / across - 60))
+        axes.set(xlim=(0, len(columns)), ylim=(0, len(rows)), xlabel=column_words)
         axes.grid(visible=False)
         axes.spines["bottom"].set_visible(False)
-        axes.set_xlim(0, len(columns))
-        axes.set_ylim(0, len(rows))
-        shown = [tick_text(c) for c in columns]
-        every = 1 if max(text_width(w, TICK) for w in shown) + 6 < wide / len(columns) else 2
-        axes.set_xticks([i + 0.5 for i in range(0, len(columns), every)], shown[::every])
-        axes.set_yticks([i + 0.5 for i in range(len(rows))], [tick_text(r) for r in rows])
-        axes.set_xlabel(column_words, labelpad=5)
-        if index % per_line:
+        axes.set_xticks([i + 0.5 for i in range(0, len(columns), every)], map(tick_text, columns[::every]))
+        axes.set_yticks([i + 0.5 for i in range(len(rows))], map(tick_text, rows))
+        if index % across:
             axes.tick_params(labelleft=False)
         else:
-            sheet.text(
-                left - 42,
-                y + high / 2,
-                row_words,
-                TEXT,
-                ha="center",
-                rotation=90,
-                rotation_mode="anchor",
-                color=palette()["muted"],
-            )
-        _fields(sheet, axes, panel, columns, rows, (column_words, row_words), titled=not phone)
-    return sheet
+            axes.set_ylabel(row_words)
+        _draw_fields(sheet, axes, panel, columns, rows, (column_words, row_words))
+    for axes in grid:
+        axes.remove()
 
 
-def _fields(
-    sheet: Sheet,
-    axes: Axes,
-    panel: Phases,
-    columns: list[float],
-    rows: list[float],
-    words: tuple[str, str],
-    *,
-    titled: bool,
+def _draw_fields(
+    sheet: Sheet, axes: Axes, panel: Phases, columns: list[float], rows: list[float], words: tuple[str, str]
 ) -> None:
     from matplotlib.collections import PolyCollection
 
     fields = [(columns.index(c), rows.index(r), c, r, share) for (r, c), share in sorted(panel.shares.items())]
     squares = [[(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1)] for i, j, *_ in fields]
     colours = [(hue(1), round(share, 2)) for *_, share in fields]
-    drawn_fields = PolyCollection(squares, facecolor=colours, edgecolor=palette()["rule"], linewidth=0.75)
-    axes.add_collection(drawn_fields, autolim=False)
-    if titled:
+    drawn = PolyCollection(squares, facecolor=colours, edgecolor=palette()["rule"], linewidth=0.75)
+    axes.add_collection(drawn, autolim=False)
+    if not sheet.phone:
         told = (f"{panel.name}: {100 * s:.0f} % at {words[0]} {c:g}, {words[1]} {r:g}" for *_, c, r, s in fields)
-        sheet.mark(drawn_fields, "", list(told))
-    for i, j, _, _, share in sorted(fields, key=lambda field: field[-1] > 0.5):
+        sheet.mark(drawn, "", list(told))
+    for i, j, _, _, share in fields:
         ink = palette()["paper" if share > 0.5 else "ink"]
         axes.text(i + 0.5, j + 0.5, f"{100 * share:.0f}", fontsize=11, color=ink, ha="center", va="center_baseline")

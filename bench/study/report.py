@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from bench.errors import StoreError
 from bench.files import write_atomically
@@ -147,23 +147,21 @@ def _account(outcomes: Sequence[Outcome], record: RunRecord) -> Section:
 
 def results_csv(outcomes: Sequence[Outcome]) -> str:
     """One row a cell: kind, seed, status, parameters and values as JSON, seconds."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("kind", "seed", "status", "parameters", "values", "reason", "seconds", "cpu_seconds"))
-    for o in outcomes:
-        writer.writerow(
-            (
-                o.cell.kind,
-                o.cell.seed,
-                o.status,
-                json.dumps(dict(o.cell.parameters)),
-                json.dumps(_rounded(o.values)),
-                o.reason,
-                f"{o.seconds:.3f}",
-                f"{o.cpu_seconds:.3f}",
-            )
+    rows = [
+        (
+            o.cell.kind,
+            o.cell.seed,
+            o.status,
+            json.dumps(dict(o.cell.parameters)),
+            json.dumps(_rounded(o.values)),
+            o.reason,
+            f"{o.seconds:.3f}",
+            f"{o.cpu_seconds:.3f}",
         )
-    return buffer.getvalue()
+        for o in outcomes
+    ]
+    columns = ["kind", "seed", "status", "parameters", "values", "reason", "seconds", "cpu_seconds"]
+    return pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n")
 
 
 def _rounded(value: Any) -> Any:

@@ -73,8 +73,8 @@ def test_select_takes_subsets_and_names_in_order_each_once(tiny: Any) -> None:
         ("irs", "did you mean 'iris'"),
         ("smal90", "did you mean 'small90'"),
         ("iris,Wine", "did you mean 'wine'"),
-        ("", "unknown subset or dataset"),
-        (" , ", "unknown subset or dataset"),
+        ("", "--subset is empty"),
+        (" , ", "--subset is empty"),
     ],
 )
 def test_unknown_names_suggest_the_nearest(spec: str, message: str) -> None:

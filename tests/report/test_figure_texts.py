@@ -19,7 +19,7 @@ from bench.records.method import HoldoutResult
 from bench.records.result import Job, JobResult, RunRecord
 from bench.report.build import compose, gather
 from bench.report.evidence import Evidence
-from bench.report.figures.by_dataset import Dot, difference_bars
+from bench.report.figures.by_dataset import difference_bars
 from bench.report.figures.by_method import profiles
 from bench.report.figures.critical_difference import critical_difference_diagram
 from bench.report.figures.drawing import Sheet
@@ -65,9 +65,8 @@ def trouble(sheet: Sheet) -> Iterator[str]:
 
 def test_faults_are_found() -> None:
     sheet = Sheet("s", 100, 50)
-    sheet.text(50, 20, "one", 12)
-    sheet.text(55, 22, "other", 12)
-    sheet.text(80, 40, "a long text", 12)
+    for x, y, words in ((0.5, 0.6, "one"), (0.55, 0.56, "other"), (0.8, 0.2, "a long text")):
+        sheet.figure.text(x, y, words, size=12)
     sheet.svg("")
     faults = list(trouble(sheet))
     assert faults[0].startswith("'a long text' is cut")
@@ -92,8 +91,8 @@ def test_with_few_datasets(sheets: list[Sheet], datasets: int) -> None:
 
 @pytest.mark.parametrize("scale", [1e-4, 0.03, 1.0, 17.0])
 def test_of_any_scale(sheets: list[Sheet], scale: float) -> None:
-    dots = [Dot(f"d{i}", 0.0, float(v)) for i, v in enumerate(np.linspace(-scale, 5 * scale, 9))]
-    difference_bars("bars", "t", "c", dots, ("A name of some length", "another one of some length"))
+    values = pd.Series({f"d{i}": float(v) for i, v in enumerate(np.linspace(-scale, 5 * scale, 9))})
+    difference_bars("bars", "t", "c", values, ("A name of some length", "another one of some length"), {}, {})
     steps = np.arange(0.0, 20.01, 0.25)
     profiles("p", "t", "c", pd.DataFrame({m: np.linspace(99.9, 100, len(steps)) for m in METHODS}, index=steps))
     ranks = pd.Series({m: 3 + scale * i / 70 for i, m in enumerate(METHODS)})

@@ -7,7 +7,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,50 +15,76 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.report.figures.axes import Range, padded, x_ticks, y_ticks
-from bench.report.figures.by_dataset import Dot, Panel, difference_bars, sparkline, trend_scatter
+from bench.report.figures.by_dataset import Panel, difference_bars, sparkline, trend_scatter
 from bench.report.figures.by_method import Interval, accuracy_rank, intervals, profiles
 from bench.report.figures.critical_difference import critical_difference_diagram
-from bench.report.figures.drawing import key
-from bench.report.figures.style import TICK, dashed, fitted, text_width
+from bench.report.figures.drawing import Sheet, key
+from bench.report.figures.style import dashed, fitted, styled, text_width, zero_line
 from bench.report.html import asset
 from bench.stats.significance import PairedDifference
 from bench.stats.trend import Trend
+
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
 
 SVG = "{http://www.w3.org/2000/svg}"
 ODD = '<b> & "c"'
 
 
+def ticks(axis: Axis) -> list[tuple[float, str, float, float]]:
+    """Of each label within the axis' limits: its value and words, and where it begins and ends in pixels."""
+    along = "xy".index(axis.axis_name)
+    low, high = sorted(axis.get_view_interval())
+    shown = [label for label in axis.get_ticklabels() if low <= label.get_position()[along] <= high]
+    ends = [label.get_window_extent().get_points()[:, along] for label in shown]
+    return [(t.get_position()[along], t.get_text(), *end) for t, end in zip(shown, ends, strict=True)]
+
+
+def empty(width: float, low: float, high: float, *, log: bool, upright: bool = False) -> list[Any]:
+    """The ticks of axes without data on a sheet of this width."""
+    with styled():
+        sheet = Sheet("s", width)
+        axes = sheet.figure.subplots()
+        scale = "log" if log else "linear"
+        axes.set(**({"ylim": (low, high), "yscale": scale} if upright else {"xlim": (low, high), "xscale": scale}))
+        sheet.svg("")
+        return ticks(axes.yaxis if upright else axes.xaxis)
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e4), st.floats(20, 700), st.booleans())
-def test_ticks_are_even_and_inside_and_their_labels_have_room(low: float, width: float, room: float, log: bool) -> None:
-    x = Range(abs(low) + 0.1, abs(low) + 0.1 + width, log=True) if log else Range(low, low + width)
-    ticks = x_ticks(x, room)
-    values = [value for value, _ in ticks]
-    assert all(-1e-3 <= x.share(value) <= 1 + 1e-3 for value in values)
-    ends = [
-        (x.share(v) * room - text_width(s, TICK) / 2, x.share(v) * room + text_width(s, TICK) / 2) for v, s in ticks
-    ]
-    assert all(a[1] < b[0] for a, b in itertools.pairwise(ends))
+@given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e4), st.floats(180, 760), st.booleans(), st.booleans())
+def test_ticks_are_even_and_their_labels_have_room(
+    low: float, width: float, room: float, log: bool, upright: bool
+) -> None:
+    low = abs(low) + 0.1 if log else low
+    found = empty(room, low, low + width, log=log, upright=upright)
+    assert all(a[3] < b[2] for a, b in itertools.pairwise(found))
+    values = [value for value, *_ in found]
     if not log and len(values) > 2:
         assert np.allclose(np.diff(values), values[1] - values[0], rtol=1e-5)
 
 
 def test_log_axes_show_decades_evenly() -> None:
-    x = Range(10, 1000, log=True)
-    assert [x.share(v) for v in (10, 100, 1000)] == pytest.approx([0, 0.5, 1])
-    assert [value for value, _ in x_ticks(x, 600)] == [10, 30, 100, 300, 1000]
-    assert [value for value, _ in x_ticks(x, 100)] == [10, 100, 1000]
-    assert 100 in [value for value, _ in x_ticks(Range(80, 130, log=True), 300)]
-    assert x_ticks(Range(1, 1e5, log=True), 600)[-1][1] == "100,000"
-    assert y_ticks(Range(1e-9, 1, log=True), 270)[0][1] == "10⁻⁹"
+    found = empty(660, 10, 1000, log=True)
+    assert [value for value, *_ in found] == pytest.approx([10, 30, 100, 300, 1000])
+    middles = [(found[i][2] + found[i][3]) / 2 for i in (0, 2, 4)]
+    assert middles[1] - middles[0] == pytest.approx(middles[2] - middles[1], abs=0.5)
+    assert [value for value, *_ in empty(160, 10, 1000, log=True)] == pytest.approx([10, 100, 1000])
+    assert "100" in [words for _, words, *_ in empty(360, 80, 130, log=True)]
+    assert empty(660, 1, 1e5, log=True)[-1][1] == "100,000"
+    assert empty(360, 1e-9, 1, log=True, upright=True)[0][1] == "10\u207b\u2079"
 
 
-def test_limits_are_never_empty() -> None:
-    for values in ([0.0], [5.0, 5.0], [-3.0]):
-        found = padded(values)
-        assert found.low < min(values) <= max(values) < found.high
-    assert padded([2.0, 4.0], zero=True).low < 0
+@pytest.mark.parametrize("values", [[0.0], [5.0, 5.0], [-3.0], [2.0, 4.0]])
+def test_limits_are_never_empty_and_zero_is_among_them(values: list[float]) -> None:
+    with styled():
+        axes = Sheet("s", 360).figure.subplots()
+        axes.scatter(values, values)
+        zero_line(axes)
+        low, high = axes.get_ylim()
+        assert low < min([0.0, *values]) <= max([0.0, *values]) < high
+        low, high = axes.get_xlim()
+        assert low < min(values) <= max(values) < high
 
 
 def test_marker_and_dash_tell_many_series_apart_without_colour() -> None:
@@ -148,36 +174,38 @@ def hovers(root: ET.Element) -> list[str]:
 
 
 def test_bars_are_sorted_named_and_linked() -> None:
-    dots = [Dot("b", 0, -2.0, "", "#b"), Dot(ODD, 0, 3.0, "n 5", "#odd"), Dot("tie", 0, 0.0, "", "#t")]
-    figure = difference_bars("bars", "t", "Caption.", dots, ("A", "B"))
+    values = pd.Series({"b": -2.0, ODD: 3.0, "tie": 0.0})
+    anchors = {"b": "b", ODD: "odd", "tie": "t"}
+    figure = difference_bars("bars", "t", "Caption.", values, ("A", "B"), {ODD: "n 5"}, anchors)
     root = inside(figure.svg)
     assert hovers(root) == [f"{ODD}: +3.00 points (n 5)", "tie: 0.00 points", "b: −2.00 points"]
     assert [a.attrib["href"] for a in root.iter(f"{SVG}a")] == ["#odd", "#t", "#b"]
     assert {a.attrib["tabindex"] for a in root.iter(f"{SVG}a")} == {"-1"}  # the tables carry the same links
-    bars = [e for e in root if e.tag == f"{SVG}path" and "stroke" not in e.attrib["style"]]
-    bars = [e for e in root.findall(f"{SVG}path") + root.findall(f"{SVG}use") if "fill:var" in e.attrib["style"]]
+    bars = [e for e in root.iter(f"{SVG}path") if re.search("fill:var", e.attrib.get("style", ""))]
     assert [re.search(r"--(\w+)", e.attrib["style"])[1] for e in bars] == ["s0", "s1", "muted"]
     assert figure.caption == f"Caption. Largest gains: {ODD} +3.0; largest losses: b −2.0."
-    assert "All ties." in difference_bars("bars", "t", "C.", [Dot("x", 0, 0.0)], ("A", "B")).caption
+    assert "All ties." in difference_bars("bars", "t", "C.", pd.Series({"x": 0.0}), ("A", "B"), {}, {}).caption
+
+
+TWO = pd.DataFrame({"x": [10.0, 1000.0], "y": [-1.0, 1.0]}, index=["a", "b"])
 
 
 def test_a_band_wider_than_the_points_is_clipped() -> None:
     x = np.array([10.0, 100.0, 1000.0])
     trend = Trend(x, np.array([0.0, 50.0, -900.0]), np.full(3, -500.0), np.full(3, 500.0))
-    dots = [Dot("a", 10.0, -1.0), Dot("b", 1000.0, 1.0)]
-    inside(trend_scatter("s", "t", "c", [Panel("%", "y", "%", dots, trend)], "n").svg)
+    inside(trend_scatter("s", "t", "c", TWO, [Panel("%", "y", "%", trend)], "n", "n {:g}", {}).svg)
 
 
 def test_panels_share_their_datasets_and_x() -> None:
-    one = [Dot("a", 10.0, -1.0, "n 10", "#a"), Dot(ODD, 1000.0, 1.0, "n 1000", "#odd")]
-    other = [replace(dot, y=30 * dot.y) for dot in one]
-    panels = [Panel("difference", "points", "points", one, None), Panel("reduction", "percent", "%", other, None)]
-    figure = trend_scatter("s", "t", "c", panels, "rows n (log scale)")
+    table = pd.DataFrame({"x": [10.0, 1000.0], "points": [-1.0, 1.0], "percent": [-30.0, 30.0]}, index=["a", ODD])
+    panels = [Panel("difference", "points", "points", None), Panel("reduction", "percent", "%", None)]
+    figure = trend_scatter("s", "t", "c", table, panels, "rows n (log scale)", "n {:g}", {ODD: "odd"})
     root = inside(figure.svg)
     circles = [(e.attrib["x"], float(e.attrib["y"])) for g in classed(root, "dots") for e in g.iter(f"{SVG}use")]
     assert [x for x, _ in circles[:2]] == [x for x, _ in circles[2:]]
     assert max(y for _, y in circles[:2]) < min(y for _, y in circles[2:])
     assert hovers(root)[1::2] == [f"{ODD}: +1.00 points (n 1000)", f"{ODD}: +30.00 % (n 1000)"]
+    assert [a.attrib["href"] for a in root.iter(f"{SVG}a")] == ["#odd"] * 2
     assert sum(e.text == "rows n (log scale)" for e in root.iter(f"{SVG}text")) == 1
     assert figure.data.splitlines()[:2] == ["dataset,x,points,percent", "a,10.0,-1.0,-30.0"]
 
@@ -221,13 +249,17 @@ def test_diagram_draws_a_bar_per_group_from_first_to_last() -> None:
     root = inside(critical_difference_diagram("cd", "t", "c", ranks, [["laplace", "ntk"]], 0.8).svg)
     bars = [points(g.find(f"{SVG}path")) for g in classed(root, "clique")]
     assert len(bars) == 1
-    assert bars[0][0][0] < bars[0][1][0]
+    assert bars[0][0][0] == bars[0][1][0]
+    assert bars[0][0][1] < bars[0][1][1]
+    heights = {e.text: float(e.attrib["y"]) for e in root.iter(f"{SVG}text")}
+    covered = [name for name, y in heights.items() if bars[0][0][1] < y < bars[0][1][1]]
+    assert covered == ["Laplace kernel\u20022.10", "NTK\u20022.70"]
     assert "no significant difference: Laplace kernel, NTK" in hovers(root)
 
 
 def axis_length(root: ET.Element) -> float:
     """Pixels of one rank on the diagram's axis, from its ticks."""
-    ticks = [e for e in root.iter(f"{SVG}text") if re.fullmatch(r"[\d.]+", e.text or "") and e.attrib["y"] == "48"]
+    ticks = [e for e in root.iter(f"{SVG}text") if re.fullmatch(r"[\d.]+", e.text or "")]
     places = [(float(e.text or ""), float(e.attrib["x"])) for e in ticks]
     (a, left), (b, right) = places[0], places[-1]
     return (right - left) / (b - a)
@@ -256,8 +288,10 @@ def test_a_critical_difference_beyond_all_ranks_is_an_arrow_and_said_to_be_longe
     ranks = pd.Series({"rfm": 1.5, "laplace": 1.9, "ntk": 2.6})
     root = inside(critical_difference_diagram("cd", "t", "c", ranks, [["rfm", "laplace", "ntk"]], 3.3).svg)
     assert "critical difference 3.30, longer than the axis" in [e.text for e in root.iter(f"{SVG}text")]
-    heads = [[x for x, _ in points(e)] for e in root.iter(f"{SVG}path") if "id" not in e.attrib]
-    assert any(len(tip) == 3 and tip[1] > tip[0] == tip[2] for tip in heads)
+    arrow = classed(root, "cd")[0]
+    (_, _), end = points(arrow.find(f"{SVG}path"))
+    head = arrow.find(f".//{SVG}use")
+    assert (float(head.attrib["x"]), float(head.attrib["y"])) == end
 
 
 def test_profiles_tell_curves_apart_by_dash_and_marker_in_plot_and_legend() -> None:
@@ -269,11 +303,13 @@ def test_profiles_tell_curves_apart_by_dash_and_marker_in_plot_and_legend() -> N
         root = inside(drawing)
         groups = classed(root, "curve")
         assert len(groups) == len(names)
-        samples = {e.attrib["style"] for e in root.findall(f"{SVG}path")}
-        in_legend = {e.attrib["href"] for e in root.findall(f"{SVG}use")}
+        inside_curves = {e for group in groups for e in group.iter()}
+        rest = [e for e in root.iter() if e not in inside_curves]
+        samples = {e.attrib["style"] for e in rest if e.tag == f"{SVG}path" and "style" in e.attrib}
+        in_legend = {e.attrib["href"] for e in rest if e.tag == f"{SVG}use"}
         for group in groups:
             assert group.find(f"{SVG}path").attrib["style"] in samples  # the legend shows the same dash and colour
-            marks = [mark.attrib["href"] for mark in group.findall(f"{SVG}use")]
+            marks = [mark.attrib["href"] for mark in group.iter(f"{SVG}use")]
             assert len(marks) >= 4
             assert set(marks) <= in_legend
 
@@ -291,8 +327,7 @@ def test_threads_draw_the_same_bytes_whatever_the_users_style_and_leave_it_alone
     import matplotlib
 
     def draw(_: int) -> str:
-        dots = [Dot("a", 10.0, -1.0), Dot("b", 1000.0, 1.0)]
-        return trend_scatter("s", "t", "c", [Panel("%", "y", "%", dots, None)], "n").svg
+        return trend_scatter("s", "t", "c", TWO, [Panel("%", "y", "%", None)], "n", "n {:g}", {}).svg
 
     alone = draw(0)
     with matplotlib.rc_context({"font.size": 30, "axes.grid": False, "svg.fonttype": "path"}):

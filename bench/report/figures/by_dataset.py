@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from bench.report import wording
-from bench.report.blocks import Figure, csv_text
-from bench.report.figures import PHONE, WIDTH
-from bench.report.figures.axes import FOOT, Range, margin, overhang, padded, set_x, set_y, zero_line
-from bench.report.figures.drawing import Sheet, outline, svg_element
-from bench.report.figures.style import COLOURS, TEXT, drawn, fitted, hue, palette, text_width
+from bench.report.blocks import Figure
+from bench.report.figures.drawing import Sheet, figure, svg_element
+from bench.report.figures.style import COLOURS, TEXT, fitted, hue, palette, zero_line
 from bench.stats.summary import TIE
 from bench.stats.trend import Trend
-
-
-@dataclass(frozen=True)
-class Dot:
-    """A dataset in a plot; ``note`` follows its name in the hover title."""
-
-    dataset: str
-    x: float
-    y: float
-    note: str = ""
-    href: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,127 +23,112 @@ class Panel:
     title: str
     column: str
     unit: str
-    dots: Sequence[Dot]
     trend: Trend | None
 
 
-@drawn
-def difference_bars(name: str, title: str, caption: str, dots: Sequence[Dot], names: tuple[str, str]) -> Figure:
-    """One bar a dataset, sorted by ``y`` (points, first minus second); ``x`` is not used.
+def difference_bars(
+    name: str,
+    title: str,
+    caption: str,
+    differences: pd.Series,
+    names: tuple[str, str],
+    notes: Mapping[str, str],
+    anchors: Mapping[str, str],
+) -> Figure:
+    """One bar a dataset, sorted (points, first minus second); a note follows the dataset's name in the hover title.
 
     The caption names the extremes: labels in the drawing would run into one another.
     """
-    ordered = sorted(dots, key=lambda d: (-d.y, d.dataset))
-    data = csv_text(("dataset", "difference_points"), [(d.dataset, d.y) for d in ordered])
+    ordered = differences.sort_index().sort_values(ascending=False, kind="stable")
+    data = ordered.rename_axis("dataset").rename("difference_points").reset_index()
     extremes = f"{caption} {_extremes(ordered)}"
-    words = f"{title}. {extremes}"
-    wide = _bars(name, ordered, names).svg(words)
-    phone = _bars(name, ordered, names, phone=True).svg(words, "plot phone")
-    return Figure(name, title, extremes, wide, data, phone)
+    return figure(name, title, extremes, data, lambda sheet: _draw_bars(sheet, ordered, names, notes, anchors))
 
 
-def _bars(name: str, ordered: Sequence[Dot], names: tuple[str, str], *, phone: bool = False) -> Sheet:
+def _draw_bars(
+    sheet: Sheet, ordered: pd.Series, names: tuple[str, str], notes: Mapping[str, str], anchors: Mapping[str, str]
+) -> None:
     """What a pointer finds is as high as the drawing; a phone has no pointer, and its bars are too thin to touch."""
-    from matplotlib.collections import PolyCollection
-
-    width, top, bottom = PHONE if phone else WIDTH, 14.0, 240.0 if phone else 300.0
-    y = padded([d.y for d in ordered], "points", zero=True)
-    left = margin(y, bottom - top)
-    sheet = Sheet(name, width, bottom + 30)
-    axes = sheet.axes(left, top, width - 12, bottom)
-    set_y(axes, y)
-    axes.set_xlim(-0.5, len(ordered) - 0.5)
-    axes.set_xticks([])
-    axes.spines["bottom"].set_visible(False)
-    foot = "left: {} better; right: {}" if phone else "datasets, sorted: {} better on the left, {} on the right"
-    room = (axes.bbox.width - text_width(foot, TEXT)) / 2
-    axes.set_xlabel(foot.format(*(fitted(words, room, TEXT) for words in names)), labelpad=8)
+    sheet.resize(270 if sheet.phone else 330)
+    axes = sheet.figure.subplots()
+    values, places = ordered.to_numpy(dtype=float), np.arange(len(ordered))
+    for colour, side in (("s0", values > TIE), ("s1", values < -TIE), ("muted", np.abs(values) <= TIE)):
+        tint = palette()[colour]
+        axes.bar(places[side], values[side], 0.6, color=tint, edgecolor=tint, linewidth=0.75)
     zero_line(axes)
-    step = axes.bbox.width / len(ordered)
-    thick = min(max(step * 0.72, 1.2), 26.0) / step
-    least = (y.high - y.low) / axes.bbox.height  # a pixel
-    for colour, side in (("s0", "up"), ("s1", "down"), ("muted", "even")):
-        shown = [(i, d.y) for i, d in enumerate(ordered) if _side(d) == side]
-        heights = [v if abs(v) > least else least for _, v in shown]
-        bars = [_rectangle(i, thick, 0.0, height) for (i, _), height in zip(shown, heights, strict=True)]
-        axes.add_collection(PolyCollection(bars, color=palette()[colour], linewidth=0), autolim=False)
-    if not phone:
-        areas = [_rectangle(i, 1.0, y.low, y.high) for i in range(len(ordered))]
-        hits = axes.add_collection(
-            PolyCollection(areas, color=palette()["muted"], alpha=0.0, linewidth=0), autolim=False
-        )
-        sheet.mark(hits, "hits", [_dot_title(d, "points") for d in ordered], [d.href for d in ordered])
-    return sheet
+    low, high = axes.get_ylim()
+    axes.set(xlim=(-0.5, len(ordered) - 0.5), ylim=(low, high), xticks=[], ylabel="points")
+    axes.spines["bottom"].set_visible(False)
+    foot = "left: {} better; right: {}" if sheet.phone else "datasets, sorted: {} better on the left, {} on the right"
+    axes.set_xlabel(foot.format(*(fitted(words, sheet.width / 5, TEXT) for words in names)), labelpad=8)
+    if not sheet.phone:
+        areas = [(i - 0.5, 1.0) for i in places]
+        hits = axes.broken_barh(areas, (low, high - low), color=palette()["muted"], alpha=0.0, linewidth=0)
+        titles = [_spoken(str(d), y, "points", notes.get(str(d), "")) for d, y in ordered.items()]
+        sheet.mark(hits, "hits", titles, _links(ordered.index, anchors))
 
 
-def _side(dot: Dot) -> str:
-    return "even" if abs(dot.y) < TIE else "up" if dot.y > 0 else "down"
-
-
-def _rectangle(middle: float, width: float, low: float, high: float) -> list[tuple[float, float]]:
-    left, right = middle - width / 2, middle + width / 2
-    return [(left, low), (left, high), (right, high), (right, low)]
-
-
-def _extremes(ordered: Sequence[Dot], count: int = 3) -> str:
-    """The largest gains and losses of dots sorted from gain to loss, in words."""
-    gains = [d for d in ordered[:count] if d.y > TIE]
-    losses = [d for d in reversed(ordered[-count:]) if d.y < -TIE]
+def _extremes(ordered: pd.Series, count: int = 3) -> str:
+    """The largest gains and losses of differences sorted from gain to loss, in words."""
     parts = []
-    for words, dots in (("Largest gains", gains), ("largest losses", losses)):
-        if dots:
-            parts.append(f"{words}: " + ", ".join(f"{d.dataset} {wording.number(d.y, 1, sign=True)}" for d in dots))
-    return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:] + "." if parts else "All ties."
+    for words, some in (
+        ("largest gains", ordered[ordered > TIE].head(count)),
+        ("largest losses", ordered[ordered < -TIE].tail(count)[::-1]),
+    ):
+        if len(some):
+            parts.append(f"{words}: " + ", ".join(f"{d} {wording.number(y, 1, sign=True)}" for d, y in some.items()))
+    return f"L{'; '.join(parts)[1:]}." if parts else "All ties."
 
 
-def _dot_title(dot: Dot, unit: str) -> str:
-    return f"{dot.dataset}: {wording.number(dot.y, sign=True)} {unit}" + (f" ({dot.note})" if dot.note else "")
+def _spoken(dataset: str, y: float, unit: str, note: str) -> str:
+    return f"{dataset}: {wording.number(y, sign=True)} {unit}" + (f" ({note})" if note else "")
 
 
-@drawn
-def trend_scatter(name: str, title: str, caption: str, panels: Sequence[Panel], x_title: str) -> Figure:
+def _links(datasets: Iterable[str], anchors: Mapping[str, str]) -> list[str]:
+    return [f"#{anchors[d]}" if d in anchors else "" for d in datasets]
+
+
+def trend_scatter(
+    name: str,
+    title: str,
+    caption: str,
+    table: pd.DataFrame,
+    panels: Sequence[Panel],
+    x_title: str,
+    note: str,
+    anchors: Mapping[str, str],
+) -> Figure:
     """Dots over a logarithmic x, each panel with its smoothed trend and band; panels share datasets and x.
 
-    Panels stand above one another, so that a dataset is found straight below itself. A band may leave the frame: it is
-    clipped.
+    ``table`` has a row a dataset, the column ``x`` and those of the panels; ``note``, filled in with x, follows a
+    dataset's name in the hover title. Panels stand above one another, so that a dataset is found straight below
+    itself. A band may leave the frame: it is clipped.
     """
-    words = f"{title}. {caption}"
-    wide, phone = (_scatters(name, panels, x_title, phone=phone) for phone in (False, True))
-    columns = [p.column for p in panels]
-    rows = [(d.dataset, d.x, *(p.dots[i].y for p in panels)) for i, d in enumerate(panels[0].dots)]
-    data = csv_text(("dataset", "x", *columns), rows)
-    return Figure(name, title, caption, wide.svg(words), data, phone.svg(words, "plot phone"))
+    data = table.rename_axis("dataset").reset_index()
+    return figure(
+        name, title, caption, data, lambda sheet: _draw_scatters(sheet, table, panels, x_title, note, anchors)
+    )
 
 
-def _scatters(name: str, panels: Sequence[Panel], x_title: str, *, phone: bool) -> Sheet:
-    width, top, gap = PHONE if phone else WIDTH, 12.0, 34.0
-    height = 278.0 if len(panels) == 1 else 210.0
-    sheet = Sheet(name, width, top + len(panels) * (height + gap) + FOOT - gap)
-    ys = [padded([d.y for d in panel.dots], panel.title, zero=True) for panel in panels]
-    left = max(margin(y, height) for y in ys)
-    x = padded([d.x for d in panels[0].dots], log=True)
-    right = width - overhang(x, width - left - 12)
-    for position, (panel, y) in enumerate(zip(panels, ys, strict=True)):
-        head = top + position * (height + gap)
-        last = position == len(panels) - 1
-        axes = sheet.axes(left, head, right, head + height)
-        set_x(axes, Range(x.low, x.high, x_title if last else "", log=True))
-        set_y(axes, y)
+def _draw_scatters(
+    sheet: Sheet, table: pd.DataFrame, panels: Sequence[Panel], x_title: str, note: str, anchors: Mapping[str, str]
+) -> None:
+    sheet.resize(330 if len(panels) == 1 else 90 + 220 * len(panels))
+    ink, paper = palette()["ink"], palette()["paper"]
+    for axes, panel in zip(sheet.figure.subplots(len(panels), sharex=True, squeeze=False).flat, panels, strict=True):
+        x, y = table["x"], table[panel.column]
+        dots = axes.scatter(x, y, s=64, color=[(ink, 0.42)], edgecolor=paper, linewidth=0.75, zorder=3)
+        titles = [_spoken(d, y[d], panel.unit, note.format(x[d])) for d in table.index]
+        sheet.mark(dots, "dots", [] if sheet.phone else titles, [] if sheet.phone else _links(table.index, anchors))
         zero_line(axes)
+        axes.set(xscale="log", ylabel=panel.title, xlabel=x_title if panel is panels[-1] else "")
         if panel.trend is not None:
-            low, middle, high = (np.clip(v, y.low, y.high) for v in (panel.trend.low, panel.trend.y, panel.trend.high))
+            limits = axes.get_ylim()
+            low, middle, high = (np.clip(v, *limits) for v in (panel.trend.low, panel.trend.y, panel.trend.high))
             axes.fill_between(panel.trend.x, low, high, color=hue(0), alpha=0.16, linewidth=0)
             (line,) = axes.plot(panel.trend.x, middle, color=hue(0), linewidth=2.25, zorder=4)
+            axes.set_ylim(limits)
             sheet.mark(line, "trend")
-        ink, paper = palette()["ink"], palette()["paper"]
-        places = [d.x for d in panel.dots], [d.y for d in panel.dots]
-        dots = axes.scatter(*places, s=64, color=[(ink, 0.42)], edgecolor=paper, linewidth=0.75, zorder=3)
-        if phone:
-            sheet.mark(dots, "dots")
-        else:
-            titles = [_dot_title(d, panel.unit) for d in panel.dots]
-            sheet.mark(dots, "dots", titles, [d.href for d in panel.dots])
-    return sheet
 
 
 def sparkline(paths: Sequence[tuple[Sequence[float], Sequence[float], float]], series: int, words: str) -> str:
@@ -164,25 +137,18 @@ def sparkline(paths: Sequence[tuple[Sequence[float], Sequence[float], float]], s
     ``paths`` holds (iterations, accuracies in percent, chosen iteration). Hundreds stand in one page: whole
     numbers on a 384 x 104 grid, shown at a quarter of that, keep each to a few hundred bytes.
     """
-    from matplotlib.path import Path
-
-    width, height, pad = 384.0, 104.0, 14.0
-    values = [v for _, accuracy, _ in paths for v in accuracy]
+    width, height, pad = 384, 104, 14
     points = [i for iterations, _, _ in paths for i in iterations]
-    x = Range(min(points), max(points))
-    y = Range(min(values), max(max(values), min(values) + 1e-9))
-
-    def place(iteration: float, accuracy: float) -> tuple[int, int]:
-        across, up = x.share(iteration), y.share(accuracy)
-        return round(pad + across * (width - 2 * pad)), round(height - pad - up * (height - 2 * pad))
-
-    lines, dots = [], []
+    values = [v for _, accuracy, _ in paths for v in accuracy]
+    lines, dots = "", ""
     for iterations, accuracy, chosen in paths:
-        lines.append(Path([place(iterations[i], accuracy[i]) for i in _thinned(len(iterations), 14)]))
+        across = np.interp(iterations, (min(points), max(points)), (pad, width - pad)).round().astype(int)
+        up = np.interp(accuracy, (min(values), max(values) + 1e-9), (height - pad, pad)).round().astype(int)
+        lines += "M" + "L".join(f"{across[i]} {up[i]}" for i in _thinned(len(iterations), 14))
         if chosen in iterations:
-            at = place(chosen, accuracy[list(iterations).index(chosen)])
-            dots.append(Path([at, at]))  # a point with round caps
-    inner = "".join(f'<path d="{outline(Path.make_compound_path(*some))}"/>' for some in (lines, dots) if some)
+            at = list(iterations).index(chosen)
+            dots += f"M{across[at]} {up[at]}h0"  # a point with round caps
+    inner = "".join(f'<path d="{some}"/>' for some in (lines, dots) if some)
     return svg_element(inner, width, height, words, "sparkline", f' style="color:var(--s{series % COLOURS})"')
 
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
 from bench.report import wording
-from bench.report.blocks import Figure, csv_text
-from bench.report.figures import PHONE
-from bench.report.figures.axes import FOOT, Range, framed, padded, set_x, zero_line
-from bench.report.figures.drawing import Sheet
-from bench.report.figures.style import TICK, dashed, drawn, fitted, hue, marked, palette, text_width
+from bench.report.blocks import Figure
+from bench.report.figures.drawing import Sheet, figure
+from bench.report.figures.style import NAME, TICK, dashed, fitted, hue, marked, palette, text_width, zero_line
 from bench.stats.significance import PairedDifference
 
 MARKED = 4.0
 """Percent between two markers of a profile."""
-SLIM = 14.0
-"""Pixels of the text in an interval plot, which is narrower than other figures."""
+SPACE = "\u2003"
+"""Between a mean and the counts after it."""
 
 
 @dataclass(frozen=True)
@@ -31,64 +29,39 @@ class Interval:
     difference: PairedDifference
 
 
-@drawn
 def intervals(name: str, title: str, caption: str, lines: Sequence[Interval], axis: str) -> Figure:
     """Mean differences with their 95 % intervals, one line each, and the zero line."""
-    header = ("name", "datasets", "mean_difference", "se", "low95", "high95", "wins", "ties", "losses", "wilcoxon_p")
-    rows = [
-        (x.name, d.datasets, d.mean, d.se, d.low, d.high, d.wins, d.ties, d.losses, d.p)
-        for x, d in ((x, x.difference) for x in lines)
-    ]
-    words = f"{title}. {caption}"
-    wide = _intervals(name, lines, axis).svg(words, "plot slim")
-    phone = _intervals(name, lines, axis, phone=True).svg(words, "plot slim phone")
-    return Figure(name, title, caption, wide, csv_text(header, rows), phone)
+    data = pd.DataFrame([{"name": x.name, **asdict(x.difference)} for x in lines])
+    data = data.rename(columns={"mean": "mean_difference", "low": "low95", "high": "high95", "p": "wilcoxon_p"})
+    return figure(
+        name, title, caption, data, lambda sheet: _draw_intervals(sheet, lines, axis), width=620.0, class_="plot slim"
+    )
 
 
-def _intervals(name: str, lines: Sequence[Interval], axis: str, *, phone: bool = False) -> Sheet:
-    """Name, interval and numbers side by side; on a phone name and numbers stand above their interval."""
-    width, row, top = (PHONE, 46.0, 28.0) if phone else (620.0, 30.0, 28.0)
-    counts = [f"{x.difference.wins} / {x.difference.ties} / {x.difference.losses}" for x in lines]
-    means = [_mean(x.difference) for x in lines]
-    edge = width - 4  # of the numbers on the right
-    second = edge - max(text_width(w, TICK + 1) for w in [*counts, "w / t / l"]) - 16
-    numbers = width - second + max(text_width(w, SLIM) for w in [*means, "mean ± s.e."]) + 14
-    room = width - numbers if phone else min(max(text_width(x.name, SLIM) for x in lines), 200.0)
-    left, right = (12.0, width - 12) if phone else (room + 14, width - numbers)
-    bottom = top + row * len(lines)
-    sheet = Sheet(name, width, bottom + FOOT + 2)
-    axes = sheet.axes(left, top, right, bottom)
-    ends = [v for x in lines for v in (x.difference.low, x.difference.high, x.difference.mean) if v == v]
-    set_x(axes, padded(ends, axis, zero=True))
-    axes.set_ylim(len(lines), 0)
-    axes.set_yticks([])
+def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], axis: str) -> None:
+    """Name and numbers above their interval."""
+    sheet.resize(80 + 42 * len(lines))
+    axes = sheet.figure.subplots()
+    axes.set(xlabel=axis, ylim=(len(lines) - 0.6, -1.2), yticks=[])
     zero_line(axes, upright=True)
-    muted = palette()["muted"]
-    sheet.text(second, 16, "mean ± s.e.", TICK + 1, ha="right", color=muted)
-    sheet.text(edge, 16, "w / t / l", TICK + 1, ha="right", color=muted)
-    for index, (line, mean, count) in enumerate(zip(lines, means, counts, strict=True)):
-        d, at = line.difference, index + (0.7 if phone else 0.5)
+    across, ink, muted = axes.get_yaxis_transform(), palette()["ink"], palette()["muted"]
+    axes.text(1, -0.85, f"mean ± s.e.{SPACE}w / t / l", size=TICK, color=muted, ha="right", transform=across)
+    for index, (line, d) in enumerate((line, line.difference) for line in lines):
         known = d.low == d.low
         (mark,) = axes.plot(
             [d.low, d.mean, d.high] if known else [d.mean],
-            [at] * (3 if known else 1),
+            [index] * (3 if known else 1),
             color=hue(line.series),
             linewidth=2.5,
             **marked(line.series, 10.5),
             markevery=[1 if known else 0],
-            clip_on=False,
         )
         sheet.mark(mark, "whisker", [f"{line.name}: {_spoken(d)}"])
-        baseline = top + row * at + (-13 if phone else 5)
-        x, side = (0.0, "left") if phone else (left - 12, "right")
-        texts = [
-            sheet.text(x, baseline, fitted(line.name, room, SLIM), SLIM, ha=side),
-            sheet.text(second, baseline, mean, SLIM, ha="right"),
-            sheet.text(edge, baseline, count, TICK + 1, ha="right", color=muted),
-        ]
-        for text in texts if phone else ():  # over grid lines
-            sheet.mark(text, "halo")
-    return sheet
+        numbers = f"{_mean(d)}{SPACE}{d.wins} / {d.ties} / {d.losses}"
+        room = sheet.width - text_width(numbers, NAME) - 30
+        for x, side, words in ((0, "left", fitted(line.name, room)), (1, "right", numbers)):
+            text = axes.text(x, index - 0.3, words, size=NAME, color=ink, ha=side, transform=across)
+            sheet.mark(text, "halo")  # over grid lines
 
 
 def _mean(d: PairedDifference) -> str:
@@ -103,44 +76,34 @@ def _spoken(d: PairedDifference) -> str:
     )
 
 
-@drawn
 def profiles(name: str, title: str, caption: str, table: pd.DataFrame) -> Figure:
     """Step curves, one a method: share of datasets (y) within x percent of the pool's best.
 
     Curves carry their series' dash and, every :data:`MARKED` percent, its marker: colour alone tells nothing.
     """
-    data = table.round(4).to_csv(lineterminator="\n")
-    words = f"{title}. {caption}"
-    wide, phone = (_profiles(name, table, phone=phone) for phone in (False, True))
-    return Figure(name, title, caption, wide.svg(words), data, phone.svg(words, "plot phone"))
+    return figure(name, title, caption, table.round(4).reset_index(), lambda sheet: _draw_profiles(sheet, table))
 
 
-def _profiles(name: str, table: pd.DataFrame, *, phone: bool) -> Sheet:
+def _draw_profiles(sheet: Sheet, table: pd.DataFrame) -> None:
     methods = [str(m) for m in table.columns]
     within = table.index.to_numpy(dtype=float)
     floor = max(0.0, float(np.floor(table.to_numpy().min() / 10) * 10))
-    best = "the best accuracy" if phone else "the best accuracy on the dataset"
-    x = Range(0.0, float(within[-1]), f"within this many % of {best}")
-    y = Range(floor if floor < 100 else 0.0, 100.0, "share of datasets, %")
-    area = dict(zip(methods, table.to_numpy(dtype=float).mean(axis=0), strict=True))
-    by_area = sorted(methods, key=lambda m: -area[m])
-    names = [wording.title(m) for m in by_area]
-    frame = framed(name, x, y, names, 34.0, phone=phone)
+    best = "the best accuracy" if sheet.phone else "the best accuracy on the dataset"
+    axes = sheet.figure.subplots()
+    axes.set(xlim=(0.0, within[-1]), ylim=(floor if floor < 100 else 0.0, 100.0))
+    axes.set(xlabel=f"within this many % of {best}", ylabel="share of datasets, %")
     every = max(round(MARKED / (within[1] - within[0])), 1)
     looks = {m: dashed(s) | marked(s, 7.5) for m in methods for s in [wording.series(m, methods)]}
     for position, method in enumerate(methods):
         values = table[method].to_numpy(dtype=float)
         first = int(every * (position + 0.5) / len(methods))  # staggered: where curves meet, markers do not
-        (curve,) = frame.axes.plot(
-            within, values, drawstyle="steps-post", markevery=(first, every), clip_on=False, **looks[method]
-        )
+        (curve,) = axes.plot(within, values, drawstyle="steps-post", markevery=(first, every), **looks[method])
         words = f"{wording.title(method)}: best or equal on {values[0]:.0f} % of the datasets"
-        frame.sheet.mark(curve, "curve", [words])
-    frame.legend(names, [looks[m] for m in by_area])
-    return frame.sheet
+        sheet.mark(curve, "curve", [words])
+    by_area = [str(m) for m in table.mean().sort_values(ascending=False, kind="stable").index]
+    sheet.legend([wording.title(m) for m in by_area], [looks[m] for m in by_area])
 
 
-@drawn
 def accuracy_rank(
     name: str, title: str, caption: str, table: pd.DataFrame, ours: Sequence[str], shown: int | None = None
 ) -> Figure:
@@ -151,32 +114,26 @@ def accuracy_rank(
     """
     ranked = table.sort_values("friedman_rank")
     others = [str(m) for m in ranked.index if m not in ours][:shown]
-    kept = ranked.loc[[*others, *ours]]
-    data = kept[["mean_accuracy", "friedman_rank"]].round(6).to_csv(lineterminator="\n", index_label="method")
-    words = f"{title}. {caption}"
-    wide, phone = (_accuracy_rank(name, kept, others, list(ours), phone=phone) for phone in (False, True))
-    return Figure(name, title, caption, wide.svg(words), data, phone.svg(words, "plot phone"))
+    kept = ranked.loc[[*others, *ours], ["mean_accuracy", "friedman_rank"]].astype(float)
+    data = kept.round(6).rename_axis("method").reset_index()
+    return figure(name, title, caption, data, lambda sheet: _draw_accuracy_rank(sheet, kept, others, list(ours)))
 
 
-def _accuracy_rank(name: str, kept: pd.DataFrame, others: list[str], methods: list[str], *, phone: bool) -> Sheet:
-    ranks = dict(zip(kept.index, kept["friedman_rank"].astype(float), strict=True))
-    means = dict(zip(kept.index, kept["mean_accuracy"].astype(float), strict=True))
-    x = padded(list(ranks.values()), "Friedman rank (lower is better)")
-    y = padded(list(means.values()), "mean accuracy, %")
+def _draw_accuracy_rank(sheet: Sheet, kept: pd.DataFrame, others: list[str], methods: list[str]) -> None:
+    ranks, means = kept["friedman_rank"], kept["mean_accuracy"]
     by_rank = sorted(methods, key=lambda m: ranks[m])
-    names = [wording.title(m) for m in by_rank]
-    frame = framed(name, x, y, names, 10.0, phone=phone)
+    axes = sheet.figure.subplots()
+    axes.set(xlabel="Friedman rank (lower is better)", ylabel="mean accuracy, %")
 
     def spoken(method: str) -> str:
         return f"{wording.title(method)}: rank {ranks[method]:.2f}, mean accuracy {means[method]:.2f} %"
 
     if others:
-        places = [ranks[m] for m in others], [means[m] for m in others]
-        dots = frame.axes.scatter(*places, s=6.4**2, color=palette()["muted"], alpha=0.4, linewidth=0, clip_on=False)
-        frame.sheet.mark(dots, "other", [spoken(m) for m in others])
+        dots = axes.scatter(ranks[others], means[others], s=6.4**2, color=palette()["muted"], alpha=0.4, linewidth=0)
+        sheet.mark(dots, "other", [spoken(m) for m in others])
     for method in reversed(by_rank):  # the best lie on top
         look = marked(wording.series(method, methods), 11.0)
-        (mark,) = frame.axes.plot(ranks[method], means[method], linestyle="", clip_on=False, **look)
-        frame.sheet.mark(mark, "", [spoken(method)])
-    frame.legend(names, [marked(wording.series(m, methods)) | {"linestyle": ""} for m in by_rank])
-    return frame.sheet
+        (mark,) = axes.plot(ranks[method], means[method], linestyle="", **look)
+        sheet.mark(mark, "", [spoken(method)])
+    looks = [marked(wording.series(m, methods)) | {"linestyle": ""} for m in by_rank]
+    sheet.legend([wording.title(m) for m in by_rank], looks)

@@ -1,7 +1,7 @@
-"""Matplotlib's SVG made fit for the page: classes, hover titles, links, and the page's own colours.
+"""Matplotlib's SVG made fit for the page: two sizes, classes, hover titles, links, and the page's own colours.
 
-Figures are drawn in the light palette's colours; :class:`_Tidy` turns these into the page's variables, so that light
-and dark both work. This package loads Matplotlib only when a figure is drawn.
+Figures are drawn in the light palette's colours, which then become the page's variables, so that light and dark both
+work. Matplotlib's constrained layout finds room for labels and legends. It is loaded only when a figure is drawn.
 """
 
 from __future__ import annotations
@@ -10,75 +10,90 @@ import io
 import itertools
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from bench.report.figures.style import NAME, TEXT, fitted, marked, themed
+from bench.report.blocks import Figure
+from bench.report.figures.style import NAME, decade_text, fitted, marked, styled, themed, tick_text
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-    from matplotlib.path import Path
+    from matplotlib.axis import XAxis, YAxis
+    from matplotlib.ticker import Locator
 
-GAP = 9.0
-"""Pixels between a sample in a legend and its name."""
+WIDTH, PHONE = 760.0, 360.0
+"""Pixels of the viewBox of a full-width figure, and of one drawn for a phone: there about as wide as the screen's."""
+GAP, ROW = 9.0, 21.0
+"""Pixels between a sample in a legend and its name, and from one of its lines to the next."""
+
+
+def figure(
+    name: str,
+    title: str,
+    caption: str,
+    data: pd.DataFrame,
+    draw: Callable[[Sheet], None],
+    *,
+    width: float = WIDTH,
+    class_: str = "plot",
+) -> Figure:
+    """What ``draw`` puts on a sheet, once for a screen and once for a phone; ``data`` are the numbers drawn."""
+    drawings = []
+    with styled():
+        for sheet, how in ((Sheet(name, width), class_), (Sheet(name, PHONE), f"{class_} phone")):
+            draw(sheet)
+            drawings.append(sheet.svg(f"{title}. {caption}", how))
+    return Figure(name, title, caption, drawings[0], data.to_csv(index=False, lineterminator="\n"), drawings[1])
 
 
 class Sheet:
     """A Matplotlib figure of ``width`` x ``height`` pixels in the making, and what the page adds to its artists.
 
-    ``name`` keeps the ids of a page's figures apart. Places are in pixels from the upper left corner.
+    ``name`` keeps the ids of a page's figures apart.
     """
 
-    def __init__(self, name: str, width: float, height: float) -> None:
+    def __init__(self, name: str, width: float, height: float = 350.0) -> None:
         from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
+        from matplotlib.figure import Figure as Drawing
 
         self.name, self.width, self.height = name, width, height
-        self.figure = Figure((width / 72, height / 72), dpi=72)
+        self.figure = Drawing((width / 72, height / 72), dpi=72, layout="constrained")
         self.figure.patch.set_visible(False)
         FigureCanvasSVG(self.figure)
         self._marks: dict[str, _Mark] = {}
 
-    def axes(self, left: float, top: float, right: float, bottom: float) -> Axes:
-        """Axes between these edges."""
-        box = (left / self.width, 1 - bottom / self.height, (right - left) / self.width, (bottom - top) / self.height)
-        axes = self.figure.add_axes(box)
-        axes.patch.set_visible(False)
-        return axes
+    @property
+    def phone(self) -> bool:
+        return self.width == PHONE
 
-    def text(self, x: float, y: float, words: str, size: float = TEXT, **style: Any) -> Artist:
-        """``words`` with their baseline at ``y``."""
-        return self.figure.text(x / self.width, 1 - y / self.height, words, fontsize=size, **style)
+    def resize(self, height: float) -> None:
+        self.height = height
+        self.figure.set_size_inches(self.width / 72, height / 72)
 
-    def legend(
-        self, left: float, top: float, names: Sequence[str], looks: Sequence[dict[str, Any]], columns: int, room: float
-    ) -> None:
-        """Names with a sample of how they look, in columns that share ``room`` pixels.
+    def legend(self, names: Sequence[str], looks: Sequence[dict[str, Any]]) -> None:
+        """Names with a sample of how they look: on the right, or on a phone below, which makes the sheet higher.
 
         Labels at the marks would cover one another where values are close.
         """
         from matplotlib.lines import Line2D
 
         sample = 34.0 if any(look.get("linestyle") != "" for look in looks) else 10.0
-        handles = [Line2D([], [], **look) for look in looks]
-        place = room / columns - sample - GAP - (GAP if columns > 1 else 0)
+        columns = 2 if self.phone and max(map(len, names)) <= 14 else 1
+        room = (self.width if self.phone else 0.4 * self.width) / columns - sample - 2 * GAP
+        rows = -(-len(names) // columns)
+        self.resize(self.height + rows * ROW if self.phone else max(self.height, rows * ROW + 8))
         made = self.figure.legend(
-            handles,
-            [fitted(name, place) for name in names],
-            loc="upper left",
-            bbox_to_anchor=(left / self.width, 1 - top / self.height),
+            [Line2D([], [], **look) for look in looks],
+            [fitted(name, room) for name in names],
+            loc="outside lower left" if self.phone else "outside right upper",
             ncols=columns,
             fontsize=NAME,
             frameon=False,
-            borderpad=0,
-            borderaxespad=0,
             handlelength=sample / NAME,
             handletextpad=GAP / NAME,
-            columnspacing=GAP / NAME,
-            labelspacing=0.42,
         )
         for words, name in zip(made.get_texts(), names, strict=True):
             if words.get_text() != name:
@@ -91,24 +106,72 @@ class Sheet:
         """
         from matplotlib.collections import Collection
 
-        gid, each = f"mark{len(self._marks)}", isinstance(artist, Collection)
-        artist.set_gid(gid)
-        self._marks[gid] = _Mark(class_, tuple(titles), each)
+        each = isinstance(artist, Collection)
+        artist.set_gid(f"mark{len(self._marks)}")
+        self._marks[f"mark{len(self._marks)}"] = _Mark(class_, tuple(titles), each)
         if isinstance(artist, Collection):
             artist.set_urls([link or None for link in links] or [None])
-        elif any(links):
-            artist.set_url(links[0])
 
     def svg(self, words: str, class_: str = "plot") -> str:
         """The drawing for the page, with ``words`` as what a screen reader says."""
         import matplotlib
 
+        self._settle_ticks()
         buffer = io.StringIO()
         with matplotlib.rc_context({"svg.hashsalt": f"{self.name} {class_}"}):
             self.figure.canvas.print_svg(buffer, metadata={"Date": None})  # type: ignore[attr-defined]
-        inner = _Tidy(self._marks).all(ET.fromstring(buffer.getvalue()))
         size = f' width="{self.width:g}" height="{self.height:g}" xmlns="http://www.w3.org/2000/svg"'
-        return svg_element(inner, self.width, self.height, words, class_, size)
+        return svg_element(_tidied(buffer.getvalue(), self._marks), self.width, self.height, words, class_, size)
+
+    def _settle_ticks(self) -> None:
+        """As many round values on each axis as have room for their labels, unless the drawing has set its own.
+
+        Of axes that share one, the outermost have labels. Labels change the room for others: hence the rounds.
+        """
+        from matplotlib.ticker import FixedLocator
+
+        both = [axis for axes in self.figure.axes for axis in (axes.xaxis, axes.yaxis)]
+        free = [a for a in both if not isinstance(a.get_major_locator(), FixedLocator) and a.get_ticklabels()]
+        rest = [(axis, _locators(*axis.get_view_interval(), log=axis.get_scale() == "log")) for axis in free]
+        for axis in free:
+            axis.axes.minorticks_off()
+            axis.set_ticks([])
+        changed = True
+        while changed:
+            self.figure.draw_without_rendering()
+            changed = sum(_thin(axis, locators) for axis, locators in rest) > 0
+
+
+def _thin(axis: XAxis | YAxis, locators: Iterator[Locator]) -> bool:
+    """Go on to the next of ``locators`` until labels have room. Whether there was any to do."""
+    written = decade_text if axis.get_scale() == "log" and axis.axis_name == "y" else tick_text
+    low, high = axis.get_view_interval()
+    changed = False
+    while not _labels_apart(axis) and (locator := next(locators, None)):
+        values = [value for value in locator.tick_values(low, high) if low <= value <= high]
+        axis.set_ticks(values, map(written, values))
+        changed = True
+    return changed
+
+
+def _locators(low: float, high: float, *, log: bool) -> Iterator[Locator]:
+    """Where ticks can stand, many first."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    if not log:
+        yield from (MaxNLocator(count, steps=[1, 2, 2.5, 5, 10], min_n_ticks=1) for count in (6, 5, 4, 3, 2, 1))
+        return
+    for most, steps in ((30, (1, 2, 5)), (1000, (1, 3))):
+        if high / low <= most:
+            yield LogLocator(subs=steps, numticks=99)
+    yield from (LogLocator(numticks=count) for count in (99, 7, 6, 5, 4, 3, 2, 1))
+
+
+def _labels_apart(axis: XAxis | YAxis) -> bool:
+    """Whether there are labels, with room between them."""
+    along = "xy".index(axis.axis_name)
+    ends = [label.get_window_extent().get_points()[:, along] for label in axis.get_ticklabels()]
+    return bool(ends) and all(one[1] + GAP < other[0] for one, other in itertools.pairwise(ends))
 
 
 def svg_element(inner: str, width: float, height: float, words: str, class_: str, more: str = "") -> str:
@@ -117,29 +180,20 @@ def svg_element(inner: str, width: float, height: float, words: str, class_: str
     return f'{start} aria-label="{escape(words)}" class="{class_}">{inner}</svg>'
 
 
-def outline(path: Path) -> str:
-    """SVG's words for a path at its own coordinates, outside any figure."""
-    from matplotlib.backends.backend_svg import RendererSVG
-    from matplotlib.transforms import Affine2D
-
-    buffer = io.StringIO()
-    renderer = RendererSVG(0, 0, buffer, metadata={"Date": None})
-    renderer.draw_path(renderer.new_gc(), path, Affine2D().scale(1, -1), (0, 0, 0))  # filled ones are not clipped
-    found = re.search(r' d="([^"]*)"', buffer.getvalue())
-    return _packed(found[1]) if found else ""
-
-
 def key(series: int) -> str:
     """The series' marker around the origin, for a table's cell."""
+    from matplotlib.backends.backend_svg import RendererSVG
     from matplotlib.markers import MarkerStyle
     from matplotlib.transforms import Affine2D
 
-    look = marked(series, 9.0)
-    shape = MarkerStyle(look["marker"])
-    size = Affine2D().scale(look["markersize"], -look["markersize"])
-    path = shape.get_path().transformed(shape.get_transform() + size)
+    look, buffer = marked(series, 9.0), io.StringIO()
+    shape, size = MarkerStyle(look["marker"]), look["markersize"]
+    renderer = RendererSVG(0, 0, buffer, metadata={"Date": None})
+    placed = shape.get_transform() + Affine2D().scale(size)
+    renderer.draw_path(renderer.new_gc(), shape.get_path(), placed, (0, 0, 0))
+    outline = re.search(r' d="([^"]*)"', buffer.getvalue())
     style = f"fill:{look['markerfacecolor']};stroke:{look['markeredgecolor']};stroke-width:{look['markeredgewidth']}"
-    return f'<path d="{outline(path)}" style="{themed(style)}"/>'
+    return f'<path d="{_short(outline[1]) if outline else ""}" style="{themed(style)}"/>'
 
 
 @dataclass(frozen=True)
@@ -149,93 +203,65 @@ class _Mark:
     each: bool
 
 
-_XLINK = "{http://www.w3.org/1999/xlink}href"
 _USUAL = re.compile(
     "stroke-linejoin: miter|stroke-linecap: butt|stroke-(width: 1|dashoffset: 0)|text-anchor: start|font-family: .*"
 )
 """What SVG takes for granted, and what the page's style says."""
+_KEPT = ("class", "style", "d", "x", "y", "transform", "href")
 
 
-class _Tidy:
-    """Matplotlib's drawing without its wrapping and metadata, with the page's colours, classes and titles."""
-
-    def __init__(self, marks: dict[str, _Mark]) -> None:
-        self._marks = marks
-
-    def all(self, root: ET.Element) -> str:
-        """Neighbours of one style have it once, from a group around them."""
-        text = ""
-        for style, nodes in itertools.groupby(self._opened(root), lambda node: node.get("style", "")):
-            run = list(nodes)
-            if len(run) > 2 and style:
-                text += f"<g{self._style(style)}>{''.join(self._element(node, style) for node in run)}</g>"
-            else:
-                text += "".join(self._part(node) for node in run)
-        return text
-
-    def _opened(self, node: ET.Element) -> Iterator[ET.Element]:
-        """What a node holds; groups that are not marked are opened."""
-        for child in node:
-            name = _tag(child)
-            if name == "g" and child.get("id") not in self._marks:
-                yield from self._opened(child)
-            elif name not in ("metadata", "style", "clipPath") and (name != "defs" or child.find("*[@d]") is not None):
-                yield child
-
-    def _part(self, node: ET.Element) -> str:
-        return self._group(node, self._marks[node.attrib["id"]]) if _tag(node) == "g" else self._element(node)
-
-    def _group(self, node: ET.Element, mark: _Mark) -> str:
-        """A marked artist. The style that its elements share stands once."""
-        parts = list(self._opened(node))
-        drawn = [
-            e for part in parts for e in (self._opened(part) if _tag(part) == "a" else [part]) if _tag(e) != "defs"
-        ]
-        shared = {e.get("style", "") for e in drawn} if mark.each else set()
-        style = shared.pop() if len(shared) == 1 else ""
-        titles = iter(mark.titles if mark.each else ())
-        inner = [self._element(p, style, next(titles, "") if _tag(p) != "defs" else "") for p in parts]
-        title = "" if mark.each else _title(*mark.titles[:1])
-        attributes = (f' class="{mark.class_}"' if mark.class_ else "") + self._style(style)
-        return f"<g{attributes}>{title}{''.join(inner)}</g>"
-
-    def _element(self, node: ET.Element, shared: str = "", title: str = "") -> str:
-        name, found, shown = _tag(node), node.attrib, ""
-        inner = (
-            escape(node.text or "") if name == "text" else "".join(self._element(e, shared) for e in self._opened(node))
-        )
-        if name == "path" and "id" in found:  # what ``use`` shows
-            shown += f' id="{found["id"]}"'
-        if _XLINK in found:
-            shown += f' href="{escape(found[_XLINK])}"' + (' tabindex="-1"' if name == "a" else "")
-        for key in ("d", "x", "y", "transform"):
-            if key in found and not found[key].startswith("rotate(-0 "):
-                shown += f' {key}="{_packed(found[key]) if key == "d" else _short(found[key])}"'
-        if found.get("style", "") != shared:
-            shown += self._style(found.get("style", ""))
-        if title and name != "a":
-            return f"<g>{_title(title)}<{name}{shown}/></g>"
-        inner = _title(title) + inner
-        return f"<{name}{shown}>{inner}</{name}>" if inner else f"<{name}{shown}/>"
-
-    def _style(self, found: str) -> str:
-        found = re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", themed(found))
-        parts = [part.replace(": ", ":") for part in found.split("; ") if part and not _USUAL.fullmatch(part)]
-        return f' style="{";".join(parts)}"' if parts else ""
+def _tidied(drawing: str, marks: dict[str, _Mark]) -> str:
+    """Matplotlib's drawing without metadata, clipping and ids, with the page's colours, classes and titles."""
+    root = ET.fromstring(drawing)
+    for node in root.iter():
+        node.tag = node.tag.rpartition("}")[2]
+        node.attrib = {name.rpartition("}")[2]: value for name, value in node.attrib.items()}
+        node.text = node.text if node.tag == "text" else None
+        node.tail = None
+    for node in list(root.iter()):
+        node[:] = [part for part in node if part.tag not in ("metadata", "style", "clipPath")]
+        mark = marks.get(node.get("id", ""))
+        if mark is not None:
+            _add_mark(node, mark)
+        for name in [name for name in node.attrib if name not in (*_KEPT, "id" * (node.tag == "path"))]:
+            del node.attrib[name]
+        if node.tag == "a":
+            node.set("tabindex", "-1")
+        if node.get("transform", "").startswith("rotate(-0 "):
+            del node.attrib["transform"]
+        if node.get("style"):
+            node.set("style", _style(node.attrib["style"]))
+        for name in ("d", "x", "y", "transform"):
+            if name in node.attrib:
+                node.set(name, _short(node.attrib[name]))
+    inner = "".join(ET.tostring(part, encoding="unicode") for part in root)
+    for empty in ("<defs />", "<g />", ' style=""', " />"):
+        inner = inner.replace(empty, "/>" if empty == " />" else "")
+    return inner
 
 
-def _tag(node: ET.Element) -> str:
-    return node.tag.rpartition("}")[2]
+def _add_mark(node: ET.Element, mark: _Mark) -> None:
+    """A marked artist. The style that a collection's elements share stands once."""
+    if mark.class_:
+        node.set("class", mark.class_)
+    shapes = [part for part in node.iter() if part.tag in ("path", "use") and "id" not in part.attrib]
+    styles = {shape.get("style", "") for shape in shapes}
+    if mark.each and len(styles) == 1:
+        node.set("style", styles.pop())
+        for shape in shapes:
+            del shape.attrib["style"]
+    for target, words in zip(shapes if mark.each else [node], mark.titles, strict=False):
+        title = ET.Element("title")
+        title.text = words
+        target.insert(0, title)
 
 
-def _title(words: str = "") -> str:
-    return f"<title>{escape(words)}</title>" if words else ""
+def _style(found: str) -> str:
+    found = re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", themed(found))
+    return ";".join(part.replace(": ", ":") for part in found.split("; ") if part and not _USUAL.fullmatch(part))
 
 
 def _short(numbers: str) -> str:
-    """Numbers to a tenth of a pixel."""
-    return re.sub(r"-?\d+\.\d+", lambda m: f"{round(float(m[0]), 1) + 0.0:g}", numbers)
-
-
-def _packed(path: str) -> str:
-    return re.sub(r"\s*([A-Za-z])\s*", r"\1", " ".join(_short(path).split()))
+    """Numbers to a tenth of a pixel, and no space that a path can do without."""
+    rounded = re.sub(r"-?\d+\.\d+", lambda m: f"{round(float(m[0]), 1) + 0.0:g}", " ".join(numbers.split()))
+    return re.sub(r" ?([A-Z]) ?", r"\1", rounded)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-P = ParamSpec("P")
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SHAPES = ("o", "s", "^", "D", "v", "P", "h")
 DASHES = ((), (8, 3), (2, 2.5), (9, 3, 2, 3), (4.5, 2), (14, 3.5), (3, 5), (9, 3, 2, 3, 2, 3))
@@ -35,11 +36,12 @@ def palette() -> dict[str, str]:
 
 
 @contextmanager
-def _styled() -> Iterator[None]:
+def styled() -> Iterator[None]:
     """Matplotlib's own defaults and ours, whatever the user's matplotlibrc says; one thread at a time has them."""
     import matplotlib.style
 
     colour = palette()
+    ticks = {"labelsize": TICK, "major.size": 0.0, "minor.size": 0.0, "major.pad": 6.0, "color": colour["muted"]}
     ours = {
         "font.family": FAMILY,
         "font.size": TEXT,
@@ -48,37 +50,47 @@ def _styled() -> Iterator[None]:
         "axes.labelcolor": colour["muted"],
         "axes.labelsize": TEXT,
         "axes.edgecolor": colour["muted"],
+        "axes.facecolor": "none",
         "axes.linewidth": 1.0,
         "axes.spines.left": False,
         "axes.spines.right": False,
         "axes.spines.top": False,
         "axes.grid": True,
         "axes.axisbelow": True,
+        "axes.xmargin": 0.06,
+        "axes.ymargin": 0.06,
+        "axes.titlelocation": "left",
+        "axes.titlesize": NAME,
         "grid.color": colour["soft"],
         "grid.linewidth": 1.0,
         "lines.scale_dashes": False,
         "lines.solid_capstyle": "butt",
         "svg.fonttype": "none",
-        **{f"{axis}tick.{key}": value for axis in "xy" for key, value in _TICKS.items()},
-        **{f"{axis}tick.color": colour["muted"] for axis in "xy"},
+        **{f"{axis}tick.{key}": value for axis in "xy" for key, value in ticks.items()},
     }
     with _LOCK, warnings.catch_warnings(), matplotlib.style.context(["default", ours]):
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # the page's faces may have it
         yield
 
 
-_TICKS = {"labelsize": TICK, "major.size": 0.0, "minor.size": 0.0, "major.pad": 6.0}
+def tick_text(value: float) -> str:
+    shown = f"{value + 0.0:,.10g}" if abs(value) >= 1000 else f"{value + 0.0:.10g}"
+    return shown.replace("-", "\u2212")
 
 
-def drawn(make: Callable[P, T]) -> Callable[P, T]:
-    """``make``, called under the figures' style."""
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-    @functools.wraps(make)
-    def inside(*args: P.args, **named: P.kwargs) -> T:
-        with _styled():
-            return make(*args, **named)
 
-    return inside
+def decade_text(value: float) -> str:
+    """A tick of a logarithmic axis: whole powers of ten beyond 0.01 to 100 as such, all else as it is."""
+    power = round(math.log10(value))
+    whole = abs(value / 10.0**power - 1) < 1e-9
+    return f"10{str(power).translate(_RAISED)}" if whole and abs(power) > 2 else tick_text(value)
+
+
+def zero_line(axes: Axes, *, upright: bool = False) -> None:
+    """Zero is on the axis, and a line stands there."""
+    (axes.axvline if upright else axes.axhline)(0.0, color=palette()["muted"], linewidth=1.25, zorder=1)
 
 
 def hue(series: int) -> str:

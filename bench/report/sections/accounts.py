@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.records.result import JobResult
+from bench.records.result import Job, JobResult
 from bench.report import wording
-from bench.report.blocks import Block, Cell, Code, Column, Section, Table, text
+from bench.report.blocks import Block, Cell, Code, Column, Section, Table, cells, table, text
 from bench.report.evidence import Evidence
-from bench.report.sections.tables import method_cell
+from bench.report.sections.tables import dataset_cell, method_cell, seconds_cell
 
 
 def failures_section(evidence: Evidence) -> Section:
@@ -21,78 +23,81 @@ def failures_section(evidence: Evidence) -> Section:
     undone = evidence.merged.undone
     if not failed and not undone:
         return Section("failures", "Failures", (text(f"None: all {len(evidence.merged.results):,} jobs are ok."),))
-    rows = [
-        (
-            Cell(r.job.dataset, href=f"#{evidence.anchors[r.job.dataset]}"),
-            method_cell(r.job.method, evidence.methods),
-            Cell(r.job.protocol),
-            Cell(r.status),
-            Cell(r.reason or "no reason recorded", hint=r.output[-600:]),
-            Cell(wording.seconds(r.job_seconds), r.job_seconds),
-        )
-        for r in failed
+    lost: list[tuple[Job, str, str, str, float]] = [
+        (r.job, r.status, r.reason or "no reason recorded", r.output[-600:], r.job_seconds) for r in failed
     ]
-    rows += [
-        (
-            Cell(job.dataset),
-            method_cell(job.method, evidence.methods),
-            Cell(job.protocol),
-            Cell("not run"),
-            Cell("planned, but the run ended before it; the same command resumes"),
-            Cell(wording.DASH),
-        )
-        for job in undone
-    ]
+    later = "planned, but the run ended before it; the same command resumes"
+    lost += [(job, "not run", later, "", float("nan")) for job in undone]
     columns = (
-        Column("Dataset", "text"),
-        Column("Method", "text"),
-        Column("Protocol", "text"),
-        Column("Status", "text"),
-        Column("Reason", "text"),
-        Column("Seconds", hint="wall seconds of the job"),
+        (Column("Dataset", "text"), lambda x: dataset_cell(evidence, x[0].dataset)),
+        (Column("Method", "text"), lambda x: method_cell(x[0].method, evidence.methods)),
+        (Column("Protocol", "text"), lambda x: x[0].protocol),
+        (Column("Status", "text"), lambda x: x[1]),
+        (Column("Reason", "text"), lambda x: Cell(x[2], hint=x[3])),
+        (Column("Seconds", hint="wall seconds of the job"), lambda x: seconds_cell(x[4])),
     )
-    caption = f"{wording.plural(len(rows), 'job')} without a result"
-    table = Table("failures", columns, tuple(rows), caption, filterable=len(rows) > 8)
-    return Section("failures", "Failures", (table,))
+    caption = f"{wording.plural(len(lost), 'job')} without a result"
+    return Section("failures", "Failures", (table("failures", caption, lost, columns, filterable=len(lost) > 8),))
 
 
 def cost_section(evidence: Evidence) -> Section:
     """Seconds and memory by method and protocol; measured peaks against the methods' own estimates."""
-    columns = (
-        Column("Method", "text"),
-        Column("Protocol", "text"),
-        Column("Jobs ok"),
-        Column("CPU s", hint="of the jobs, loading included"),
-        Column("Wall s", hint="sum over jobs, not the run's duration"),
-        Column("Slowest, s"),
-        Column("On", "text"),
-        Column("Peak RSS, MB", hint="largest resident size of a worker, its loaded libraries included"),
-        Column(
-            "Peak / estimate", hint="largest measured peak over the method's own estimate, both beyond the idle process"
-        ),
-        Column("On", "text"),
-    )
-    rows = []
+    costs = []
     ok = [r for r in evidence.merged.results if r.status == "ok"]
     for method in evidence.methods:
         whole = [r for r in ok if r.job.method == method]
         parts = {p: done for p in evidence.protocols if (done := [r for r in whole if r.job.protocol == p])}
-        rows += [_cost_row(evidence, method, protocol, done) for protocol, done in parts.items()]
-        if len(parts) > 1:
-            rows.append(_cost_row(evidence, method, "all", whole))
+        costs += [_Cost(method, protocol, done) for protocol, done in parts.items()]
+        costs += [_Cost(method, "all", whole)] * (len(parts) > 1)
+    ratio = "largest measured peak over the method's own estimate, both beyond the idle process"
+    resident = "largest resident size of a worker, its loaded libraries included"
+    columns = (
+        (Column("Method", "text"), lambda c: method_cell(c.method, evidence.methods)),
+        (Column("Protocol", "text"), lambda c: c.protocol),
+        (Column("Jobs ok"), lambda c: len(c.done)),
+        (Column("CPU s", hint="of the jobs, loading included"), lambda c: seconds_cell(c.total("cpu_seconds"))),
+        (
+            Column("Wall s", hint="sum over jobs, not the run's duration"),
+            lambda c: seconds_cell(c.total("job_seconds")),
+        ),
+        (Column("Slowest, s"), lambda c: seconds_cell(c.slowest.job_seconds)),
+        (Column("On", "text"), lambda c: dataset_cell(evidence, c.slowest.job.dataset)),
+        (Column("Peak RSS, MB", hint=resident), lambda c: wording.num(max(r.peak_rss_mb for r in c.done), 0)),
+        (Column("Peak / estimate", hint=ratio), lambda c: wording.num(c.memory[0], 2)),
+        (Column("On", "text"), lambda c: dataset_cell(evidence, c.memory[1])),
+    )
     note = (
         "The estimate is the method's own; a job may use half as much again and 268 MB before it is stopped. Below 1 "
         "the estimate held. Jobs whose measured peak is under 50 MB are left out of the ratio: there it is mostly the "
         "libraries' own buffers."
     )
-    blocks: list[Block] = [Table("cost", columns, tuple(rows), "What it cost", note=note)]
-    solvers = _solvers(evidence)
-    if solvers is not None:
-        blocks.append(solvers)
-    return Section("cost", "Time and memory", tuple(blocks))
+    blocks: list[Block] = [table("cost", "What it cost", costs, columns, note=note)]
+    return Section("cost", "Time and memory", (*blocks, *_solvers(evidence)))
 
 
-def _solvers(evidence: Evidence) -> Table | None:
+@dataclass(frozen=True)
+class _Cost:
+    """What the jobs of one method took under one protocol, or under all."""
+
+    method: str
+    protocol: str
+    done: list[JobResult]
+
+    def total(self, what: str) -> float:
+        return float(np.sum([getattr(r, what) for r in self.done]))
+
+    @property
+    def slowest(self) -> JobResult:
+        return max(self.done, key=lambda r: r.job_seconds)
+
+    @property
+    def memory(self) -> tuple[float, str]:
+        """The largest ratio of a measured peak to its estimate, and the dataset; NaN if none is known."""
+        ratios = [(ratio, r.job.dataset) for r in self.done if (ratio := _memory_ratio(r.provenance)) is not None]
+        return max(ratios, default=(float("nan"), ""))
+
+
+def _solvers(evidence: Evidence) -> list[Table]:
     """How many fits of tested predictors each solver made, the more frequent one first, and on which datasets."""
     fits: dict[tuple[str, str], dict[str, Counter[str]]] = {}
     for r in evidence.merged.results:
@@ -101,48 +106,26 @@ def _solvers(evidence: Evidence) -> Table | None:
                 by_solver = fits.setdefault((r.job.method, r.job.protocol), {})
                 by_solver.setdefault(str(h.details["solver"]), Counter())[r.job.dataset] += 1
     if not fits:
-        return None
+        return []
     rows = [
-        (
-            method_cell(method, evidence.methods),
-            Cell(protocol),
-            Cell(solver),
-            Cell(f"{where.total():,}", float(where.total())),
-            Cell(", ".join(sorted(where)) if len(where) <= 10 else wording.plural(len(where), "dataset")),
-        )
+        (method, protocol, solver, where)
         for method in evidence.methods
         for protocol in evidence.protocols
         for solver, where in sorted(fits.get((method, protocol), {}).items(), key=lambda item: -item[1].total())
     ]
     columns = (
-        Column("Method", "text"),
-        Column("Protocol", "text"),
-        Column("Solver", "text"),
-        Column("Fits", hint="of tested predictors, one a hold-out"),
-        Column("On", "text"),
+        (Column("Method", "text"), lambda row: method_cell(row[0], evidence.methods)),
+        (Column("Protocol", "text"), lambda row: row[1]),
+        (Column("Solver", "text"), lambda row: row[2]),
+        (Column("Fits", hint="of tested predictors, one a hold-out"), lambda row: row[3].total()),
+        (Column("On", "text"), lambda row: _some(row[3])),
     )
     note = "By the number of fitted rows: Cholesky's method up to 25,000, EigenPro beyond or where float32 breaks down."
-    return Table("solvers", columns, tuple(rows), "How kernel systems were solved", note=note)
+    return [table("solvers", "How kernel systems were solved", rows, columns, note=note)]
 
 
-def _cost_row(evidence: Evidence, method: str, protocol: str, done: list[JobResult]) -> tuple[Cell, ...]:
-    slowest = max(done, key=lambda r: r.job_seconds)
-    cpu, wall = float(np.sum([r.cpu_seconds for r in done])), float(np.sum([r.job_seconds for r in done]))
-    peak = max(r.peak_rss_mb for r in done)
-    ratios = [(ratio, r.job.dataset) for r in done if (ratio := _memory_ratio(r.provenance)) is not None]
-    worst, where = max(ratios) if ratios else (float("nan"), "")
-    return (
-        method_cell(method, evidence.methods),
-        Cell(protocol),
-        Cell(f"{len(done):,}", float(len(done))),
-        Cell(wording.seconds(cpu), cpu),
-        Cell(wording.seconds(wall), wall),
-        Cell(wording.seconds(slowest.job_seconds), slowest.job_seconds),
-        Cell(slowest.job.dataset, href=f"#{evidence.anchors[slowest.job.dataset]}"),
-        wording.num(peak, 0),
-        wording.num(worst, 2),
-        Cell(where, href=f"#{evidence.anchors[where]}" if where else ""),
-    )
+def _some(datasets: Collection[str]) -> str:
+    return ", ".join(sorted(datasets)) if len(datasets) <= 10 else wording.plural(len(datasets), "dataset")
 
 
 def _memory_ratio(provenance: dict[str, Any], least_mb: float = 50.0) -> float | None:
@@ -171,24 +154,19 @@ def provenance_section(evidence: Evidence) -> Section:
 
 def _invocations(name: str, invocations: tuple[dict[str, Any], ...]) -> Table:
     """One row per invocation that results come from."""
-    rows = tuple(
-        (
-            Cell(str(i.get("started") or wording.DASH)),
-            Cell(f"{i.get('results', 0):,}", float(i.get("results", 0))),
-            Cell(str(i.get("commit") or wording.DASH)),
-            Cell(str(i.get("command") or wording.DASH)),
-        )
-        for i in invocations
-    )
+    produced = "jobs whose current result this invocation produced, failures included"
     columns = (
-        Column("Started", "text"),
-        Column("Results", hint="jobs whose current result this invocation produced, failures included"),
-        Column("Commit", "text", hint="of the harness; +dirty: tracked files differed from it"),
-        Column("Command", "text"),
+        (Column("Started", "text"), lambda i: str(i.get("started") or wording.DASH)),
+        (Column("Results", hint=produced), lambda i: int(i.get("results", 0))),
+        (
+            Column("Commit", "text", hint="of the harness; +dirty: tracked files differed from it"),
+            lambda i: str(i.get("commit") or wording.DASH),
+        ),
+        (Column("Command", "text"), lambda i: str(i.get("command") or wording.DASH)),
     )
     note = "Only invocations that produced a result which still stands: one that found all done is not listed."
     caption = f"Run {name}: what produced its results"
-    return Table(f"invocations-{wording.slug(name)}", columns, rows, caption, note=note, sortable=False)
+    return table(f"invocations-{wording.slug(name)}", caption, invocations, columns, note=note, sortable=False)
 
 
 def _circumstances(name: str, invocations: tuple[dict[str, Any], ...]) -> Table:
@@ -204,9 +182,9 @@ def _circumstances(name: str, invocations: tuple[dict[str, Any], ...]) -> Table:
         for start, record in records:
             started.setdefault(record.get(key, "not recorded"), []).append(start)
         shown = "; ".join(f"{value} (started {', '.join(starts)})" for value, starts in started.items())
-        rows.append((Cell(key), Cell(shown if len(started) > 1 else next(iter(started)))))
-    columns = (Column("What", "text"), Column("Recorded", "text"))
-    return Table(f"provenance-{wording.slug(name)}", columns, tuple(rows), f"Run {name}: with what", sortable=False)
+        rows.append(cells(key, shown if len(started) > 1 else next(iter(started))))
+    heads = (Column("What", "text"), Column("Recorded", "text"))
+    return Table(f"provenance-{wording.slug(name)}", heads, tuple(rows), f"Run {name}: with what", sortable=False)
 
 
 def _sources(evidence: Evidence) -> Table:
@@ -219,9 +197,8 @@ def _sources(evidence: Evidence) -> Table:
         (str(source), "none: the table could not be read", int(count))
         for source, count in sought.groupby("source")["dataset"].nunique().items()
     ]
-    rows = tuple((Cell(source), Cell(split), Cell(f"{count:,}", float(count))) for source, split, count in lines)
     heads = (Column("Source", "text"), Column("Hold-outs", "text"), Column("Datasets"))
-    return Table("sources", heads, rows, "Where the tables came from")
+    return Table("sources", heads, tuple(cells(*line) for line in lines), "Where the tables came from")
 
 
 def flat(record: dict[str, Any]) -> list[tuple[str, str]]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
+import pandas as pd
+
+from bench.protocols.record import Protocol
 from bench.protocols.registry import get_protocol, known, what_changes
 from bench.report import wording
-from bench.report.blocks import Block, Cell, Column, Notice, Section, Table, text
+from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence
-from bench.report.figures.by_dataset import Dot, Panel, trend_scatter
+from bench.report.figures.by_dataset import Panel, trend_scatter
 from bench.report.figures.by_method import Interval, intervals
-from bench.report.sections.tables import difference_cell, method_cell, swayed
+from bench.report.sections.tables import difference_columns, method_cell, swayed
 from bench.stats.groups import Group
 from bench.stats.protocols import (
     LeakDecomposition,
@@ -19,7 +24,6 @@ from bench.stats.protocols import (
     noise_pair,
     protocol_contrast,
 )
-from bench.stats.significance import PairedDifference
 from bench.stats.trend import log_trend
 
 
@@ -44,7 +48,7 @@ def leak_section(evidence: Evidence) -> Section | None:
         blocks += _left_out(evidence, group, found)
     if whole is None:
         return None
-    blocks += _leak_figure(evidence, whole)
+    blocks.append(_leak_figure(evidence, whole))
     return Section("leak", "What the leak is worth", tuple(blocks))
 
 
@@ -67,32 +71,34 @@ def _left_out(evidence: Evidence, group: Group, found: LeakDecomposition | None)
 
 def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block]:
     count = wording.plural(len(found.accuracy), "dataset")
-    means = Table(
+    names = [name for name in (found.method, found.baseline) if name]
+
+    def mean(name: str, protocol: str) -> Cell:
+        return wording.num(float(found.accuracy[name, protocol].mean()))
+
+    means = table(
         f"leak-{key}-levels",
-        (Column("Protocol", "text"), *_level_columns(found)),
-        tuple((Cell(p), *_level_cells(found, p)) for p in found.path),
         f"{key}: mean accuracy under each protocol",
+        found.path,
+        (
+            (Column("Protocol", "text"), lambda p: p),
+            *((Column(wording.title(name)), partial(mean, name)) for name in names),
+            *(difference_columns("RFM over Laplace", found.over_baseline.__getitem__) if found.baseline else ()),
+        ),
         note=f"{title}; {count} with all results. p: Wilcoxon's signed-rank test, two-sided, not adjusted.",
         sortable=False,
     )
-    columns = [Column("Step", "text"), Column("What changes", "text"), *_difference_columns("RFM")]
-    if found.baseline is not None:
-        for title in ("Laplace", "Excess"):
-            columns += [Column(title, hint="mean difference ± standard error, points"), _p_column()]
-    rows = tuple(
-        (
-            Cell(f"{s.first} → {s.second}"),
-            Cell(what_changes(get_protocol(s.first), get_protocol(s.second))),
-            *_difference_cells(s.method),
-            *(cell for d in (s.baseline, s.excess) if d is not None for cell in (difference_cell(d), _p_cell(d.p))),
-        )
-        for s in found.steps
-    )
-    steps = Table(
+    steps = table(
         f"leak-{key}-steps",
-        tuple(columns),
-        rows,
         f"{key}: from step to step",
+        found.steps,
+        (
+            (Column("Step", "text"), lambda s: f"{s.first} → {s.second}"),
+            (Column("What changes", "text"), lambda s: what_changes(get_protocol(s.first), get_protocol(s.second))),
+            *difference_columns("RFM", lambda s: s.method),
+            *(difference_columns("Laplace", lambda s: s.baseline, score=False) if found.baseline else ()),
+            *(difference_columns("Excess", lambda s: s.excess, score=False) if found.baseline else ()),
+        ),
         note=f"Mean difference over {count} ± its standard error, points; negative: the later protocol is less "
         "accurate. Excess: RFM's difference minus Laplace's, dataset by dataset. p: as above, each alone.",
         sortable=False,
@@ -103,57 +109,27 @@ def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block
     return [means, steps, text(f"RFM, {first} → {second}.{influence}")] if influence else [means, steps]
 
 
-def _level_columns(found: LeakDecomposition) -> tuple[Column, ...]:
-    rfm = Column(wording.title(found.method))
-    if found.baseline is None:
-        return (rfm,)
-    return (rfm, Column(wording.title(found.baseline)), *_difference_columns("RFM over Laplace"))
-
-
-def _level_cells(found: LeakDecomposition, protocol: str) -> tuple[Cell, ...]:
-    rfm = wording.num(float(found.accuracy[found.method, protocol].mean()))
-    if found.baseline is None:
-        return (rfm,)
-    baseline = wording.num(float(found.accuracy[found.baseline, protocol].mean()))
-    return (rfm, baseline, *_difference_cells(found.over_baseline[protocol]))
-
-
-def _difference_columns(title: str = "Difference") -> tuple[Column, ...]:
-    return (Column(title, hint="mean difference ± standard error, points"), Column("W / T / L"), _p_column())
-
-
-def _difference_cells(d: PairedDifference, p: float | None = None) -> tuple[Cell, ...]:
-    value = d.p if p is None else p
-    score = Cell(f"{d.wins} / {d.ties} / {d.losses}", float(d.wins - d.losses))
-    return difference_cell(d), score, _p_cell(value)
-
-
-def _p_column() -> Column:
-    return Column("p", lower_first=True)
-
-
-def _p_cell(p: float) -> Cell:
-    return Cell(wording.p_value(p), p)
-
-
-def _leak_figure(evidence: Evidence, found: LeakDecomposition) -> list[Block]:
+def _leak_figure(evidence: Evidence, found: LeakDecomposition) -> Figure:
     """The leak by rows per feature: where a metric learned from the test labels helps most."""
     first, second = found.path[:2]
     leak = found.accuracy[found.method, first] - found.accuracy[found.method, second]
     sizes = evidence.sizes.loc[leak.index]
-    aspect = (sizes["rows"] / sizes["features"]).to_numpy(dtype=float)
-    dots = [
-        Dot(str(d), float(x), float(y), f"n/d {x:.3g}", f"#{evidence.anchors[str(d)]}")
-        for d, x, y in zip(leak.index, aspect, leak, strict=True)
-    ]
+    aspect = sizes["rows"] / sizes["features"]
     caption = (
         f"RFM's accuracy under {first} minus that under {second}, points, by rows per feature. Line and band: local "
         "linear regression and its pointwise 95 % bootstrap band over datasets, where there are enough."
     )
-    trend = log_trend(aspect, leak.to_numpy(dtype=float))
-    panel = Panel(f"{first} {wording.MINUS} {second}, points", "leak_points", "points", dots, trend)
-    x_title = "rows per feature n/d (log scale)"
-    return [trend_scatter("leak-by-aspect", "The leak by rows per feature", caption, [panel], x_title)]
+    trend = log_trend(aspect.to_numpy(dtype=float), leak.to_numpy(dtype=float))
+    return trend_scatter(
+        "leak-by-aspect",
+        "The leak by rows per feature",
+        caption,
+        pd.DataFrame({"x": aspect, "leak_points": leak}),
+        [Panel(f"{first} {wording.MINUS} {second}, points", "leak_points", "points", trend)],
+        "rows per feature n/d (log scale)",
+        "n/d {:.3g}",
+        evidence.anchors,
+    )
 
 
 def _counts(contrasts: Sequence[ProtocolContrast]) -> str:
@@ -173,26 +149,17 @@ def selection_section(evidence: Evidence) -> Section | None:
     contrasts = protocol_contrast(evidence.scores, few.name, many.name, evidence.methods)
     if not contrasts:
         return None
-    rows = tuple(
-        (
-            method_cell(c.method, evidence.methods),
-            Cell(str(c.difference.datasets), float(c.difference.datasets)),
-            wording.num(c.first),
-            wording.num(c.second),
-            *_difference_cells(c.difference, c.p_holm),
-        )
-        for c in contrasts
-    )
-    table = Table(
+    noise = table(
         "selection-noise",
-        (
-            Column("Method", "text"),
-            Column("Datasets"),
-            *(Column(p.name, hint=f"mean accuracy, selected on {p.judged_on}") for p in pair),
-            *_difference_columns(f"{many.name} {wording.MINUS} {few.name}"),
-        ),
-        rows,
         f"What selecting on {few.judged_on} costs each method",
+        contrasts,
+        (
+            (Column("Method", "text"), lambda c: method_cell(c.method, evidence.methods)),
+            (Column("Datasets"), lambda c: c.difference.datasets),
+            (Column(few.name, hint=_mean_hint(few)), lambda c: wording.num(c.first)),
+            (Column(many.name, hint=_mean_hint(many)), lambda c: wording.num(c.second)),
+            *difference_columns(f"{many.name} {wording.MINUS} {few.name}", lambda c: replace(c.difference, p=c.p_holm)),
+        ),
         note="Each method on the datasets it has under both protocols; they may differ by method, so compare along "
         "rows. p: Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods.",
     )
@@ -212,4 +179,8 @@ def selection_section(evidence: Evidence) -> Section | None:
         f"{few.name} to {many.name} gains on the same hold-outs; what changes: {what_changes(few, many)}. "
         f"Selection on {many.judged_on} is not free of noise either."
     )
-    return Section("selection", "What selection noise costs", (opening, table, figure))
+    return Section("selection", "What selection noise costs", (opening, noise, figure))
+
+
+def _mean_hint(protocol: Protocol) -> str:
+    return f"mean accuracy, selected on {protocol.judged_on}"

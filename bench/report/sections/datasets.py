@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from bench.protocols.registry import reduction_in_words
 from bench.records.method import HoldoutResult
 from bench.records.result import JobResult
 from bench.report import wording
-from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, text
+from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, cells, table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence
 from bench.report.figures.by_dataset import bar, sparkline
 from bench.report.sections.headline import headline_protocol
@@ -40,16 +41,17 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
     origins = sorted({f"{r.job.source}, hold-outs {r.job.split}" for r in results if r.job.split})
     source = "; ".join(origins) or f"{job.source}, where it could not be read"
     spans: list[Span] = [f"{size}. Source: {source}."]
-    if about.group:
-        spans.append(f" Group: {about.group}.")
-    if about.licence:
-        spans.append(f" Licence: {about.licence}.")
-    if about.origin:
-        spans.append(f" Origin: {about.origin}.")
-    if about.openml is not None:
-        spans += [" ", Link(f"OpenML {about.openml}", f"https://www.openml.org/d/{about.openml}")]
-    if about.uci is not None:
-        spans += [" ", Link(f"UCI {about.uci}", f"https://archive.ics.uci.edu/dataset/{about.uci}")]
+    spans += [
+        f" {word}: {told}."
+        for word, told in (("Group", about.group), ("Licence", about.licence), ("Origin", about.origin))
+        if told
+    ]
+    for host, number, place in (
+        ("OpenML", about.openml, "https://www.openml.org/d"),
+        ("UCI", about.uci, "https://archive.ics.uci.edu/dataset"),
+    ):
+        if number is not None:
+            spans += [" ", Link(f"{host} {number}", f"{place}/{number}")]
     if about.link_note:
         spans.append(f" ({about.link_note})")
     blocks: list[Block] = [text(*spans)]
@@ -91,51 +93,47 @@ def _summary(evidence: Evidence, name: str) -> str:
 
 def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[JobResult]) -> Table:
     numbers = sorted({h.holdout for r in results for h in r.holdouts})
-    columns = [Column("Method", "text"), Column("Mean")]
-    columns += [Column(f"H{h + 1}", hint=f"accuracy on hold-out {h}, percent") for h in numbers]
-    columns += [
+    columns = (
+        Column("Method", "text"),
+        Column("Mean"),
+        *(Column(f"H{h + 1}", hint=f"accuracy on hold-out {h}, percent") for h in numbers),
         Column("Chosen", "text", hint="configuration chosen; by hold-out where they differ"),
         Column("Iteration", "text", hint="point of the iteration path chosen on each hold-out"),
         Column("Validation", hint="mean validation accuracy of the choices, percent"),
         Column("Path", "text", hint="validation accuracy along the chosen configuration's path"),
-    ]
+    )
     rows = []
     for result in results:
         head = method_cell(result.job.method, evidence.methods)
         if result.status != "ok":
-            reason = Cell(f"{result.status}: {result.reason}" if result.reason else result.status)
-            rows.append(
-                (
-                    head,
-                    Cell(wording.DASH),
-                    *(Cell(wording.DASH) for _ in numbers),
-                    reason,
-                    *(Cell("") for _ in range(3)),
-                )
-            )
+            reason = f"{result.status}: {result.reason}" if result.reason else result.status
+            rows.append(cells(head, *[wording.DASH] * (1 + len(numbers)), reason, "", "", ""))
             continue
-        by_number = {h.holdout: h for h in result.holdouts}
-        mean = float(np.mean([h.score for h in result.holdouts]))
-        accuracies = [wording.num(by_number[h].score, 1) if h in by_number else Cell(wording.DASH) for h in numbers]
-        validation = float(np.mean([h.validation_score for h in result.holdouts]))
+        accuracy = {h.holdout: h.score for h in result.holdouts}
+        validation = [h.validation_score for h in result.holdouts]
         iterations = [str(h.iteration) for h in result.holdouts]
-        iteration = iterations[0] if len(set(iterations)) == 1 else ", ".join(iterations)
-        path = _path_cell(evidence, result)
-        rows.append(
-            (head, wording.num(mean), *accuracies, _chosen(result), Cell(iteration), wording.num(validation, 1), path)
+        shown = cells(
+            head,
+            wording.num(float(np.mean(list(accuracy.values())))),
+            *(wording.num(accuracy.get(h), 1) for h in numbers),
+            _chosen(result),
+            iterations[0] if len(set(iterations)) == 1 else ", ".join(iterations),
+            wording.num(float(np.mean(validation)), 1),
+            _path_cell(evidence, result),
         )
+        rows.append(shown)
     name = f"{evidence.anchors[dataset]}-{protocol}"
-    return Table(name, tuple(columns), tuple(rows), f"Protocol {protocol}", sortable=False)
+    return Table(name, columns, tuple(rows), f"Protocol {protocol}", sortable=False)
 
 
-def _chosen(result: JobResult) -> Cell:
+def _chosen(result: JobResult) -> str:
     """The configurations in words, each with the hold-outs that chose it unless all did."""
     chosen: dict[str, list[str]] = {}
     for h in result.holdouts:
         chosen.setdefault(wording.config_text(h.config), []).append(f"H{h.holdout + 1}")
     if len(chosen) == 1:
-        return Cell(next(iter(chosen)))
-    return Cell("; ".join(f"{', '.join(holdouts)}: {words}" for words, holdouts in chosen.items()))
+        return next(iter(chosen))
+    return "; ".join(f"{', '.join(holdouts)}: {words}" for words, holdouts in chosen.items())
 
 
 def _path_cell(evidence: Evidence, result: JobResult) -> Cell:
@@ -172,26 +170,19 @@ def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobRe
     shares = np.array([100.0 * d / d.sum() for d in diagonals])
     mean, spread = shares.mean(axis=0), np.ptp(shares, axis=0)
     leading = np.argsort(-mean, kind="stable")[:LEADING]
-    rows = tuple(
+    columns = (
+        (Column("Feature", "text"), lambda i: Cell(_feature(evidence, dataset, i), float(i + 1))),
         (
-            Cell(_feature(evidence, dataset, i), float(i + 1)),
-            Cell(
-                wording.number(float(mean[i]), 1), float(mean[i]), drawing=bar(100 * float(mean[i] / mean[leading[0]]))
-            ),
-            wording.num(float(spread[i]), 1),
-        )
-        for i in leading
+            Column("Share of trace M, %"),
+            lambda i: replace(wording.num(float(mean[i]), 1), drawing=bar(100 * float(mean[i] / mean[leading[0]]))),
+        ),
+        (Column("Range over hold-outs"), lambda i: wording.num(float(spread[i]), 1)),
     )
-    table = Table(
-        f"{evidence.anchors[dataset]}-{protocol}-metric",
-        (Column("Feature", "text"), Column("Share of trace M, %"), Column("Range over hold-outs")),
-        rows,
-        f"RFM's leading features, protocol {protocol}",
-        note=_metric_note(len(mean), kept, len(result.holdouts)),
-        sortable=False,
-    )
+    name, caption = f"{evidence.anchors[dataset]}-{protocol}-metric", f"RFM's leading features, protocol {protocol}"
+    note = _metric_note(len(mean), kept, len(result.holdouts))
+    shown = table(name, caption, leading, columns, note=note, sortable=False)
     vectors = _eigenvectors(evidence, dataset, kept[0])
-    return [table, vectors] if vectors else [table]
+    return [shown, vectors] if vectors else [shown]
 
 
 def _metric_note(features: int, kept: list[HoldoutResult], holdouts: int) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from typing import Literal
 
@@ -11,7 +13,7 @@ import yaml
 
 from bench.protocols.registry import known
 from bench.report import wording
-from bench.report.blocks import Cell, Column, Section, Table, text
+from bench.report.blocks import Cell, Column, Section, table, text
 from bench.report.evidence import Evidence
 from bench.stats.missing import STUDY_2014, ZERO_EVERYWHERE
 from bench.stats.published import PublishedStudy, study_pool
@@ -59,30 +61,27 @@ def printed_section(evidence: Evidence) -> Section:
     of_the_paper = [p.name for p in ran if p.reuses_metric]
     without_labels = [p.name for p in ran if not p.sees_test_labels]
     protocols = [*of_the_paper, *without_labels]
-    columns = (
-        Column("Printed figure", "text"),
-        Column("Sets", "text"),
-        Column("Printed"),
-        Column("Known how, and from where", "text"),
-        *(Column(f"Measured, {p}", hint="mean accuracy, and on how many datasets") for p in protocols),
-        *((Column("From study's file"),) if evidence.study else ()),
-    )
-    rows = []
-    for item in load_printed():
-        cells = [Cell(item.what), Cell(item.set), Cell(item.figure, float(item.figure)), _origin(item)]
-        cells += [_measured(evidence, item, p) for p in protocols]
-        if evidence.study:
-            cells.append(_recomputed(evidence, evidence.study, item))
-        rows.append(tuple(cells))
+    columns: list[tuple[Column, Callable[[Printed], Cell | str]]] = [
+        (Column("Printed figure", "text"), lambda item: item.what),
+        (Column("Sets", "text"), lambda item: item.set),
+        (Column("Printed"), lambda item: Cell(item.figure, float(item.figure))),
+        (Column("Known how, and from where", "text"), _origin),
+        *(
+            (Column(f"Measured, {p}", hint="mean accuracy, and on how many datasets"), partial(_measured, evidence, p))
+            for p in protocols
+        ),
+    ]
+    if evidence.study:
+        columns.append((Column("From study's file"), partial(_recomputed, evidence, evidence.study)))
     note = (
         f"A measured mean is shown only where the method has results on at least {100 * COVERAGE:.0f} % of the "
         "printed figure's datasets; the number of datasets is in brackets, the others are skipped. "
         f"{_procedures(of_the_paper, without_labels)}From the study's file: recomputed under the rule for missing "
         "results that stands beside it, the one the printed figure goes by."
     )
-    table = Table("printed-and-measured", columns, tuple(rows), "Printed and measured", note=note)
+    shown = table("printed-and-measured", "Printed and measured", load_printed(), columns, note=note)
     opening = text("What the papers print, and what this run measures. A figure without a primary source says so.")
-    return Section("printed", "Printed against measured", (opening, table))
+    return Section("printed", "Printed against measured", (opening, shown))
 
 
 def _procedures(of_the_paper: list[str], without_labels: list[str]) -> str:
@@ -98,7 +97,7 @@ def _origin(item: Printed) -> Cell:
     return Cell(f"{KNOWN[item.known]}: {item.source}", href=href)
 
 
-def _measured(evidence: Evidence, item: Printed, protocol: str) -> Cell:
+def _measured(evidence: Evidence, protocol: str, item: Printed) -> Cell:
     if not item.method:
         return Cell(wording.DASH)
     matrix = evidence.matrix(protocol)

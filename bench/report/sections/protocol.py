@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from bench.report import wording
-from bench.report.blocks import Block, Notice, Section, text
+from bench.report.blocks import Block, Figure, Notice, Section, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
-from bench.report.figures.by_dataset import Dot, Panel, difference_bars, trend_scatter
+from bench.report.figures.by_dataset import Panel, difference_bars, trend_scatter
 from bench.report.figures.by_method import accuracy_rank, profiles
 from bench.report.sections.headline import contrast_figure, headline_protocol, nothing_in_common, verdict
 from bench.report.sections.significance import tests_section
@@ -113,26 +113,22 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
     if accuracy.empty:
         return None
     difference = accuracy[REFERENCE] - accuracy[BASELINE]
-    overall = significance.paired_difference(accuracy[REFERENCE], accuracy[BASELINE])
-    reduction = relative_error_reduction(
-        accuracy[REFERENCE].to_numpy(dtype=float), accuracy[BASELINE].to_numpy(dtype=float)
-    )
     sizes = evidence.sizes.loc[accuracy.index]
-    names = [str(d) for d in accuracy.index]
-    links = [f"#{evidence.anchors[d]}" for d in names]
-    key = view.protocol
     bars = difference_bars(
-        f"{key}-rfm-minus-laplace",
+        f"{view.protocol}-rfm-minus-laplace",
         "RFM minus Laplace, dataset by dataset",
-        f"Protocol {key}, {wording.plural(len(names), 'dataset')}. Difference of mean accuracy over hold-outs, "
-        "points. Iteration 0 of RFM is the Laplace kernel: what differs is the learned metric, and the noise of "
-        "choosing it.",
-        [
-            Dot(d, 0.0, float(v), f"n {sizes['rows'][d]}, d {sizes['features'][d]}", link)
-            for d, v, link in zip(names, difference, links, strict=True)
-        ],
+        f"Protocol {view.protocol}, {wording.plural(len(accuracy), 'dataset')}. Difference of mean accuracy over "
+        "hold-outs, points. Iteration 0 of RFM is the Laplace kernel: what differs is the learned metric, and the "
+        "noise of choosing it.",
+        difference,
         ("RFM", "Laplace"),
+        {
+            d: f"n {n}, d {features}"
+            for d, n, features in zip(sizes.index, sizes["rows"], sizes["features"], strict=True)
+        },
+        evidence.anchors,
     )
+    overall = significance.paired_difference(accuracy[REFERENCE], accuracy[BASELINE])
     error = "" if overall.se != overall.se else f" ± {wording.number(overall.se)}"
     opening = text(
         f"RFM minus Laplace on the {wording.plural(overall.datasets, 'dataset')} that both have: "
@@ -140,47 +136,38 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
         f"{overall.losses} losses; Wilcoxon's signed-rank test, this pair alone: p {wording.p_value(overall.p)}. "
         f"Median {wording.number(float(difference.median()), sign=True)}.{swayed(difference)}"
     )
-    blocks: list[Block] = [opening, bars]
-    measures = (
-        (f"RFM {wording.MINUS} Laplace, points", "difference_points", "points", difference.to_numpy(dtype=float)),
-        ("error reduction, %", "reduction_percent", "%", reduction),
+    scatters = [_by_size(evidence, view.protocol, accuracy, quantity) for quantity in ("rows", "features")]
+    return Section(f"{view.protocol}-laplace", "RFM against its own kernel", (opening, bars, *scatters))
+
+
+def _by_size(evidence: Evidence, protocol: str, accuracy: pd.DataFrame, quantity: str) -> Figure:
+    """The difference, and the error reduction, over one size of the datasets."""
+    rfm, laplace = (accuracy[m].to_numpy(dtype=float) for m in (REFERENCE, BASELINE))
+    x = evidence.sizes.loc[accuracy.index, quantity].to_numpy(dtype=float)
+    measures = {"difference_points": rfm - laplace, "reduction_percent": relative_error_reduction(rfm, laplace)}
+    trends = [log_trend(x, y) for y in measures.values()]
+    smooth = (
+        "Line: local linear regression on the logarithm (three quarters of the points, tricube weights); band: "
+        "pointwise 95 % by 400 bootstrap draws over datasets."
+        if trends[0] is not None
+        else "Too few datasets, or all of one size, for a trend."
     )
-    for quantity, words in (("rows", "rows n"), ("features", "features d")):
-        x = sizes[quantity].to_numpy(dtype=float)
-        panels = [_by_size(names, links, x, y, (title, column, unit), words) for title, column, unit, y in measures]
-        smooth = (
-            "Line: local linear regression on the logarithm (three quarters of the points, tricube weights); band: "
-            "pointwise 95 % by 400 bootstrap draws over datasets."
-            if panels[0].trend is not None
-            else "Too few datasets, or all of one size, for a trend."
-        )
-        blocks.append(
-            trend_scatter(
-                f"{key}-laplace-by-{quantity}",
-                f"RFM against Laplace, by {words}",
-                f"Protocol {key}. Above: the difference in error, Laplace error {wording.MINUS} RFM error (RFM's "
-                f"accuracy {wording.MINUS} Laplace's), points. Below: the same over the larger of the two errors, "
-                f"percent. Above zero RFM errs less. {smooth}",
-                panels,
-                f"{words} (log scale)",
-            )
-        )
-    return Section(f"{key}-laplace", "RFM against its own kernel", tuple(blocks))
-
-
-def _by_size(
-    names: list[str],
-    links: list[str],
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    axis: tuple[str, str, str],
-    words: str,
-) -> Panel:
-    """One measure over one size of the datasets; ``axis`` is the panel's title, column and unit."""
-    dots = [
-        Dot(d, float(a), float(b), f"{words} {a:g}", link) for d, a, b, link in zip(names, x, y, links, strict=True)
-    ]
-    return Panel(*axis, dots, log_trend(x, y))
+    words = {"rows": "rows n", "features": "features d"}[quantity]
+    return trend_scatter(
+        f"{protocol}-laplace-by-{quantity}",
+        f"RFM against Laplace, by {words}",
+        f"Protocol {protocol}. Above: the difference in error, Laplace error {wording.MINUS} RFM error (RFM's "
+        f"accuracy {wording.MINUS} Laplace's), points. Below: the same over the larger of the two errors, "
+        f"percent. Above zero RFM errs less. {smooth}",
+        pd.DataFrame({"x": x, **measures}, index=accuracy.index),
+        [
+            Panel(f"RFM {wording.MINUS} Laplace, points", "difference_points", "points", trends[0]),
+            Panel("error reduction, %", "reduction_percent", "%", trends[1]),
+        ],
+        f"{words} (log scale)",
+        f"{words} {{:g}}",
+        evidence.anchors,
+    )
 
 
 def _profiles(evidence: Evidence, view: ProtocolView) -> Section | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from bench.report import wording
-from bench.report.blocks import Block, Cell, Column, Section, Table, text
+from bench.report.blocks import Block, Cell, Column, Section, Table, table, text
 from bench.report.evidence import ALPHA, Evidence, ProtocolView
 from bench.report.figures.critical_difference import critical_difference_diagram
-from bench.report.sections.tables import method_cell
+from bench.report.sections.tables import method_cell, p_cell, score_cell
 from bench.stats import significance
 
 
@@ -52,38 +55,30 @@ def tests_section(evidence: Evidence, view: ProtocolView) -> Section | None:
 def _pairs(evidence: Evidence, view: ProtocolView) -> tuple[Table, Table]:
     """Row against column: wins / ties / losses, and the Holm-adjusted p-value of Wilcoxon's test."""
     score = significance.win_tie_loss(view.accuracy)
-    p = significance.wilcoxon_holm(view.accuracy).to_numpy(dtype=float)
-    columns = (Column("Row against column", "text"), *(Column(wording.title(m)) for m in view.methods))
-    wins, tests = [], []
-    for i, a in enumerate(view.methods):
-        counts, values = [method_cell(a, evidence.methods)], [method_cell(a, evidence.methods)]
-        for j, b in enumerate(view.methods):
-            if i == j:
-                counts.append(Cell(""))
-                values.append(Cell(""))
-            else:
-                won, tied, lost = score[a, b]
-                counts.append(Cell(f"{won} / {tied} / {lost}", float(won - lost), strong=won > lost))
-                values.append(Cell(wording.p_value(p[i, j]), float(p[i, j]), strong=bool(p[i, j] < ALPHA)))
-        wins.append(tuple(counts))
-        tests.append(tuple(values))
-    pool = f"Protocol {view.protocol}. Pool: {wording.plural(len(view.accuracy), 'common dataset')}."
+    p = significance.wilcoxon_holm(view.accuracy)
+
+    def wins(column: str, row: str) -> Cell:
+        won, tied, lost = score[row, column]
+        return score_cell(won, tied, lost, strong=won > lost)
+
+    def value(column: str, row: str) -> Cell:
+        found = float(p[column][row])
+        return p_cell(found, strong=found < ALPHA)
+
+    def square(name: str, caption: str, show: Callable[[str, str], Cell], note: str) -> Table:
+        columns: list[tuple[Column, Callable[[str], Cell | str]]] = [
+            (Column("Row against column", "text"), lambda row: method_cell(row, evidence.methods)),
+            *(
+                (Column(wording.title(m)), partial(lambda m, row: "" if m == row else show(m, row), m))
+                for m in view.methods
+            ),
+        ]
+        pool = f"Protocol {view.protocol}. Pool: {wording.plural(len(view.accuracy), 'common dataset')}."
+        return table(f"{view.protocol}-{name}", caption, view.methods, columns, note=f"{pool} {note}", sortable=False)
+
     count = wording.plural(len(view.methods) * (len(view.methods) - 1) // 2, "pair")
+    adjusted = f"Two-sided p-values, Holm-adjusted over {count}; bold below {ALPHA:g}."
     return (
-        Table(
-            f"{view.protocol}-wins",
-            columns,
-            tuple(wins),
-            "Wins / ties / losses of the row against the column",
-            note=f"{pool} Bold: more wins than losses.",
-            sortable=False,
-        ),
-        Table(
-            f"{view.protocol}-pairs",
-            columns,
-            tuple(tests),
-            "Wilcoxon's signed-rank test, all pairs",
-            note=f"{pool} Two-sided p-values, Holm-adjusted over {count}; bold below {ALPHA:g}.",
-            sortable=False,
-        ),
+        square("wins", "Wins / ties / losses of the row against the column", wins, "Bold: more wins than losses."),
+        square("pairs", "Wilcoxon's signed-rank test, all pairs", value, adjusted),
     )

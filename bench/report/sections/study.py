@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
 from bench.protocols.registry import PROTOCOLS
 from bench.report import wording
-from bench.report.blocks import Block, Cell, Column, Notice, Section, Table, text
+from bench.report.blocks import Block, Cell, Column, Notice, Section, table, text
 from bench.report.evidence import Evidence, ProtocolView
 from bench.report.figures.by_method import accuracy_rank
+from bench.report.sections.tables import method_cell
 from bench.stats.published import SIZE, PublishedStudy, joined_pool
-from bench.stats.summary import METRICS, Pool, summarise
+from bench.stats.summary import METRICS, Metric, Pool, summarise
 
 TOP = 15
 """Rows of the table besides ours."""
@@ -60,31 +63,28 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
     ordered = list(summary.sort_values("friedman_rank", kind="stable").index)
     mine = set(ours.columns)
     shown = [m for m in ordered if m in mine or by_rank[m] <= TOP]
-    columns = (
-        Column("Method", "text"),
-        Column("Place by rank", hint="place by Friedman rank; equal ranks share a place", lower_first=True),
-        Column("Place by mean", lower_first=True),
-        *(Column(m.title, hint=m.hint, lower_first=m.lower_is_better) for m in METRICS),
-        Column("Missing", hint="datasets without a result", lower_first=True),
-    )
-    rows = []
-    for method in shown:
-        missing = int(pool.accuracy[method].isna().sum())
-        label = wording.title(method) if method in mine else method
-        series = wording.series(method, evidence.methods) if method in mine else None
-        cells = [
-            Cell(label, series=series, strong=method in mine),
-            Cell(str(by_rank[method]), float(by_rank[method])),
-            Cell(str(by_mean[method]), float(by_mean[method])),
-            *(wording.num(float(summary[m.key][method]), m.digits) for m in METRICS),
-            Cell(str(missing), float(missing)),
-        ]
-        rows.append(tuple(cells))
-    table = Table(
+
+    def title(m: str) -> Cell:
+        return method_cell(m, evidence.methods, strong=True) if m in mine else Cell(m)
+
+    def metric(found: Metric, m: str) -> Cell:
+        return wording.num(float(summary[found.key][m]), found.digits)
+
+    place = "place by Friedman rank; equal ranks share a place"
+    best = table(
         f"study-{view.protocol}",
-        columns,
-        tuple(rows),
         f"The best {TOP} of the pool by Friedman rank, and ours, protocol {view.protocol}",
+        shown,
+        (
+            (Column("Method", "text"), title),
+            (Column("Place by rank", hint=place, lower_first=True), lambda m: int(by_rank[m])),
+            (Column("Place by mean", lower_first=True), lambda m: int(by_mean[m])),
+            *((Column(m.title, hint=m.hint, lower_first=m.lower_is_better), partial(metric, m)) for m in METRICS),
+            (
+                Column("Missing", hint="datasets without a result", lower_first=True),
+                lambda m: int(pool.accuracy[m].isna().sum()),
+            ),
+        ),
         note=_note(evidence, view, pool, len(mine)),
     )
     figure = accuracy_rank(
@@ -96,7 +96,7 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
         list(ours.columns),
         shown=SHOWN,
     )
-    blocks: list[Block] = [table, figure]
+    blocks: list[Block] = [best, figure]
     if view.record is not None and view.record.reuses_metric:
         alike = [p.name for p in PROTOCOLS.values() if p.exposure == 1]
         warning = (

@@ -2,82 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pandas as pd
 
 from bench.report import wording
-from bench.report.blocks import Cell, Column, Table
+from bench.report.blocks import Cell, Column, Table, table
 from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
 from bench.stats import frame
 from bench.stats.groups import Bins
 from bench.stats.missing import COMMON_DATASETS
 from bench.stats.significance import PairedDifference, leave_one_out, paired_difference
-from bench.stats.summary import METRICS, TIE
+from bench.stats.summary import METRICS, TIE, Metric
 
 
-def method_cell(method: str, methods: Sequence[str]) -> Cell:
-    return Cell(wording.title(method), series=wording.series(method, list(methods)), strong=method == REFERENCE)
+def method_cell(method: str, methods: Sequence[str], *, strong: bool = False) -> Cell:
+    """The reference stands out, and with ``strong`` the method."""
+    series = wording.series(method, list(methods))
+    return Cell(wording.title(method), series=series, strong=strong or method == REFERENCE)
 
 
-def difference_cell(d: PairedDifference | None) -> Cell:
+def dataset_cell(evidence: Evidence, dataset: str) -> Cell:
+    """A link to the dataset's section, if it has one."""
+    return Cell(dataset, href=f"#{evidence.anchors[dataset]}" if dataset in evidence.anchors else "")
+
+
+def seconds_cell(value: float) -> Cell:
+    return Cell(wording.seconds(value), value)
+
+
+def p_cell(p: float, *, strong: bool = False) -> Cell:
+    return Cell(wording.p_value(p), p, strong=strong)
+
+
+def score_cell(wins: int, ties: int, losses: int, *, strong: bool = False) -> Cell:
+    return Cell(f"{wins} / {ties} / {losses}", float(wins - losses), strong=strong)
+
+
+def difference_cell(d: PairedDifference) -> Cell:
     """Mean difference and its standard error, the interval on hover."""
-    if d is None:
-        return Cell(wording.DASH)
     if d.se != d.se:
         return Cell(wording.number(d.mean, sign=True), d.mean, hint="one dataset: no standard error")
     interval = f"95 % interval {wording.number(d.low, sign=True)} to {wording.number(d.high, sign=True)}"
     return Cell(f"{wording.number(d.mean, sign=True)} ± {wording.number(d.se)}", d.mean, hint=interval)
 
 
+def difference_columns(
+    title: str,
+    find: Callable[[Any], PairedDifference | None],
+    *,
+    score: bool = True,
+    hints: tuple[str, str, str] = ("mean difference ± standard error, points", "", ""),
+) -> list[tuple[Column, Callable[[Any], Cell]]]:
+    """Mean difference, wins / ties / losses (with ``score``) and p-value; dashes where there is no difference."""
+
+    def known(show: Callable[[PairedDifference], Cell]) -> Callable[[Any], Cell]:
+        return lambda item: Cell(wording.DASH) if (d := find(item)) is None else show(d)
+
+    columns = [
+        (Column(title, hint=hints[0]), known(difference_cell)),
+        (Column("W / T / L", hint=hints[1]), known(lambda d: score_cell(d.wins, d.ties, d.losses))),
+        (Column("p", hint=hints[2], lower_first=True), known(lambda d: p_cell(d.p))),
+    ]
+    return columns if score else [columns[0], columns[2]]
+
+
 def summary_table(evidence: Evidence, view: ProtocolView, name: str, caption: str) -> Table:
     """Methods x metrics, and the reference against each; best values stand out."""
-    summary = view.summary
     seconds = frame.fit_seconds(evidence.scores, view.protocol, view.common.pool.datasets)
-    contrasts = {c.method: c for c in view.contrasts}
     columns = [
-        Column("Method", "text"),
-        *(Column(m.title, hint=m.hint, lower_first=m.lower_is_better) for m in METRICS),
+        (Column("Method", "text"), lambda m: method_cell(m, evidence.methods)),
+        *(_metric_column(view, metric) for metric in METRICS),
+        *(_reference_columns(view) if view.has_reference else ()),
+        (
+            Column("CPU s", hint="CPU seconds of choosing, refitting and predicting, all hold-outs and datasets"),
+            lambda m: seconds_cell(float(seconds.get(m, float("nan")))),
+        ),
     ]
-    if view.has_reference:
-        rfm = wording.title(REFERENCE)
-        columns += [
-            Column(f"{rfm} {wording.MINUS} method", hint="mean difference over datasets ± its standard error, points"),
-            Column("W / T / L", hint=f"datasets on which {rfm} wins, ties, loses against the method"),
-            Column(
-                "p",
-                hint="Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods of the table",
-                lower_first=True,
-            ),
-        ]
-    columns.append(
-        Column("CPU s", hint="CPU seconds of choosing, refitting and predicting, all hold-outs and datasets")
+    return table(name, caption, view.methods, columns, note=pool_note(evidence, view))
+
+
+def _metric_column(view: ProtocolView, metric: Metric) -> tuple[Column, Callable[[str], Cell]]:
+    values = view.summary[metric.key]
+    best = values.min() if metric.lower_is_better else values.max()
+    ranked = metric.key != "sd_accuracy" and len(view.methods) > 1
+    return (
+        Column(metric.title, hint=metric.hint, lower_first=metric.lower_is_better),
+        lambda m: wording.num(float(values[m]), metric.digits, strong=ranked and abs(values[m] - best) < TIE),
     )
-    best = {m.key: (summary[m.key].min() if m.lower_is_better else summary[m.key].max()) for m in METRICS}
-    rows = []
-    for method in view.methods:
-        cells = [method_cell(method, evidence.methods)]
-        for metric in METRICS:
-            value = float(summary[metric.key][method])
-            leads = metric.key != "sd_accuracy" and len(view.methods) > 1 and abs(value - best[metric.key]) < TIE
-            cells.append(wording.num(value, metric.digits, strong=leads))
-        if view.has_reference:
-            cells += (
-                _against(contrasts[method].difference, contrasts[method].p_holm) if method in contrasts else _blank(3)
-            )
-        spent = float(seconds.get(method, float("nan")))
-        cells.append(Cell(wording.seconds(spent), spent))
-        rows.append(tuple(cells))
-    return Table(name, tuple(columns), tuple(rows), caption, note=pool_note(evidence, view))
 
 
-def _against(d: PairedDifference, p: float) -> list[Cell]:
-    score = f"{d.wins} / {d.ties} / {d.losses}"
-    return [difference_cell(d), Cell(score, float(d.wins - d.losses)), Cell(wording.p_value(p), p)]
-
-
-def _blank(count: int) -> list[Cell]:
-    return [Cell(wording.DASH) for _ in range(count)]
+def _reference_columns(view: ProtocolView) -> list[tuple[Column, Callable[[str], Cell]]]:
+    """The reference against each method, dashes beside itself."""
+    rfm = wording.title(REFERENCE)
+    found = {c.method: replace(c.difference, p=c.p_holm) for c in view.contrasts}
+    hints = (
+        "mean difference over datasets ± its standard error, points",
+        f"datasets on which {rfm} wins, ties, loses against the method",
+        "Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods of the table",
+    )
+    return difference_columns(f"{rfm} {wording.MINUS} method", found.get, hints=hints)
 
 
 def pool_note(evidence: Evidence, view: ProtocolView) -> str:
@@ -105,79 +132,55 @@ def gaps_text(dropped: dict[str, list[str]], limit: int = 6) -> str:
 def accuracy_table(evidence: Evidence, view: ProtocolView, name: str, caption: str) -> Table:
     """Every dataset of the protocol with every method's mean accuracy over hold-outs, missing ones included."""
     matrix = view.matrix
-    columns = [
-        Column("Dataset", "text"),
-        Column("n", hint="rows"),
-        Column("d", hint="features"),
-        Column("c", hint="classes"),
+    best = matrix.max(axis=1)
+
+    def accuracy(method: str, dataset: str) -> Cell:
+        value = float(matrix[method][dataset])
+        if value == value:
+            return wording.num(value, strong=len(matrix.columns) > 1 and abs(value - best[dataset]) < TIE)
+        result = evidence.by_job.get((dataset, method, view.protocol))
+        return Cell(result.status, hint=result.reason) if result else Cell("not run", hint="no result")
+
+    def size(key: str, dataset: str) -> int | str:
+        return int(evidence.sizes[key][dataset]) if dataset in evidence.sizes.index else wording.DASH
+
+    columns: list[tuple[Column, Callable[[str], Cell | str | int]]] = [
+        (Column("Dataset", "text"), lambda d: dataset_cell(evidence, d)),
+        *(
+            (Column(title, hint=key), partial(size, key))
+            for title, key in (("n", "rows"), ("d", "features"), ("c", "classes"))
+        ),
+        *((Column(wording.title(m)), partial(accuracy, m)) for m in map(str, matrix.columns)),
     ]
-    columns += [Column(wording.title(str(m))) for m in matrix.columns]
-    with_baseline = REFERENCE in matrix and BASELINE in matrix
-    if with_baseline:
-        columns.append(Column(f"{wording.title(REFERENCE)} {wording.MINUS} Laplace", hint="points"))
-    rows = []
-    for dataset in matrix.index:
-        values = matrix.loc[dataset]
-        best = float(values.max()) if values.notna().any() else float("nan")
-        cells = [Cell(str(dataset), href=f"#{evidence.anchors[dataset]}" if dataset in evidence.anchors else "")]
-        cells += [_size_cell(evidence, str(dataset), key) for key in ("rows", "features", "classes")]
-        for method in matrix.columns:
-            value = float(values[method])
-            if value != value:
-                result = evidence.by_job.get((str(dataset), str(method), view.protocol))
-                cells.append(
-                    Cell(result.status if result else "not run", hint=result.reason if result else "no result")
-                )
-            else:
-                cells.append(wording.num(value, strong=len(matrix.columns) > 1 and abs(value - best) < TIE))
-        if with_baseline:
-            cells.append(wording.num(float(values[REFERENCE] - values[BASELINE]), sign=True))
-        rows.append(tuple(cells))
+    if REFERENCE in matrix and BASELINE in matrix:
+        difference = matrix[REFERENCE] - matrix[BASELINE]
+        head = Column(f"{wording.title(REFERENCE)} {wording.MINUS} Laplace", hint="points")
+        columns.append((head, lambda d: wording.num(float(difference[d]), sign=True)))
     note = (
         f"Protocol {view.protocol}. Mean over hold-outs, percent; the best of a row is bold. Missing results are named."
     )
-    return Table(name, tuple(columns), tuple(rows), caption, note=note, filterable=len(rows) > 8)
-
-
-def _size_cell(evidence: Evidence, dataset: str, key: str) -> Cell:
-    if dataset not in evidence.sizes.index:
-        return Cell(wording.DASH)
-    value = int(evidence.sizes[key][dataset])
-    return Cell(f"{value:,}", float(value))
+    return table(name, caption, map(str, matrix.index), columns, note=note, filterable=len(matrix) > 8)
 
 
 def bins_table(evidence: Evidence, view: ProtocolView, bins: Bins, name: str) -> Table:
     """Mean accuracy of every method in bins of a quantity of the dataset, and the reference over the baseline."""
-    sizes = evidence.sizes.loc[view.accuracy.index]
-    values = sizes["rows"] / sizes["features"] if bins.quantity == "aspect" else sizes[bins.quantity]
-    columns = [Column(bins.title.capitalize(), "text"), Column("Datasets")]
-    columns += [Column(wording.title(m)) for m in view.methods]
-    pair = view.has_reference and BASELINE in view.methods
-    if pair:
-        columns.append(
-            Column(f"{wording.title(REFERENCE)} {wording.MINUS} Laplace", hint="mean difference ± s.e., points")
-        )
-    rows = []
-    for bin_label, members in bins.split(values.astype("float64")):
-        part = view.accuracy.loc[members]
-        means = part.mean()
-        cells = [Cell(bin_label), Cell(str(len(members)), float(len(members)))]
-        cells += [_mean_cell(means, m) for m in view.methods]
-        if pair:
-            cells.append(difference_cell(paired_difference(part[REFERENCE], part[BASELINE])))
-        rows.append(tuple(cells))
-    return Table(
-        name,
-        tuple(columns),
-        tuple(rows),
-        f"Mean accuracy by {bins.title}",
-        note=pool_note(evidence, view),
-        sortable=False,
-    )
+    sizes = evidence.sizes.loc[view.accuracy.index].astype("float64")
+    values = sizes.assign(aspect=sizes["rows"] / sizes["features"])[bins.quantity]
 
+    def mean(method: str, part: tuple[str, list[str]]) -> Cell:
+        return wording.num(float(view.accuracy.loc[part[1], method].mean()))
 
-def _mean_cell(means: pd.Series, method: str) -> Cell:
-    return wording.num(float(means[method]))
+    columns: list[tuple[Column, Callable[[tuple[str, list[str]]], Cell | str | int]]] = [
+        (Column(bins.title.capitalize(), "text"), lambda part: part[0]),
+        (Column("Datasets"), lambda part: len(part[1])),
+        *((Column(wording.title(m)), partial(mean, m)) for m in view.methods),
+    ]
+    if view.has_reference and BASELINE in view.methods:
+        pair = view.accuracy[REFERENCE], view.accuracy[BASELINE]
+        head = Column(f"{wording.title(REFERENCE)} {wording.MINUS} Laplace", hint="mean difference ± s.e., points")
+        columns.append((head, lambda part: difference_cell(paired_difference(*(s.loc[part[1]] for s in pair)))))
+    caption, note = f"Mean accuracy by {bins.title}", pool_note(evidence, view)
+    return table(name, caption, bins.split(values), columns, note=note, sortable=False)
 
 
 def swayed(difference: pd.Series) -> str:
