@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from loopback import Loopback, Page
+from loopback import Loopback
 from services import FakeOpenML, arff, task_splits
 
 from bench.command_line import main
-from bench.data import fetching
 from bench.records import grinsztajn
 from bench.store import read_run
 
