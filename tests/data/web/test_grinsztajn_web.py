@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from loopback import Loopback
+from loopback import Loopback, Page
 from services import FakeOpenML, arff, task_splits
 
 from bench.command_line import main
+from bench.data import fetching
 from bench.records import grinsztajn
 from bench.store import read_run
 
@@ -102,6 +104,30 @@ def test_words_that_do_not_go_together(
     assert main(["run", "--subset", "grinsztajn-num-clf", "--methods", "laplace", *words]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert message in error
+
+
+RUNS = """benchmark,model_name,data__keyword,hp,mean_val_score,mean_test_score,mean_time,n_train
+numerical_regression_medium,Resnet,pol,default,.9,.9,3,10000
+numerical_regression_medium,MLP,pol,default,.8,.8,3,10000
+"""
+
+
+def test_the_published_runs_are_fetched_once_and_only_if_they_are_these(
+    web: Loopback, own_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fetching, "RUNS_URL", f"{web.url}/runs")
+    web.pages["/runs"] = Page(RUNS.encode())
+    assert main(["fetch", "--published-grinsztajn"]) == 2
+    assert "/runs: MD5 hash of downloaded file" in capsys.readouterr().err
+    assert main(["fetch", "--published-grinsztajn", "--offline"]) == 2
+    assert "the benchmark's runs have not been fetched" in capsys.readouterr().err
+    monkeypatch.setattr(fetching, "RUNS_HASH", f"md5:{hashlib.md5(RUNS.encode()).hexdigest()}")
+    assert main(["fetch", "--published-grinsztajn"]) == 0
+    assert "2 runs of 2 models in 1 benchmarks, in " in capsys.readouterr().out
+    requests = len(web.requests)
+    assert main(["fetch", "--published-grinsztajn"]) == 0
+    assert len(web.requests) == requests
+    assert fetching.runs_file().read_text() == RUNS
 
 
 def test_own_tables_divided_as_the_benchmark_does(openml: FakeOpenML, capsys: pytest.CaptureFixture[str]) -> None:
