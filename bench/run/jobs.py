@@ -207,13 +207,13 @@ def default_timeout(expected_seconds: float) -> float:
     return max(3600.0, 20.0 * expected_seconds)
 
 
-def counted_rows(n: int, splits: Splits) -> int:
+def counted_rows(n: int, splits: Splits, share: float = TRAIN_SHARE) -> int:
     """The rows of a table for which a method's own estimates hold: all ``n``, if its divisions have the usual shares.
 
-    A benchmark's own divisions can train on few rows of a large table: then it is one of which those are 70 %.
+    A benchmark's own divisions can train on few rows of a large table: then it is one of which those are ``share``.
     """
     first = splits.holdouts[0]
-    return n if first.validation is None else min(n, math.ceil(len(first.train) / 0.7))
+    return n if first.validation is None else min(n, math.ceil(len(first.train) / share))
 
 
 def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> float:
@@ -233,7 +233,7 @@ def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> 
             return share * (n / LARGE_ROWS) ** 3 * method.work(LARGE_ROWS, d, c)
         return share * method.work(n, d, c)
     if _counts_reduction(method.work, d, c):
-        return len(splits.holdouts) * method.work(n, d, c)
+        return (len(splits.holdouts) if n > LARGE_ROWS else share) * method.work(n, d, c)
     fit = method.work(math.ceil(n / (1 - VALIDATION_SHARE)), d, c) / (len(method.configurations()) + 1)
     return share * (method.work(math.ceil(splits.tuning_rows / TRAIN_SHARE), d, c) + fit)
 
@@ -242,11 +242,12 @@ def expected_bytes(method: Method, n: int, d: int, c: int, protocol: protocols.P
     """Peak memory beyond the idle process's: ``method``'s own figure, which is for `clean`, brought to ``protocol``.
 
     Protocols that select on the tuning halves do so on two samples of ``tuning_rows``, which takes no less than a
-    table of so many; so it is with a validation part of a division's own. Rows beyond those that the estimate counts
-    are tested: they take copies of themselves.
+    table of so many; so it is with a validation part of a division's own. Such divisions train on 70 % at most: the
+    larger figure counts, of the table whose rows they are or of that whose training part is theirs. Further rows are
+    tested: they take copies of themselves.
     """
-    counted, first = counted_rows(n, splits), splits.holdouts[0]
-    peak: float = method.peak_bytes(counted, d, c)
+    counted, first = counted_rows(n, splits, 0.7), splits.holdouts[0]
+    peak: float = max(method.peak_bytes(rows, d, c) for rows in (counted, counted_rows(n, splits)))
     if first.validation is not None:
         beyond = len(first.train) + len(first.validation) + len(first.test) - counted
         peak += 48 * max(0, beyond) * (d + c)
