@@ -52,9 +52,8 @@ def select_tables(
         shipped = all(word in registry.subsets for word in words) and all(entry.embedded for entry in entries)
         return entries, resolve_source(registry, entries, archive, source, shipped=shipped, offline=offline, say=say)
     if archive or source not in (None, OpenMLSource.name):
-        raise UsageError(
-            f"openml-suite:N and {grinsztajn.PREFIX} take their tables from OpenML: leave --archive and --source out"
-        )
+        (first, *_) = [word for word in words if needs_openml(word)]
+        raise UsageError(f"{first} takes its tables from OpenML: leave --archive and --source out")
     openml = OpenMLSource(offline=offline, say=say)
     chosen: list[AnyEntry] = []
     for word in words:

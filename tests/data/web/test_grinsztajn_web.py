@@ -95,7 +95,7 @@ def test_a_part_and_a_suite_with_the_same_task_do_not_share_divisions(openml: Fa
         (["--protocol", "clean-cv"], "have validation parts of their own, which --protocol clean-cv would not select"),
         (["--protocol", "relearn"], "which --protocol relearn would not select on: use clean"),
         (["--splits", "grinsztajn-big"], "unknown splits 'grinsztajn-big': did you mean 'grinsztajn-large'?"),
-        (["--archive", "x"], "grinsztajn take their tables from OpenML"),
+        (["--archive", "x"], "grinsztajn-num-clf takes its tables from OpenML"),
     ],
 )
 def test_words_that_do_not_go_together(
