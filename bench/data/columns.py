@@ -263,6 +263,8 @@ class _Coder:
         if len(known) < 2:
             only = f"one value only ({known[0]:g})" if len(known) else "no number at all"
             raise DataInvalid(f"{where}: {only}; at least 2 different ones are needed")
+        if not known.std() > 0:
+            raise DataInvalid(f"{where}: the numbers differ by too little for float64; multiply them by a power of ten")
         return values
 
     def many_classes(self, column: pd.Series, name: str, classes: Sequence[str], *, declared: bool) -> None:

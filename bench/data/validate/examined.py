@@ -36,7 +36,7 @@ class Examined:
     @property
     def counts(self) -> IntArray:
         """Rows by class (c,)."""
-        return np.bincount(self.y.astype(np.int64), minlength=len(self.classes))
+        return np.array([np.sum(self.y == code) for code in range(len(self.classes))], dtype=np.int64)
 
     def columns(self) -> Iterator[tuple[str, FloatArray]]:
         """Name and values (n,) of each column before coding; a category's levels as numbers."""

@@ -63,15 +63,15 @@ def contradictions(table: Examined) -> Iterator[Finding]:
 
 def far_out(table: Examined) -> Iterator[Finding]:
     """Single targets far from all others, which alone decide R2."""
-    distance = np.abs(table.y - table.y.mean())
-    far = distance > FAR_OUT * table.y.std()
+    distance = np.abs(table.y - table.y.mean()) / table.y.std()
+    far = distance > FAR_OUT
     if far.any():
-        share = (distance[far] ** 2).sum() / (distance**2).sum()
+        share = (distance[far] ** 2).sum() / len(table.y)
         yield Finding(
             "far-out targets",
             "warning",
             f"{int(far.sum())} more than {FAR_OUT:.0f} standard deviations from the mean, up to "
-            f"{distance.max() / table.y.std():.0f}: {100 * share:.0f} % of the variance",
+            f"{distance.max():.0f}: {100 * share:.0f} % of the variance",
             "R2 and RMSE are decided by these rows; predict the logarithm, or look for a wrong value",
         )
 
