@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import resources
 from typing import Any
+
+import yaml
 
 from bench.methods import method_names
 from bench.report.blocks import Cell
+from bench.stats.significance import PairedDifference
 
 TITLES = {
     "rfm": "RFM",
@@ -27,6 +32,19 @@ _titles: ContextVar[Mapping[str, str]] = ContextVar("titles", default=TITLES)
 
 MINUS = "\u2212"
 DASH = "\u2013"
+
+
+@functools.cache
+def texts() -> dict[str, Any]:
+    """The report's longer texts by name."""
+    file = resources.files("bench.report").joinpath("templates", "words.yaml")
+    found: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return found
+
+
+def prose(name: str, **fields: object) -> str:
+    """One of :func:`texts`, with ``fields`` in their places."""
+    return str(texts()[name]).format(**fields)
 
 
 @contextmanager
@@ -69,6 +87,15 @@ def p_value(p: float) -> str:
     if p < 0.001:
         return "< 0.001"
     return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def difference(d: PairedDifference) -> str:
+    """The mean and its standard error, if there is one."""
+    return number(d.mean, sign=True) + ("" if math.isnan(d.se) else f" ± {number(d.se)}")
+
+
+def interval(d: PairedDifference) -> str:
+    return f"95 % interval {number(d.low, sign=True)} to {number(d.high, sign=True)}"
 
 
 def seconds(value: float | None) -> str:

@@ -40,12 +40,12 @@ def intervals(name: str, title: str, caption: str, lines: Sequence[Interval], ax
 
 def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], axis: str) -> None:
     """Name and numbers above their interval."""
-    sheet.resize(80 + 42 * len(lines))
+    sheet.resize(80 + 36 * len(lines))
     axes = sheet.figure.subplots()
-    axes.set(xlabel=axis, ylim=(len(lines) - 0.6, -1.2), yticks=[])
+    axes.set(xlabel=axis, ylim=(len(lines) - 0.5, -1.4), yticks=[])
     zero_line(axes, upright=True)
     across, ink, muted = axes.get_yaxis_transform(), palette()["ink"], palette()["muted"]
-    axes.text(1, -0.85, f"mean ± s.e.{SPACE}w / t / l", size=TICK, color=muted, ha="right", transform=across)
+    axes.text(1, -0.95, f"mean ± s.e.{SPACE}w / t / l", size=TICK, color=muted, ha="right", transform=across)
     for index, (line, d) in enumerate((line, line.difference) for line in lines):
         known = d.low == d.low
         (mark,) = axes.plot(
@@ -57,22 +57,18 @@ def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], axis: str) -> None:
             markevery=[1 if known else 0],
         )
         sheet.mark(mark, "whisker", [f"{line.name}: {_spoken(d)}"])
-        numbers = f"{_mean(d)}{SPACE}{d.wins} / {d.ties} / {d.losses}"
+        numbers = f"{wording.difference(d)}{SPACE}{d.wins} / {d.ties} / {d.losses}"
         room = sheet.width - text_width(numbers, NAME) - 30
         for x, side, words in ((0, "left", fitted(line.name, room)), (1, "right", numbers)):
             text = axes.text(x, index - 0.3, words, size=NAME, color=ink, ha=side, transform=across)
             sheet.mark(text, "halo")  # over grid lines
 
 
-def _mean(d: PairedDifference) -> str:
-    return wording.number(d.mean, sign=True) + ("" if d.se != d.se else f" ± {wording.number(d.se)}")
-
-
 def _spoken(d: PairedDifference) -> str:
-    interval = f", 95 % interval {wording.number(d.low, sign=True)} to {wording.number(d.high, sign=True)}"
+    interval = f", {wording.interval(d)}" if d.low == d.low else ""
     return (
-        f"{wording.number(d.mean, sign=True)} points{interval if d.low == d.low else ''}; {d.wins} wins, "
-        f"{d.ties} ties, {d.losses} losses on {wording.plural(d.datasets, 'dataset')}"
+        f"{wording.number(d.mean, sign=True)} points{interval}; {d.wins} wins, {d.ties} ties, {d.losses} losses on "
+        f"{wording.plural(d.datasets, 'dataset')}"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from bench.protocols.registry import known
@@ -85,18 +87,11 @@ def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
 
 def _names(contrasts: list[Contrast], *, tested: bool = False) -> str:
     """Each with its difference, smallest first, and with ``tested`` its p-value."""
-    ordered = sorted(contrasts, key=lambda c: abs(c.difference.mean))
-    parts = [
-        f"{wording.title(c.method)} ({_difference(c)}{f', p {wording.p_value(c.p_holm)}' if tested else ''})"
-        for c in ordered
-    ]
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
-
-
-def _difference(contrast: Contrast) -> str:
-    d = contrast.difference
-    uncertainty = "" if d.se != d.se else f" ± {wording.number(d.se)}"
-    return f"{wording.number(d.mean, sign=True)}{uncertainty}"
+    parts = []
+    for c in sorted(contrasts, key=lambda c: abs(c.difference.mean)):
+        p = f", p {wording.p_value(c.p_holm)}" if tested else ""
+        parts.append(f"{wording.title(c.method)} ({wording.difference(c.difference)}{p})")
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Block:
@@ -105,83 +100,56 @@ def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Bloc
     lines = [
         Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.difference) for c in ordered
     ]
-    caption = (
-        f"Protocol {view.protocol}, {wording.plural(len(view.common.pool.datasets), 'common dataset')}. Mean "
-        "difference in accuracy over datasets with its 95 % interval (Student's t, not adjusted for the number of "
-        "methods; the table's p is); right of zero RFM is better."
-    )
+    datasets = wording.plural(len(view.common.pool.datasets), "common dataset")
+    caption = wording.prose("headline-figure", protocol=view.protocol, datasets=datasets)
     return intervals(f"{prefix}-difference", "RFM minus each method", caption, lines, "points of accuracy")
 
 
-def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
+def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
     """What a reader must know before believing a figure; each with a link to the details."""
-    found: list[tuple[Span, ...]] = []
     failed = [r for r in evidence.merged.results if r.status != "ok"]
     if failed or evidence.merged.undone:
         done, undone = len(evidence.merged.results), len(evidence.merged.undone)
         words = f"{len(failed)} of {wording.plural(done, 'job')} failed or were skipped"
-        if undone:
-            words += f" and {undone} more were planned but not run"
-        found.append((words + ": ", Link("failures", "#failures"), "."))
-    for protocol, view in evidence.views.items():
-        dropped, left_out = len(view.common.dropped), view.common.left_out
-        if dropped or left_out:
-            spans: list[Span] = [
-                Code(protocol),
-                f": {len(view.common.pool.datasets)} of {len(view.matrix)} datasets are common",
-            ]
-            if left_out:
-                names = ", ".join(f"{wording.title(m)} ({n} of {len(view.matrix)})" for m, n in left_out.items())
-                spans.append(f"; left out for covering too little: {names}")
-            found.append((*spans, ". Each table names what it leaves out."))
-    found += [
-        (Code(protocol), f" {nothing_in_common(evidence.matrix(protocol))}: it is not summarised.")
-        for protocol in evidence.protocols
-        if protocol not in evidence.views
-    ]
-    small = [p for p, view in evidence.views.items() if len(view.common.pool.datasets) < FEW]
-    if small:
-        found.append(
-            (f"Fewer than {FEW} common datasets under {', '.join(small)}: tests over datasets have little power.",)
-        )
-    measured = evidence.scores[evidence.scores["status"] == "ok"]  # a table that could not be read has no hold-outs
-    drawn = measured.loc[measured["split"].str.startswith("seed-"), "dataset"].nunique()
-    if drawn:
-        count = f"On {drawn} of {wording.plural(measured['dataset'].nunique(), 'dataset')} with results"
-        found.append(
-            (f"{count} the hold-outs were drawn by the harness from its seed; they are not the 2014 study's.",)
-        )
-    found += [
-        (f"Reduced, for every method alike ({words}): {wording.listing(names, 10)}.",)
-        for words, names in evidence.reduced.items()
-    ]
+        words += f" and {undone} more were planned but not run" if undone else ""
+        yield f"{words}: ", Link("failures", "#failures"), "."
+    yield from _coverage(evidence)
+    if drawn := len(evidence.drawn):
+        count = f"On {drawn} of {wording.plural(len(evidence.measured), 'dataset')} with results"
+        yield (f"{count} the hold-outs were drawn by the harness from its seed; they are not the 2014 study's.",)
+    for words, names in evidence.reduced.items():
+        yield (f"Reduced, for every method alike ({words}): {wording.listing(names, 10)}.",)
     commits = evidence.commits
-    if len(commits) > 1 or any(commit.endswith("+dirty") for commit in commits):
+    dirty = any(commit.endswith("+dirty") for commit in commits)
+    if len(commits) > 1 or dirty:
         told = ", ".join(f"{_short(commit)} ({wording.plural(count, 'job')})" for commit, count in commits.items())
-        dirty = " +dirty: with changes that no commit holds." if any(c.endswith("+dirty") for c in commits) else ""
-        found.append(
-            (
-                f"Computed at {wording.plural(len(commits), 'commit')} of the harness: {told}.{dirty} ",
-                Link("Provenance", "#provenance"),
-                ".",
-            )
-        )
-    found += [
-        (
-            Code(protocol.name),
-            " carries test labels into RFM's metric M: its figures reproduce the paper's procedure and are no "
-            "estimate of accuracy. ",
-            Link("How much that is worth", "#leak"),
-            ".",
-        )
-        for protocol in known(evidence.protocols)
-        if protocol.reuses_metric
-    ]
+        words = f"Computed at {wording.plural(len(commits), 'commit')} of the harness: {told}. "
+        words += "+dirty: with changes that no commit holds. " if dirty else ""
+        yield words, Link("Provenance", "#provenance"), "."
+    for protocol in known(evidence.protocols):
+        if protocol.reuses_metric:
+            yield Code(protocol.name), f" {wording.prose('leaks')} ", Link("How much that is worth", "#leak"), "."
     unsound = [name for record in evidence.merged.records for name in record.damaged]
     if unsound:
-        found.append((f"Damaged in the store and left out: {wording.listing(unsound, 10)}.",))
-    found += [(f"Let pass with --allow: {text}.",) for text in evidence.merged.allowed]
-    return found
+        yield (f"Damaged in the store and left out: {wording.listing(unsound, 10)}.",)
+    for text in evidence.merged.allowed:
+        yield (f"Let pass with --allow: {text}.",)
+
+
+def _coverage(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
+    """Protocols under which much is left out, nothing is in common, or little."""
+    for protocol, view in evidence.views.items():
+        left_out, planned = view.common.left_out, len(view.matrix)
+        if view.common.dropped or left_out:
+            words = f": {len(view.accuracy)} of {planned} datasets are common"
+            names = ", ".join(f"{wording.title(m)} ({n} of {planned})" for m, n in left_out.items())
+            words += f"; left out for covering too little: {names}" if left_out else ""
+            yield Code(protocol), f"{words}. Each table names what it leaves out."
+    for protocol in evidence.protocols:
+        if protocol not in evidence.views:
+            yield Code(protocol), f" {nothing_in_common(evidence.matrix(protocol))}: it is not summarised."
+    if small := [p for p, view in evidence.views.items() if len(view.accuracy) < FEW]:
+        yield (f"Fewer than {FEW} common datasets under {', '.join(small)}: tests over datasets have little power.",)
 
 
 def _short(commit: str) -> str:
@@ -199,29 +167,6 @@ def nothing_in_common(matrix: pd.DataFrame) -> str:
 
 def reading_guide() -> Section:
     """How to read the tables: the unit, the intervals, the rule for a verdict."""
-    lines: tuple[tuple[Span, ...], ...] = (
-        (
-            "The unit is the dataset: accuracies are averaged over its hold-outs first, because hold-outs of one "
-            "table overlap.",
-        ),
-        ("± is the standard error of a mean difference over datasets; SD is the spread of the datasets themselves.",),
-        (
-            "\u201cAhead\u201d and \u201cbehind\u201d need Wilcoxon's signed-rank test below 0.05 after Holm's "
-            "correction, a 95 % interval of the mean difference that leaves out 0, and wins that point the same way; "
-            "everything else is \u201cno clear difference\u201d, or a mean \u201cshort of\u201d them where only the "
-            "interval leaves out 0.",
-        ),
-        (
-            "The p beside a difference from RFM is adjusted over the methods of that table; the table of all pairs "
-            "adjusts over all pairs, so the same pair has a larger p there. The verdict goes by the first. Wilcoxon's "
-            "test leaves out datasets on which both are equal.",
-        ),
-        ("P90, P95, PMA and ranks depend on who is in the pool: they compare within a table, not across tables.",),
-        ("Protocols are never mixed in one table; only the sections that compare protocols show two side by side.",),
-        (
-            "Several tables are siblings (two targets of one table, six bridges, three monks): intervals treat them "
-            "as independent.",
-        ),
-    )
+    lines = tuple((line,) for line in wording.texts()["reading"])
     metrics = tuple((Strong(m.title), f": {m.hint}.") for m in METRICS)
     return Section("reading", "How to read this", (Items((*lines, *metrics)),))

@@ -44,10 +44,8 @@ def score_cell(wins: int, ties: int, losses: int, *, strong: bool = False) -> Ce
 
 def difference_cell(d: PairedDifference) -> Cell:
     """Mean difference and its standard error, the interval on hover."""
-    if d.se != d.se:
-        return Cell(wording.number(d.mean, sign=True), d.mean, hint="one dataset: no standard error")
-    interval = f"95 % interval {wording.number(d.low, sign=True)} to {wording.number(d.high, sign=True)}"
-    return Cell(f"{wording.number(d.mean, sign=True)} ± {wording.number(d.se)}", d.mean, hint=interval)
+    hint = wording.interval(d) if d.se == d.se else "one dataset: no standard error"
+    return Cell(wording.difference(d), d.mean, hint=hint)
 
 
 def difference_columns(
