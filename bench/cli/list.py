@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bench.cli.tables import add_cache_argument, names_suite
+from bench.cli.tables import add_cache_argument
 from bench.data.copies import SERVICES, links
 from bench.data.registry import Entry, Registry, load_registry
 from bench.data.sources import Source
@@ -36,10 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the tables of the subset; 0, or an error for an unknown name."""
     from bench.data.openml_source import TaskEntry
-    from bench.data.selection import select_tables
+    from bench.data.selection import needs_openml, select_tables
 
     registry = load_registry()
-    if names_suite(args.subset):
+    if needs_openml(args.subset):
         tasks, source = select_tables(registry, args.subset, offline=True)
         if args.json:
             print(json.dumps([dataclasses.asdict(task) | {"here": source.has(task)} for task in tasks], indent=1))

@@ -41,13 +41,6 @@ def add_cache_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def names_suite(subset: str) -> bool:
-    """Whether ``--subset`` has an OpenML suite in it."""
-    from bench.data.selection import SUITE
-
-    return any(SUITE.fullmatch(word.strip()) for word in subset.split(","))
-
-
 def say(line: str) -> None:
     """What a download has to tell while it goes on."""
     print(f"bench: {line}", file=sys.stderr, flush=True)

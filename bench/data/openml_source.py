@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from bench.data.frames import MAX_BYTES, Format, read_frame
 from bench.data.location import host_of
 from bench.data.openml_splits import read_task_splits
 from bench.data.registry import Entry
+from bench.data.splits import splits_for
 from bench.errors import BenchError, DataInvalid, DataUnavailable, SourceError, one_line
 from bench.files import replacing
 from bench.records.dataset import Dataset
@@ -87,9 +88,9 @@ class TableRecord:
 class TaskEntry:
     """A suite's task as an entry of a run, and what is kept of it.
 
-    ``file`` holds its index lists (empty if it has none). ``rows``, ``features`` (before coding) and ``classes`` are 0
-    while the table is not in the cache, and ``classes`` if a number is predicted. ``problem`` says why the task cannot
-    be used: then ``dataset`` is 0.
+    ``file`` holds its index lists; it is empty if it has none, or is to have the ``splits`` of that name instead.
+    ``rows``, ``features`` (before coding) and ``classes`` are 0 while the table is not in the cache, and ``classes`` if
+    a number is predicted. ``problem`` says why the task cannot be used: then ``dataset`` is 0.
     """
 
     name: str
@@ -102,6 +103,7 @@ class TaskEntry:
     features: int = 0
     classes: int = 0
     kind: Kind = "classification"
+    splits: str = ""
     problem: str = ""
 
 
@@ -159,17 +161,25 @@ class OpenMLSource:
             if not tasks:
                 raise SourceError(f"OpenML suite {id} has no tasks")
             self._keep(f"suite-{id}.json", msgspec.json.encode(tasks))
-        entries = [self._entry(task) for task in tasks]
+        return self.tasks(tasks)
+
+    def tasks(self, ids: Iterable[int], *, splits: str = "", ending: str = "") -> list[TaskEntry]:
+        """The tasks ``ids``, as :meth:`suite` gives those of a suite; ``ending`` is added to their names.
+
+        With the name of ``splits`` their tables are divided so, and the tasks' own index lists are not downloaded.
+        """
+        entries = [self._entry(id, splits) for id in ids]
+        entries = [dataclasses.replace(entry, name=entry.name + ending) for entry in entries]
         names = [entry.name for entry in entries]
         return [
             entry if names.count(entry.name) == 1 else dataclasses.replace(entry, name=f"{entry.name}-{entry.id}")
             for entry in entries
         ]
 
-    def _entry(self, id: int) -> TaskEntry:
-        entry = self._read(f"task-{id}", TaskEntry)
+    def _entry(self, id: int, splits: str) -> TaskEntry:
+        entry = self._read(f"{splits}-task-{id}" if splits else f"task-{id}", TaskEntry)
         if entry is None or (entry.problem and not self._offline):  # it may have been mended
-            entry, _ = self._download_task(id)
+            entry, _ = self._download_task(id, splits)
         table = self._read(f"data-{entry.dataset}", TableRecord)
         if table is None:
             return entry
@@ -204,6 +214,8 @@ class OpenMLSource:
             _, lists = self._kept(f"task-{entry.id}", TaskEntry) or self._download_task(entry.id)
             splits = read_task_splits(lists, entry.id, dataset.strata, f"OpenML task {entry.id}: index lists")
             dataset = dataclasses.replace(dataset, published=splits)
+        if entry.splits:
+            dataset = dataclasses.replace(dataset, published=splits_for(dataset, 0, entry.splits))
         self._provenance[entry.name] = provenance(dataset, coded, where, entry.target, record.licence, copy=False)
         return dataset
 
@@ -248,18 +260,19 @@ class OpenMLSource:
         self._keep(f"data-{id}.json", msgspec.json.encode(record))
         return record, frame
 
-    def _download_task(self, id: int) -> tuple[TaskEntry, bytes]:
-        """Task ``id``, recorded, and the file of its index lists."""
+    def _download_task(self, id: int, splits: str = "") -> tuple[TaskEntry, bytes]:
+        """Task ``id``, recorded, and the file of its index lists unless it is to have other ``splits``."""
         lists = b""
         try:
             entry, address = self._ask(f"task {id}", lambda openml: _described_task(openml, id), ANSWER_SECONDS)
-            if address:  # the package itself would read them into a pickle
+            entry = dataclasses.replace(entry, splits=splits)
+            if address and not splits:  # the package itself would read them into a pickle
                 lists = read_url(address, MAX_BYTES, say=self._say)
                 file = self._keep(f"task-{id}.arff", lists).relative_to(self._root).as_posix()
                 entry = dataclasses.replace(entry, file=file, sha256=hashlib.sha256(lists).hexdigest())
         except DataUnavailable as error:
-            entry = TaskEntry(f"openml-task-{id}", id, problem=str(error))
-        self._keep(f"task-{id}.json", msgspec.json.encode(entry))
+            entry = TaskEntry(f"openml-task-{id}", id, splits=splits, problem=str(error))
+        self._keep(f"{splits}-task-{id}.json" if splits else f"task-{id}.json", msgspec.json.encode(entry))
         return entry, lists
 
     def _read(self, label: str, kind: type[Answer]) -> Answer | None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from bench.data.grinsztajn import divided
 from bench.protocols.rows import fill_up, refuse_too_few, take
 from bench.records.dataset import Dataset, Holdout, IntArray, Splits
+from bench.records.grinsztajn import SPLITS
 from bench.seeds import derive_seed
 
 HOLDOUTS = 4
@@ -16,9 +18,18 @@ TRAIN_SHARE = 0.75
 TUNING_SHARE = 0.5
 
 
-def splits_for(dataset: Dataset, seed: int) -> Splits:
-    """The divisions ``dataset`` is judged on: the published index lists if its source has them, else drawn ones."""
-    if dataset.published is not None:
+NAMES = ("drawn", *SPLITS)
+"""Divisions that can be asked for by name."""
+
+
+def splits_for(dataset: Dataset, seed: int, name: str | None = None) -> Splits:
+    """The divisions ``dataset`` is judged on: those called ``name``, of :data:`NAMES`.
+
+    Without a name they are the published index lists if its source has them, else drawn ones.
+    """
+    if name in SPLITS:
+        return divided(dataset, name)
+    if dataset.published is not None and name is None:
         return dataset.published
     return draw_splits(dataset.name, dataset.strata, seed)
 

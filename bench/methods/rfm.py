@@ -34,10 +34,15 @@ class RFM(Method):
     title = "RFM"
     kinds = ("classification", "regression")
     iterations: ClassVar[int] = 4
+    ridges: ClassVar[tuple[float, ...]] = RIDGES
     dtype: ClassVar[torch.dtype] = torch.float32
 
     def configurations(self) -> list[dict[str, Any]]:
-        return [{"ridge": ridge, "unit_norm": unit_norm} for ridge in RIDGES for unit_norm in UNIT_NORMS]
+        return self.chains()
+
+    def chains(self) -> list[dict[str, Any]]:
+        """The configurations of one kernel."""
+        return [{"ridge": ridge, "unit_norm": unit_norm} for ridge in self.ridges for unit_norm in UNIT_NORMS]
 
     def peak_bytes(self, n: int, d: int, c: int) -> int:
         m = 0.75 * n
@@ -76,24 +81,27 @@ class RFM(Method):
 
 
 class ChainSession(Session):
-    """Chains over (ridge, unit-norm) on one task; also serves the Laplace kernel, whose chains have one point."""
+    """Chains over (ridge, unit-norm) on one task; also serves the Laplace kernel, whose chains have one point.
 
-    def __init__(self, task: Task, method: RFM) -> None:
+    ``diagonal`` learns only the diagonal of M.
+    """
+
+    def __init__(self, task: Task, method: RFM, *, bandwidth: float = BANDWIDTH, diagonal: bool = False) -> None:
         super().__init__(task)
         self._method = method
         targets = task.targets  # rows whose label is withheld are never fitted
-        self._sweep = Sweep(task.X, targets, kernel=LaplaceKernel(BANDWIDTH), dtype=method.dtype)
-        self._large = LargeSweep(
-            task.X, targets, kernel=LaplaceKernel(BANDWIDTH), seed=derive_seed(task.seed, "large table")
-        )
-        self._first_fit: IntArray = np.arange(0)
+        kernel, seed = LaplaceKernel(bandwidth), derive_seed(task.seed, "large table")
+        self._sweep = Sweep(task.X, targets, kernel=kernel, dtype=method.dtype, diagonal=diagonal)
+        self._large = LargeSweep(task.X, targets, kernel=kernel, diagonal=diagonal, seed=seed)
+        self.first_fit: IntArray = np.arange(0)
+        """The rows that a transferred metric is learned on."""
         self._kept: dict[bool, _KeptMetric] = {}
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
-        configurations = self._method.configurations()
+        configurations = self._method.chains()
         position = {(config["ridge"], config["unit_norm"]): k for k, config in enumerate(configurations)}
         figures = np.empty((2, len(configurations), len(folds), self._method.iterations + 1))
-        self._first_fit, self._kept = folds[0].fit, {}
+        self.first_fit, self._kept = folds[0].fit, {}
         # Folds share no kernel: gathering slices of one matrix of all rows takes as long as computing them (3,000 rows
         # of 20 features, five folds: 0.10 to 0.18 against 0.145 of 4.0 CPU-seconds). Nor do they share a factor:
         # leaving five folds out of one inverse costs 0.8 n^3, five factors of four fifths of the rows 0.85 n^3.
@@ -135,11 +143,11 @@ class ChainSession(Session):
         iterations = self._method.iterations
         if len(fold.fit) <= SWEEP_ROWS:
             yield from self._sweep.points(
-                fold.fit, fold.validation, ridges=RIDGES, unit_norms=UNIT_NORMS, iterations=iterations
+                fold.fit, fold.validation, ridges=self._method.ridges, unit_norms=UNIT_NORMS, iterations=iterations
             )
             return
         for unit_norm in UNIT_NORMS:
-            for ridge in RIDGES:
+            for ridge in self._method.ridges:
                 yield from self._large.points(
                     fold.fit, fold.validation, ridge=ridge, unit_norm=unit_norm, iterations=iterations
                 )
@@ -154,7 +162,7 @@ class ChainSession(Session):
         """The metric learned in tuning on the first fold's fit rows; learned there again if it was not kept."""
         kept = self._kept.get(unit_norm)
         if kept is None or kept.point != (ridge, iteration):
-            metric = self._sweep.learn(self._first_fit, ridge=ridge, unit_norm=unit_norm, iterations=iteration)
+            metric = self._sweep.learn(self.first_fit, ridge=ridge, unit_norm=unit_norm, iterations=iteration)
             kept = self._kept[unit_norm] = _KeptMetric((np.inf, 0, 0), (ridge, iteration), metric)
         return kept.metric
 
@@ -182,7 +190,8 @@ class _KeptMetric:
 
 
 def describe_metric(M: torch.Tensor) -> dict[str, Any]:
-    """Diagonal, leading eigenvalues and eigenvectors of a metric, rounded to what a reader can use."""
+    """Diagonal, leading eigenvalues and eigenvectors of a metric (or its diagonal), rounded for a reader's use."""
+    M = torch.diag(M) if M.dim() == 1 else M
     values, vectors = torch.linalg.eigh(M.double())
     leading = vectors.flip(1)[:, :LEADING].T
     return {

@@ -49,6 +49,11 @@ class Protocol:
         return ("classification",) if self.selected_on == "tuning halves" else ("classification", "regression")
 
     @property
+    def takes_validation_part(self) -> bool:
+        """Whether it can select on a validation part that the divisions bring, where it selects on one 80/20 split."""
+        return self.selected_on == "training part" and self.inner_folds == 1
+
+    @property
     def sees_test_labels(self) -> bool:
         """Whether test labels take part in the selection."""
         return self.selected_on == "tuning halves"

@@ -36,7 +36,7 @@ class Splits:
     """The divisions a table is judged on.
 
     ``name`` is ``"published"`` for the index lists of the 2014 archive, ``"openml-task-N"`` for those of an OpenML
-    task, and ``"seed-N"`` for drawn ones.
+    task, ``"grinsztajn-medium"`` and ``"grinsztajn-large"`` for those of that benchmark, ``"seed-N"`` for drawn ones.
     ``tuning`` is the pair of halves on which the published procedure chooses hyperparameters;
     ``holdouts`` are the (usually four) stratified 75/25 divisions on which methods are tested. ``tuning_rows``, if
     given, bounds the rows on which hyperparameters are chosen (:mod:`bench.protocols.reduction`).

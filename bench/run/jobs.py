@@ -207,6 +207,15 @@ def default_timeout(expected_seconds: float) -> float:
     return max(3600.0, 20.0 * expected_seconds)
 
 
+def counted_rows(n: int, splits: Splits, share: float = TRAIN_SHARE) -> int:
+    """The rows of a table for which a method's own estimates hold: all ``n``, if its divisions have the usual shares.
+
+    A benchmark's own divisions can train on few rows of a large table: then it is one of which those are ``share``.
+    """
+    first = splits.holdouts[0]
+    return n if first.validation is None else min(n, math.ceil(len(first.train) / share))
+
+
 def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> float:
     """Seconds on one core: ``method``'s own figure, which is for :data:`HOLDOUTS` hold-outs, brought to ``splits``.
 
@@ -217,13 +226,14 @@ def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> 
     A method whose figure counts the reduction itself (:func:`_counts_reduction`) has said just that; unreduced it is
     taken to cost what it costs at :data:`LARGE_ROWS`, times the cube of how many times more rows there are.
     """
+    n = counted_rows(n, splits)
     share = len(splits.holdouts) / HOLDOUTS
     if splits.tuning_rows is None or splits.tuning_rows >= TRAIN_SHARE * n:
         if n > LARGE_ROWS and _counts_reduction(method.work, d, c):
             return share * (n / LARGE_ROWS) ** 3 * method.work(LARGE_ROWS, d, c)
         return share * method.work(n, d, c)
     if _counts_reduction(method.work, d, c):
-        return len(splits.holdouts) * method.work(n, d, c)
+        return (len(splits.holdouts) if n > LARGE_ROWS else share) * method.work(n, d, c)
     fit = method.work(math.ceil(n / (1 - VALIDATION_SHARE)), d, c) / (len(method.configurations()) + 1)
     return share * (method.work(math.ceil(splits.tuning_rows / TRAIN_SHARE), d, c) + fit)
 
@@ -232,10 +242,16 @@ def expected_bytes(method: Method, n: int, d: int, c: int, protocol: protocols.P
     """Peak memory beyond the idle process's: ``method``'s own figure, which is for `clean`, brought to ``protocol``.
 
     Protocols that select on the tuning halves do so on two samples of ``tuning_rows``, which takes no less than a
-    table of so many.
+    table of so many; so it is with a validation part of a division's own. Such divisions train on 70 % at most: the
+    larger figure counts, of the table whose rows they are or of that whose training part is theirs. Further rows are
+    tested: they take copies of themselves.
     """
-    peak = method.peak_bytes(n, d, c)
-    if splits.tuning_rows is None or protocol.selected_on != "tuning halves":
+    counted, first = counted_rows(n, splits, 0.7), splits.holdouts[0]
+    peak: float = max(method.peak_bytes(rows, d, c) for rows in (counted, counted_rows(n, splits)))
+    if first.validation is not None:
+        beyond = len(first.train) + len(first.validation) + len(first.test) - counted
+        peak += 48 * max(0, beyond) * (d + c)
+    if splits.tuning_rows is None or not (protocol.sees_test_labels or first.validation is not None):
         return peak
     return max(peak, method.peak_bytes(min(n, 2 * splits.tuning_rows), d, c))
 
@@ -288,7 +304,7 @@ def expand_jobs(
             continue
         n, d = dataset.X.shape
         c = dataset.n_classes or 1
-        _refuse_kind(dataset, protocol)
+        _refuse_protocol(dataset, splits, protocol)
         chosen = (select or {}).get(dataset.kind)
         base = Job(
             id="",
@@ -309,7 +325,7 @@ def expand_jobs(
         for m in methods:
             job = _identified(base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised)
             try:
-                limitation = _limitation(m.method, dataset, chosen)
+                limitation = _limitation(m.method, dataset, counted_rows(n, splits), chosen)
                 expected, peak = _estimates(m.method, n, d, c, protocol, splits)
             except Exception as fault:  # a plug-in's own code: its job fails, the others go on
                 reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
@@ -334,7 +350,13 @@ def expand_jobs(
     return Plan(tuple(sorted(tasks, key=_longest_first)), tuple(settled))
 
 
-def _refuse_kind(dataset: Dataset, protocol: protocols.Protocol) -> None:
+def _refuse_protocol(dataset: Dataset, splits: Splits, protocol: protocols.Protocol) -> None:
+    if splits.holdouts[0].validation is not None and not protocol.takes_validation_part:
+        fitting = [p.name for p in protocols.PROTOCOLS.values() if p.takes_validation_part]
+        raise UsageError(
+            f"{dataset.name}: the divisions {splits.name} have validation parts of their own, which --protocol "
+            f"{protocol.name} would not select on: use {' or '.join(fitting)}"
+        )
     if dataset.kind not in protocol.kinds:
         fitting = [p.name for p in protocols.PROTOCOLS.values() if dataset.kind in p.kinds]
         raise UsageError(
@@ -343,14 +365,13 @@ def _refuse_kind(dataset: Dataset, protocol: protocols.Protocol) -> None:
         )
 
 
-def _limitation(method: Method, dataset: Dataset, select: Measure | None) -> str | None:
-    """Why ``method`` is not to be tried on ``dataset``; None if it is."""
+def _limitation(method: Method, dataset: Dataset, n: int, select: Measure | None) -> str | None:
+    """Why ``method`` is not to be tried on ``n`` rows of ``dataset``; None if it is."""
     if select is not None and select.of_shares and not method.probabilities:
         return f"{method.name} gives no class probabilities, which {select.title} is of: it cannot select here"
     if dataset.kind not in method.kinds:
         return f"{method.name} does {' and '.join(method.kinds)}, not {dataset.kind}"
-    n, d = dataset.X.shape
-    return method.limitation(n, d, dataset.n_classes or 1)
+    return method.limitation(n, dataset.X.shape[1], dataset.n_classes or 1)
 
 
 def _identified(
