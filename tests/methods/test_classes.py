@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.errors import MethodError
-from bench.methods.classes import only_seen, fit_classes, known_targets, single_point_paths
+from bench.methods.classes import fit_classes, known_targets, only_seen, single_point_paths
 from bench.methods.early_stopping import EarlyStopping
 from bench.records.method import HIDDEN, Fold, Task
 

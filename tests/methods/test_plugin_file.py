@@ -62,7 +62,7 @@ def test_an_error_in_a_plugin_shows_its_line(tmp_path: Path) -> None:
 def test_every_method_of_a_file_counts_but_not_what_it_imports_or_leaves_abstract(tmp_path: Path) -> None:
     text = NEIGHBOURS + (
         "\nfrom bench.methods.random_forest import RandomForest\n"
-        "class Unfinished(ClassifierMethod):\n    name, title = 'u', 'U'\n"
+        "class Unfinished(EstimatorMethod):\n    name, title = 'u', 'U'\n"
         "class Fewer(Neighbours):\n    name, title, grid = 'one', 'One neighbour', [{'n_neighbors': 1}]\n"
     )
     assert [m.name for m in plugin_methods(write_plugin(tmp_path, text)).values()] == ["knn", "one"]
@@ -83,6 +83,10 @@ def test_every_method_of_a_file_counts_but_not_what_it_imports_or_leaves_abstrac
         (
             ("    grid", "    iterations = (5, 3)\n    grid"),
             r"iterations: expected ascending whole numbers .* \(5, 3\)",
+        ),
+        (
+            ("    grid", "    regression_grid = {'n_neighbors': 7}\n    grid"),
+            "regression_grid: n_neighbors: expected a list",
         ),
         (("from sklearn", "from no_such_library"), "cannot be loaded: ModuleNotFoundError: No module named 'no_such"),
         (("class Neighbours", "class Neighbours:"), r"my_method\.py: not Python: SyntaxError"),
