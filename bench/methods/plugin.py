@@ -166,6 +166,10 @@ class EstimatorMethod(Method):
         return _EstimatorSession(self, task)
 
 
+ClassifierMethod = EstimatorMethod
+"""The name of before there were regressors, which plug-in files out there import."""
+
+
 _STAGES = ("staged_predict_proba", "staged_decision_function", "staged_predict")
 """What scikit-learn's estimators have to say what they predict after 1, 2, ... iterations, best first."""
 

@@ -34,6 +34,12 @@ def test_the_method_in_a_file_works_from_its_spec_alone(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(again)).name == "knn"
 
 
+def test_a_file_written_before_there_were_regressors_still_works(tmp_path: Path) -> None:
+    path = write_plugin(tmp_path, NEIGHBOURS.replace("EstimatorMethod", "ClassifierMethod"))
+    (method,) = plugin_methods(path).values()
+    assert (method.name, method.kinds) == ("knn", ("classification",))
+
+
 def test_another_text_is_another_module_and_a_later_edit_changes_nothing(tmp_path: Path) -> None:
     path = write_plugin(tmp_path, NEIGHBOURS)
     ((spec, first),) = plugin_methods(path).items()
