@@ -49,15 +49,16 @@ def fit_classes(task: Task, rows: IntArray) -> FitClasses:
     return FitClasses(present=present, codes=codes.astype(np.int64).reshape(-1), n_classes=task.n_classes)
 
 
-def bar_absent(task: Task, fit: IntArray, scores: FloatArray) -> FloatArray:
-    """Regression scores (m, n_classes) in which no class without fit rows wins; of numbers (m, 1) as they are.
+def only_seen(task: Task, fit: IntArray, scores: FloatArray) -> FloatArray:
+    """``scores`` (m, width) of a regression on the targets of the rows ``fit``, with nothing these rows do not say.
 
     A class without fit rows has targets of 0 only, so a regression scores it 0: above all others where those are
-    negative. There it is lowered to just below the best class present; all other scores stay as they are.
+    negative. There it is lowered to just below the best class present; all other scores stay as they are. Where the fit
+    rows have one number, that number is predicted.
     """
     labels = known_targets(task, fit, "fit")
     if task.kind == "regression":
-        return scores
+        return np.full_like(scores, labels[0]) if (labels == labels[0]).all() else scores
     present = np.unique(labels)
     absent = np.setdiff1d(np.arange(task.n_classes), present)
     barred = scores.copy()

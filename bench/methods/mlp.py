@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from bench.methods.classes import fit_classes, known_targets
+from bench.methods.classes import fit_classes, known_targets, only_seen
 from bench.methods.early_stopping import EarlyStopping
 from bench.methods.stacked_mlp import SCORED_ROWS, StackedMLP, Training, batch_rows, batches_per_epoch
 from bench.records.dataset import FloatArray, IntArray
@@ -132,7 +132,8 @@ class _MLPSession(Session):
         """Class shares (m, n_classes) per (fit rows, rows to score), 0 for classes absent from these; or numbers."""
         probabilities = stack.outputs([torch.as_tensor(rows) for _, rows in parts])
         if self.task.kind == "regression":
-            return [p.double().numpy() for p in probabilities]
+            numbers = [p.double().numpy() for p in probabilities]
+            return [only_seen(self.task, fit, scored) for (fit, _), scored in zip(parts, numbers, strict=True)]
         scores = []
         for (fit, _), p in zip(parts, probabilities, strict=True):
             classes = fit_classes(self.task, fit)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.methods.classes import bar_absent, known_targets
+from bench.methods.classes import known_targets, only_seen
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
 from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
@@ -87,7 +87,7 @@ class _NTKSession(Session):
                 truth = known_targets(self.task, fold.validation, "validation")
                 fit, validation = np.searchsorted(rows, fold.fit), np.searchsorted(rows, fold.validation)
                 for j, (_, scores) in enumerate(ridge_scores(K, self._Y[rows], fit, validation, RIDGES)):
-                    scores = bar_absent(self.task, fold.fit, scores)
+                    scores = only_seen(self.task, fold.fit, scores)
                     figures[:, j, k, number, 0] = self.task.judge(scores, truth)
         return [
             Path({"ridge": ridge, "depth": depth}, (0,), merit=figures[0, j, k], squared_error=figures[1, j, k])
@@ -103,7 +103,7 @@ class _NTKSession(Session):
             *_, K = ntk_matrices(self._X, depth)
             self._kept = depth, K
         ((_, scores),) = ridge_scores(self._kept[1], self._Y, train, test, (ridge,))
-        return Prediction(bar_absent(self.task, train, scores))
+        return Prediction(only_seen(self.task, train, scores))
 
     def _predict_by_blocks(self, depth: int, ridge: float, train: IntArray, test: IntArray) -> Prediction:
         seed = derive_seed(self.task.seed, "large table")
@@ -113,4 +113,4 @@ class _NTKSession(Session):
         solution = solve_blocks(blocks, self._Y[shuffled], ridge, seed=seed)
         scores = blocks.product(slice(n, n + len(test)), slice(0, n), solution.alpha).numpy()
         details = {"solver": solution.solver, "fitted_rows": n, **solution.account}
-        return Prediction(bar_absent(self.task, train, scores), details)
+        return Prediction(only_seen(self.task, train, scores), details)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from bench.methods.classes import bar_absent, known_targets
+from bench.methods.classes import known_targets, only_seen
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
 from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
@@ -109,7 +109,7 @@ class ChainSession(Session):
             truth = known_targets(self.task, fold.validation, "validation")
             for point in self._points(fold):
                 where = position[point.ridge, point.unit_norm], number, point.iteration
-                figures[:, *where] = self.task.judge(bar_absent(self.task, fold.fit, point.scores), truth)
+                figures[:, *where] = self.task.judge(only_seen(self.task, fold.fit, point.scores), truth)
                 if number == 0:
                     self._keep(point, (figures[0, *where], -where[0], -point.iteration))
         steps = tuple(range(self._method.iterations + 1))
@@ -136,7 +136,7 @@ class ChainSession(Session):
             details = {"solver": fit.solver}
         if fit.metric is not None:
             details |= describe_metric(fit.metric)
-        return Prediction(bar_absent(self.task, train, fit.scores), details)
+        return Prediction(only_seen(self.task, train, fit.scores), details)
 
     def _points(self, fold: Fold) -> Iterator[Point | LargeFit]:
         """All points of all chains on one fold."""

@@ -176,11 +176,14 @@ class Method(ABC):
     """Name shown in reports."""
     kinds: ClassVar[tuple[Kind, ...]] = ("classification",)
     """What it can predict."""
-    probabilities: ClassVar[bool] = False
-    """Whether its class scores are probabilities; the log loss is defined for these alone."""
     code: ClassVar[tuple[str, ...]] = ()
     """Further modules or packages whose source is part of the method's code version: what its module imports from
     ``rfm`` and ``bench.methods`` is so anyway (a plug-in names its own helper modules here)."""
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether its class scores are probabilities; the log loss is defined for these alone."""
+        return False
 
     @abstractmethod
     def configurations(self) -> list[dict[str, Any]]:

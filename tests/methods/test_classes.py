@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.errors import MethodError
-from bench.methods.classes import bar_absent, fit_classes, known_targets, single_point_paths
+from bench.methods.classes import fit_classes, known_targets, only_seen, single_point_paths
 from bench.methods.early_stopping import EarlyStopping
 from bench.records.method import HIDDEN, Fold, Task
 
@@ -36,7 +36,7 @@ def test_withheld_label_is_named(task: Task) -> None:
 
 def test_absent_classes_are_barred_from_winning(task: Task) -> None:
     scores = np.array([[0.0, 0.4, 0.0, 0.1, 0.0], [0.0, -0.3, 0.0, -0.2, 0.1]])
-    barred = bar_absent(task, np.array([0, 1]), scores)
+    barred = only_seen(task, np.array([0, 1]), scores)
     assert barred.argmax(axis=1).tolist() == [1, 3]
     assert np.array_equal(barred[0], scores[0])
     assert barred[1, [1, 3]].tolist() == [-0.3, -0.2]
