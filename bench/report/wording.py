@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import resources
 from typing import Any
+
+import yaml
 
 from bench.methods import method_names
 from bench.report.blocks import Cell
@@ -27,6 +31,19 @@ _titles: ContextVar[Mapping[str, str]] = ContextVar("titles", default=TITLES)
 
 MINUS = "\u2212"
 DASH = "\u2013"
+
+
+@functools.cache
+def texts() -> dict[str, Any]:
+    """The report's longer texts by name."""
+    file = resources.files("bench.report").joinpath("templates", "words.yaml")
+    found: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return found
+
+
+def prose(name: str, **fields: object) -> str:
+    """One of :func:`texts`, with ``fields`` in their places."""
+    return str(texts()[name]).format(**fields)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from synthetic_runs import PROVENANCE, make_run
 
 from bench.records.method import HoldoutResult
 from bench.records.result import RunRecord
+from bench.report import wording
 from bench.report.blocks import Document, Figure, Notice, Paragraph, Section, Table
 from bench.report.build import compose, write_report
 from bench.report.evidence import About, Contrast, Evidence
@@ -426,3 +427,9 @@ def test_a_measured_mean_needs_the_printed_ones_datasets(document: Document) -> 
     measured = [i for i, c in enumerate(table.columns) if c.title.startswith("Measured")]
     assert measured
     assert all(row[i].text == "–" for row in table.rows for i in measured)
+
+
+def test_every_text_is_used_and_every_used_one_is_there() -> None:
+    sources = Path(wording.__file__).parent.rglob("*.py")
+    used = set(re.findall(r'(?:prose\(|texts\(\)\[)\s*"([\w-]+)"', "".join(p.read_text("utf-8") for p in sources)))
+    assert used == set(wording.texts())

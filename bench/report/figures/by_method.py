@@ -40,12 +40,12 @@ def intervals(name: str, title: str, caption: str, lines: Sequence[Interval], ax
 
 def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], axis: str) -> None:
     """Name and numbers above their interval."""
-    sheet.resize(80 + 42 * len(lines))
+    sheet.resize(80 + 36 * len(lines))
     axes = sheet.figure.subplots()
-    axes.set(xlabel=axis, ylim=(len(lines) - 0.6, -1.2), yticks=[])
+    axes.set(xlabel=axis, ylim=(len(lines) - 0.5, -1.4), yticks=[])
     zero_line(axes, upright=True)
     across, ink, muted = axes.get_yaxis_transform(), palette()["ink"], palette()["muted"]
-    axes.text(1, -0.85, f"mean ± s.e.{SPACE}w / t / l", size=TICK, color=muted, ha="right", transform=across)
+    axes.text(1, -0.95, f"mean ± s.e.{SPACE}w / t / l", size=TICK, color=muted, ha="right", transform=across)
     for index, (line, d) in enumerate((line, line.difference) for line in lines):
         known = d.low == d.low
         (mark,) = axes.plot(

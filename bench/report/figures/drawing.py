@@ -235,6 +235,7 @@ def _tidied(drawing: str, marks: dict[str, _Mark]) -> str:
             if name in node.attrib:
                 node.set(name, _short(node.attrib[name]))
     inner = "".join(ET.tostring(part, encoding="unicode") for part in root)
+    inner = re.sub(">[^<]+<", lambda text: text[0].replace('"', "&quot;"), inner)
     for empty in ("<defs />", "<g />", ' style=""', " />"):
         inner = inner.replace(empty, "/>" if empty == " />" else "")
     return inner

@@ -66,12 +66,7 @@ def cost_section(evidence: Evidence) -> Section:
         (Column("Peak / estimate", hint=ratio), lambda c: wording.num(c.memory[0], 2)),
         (Column("On", "text"), lambda c: dataset_cell(evidence, c.memory[1])),
     )
-    note = (
-        "The estimate is the method's own; a job may use half as much again and 268 MB before it is stopped. Below 1 "
-        "the estimate held. Jobs whose measured peak is under 50 MB are left out of the ratio: there it is mostly the "
-        "libraries' own buffers."
-    )
-    blocks: list[Block] = [table("cost", "What it cost", costs, columns, note=note)]
+    blocks: list[Block] = [table("cost", "What it cost", costs, columns, note=wording.prose("cost"))]
     return Section("cost", "Time and memory", (*blocks, *_solvers(evidence)))
 
 

@@ -29,14 +29,7 @@ from bench.stats.trend import log_trend
 
 def leak_section(evidence: Evidence) -> Section | None:
     """RFM from the protocol that sees most of the test labels to none, and over Laplace under each."""
-    blocks: list[Block] = [
-        text(
-            "The same tables and hold-outs, one step at a time from the published procedure to one that sees no test "
-            "label. All figures of a table are on the datasets that have every result it needs. The Laplace kernel "
-            "learns no metric: what a step does to it is not the leak into M, but what choosing on test rows was worth "
-            "and how noisy the choice is. Only what the step does to RFM beyond that (the excess) can be M's leak."
-        )
-    ]
+    blocks: list[Block] = [text(wording.prose("leak"))]
     whole: LeakDecomposition | None = None
     seen: set[frozenset[str]] = set()
     for group in (g for g in evidence.groups if g.key in ("small90", "all-available")):
@@ -99,8 +92,7 @@ def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block
             *(difference_columns("Laplace", lambda s: s.baseline, score=False) if found.baseline else ()),
             *(difference_columns("Excess", lambda s: s.excess, score=False) if found.baseline else ()),
         ),
-        note=f"Mean difference over {count} ± its standard error, points; negative: the later protocol is less "
-        "accurate. Excess: RFM's difference minus Laplace's, dataset by dataset. p: as above, each alone.",
+        note=wording.prose("leak-steps", datasets=count),
         sortable=False,
     )
     first, second = found.path[:2]
@@ -115,15 +107,11 @@ def _leak_figure(evidence: Evidence, found: LeakDecomposition) -> Figure:
     leak = found.accuracy[found.method, first] - found.accuracy[found.method, second]
     sizes = evidence.sizes.loc[leak.index]
     aspect = sizes["rows"] / sizes["features"]
-    caption = (
-        f"RFM's accuracy under {first} minus that under {second}, points, by rows per feature. Line and band: local "
-        "linear regression and its pointwise 95 % bootstrap band over datasets, where there are enough."
-    )
     trend = log_trend(aspect.to_numpy(dtype=float), leak.to_numpy(dtype=float))
     return trend_scatter(
         "leak-by-aspect",
         "The leak by rows per feature",
-        caption,
+        wording.prose("leak-by-aspect", first=first, second=second),
         pd.DataFrame({"x": aspect, "leak_points": leak}),
         [Panel(f"{first} {wording.MINUS} {second}, points", "leak_points", "points", trend)],
         "rows per feature n/d (log scale)",
@@ -160,8 +148,7 @@ def selection_section(evidence: Evidence) -> Section | None:
             (Column(many.name, hint=_mean_hint(many)), lambda c: wording.num(c.second)),
             *difference_columns(f"{many.name} {wording.MINUS} {few.name}", lambda c: replace(c.difference, p=c.p_holm)),
         ),
-        note="Each method on the datasets it has under both protocols; they may differ by method, so compare along "
-        "rows. p: Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods.",
+        note=wording.prose("selection-table"),
     )
     lines = [
         Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.difference) for c in contrasts
@@ -169,16 +156,11 @@ def selection_section(evidence: Evidence) -> Section | None:
     figure = intervals(
         "selection-noise",
         f"{many.judged_on} minus {few.judged_on}",
-        f"Mean difference in accuracy, {many.name} minus {few.name}, with its 95 % interval over datasets (not "
-        f"adjusted for the number of methods), each method on {_counts(contrasts)}.",
+        wording.prose("selection-figure", few=few, many=many, datasets=_counts(contrasts)),
         lines,
         "points of accuracy",
     )
-    opening = text(
-        f"Model selection on {few.judged_on} of a small training part is noisy. The difference is what the step from "
-        f"{few.name} to {many.name} gains on the same hold-outs; what changes: {what_changes(few, many)}. "
-        f"Selection on {many.judged_on} is not free of noise either."
-    )
+    opening = text(wording.prose("selection", few=few, many=many, changes=what_changes(few, many)))
     return Section("selection", "What selection noise costs", (opening, noise, figure))
 
 

@@ -25,12 +25,7 @@ COLLAPSED = 1e-5
 
 def datasets_section(evidence: Evidence) -> Section:
     children = tuple(dataset_section(evidence, name) for name in evidence.datasets)
-    opening = text(
-        "Accuracy on each hold-out, what was chosen there, and the validation accuracy along the iteration path of "
-        "the chosen configuration (one line a hold-out, a dot at the choice; beside it the first and the best point "
-        "of one hold-out, percent). Features are numbered from 1 in the table's own order."
-    )
-    return Section("datasets", "Dataset by dataset", (opening,), children)
+    return Section("datasets", "Dataset by dataset", (text(wording.prose("datasets")),), children)
 
 
 def dataset_section(evidence: Evidence, name: str) -> Section:

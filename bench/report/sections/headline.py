@@ -105,11 +105,8 @@ def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Bloc
     lines = [
         Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.difference) for c in ordered
     ]
-    caption = (
-        f"Protocol {view.protocol}, {wording.plural(len(view.common.pool.datasets), 'common dataset')}. Mean "
-        "difference in accuracy over datasets with its 95 % interval (Student's t, not adjusted for the number of "
-        "methods; the table's p is); right of zero RFM is better."
-    )
+    datasets = wording.plural(len(view.common.pool.datasets), "common dataset")
+    caption = wording.prose("headline-figure", protocol=view.protocol, datasets=datasets)
     return intervals(f"{prefix}-difference", "RFM minus each method", caption, lines, "points of accuracy")
 
 
@@ -199,29 +196,6 @@ def nothing_in_common(matrix: pd.DataFrame) -> str:
 
 def reading_guide() -> Section:
     """How to read the tables: the unit, the intervals, the rule for a verdict."""
-    lines: tuple[tuple[Span, ...], ...] = (
-        (
-            "The unit is the dataset: accuracies are averaged over its hold-outs first, because hold-outs of one "
-            "table overlap.",
-        ),
-        ("± is the standard error of a mean difference over datasets; SD is the spread of the datasets themselves.",),
-        (
-            "\u201cAhead\u201d and \u201cbehind\u201d need Wilcoxon's signed-rank test below 0.05 after Holm's "
-            "correction, a 95 % interval of the mean difference that leaves out 0, and wins that point the same way; "
-            "everything else is \u201cno clear difference\u201d, or a mean \u201cshort of\u201d them where only the "
-            "interval leaves out 0.",
-        ),
-        (
-            "The p beside a difference from RFM is adjusted over the methods of that table; the table of all pairs "
-            "adjusts over all pairs, so the same pair has a larger p there. The verdict goes by the first. Wilcoxon's "
-            "test leaves out datasets on which both are equal.",
-        ),
-        ("P90, P95, PMA and ranks depend on who is in the pool: they compare within a table, not across tables.",),
-        ("Protocols are never mixed in one table; only the sections that compare protocols show two side by side.",),
-        (
-            "Several tables are siblings (two targets of one table, six bridges, three monks): intervals treat them "
-            "as independent.",
-        ),
-    )
+    lines = tuple((line,) for line in wording.texts()["reading"])
     metrics = tuple((Strong(m.title), f": {m.hint}.") for m in METRICS)
     return Section("reading", "How to read this", (Items((*lines, *metrics)),))

@@ -73,12 +73,8 @@ def printed_section(evidence: Evidence) -> Section:
     ]
     if evidence.study:
         columns.append((Column("From study's file"), partial(_recomputed, evidence, evidence.study)))
-    note = (
-        f"A measured mean is shown only where the method has results on at least {100 * COVERAGE:.0f} % of the "
-        "printed figure's datasets; the number of datasets is in brackets, the others are skipped. "
-        f"{_procedures(of_the_paper, without_labels)}From the study's file: recomputed under the rule for missing "
-        "results that stands beside it, the one the printed figure goes by."
-    )
+    procedures = _procedures(of_the_paper, without_labels)
+    note = wording.prose("printed", coverage=100 * COVERAGE, procedures=procedures)
     shown = table("printed-and-measured", "Printed and measured", load_printed(), columns, note=note)
     opening = text("What the papers print, and what this run measures. A figure without a primary source says so.")
     return Section("printed", "Printed against measured", (opening, shown))

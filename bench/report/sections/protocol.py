@@ -117,9 +117,7 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
     bars = difference_bars(
         f"{view.protocol}-rfm-minus-laplace",
         "RFM minus Laplace, dataset by dataset",
-        f"Protocol {view.protocol}, {wording.plural(len(accuracy), 'dataset')}. Difference of mean accuracy over "
-        "hold-outs, points. Iteration 0 of RFM is the Laplace kernel: what differs is the learned metric, and the "
-        "noise of choosing it.",
+        wording.prose("bars", protocol=view.protocol, datasets=wording.plural(len(accuracy), "dataset")),
         difference,
         ("RFM", "Laplace"),
         {
@@ -146,19 +144,12 @@ def _by_size(evidence: Evidence, protocol: str, accuracy: pd.DataFrame, quantity
     x = evidence.sizes.loc[accuracy.index, quantity].to_numpy(dtype=float)
     measures = {"difference_points": rfm - laplace, "reduction_percent": relative_error_reduction(rfm, laplace)}
     trends = [log_trend(x, y) for y in measures.values()]
-    smooth = (
-        "Line: local linear regression on the logarithm (three quarters of the points, tricube weights); band: "
-        "pointwise 95 % by 400 bootstrap draws over datasets."
-        if trends[0] is not None
-        else "Too few datasets, or all of one size, for a trend."
-    )
+    smooth = wording.prose("trend") if trends[0] else "Too few datasets, or all of one size, for a trend."
     words = {"rows": "rows n", "features": "features d"}[quantity]
     return trend_scatter(
         f"{protocol}-laplace-by-{quantity}",
         f"RFM against Laplace, by {words}",
-        f"Protocol {protocol}. Above: the difference in error, Laplace error {wording.MINUS} RFM error (RFM's "
-        f"accuracy {wording.MINUS} Laplace's), points. Below: the same over the larger of the two errors, "
-        f"percent. Above zero RFM errs less. {smooth}",
+        wording.prose("by-size", protocol=protocol, trend=smooth),
         pd.DataFrame({"x": x, **measures}, index=accuracy.index),
         [
             Panel(f"RFM {wording.MINUS} Laplace, points", "difference_points", "points", trends[0]),
@@ -173,19 +164,17 @@ def _by_size(evidence: Evidence, protocol: str, accuracy: pd.DataFrame, quantity
 def _profiles(evidence: Evidence, view: ProtocolView) -> Section | None:
     if len(view.methods) < 3:
         return None
-    key, count = view.protocol, len(view.common.pool.datasets)
+    key, datasets = view.protocol, wording.plural(len(view.common.pool.datasets), "common dataset")
     profile = profiles(
         f"{key}-profiles",
         "Accuracy profiles",
-        f"Protocol {key}, {wording.plural(count, 'common dataset')}. At 0: how often a method is the best or equal to "
-        "it; at 10 the curve is P90, at 5 it is P95. Higher and further left is better.",
+        wording.prose("profiles", protocol=key, datasets=datasets),
         accuracy_profile(view.common.pool, np.arange(0.0, 20.01, 0.25)),
     )
     plane = accuracy_rank(
         f"{key}-accuracy-rank",
         "Mean accuracy against Friedman rank",
-        f"Protocol {key}, {wording.plural(count, 'common dataset')}, pool of "
-        f"{wording.plural(len(view.methods), 'method')}. Up and left is better.",
+        f"Protocol {key}, {datasets}, pool of {wording.plural(len(view.methods), 'method')}. Up and left is better.",
         view.summary,
         view.methods,
     )

@@ -40,9 +40,7 @@ def tests_section(evidence: Evidence, view: ProtocolView) -> Section | None:
         critical_difference_diagram(
             f"{key}-critical-difference",
             "Critical-difference diagram",
-            f"Protocol {key}. Mean ranks (best on the left); a bar joins methods contiguous in rank among which "
-            f"Nemenyi's test finds no difference at {ALPHA:g}. Nemenyi is conservative; the pairwise table below is "
-            "not bound to ranks.",
+            wording.prose("critical-difference", protocol=key, alpha=ALPHA),
             ranks,
             groups,
             critical,

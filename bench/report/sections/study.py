@@ -26,15 +26,7 @@ def study_section(evidence: Evidence) -> Section | None:
     if evidence.study is None:
         return None
     datasets, classifiers = evidence.study.accuracy.shape
-    blocks: list[Block] = [
-        text(
-            f"Fernández-Delgado et al. (JMLR 15, 2014) tested {SIZE[1]} classifiers on {SIZE[0]} datasets. Here our "
-            "methods join that pool. Left out are the 19 datasets with a separate test file: the study tested on that "
-            "file, we test on hold-outs inside the training file, and these are different tasks. A place counts all "
-            "of the pool, our other methods too. The study chose hyperparameters on halves that together cover the "
-            "test rows, which favours its classifiers; our clean protocols do not."
-        )
-    ]
+    blocks: list[Block] = [text(wording.prose("study", datasets=SIZE[0], classifiers=SIZE[1]))]
     if (datasets, classifiers) != SIZE:
         words = (
             f"The results file is not whole: {datasets} of {SIZE[0]} datasets, {classifiers} of {SIZE[1]} classifiers."
@@ -90,8 +82,12 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
     figure = accuracy_rank(
         f"study-{view.protocol}-accuracy-rank",
         f"Accuracy against rank in the study's pool, protocol {view.protocol}",
-        f"{wording.plural(len(pool.datasets), 'dataset')}, pool of {len(pool.methods)}. Grey: the study's "
-        f"{min(SHOWN, len(pool.methods) - len(mine))} best-ranked classifiers. Up and left is better.",
+        wording.prose(
+            "study-figure",
+            datasets=wording.plural(len(pool.datasets), "dataset"),
+            pool=len(pool.methods),
+            shown=min(SHOWN, len(pool.methods) - len(mine)),
+        ),
         summary,
         list(ours.columns),
         shown=SHOWN,
@@ -99,10 +95,7 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
     blocks: list[Block] = [best, figure]
     if view.record is not None and view.record.reuses_metric:
         alike = [p.name for p in PROTOCOLS.values() if p.exposure == 1]
-        warning = (
-            f"Under {view.protocol}, RFM's metric was learned from test labels; the study's classifiers met them only "
-            f"in choosing hyperparameters, as under {' and '.join(alike)}."
-        )
+        warning = wording.prose("study-leak", protocol=view.protocol, alike=" and ".join(alike))
         blocks.insert(0, Notice((warning,), "warning"))
     return blocks
 
@@ -111,12 +104,13 @@ def _note(evidence: Evidence, view: ProtocolView, pool: Pool, ours: int) -> str:
     scores = evidence.scores
     measured = scores[(scores["status"] == "ok") & scores["dataset"].isin(pool.datasets)]
     drawn = measured.loc[measured["split"].str.startswith("seed-"), "dataset"].nunique()
-    parts = [
-        f"Pool: the study's {len(pool.methods) - ours} classifiers and {wording.plural(ours, 'method')} of ours on "
-        f"{wording.plural(len(pool.datasets), 'comparable dataset')}. Missing results (rule of the {pool.rule.name}): "
-        f"{pool.rule.text}. Ours have none missing here. The study's accuracies are its published ones, with one "
-        "decimal, and ours are rounded to it here."
-    ]
+    note = wording.prose(
+        "study-pool",
+        theirs=len(pool.methods) - ours,
+        ours=wording.plural(ours, "method"),
+        datasets=wording.plural(len(pool.datasets), "comparable dataset"),
+        rule=pool.rule,
+    )
     if drawn:
-        parts.append(f"On {drawn} of them our hold-outs were drawn by the harness and are not the study's.")
-    return " ".join(parts)
+        note += f" On {drawn} of them our hold-outs were drawn by the harness and are not the study's."
+    return note
