@@ -94,8 +94,8 @@ def _table(entries: Sequence[Entry], sources: Sequence[Source]) -> list[str]:
             entry.name + ("*" if entry.faults else ""),
             f"{entry.rows}",
             f"{entry.features}",
-            f"{entry.classes}",
-            entry.group,
+            f"{entry.classes or '-'}",
+            entry.group or "-",
             entry.licence,
             " ".join(source.name for source in sources if source.has(entry)) or "-",
         )
@@ -109,6 +109,8 @@ def _table(entries: Sequence[Entry], sources: Sequence[Source]) -> list[str]:
         ).rstrip()
         for row in [header, *rows]
     ]
+    if any(entry.kind == "regression" for entry in entries):
+        lines += ["", "classes -: a number is predicted (regression)"]
     faulty = [entry for entry in entries if entry.faults]
     if faulty:
         lines += ["", "* known faults"]
@@ -135,7 +137,7 @@ def _copies(entries: Sequence[Entry]) -> list[str]:
 
 
 def _tasks(tasks: Sequence[TaskEntry], source: Source) -> list[str]:
-    """The tasks of suites; sizes are known of tables that are here."""
+    """The tasks of suites; sizes are known of tables that are here, and classes only where there are some."""
     lines = [f"{'task':>7}  {'data set':>8}  {'rows':>7}  {'inputs':>6}  {'classes':>7}  name"]
     for task in tasks:
         known = (task.dataset, task.rows, task.features, task.classes)
@@ -153,8 +155,11 @@ def _wrapped(text: str) -> list[str]:
 def _footer(registry: Registry, sources: Sequence[Source], remarks: Sequence[str]) -> list[str]:
     lines = ["sources available here"]
     for source in sources:
-        there = sum(source.has(entry) for entry in registry.entries.values())
-        lines.append(f"  {source.name}: {there} of {len(registry.entries)} tables, in {source.location}")
+        counts = []
+        for kind, words in (("classification", "tables"), ("regression", "with a number to predict")):
+            has = [source.has(entry) for entry in registry.entries.values() if entry.kind == kind]
+            counts += [f"{sum(has)} of {len(has)} {words}"] if any(has) or kind == "classification" else []
+        lines.append(f"  {source.name}: {', '.join(counts)}, in {source.location}")
     subsets = ", ".join(f"{name} ({len(names)})" for name, names in registry.subsets.items())
     return [*lines, *(f"  {remark}" for remark in remarks), *textwrap.wrap(f"subsets: {subsets}", WIDTH)]
 
