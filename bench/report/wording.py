@@ -14,7 +14,9 @@ from typing import Any
 import yaml
 
 from bench.methods import method_names
+from bench.records.measure import TARGET, Measure
 from bench.report.blocks import Cell
+from bench.stats.significance import PairedDifference
 
 TITLES = {
     "rfm": "RFM",
@@ -78,6 +80,29 @@ def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
     if float(shown.replace(",", "")) == 0:
         shown = f"{0:.{digits}f}"
     return shown.replace("-", MINUS)
+
+
+def digits(value: float, measure: Measure) -> int:
+    """How many decimals to show: the measure's, or four significant digits where the unit can be any."""
+    if measure.unit != TARGET or not math.isfinite(value) or value == 0:
+        return measure.digits
+    return min(max(measure.digits - 1 - math.floor(math.log10(abs(value))), 0), 9)
+
+
+def brief(measure: Measure) -> int:
+    """Decimals where a figure is one of many in a line."""
+    return 1 if measure.unit == "%" else measure.digits
+
+
+def amount(value: float, measure: Measure) -> str:
+    """A value of the measure: ``81.34 %``, ``0.834``."""
+    return number(value, measure.digits) + (f" {measure.unit}" if measure.unit else "")
+
+
+def difference(d: PairedDifference, measure: Measure) -> str:
+    """A mean difference and its standard error: ``+0.34 ± 0.10``."""
+    uncertainty = "" if math.isnan(d.se) else f" ± {number(d.se, measure.digits)}"
+    return f"{number(d.mean, measure.digits, sign=True)}{uncertainty}"
 
 
 def p_value(p: float) -> str:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.report.figures.by_dataset import Panel, difference_bars, sparkline, trend_scatter
-from bench.report.figures.by_method import Interval, accuracy_rank, intervals, profiles
+from bench.report.figures.by_method import Interval, intervals, profiles, score_rank
 from bench.report.figures.critical_difference import critical_difference_diagram
 from bench.report.figures.drawing import Sheet, key
 from bench.report.figures.style import dashed, fitted, styled, text_width, zero_line
@@ -229,9 +229,9 @@ def test_interval_of_one_dataset_has_no_whisker() -> None:
 
 def test_crowded_methods_are_told_apart_by_a_legend_in_order_of_rank() -> None:
     names = ["rfm", "laplace", "ntk"]
-    table = pd.DataFrame({"mean_accuracy": [80.0] * 3, "friedman_rank": [3.2, 3.0, 3.1]}, index=names)
-    far = pd.DataFrame({"mean_accuracy": [60.0, 50.0], "friedman_rank": [9.0, 8.0]}, index=["other", "left out"])
-    root = inside(accuracy_rank("r", "t", "c", pd.concat([table, far]), names, shown=1).svg)
+    table = pd.DataFrame({"mean_score": [80.0] * 3, "friedman_rank": [3.2, 3.0, 3.1]}, index=names)
+    far = pd.DataFrame({"mean_score": [60.0, 50.0], "friedman_rank": [9.0, 8.0]}, index=["other", "left out"])
+    root = inside(score_rank("r", "t", "c", pd.concat([table, far]), names, shown=1).svg)
     legend = [text for text in root.iter(f"{SVG}text") if text.text in ("Laplace kernel", "NTK", "RFM")]
     assert [text.text for text in legend] == ["Laplace kernel", "NTK", "RFM"]
     heights = [float(text.attrib["y"]) for text in legend]
@@ -339,7 +339,5 @@ def test_threads_draw_the_same_bytes_whatever_the_users_style_and_leave_it_alone
 
 def test_a_name_is_never_taken_for_mathematics_or_for_a_variable_of_the_page() -> None:
     name = "$x^2$ var(--ink) \u4e2d"
-    figure = accuracy_rank(
-        "r", "t", "c", pd.DataFrame({"mean_accuracy": [80.0], "friedman_rank": [1.0]}, [name]), [name]
-    )
+    figure = score_rank("r", "t", "c", pd.DataFrame({"mean_score": [80.0], "friedman_rank": [1.0]}, [name]), [name])
     assert [e.text for e in inside(figure.svg).iter(f"{SVG}text")][-1] == name
