@@ -194,7 +194,7 @@ def _summary_rows(
         row |= {"missing_rule": COMMON_DATASETS.name, "task": measure.kind, "metric": measure.key}
         if common and method in table.index:
             row |= {"datasets": len(common.pool.datasets), "pool": " ".join(common.pool.methods)}
-            row |= {str(key): float(value) for key, value in table.loc[method].items()}
+            row |= {str(key): float(values[method]) for key, values in table.items()}
             if measure.key == "accuracy":
                 row |= {"mean_accuracy": row["mean_score"], "sd_accuracy": row["sd_score"]}
         yield row

@@ -120,7 +120,7 @@ def _score_table(results: list[JobResult], measure: Measure) -> list[str]:
     selected_by = next((r.job.selected_by for r in results if r.job.selected_by), "")
     lines[0] += f" (selected by {MEASURES[selected_by].title})" if selected_by else ""
     lines += [
-        f"  {m:<16} {means[m]:6.{measure.digits}f} {measure.unit:<2} {tables:>3} tables  {seconds[str(m)]:>9.1f} CPU-s"
+        f"  {m:<16} {means[m]:6.{measure.digits}f} {measure.unit:<1}  {tables:>4} tables  {seconds[str(m)]:>9.1f} CPU-s"
         for m in means.index
     ]
     lines += [f"  {m:<16} left out: results on {count} tables only" for m, count in common.left_out.items()]

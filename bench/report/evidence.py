@@ -88,7 +88,7 @@ class ProtocolView:
     @property
     def aside(self) -> str:
         """What follows the protocol's name; nothing for classification."""
-        return "" if self.measure.kind == "classification" else f", {self.measure.kind}"
+        return "" if self.measure.kind == "classification" else f" ({self.measure.kind})"
 
     @property
     def words(self) -> str:

@@ -88,8 +88,8 @@ def test_rounding_of_the_mean_over_holdouts_is_a_tie() -> None:
 def test_profile_counts_datasets_within_reach_of_the_best() -> None:
     pool = Pool(table(a=[100.0, 50.0], b=[90.0, 50.0]))
     curves = profile(pool, np.array([0.0, 5.0, 10.0]))
-    assert profile["a"].tolist() == [100.0, 100.0, 100.0]
-    assert profile["b"].tolist() == [50.0, 50.0, 100.0]
+    assert curves["a"].tolist() == [100.0, 100.0, 100.0]
+    assert curves["b"].tolist() == [50.0, 50.0, 100.0]
 
 
 @settings(max_examples=40, deadline=None)

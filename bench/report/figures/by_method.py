@@ -145,7 +145,8 @@ def _draw_score_rank(sheet: Sheet, kept: pd.DataFrame, others: list[str], method
     )
 
     def spoken(method: str) -> str:
-        return f"{wording.title(method)}: rank {ranks[method]:.2f}, mean {measure.title} {wording.amount(means[method], measure)}"
+        mean = wording.amount(means[method], measure)
+        return f"{wording.title(method)}: rank {ranks[method]:.2f}, mean {measure.title} {mean}"
 
     if others:
         dots = axes.scatter(ranks[others], means[others], s=6.4**2, color=palette()["muted"], alpha=0.4, linewidth=0)

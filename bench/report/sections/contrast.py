@@ -137,7 +137,10 @@ def _counts(contrasts: Sequence[ProtocolContrast]) -> str:
 
 
 def selection_section(evidence: Evidence, measure: Measure) -> Section | None:
-    """On ``measure``: the protocols without test labels that select on the fewest and on the most folds, paired, method by method."""
+    """The protocols without test labels that select on the fewest and on the most folds, paired, method by method.
+
+    Of the datasets of the kind of ``measure``.
+    """
     pair = noise_pair(evidence.protocols)
     if pair is None:
         return None

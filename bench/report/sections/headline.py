@@ -69,7 +69,7 @@ def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
         )
         return (*opening, f"{leader}{why}")
     mean = wording.amount(float(view.summary["mean_score"][REFERENCE]), measure)
-    opening += [Strong(f"RFM averages {mean}"), ". " if measure.unit else f" ({measure.title}). "]
+    opening += [Strong(f"RFM averages {mean}"), ". " if measure.unit else f" in {measure.title}. "]
     if not view.contrasts:
         return (*opening, "No other method ran on these datasets, so there is nothing to compare it with.")
     spans = opening
@@ -142,7 +142,8 @@ def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
         found.append(
             (f"Fewer than {FEW} common datasets under {', '.join(small)}: tests over datasets have little power.",)
         )
-    measured = evidence.scores[evidence.scores["status"] == "ok"]  # a table that could not be read has no hold-outs
+    scores = evidence.scores[evidence.scores["task"] == "classification"]
+    measured = scores[scores["status"] == "ok"]  # a table that could not be read has no hold-outs
     drawn = measured.loc[measured["split"].str.startswith("seed-"), "dataset"].nunique()
     if drawn:
         count = f"On {drawn} of {wording.plural(measured['dataset'].nunique(), 'dataset')} with results"
@@ -198,7 +199,7 @@ def nothing_in_common(matrix: pd.DataFrame) -> str:
 def selected_by(kind: Kind, measure: Measure) -> str:
     """That another measure selected than usual."""
     usual = SELECTING[kind].title
-    return f"Hyperparameters for {kind} were selected by the {measure.title} (--select), not by the {usual}."
+    return f"Hyperparameters for {kind} were selected by {measure.title} (--select), not by {usual}."
 
 
 def reading_guide(evidence: Evidence) -> Section:

@@ -23,7 +23,7 @@ from bench.stats.trend import log_trend, relative_error_reduction
 def protocol_section(evidence: Evidence, view: ProtocolView) -> Section:
     """Everything measured under one protocol on the datasets of one kind."""
     key, kind = view.key, view.measure.kind
-    blocks = _meaning(view)
+    blocks = _meaning(evidence, view)
     named = evidence.group_of(view.matrix.index)
     whole = "All available datasets" if kind == "classification" else f"All {kind} datasets"
     caption = f"{named.key}: {named.title}" if named else whole
@@ -64,7 +64,7 @@ def _tested(view: ProtocolView) -> list[Measure]:
     return [first, *(m for m in measures_of(first.kind) if m.unit == TARGET)]
 
 
-def _meaning(view: ProtocolView) -> list[Block]:
+def _meaning(evidence: Evidence, view: ProtocolView) -> list[Block]:
     """What the protocol does, and a warning where what was fitted has seen test labels."""
     if view.record is None:
         words = "This protocol is not registered here: the report cannot say how it selects, and what it sees."
@@ -75,6 +75,8 @@ def _meaning(view: ProtocolView) -> list[Block]:
         blocks.append(Notice((warning,), "warning"))
     if view.record.meaning:
         blocks.append(text(view.record.meaning))
+    if view.measure.kind == "regression":
+        blocks.append(text(wording.prose("meaning-regression", measure=evidence.judging("regression"))))
     return blocks
 
 

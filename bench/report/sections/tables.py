@@ -144,10 +144,14 @@ def further_table(evidence: Evidence, view: ProtocolView, name: str) -> Table | 
     def column(further: Further) -> tuple[Column, Callable[[str], Cell]]:
         values, measure = found[further.key], further.measure
         best = values.max() if measure.larger_is_better else values.min()
-        return (
-            Column(further.title, hint=further.hint, lower_first=not measure.larger_is_better),
-            lambda m: wording.num(float(values[m]), measure.digits, strong=abs(values[m] - best) < TIE),
-        )
+        matrix = frame.score_matrix(evidence.scores, view.protocol, measure).loc[pool.datasets]
+
+        def show(method: str) -> Cell:
+            value, strong = float(values[method]), abs(values[method] - best) < TIE
+            where = f"on {matrix[method].idxmin()}" if further.over == "min" and value == value else ""
+            return wording.num(value, measure.digits, strong=strong, hint=where)
+
+        return Column(further.title, hint=further.hint, lower_first=not measure.larger_is_better), show
 
     shared = [m for m in metrics_of(view.measure) if kind == "regression" and m.key in ("mean_score", "friedman_rank")]
     columns = [
