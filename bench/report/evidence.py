@@ -176,6 +176,17 @@ class Evidence:
         """The datasets of one kind."""
         return [name for name in self.datasets if self.kinds[name] == kind]
 
+    @cached_property
+    def measured(self) -> set[str]:
+        """The datasets with results: a table that could not be read has no hold-outs."""
+        return set(self.scores.loc[self.scores["status"] == "ok", "dataset"])
+
+    @cached_property
+    def drawn(self) -> set[str]:
+        """Those whose hold-outs the harness drew."""
+        seeded = self.scores["split"].str.startswith("seed-") & (self.scores["status"] == "ok")
+        return set(self.scores.loc[seeded, "dataset"])
+
     def group_of(self, datasets: Iterable[str]) -> Group | None:
         """The standard group that ``datasets`` are, all that the registry has of it; never "all available"."""
         wanted = {str(d) for d in datasets}

@@ -100,9 +100,14 @@ def amount(value: float, measure: Measure) -> str:
 
 
 def difference(d: PairedDifference, measure: Measure) -> str:
-    """A mean difference and its standard error: ``+0.34 ± 0.10``."""
+    """The mean and its standard error, if there is one."""
     uncertainty = "" if math.isnan(d.se) else f" ± {number(d.se, measure.digits)}"
     return f"{number(d.mean, measure.digits, sign=True)}{uncertainty}"
+
+
+def interval(d: PairedDifference, measure: Measure) -> str:
+    low, high = (number(end, measure.digits, sign=True) for end in (d.low, d.high))
+    return f"95 % interval {low} to {high}"
 
 
 def p_value(p: float) -> str:

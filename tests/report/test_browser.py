@@ -171,6 +171,19 @@ def test_tab_stops_are_few_and_none_is_a_dot_of_a_figure(page: Page) -> None:
     assert idle == 0
 
 
+@pytest.mark.parametrize("page", ["light"], indirect=True)
+def test_a_bar_is_found_by_the_pointer_over_the_whole_height(page: Page) -> None:
+    area = page.locator("#clean-rfm-minus-laplace-figure svg.plot:visible .hits path").nth(3)
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    assert box is not None
+    found = page.evaluate(
+        "([x, y]) => document.elementFromPoint(x, y).closest('a')?.getAttribute('href')",
+        [box["x"] + box["width"] / 2, box["y"] + box["height"] - 5],
+    )
+    assert found == area.locator("xpath=ancestor::*[local-name()='a']").get_attribute("href")
+
+
 @pytest.mark.parametrize("page", ["phone"], indirect=True)
 def test_figures_are_legible_on_a_phone_and_stay_in_their_box(page: Page) -> None:
     sizes = page.evaluate(

@@ -431,5 +431,5 @@ def test_a_measured_mean_needs_the_printed_ones_datasets(document: Document) -> 
 
 def test_every_text_is_used_and_every_used_one_is_there() -> None:
     sources = Path(wording.__file__).parent.rglob("*.py")
-    used = set(re.findall(r'(?:prose\(|texts\(\)\[)\s*"([\w-]+)"', "".join(p.read_text("utf-8") for p in sources)))
+    used = set(re.findall(r"(?:prose\(|texts\(\)\[)\s*[\"']([\w-]+)", "".join(p.read_text("utf-8") for p in sources)))
     assert used == set(wording.texts())

@@ -76,11 +76,10 @@ def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], measure: Measure) -
 
 
 def _spoken(d: PairedDifference, measure: Measure) -> str:
-    mean, low, high = (wording.number(x, measure.digits, sign=True) for x in (d.mean, d.low, d.high))
-    interval = f", 95 % interval {low} to {high}"
+    mean = f"{wording.number(d.mean, measure.digits, sign=True)} {measure.points}"
+    interval = f", {wording.interval(d, measure)}" if d.low == d.low else ""
     return (
-        f"{mean} {measure.points}{interval if d.low == d.low else ''}; {d.wins} wins, "
-        f"{d.ties} ties, {d.losses} losses on {wording.plural(d.datasets, 'dataset')}"
+        f"{mean}{interval}; {d.wins} wins, {d.ties} ties, {d.losses} losses on {wording.plural(d.datasets, 'dataset')}"
     )
 
 

@@ -82,7 +82,7 @@ class Sheet:
 
         sample = 34.0 if any(look.get("linestyle") != "" for look in looks) else 10.0
         columns = 2 if self.phone and max(map(len, names)) <= 14 else 1
-        room = (self.width if self.phone else 0.4 * self.width) / columns - sample - 2 * GAP
+        room = (self.width if self.phone else 0.45 * self.width) / columns - sample - 2 * GAP
         rows = -(-len(names) // columns)
         self.resize(self.height + rows * ROW if self.phone else max(self.height, rows * ROW + 8))
         made = self.figure.legend(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from bench.protocols.registry import known
@@ -96,7 +98,7 @@ def _names(contrasts: list[Contrast], measure: Measure, *, tested: bool = False)
     for c in sorted(contrasts, key=lambda c: abs(c.difference.mean)):
         p = f", p {wording.p_value(c.p_holm)}" if tested else ""
         parts.append(f"{wording.title(c.method)} ({wording.difference(c.difference, measure)}{p})")
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Block:
@@ -110,77 +112,56 @@ def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Bloc
     return intervals(f"{prefix}-difference", "RFM minus each method", caption, lines, view.measure)
 
 
-def warnings(evidence: Evidence) -> list[tuple[Span, ...]]:
+def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
     """What a reader must know before believing a figure; each with a link to the details."""
-    found: list[tuple[Span, ...]] = []
     failed = [r for r in evidence.merged.results if r.status != "ok"]
     if failed or evidence.merged.undone:
         done, undone = len(evidence.merged.results), len(evidence.merged.undone)
         words = f"{len(failed)} of {wording.plural(done, 'job')} failed or were skipped"
-        if undone:
-            words += f" and {undone} more were planned but not run"
-        found.append((words + ": ", Link("failures", "#failures"), "."))
-    for view in evidence.views.values():
-        dropped, left_out = len(view.common.dropped), view.common.left_out
-        if dropped or left_out:
-            spans: list[Span] = [
-                Code(view.protocol),
-                f"{view.aside}: {len(view.common.pool.datasets)} of {len(view.matrix)} datasets are common",
-            ]
-            if left_out:
-                names = ", ".join(f"{wording.title(m)} ({n} of {len(view.matrix)})" for m, n in left_out.items())
-                spans.append(f"; left out for covering too little: {names}")
-            found.append((*spans, ". Each table names what it leaves out."))
-    found += [
-        (Code(key), f" {nothing_in_common(evidence.matrix(protocol, kind))}: it is not summarised.")
-        for protocol, kind in evidence.compared
-        if (key := view_key(protocol, kind)) not in evidence.views
-    ]
-    found += [(selected_by(kind, measure),) for kind, measure in evidence.selected_by.items()]
-    small = [view.words for view in evidence.views.values() if len(view.common.pool.datasets) < FEW]
-    if small:
-        found.append(
-            (f"Fewer than {FEW} common datasets under {', '.join(small)}: tests over datasets have little power.",)
-        )
-    scores = evidence.scores[evidence.scores["task"] == "classification"]
-    measured = scores[scores["status"] == "ok"]  # a table that could not be read has no hold-outs
-    drawn = measured.loc[measured["split"].str.startswith("seed-"), "dataset"].nunique()
-    if drawn:
-        count = f"On {drawn} of {wording.plural(measured['dataset'].nunique(), 'dataset')} with results"
-        found.append(
-            (f"{count} the hold-outs were drawn by the harness from its seed; they are not the 2014 study's.",)
-        )
-    found += [
-        (f"Reduced, for every method alike ({words}): {wording.listing(names, 10)}.",)
-        for words, names in evidence.reduced.items()
-    ]
+        words += f" and {undone} more were planned but not run" if undone else ""
+        yield f"{words}: ", Link("failures", "#failures"), "."
+    yield from _coverage(evidence)
+    for kind, measure in evidence.selected_by.items():
+        yield (selected_by(kind, measure),)
+    of_classes = set(evidence.of_kind("classification"))  # the 2014 study has no others
+    if drawn := len(evidence.drawn & of_classes):
+        count = f"On {drawn} of {wording.plural(len(evidence.measured & of_classes), 'dataset')} with results"
+        yield (f"{count} the hold-outs were drawn by the harness from its seed; they are not the 2014 study's.",)
+    for words, names in evidence.reduced.items():
+        yield (f"Reduced, for every method alike ({words}): {wording.listing(names, 10)}.",)
     commits = evidence.commits
-    if len(commits) > 1 or any(commit.endswith("+dirty") for commit in commits):
+    dirty = any(commit.endswith("+dirty") for commit in commits)
+    if len(commits) > 1 or dirty:
         told = ", ".join(f"{_short(commit)} ({wording.plural(count, 'job')})" for commit, count in commits.items())
-        dirty = " +dirty: with changes that no commit holds." if any(c.endswith("+dirty") for c in commits) else ""
-        found.append(
-            (
-                f"Computed at {wording.plural(len(commits), 'commit')} of the harness: {told}.{dirty} ",
-                Link("Provenance", "#provenance"),
-                ".",
-            )
-        )
-    found += [
-        (
-            Code(protocol.name),
-            " carries test labels into RFM's metric M: its figures reproduce the paper's procedure and are no "
-            "estimate of accuracy. ",
-            Link("How much that is worth", "#leak"),
-            ".",
-        )
-        for protocol in known(evidence.protocols)
-        if protocol.reuses_metric
-    ]
+        words = f"Computed at {wording.plural(len(commits), 'commit')} of the harness: {told}. "
+        words += "+dirty: with changes that no commit holds. " if dirty else ""
+        yield words, Link("Provenance", "#provenance"), "."
+    for protocol in known(evidence.protocols):
+        if protocol.reuses_metric:
+            yield Code(protocol.name), f" {wording.prose('leaks')} ", Link("How much that is worth", "#leak"), "."
     unsound = [name for record in evidence.merged.records for name in record.damaged]
     if unsound:
-        found.append((f"Damaged in the store and left out: {wording.listing(unsound, 10)}.",))
-    found += [(f"Let pass with --allow: {text}.",) for text in evidence.merged.allowed]
-    return found
+        yield (f"Damaged in the store and left out: {wording.listing(unsound, 10)}.",)
+    for text in evidence.merged.allowed:
+        yield (f"Let pass with --allow: {text}.",)
+
+
+def _coverage(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
+    """Protocols under which much is left out, nothing is in common, or little."""
+    for view in evidence.views.values():
+        left_out, planned = view.common.left_out, len(view.matrix)
+        if view.common.dropped or left_out:
+            words = f"{view.aside}: {len(view.scores)} of {planned} datasets are common"
+            names = ", ".join(f"{wording.title(m)} ({n} of {planned})" for m, n in left_out.items())
+            words += f"; left out for covering too little: {names}" if left_out else ""
+            yield Code(view.protocol), f"{words}. Each table names what it leaves out."
+    for protocol, kind in evidence.compared:
+        if view_key(protocol, kind) not in evidence.views:
+            aside = "" if kind == "classification" else f" ({kind})"
+            reason = nothing_in_common(evidence.matrix(protocol, kind))
+            yield Code(protocol), f"{aside} {reason}: it is not summarised."
+    if small := [view.words for view in evidence.views.values() if len(view.scores) < FEW]:
+        yield (f"Fewer than {FEW} common datasets under {', '.join(small)}: tests over datasets have little power.",)
 
 
 def _short(commit: str) -> str:

@@ -108,9 +108,6 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
 
 
 def _note(evidence: Evidence, view: ProtocolView, pool: Pool, ours: int) -> str:
-    scores = evidence.scores
-    measured = scores[(scores["status"] == "ok") & scores["dataset"].isin(pool.datasets)]
-    drawn = measured.loc[measured["split"].str.startswith("seed-"), "dataset"].nunique()
     note = wording.prose(
         "study-pool",
         theirs=len(pool.methods) - ours,
@@ -118,6 +115,7 @@ def _note(evidence: Evidence, view: ProtocolView, pool: Pool, ours: int) -> str:
         datasets=wording.plural(len(pool.datasets), "comparable dataset"),
         rule=pool.rule,
     )
+    drawn = len(evidence.drawn.intersection(pool.datasets))
     if drawn:
         note += f" On {drawn} of them our hold-outs were drawn by the harness and are not the study's."
     return note

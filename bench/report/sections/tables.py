@@ -48,8 +48,7 @@ def score_cell(wins: int, ties: int, losses: int, *, strong: bool = False) -> Ce
 
 def difference_cell(d: PairedDifference, measure: Measure) -> Cell:
     """Mean difference and its standard error, the interval on hover."""
-    low, high = (wording.number(end, measure.digits, sign=True) for end in (d.low, d.high))
-    hint = "one dataset: no standard error" if d.se != d.se else f"95 % interval {low} to {high}"
+    hint = wording.interval(d, measure) if d.se == d.se else "one dataset: no standard error"
     return Cell(wording.difference(d, measure), d.mean, hint=hint)
 
 
