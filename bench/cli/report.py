@@ -15,6 +15,7 @@ from bench.report import wording
 from bench.report.build import gather, write_report
 from bench.report.evidence import Evidence, ProtocolView
 from bench.stats.published import read_published
+from bench.stats.summary import metrics_of
 
 FETCHED = object()
 """What ``--published`` without a file stands for: the one in the cache."""
@@ -56,7 +57,7 @@ def default_folder(runs: Sequence[Path]) -> Path:
 
 
 def headline_text(evidence: Evidence) -> str:
-    """The summary of every protocol as plain text, protocols apart."""
+    """The summary of every protocol and kind as plain text, each apart."""
     if not evidence.views:
         return "no protocol has a dataset on which its methods can be compared"
     with wording.titled(evidence.titles):
@@ -66,13 +67,16 @@ def headline_text(evidence: Evidence) -> str:
 def _table(view: ProtocolView) -> str:
     contrasts = {c.method: c for c in view.contrasts}
     lines = [["method", "mean", "sd", "P90", "P95", "PMA", "rank", "RFM - method", "W/T/L", "p (Holm)"]]
-    keys = ("mean_accuracy", "sd_accuracy", "p90", "p95", "pma", "friedman_rank")
+    metrics = metrics_of(view.measure)
     for method in view.methods:
-        cells = [wording.title(method), *(wording.number(float(view.summary[key][method])) for key in keys)]
+        cells = [
+            wording.title(method),
+            *(wording.number(float(view.summary[m.key][method]), m.digits) for m in metrics),
+        ]
         if method in contrasts:
             d = contrasts[method].difference
             cells += [
-                f"{wording.number(d.mean, sign=True)} ± {wording.number(d.se)}",
+                wording.difference(d, view.measure),
                 f"{d.wins}/{d.ties}/{d.losses}",
                 wording.p_value(contrasts[method].p_holm),
             ]
@@ -85,4 +89,5 @@ def _table(view: ProtocolView) -> str:
         for line in lines
     ]
     count = f"{wording.plural(len(view.common.pool.datasets), 'common dataset')} of {len(view.matrix)}"
-    return "\n".join([f"protocol {view.protocol}: {count}, accuracy in percent", *(line.rstrip() for line in shown)])
+    words = f"{view.measure.title} in percent" if view.measure.unit else view.measure.title
+    return "\n".join([f"protocol {view.protocol}: {count}, {words}", *(line.rstrip() for line in shown)])

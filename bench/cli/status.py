@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.cli.headline import accuracy_table, damaged, failures
+from bench.cli.headline import damaged, failures, score_tables
 from bench.run.progress import clock
 from bench.run.runlog import LIVE_NAME
 from bench.store import holder, read_run
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     elif undone:
         again = record.provenance.get("command", "python -m bench run")
         print(f"{undone} left undone, nothing running; to go on: {again}")
-    for line in (*failures(results), *damaged(record), *accuracy_table(results)):
+    for line in (*failures(results), *damaged(record), *score_tables(results)):
         print(line)
     return 0
 

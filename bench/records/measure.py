@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 Kind: TypeAlias = Literal["classification", "regression"]
 """What is predicted: one of a few classes, or a number."""
 
+TARGET = "the target's unit"
+"""The unit of a measure that is in that of the numbers predicted."""
+
 Scores: TypeAlias = NDArray[np.float64]
 Floats = TypeVar("Floats", float, NDArray[np.float64])
 
@@ -40,6 +43,21 @@ class Measure:
     def scale(self) -> float:
         """What a share is multiplied with to be in :attr:`unit`."""
         return 100.0 if self.unit == "%" else 1.0
+
+    @property
+    def heading(self) -> str:
+        """:attr:`title` where a line begins."""
+        return self.title[0].upper() + self.title[1:]
+
+    @property
+    def in_unit(self) -> str:
+        """What follows the name of a figure: ``, percent``, or nothing where there is no unit."""
+        return {"%": ", percent", "": ""}.get(self.unit, f", in {self.unit}")
+
+    @property
+    def points(self) -> str:
+        """What follows a difference of two values."""
+        return "points" if self.unit == "%" else f"in {self.title}"
 
     def value(self, scores: Scores, truth: NDArray[Any]) -> float:
         """The measure in its unit."""
@@ -151,14 +169,17 @@ MEASURES: dict[str, Measure] = {
             of_shares=True,
         ),
         Measure("r2", "R2", "regression", r2, "share of the variance explained; below 0 if worse than the mean"),
-        Measure("r2_cut", "R2 cut at 0", "regression", r2_cut, "R2, 0 where it is negative: one that can be averaged"),
+        Measure(
+            "r2_cut", "R2 (cut at 0)", "regression", r2_cut, "R2, 0 where it is negative: one that can be averaged"
+        ),
         Measure(
             "rmse",
             "RMSE",
             "regression",
             rmse,
-            "root of the mean squared error, in the target's unit",
-            digits=4,
+            "root of the mean squared error",
+            TARGET,
+            4,
             larger_is_better=False,
         ),
         Measure(
@@ -166,8 +187,9 @@ MEASURES: dict[str, Measure] = {
             "MAE",
             "regression",
             mae,
-            "mean absolute error, in the target's unit",
-            digits=4,
+            "mean absolute error",
+            TARGET,
+            4,
             larger_is_better=False,
         ),
     )

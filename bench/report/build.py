@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.data.registry import Registry, load_registry
 from bench.errors import ReportError
 from bench.files import write_atomically
+from bench.records.measure import COMPARED
 from bench.records.result import RunRecord
 from bench.report import wording
 from bench.report.blocks import Document, Figure
@@ -46,7 +47,7 @@ def gather(
     known = registry if registry is not None else load_registry()
     about = {
         entry.name: About(
-            group=entry.group,
+            group=entry.group or "",
             licence=entry.licence,
             origin=entry.origin,
             openml=entry.openml.id,
@@ -88,10 +89,10 @@ def compose(evidence: Evidence) -> Document:
 def _compose(evidence: Evidence) -> Document:
     sections = [
         headline(evidence),
-        reading_guide(),
+        reading_guide(evidence),
         *(protocol_section(evidence, view) for view in evidence.views.values()),
         leak_section(evidence),
-        selection_section(evidence),
+        *(selection_section(evidence, measure) for measure in COMPARED.values()),
         study_section(evidence),
         printed_section(evidence),
         datasets_section(evidence),

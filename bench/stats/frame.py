@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import pandas as pd
 
@@ -81,16 +82,20 @@ def protocols_in(scores: pd.DataFrame) -> list[str]:
 
 
 def score_matrix(
-    scores: pd.DataFrame, protocol: str, measure: Measure, methods: Sequence[str] | None = None
+    scores: pd.DataFrame,
+    protocol: str,
+    measure: Measure,
+    methods: Sequence[str] | None = None,
+    over: Literal["mean", "min"] = "mean",
 ) -> pd.DataFrame:
     """Mean of ``measure`` over hold-outs, datasets (rows) x methods (columns); NaN where there is no ``ok`` result.
 
     Every dataset of the measure's kind and every method that occurs under ``protocol`` has its row and column, failed
     ones included, so that what is missing shows. ``methods`` gives the columns' order; those not named in it follow by
-    name.
+    name. ``over`` hold-outs the smallest value can be taken instead of the mean.
     """
     part = scores[(scores["protocol"] == protocol) & (scores["task"] == measure.kind)]
-    means = part[part["status"] == "ok"].groupby(["dataset", "method"])[measure.key].mean().unstack("method")
+    means = part[part["status"] == "ok"].groupby(["dataset", "method"])[measure.key].agg(over).unstack("method")
     columns = in_order(part["method"].unique(), methods or ())
     return means.reindex(index=sorted(part["dataset"].unique()), columns=columns).astype("float64")
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.protocols.record import Protocol
 from bench.protocols.registry import PROTOCOLS, known
-from bench.records.measure import COMPARED
+from bench.records.measure import COMPARED, Measure
 from bench.stats.frame import score_matrix
 from bench.stats.significance import PairedDifference, holm, paired_difference
 
@@ -122,13 +122,10 @@ class ProtocolContrast:
 
 
 def protocol_contrast(
-    scores: pd.DataFrame, first: str, second: str, methods: Sequence[str] = ()
+    scores: pd.DataFrame, measure: Measure, first: str, second: str, methods: Sequence[str] = ()
 ) -> list[ProtocolContrast]:
     """``second`` minus ``first``, method by method (of a :func:`noise_pair`: what selection noise costs)."""
-    a, b = (
-        score_matrix(scores, first, COMPARED["classification"], methods),
-        score_matrix(scores, second, COMPARED["classification"], methods),
-    )
+    a, b = (score_matrix(scores, protocol, measure, methods) for protocol in (first, second))
     found = []
     for method in a.columns:
         if method in b.columns:

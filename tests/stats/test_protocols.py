@@ -91,7 +91,7 @@ def test_leak_without_a_baseline_or_without_protocols(scores: pd.DataFrame) -> N
 
 
 def test_contrast_is_paired_by_method(scores: pd.DataFrame) -> None:
-    rfm, laplace = protocol_contrast(scores, "clean", "clean-cv", ["rfm", "laplace"])
+    rfm, laplace = protocol_contrast(scores, COMPARED["classification"], "clean", "clean-cv", ["rfm", "laplace"])
     assert (rfm.method, rfm.difference.datasets) == ("rfm", 3)
     assert rfm.difference.mean == pytest.approx(2 / 3)
     assert (laplace.difference.datasets, laplace.difference.mean, laplace.first) == (2, 0.0, 82.0)
