@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_as_data(registry, entries, sources), indent=1))
     else:
-        print("\n".join([*_table(entries, sources), "", *_footer(registry, sources, remarks)]))
+        print("\n".join([*_table(entries, sources), "", *_footer(registry, entries, sources, remarks)]))
     return 0
 
 
@@ -121,7 +121,7 @@ def _table(entries: Sequence[Entry], sources: Sequence[Source]) -> list[str]:
 
 
 def _copies(entries: Sequence[Entry]) -> list[str]:
-    """How the copies that services host are known to differ from the archive's tables, and which may be others."""
+    """How the copies that services host are known to differ from the registry's tables, and which may be others."""
     lines: list[str] = []
     unsure: list[str] = []
     for entry in entries:
@@ -133,7 +133,7 @@ def _copies(entries: Sequence[Entry]) -> list[str]:
                 unsure.append(f"{entry.name} ({name})")
     if unsure:
         lines += _wrapped(f"not certain to be the same table: {', '.join(unsure)}")
-    return ["", "copies elsewhere, and how they differ from the archive's table", *lines] if lines else []
+    return ["", "copies elsewhere, and how they differ from the registry's table", *lines] if lines else []
 
 
 def _tasks(tasks: Sequence[TaskEntry], source: Source) -> list[str]:
@@ -152,14 +152,15 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
-def _footer(registry: Registry, sources: Sequence[Source], remarks: Sequence[str]) -> list[str]:
+def _footer(
+    registry: Registry, entries: Sequence[Entry], sources: Sequence[Source], remarks: Sequence[str]
+) -> list[str]:
+    kinds = {entry.kind for entry in entries}
+    known = [entry for entry in registry.entries.values() if entry.kind in kinds]
     lines = ["sources available here"]
     for source in sources:
-        counts = []
-        for kind, words in (("classification", "tables"), ("regression", "with a number to predict")):
-            has = [source.has(entry) for entry in registry.entries.values() if entry.kind == kind]
-            counts += [f"{sum(has)} of {len(has)} {words}"] if any(has) or kind == "classification" else []
-        lines.append(f"  {source.name}: {', '.join(counts)}, in {source.location}")
+        there = sum(source.has(entry) for entry in known)
+        lines.append(f"  {source.name}: {there} of {len(known)} tables, in {source.location}")
     subsets = ", ".join(f"{name} ({len(names)})" for name, names in registry.subsets.items())
     return [*lines, *(f"  {remark}" for remark in remarks), *textwrap.wrap(f"subsets: {subsets}", WIDTH)]
 

@@ -44,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_source_arguments(
         parser,
-        "embedded, archive, openml or uci (default: an archive that is named; for smoke and embedded the package; "
-        "an archive that was fetched; the package)",
+        "embedded, archive, openml or uci (default: an archive that is named; for smoke, embedded and regression the "
+        "package; an archive that was fetched; the package)",
     )
     parser.add_argument(
         "--full",

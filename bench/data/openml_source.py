@@ -28,7 +28,7 @@ from bench.data.frames import MAX_BYTES, Format, read_frame
 from bench.data.location import host_of
 from bench.data.openml_splits import read_task_splits
 from bench.data.registry import Entry
-from bench.errors import BenchError, DataUnavailable, SourceError, one_line
+from bench.errors import BenchError, DataInvalid, DataUnavailable, SourceError, one_line
 from bench.files import replacing
 from bench.records.dataset import Dataset
 from bench.records.measure import Kind
@@ -88,7 +88,8 @@ class TaskEntry:
     """A suite's task as an entry of a run, and what is kept of it.
 
     ``file`` holds its index lists (empty if it has none). ``rows``, ``features`` (before coding) and ``classes`` are 0
-    while the table is not in the cache. ``problem`` says why the task cannot be used: then ``dataset`` is 0.
+    while the table is not in the cache, and ``classes`` if a number is predicted. ``problem`` says why the task cannot
+    be used: then ``dataset`` is 0.
     """
 
     name: str
@@ -170,8 +171,10 @@ class OpenMLSource:
         if entry is None or (entry.problem and not self._offline):  # it may have been mended
             entry, _ = self._download_task(id)
         table = self._read(f"data-{entry.dataset}", TableRecord)
-        sizes = {} if table is None else {name: getattr(table, name) for name in ("rows", "features", "classes")}
-        return dataclasses.replace(entry, **sizes)
+        if table is None:
+            return entry
+        classes = table.classes if entry.kind == "classification" else 0
+        return dataclasses.replace(entry, rows=table.rows, features=table.features, classes=classes)
 
     def _copy(self, entry: Entry) -> Dataset:
         link = link_of(entry, self.name)
@@ -193,14 +196,14 @@ class OpenMLSource:
         record, frame = self._table(entry.dataset)
         where = f"OpenML task {entry.id}, {_where(record)}"
         ignored = [name for name in record.ignored if name in frame.columns and name != entry.target]
-        coded = code_copy(frame, entry.target, where, ignored)
-        splits = None
+        coded = code_copy(frame, entry.target, where, ignored, entry.kind)
+        dataset = Dataset(entry.name, coded.X, coded.y, len(coded.classes), self.name, notes=coded.notes)
         if entry.file:
+            if len(coded.y) < len(frame):
+                raise DataInvalid(f"{where}: rows without a number in the target, which the task's index lists count")
             _, lists = self._kept(f"task-{entry.id}", TaskEntry) or self._download_task(entry.id)
-            splits = read_task_splits(lists, entry.id, coded.y, f"OpenML task {entry.id}: index lists")
-        dataset = Dataset(
-            entry.name, coded.X, coded.y, len(coded.classes), self.name, published=splits, notes=coded.notes
-        )
+            splits = read_task_splits(lists, entry.id, dataset.strata, f"OpenML task {entry.id}: index lists")
+            dataset = dataclasses.replace(dataset, published=splits)
         self._provenance[entry.name] = provenance(dataset, coded, where, entry.target, record.licence, copy=False)
         return dataset
 
@@ -340,13 +343,21 @@ def _drop_pickles(cache: Path) -> None:
 
 
 def _described_task(openml: Any, id: int) -> tuple[TaskEntry, str]:
-    """Task ``id``, which must be one of classification, and the address of its index lists, empty if it has none."""
+    """Task ``id``, which must predict a class or a number, and the address of its index lists, empty if it has none."""
+    types = openml.tasks.TaskType
+    kinds: dict[Any, Kind] = {
+        types.SUPERVISED_CLASSIFICATION: "classification",
+        types.SUPERVISED_REGRESSION: "regression",
+    }
     task = openml.tasks.get_task(id)
-    if task.task_type_id != openml.tasks.TaskType.SUPERVISED_CLASSIFICATION:
-        raise DataUnavailable(f"OpenML task {id} is one of {task.task_type}; only classification is run here")
+    if task.task_type_id not in kinds:
+        raise DataUnavailable(
+            f"OpenML task {id} is one of {task.task_type}; only classification and regression are run here"
+        )
     table = openml.datasets.get_dataset(task.dataset_id)
     name = re.sub(r"[^A-Za-z0-9._-]", "_", one_line(table.name, limit=100)) or "table"
-    return TaskEntry(name, id, table.id, task.target_name), task.estimation_procedure["data_splits_url"] or ""
+    entry = TaskEntry(name, id, table.id, task.target_name, kind=kinds[task.task_type_id])
+    return entry, task.estimation_procedure["data_splits_url"] or ""
 
 
 def _format(about: Any) -> Format:

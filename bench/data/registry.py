@@ -88,7 +88,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     rows: Several
     features: Positive
     classes: Several = 0
-    group: Group | None = None
+    group: Group | Literal[""] = ""
     licence: Text
     origin: Text
     archive: ArchiveFiles | None = None

@@ -75,10 +75,11 @@ def test_failures_are_counted_and_explained(capsys: pytest.CaptureFixture[str]) 
 def folder_of_iris() -> Path:
     """An archive folder whose only table is damaged."""
     entry = load_registry().entries["iris"]
-    folder = Path("data") / entry.archive.folder
-    folder.mkdir(parents=True)
-    for name in file_names(entry):
-        (folder / name).write_text("damaged")
+    assert entry.archive is not None
+    for name in file_names(entry.archive):
+        file = Path("data") / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("damaged")
     return Path("data")
 
 
