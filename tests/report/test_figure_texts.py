@@ -23,10 +23,11 @@ from bench.report.evidence import Evidence
 from bench.report.figures.by_dataset import difference_bars
 from bench.report.figures.by_method import profiles
 from bench.report.figures.critical_difference import critical_difference_diagram
+from bench.report.figures.curves import Axis, Curve, Point, curves
 from bench.report.figures.drawing import Sheet
 from bench.report.merge import merge_runs
 from bench.study.cell import Cell, Outcome
-from bench.study.figures import Axis, Curve, Phases, Point, curves, phase_diagram
+from bench.study.figures import Phases, phase_diagram
 
 KEPT = Path(__file__).parents[2] / "results" / "kept"
 
