@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 from bench.errors import ReportError
 from bench.records.grinsztajn import PREFIX, SPLITS
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, Table, table, text
-from bench.report.evidence import Evidence
+from bench.report.evidence import REFERENCE, Evidence
 from bench.report.figures.curves import Axis, Curve, Point, curves
 from bench.stats.grinsztajn import ALL, QUANTILES, SHUFFLES, Placement, PublishedRuns, placements
 
 DIGITS = 3
 """Of a normalised score."""
+HINT = "after so many iterations of the random search of the published models"
 STEPS = (1, 2, 3, 5)
 """Iterations that the figure shows, times powers of ten."""
 
@@ -53,14 +55,18 @@ def _part(evidence: Evidence, runs: PublishedRuns, placement: Placement) -> Sect
 
 
 def _answer(placement: Placement) -> Block:
-    count, ours = len(placement.curves.mean.columns) + 1, placement.ours.sort_values(ascending=False, kind="stable")
-    each = (
-        f"{_own(m)} {wording.number(float(ours[m]), DIGITS)} (place {placement.places[ALL][m]} of {count})"
-        for m in map(str, ours.index)
-    )
+    """The best of ours, and the reference."""
+    count, last = len(placement.curves.mean.columns) + 1, len(placement.curves.mean)
+    chief = dict.fromkeys([str(placement.ours.idxmax()), *({REFERENCE} & set(placement.ours.index))])
+    told = [
+        f"{_own(method)} has {wording.number(float(placement.ours[method]), DIGITS)} and would be number "
+        f"{placement.places[ALL][method]} of {count}"
+        for method in chief
+    ]
+    models = wording.plural(count - 1, "published model")
     return text(
-        f"Mean normalised score on {_of_all(placement)}, against the published models after all "
-        f"{wording.plural(len(placement.curves.mean), 'iteration')}: {', '.join(each)}."
+        f"On {_of_all(placement)}, beside the {models} after all {wording.plural(last, 'iteration')}: "
+        f"{'; '.join(told)}."
     )
 
 
@@ -69,10 +75,17 @@ def _own(method: str) -> str:
     return f"{wording.title(method)} (ours)"
 
 
+def _theirs(model: str) -> str:
+    """A published model in words that a narrow screen can break: ``RandomForest`` is Random Forest."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", " ", model)
+
+
 def _of_all(placement: Placement) -> str:
     """On how many datasets of those in the published runs."""
     count = len(placement.datasets)
-    return f"{count} of the benchmark's {wording.plural(count + len(placement.missing), 'dataset')}"
+    if not placement.missing:
+        return f"all {wording.plural(count, 'dataset')} of the benchmark"
+    return f"{count} of the benchmark's {count + len(placement.missing)} datasets"
 
 
 def _gaps(evidence: Evidence, placement: Placement) -> list[Block]:
@@ -85,7 +98,7 @@ def _gaps(evidence: Evidence, placement: Placement) -> list[Block]:
     if placement.unknown:
         lines.append(f"Run here, but not in the published runs: {wording.listing(list(placement.unknown), 20)}.")
     for name, lacks in placement.left_out.items():
-        model = _own(name) if name in evidence.methods else name
+        model = _own(name) if name in evidence.methods else _theirs(name)
         lines.append(f"{model} is left out: no result on {wording.listing(list(lacks), 20)}.")
     return [Notice((line,), "warning") for line in lines]
 
@@ -109,7 +122,7 @@ def _figure(evidence: Evidence, placement: Placement, name: str) -> Figure:
         if method in mean:
             values = (mean[method], low[method], placement.curves.high[method])
             points = tuple(Point(n, *(float(x[n]) for x in values)) for n in shown)
-            lines.append(Curve(method, series[method], points))
+            lines.append(Curve(_theirs(method), series[method], points))
         elif method not in below:
             score = float(placement.ours[method])
             level = tuple(Point(n, score, score, score) for n in dict.fromkeys((1, last)))
@@ -128,7 +141,7 @@ def _scores(evidence: Evidence, runs: PublishedRuns, placement: Placement, name:
 
     def title(method: str) -> Cell:
         ours = method in placement.ours
-        return Cell(_own(method) if ours else method, series=series[method], strong=ours)
+        return Cell(_own(method) if ours else _theirs(method), series=series[method], strong=ours)
 
     def score(label: str, method: str) -> Cell:
         value = float(placement.table[label][method])
@@ -139,21 +152,19 @@ def _scores(evidence: Evidence, runs: PublishedRuns, placement: Placement, name:
         note += f" Of the file's rows {runs.unusable:,} have no score or no time and are left out."
     return table(
         name,
-        f"{_title(placement.benchmark)}: mean normalised score by iterations",
+        f"{_title(placement.benchmark)}: normalised score by iterations",
         [str(method) for method in placement.table.index],
         [
             (Column("Model or method", "text"), title),
-            *((Column(head), partial(score, label)) for label, head in _heads(placement).items()),
+            *((Column(head, hint=HINT), partial(score, label)) for label, head in _heads(placement).items()),
         ],
         note=note,
     )
 
 
 def _heads(placement: Placement) -> dict[str, str]:
-    """The tables' columns of iterations by label, as their heads say them."""
-    last = len(placement.curves.mean)
-    heads = {label: f"After {label}" for label in placement.table.columns}
-    return heads | {ALL: f"After all {last:,}"}
+    """The tables' columns by label, as their heads say them."""
+    return {label: label for label in placement.table.columns} | {ALL: f"all {len(placement.curves.mean):,}"}
 
 
 def _places(evidence: Evidence, placement: Placement, name: str) -> Table:
@@ -165,11 +176,14 @@ def _places(evidence: Evidence, placement: Placement, name: str) -> Table:
 
     return table(
         name,
-        f"{_title(placement.benchmark)}: places of our methods",
+        f"{_title(placement.benchmark)}: places of our methods by iterations",
         [m for m in map(str, placement.table.index) if m in placement.ours],
         [
             (Column("Method", "text"), lambda m: Cell(_own(m), series=wording.series(m, evidence.methods))),
-            *((Column(head, lower_first=True), partial(place, label)) for label, head in _heads(placement).items()),
+            *(
+                (Column(head, hint=HINT, lower_first=True), partial(place, label))
+                for label, head in _heads(placement).items()
+            ),
         ],
         note=wording.prose("grinsztajn-places", models=wording.plural(models, "published model")),
     )
