@@ -106,12 +106,14 @@ def _fetch_published(*, offline: bool) -> int:
 
 def _fetch_runs(*, offline: bool) -> int:
     from bench.data.fetching import fetch_runs
+    from bench.report.wording import plural
     from bench.stats.grinsztajn import read_runs
 
     path = fetch_runs(offline=offline, say=say)
     runs = read_runs(path).runs
     models, benchmarks = runs["model_name"].nunique(), runs["benchmark"].nunique()
-    print(f"{len(runs):,} runs of {models} models in {benchmarks} benchmarks, in {path}")
+    counts = f"{plural(len(runs), 'run')} of {plural(models, 'model')} in {plural(benchmarks, 'benchmark')}"
+    print(f"{counts}, in {path}")
     return 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.errors import ReportError
 from bench.records.measure import COMPARED, MEASURES, Measure
 from bench.records.result import JobResult, RunRecord
+from bench.report.wording import plural
 from bench.run.progress import clock
 from bench.run.runner import Outcome
 from bench.stats.frame import score_matrix, scores_frame
@@ -35,7 +36,7 @@ def counted(record: RunRecord, outcome: Outcome) -> list[str]:
     """How many jobs came to what, and the failures by reason."""
     counts = ", ".join(f"{count} {status}" for status, count in sorted(outcome.statuses.items()))
     lines = [
-        f"{len(record.planned)} jobs: {counts or 'none done'}"
+        f"{plural(len(record.planned), 'job')}: {counts or 'none done'}"
         + (f", {outcome.undone} left undone" if outcome.undone else "")
         + f" ({outcome.already} from before) in {clock(outcome.seconds)}",
         *failures(_of_latest_plan(record)),
@@ -87,7 +88,8 @@ def failures(results: Sequence[JobResult]) -> list[str]:
         lines.append(f"  {status}: {named}: {reason}")
     if len(ranked) > _REASONS_SHOWN:
         rest = sum(len(jobs) for _, jobs in ranked[_REASONS_SHOWN:])
-        lines.append(f"  and {rest} more failures for {len(ranked) - _REASONS_SHOWN} other reasons")
+        others = plural(len(ranked) - _REASONS_SHOWN, "other reason")
+        lines.append(f"  and {plural(rest, 'more failure')} for {others}")
     return lines
 
 
@@ -114,14 +116,15 @@ def _score_table(results: list[JobResult], measure: Measure) -> list[str]:
         common = common_pool(matrix, measure)
     except ReportError as nothing_shared:
         return [f"{protocol}: {nothing_shared}"]
-    tables = len(common.pool.datasets)
+    tables = plural(len(common.pool.datasets), "table")
     means = common.pool.scores.mean().sort_values(ascending=False)
-    lines = [f"{protocol}: mean {measure.title} over the {tables} tables that all {len(means)} methods have"]
+    shared = f"the {tables} that all {len(means)} methods have" if len(means) > 1 else tables
+    lines = [f"{protocol}: mean {measure.title} over {shared}"]
     selected_by = next((r.job.selected_by for r in results if r.job.selected_by), "")
     lines[0] += f" (selected by {MEASURES[selected_by].title})" if selected_by else ""
     lines += [
-        f"  {m:<16} {means[m]:6.{measure.digits}f} {measure.unit:<1}  {tables:>4} tables  {seconds[str(m)]:>9.1f} CPU-s"
+        f"  {m:<16} {means[m]:6.{measure.digits}f} {measure.unit:<1}  {tables:>11}  {seconds[str(m)]:>9.1f} CPU-s"
         for m in means.index
     ]
-    lines += [f"  {m:<16} left out: results on {count} tables only" for m, count in common.left_out.items()]
+    lines += [f"  {m:<16} left out: results on {plural(count, 'table')} only" for m, count in common.left_out.items()]
     return lines

@@ -147,12 +147,14 @@ def _notes(task: Task, memory_bytes: int, outdated: str | None) -> list[str]:
 
 
 def _totals(plan: Plan, todo: Sequence[Task], size: int, memory_bytes: int) -> str:
+    from bench.report.wording import plural
     from bench.run.progress import clock
 
     seconds = sum(t.expected_seconds for t in todo)
     longest = max((t.expected_seconds for t in todo), default=0.0)
     return (
-        f"{len(todo)} jobs to run, {len(plan.tasks) - len(todo)} done before, {len(plan.settled)} cannot be tried; "
+        f"{plural(len(todo), 'job')} to run, {len(plan.tasks) - len(todo)} done before, "
+        f"{len(plan.settled)} cannot be tried; "
         f"about {clock(seconds)} of CPU time, {clock(max(longest, seconds / size))} with {size} at a time; "
         f"memory budget {memory_bytes / 1e6:,.0f} MB; nothing was run"
     )

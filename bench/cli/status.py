@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli.headline import damaged, failures, score_tables
+from bench.report.wording import plural
 from bench.run.progress import clock
 from bench.run.runlog import LIVE_NAME
 from bench.store import holder, read_run
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
             )
         )
         return 0
-    print(f"{args.folder}: {len(results)} of {len(planned)} jobs done" + "".join(_parts(counts)))
+    print(f"{args.folder}: {len(results)} of {plural(len(planned), 'job')} done" + "".join(_parts(counts)))
     if record.invocations:
         print(f"latest results from the run started {record.provenance.get('started', 'at an unknown time')}")
     if owner:

@@ -131,12 +131,15 @@ def fetch_runs(*, offline: bool, say: Say) -> Path:
 
 
 def runs_file() -> Path:
-    """Where these runs are in the cache. Raises :class:`DataUnavailable` if they have not been fetched."""
+    """Where these runs are in the cache: ``bench report --published-grinsztajn`` reads them there.
+
+    Raises :class:`DataUnavailable` if they have not been fetched.
+    """
     path = _runs_path()
     if not path.is_file():
         raise DataUnavailable(
             f"{path}: the benchmark's runs have not been fetched; `python -m bench fetch --published-grinsztajn` gets "
-            "them"
+            "them, or name a file: --published-grinsztajn FILE"
         )
     return path
 

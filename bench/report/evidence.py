@@ -19,6 +19,7 @@ from bench.records.result import Job, JobResult
 from bench.report.merge import Merged, invocations_of
 from bench.report.wording import slug
 from bench.stats import frame
+from bench.stats.grinsztajn import PublishedRuns
 from bench.stats.groups import Group, standard_groups
 from bench.stats.published import PublishedStudy
 from bench.stats.significance import PairedDifference, holm, paired_difference
@@ -139,6 +140,7 @@ class Evidence:
     merged: Merged
     about: Mapping[str, About] = field(default_factory=dict)
     study: PublishedStudy | None = None
+    published_runs: PublishedRuns | None = None
 
     @cached_property
     def scores(self) -> pd.DataFrame:

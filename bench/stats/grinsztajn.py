@@ -17,7 +17,7 @@ their curves do not depend on who joins, and ours can lie above 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,14 +69,15 @@ class Placement:
 
     ``ours`` (methods,) are mean normalised scores; ``table`` has models and methods as rows and iterations as columns,
     best last score first; ``places`` (methods x iterations) say where each of ours would stand among the models alone,
-    1 being the best. ``missing`` are the benchmark's other datasets; ``left_out`` says which datasets a model or a
-    method lacks that is left out for that.
+    1 being the best. ``missing`` are the benchmark's other datasets, ``unknown`` those of ours that it lacks;
+    ``left_out`` says which datasets a model or a method lacks that is left out for that.
     """
 
     benchmark: str
     kind: Kind
     datasets: tuple[str, ...]
     missing: tuple[str, ...]
+    unknown: tuple[str, ...]
     left_out: dict[str, tuple[str, ...]]
     curves: Curves
     ours: pd.Series
@@ -189,51 +190,64 @@ def _best_so_far(validation: NDArray[np.float64], test: NDArray[np.float64]) -> 
     return found
 
 
-def placements(published: PublishedRuns, scores: pd.DataFrame, methods: Sequence[str] | None = None) -> list[Placement]:
+def placements(
+    published: PublishedRuns, scores: pd.DataFrame, methods: Sequence[str] | None = None
+) -> tuple[list[Placement], dict[str, str]]:
     """Where the methods of a run (``scores``, as :func:`bench.stats.frame.scores_frame` has them) stand, part by part.
 
     Of the methods (``methods``, or all), those with an ``ok`` result on each table of a part that any of them has one
-    on; a part without such results is left out. Tables are recognised by their names, whatever the case and the signs
-    between letters.
+    on; a part without such results is left out. Tables are those that OpenML serves, recognised by their names,
+    whatever the case and the signs between letters. Second, why methods have no place, by benchmark.
     """
-    found = []
+    found: list[Placement] = []
+    unplaced: dict[str, str] = {}
+    ours = scores[(scores["source"] == "openml") & (scores["status"] == "ok")]
+    if methods is not None:
+        ours = ours[ours["method"].isin(methods)]
     for split, size in SPLITS.items():
-        rows = scores[(scores["split"] == split) & (scores["status"] == "ok")]
-        if methods is not None:
-            rows = rows[rows["method"].isin(methods)]
         for part in PARTS.values():
-            runs = published.runs[published.runs["benchmark"] == f"{part.title}_{size}"]
-            ours = _matrix(rows[rows["task"] == part.kind], part, runs["data__keyword"].unique())
-            if len(ours):
-                found.append(_placed(f"{part.title}_{size}", part.kind, runs, ours))
-    return found
+            here = (ours["split"] == split) & (ours["task"] == part.kind)
+            rows = ours[here & ours["dataset"].str.endswith(_ending(part))]
+            benchmark = f"{part.title}_{size}"
+            if len(rows):
+                try:
+                    found.append(_placed(benchmark, part, published.runs, rows))
+                except ReportError as error:
+                    unplaced[benchmark] = str(error)
+    return found, unplaced
 
 
-def _matrix(rows: pd.DataFrame, part: Part, keywords: Iterable[str]) -> pd.DataFrame:
-    """Our mean test scores, published tables x methods; NaN where a method has none."""
-    ending = f"-{part.name}"
-    rows = rows[rows["dataset"].str.endswith(ending)]
+def _ending(part: Part) -> str:
+    return f"-{part.name}"
+
+
+def _matrix(rows: pd.DataFrame, part: Part) -> pd.DataFrame:
+    """Our mean test scores, tables (by their names in the part) x methods; NaN where a method has none."""
     measure = SELECTING[part.kind]
     means = (rows.groupby(["dataset", "method"])[measure.key].mean() / measure.scale).unstack("method")
-    names = {_plain(keyword): keyword for keyword in keywords}
-    means.index = pd.Index([names.get(_plain(str(name).removesuffix(ending)), "") for name in means.index])
-    return means[means.index != ""].sort_index()
+    return means.rename(index=lambda name: str(name).removesuffix(_ending(part)))
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _placed(benchmark: str, kind: Kind, runs: pd.DataFrame, ours: pd.DataFrame) -> Placement:
+def _placed(benchmark: str, part: Part, runs: pd.DataFrame, rows: pd.DataFrame) -> Placement:
+    runs, ours, kind = runs[runs["benchmark"] == benchmark], _matrix(rows, part), part.kind
+    keywords = {_plain(keyword): keyword for keyword in runs["data__keyword"].unique()}
+    unknown = tuple(name for name in ours.index if _plain(name) not in keywords)
+    if len(unknown) == len(ours):
+        raise ReportError(f"the published runs have none on {', '.join(unknown)}")
+    ours = ours.drop(index=list(unknown)).rename(index=lambda name: keywords[_plain(name)]).sort_index()
     datasets = tuple(ours.index)
     there = runs[runs["data__keyword"].isin(datasets)]
     has = there.groupby(["data__keyword", "model_name"]).size().unstack("model_name").reindex(list(datasets))
     lacking = {str(name): tuple(own.index[own.isna()]) for table in (has, ours) for name, own in table.items()}
     left_out = {name: lacks for name, lacks in lacking.items() if lacks}
     if clash := sorted(set(has.columns) & set(ours.columns)):
-        raise ReportError(f"{benchmark}: methods of both the runs and the published ones: {', '.join(clash)}")
+        raise ReportError(f"methods of both the runs and the published ones: {', '.join(clash)}")
     if set(left_out) >= set(has.columns) or set(left_out) >= set(ours.columns):
-        raise ReportError(f"{benchmark}: no published model and method of ours have all of {', '.join(datasets)}")
+        raise ReportError(f"no published model and method of ours have all of {', '.join(datasets)}")
     among = {str(name): group["mean_test_score"].to_numpy() for name, group in there.groupby("data__keyword")}
     whole = ours[[name for name in ours.columns if name not in left_out]]
     scaled = pd.DataFrame(
@@ -252,4 +266,4 @@ def _placed(benchmark: str, kind: Kind, runs: pd.DataFrame, ours: pd.DataFrame) 
     places.index = own.index
     missing = tuple(sorted(set(runs["data__keyword"]) - set(datasets)))
     table = both.sort_values(ALL, ascending=False, kind="stable")
-    return Placement(benchmark, kind, datasets, missing, left_out, kept, own, table, places)
+    return Placement(benchmark, kind, datasets, missing, unknown, left_out, kept, own, table, places)

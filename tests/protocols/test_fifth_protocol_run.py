@@ -42,4 +42,4 @@ def test_another_rule_under_the_same_name_is_another_job(
     registry["mine"] = Protocol("mine", inner_folds=4, meaning="One more.")
     capsys.readouterr()
     assert main([*run, "--dry-run"]) == 0
-    assert "1 jobs to run, 0 done before" in capsys.readouterr().out
+    assert "1 job to run, 0 done before" in capsys.readouterr().out

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from bench.records.measure import measures_of
 from bench.records.method import HoldoutResult
@@ -144,6 +145,8 @@ def make_regression_run(
     protocols: Sequence[str] = ("clean",),
     *,
     folder: str = "results/regression",
+    source: str = "embedded",
+    split: str = "seed-0",
     lost: Collection[tuple[str, str]] = (),
     selected_by: str = "",
 ) -> RunRecord:
@@ -157,8 +160,8 @@ def make_regression_run(
             noise = level * (1.3 - 0.2 * SKILL.get(method, 0.0)) * table.uniform(0.8, 1.2)
             for protocol in protocols:
                 job = Job(
-                    f"{dataset}/{method}/{protocol}/0", dataset, "embedded", rows, features, 0, method, protocol,
-                    "seed-0", 0, kind="regression", selected_by=selected_by,
+                    f"{dataset}/{method}/{protocol}/0", dataset, source, rows, features, 0, method, protocol,
+                    split, 0, kind="regression", selected_by=selected_by,
                 )  # fmt: skip
                 holdouts = tuple(
                     _predicted(k, table, unit, 40.0 if k == 1 and (dataset, method) in lost else noise, selected_by)
@@ -175,6 +178,27 @@ def _predicted(number: int, table: np.random.Generator, unit: float, noise: floa
     judged = [measures[selected_by or "r2"] + 0.01 * i for i in range(4)]
     path = [{"config": {"ridge": 0.1}, "iterations": [0, 1, 2, 3], "score": judged, "squared_error": [0.3] * 4}]
     return HoldoutResult(number, measures["r2"], {"ridge": 0.1}, 2, judged[2], 0.25, path, {}, measures)
+
+
+MODELS = ("FT Transformer", "HistGradientBoostingTree", "MLP", "RandomForest", "Resnet", "XGBoost")
+"""Of the published runs of the benchmark of Grinsztajn et al."""
+
+
+def published_runs(
+    tables: Sequence[str], models: Sequence[str] = MODELS, count: int = 130, part: str = "numerical_regression_medium"
+) -> pd.DataFrame:
+    """A CSV of these runs: for each table and model ``count`` of them, and one that failed."""
+    generator = np.random.default_rng(2022)
+    rows = []
+    for table in tables:
+        for number, model in enumerate(models):
+            tests = 0.9 - generator.gamma(0.5 + 0.2 * number, 0.1, count)
+            for run, test in enumerate(tests):
+                judged = test + generator.normal(0, 0.01)
+                rows.append((part, model, table, "random" if run else "default", judged, test, 2.0, 10_000))
+    rows.append((*rows[0][:4], float("nan"), float("nan"), float("nan"), 10_000))
+    names = ["benchmark", "model_name", "data__keyword", "hp", "mean_val_score", "mean_test_score", "mean_time"]
+    return pd.DataFrame(rows, columns=[*names, "n_train"])
 
 
 def store_run(folder: Path, record: RunRecord) -> Path:

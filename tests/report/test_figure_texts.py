@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_runs import METHODS, make_regression_run, make_run
+from synthetic_runs import METHODS, MODELS, make_regression_run, make_run, published_runs
 
 from bench.records.measure import COMPARED, Measure
 from bench.records.method import HoldoutResult
@@ -23,10 +23,12 @@ from bench.report.evidence import Evidence
 from bench.report.figures.by_dataset import difference_bars
 from bench.report.figures.by_method import profiles
 from bench.report.figures.critical_difference import critical_difference_diagram
+from bench.report.figures.curves import Axis, Curve, Point, curves
 from bench.report.figures.drawing import Sheet
 from bench.report.merge import merge_runs
+from bench.stats.grinsztajn import read_runs
 from bench.study.cell import Cell, Outcome
-from bench.study.figures import Axis, Curve, Phases, Point, curves, phase_diagram
+from bench.study.figures import Phases, phase_diagram
 
 KEPT = Path(__file__).parents[2] / "results" / "kept"
 
@@ -110,6 +112,15 @@ def test_of_any_scale(sheets: list[Sheet], scale: float, measure: Measure) -> No
     ranks = pd.Series({m: 3 + scale * i / 70 for i, m in enumerate(METHODS)})
     for cd in (0.2, 1.0, 3.6, 9.0):
         critical_difference_diagram("cd", "t", "c", ranks, [list(METHODS), list(METHODS[2:])], cd)
+
+
+@pytest.mark.parametrize(("count", "models"), [(1, 2), (9, 6), (400, 8)])
+def test_among_the_published_runs(sheets: list[Sheet], tmp_path: Path, count: int, models: int) -> None:
+    names = (*MODELS, "GradientBoostingTree", "SAINT")[:models]
+    published_runs(["pol", "sulfur"], names, count).to_csv(tmp_path / "runs.csv", index=False)
+    run = make_regression_run(["pol-num-reg", "sulfur-num-reg"], source="openml", split="grinsztajn-medium")
+    compose(gather([run], published_runs=read_runs(tmp_path / "runs.csv")))
+    assert [sheet.name for sheet in sheets].count("grinsztajn-numerical-regression-medium-curves") == 2
 
 
 @pytest.mark.parametrize("log", [False, True])

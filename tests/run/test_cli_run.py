@@ -89,7 +89,7 @@ def test_a_table_that_cannot_be_read_is_no_matter_of_retry_failed(
     words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--archive", str(folder_of_iris)]
     assert main([*words, "--run", "r"]) == 1
     out = capsys.readouterr().out
-    assert "1 jobs: 1 error" in out
+    assert "1 job: 1 error" in out
     assert "--retry-failed" not in out
     assert "to try the tables that could not be read again: the same command" in out
     header, row = Path("r/scores.csv").read_text().splitlines()

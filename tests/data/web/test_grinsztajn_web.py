@@ -123,7 +123,7 @@ def test_the_published_runs_are_fetched_once_and_only_if_they_are_these(
     assert "the benchmark's runs have not been fetched" in capsys.readouterr().err
     monkeypatch.setattr(fetching, "RUNS_HASH", f"md5:{hashlib.md5(RUNS.encode()).hexdigest()}")
     assert main(["fetch", "--published-grinsztajn"]) == 0
-    assert "2 runs of 2 models in 1 benchmarks, in " in capsys.readouterr().out
+    assert "2 runs of 2 models in 1 benchmark, in " in capsys.readouterr().out
     requests = len(web.requests)
     assert main(["fetch", "--published-grinsztajn"]) == 0
     assert len(web.requests) == requests
