@@ -160,13 +160,18 @@ class Sweep:
         return metric
 
     def fit(self, train: Rows, test: Rows, *, ridge: float, unit_norm: bool, metric: torch.Tensor | None) -> Fit:
-        """Kernel ridge regression in ``metric`` on ``train``, evaluated on ``test``."""
+        """Kernel ridge regression in ``metric`` on ``train``, evaluated on ``test``, no more rows of it at a time."""
+        n, m = len(train), len(test)
         rows = self._at_work(unit_norm, train, test)
         metric = None if metric is None else metric.to(self.device)
-        kernels = self._kernels(rows, metric, weights=False)
+        kernels = self._kernels(rows, metric, weights=False, at_once=min(n, m))
         solution = self._solve(kernels.K, ridge, rows, metric)
-        scores = _to_numpy(matmul_float64(kernels.between, solution.alpha))
-        return Fit(scores, solution.alpha, metric, solution.solver)
+        scores = [matmul_float64(kernels.between, solution.alpha)]
+        for start in range(n, m, n):
+            between = kernels.between[: m - start]
+            kernel_between_(self.kernel, kernels.others.at(slice(start, start + n)), kernels.fitted, between)
+            scores.append(matmul_float64(between, solution.alpha))
+        return Fit(_to_numpy(torch.cat(scores)), solution.alpha, metric, solution.solver)
 
     def _is_small(self, fitted: Rows) -> bool:
         return len(fitted) + self.X.shape[1] <= _SMALL
@@ -183,10 +188,12 @@ class Sweep:
         stacked = torch.as_tensor(rows).to(self.device, dtype)
         return _Rows(stacked, len(fitted), targets, size)
 
-    def _kernels(self, rows: _Rows, metric: torch.Tensor | None, *, weights: bool) -> _Kernels:
+    def _kernels(
+        self, rows: _Rows, metric: torch.Tensor | None, *, weights: bool, at_once: int | None = None
+    ) -> _Kernels:
         n, m = rows.n, len(rows.stacked) - rows.n
         scratch = self._workspaces.setdefault(rows.X.dtype, Workspace(rows.X.dtype, self.device))
-        K, between = scratch.take("K", n, n), scratch.take("between", m, n)
+        K, between = scratch.take("K", n, n), scratch.take("between", m if at_once is None else at_once, n)
         W = scratch.take("W", n, n) if weights else None
         sides = scratch.take("sides", 2 * (n + m), rows.X.shape[1] + 2)
         root = None if metric is None else metric_root(metric, rows.sizes)
@@ -194,8 +201,8 @@ class Sweep:
         prepared = euclidean_rows(P, self.kernel.bandwidth, root=root, groups=rows.groups, scratch=sides)
         fitted, others = prepared.split(n)
         kernel_lower_(self.kernel, fitted, K, W)
-        kernel_between_(self.kernel, others, fitted, between)
-        return _Kernels(fitted, K, W, between)
+        kernel_between_(self.kernel, others.at(slice(len(between))), fitted, between)
+        return _Kernels(fitted, others, K, W, between)
 
     def _solve(self, K: torch.Tensor, ridge: float, rows: _Rows, metric: torch.Tensor | None) -> RidgeSolution:
         """Solve in the scratch matrix ``K``; where float32 does not suffice the kernel is computed anew in float64."""
@@ -237,9 +244,11 @@ class Sweep:
 
 @dataclass(frozen=True)
 class _Kernels:
-    """In scratch memory: K and L^2 W (n, n), lower triangles, of the ``fitted`` rows; K (m, n) of others with them."""
+    """In scratch memory: K and L^2 W (n, n), lower triangles, of the ``fitted`` rows; K (m, n) ``between`` the first of
+    the ``others`` and them."""
 
     fitted: MetricRows
+    others: MetricRows
     K: torch.Tensor
     W: torch.Tensor | None
     between: torch.Tensor

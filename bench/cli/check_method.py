@@ -7,6 +7,7 @@ import json
 import textwrap
 from collections.abc import Iterator
 
+from bench.records.measure import Kind
 from bench.records.method import Method
 
 EXIT_KEPT, EXIT_BROKEN = 0, 1
@@ -20,25 +21,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if every method keeps every clause, 1 if not; an error for a method that cannot be loaded."""
-    from bench.methods.contract import CLAUSES, Exercise, breaches
+    """0 if every method keeps every clause for what it predicts, 1 if not; an error for one that cannot be loaded."""
+    from bench.methods.contract import Exercise, breaches, clauses_of
 
     methods = [method for word in args.methods for method in methods_of(word)]
     reports = []
-    for method in methods:
+    for method, kind in [(each, kind) for each in methods for kind in each.kinds]:
         if not args.json:
-            print(f"{method.name} ({method.title}): {_grid(method)}", flush=True)
-        exercise = Exercise(method)
+            print(f"{method.name} ({method.title}), {kind}: {_grid(method, kind)}", flush=True)
+        exercise = Exercise(method, kind)
         clauses = []
-        for clause in CLAUSES:
+        for clause in clauses_of(kind):
             found = breaches(clause, exercise)
             clauses.append({"clause": clause.name, "promise": clause.promise, "breaches": found})
             if not args.json:
                 print("\n".join(_lines(clause.name, clause.promise, found)), flush=True)
         kept = sum(not c["breaches"] for c in clauses)
         if not args.json:
-            print(f"  {kept} of {len(clauses)} clauses kept\n")
-        reports.append({"method": method.name, "title": method.title, "kept": kept == len(clauses), "clauses": clauses})
+            print(f"  {kept} of {len(clauses)} clauses kept{_left_out(method)}\n")
+        named = {"method": method.name, "title": method.title, "kind": kind}
+        reports.append({**named, "kept": kept == len(clauses), "clauses": clauses})
     if args.json:
         print(json.dumps(reports, indent=1))
     return EXIT_KEPT if all(report["kept"] for report in reports) else EXIT_BROKEN
@@ -51,10 +53,16 @@ def methods_of(word: str) -> list[Method]:
     return list(plugin_methods(word).values()) if word.endswith(".py") else [get_method(word)]
 
 
-def _grid(method: Method) -> str:
-    count = len(method.configurations())
+def _left_out(method: Method) -> str:
+    """What a method that predicts one kind alone was not checked for."""
+    others = sorted({"classification", "regression"} - set(method.kinds))
+    return f"; {others[0]}, which it does not do, was not checked" if others else ""
+
+
+def _grid(method: Method, kind: Kind) -> str:
+    count = len(method.configurations_for(kind))
     points = getattr(method, "iterations", ())
-    path = f", iteration path {points[0]} to {points[-1]}" if points else ""
+    path = f", iteration path {points[0]} to {points[-1]}" if points and isinstance(points, tuple) else ""
     return f"{count} configuration{'' if count == 1 else 's'}{path}"
 
 

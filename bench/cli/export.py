@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -17,12 +17,13 @@ from bench.data.sources import split_name
 from bench.errors import ReportError, StoreError, UsageError
 from bench.files import replacing, write_atomically
 from bench.methods import method_names
+from bench.records.measure import COMPARED, Kind, Measure
 from bench.records.result import Job, JobResult, RunRecord
 from bench.report.merge import invocations_of, merge_runs
-from bench.stats.frame import accuracy_matrix, in_order, in_protocol_order, scores_frame
+from bench.stats.frame import in_order, in_protocol_order, score_matrix, scores_frame
 from bench.stats.groups import standard_groups
 from bench.stats.missing import COMMON_DATASETS
-from bench.stats.summary import METRICS, CommonPool, common_pool, summarise
+from bench.stats.summary import FURTHER, CommonPool, common_pool, summarise
 from bench.store import read_run
 
 Format: TypeAlias = Literal["csv", "parquet"]
@@ -41,8 +42,17 @@ SUMMARY_COLUMNS = (
     "friedman_rank",
     "pool",
     "missing_rule",
+    "task",
+    "metric",
+    "mean_score",
+    "sd_score",
+    *(further.key for kind in FURTHER for further in FURTHER[kind]),
 )
-"""Columns of ``summary.csv``, in order. Users script against them."""
+"""Columns of ``summary.csv``, in order. Users script against them; new ones come at the end.
+
+``metric`` is what ``mean_score`` and ``sd_score`` are of; ``mean_accuracy`` and ``sd_accuracy`` are empty for
+regression. RMSE and MAE have no mean: each dataset has its own unit.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -139,12 +149,12 @@ def _targets(folder: Path, format: Format, out: Path | None) -> tuple[Path, Path
     return out.with_suffix(suffix), beside, out.with_name(f"{out.stem}-provenance.json")
 
 
-def group_of() -> Mapping[str, str]:
+def group_of() -> Mapping[str, str | None]:
     """The registry's group of every dataset."""
     return {entry.name: entry.group for entry in load_registry().entries.values()}
 
 
-def summary_frame(scores: pd.DataFrame, groups: Mapping[str, str], planned: Iterable[Job] = ()) -> pd.DataFrame:
+def summary_frame(scores: pd.DataFrame, groups: Mapping[str, str | None], planned: Iterable[Job] = ()) -> pd.DataFrame:
     """The summary table with :data:`SUMMARY_COLUMNS`: one row per group, protocol and method.
 
     Metrics are over the group's common datasets (``datasets`` of them). ``missing`` counts the datasets of the group
@@ -152,36 +162,47 @@ def summary_frame(scores: pd.DataFrame, groups: Mapping[str, str], planned: Iter
     not run. A method that covers too little to be in the pool, and every method of a group that has no common dataset,
     keeps its row with the metrics empty.
     """
-    tried = scores[["dataset", "method", "protocol"]].itertuples(index=False, name=None)
-    cells = {*tried, *((job.dataset, job.method, job.protocol) for job in planned)}
+    tried = scores[["dataset", "method", "protocol", "task"]].itertuples(index=False, name=None)
+    cells = {*tried, *((job.dataset, job.method, job.protocol, job.kind) for job in planned)}
+    regression = {dataset for dataset, *_, kind in cells if kind == "regression"}
     rows: list[dict[str, object]] = []
-    for group in standard_groups({dataset for dataset, _, _ in cells}, groups):
-        for protocol in in_protocol_order(protocol for _, _, protocol in cells):
-            part = {(d, m) for d, m, p in cells if p == protocol and d in group.datasets}
-            if not part:
-                continue
-            matrix = accuracy_matrix(scores, protocol).reindex(
-                index=sorted({dataset for dataset, _ in part}),
-                columns=in_order({method for _, method in part}, method_names()),
-            )
-            common = _common(matrix)
-            table = summarise(common.pool) if common else None
-            for method in matrix.columns:
-                row: dict[str, object] = {"group": group.key, "protocol": protocol, "method": method}
-                row["missing"] = int(matrix[method].isna().sum())
-                row["missing_rule"] = COMMON_DATASETS.name
-                row["datasets"] = 0
-                if common and table is not None and method in table.index:
-                    row["datasets"] = len(common.pool.datasets)
-                    row["pool"] = " ".join(common.pool.methods)
-                    row.update({metric.key: float(table[metric.key][method]) for metric in METRICS})
-                rows.append(row)
+    for group in standard_groups({dataset for dataset, *_ in cells}, groups, regression):
+        kind: Kind = "regression" if group.datasets[0] in regression else "classification"
+        for protocol in in_protocol_order(p for _, _, p, _ in cells):
+            part = {(d, m) for d, m, p, k in cells if p == protocol and k == kind and d in group.datasets}
+            if part:
+                matrix = score_matrix(scores, protocol, COMPARED[kind]).reindex(
+                    index=sorted({dataset for dataset, _ in part}),
+                    columns=in_order({method for _, method in part}, method_names()),
+                )
+                head = {"group": group.key, "protocol": protocol}
+                rows += [head | row for row in _summary_rows(scores, protocol, matrix, COMPARED[kind])]
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
 
 
-def _common(matrix: pd.DataFrame) -> CommonPool | None:
+def _summary_rows(
+    scores: pd.DataFrame, protocol: str, matrix: pd.DataFrame, measure: Measure
+) -> Iterator[dict[str, object]]:
+    """One row a method of ``matrix``."""
+    common = _common(matrix, measure)
+    table = summarise(common.pool) if common else pd.DataFrame()
+    if common:
+        for further in FURTHER[measure.kind]:
+            table[further.key] = further.of(scores, protocol, common.pool)
+    for method in matrix.columns:
+        row: dict[str, object] = {"method": method, "missing": int(matrix[method].isna().sum()), "datasets": 0}
+        row |= {"missing_rule": COMMON_DATASETS.name, "task": measure.kind, "metric": measure.key}
+        if common and method in table.index:
+            row |= {"datasets": len(common.pool.datasets), "pool": " ".join(common.pool.methods)}
+            row |= {str(key): float(values[method]) for key, values in table.items()}
+            if measure.key == "accuracy":
+                row |= {"mean_accuracy": row["mean_score"], "sd_accuracy": row["sd_score"]}
+        yield row
+
+
+def _common(matrix: pd.DataFrame, measure: Measure) -> CommonPool | None:
     try:
-        return common_pool(matrix)
+        return common_pool(matrix, measure)
     except ReportError:
         return None
 

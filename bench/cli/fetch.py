@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from bench.cli.tables import add_source_arguments, names_suite, say
+from bench.cli.tables import add_source_arguments, say
 from bench.data.registry import Registry, load_registry
 from bench.errors import ReportError, UsageError, unknown_name
 
@@ -42,17 +42,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="not tables but the study's own results of its 179 classifiers, for `python -m bench report --published`",
     )
+    parser.add_argument(
+        "--published-grinsztajn",
+        action="store_true",
+        help="not tables but all runs that Grinsztajn et al. publish of their benchmark",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if every table asked for is there and sound, 1 if some are not; errors if the source cannot be had."""
     if args.published:
         return _fetch_published(offline=args.offline)
+    if args.published_grinsztajn:
+        return _fetch_runs(offline=args.offline)
     from bench.data.cache import cache_folder
     from bench.data.fetching import fetch_archive, look_through
-    from bench.data.selection import select_tables
+    from bench.data.selection import needs_openml, select_tables
 
-    suite = names_suite(args.subset)
+    suite = needs_openml(args.subset)
     name = args.source or ("openml" if suite else "archive")
     if name not in SOURCES:
         raise unknown_name("source to fetch from", name, SOURCES)
@@ -94,6 +101,19 @@ def _fetch_published(*, offline: bool) -> int:
         return 1
     if not known:
         print("note: not byte for byte the file that the figures in the repository were computed with")
+    return 0
+
+
+def _fetch_runs(*, offline: bool) -> int:
+    from bench.data.fetching import fetch_runs
+    from bench.report.wording import plural
+    from bench.stats.grinsztajn import read_runs
+
+    path = fetch_runs(offline=offline, say=say)
+    runs = read_runs(path).runs
+    models, benchmarks = runs["model_name"].nunique(), runs["benchmark"].nunique()
+    counts = f"{plural(len(runs), 'run')} of {plural(models, 'model')} in {plural(benchmarks, 'benchmark')}"
+    print(f"{counts}, in {path}")
     return 0
 
 

@@ -7,21 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import ReportError
+from bench.records.measure import COMPARED, MEASURES, Measure
 from bench.records.result import JobResult, RunRecord
+from bench.report.wording import plural
 from bench.run.progress import clock
 from bench.run.runner import Outcome
-from bench.stats.frame import accuracy_matrix, scores_frame
+from bench.stats.frame import score_matrix, scores_frame
 from bench.stats.summary import common_pool
 
 _REASONS_SHOWN = 5
 
 
 def headline(record: RunRecord, outcome: Outcome, folder: Path, origins: str) -> str:
-    """Several lines: counts, failures by reason, accuracy per method over the tables all methods share, ``origins`` of
+    """Several lines: counts, failures by reason, scores per method over the tables all methods share, ``origins`` of
     the tables, what next."""
     lines = [
         *counted(record, outcome),
-        *accuracy_table(_of_latest_plan(record)),
+        *score_tables(_of_latest_plan(record)),
         origins,
         f"results: {folder} (scores.csv, summary.csv)",
         *what_next(record, outcome),
@@ -34,7 +36,7 @@ def counted(record: RunRecord, outcome: Outcome) -> list[str]:
     """How many jobs came to what, and the failures by reason."""
     counts = ", ".join(f"{count} {status}" for status, count in sorted(outcome.statuses.items()))
     lines = [
-        f"{len(record.planned)} jobs: {counts or 'none done'}"
+        f"{plural(len(record.planned), 'job')}: {counts or 'none done'}"
         + (f", {outcome.undone} left undone" if outcome.undone else "")
         + f" ({outcome.already} from before) in {clock(outcome.seconds)}",
         *failures(_of_latest_plan(record)),
@@ -86,29 +88,43 @@ def failures(results: Sequence[JobResult]) -> list[str]:
         lines.append(f"  {status}: {named}: {reason}")
     if len(ranked) > _REASONS_SHOWN:
         rest = sum(len(jobs) for _, jobs in ranked[_REASONS_SHOWN:])
-        lines.append(f"  and {rest} more failures for {len(ranked) - _REASONS_SHOWN} other reasons")
+        others = plural(len(ranked) - _REASONS_SHOWN, "other reason")
+        lines.append(f"  and {plural(rest, 'more failure')} for {others}")
     return lines
 
 
-def accuracy_table(results: list[JobResult]) -> list[str]:
-    """Mean test accuracy per method on the tables of the report's summary, and the CPU seconds of all its jobs.
+def score_tables(results: list[JobResult]) -> list[str]:
+    """For each kind, the mean test score per method on the tables of the report's summary, and its jobs' CPU seconds.
 
-    Nothing if no job has an accuracy: none is done, or they are a study's cells.
+    Nothing if no job has a score: none is done, or they are a study's cells.
     """
     if not any(r.holdouts for r in results):
         return []
+    tables = (_score_table([r for r in results if r.job.kind == kind], measure) for kind, measure in COMPARED.items())
+    return [line for lines in tables for line in lines]
+
+
+def _score_table(results: list[JobResult], measure: Measure) -> list[str]:
+    if not results:
+        return []
     protocol = results[0].job.protocol
-    matrix = accuracy_matrix(scores_frame(results), protocol)
+    matrix = score_matrix(scores_frame(results), protocol, measure)
     seconds: dict[str, float] = defaultdict(float)
     for r in results:
         seconds[r.job.method] += r.cpu_seconds
     try:
-        common = common_pool(matrix)
+        common = common_pool(matrix, measure)
     except ReportError as nothing_shared:
         return [f"{protocol}: {nothing_shared}"]
-    tables = len(common.pool.datasets)
-    means = common.pool.accuracy.mean().sort_values(ascending=False)
-    lines = [f"{protocol}: mean accuracy over the {tables} tables that all {len(means)} methods have"]
-    lines += [f"  {m:<16} {means[m]:6.2f} %  {tables:>4} tables  {seconds[str(m)]:>9.1f} CPU-s" for m in means.index]
-    lines += [f"  {m:<16} left out: results on {count} tables only" for m, count in common.left_out.items()]
+    tables = plural(len(common.pool.datasets), "table")
+    means = common.pool.scores.mean().sort_values(ascending=False)
+    shared = f"the {tables} that all {len(means)} methods have" if len(means) > 1 else tables
+    lines = [f"{protocol}: mean {measure.title} over {shared}"]
+    selected_by = next((r.job.selected_by for r in results if r.job.selected_by), "")
+    lines[0] += f" (selected by {MEASURES[selected_by].title})" if selected_by else ""
+    lines += [
+        f"  {m:<16} {means[m]:6.{measure.digits}f} {measure.unit:<1}  {tables:>11}  {seconds[str(m)]:>9.1f} CPU-s"
+        for m in means.index
+    ]
+    lines += [f"  {m:<16} left out: results on {plural(count, 'table')} only" for m, count in common.left_out.items()]
     return lines

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bench.cli.tables import add_cache_argument, names_suite
+from bench.cli.tables import add_cache_argument
 from bench.data.copies import SERVICES, links
 from bench.data.registry import Entry, Registry, load_registry
 from bench.data.sources import Source
@@ -36,10 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the tables of the subset; 0, or an error for an unknown name."""
     from bench.data.openml_source import TaskEntry
-    from bench.data.selection import select_tables
+    from bench.data.selection import needs_openml, select_tables
 
     registry = load_registry()
-    if names_suite(args.subset):
+    if needs_openml(args.subset):
         tasks, source = select_tables(registry, args.subset, offline=True)
         if args.json:
             print(json.dumps([dataclasses.asdict(task) | {"here": source.has(task)} for task in tasks], indent=1))
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_as_data(registry, entries, sources), indent=1))
     else:
-        print("\n".join([*_table(entries, sources), "", *_footer(registry, sources, remarks)]))
+        print("\n".join([*_table(entries, sources), "", *_footer(registry, entries, sources, remarks)]))
     return 0
 
 
@@ -94,8 +94,8 @@ def _table(entries: Sequence[Entry], sources: Sequence[Source]) -> list[str]:
             entry.name + ("*" if entry.faults else ""),
             f"{entry.rows}",
             f"{entry.features}",
-            f"{entry.classes}",
-            entry.group,
+            f"{entry.classes or '-'}",
+            entry.group or "-",
             entry.licence,
             " ".join(source.name for source in sources if source.has(entry)) or "-",
         )
@@ -109,6 +109,8 @@ def _table(entries: Sequence[Entry], sources: Sequence[Source]) -> list[str]:
         ).rstrip()
         for row in [header, *rows]
     ]
+    if any(entry.kind == "regression" for entry in entries):
+        lines += ["", "classes -: a number is predicted (regression)"]
     faulty = [entry for entry in entries if entry.faults]
     if faulty:
         lines += ["", "* known faults"]
@@ -119,7 +121,7 @@ def _table(entries: Sequence[Entry], sources: Sequence[Source]) -> list[str]:
 
 
 def _copies(entries: Sequence[Entry]) -> list[str]:
-    """How the copies that services host are known to differ from the archive's tables, and which may be others."""
+    """How the copies that services host are known to differ from the registry's tables, and which may be others."""
     lines: list[str] = []
     unsure: list[str] = []
     for entry in entries:
@@ -131,11 +133,11 @@ def _copies(entries: Sequence[Entry]) -> list[str]:
                 unsure.append(f"{entry.name} ({name})")
     if unsure:
         lines += _wrapped(f"not certain to be the same table: {', '.join(unsure)}")
-    return ["", "copies elsewhere, and how they differ from the archive's table", *lines] if lines else []
+    return ["", "copies elsewhere, and how they differ from the registry's table", *lines] if lines else []
 
 
 def _tasks(tasks: Sequence[TaskEntry], source: Source) -> list[str]:
-    """The tasks of suites; sizes are known of tables that are here."""
+    """The tasks of suites; sizes are known of tables that are here, and classes only where there are some."""
     lines = [f"{'task':>7}  {'data set':>8}  {'rows':>7}  {'inputs':>6}  {'classes':>7}  name"]
     for task in tasks:
         known = (task.dataset, task.rows, task.features, task.classes)
@@ -150,11 +152,15 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
-def _footer(registry: Registry, sources: Sequence[Source], remarks: Sequence[str]) -> list[str]:
+def _footer(
+    registry: Registry, entries: Sequence[Entry], sources: Sequence[Source], remarks: Sequence[str]
+) -> list[str]:
+    kinds = {entry.kind for entry in entries}
+    known = [entry for entry in registry.entries.values() if entry.kind in kinds]
     lines = ["sources available here"]
     for source in sources:
-        there = sum(source.has(entry) for entry in registry.entries.values())
-        lines.append(f"  {source.name}: {there} of {len(registry.entries)} tables, in {source.location}")
+        there = sum(source.has(entry) for entry in known)
+        lines.append(f"  {source.name}: {there} of {len(known)} tables, in {source.location}")
     subsets = ", ".join(f"{name} ({len(names)})" for name, names in registry.subsets.items())
     return [*lines, *(f"  {remark}" for remark in remarks), *textwrap.wrap(f"subsets: {subsets}", WIDTH)]
 

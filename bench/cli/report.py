@@ -9,15 +9,17 @@ from pathlib import Path
 from bench.cli.export import read_benchmark
 from bench.cli.merging import add_run_arguments, allowed
 from bench.cli.tables import add_cache_argument
-from bench.data.fetching import results_file
+from bench.data.fetching import results_file, runs_file
 from bench.errors import ReportError
 from bench.report import wording
 from bench.report.build import gather, write_report
 from bench.report.evidence import Evidence, ProtocolView
+from bench.stats.grinsztajn import read_runs
 from bench.stats.published import read_published
+from bench.stats.summary import metrics_of
 
 FETCHED = object()
-"""What ``--published`` without a file stands for: the one in the cache."""
+"""What ``--published`` and its like without a file stand for: the one in the cache."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,13 +32,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const=FETCHED,
         help="results file of the 2014 study: adds its 179 classifiers (alone: the one that `fetch --published` got)",
     )
+    parser.add_argument(
+        "--published-grinsztajn",
+        metavar="FILE",
+        nargs="?",
+        const=FETCHED,
+        help="all runs that Grinsztajn et al. publish of their benchmark: adds their models (alone: the file that "
+        "`fetch --published-grinsztajn` got)",
+    )
+    parser.add_argument("--note", metavar="TEXT", default="", help="a sentence for the top of the report")
     add_cache_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     study = None if args.published is None else read_published(published_file(args.published))
-    evidence = gather([read_benchmark(folder) for folder in args.runs], study=study, allow=allowed(args))
-    files = write_report(evidence, args.out or default_folder(args.runs))
+    given = args.published_grinsztajn
+    runs = None if given is None else read_runs(runs_file() if given is FETCHED else Path(given))
+    records = [read_benchmark(folder) for folder in args.runs]
+    evidence = gather(records, study=study, published_runs=runs, allow=allowed(args))
+    files = write_report(evidence, args.out or default_folder(args.runs), args.note)
     print(headline_text(evidence))
     print(f"\n{files.html}\n{files.markdown}")
     return 0
@@ -56,7 +70,7 @@ def default_folder(runs: Sequence[Path]) -> Path:
 
 
 def headline_text(evidence: Evidence) -> str:
-    """The summary of every protocol as plain text, protocols apart."""
+    """The summary of every protocol and kind as plain text, each apart."""
     if not evidence.views:
         return "no protocol has a dataset on which its methods can be compared"
     with wording.titled(evidence.titles):
@@ -66,13 +80,16 @@ def headline_text(evidence: Evidence) -> str:
 def _table(view: ProtocolView) -> str:
     contrasts = {c.method: c for c in view.contrasts}
     lines = [["method", "mean", "sd", "P90", "P95", "PMA", "rank", "RFM - method", "W/T/L", "p (Holm)"]]
-    keys = ("mean_accuracy", "sd_accuracy", "p90", "p95", "pma", "friedman_rank")
+    metrics = metrics_of(view.measure)
     for method in view.methods:
-        cells = [wording.title(method), *(wording.number(float(view.summary[key][method])) for key in keys)]
+        cells = [
+            wording.title(method),
+            *(wording.number(float(view.summary[m.key][method]), m.digits) for m in metrics),
+        ]
         if method in contrasts:
             d = contrasts[method].difference
             cells += [
-                f"{wording.number(d.mean, sign=True)} ± {wording.number(d.se)}",
+                wording.difference(d, view.measure),
                 f"{d.wins}/{d.ties}/{d.losses}",
                 wording.p_value(contrasts[method].p_holm),
             ]
@@ -85,4 +102,5 @@ def _table(view: ProtocolView) -> str:
         for line in lines
     ]
     count = f"{wording.plural(len(view.common.pool.datasets), 'common dataset')} of {len(view.matrix)}"
-    return "\n".join([f"protocol {view.protocol}: {count}, accuracy in percent", *(line.rstrip() for line in shown)])
+    words = f"{view.measure.title} in percent" if view.measure.unit else view.measure.title
+    return "\n".join([f"protocol {view.protocol}: {count}, {words}", *(line.rstrip() for line in shown)])

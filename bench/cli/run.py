@@ -21,9 +21,12 @@ from bench.cli.running import (
     with_kept_versions,
 )
 from bench.cli.tables import add_data_arguments, add_source_arguments, chosen_tables, say
-from bench.errors import UsageError
+from bench.errors import UsageError, unknown_name
+from bench.protocols import Protocol
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import PROTOCOLS, get_protocol
+from bench.records.dataset import Dataset, Splits
+from bench.records.measure import MEASURES, SELECTING, Kind, Measure
 
 DEFAULT_FOLDER = "results"
 
@@ -42,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_source_arguments(
         parser,
-        "embedded, archive, openml or uci (default: an archive that is named; for smoke and embedded the package; "
-        "an archive that was fetched; the package)",
+        "embedded, archive, openml or uci (default: an archive that is named; for smoke, embedded and regression the "
+        "package; an archive that was fetched; the package)",
     )
     parser.add_argument(
         "--full",
@@ -52,7 +55,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"(default: choose on {TUNING_ROWS:,} rows, test one)",
     )
     parser.add_argument("--run", metavar="DIR", help="run folder (default: results/<subset>-<protocol>)")
+    parser.add_argument(
+        "--splits",
+        metavar="NAME",
+        help="how tables are divided: drawn (from --seed), grinsztajn-medium or grinsztajn-large (as that benchmark "
+        "does; default: as the source does, else drawn)",
+    )
     parser.add_argument("--seed", default="0", help="of everything that is drawn (default: 0)")
+    parser.add_argument(
+        "--select",
+        metavar="MEASURE",
+        help="what selects hyperparameters instead of accuracy or r2; one for each kind of task, comma-separated: "
+        f"{', '.join(MEASURES)}",
+    )
+    parser.add_argument(
+        "--keep-predictions",
+        action="store_true",
+        help="write class scores or predicted numbers of all test rows as Parquet into the run folder",
+    )
     parser.add_argument(
         "--shard",
         metavar="I/N",
@@ -65,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     """Carry out ``bench run``; see :func:`bench.command_line.main` for the exit codes (130 if interrupted)."""
     from bench.cli.export import export_runs
     from bench.cli.headline import headline
-    from bench.data.splits import splits_for
+    from bench.data.splits import NAMES, splits_for
     from bench.run.jobs import expand_jobs, joined, shard
     from bench.run.provenance import invocation
     from bench.run.selection import additions, named_methods
@@ -73,16 +93,23 @@ def run(args: argparse.Namespace) -> int:
 
     protocol = get_protocol(args.protocol)
     refuse_empty(run=args.run, archive=args.archive, cache=args.cache)
+    if args.splits is not None and args.splits not in NAMES:
+        raise unknown_name("splits", args.splits, NAMES)
     how = running(args)
     seed = whole_number("--seed", args.seed, at_least=0, default=0)
     part = _shard(args.shard)
+    select = selecting(args.select, protocol)
     methods = named_methods(args.methods, args.plugin)
     chosen = chosen_tables(args)
     say(chosen.origins())
-    folder = default_folder(chosen.label, args.protocol, seed, part) if args.run is None else Path(args.run)
+    folder = Path(args.run or default_folder(chosen.label, args.protocol, seed, part, args.splits))
     if not how.dry_run:
         Store(folder).close()  # an unusable folder is better found before the tables are read
-    divide = splits_for if args.full else lambda table, seed: reduced(splits_for(table, seed), len(table.y))
+
+    def divide(table: Dataset, seed: int) -> Splits:
+        splits = splits_for(table, seed, args.splits)
+        return splits if args.full else reduced(splits, len(table.y))
+
     plan = joined(
         expand_jobs(
             entries,
@@ -93,6 +120,8 @@ def run(args: argparse.Namespace) -> int:
             load=source.load,
             splits_for=divide,
             timeout=how.timeout,
+            select=select,
+            keep_predictions=args.keep_predictions,
         )
         for entries, source in chosen.parts
     )
@@ -103,9 +132,8 @@ def run(args: argparse.Namespace) -> int:
     if how.dry_run:
         list_plan(plan, folder, how)
         return EXIT_OK
-    outcome = run_plan(
-        plan, folder, invocation(seed, how.size, args.arguments, chosen.recorded(), additions(methods)), how
-    )
+    about = invocation(seed, how.size, args.arguments, chosen.recorded(), additions(methods))
+    outcome = run_plan(plan, folder, about, how, keep_predictions=args.keep_predictions)
     export_runs([folder])
     print(headline(read_run(folder), outcome, folder, chosen.origins()), file=sys.stderr if how.json else sys.stdout)
     if outcome.interrupted and outcome.undone:
@@ -113,15 +141,33 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_OK if outcome.all_ok else EXIT_FAILED
 
 
-def default_folder(subset: str, protocol: str, seed: int, part: tuple[int, int] | None = None) -> Path:
-    """``results/<subset>-<protocol>``; a list of names is shortened, another seed than 0 and a shard are named."""
+def selecting(text: str | None, protocol: Protocol) -> dict[Kind, Measure]:
+    """The measures of ``--select`` by the kind of task. Raises :class:`UsageError`."""
+    chosen: dict[Kind, Measure] = {}
+    for word in [] if text is None else [word.strip() for word in text.split(",")]:
+        if word not in MEASURES:
+            raise unknown_name("measure", word, MEASURES)
+        measure = MEASURES[word]
+        if measure.kind in chosen:
+            raise UsageError(f"--select {text}: two measures of {measure.kind}; one selects")
+        chosen[measure.kind] = measure
+    chosen = {kind: measure for kind, measure in chosen.items() if measure != SELECTING[kind]}
+    if chosen and protocol.sees_test_labels:
+        raise UsageError(f"--select: --protocol {protocol.name} selects by accuracy; use clean or clean-cv")
+    return chosen
+
+
+def default_folder(
+    subset: str, protocol: str, seed: int, part: tuple[int, int] | None = None, splits: str | None = None
+) -> Path:
+    """``results/<subset>-<protocol>``; a list of names is shortened, ``splits``, a seed but 0 and a shard are named."""
     names = [word.strip() for word in subset.split(",") if word.strip()]
     label = names[0] if names else "none"
     if len(names) > 1:
         digest = hashlib.sha256(",".join(names).encode()).hexdigest()[:8]
         label = f"{label}+{len(names) - 1}-{digest}"
     label = re.sub(r"[^A-Za-z0-9_.+-]", "_", label)
-    name = f"{label}-{protocol}" + (f"-seed{seed}" if seed else "")
+    name = f"{label}-{protocol}" + (f"-{splits}" if splits else "") + (f"-seed{seed}" if seed else "")
     return Path(DEFAULT_FOLDER) / (name + (f"-shard{part[0]}of{part[1]}" if part else ""))
 
 

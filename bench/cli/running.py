@@ -14,6 +14,7 @@ from bench.run.resources import available_cores, default_memory_budget
 
 if TYPE_CHECKING:
     from bench.run.jobs import Plan, Task
+    from bench.run.progress import Observer
     from bench.run.runner import Outcome
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
@@ -77,8 +78,14 @@ def running(args: argparse.Namespace) -> Running:
     )
 
 
-def run_plan(plan: Plan, folder: Path, provenance: dict[str, Any], how: Running) -> Outcome:
-    """Run what ``plan`` holds and the store in ``folder`` does not, watched as the user reads along."""
+def run_plan(
+    plan: Plan, folder: Path, provenance: dict[str, Any], how: Running, *, keep_predictions: bool = False
+) -> Outcome:
+    """Run what ``plan`` holds and the store in ``folder`` does not, watched as the user reads along.
+
+    With ``keep_predictions`` what was predicted is written beside the store, and a job without it is run again.
+    """
+    from bench.run.predictions import PredictionFiles
     from bench.run.runlog import watched
     from bench.run.runner import execute, open_executor
     from bench.store import Store
@@ -88,7 +95,11 @@ def run_plan(plan: Plan, folder: Path, provenance: dict[str, Any], how: Running)
         watched(folder, json_events=how.json) as observers,
         open_executor(how.engine, how.scheduler, folder, how.size, how.memory_bytes) as executor,
     ):
-        return execute(plan, store, executor, provenance, observers, retry_failed=how.retry_failed)
+        if not keep_predictions:
+            return execute(plan, store, executor, provenance, observers, retry_failed=how.retry_failed)
+        files = PredictionFiles(folder)
+        watching: list[Observer] = [*observers, files]
+        return execute(plan, store, executor, provenance, watching, retry_failed=how.retry_failed, lacks=files.lacks)
 
 
 def with_kept_versions(plan: Plan, folder: Path, how: Running) -> Plan:
@@ -136,12 +147,14 @@ def _notes(task: Task, memory_bytes: int, outdated: str | None) -> list[str]:
 
 
 def _totals(plan: Plan, todo: Sequence[Task], size: int, memory_bytes: int) -> str:
+    from bench.report.wording import plural
     from bench.run.progress import clock
 
     seconds = sum(t.expected_seconds for t in todo)
     longest = max((t.expected_seconds for t in todo), default=0.0)
     return (
-        f"{len(todo)} jobs to run, {len(plan.tasks) - len(todo)} done before, {len(plan.settled)} cannot be tried; "
+        f"{plural(len(todo), 'job')} to run, {len(plan.tasks) - len(todo)} done before, "
+        f"{len(plan.settled)} cannot be tried; "
         f"about {clock(seconds)} of CPU time, {clock(max(longest, seconds / size))} with {size} at a time; "
         f"memory budget {memory_bytes / 1e6:,.0f} MB; nothing was run"
     )

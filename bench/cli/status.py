@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.cli.headline import accuracy_table, damaged, failures
+from bench.cli.headline import damaged, failures, score_tables
+from bench.report.wording import plural
 from bench.run.progress import clock
 from bench.run.runlog import LIVE_NAME
 from bench.store import holder, read_run
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
             )
         )
         return 0
-    print(f"{args.folder}: {len(results)} of {len(planned)} jobs done" + "".join(_parts(counts)))
+    print(f"{args.folder}: {len(results)} of {plural(len(planned), 'job')} done" + "".join(_parts(counts)))
     if record.invocations:
         print(f"latest results from the run started {record.provenance.get('started', 'at an unknown time')}")
     if owner:
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     elif undone:
         again = record.provenance.get("command", "python -m bench run")
         print(f"{undone} left undone, nothing running; to go on: {again}")
-    for line in (*failures(results), *damaged(record), *accuracy_table(results)):
+    for line in (*failures(results), *damaged(record), *score_tables(results)):
         print(line)
     return 0
 

@@ -6,9 +6,10 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from bench.errors import UsageError
+from bench.records.measure import Kind
 
 
 def add_source_arguments(parser: argparse.ArgumentParser, source_help: str) -> None:
@@ -19,7 +20,7 @@ def add_source_arguments(parser: argparse.ArgumentParser, source_help: str) -> N
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--data`` and ``--target``."""
+    """``--data``, ``--target`` and ``--task``."""
     parser.add_argument(
         "--data",
         metavar="FILE",
@@ -28,6 +29,9 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         help="a table of your own (.csv, .tsv, .arff, .parquet, packed or not), or a YAML file that describes some",
     )
     parser.add_argument("--target", metavar="COLUMN", help="the column to predict in tables given without description")
+    parser.add_argument(
+        "--task", choices=get_args(Kind), help="whether their target is a class (default) or a number: regression"
+    )
 
 
 def add_cache_argument(parser: argparse.ArgumentParser) -> None:
@@ -35,13 +39,6 @@ def add_cache_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", metavar="DIR", help="where tables are kept (default: BENCH_CACHE, else the platform's cache folder)"
     )
-
-
-def names_suite(subset: str) -> bool:
-    """Whether ``--subset`` has an OpenML suite in it."""
-    from bench.data.selection import SUITE
-
-    return any(SUITE.fullmatch(word.strip()) for word in subset.split(","))
 
 
 def say(line: str) -> None:
@@ -102,7 +99,7 @@ def chosen_tables(args: argparse.Namespace) -> Chosen:
     from bench.data.user_table import UserSource, read_tables
 
     registry = load_registry()
-    own = UserSource(read_tables(args.data, registry, args.target), offline=args.offline, say=say)
+    own = UserSource(read_tables(args.data, registry, args.target, args.task), offline=args.offline, say=say)
     parts: list[tuple[Sequence[Any], Any]] = []
     if args.subset is not None:
         parts.append(

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
+
 from bench.cli.tables import add_data_arguments, add_source_arguments, say, told_by
 from bench.data.validate import Examined, Finding, examine, unnamed
 from bench.errors import BenchError, UsageError, one_line
@@ -84,7 +86,7 @@ def candidates(args: argparse.Namespace) -> Iterator[Candidate]:
     if not files and not names:
         raise UsageError("nothing to validate: name a table (my.csv --target COLUMN, my.yaml) or one of the registry")
     registry = load_registry()
-    own = UserSource(read_tables(files, registry, args.target), offline=args.offline, say=say)
+    own = UserSource(read_tables(files, registry, args.target, args.task), offline=args.offline, say=say)
 
     def read_own(table: UserTable) -> Read:
         coded = own.coded(table)
@@ -117,10 +119,16 @@ def _is_file(word: str) -> bool:
 
 def _lines(candidate: Candidate, table: Examined, notes: Sequence[str], findings: Sequence[Finding]) -> Iterator[str]:
     n, d = table.X.shape
-    yield f"{candidate.name} ({candidate.source}): {n:,} rows, {d:,} features, {len(table.classes)} classes"
-    counts = [f"{label} {count:,}" for label, count in zip(table.classes, table.counts.tolist(), strict=True)]
-    more = [f"and {len(counts) - SHOWN_CLASSES} more"] if len(counts) > SHOWN_CLASSES else []
-    yield from _wrapped(f"classes: {one_line(', '.join([*counts[:SHOWN_CLASSES], *more]), limit=4000)}", 2)
+    size = f"{candidate.name} ({candidate.source}): {n:,} rows, {d:,} features"
+    if table.classes:
+        yield f"{size}, {len(table.classes)} classes"
+        counts = [f"{label} {count:,}" for label, count in zip(table.classes, table.counts.tolist(), strict=True)]
+        more = [f"and {len(counts) - SHOWN_CLASSES} more"] if len(counts) > SHOWN_CLASSES else []
+        yield from _wrapped(f"classes: {one_line(', '.join([*counts[:SHOWN_CLASSES], *more]), limit=4000)}", 2)
+    else:
+        yield f"{size}, a number to predict"
+        shown = ", ".join(f"{name} {value:,.6g}" for name, value in _quantiles(table).items())
+        yield from _wrapped(f"target: {shown}", 2)
     for note in notes:
         yield from _wrapped(f"known: {note}", 2)
     for finding in findings:
@@ -128,6 +136,13 @@ def _lines(candidate: Candidate, table: Examined, notes: Sequence[str], findings
         yield from _wrapped(finding.means, 6)
     if not findings:
         yield "  nothing odd found"
+
+
+def _quantiles(table: Examined) -> dict[str, float]:
+    """Where the numbers to predict lie."""
+    names = ("min", "5 %", "25 %", "median", "75 %", "95 %", "max")
+    values = np.quantile(table.y, (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)).tolist()
+    return dict(zip(names, values, strict=True)) | {"mean": float(table.y.mean()), "sd": float(table.y.std())}
 
 
 def _wrapped(text: str, indent: int) -> list[str]:
@@ -143,7 +158,9 @@ def _as_data(
         "source": candidate.source,
         "rows": n,
         "features": d,
+        "task": table.kind,
         "classes": dict(zip(table.classes, table.counts.tolist(), strict=True)),
+        "target": {} if table.classes else _quantiles(table),
         "notes": list(notes),
         "findings": [dataclasses.asdict(finding) for finding in findings],
     }

@@ -12,7 +12,7 @@ import numpy as np
 from bench.data.cache import FileSet, drop, recall, remember, sets_folder
 from bench.data.download import download, downloaded
 from bench.data.location import is_url
-from bench.data.registry import Entry, Registry
+from bench.data.registry import ArchiveFiles, Entry, Registry
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE, TUNING_SHARE, first_part_counts
 from bench.data.tables import read_divisions, read_table
 from bench.data.tar import Limits, read_members
@@ -52,7 +52,7 @@ class ArchiveSource:
         self._offline = offline
         self._set: FileSet | None = None
         self._wanted = frozenset(
-            f"{entry.archive.folder}/{file}" for entry in registry.entries.values() for file in file_names(entry)
+            name for entry in registry.entries.values() if entry.archive for name in file_names(entry.archive)
         )
 
     @classmethod
@@ -73,7 +73,7 @@ class ArchiveSource:
 
     def has(self, entry: Entry) -> bool:
         """Whether the files of ``entry`` are there."""
-        return all(f"{entry.archive.folder}/{file}" in self._files for file in file_names(entry))
+        return entry.archive is not None and all(name in self._files for name in file_names(entry.archive))
 
     def load(self, entry: Entry) -> Dataset:
         """The table with the published splits, exactly as the archive has it (most tables are standardised there).
@@ -81,19 +81,20 @@ class ArchiveSource:
         A file whose checksum is not the registry's is refused; where the registry's own copy was rebuilt or was not
         available, another table passes if its sizes, labels and index lists agree, and the dataset's ``notes`` say so.
         """
-        names = file_names(entry)
-        missing = [name for name in names if f"{entry.archive.folder}/{name}" not in self._files]
+        about = entry.archive
+        if about is None:
+            raise DataUnavailable(f"{entry.name}: not a table of the study; it ships with the package")
+        names = file_names(about)
+        missing = [name for name in names if name not in self._files]
         if missing:
-            raise DataUnavailable(
-                f"{entry.name}: the archive {self.location} has no {entry.archive.folder}/{' and no '.join(missing)}"
-            )
-        table, tuning, holdouts = (self._files[f"{entry.archive.folder}/{name}"]() for name in names)
-        at = [f"{self.location}: {entry.archive.folder}/{name}" for name in names]
-        _verify(tuning, entry.archive.tuning_sha256, at[1])
-        _verify(holdouts, entry.archive.holdouts_sha256, at[2])
-        verbatim = hashlib.sha256(table).hexdigest() == entry.archive.table_sha256
-        if not verbatim and entry.archive.table_sha256 and not entry.archive.rebuilt:
-            _verify(table, entry.archive.table_sha256, at[0])
+            raise DataUnavailable(f"{entry.name}: the archive {self.location} has no {' and no '.join(missing)}")
+        table, tuning, holdouts = (self._files[name]() for name in names)
+        at = [f"{self.location}: {name}" for name in names]
+        _verify(tuning, about.tuning_sha256, at[1])
+        _verify(holdouts, about.holdouts_sha256, at[2])
+        verbatim = hashlib.sha256(table).hexdigest() == about.table_sha256
+        if not verbatim and about.table_sha256 and not about.rebuilt:
+            _verify(table, about.table_sha256, at[0])
         X, y = read_table(table, entry.rows, entry.features, entry.classes, at[0])
         splits = Splits(
             name="published",
@@ -188,9 +189,9 @@ class ArchiveSource:
         return key if key in self._wanted else None
 
 
-def file_names(entry: Entry) -> tuple[str, str, str]:
-    """(table, tuning halves, hold-outs) of ``entry`` in its folder of the archive."""
-    return entry.archive.table, TUNING_FILE, HOLDOUTS_FILE
+def file_names(files: ArchiveFiles) -> tuple[str, str, str]:
+    """(table, tuning halves, hold-outs) in the archive."""
+    return f"{files.folder}/{files.table}", f"{files.folder}/{TUNING_FILE}", f"{files.folder}/{HOLDOUTS_FILE}"
 
 
 def _folder_files(path: Path, wanted: frozenset[str]) -> Files:

@@ -11,14 +11,15 @@ The coding needs no fitting, so that no row can leak into another through it:
   before the hold-out: :mod:`bench.protocols.rows` fills it hold-out by hold-out.
 - A column of categories that are all different, or more than 20 and more than half as many as there are rows (a name, a
   key, an address), says next to nothing about a new row and would drown the others: left out, unless declared.
-- Classes are numbered in the order of their labels: as declared, by value if numbers, else as text.
+- Classes are numbered in the order of their labels: as declared, by value if numbers, else as text. A number to predict
+  stays as it is, and rows without one are left out.
 
 This is not the coding of the 2014 archive, which numbers the levels of a category as if they were ordered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -38,6 +39,7 @@ from bench.data.text_columns import (
 )
 from bench.errors import DataInvalid, one_line, unknown_name
 from bench.records.dataset import FloatArray, IntArray
+from bench.records.measure import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +59,10 @@ RECORDED_FEATURES = 500
 
 EXACT = 2.0**53
 """Whole numbers beyond it are not all float64 numbers."""
+
+
+class OtherKind(DataInvalid):
+    """The target cannot be predicted as the kind of thing that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +87,14 @@ class Finding:
 class Coded:
     """A table as features and labels.
 
-    ``X`` (n, d) float64, NaN where a number is missing; ``y`` (n,) int64 in 0..c-1. ``features`` (d,) are the columns'
-    names (``colour=red`` for a level), ``classes`` (c,) the labels as text, ``inputs`` the columns before coding.
-    ``notes`` tell in whole sentences what was done to it, ``findings`` what was odd about its columns.
+    ``X`` (n, d) float64, NaN where a number is missing; ``y`` (n,) int64 in 0..c-1, or float64 for regression, where
+    there are no ``classes``. ``features`` (d,) are the columns' names (``colour=red`` for a level), ``classes`` (c,)
+    the labels as text, ``inputs`` the columns before coding. ``notes`` tell in whole sentences what was done to it,
+    ``findings`` what was odd about its columns.
     """
 
     X: FloatArray
-    y: IntArray
+    y: IntArray | FloatArray
     features: tuple[str, ...]
     classes: tuple[str, ...]
     inputs: tuple[str, ...]
@@ -111,17 +118,20 @@ def code_table(
     where: str,
     drop: Iterable[str] = (),
     *,
+    kind: Kind = "classification",
     categories: Collection[str] = (),
     missing: Iterable[str] | None = None,
 ) -> Coded:
     """``frame`` with the column ``target`` as labels and all others but ``drop`` as features.
 
-    ``categories`` are taken as such whatever is in them, ``missing`` are the texts that stand for a missing value (an
-    empty cell always does). ``frame.attrs["notes"]`` is what the reader has to tell.
+    ``kind`` says whether the target holds classes, or numbers: then rows without one are left out. ``categories`` are
+    taken as such whatever is in them, ``missing`` are the texts that stand for a missing value (an empty cell always
+    does). ``frame.attrs["notes"]`` is what the reader has to tell.
 
     Raises :class:`UsageError` for a column that is not there and :class:`DataInvalid`, naming ``where``, for labels
-    that are missing, of one class only or not classes, for values that are not finite, for columns that are neither
-    numbers nor categories, and if more than :data:`MAX_FEATURES` columns come out.
+    that are missing or of one class only, numbers to predict that are all equal, values that are not finite, for
+    columns that are neither numbers nor categories, and if more than :data:`MAX_FEATURES` columns come out;
+    :class:`OtherKind` for a target that is not of ``kind``.
     """
     names = [str(name) for name in frame.columns]
     dropped = list(dict.fromkeys(drop))
@@ -129,9 +139,17 @@ def code_table(
         if name not in names:
             raise unknown_name(f"column of {where}", name, names)
     marks = None if missing is None else ("", *(mark.strip().casefold() for mark in missing))
-    y, classes = code_labels(frame[target], f"{where}: target {target!r}", marks or MISSING_LABELS)
     coder = _Coder(where, marks or MISSING)
-    coder.compare(target, dict(zip(classes, np.bincount(y).tolist(), strict=True)), "classes")
+    y: IntArray | FloatArray
+    classes: tuple[str, ...] = ()
+    if kind == "regression":
+        y = coder.target(frame[target], target)
+    else:
+        y, classes = code_labels(
+            frame[target], f"{where}: target {target!r}", marks or MISSING_LABELS, declared=target in categories
+        )
+        coder.compare(target, dict(zip(classes, np.bincount(y).tolist(), strict=True)), "classes")
+        coder.many_classes(frame[target], target, classes, declared=target in categories)
     inputs = tuple(name for name in names if name != target and name not in dropped)
     for name in inputs:
         coder.add(frame[name], name, declared=name in categories)
@@ -139,18 +157,24 @@ def code_table(
         why = "; ".join(finding.what for finding in coder.findings if finding.check == "left out")
         raise DataInvalid(one_line(f"{where}: no column is left that could be a feature" + (f": {why}" if why else "")))
     X = np.concatenate(coder.blocks, axis=1)
-    notes = (*frame.attrs.get("notes", ()), *coder.notes(X))
+    without = np.isnan(y)
+    left_out = [f"{int(without.sum())} row(s) without a number in {target} are left out"] if without.any() else []
+    X, y = X[~without], y[~without]
+    notes = (*frame.attrs.get("notes", ()), *left_out, *coder.notes(X))
     return Coded(X, y, tuple(coder.features), classes, inputs, notes, tuple(coder.findings))
 
 
 def code_labels(
-    column: pd.Series, where: str, marks: Collection[str] = MISSING_LABELS
+    column: pd.Series, where: str, marks: Collection[str] = MISSING_LABELS, *, declared: bool = False
 ) -> tuple[IntArray, tuple[str, ...]]:
-    """(labels (n,) in 0..c-1, their names): each class that occurs. Raises :class:`DataInvalid`."""
+    """(labels (n,) in 0..c-1, their names): each class that occurs; ``declared`` ones are classes whatever they are.
+
+    Raises :class:`DataInvalid`, and :class:`OtherKind` for labels that are numbers rather than classes.
+    """
     import pandas as pd
 
-    declared = isinstance(column.dtype, pd.CategoricalDtype)
-    known = known_texts(column, () if declared else marks)
+    nominal = isinstance(column.dtype, pd.CategoricalDtype)
+    known = known_texts(column, () if nominal else marks)
     missing = np.setdiff1d(np.arange(len(column)), known.index)
     if len(missing):
         written = column.iloc[missing[0]]
@@ -158,12 +182,12 @@ def code_labels(
             f" ({written!r}; if it is a class, a description with missing: [] keeps it)" if written == written else ""
         )
         raise DataInvalid(f"{where}: {len(missing)} label(s) missing, the first in row {missing[0] + 1}{shown}")
-    values = [str(level).strip() for level in column.cat.categories] if declared else in_order(known)
-    numbers = None if declared else as_numbers(known)
+    values = [str(level).strip() for level in column.cat.categories] if nominal else in_order(known)
+    numbers = None if nominal or declared else as_numbers(known)
     if numbers is not None and not (pd.api.types.is_integer_dtype(column) or pd.api.types.is_bool_dtype(column)):
         odd = numbers[~(np.isfinite(numbers) & (numbers == np.floor(numbers)))]
         if len(odd):
-            raise DataInvalid(f"{where}: numbers that are not whole (such as {odd.iloc[0]:g}) are no classes")
+            raise OtherKind(f"{where}: numbers that are not whole (such as {odd.iloc[0]:g}) are no classes")
         known = known.where(numbers.abs() >= EXACT, numbers.map(lambda value: str(int(value))))
         values = in_order(known)
     present = set(known)
@@ -172,9 +196,10 @@ def code_labels(
         only = one_line(values[0], limit=50) if values else "no rows"
         raise DataInvalid(f"{where}: one class only ({only}); at least 2 are needed")
     if len(values) > max(2, len(column) // 2):
-        raise DataInvalid(
-            f"{where}: {len(values)} different values in {len(column)} rows are no classes; is it a number to predict?"
-        )
+        many = f"{where}: {len(values)} different values in {len(column)} rows are no classes"
+        if numbers is not None:
+            raise OtherKind(many)
+        raise DataInvalid(f"{many}; such as {_shown(values[0])}")
     return _positions(known, values), tuple(values)
 
 
@@ -216,6 +241,45 @@ class _Coder:
         else:
             self._text(name, len(column), self._known(column, name))
 
+    def target(self, column: pd.Series, name: str) -> FloatArray:
+        """The numbers to predict (n,), NaN where there is none. Raises :class:`OtherKind` if they are no numbers."""
+        import pandas as pd
+
+        where = f"{self.where}: target {name!r}"
+        found = pd.api.types.infer_dtype(column, skipna=True)
+        texts = self._known(column, name)
+        if found.startswith(("date", "time", "period")) or (found == "string" and look_like_dates(texts)):
+            raise DataInvalid(f"{where} holds dates or times (such as {_shown(texts.iloc[0])}); turn it into a number")
+        if found == "categorical" or pd.api.types.is_complex_dtype(column):
+            raise OtherKind(f"{where} is {found} (such as {_shown(texts.iloc[0])}), not a column of numbers")
+        if found == "decimal" or pd.api.types.is_numeric_dtype(column):
+            values = self._checked(name, column)
+        else:
+            numbers, strange = self._as_numbers(name, len(column), texts)
+            if numbers is None:
+                raise OtherKind(f"{where} is text ({_first(strange)}), not a column of numbers")
+            values = self._checked(name, numbers)
+        known = np.unique(values[~np.isnan(values)])
+        if len(known) < 2:
+            only = f"one value only ({known[0]:g})" if len(known) else "no number at all"
+            raise DataInvalid(f"{where}: {only}; at least 2 different ones are needed")
+        if not known.std() > 0:
+            raise DataInvalid(f"{where}: the numbers differ by too little for float64; multiply them by a power of ten")
+        return values
+
+    def many_classes(self, column: pd.Series, name: str, classes: Sequence[str], *, declared: bool) -> None:
+        """Warn of whole numbers that are rather something to predict than classes."""
+        import pandas as pd
+
+        numbers = as_numbers(pd.Series(classes)) is not None
+        if numbers and len(classes) > KEY_LEVELS and not declared and column.dtype != "category":
+            self._warn(
+                "many classes",
+                f"{name}: {len(classes)} different whole numbers are taken for as many classes",
+                f"if it is a number to predict, the task is regression; else say so with `categories: [{name}]`",
+                name,
+            )
+
     def _known(self, column: pd.Series, name: str) -> pd.Series:
         known, written = known_texts(column, self.marks), known_texts(column, ("",))
         counts = written.drop(known.index).value_counts()
@@ -223,43 +287,53 @@ class _Coder:
         return known
 
     def _text(self, name: str, rows: int, texts: pd.Series) -> None:
-        numbers, open_question = read_numbers(texts)
-        strange = texts[numbers.isna()]
-        first = f"the first in row {strange.index[0] + 1} ({_shown(strange.iloc[0])})" if len(strange) else ""
-        if not len(texts) or 1 - len(strange) / len(texts) > NUMBERS:
-            if len(strange):
-                self._warn(
-                    "not all numbers",
-                    f"{name}: {len(strange)} of {len(texts)} known values are no numbers, {first}",
-                    f"they are taken as missing; to say so, describe the table with `missing: [{strange.iloc[0]}]`, "
-                    f"or, if {name} is no number, with `categories: [{name}]`",
-                    name,
-                )
-            if open_question:
-                row = int(texts.str.contains(",").to_numpy().argmax())
-                self._warn(
-                    "comma in numbers",
-                    f"{name}: {_shown(texts.iloc[row])} in row {texts.index[row] + 1} is read as {numbers.iloc[row]:g}",
-                    "the comma is taken to set thousands apart; if it stands before decimals, write a point",
-                    name,
-                )
-            if (numbers.abs() >= EXACT).any():
-                large = texts[numbers.abs() >= EXACT]
-                self._refuse_merged(name, large, numbers[large.index])
-            return self._numbers(name, numbers.reindex(range(rows)))
+        numbers, strange = self._as_numbers(name, rows, texts)
+        if numbers is not None:
+            return self._numbers(name, numbers)
         if look_like_dates(texts):
             self._refuse_dates(name, texts)
         if 1 - len(strange) / len(texts) > SOME_NUMBERS:
             self._warn(
                 "numbers and text",
                 f"{name}: {len(texts) - len(strange)} of {len(texts)} known values are numbers, the others text,"
-                f" {first}",
+                f" {_first(strange)}",
                 f"taken as a column of categories; say so with `categories: [{name}]`, or make it numbers",
                 name,
             )
         return self._categories(name, rows, texts)
 
+    def _as_numbers(self, name: str, rows: int, texts: pd.Series) -> tuple[pd.Series | None, pd.Series]:
+        """(the column of ``rows`` rows as numbers if most of its known ``texts`` are numbers; those that are none)."""
+        numbers, open_question = read_numbers(texts)
+        strange = texts[numbers.isna()]
+        if len(texts) and 1 - len(strange) / len(texts) <= NUMBERS:
+            return None, strange
+        if len(strange):
+            self._warn(
+                "not all numbers",
+                f"{name}: {len(strange)} of {len(texts)} known values are no numbers, {_first(strange)}",
+                f"they are taken as missing; to say so, describe the table with `missing: [{strange.iloc[0]}]`, "
+                f"or, if {name} is no number, with `categories: [{name}]`",
+                name,
+            )
+        if open_question:
+            row = int(texts.str.contains(",").to_numpy().argmax())
+            self._warn(
+                "comma in numbers",
+                f"{name}: {_shown(texts.iloc[row])} in row {texts.index[row] + 1} is read as {numbers.iloc[row]:g}",
+                "the comma is taken to set thousands apart; if it stands before decimals, write a point",
+                name,
+            )
+        if (numbers.abs() >= EXACT).any():
+            large = texts[numbers.abs() >= EXACT]
+            self._refuse_merged(name, large, numbers[large.index])
+        return numbers.reindex(range(rows)), strange
+
     def _numbers(self, name: str, column: pd.Series) -> None:
+        self._append(self._checked(name, column)[:, None], [name], name)
+
+    def _checked(self, name: str, column: pd.Series) -> FloatArray:
+        """The numbers (n,), NaN where missing."""
         import pandas as pd
 
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -279,8 +353,7 @@ class _Coder:
                 values = np.where(values == float(mark), np.nan, values)
             except ValueError:
                 continue
-        values = np.where(np.isnan(values), np.nan, values)  # one NaN of all: the table's checksum is over the bytes
-        self._append(values[:, None], [name], name)
+        return np.where(np.isnan(values), np.nan, values)  # one NaN of all: the table's checksum is over the bytes
 
     def _categories(
         self, name: str, rows: int, texts: pd.Series, order: Iterable[str] = (), *, declared: bool = False
@@ -367,6 +440,11 @@ class _Coder:
                 "becomes the mean of the training part's known values of its column"
             )
         return notes
+
+
+def _first(strange: pd.Series) -> str:
+    """The first of texts by their row."""
+    return f"the first in row {strange.index[0] + 1} ({_shown(strange.iloc[0])})"
 
 
 def _shown(value: object) -> str:

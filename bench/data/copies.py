@@ -9,6 +9,7 @@ from bench.data.columns import Coded, code_table
 from bench.data.registry import Entry, Link
 from bench.errors import DataInvalid, DataUnavailable, UsageError
 from bench.records.dataset import Dataset
+from bench.records.measure import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,29 +44,32 @@ def copy_as_dataset(
     """
     link = dict(links(entry))[source]
     labelled = frame[frame[target].notna()] if target in frame.columns else frame
-    coded = code_copy(labelled, target, where, drop)
-    rows, classes = len(coded.y), len(coded.classes)
+    coded = code_copy(labelled, target, where, drop, entry.kind)
+    rows, classes, inputs = len(coded.y), len(coded.classes), len(coded.inputs)
     expected = (link.rows or entry.rows, link.classes or entry.classes)
     if (rows, classes) != expected and not link.differs:
+        found, wanted = (f" of {classes} classes", f" of {expected[1]}") if coded.classes else ("", "")
         raise DataInvalid(
-            f"{where}: {rows} rows of {classes} classes, expected {expected[0]} rows of {expected[1]}: not the table "
+            f"{where}: {rows} rows{found}, expected {expected[0]} rows{wanted}: not the table "
             f"that the registry means{_because(link.note)}"
         )
     notes = [difference for difference in differences(entry, source) if difference]
-    if (rows, classes, len(coded.inputs)) != (entry.rows, entry.classes, entry.features):
+    if entry.kind == "classification" and (rows, classes, inputs) != (entry.rows, entry.classes, entry.features):
         notes.append(
-            f"{rows} rows, {len(coded.inputs)} inputs, {classes} classes; the archive's table has {entry.rows}, "
+            f"{rows} rows, {inputs} inputs, {classes} classes; the archive's table has {entry.rows}, "
             f"{entry.features}, {entry.classes}"
         )
+    elif rows != entry.rows:
+        notes.append(f"{rows} rows; the table that ships with the package has {entry.rows}")
     if len(labelled) < len(frame):
         notes.append(f"{len(frame) - len(labelled)} rows without a label are left out")
     return Dataset(entry.name, coded.X, coded.y, classes, source, notes=(*notes, *coded.notes)), coded
 
 
-def code_copy(frame: pd.DataFrame, target: str, where: str, drop: Iterable[str]) -> Coded:
+def code_copy(frame: pd.DataFrame, target: str, where: str, drop: Iterable[str], kind: Kind) -> Coded:
     """:func:`bench.data.columns.code_table`; a column that is not there is the copy's fault here, not the user's."""
     try:
-        return code_table(frame, target, where, drop)
+        return code_table(frame, target, where, drop, kind=kind)
     except UsageError as error:
         raise DataInvalid(str(error)) from error
 

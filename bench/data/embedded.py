@@ -1,7 +1,8 @@
-"""The tables that ship with the package, in their original units and the archive's row order and coding.
+"""The tables that ship with the package, in their original units; those with classes in the archive's order and coding.
 
-Each is a gzipped CSV: a header (feature names, then ``class``), features, label. `embedded/LICENSES.md` has the
-provenance. There are no published index lists here: divisions are drawn (:func:`bench.data.splits.draw_splits`).
+Each is a gzipped CSV: a header (feature names, then ``class`` or ``target``), features, label or number to predict.
+`embedded/LICENSES.md` has the provenance. There are no published index lists here: divisions are drawn
+(:func:`bench.data.splits.draw_splits`).
 """
 
 from __future__ import annotations

@@ -16,6 +16,9 @@ from bench.data.sources import Source
 from bench.errors import DataInvalid, DataUnavailable, SourceError
 
 MAX_RESULTS_BYTES = 16 << 20
+RUNS_URL = "https://figshare.com/ndownloader/files/40081681"
+RUNS_HASH = "md5:73159b346ec355e4cebbc7702ac4f91a"
+"""Of all runs of the benchmark of Grinsztajn et al., one CSV; figshare gives its MD5."""
 
 Say = Callable[[str], None]
 
@@ -115,6 +118,34 @@ def fetch_results(study: Study, *, offline: bool, say: Say) -> tuple[Path, bool]
 def drop_results() -> None:
     """Drop the cached file, so that it is fetched anew."""
     _results_path().unlink(missing_ok=True)
+
+
+def fetch_runs(*, offline: bool, say: Say) -> Path:
+    """Download the runs of the benchmark of Grinsztajn et al. unless they are in the cache; where they are.
+
+    Raises as :func:`fetch_results`, and :class:`SourceError` for another file than :data:`RUNS_HASH` is of.
+    """
+    if not offline:
+        download(RUNS_URL, _runs_path(), known_hash=RUNS_HASH, say=say)
+    return runs_file()
+
+
+def runs_file() -> Path:
+    """Where these runs are in the cache: ``bench report --published-grinsztajn`` reads them there.
+
+    Raises :class:`DataUnavailable` if they have not been fetched.
+    """
+    path = _runs_path()
+    if not path.is_file():
+        raise DataUnavailable(
+            f"{path}: the benchmark's runs have not been fetched; `python -m bench fetch --published-grinsztajn` gets "
+            "them, or name a file: --published-grinsztajn FILE"
+        )
+    return path
+
+
+def _runs_path() -> Path:
+    return cache_folder() / "study" / "grinsztajn.csv"
 
 
 def _results_path() -> Path:

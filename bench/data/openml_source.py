@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +28,11 @@ from bench.data.frames import MAX_BYTES, Format, read_frame
 from bench.data.location import host_of
 from bench.data.openml_splits import read_task_splits
 from bench.data.registry import Entry
-from bench.errors import BenchError, DataUnavailable, SourceError, one_line
+from bench.data.splits import splits_for
+from bench.errors import BenchError, DataInvalid, DataUnavailable, SourceError, one_line
 from bench.files import replacing
 from bench.records.dataset import Dataset
+from bench.records.measure import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,8 +88,9 @@ class TableRecord:
 class TaskEntry:
     """A suite's task as an entry of a run, and what is kept of it.
 
-    ``file`` holds its index lists (empty if it has none). ``rows``, ``features`` (before coding) and ``classes`` are 0
-    while the table is not in the cache. ``problem`` says why the task cannot be used: then ``dataset`` is 0.
+    ``file`` holds its index lists; it is empty if it has none, or is to have the ``splits`` of that name instead.
+    ``rows``, ``features`` (before coding) and ``classes`` are 0 while the table is not in the cache, and ``classes`` if
+    a number is predicted. ``problem`` says why the task cannot be used: then ``dataset`` is 0.
     """
 
     name: str
@@ -99,6 +102,8 @@ class TaskEntry:
     rows: int = 0
     features: int = 0
     classes: int = 0
+    kind: Kind = "classification"
+    splits: str = ""
     problem: str = ""
 
 
@@ -156,20 +161,30 @@ class OpenMLSource:
             if not tasks:
                 raise SourceError(f"OpenML suite {id} has no tasks")
             self._keep(f"suite-{id}.json", msgspec.json.encode(tasks))
-        entries = [self._entry(task) for task in tasks]
+        return self.tasks(tasks)
+
+    def tasks(self, ids: Iterable[int], *, splits: str = "", ending: str = "") -> list[TaskEntry]:
+        """The tasks ``ids``, as :meth:`suite` gives those of a suite; ``ending`` is added to their names.
+
+        With the name of ``splits`` their tables are divided so, and the tasks' own index lists are not downloaded.
+        """
+        entries = [self._entry(id, splits) for id in ids]
+        entries = [dataclasses.replace(entry, name=entry.name + ending) for entry in entries]
         names = [entry.name for entry in entries]
         return [
             entry if names.count(entry.name) == 1 else dataclasses.replace(entry, name=f"{entry.name}-{entry.id}")
             for entry in entries
         ]
 
-    def _entry(self, id: int) -> TaskEntry:
-        entry = self._read(f"task-{id}", TaskEntry)
+    def _entry(self, id: int, splits: str) -> TaskEntry:
+        entry = self._read(f"{splits}-task-{id}" if splits else f"task-{id}", TaskEntry)
         if entry is None or (entry.problem and not self._offline):  # it may have been mended
-            entry, _ = self._download_task(id)
+            entry, _ = self._download_task(id, splits)
         table = self._read(f"data-{entry.dataset}", TableRecord)
-        sizes = {} if table is None else {name: getattr(table, name) for name in ("rows", "features", "classes")}
-        return dataclasses.replace(entry, **sizes)
+        if table is None:
+            return entry
+        classes = table.classes if entry.kind == "classification" else 0
+        return dataclasses.replace(entry, rows=table.rows, features=table.features, classes=classes)
 
     def _copy(self, entry: Entry) -> Dataset:
         link = link_of(entry, self.name)
@@ -191,14 +206,16 @@ class OpenMLSource:
         record, frame = self._table(entry.dataset)
         where = f"OpenML task {entry.id}, {_where(record)}"
         ignored = [name for name in record.ignored if name in frame.columns and name != entry.target]
-        coded = code_copy(frame, entry.target, where, ignored)
-        splits = None
+        coded = code_copy(frame, entry.target, where, ignored, entry.kind)
+        dataset = Dataset(entry.name, coded.X, coded.y, len(coded.classes), self.name, notes=coded.notes)
         if entry.file:
+            if len(coded.y) < len(frame):
+                raise DataInvalid(f"{where}: rows without a number in the target, which the task's index lists count")
             _, lists = self._kept(f"task-{entry.id}", TaskEntry) or self._download_task(entry.id)
-            splits = read_task_splits(lists, entry.id, coded.y, f"OpenML task {entry.id}: index lists")
-        dataset = Dataset(
-            entry.name, coded.X, coded.y, len(coded.classes), self.name, published=splits, notes=coded.notes
-        )
+            splits = read_task_splits(lists, entry.id, dataset.strata, f"OpenML task {entry.id}: index lists")
+            dataset = dataclasses.replace(dataset, published=splits)
+        if entry.splits:
+            dataset = dataclasses.replace(dataset, published=splits_for(dataset, 0, entry.splits))
         self._provenance[entry.name] = provenance(dataset, coded, where, entry.target, record.licence, copy=False)
         return dataset
 
@@ -243,18 +260,19 @@ class OpenMLSource:
         self._keep(f"data-{id}.json", msgspec.json.encode(record))
         return record, frame
 
-    def _download_task(self, id: int) -> tuple[TaskEntry, bytes]:
-        """Task ``id``, recorded, and the file of its index lists."""
+    def _download_task(self, id: int, splits: str = "") -> tuple[TaskEntry, bytes]:
+        """Task ``id``, recorded, and the file of its index lists unless it is to have other ``splits``."""
         lists = b""
         try:
             entry, address = self._ask(f"task {id}", lambda openml: _described_task(openml, id), ANSWER_SECONDS)
-            if address:  # the package itself would read them into a pickle
+            entry = dataclasses.replace(entry, splits=splits)
+            if address and not splits:  # the package itself would read them into a pickle
                 lists = read_url(address, MAX_BYTES, say=self._say)
                 file = self._keep(f"task-{id}.arff", lists).relative_to(self._root).as_posix()
                 entry = dataclasses.replace(entry, file=file, sha256=hashlib.sha256(lists).hexdigest())
         except DataUnavailable as error:
-            entry = TaskEntry(f"openml-task-{id}", id, problem=str(error))
-        self._keep(f"task-{id}.json", msgspec.json.encode(entry))
+            entry = TaskEntry(f"openml-task-{id}", id, splits=splits, problem=str(error))
+        self._keep(f"{splits}-task-{id}.json" if splits else f"task-{id}.json", msgspec.json.encode(entry))
         return entry, lists
 
     def _read(self, label: str, kind: type[Answer]) -> Answer | None:
@@ -338,13 +356,21 @@ def _drop_pickles(cache: Path) -> None:
 
 
 def _described_task(openml: Any, id: int) -> tuple[TaskEntry, str]:
-    """Task ``id``, which must be one of classification, and the address of its index lists, empty if it has none."""
+    """Task ``id``, which must predict a class or a number, and the address of its index lists, empty if it has none."""
+    types = openml.tasks.TaskType
+    kinds: dict[Any, Kind] = {
+        types.SUPERVISED_CLASSIFICATION: "classification",
+        types.SUPERVISED_REGRESSION: "regression",
+    }
     task = openml.tasks.get_task(id)
-    if task.task_type_id != openml.tasks.TaskType.SUPERVISED_CLASSIFICATION:
-        raise DataUnavailable(f"OpenML task {id} is one of {task.task_type}; only classification is run here")
+    if task.task_type_id not in kinds:
+        raise DataUnavailable(
+            f"OpenML task {id} is one of {task.task_type}; only classification and regression are run here"
+        )
     table = openml.datasets.get_dataset(task.dataset_id)
     name = re.sub(r"[^A-Za-z0-9._-]", "_", one_line(table.name, limit=100)) or "table"
-    return TaskEntry(name, id, table.id, task.target_name), task.estimation_procedure["data_splits_url"] or ""
+    entry = TaskEntry(name, id, table.id, task.target_name, kind=kinds[task.task_type_id])
+    return entry, task.estimation_procedure["data_splits_url"] or ""
 
 
 def _format(about: Any) -> Format:

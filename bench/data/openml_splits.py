@@ -12,13 +12,14 @@ from bench.errors import DataInvalid
 from bench.records.dataset import Holdout, IntArray, Splits
 
 
-def read_task_splits(content: bytes, task: int, y: IntArray, where: str) -> Splits:
-    """The divisions of task ``task`` on a table with labels ``y`` (n,), called ``openml-task-N``.
+def read_task_splits(content: bytes, task: int, strata: IntArray, where: str) -> Splits:
+    """The divisions of task ``task`` on a table with ``strata`` (n,), called ``openml-task-N``.
 
     Hold-outs are the folds of the first repeat (and the first sample), in the folds' order: further repeats would only
-    narrow what is called the noise of the division. The task has no tuning halves; they are drawn, once and for all,
-    from the task's number. Raises :class:`DataInvalid`, naming ``where``, if something other than whole row numbers
-    within the table stands there, a row is listed twice in a fold or in both of its parts, or a part is empty.
+    narrow what is called the noise of the division. The task has no tuning halves; they are drawn within the strata,
+    once and for all, from the task's number. Raises :class:`DataInvalid`, naming ``where``, if something other than
+    whole row numbers within the table stands there, a row is listed twice in a fold or in both of its parts, or a part
+    is empty.
     """
     frame = read_frame(content, "arff", where)
     columns = {str(name).lower(): frame[name] for name in frame.columns}
@@ -29,8 +30,8 @@ def read_task_splits(content: bytes, task: int, y: IntArray, where: str) -> Spli
     if unknown := set(kinds) - {"TRAIN", "TEST"}:
         raise DataInvalid(f"{where}: rows are of type TRAIN or TEST, not {str(min(unknown))!r}")
     rows, repeats, folds = (_whole(columns[name], f"{where}: {name}") for name in ("rowid", "repeat", "fold"))
-    for wrong in rows[(rows < 0) | (rows >= len(y))]:
-        raise DataInvalid(f"{where}: row number {wrong} in a table of {len(y)} rows (counted from 0)")
+    for wrong in rows[(rows < 0) | (rows >= len(strata))]:
+        raise DataInvalid(f"{where}: row number {wrong} in a table of {len(strata)} rows (counted from 0)")
     first = repeats == repeats.min()
     if "sample" in columns:
         samples = _whole(columns["sample"], f"{where}: sample")
@@ -42,7 +43,7 @@ def read_task_splits(content: bytes, task: int, y: IntArray, where: str) -> Spli
         for part in [first & (folds == fold)]
     )
     name = f"openml-task-{task}"
-    return Splits(name=name, tuning=draw_splits(name, y, 0).tuning, holdouts=holdouts)
+    return Splits(name=name, tuning=draw_splits(name, strata, 0).tuning, holdouts=holdouts)
 
 
 def _holdout(train: IntArray, test: IntArray, where: str) -> Holdout:

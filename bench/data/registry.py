@@ -1,6 +1,7 @@
 """The registry: what `datasets.yaml` says about each table, strictly checked.
 
 The file is data without logic: one entry per table, and named subsets that are lists of tables or rules over entries.
+Tables with classes are those of the 2014 study; those with a number to predict (``task: regression``) are not in it.
 It stands at the root of a checkout and next to this module in an installed package.
 """
 
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from bench.data.strict_yaml import SHA256, FileName, Positive, Several, Text, convert, read_yaml
 from bench.errors import RegistryError, UsageError, nearest, unknown_name
+from bench.records.measure import Kind
 
 Group: TypeAlias = Literal["small", "large", "test-file"]
 Confidence: TypeAlias = Literal["known", "likely", "none"]
@@ -74,26 +76,33 @@ class EmbeddedFile(Struct, frozen=True, forbid_unknown_fields=True):
     attribution: Text
 
 
-class Entry(Struct, frozen=True, forbid_unknown_fields=True):
+class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is known of one table: sizes, licence, where it is available, known faults.
 
-    ``rows``, ``features``, ``classes`` are those of the archive's (train) table.
+    ``rows``, ``features``, ``classes`` are those of the archive's (train) table, or of the embedded one if the archive
+    has none: then there is a number to predict, and there are no ``classes`` (0) and no ``group``.
     """
 
     name: str
+    kind: Kind = field(name="task", default="classification")
     rows: Several
     features: Positive
-    classes: Several
-    group: Group
+    classes: Several = 0
+    group: Group | Literal[""] = ""
     licence: Text
     origin: Text
-    archive: ArchiveFiles
-    openml: Link
-    uci: Link
+    archive: ArchiveFiles | None = None
+    openml: Link = Link(confidence="none")
+    uci: Link = Link(confidence="none")
     faults: tuple[Text, ...] = ()
     embedded: EmbeddedFile | None = None
 
     def __post_init__(self) -> None:
+        for key in ("classes", "group", "archive"):
+            if self.kind == "regression" and getattr(self, key):
+                raise ValueError(f"key {key!r} does not go with task: regression")
+            if self.kind == "classification" and not getattr(self, key):
+                raise ValueError(f"key {key!r} is missing")
         if self.classes > self.rows:
             raise ValueError(f"{self.classes} classes in {self.rows} rows")
 
@@ -109,15 +118,21 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Rule(Struct, frozen=True, forbid_unknown_fields=True):
-    """A subset by what its entries have: their ``group``, and whether they ship with the package."""
+    """A subset by what its entries have: what is predicted, their ``group``, whether they ship with the package."""
 
-    group: tuple[Text, ...] = get_args(Group)
+    kind: Kind = field(name="task", default="classification")
+    group: tuple[Text, ...] = ()
     embedded: bool = False
 
     def __post_init__(self) -> None:
         for group in self.group:
             if group not in get_args(Group):
                 raise ValueError(str(unknown_name("group", group, get_args(Group))))
+
+    def fits(self, entry: Entry) -> bool:
+        """Whether ``entry`` is in the subset."""
+        grouped = not self.group or entry.group in self.group
+        return entry.kind == self.kind and grouped and (entry.embedded is not None or not self.embedded)
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -194,7 +209,8 @@ def _load(path: Path, mtime_ns: int, size: int) -> Registry:
 
 
 def _subset(content: Any, entries: Mapping[str, Entry], name: str, where: str) -> tuple[str, ...]:
-    """A subset is a list of names, or a rule: ``group`` in a list, ``embedded: true``, or ``{}`` for all."""
+    """A subset is a list of names, or a rule: ``group`` in a list, ``embedded: true``, ``task: regression``, or ``{}``
+    for all tables with classes."""
     if name in entries:
         raise RegistryError(f"{where}: the subset has the name of a dataset")
     names: tuple[str, ...]
@@ -205,7 +221,7 @@ def _subset(content: Any, entries: Mapping[str, Entry], name: str, where: str) -
                 raise RegistryError(f"{where}: {unknown_name('dataset', member, entries)}")
     else:
         rule = convert(content, _Rule, where)
-        names = tuple(e.name for e in entries.values() if e.group in rule.group and (e.embedded or not rule.embedded))
+        names = tuple(entry.name for entry in entries.values() if rule.fits(entry))
     if not names or len(set(names)) != len(names):
         raise RegistryError(f"{where}: the subset is empty or names a dataset twice")
     return names

@@ -79,7 +79,7 @@ def resolve_source(
 
     1. The one that ``source`` names; the tables of ``openml`` and ``uci`` are downloaded when they are loaded, unless
        they are in the cache or ``offline`` forbids it.
-    2. ``archive`` (a folder, tar file or URL), or the environment variable ``BENCH_ARCHIVE``.
+    2. ``archive`` (a folder, tar file or URL), or, for tables of the study, the environment variable ``BENCH_ARCHIVE``.
     3. The tables that ship with the package, if ``entries`` are ``shipped``: asked for as a subset of such tables.
     4. The archive that was fetched before.
     5. The tables that ship with the package, if they are all of ``entries``.
@@ -88,7 +88,8 @@ def resolve_source(
     """
     if source is not None and source not in SOURCES:
         raise unknown_name("source", source, SOURCES)
-    given = archive or (os.environ.get("BENCH_ARCHIVE") if source in (None, "archive") else None)
+    studied = [entry for entry in entries if entry.archive]
+    given = archive or (os.environ.get("BENCH_ARCHIVE") if source == "archive" or (not source and studied) else None)
     if source not in (None, "archive") and archive:
         raise SourceError(f"--source {source} and --archive exclude each other: a run has one source")
     if source == "openml":
@@ -103,7 +104,7 @@ def resolve_source(
         raise SourceError(f"none of the {len(entries)} tables asked for ships with the package")
     if source == "embedded" or (source is None and shipped):
         return embedded
-    if (fetched := ArchiveSource.fetched(registry)) is not None:
+    if (source or studied) and (fetched := ArchiveSource.fetched(registry)) is not None:
         return fetched
     if source is None and len(covered) == len(entries):
         return embedded

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from bench.data.grinsztajn import divided
 from bench.protocols.rows import fill_up, refuse_too_few, take
 from bench.records.dataset import Dataset, Holdout, IntArray, Splits
+from bench.records.grinsztajn import SPLITS
 from bench.seeds import derive_seed
 
 HOLDOUTS = 4
@@ -16,15 +18,24 @@ TRAIN_SHARE = 0.75
 TUNING_SHARE = 0.5
 
 
-def splits_for(dataset: Dataset, seed: int) -> Splits:
-    """The divisions ``dataset`` is judged on: the published index lists if its source has them, else drawn ones."""
-    if dataset.published is not None:
+NAMES = ("drawn", *SPLITS)
+"""Divisions that can be asked for by name."""
+
+
+def splits_for(dataset: Dataset, seed: int, name: str | None = None) -> Splits:
+    """The divisions ``dataset`` is judged on: those called ``name``, of :data:`NAMES`.
+
+    Without a name they are the published index lists if its source has them, else drawn ones.
+    """
+    if name in SPLITS:
+        return divided(dataset, name)
+    if dataset.published is not None and name is None:
         return dataset.published
-    return draw_splits(dataset.name, dataset.y, seed)
+    return draw_splits(dataset.name, dataset.strata, seed)
 
 
 def draw_splits(name: str, y: IntArray, seed: int) -> Splits:
-    """Tuning halves and four hold-outs, drawn as the 2014 study drew its own.
+    """Tuning halves and four hold-outs, drawn as the 2014 study drew its own; stratified by ``y`` (n,).
 
     Each hold-out is an independent stratified 75/25 draw (they overlap), each tuning half a stratified half. The number
     of rows per class is the study's: every class gives ``ceil(share * count)`` rows to the first part, so that rare

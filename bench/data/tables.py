@@ -27,7 +27,7 @@ def read_table(content: bytes, rows: int, features: int, classes: int, where: st
     if not np.array_equal(values[:, 0], np.arange(1, rows + 1)):
         raise DataInvalid(f"{where}: the first column does not count the rows from 1 to {rows}")
     X = np.ascontiguousarray(values[:, 1:-1])
-    return X, check_content(X, values[:, -1], classes, where)
+    return X, check_content(X, values[:, -1], classes, where).astype(np.int64)
 
 
 def read_numbers(content: bytes, delimiter: str, where: str) -> FloatArray:
@@ -47,11 +47,11 @@ def read_numbers(content: bytes, delimiter: str, where: str) -> FloatArray:
     return values
 
 
-def check_content(X: FloatArray, labels: FloatArray, classes: int, where: str) -> IntArray:
+def check_content(X: FloatArray, labels: FloatArray, classes: int, where: str) -> IntArray | FloatArray:
     """The labels as int64, if ``X`` (n, d) is finite and ``labels`` (n,) are exactly the classes 0..classes-1.
 
-    Constant columns are no fault: they carry nothing, but do no harm. Raises :class:`DataInvalid` naming row and
-    column, counted from 1.
+    Without ``classes`` (0) they are numbers to predict, finite and not all equal. Constant columns are no fault: they
+    carry nothing, but do no harm. Raises :class:`DataInvalid` naming row and column, counted from 1.
     """
     bad = np.argwhere(~np.isfinite(X))
     if len(bad):
@@ -59,6 +59,10 @@ def check_content(X: FloatArray, labels: FloatArray, classes: int, where: str) -
         raise DataInvalid(
             f"{where}: {len(bad)} value(s) missing or not finite, the first in row {row}, feature {column}"
         )
+    if not classes:
+        if not np.isfinite(labels).all() or (labels == labels[0]).all():
+            raise DataInvalid(f"{where}: the numbers to predict are not finite, or all equal")
+        return np.ascontiguousarray(labels)
     outside = np.flatnonzero(~((labels >= 0) & (labels < classes) & (labels == np.floor(labels))))
     if len(outside):
         raise DataInvalid(

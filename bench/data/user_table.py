@@ -2,15 +2,17 @@
 
     credit:                     # the name in results and reports
       file: credit.csv          # next to this file; or url: https://..., then best with sha256
-      target: approved          # the column of classes
-      drop: [customer]          # optional, like all below: columns that are no features
+      target: approved          # the column to predict
+      task: classification      # optional, like all below: or regression, if the target is a number
+      drop: [customer]          # columns that are no features
       categories: [branch]      # columns that are categories, whatever stands in them
       missing: ["?", "-999"]    # what stands for a missing value (default: the usual marks; []: nothing)
       licence: CC BY 4.0
       notes: Applications of 2019.
 
 Further keys: ``format`` (csv, arff, parquet; else by the file's ending), ``delimiter`` (one character, or ``tab``) and
-``header: false`` for CSV, ``sha256`` of the file. A file and the name of its target are a table too, without more.
+``header: false`` for CSV, ``sha256`` of the file. A file, the name of its target and the task are a table too, without
+more.
 Columns become features by the rules of :mod:`bench.data.columns`.
 """
 
@@ -23,10 +25,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct, field, structs
 
 from bench.data.cache import cache_folder, undamaged
-from bench.data.columns import Coded, code_table
+from bench.data.columns import Coded, OtherKind, code_table
 from bench.data.download import download, read_url
 from bench.data.frames import MAX_BYTES, Format, format_of, read_frame
 from bench.data.location import is_url, public_location
@@ -35,6 +37,7 @@ from bench.data.strict_yaml import SHA256, Text, convert, read_yaml
 from bench.data.validate import Examined, examine
 from bench.errors import DataInvalid, RegistryError, SourceError, UsageError
 from bench.records.dataset import Dataset
+from bench.records.measure import Kind
 
 DESCRIPTIONS = (".yaml", ".yml")
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
@@ -42,6 +45,12 @@ Delimiter = Annotated[
     str, Meta(pattern=rf"\A(.?|{'|'.join(_DELIMITERS)})\Z", title=f"one character, or one of {', '.join(_DELIMITERS)}")
 ]
 Say = Callable[[str], None]
+_SWITCH = {
+    "classification": "to predict the number, say --task regression (in a description `task: regression`); to take its "
+    "values as classes, list it under `categories` in a description",
+    "regression": "to predict its values as classes, leave --task regression (in a description `task: regression`) out",
+}
+"""How to ask for the other kind, by the one that was asked for."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -70,6 +79,7 @@ class UserTable(Struct, frozen=True, forbid_unknown_fields=True):
     rows: ClassVar[int] = 0
     features: ClassVar[int] = 0
     classes: ClassVar[int] = 0
+    kind: Kind = field(name="task", default="classification")
 
     def __post_init__(self) -> None:
         if bool(self.file) == bool(self.url):
@@ -122,9 +132,18 @@ class UserSource:
             missing=table.missing,
             texts=table.categories,
         )
-        coded = code_table(
-            frame, table.target, table.where, table.drop, categories=table.categories, missing=table.missing
-        )
+        try:
+            coded = code_table(
+                frame,
+                table.target,
+                table.where,
+                table.drop,
+                kind=table.kind,
+                categories=table.categories,
+                missing=table.missing,
+            )
+        except OtherKind as error:
+            raise DataInvalid(f"{error}; {_SWITCH[table.kind]}") from error
         found = examine(Examined(coded.X, coded.y, coded.features, coded.classes, coded.inputs))
         coded = replace(coded, findings=(*coded.findings, *found))
         self._provenance[table.name] = {
@@ -160,8 +179,11 @@ def read_description(path: str | Path, registry: Registry) -> tuple[UserTable, .
     return tuple(_table(name, content, path, registry) for name, content in described.items())
 
 
-def read_tables(paths: Iterable[str | Path], registry: Registry, target: str | None = None) -> tuple[UserTable, ...]:
-    """The user's tables: those that YAML files describe, and plain files (or URLs) with the column ``target``.
+def read_tables(
+    paths: Iterable[str | Path], registry: Registry, target: str | None = None, task: Kind | None = None
+) -> tuple[UserTable, ...]:
+    """The user's tables: those that YAML files describe, and plain files (or URLs) with the column ``target`` to be
+    predicted by ``task`` (default: classification).
 
     Raises as :func:`read_description`, and for a name given twice.
     """
@@ -171,10 +193,13 @@ def read_tables(paths: Iterable[str | Path], registry: Registry, target: str | N
         if str(path).lower().endswith(DESCRIPTIONS):
             tables += read_description(path, registry)
         else:
-            tables.append(_plain_table(str(path), registry, target))
+            tables.append(_plain_table(str(path), registry, target, task or "classification"))
             plain += 1
-    if target is not None and not plain:
-        raise UsageError(f"--target {target}: no table file is given that it would be for; descriptions name their own")
+    for flag, value in (("target", target), ("task", task)):
+        if value is not None and not plain:
+            raise UsageError(
+                f"--{flag} {value}: no table file is given that it would be for; descriptions say their own"
+            )
     names = [table.name for table in tables]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -182,7 +207,7 @@ def read_tables(paths: Iterable[str | Path], registry: Registry, target: str | N
     return tuple(tables)
 
 
-def _plain_table(path: str, registry: Registry, target: str | None) -> UserTable:
+def _plain_table(path: str, registry: Registry, target: str | None, kind: Kind) -> UserTable:
     """The table in a file that nothing describes; its name is the file's, with ``my-`` before one of the registry's."""
     if not is_url(path) and not Path(path).expanduser().is_file():
         raise UsageError(f"{path}: there is no such file")
@@ -201,7 +226,7 @@ def _plain_table(path: str, registry: Registry, target: str | None) -> UserTable
     name = re.sub(r"[^A-Za-z0-9._-]", "_", stem).lstrip("._-")[:90] or "table"
     taken = name in registry.entries or name in registry.subsets
     file, url = ("", path) if is_url(path) else (str(Path(path).expanduser()), "")
-    return UserTable(f"my-{name}" if taken else name, target, file, url, format)
+    return UserTable(f"my-{name}" if taken else name, target, file, url, format, kind=kind)
 
 
 def read_content(table: UserTable, *, offline: bool = False, say: Say = lambda line: None) -> bytes:

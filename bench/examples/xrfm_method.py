@@ -1,15 +1,17 @@
 """xRFM (Beaglehole et al., arXiv 2508.10053): a tree of recursive feature machines, by its authors' package `xrfm`.
 
-It chooses its own iteration, on rows that it must be given: a stratified fifth of what it is fitted on.
+It chooses its own iteration, on rows that it must be given: a stratified fifth of what it is fitted on. It is a
+classifier for whole numbers and a regressor for others.
 """
 
+import numpy as np
 from xrfm import xRFM
 
-from bench.methods.plugin import ClassifierMethod
+from bench.methods.plugin import EstimatorMethod
 from bench.protocols.rows import inner_split
 
 
-class XRFM(ClassifierMethod):
+class XRFM(EstimatorMethod):
     name = "xrfm"
     title = "xRFM"
     grid = {"reg": [1e-3, 1e-2, 0.1, 1.0], "diag": [False, True]}
@@ -25,9 +27,12 @@ class XRFM(ClassifierMethod):
         fit = {"reg": config["reg"], "iters": 5, "verbose": False, "early_stop_rfm": True}
         return xRFM({"model": model, "fit": fit}, device="cpu", n_threads=1, random_state=fitting.seed, verbose=False)
 
-    def fit(self, classifier, X, y, seed):
-        fitted, held_out = inner_split(y, seed)
-        return classifier.fit(X[fitted], y[fitted], X[held_out], y[held_out])
+    regressor = classifier
+
+    def fit(self, estimator, X, y, seed):
+        strata = y if y.dtype.kind == "i" else np.zeros(len(y), dtype=np.int64)
+        fitted, held_out = inner_split(strata, seed)
+        return estimator.fit(X[fitted], y[fitted], X[held_out], y[held_out])
 
     def peak_bytes(self, n, d, c):
         # Measured at 1500 rows: 4 (3 + 2.2 c) bytes for each pair of the rows it is fitted on, at most 0.6 n.

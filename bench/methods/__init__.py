@@ -1,4 +1,4 @@
-"""The methods by name: built-in ones (one module each, with its grid), those of plug-in files and of packages."""
+"""The methods by name: built-in ones (modules with their grids), those of plug-in files and of packages."""
 
 from __future__ import annotations
 
@@ -18,16 +18,22 @@ _MODULES = {
     "random_forest": "bench.methods.random_forest:RandomForest",
     "svm_rbf": "bench.methods.svm_rbf:SVMRBF",
 }
+_FURTHER = {
+    "rfm_fork": "bench.methods.rfm_fork:RFMFork",
+    "rfm_fork_raw": "bench.methods.rfm_fork:RFMForkRaw",
+}
+"""Built in too, but run only where they are named."""
 
 
 def method_names() -> tuple[str, ...]:
-    """The built-in names, in the order reports show them."""
+    """The names that are run where none is given, in the order reports show them."""
     return tuple(_MODULES)
 
 
 def known_methods() -> tuple[str, ...]:
     """Every name that :func:`get_method` knows here: the built-in ones, then those that installed packages offer."""
-    return (*_MODULES, *(name for name in installed_names() if name not in _MODULES))
+    built_in = _MODULES | _FURTHER
+    return (*built_in, *(name for name in installed_names() if name not in built_in))
 
 
 def get_method(name: str) -> Method:
@@ -37,8 +43,8 @@ def get_method(name: str) -> Method:
     of a plug-in file (:mod:`bench.methods.plugin_file`). Raises :class:`UsageError` for an unknown name and for a spec
     that leads to no method, whatever goes wrong on the way: the code behind a spec is the user's own.
     """
-    if name in _MODULES:
-        return _imported(name, _MODULES[name])
+    if spec := (_MODULES | _FURTHER).get(name):
+        return _imported(name, spec)
     if name.startswith(SPEC_PREFIX):
         return _not_built_in(method_from_spec(name), "plug-in")
     if ":" in name:
@@ -54,7 +60,7 @@ def plugin_methods(path: str | Path) -> dict[str, Method]:
 
 
 def _not_built_in(method: Method, where: str) -> Method:
-    if method.name in _MODULES:
+    if method.name in _MODULES | _FURTHER:
         kind = type(method).__name__
         raise UsageError(f"{where}: {method.name!r} is the name of a built-in method; give {kind} another")
     return method

@@ -10,7 +10,6 @@ from bench.records.method import (
     Prediction,
     Session,
     Task,
-    validation_figures,
 )
 
 __all__ = [
@@ -23,5 +22,4 @@ __all__ = [
     "Prediction",
     "Session",
     "Task",
-    "validation_figures",
 ]

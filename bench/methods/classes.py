@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.errors import MethodError
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import Config, Fold, Path, Task, validation_figures
+from bench.records.method import Config, Fold, Path, Task
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,21 @@ class FitClasses:
 
 def fit_classes(task: Task, rows: IntArray) -> FitClasses:
     """The classes among ``rows``. Raises :class:`MethodError` if there are no rows, or a row's label is withheld."""
-    present, codes = np.unique(known_labels(task, rows, "fit"), return_inverse=True)
+    present, codes = np.unique(known_targets(task, rows, "fit").astype(np.int64), return_inverse=True)
     return FitClasses(present=present, codes=codes.astype(np.int64).reshape(-1), n_classes=task.n_classes)
 
 
-def bar_absent(task: Task, fit: IntArray, scores: FloatArray) -> FloatArray:
-    """Regression scores (m, n_classes) in which no class without fit rows wins.
+def only_seen(task: Task, fit: IntArray, scores: FloatArray) -> FloatArray:
+    """``scores`` (m, width) of a regression on the targets of the rows ``fit``, with nothing these rows do not say.
 
     A class without fit rows has targets of 0 only, so a regression scores it 0: above all others where those are
-    negative. There it is lowered to just below the best class present; all other scores stay as they are.
+    negative. There it is lowered to just below the best class present; all other scores stay as they are. Where the fit
+    rows have one number, that number is predicted.
     """
-    present = np.unique(known_labels(task, fit, "fit"))
+    labels = known_targets(task, fit, "fit")
+    if task.kind == "regression":
+        return np.full_like(scores, labels[0]) if (labels == labels[0]).all() else scores
+    present = np.unique(labels)
     absent = np.setdiff1d(np.arange(task.n_classes), present)
     barred = scores.copy()
     best = scores[:, present].max(axis=1, keepdims=True)
@@ -63,18 +67,21 @@ def bar_absent(task: Task, fit: IntArray, scores: FloatArray) -> FloatArray:
     return barred
 
 
-def known_labels(task: Task, rows: IntArray, part: str) -> IntArray:
-    """Labels of ``rows``, all of them known classes; otherwise :class:`MethodError` names the part and the row."""
+def known_targets(task: Task, rows: IntArray, part: str) -> IntArray | FloatArray:
+    """Labels or numbers of ``rows``, none withheld; otherwise :class:`MethodError` names the part and the row."""
     if len(rows) == 0:
         raise MethodError(f"the {part} part has no rows")
-    labels: IntArray = task.y[rows]
-    unknown = np.flatnonzero((labels < 0) | (labels >= task.n_classes))
+    targets = task.y[rows]
+    if task.kind == "regression":
+        unknown, expected = np.flatnonzero(~np.isfinite(targets)), "a number"
+    else:
+        unknown, expected = np.flatnonzero((targets < 0) | (targets >= task.n_classes)), f"0..{task.n_classes - 1}"
     if len(unknown):
         raise MethodError(
-            f"row {rows[unknown[0]]} of the {part} part has label {labels[unknown[0]]}, "
-            f"expected 0..{task.n_classes - 1} (test labels are withheld)"
+            f"row {rows[unknown[0]]} of the {part} part has label {targets[unknown[0]]}, "
+            f"expected {expected} (test labels are withheld)"
         )
-    return labels
+    return targets
 
 
 def single_point_paths(
@@ -90,7 +97,7 @@ def single_point_paths(
     """
     figures = np.empty((len(configs), len(folds), 2))
     for f, fold in enumerate(folds):
-        labels = known_labels(task, fold.validation, "validation")
+        truth = known_targets(task, fold.validation, "validation")
         for i, config in enumerate(configs):
-            figures[i, f] = validation_figures(scores(config, fold.fit, fold.validation), labels, task.n_classes)
+            figures[i, f] = task.judge(scores(config, fold.fit, fold.validation), truth)
     return [Path(config, (0,), figures[i, :, :1], figures[i, :, 1:]) for i, config in enumerate(configs)]

@@ -1,4 +1,4 @@
-"""Multilayer perceptron: ReLU, softmax, AdamW, early stopping. Epochs are the iteration path.
+"""Multilayer perceptron: ReLU, softmax (for regression squared error), AdamW, early stopping. Epochs are the path.
 
 Grid: 1 or 2 hidden layers of WIDTH units x two learning rates x with and without regularisation (dropout and weight
 decay together), and up to 100 epochs: the axes that tunings of plain networks on tables vary. More of each (weaker and
@@ -20,11 +20,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from bench.methods.classes import fit_classes, known_labels
+from bench.methods.classes import fit_classes, known_targets, only_seen
 from bench.methods.early_stopping import EarlyStopping
 from bench.methods.stacked_mlp import SCORED_ROWS, StackedMLP, Training, batch_rows, batches_per_epoch
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
+from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task
 
 WIDTH = 128
 DEPTHS = (1, 2)
@@ -38,6 +38,8 @@ PATIENCE = 3
 class MLP(Method):
     name: ClassVar[str] = "mlp"
     title: ClassVar[str] = "MLP"
+    kinds = ("classification", "regression")
+    probabilities = True
 
     def configurations(self) -> list[dict[str, Any]]:
         return [
@@ -71,12 +73,13 @@ class _MLPSession(Session):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self._X = torch.tensor(task.X, dtype=torch.float32)
-        self._codes = torch.tensor(task.y, dtype=torch.int64)
+        numbers = task.kind == "regression"
+        self._y = torch.tensor(np.nan_to_num(task.y), dtype=torch.float32 if numbers else torch.int64)
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         configs = MLP().configurations()
-        labels = [known_labels(self.task, fold.validation, "validation") for fold in folds]
-        sizes = np.array([len(part) for part in labels])
+        truths = [known_targets(self.task, fold.validation, "validation") for fold in folds]
+        sizes = np.array([len(part) for part in truths])
         fits = [fold.fit for fold in folds]
         stacks = [
             (self._stack([(configs[i], fits[f]) for i, f in members]), members) for members in _stackable(configs, fits)
@@ -90,7 +93,7 @@ class _MLPSession(Session):
                 stack.train_to(epoch)
                 scores = self._scores(stack, [(fits[f], folds[f].validation) for _, f in members])
                 for (i, f), member_scores in zip(members, scores, strict=True):
-                    figures[i, f] = validation_figures(member_scores, labels[f], self.task.n_classes)
+                    figures[i, f] = self.task.judge(member_scores, truths[f])
             for i in sorted(going):
                 columns[i].append(figures[i])
                 if stopping[i].should_stop(figures[i], sizes):
@@ -110,15 +113,15 @@ class _MLPSession(Session):
     def _stack(self, members: Sequence[tuple[Config, IntArray]]) -> StackedMLP:
         """Networks for (configuration, fit rows) pairs of one depth and one batch shape."""
         for _, fit in members:
-            fit_classes(self.task, fit)
+            known_targets(self.task, fit, "fit")
         networks = [
             Training(torch.as_tensor(fit), config["learning_rate"], config["dropout"], config["weight_decay"])
             for config, fit in members
         ]
         return StackedMLP(
             self._X,
-            self._codes,
-            self.task.n_classes,
+            self._y,
+            self.task.width,
             depth=members[0][0]["depth"],
             width=WIDTH,
             networks=networks,
@@ -126,8 +129,11 @@ class _MLPSession(Session):
         )
 
     def _scores(self, stack: StackedMLP, parts: Sequence[tuple[IntArray, IntArray]]) -> list[FloatArray]:
-        """Class shares (m, n_classes) per (fit rows, rows to score); classes absent from the fit rows get 0."""
-        probabilities = stack.probabilities([torch.as_tensor(rows) for _, rows in parts])
+        """Class shares (m, n_classes) per (fit rows, rows to score), 0 for classes absent from these; or numbers."""
+        probabilities = stack.outputs([torch.as_tensor(rows) for _, rows in parts])
+        if self.task.kind == "regression":
+            numbers = [p.double().numpy() for p in probabilities]
+            return [only_seen(self.task, fit, scored) for (fit, _), scored in zip(parts, numbers, strict=True)]
         scores = []
         for (fit, _), p in zip(parts, probabilities, strict=True):
             classes = fit_classes(self.task, fit)

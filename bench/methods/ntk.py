@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.methods.classes import bar_absent, known_labels
+from bench.methods.classes import known_targets, only_seen
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
-from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
+from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
 from rfm.ntk import ntk_matrices
 from rfm.solvers.choice import DIRECT_ROWS, solve_blocks
@@ -30,6 +30,7 @@ class NTK(Method):
 
     name = "ntk"
     title = "NTK"
+    kinds = ("classification", "regression")
 
     def configurations(self) -> list[dict[str, Any]]:
         return [{"ridge": ridge, "depth": depth} for ridge in RIDGES for depth in DEPTHS]
@@ -73,7 +74,7 @@ class _NTKSession(Session):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self._X = torch.as_tensor(task.X)
-        self._Y = torch.as_tensor(np.eye(task.n_classes)[np.maximum(task.y, 0)])
+        self._Y = torch.as_tensor(task.targets)
         self._kept: tuple[int, torch.Tensor] | None = None
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
@@ -83,13 +84,13 @@ class _NTKSession(Session):
             rows = np.unique(np.concatenate([part for fold in folds for part in (fold.fit, fold.validation)]))
         for k, K in enumerate(ntk_matrices(self._X[rows], DEPTHS[-1])):
             for number, fold in enumerate(folds):
-                labels = known_labels(self.task, fold.validation, "validation")
+                truth = known_targets(self.task, fold.validation, "validation")
                 fit, validation = np.searchsorted(rows, fold.fit), np.searchsorted(rows, fold.validation)
                 for j, (_, scores) in enumerate(ridge_scores(K, self._Y[rows], fit, validation, RIDGES)):
-                    scores = bar_absent(self.task, fold.fit, scores)
-                    figures[:, j, k, number, 0] = validation_figures(scores, labels, self.task.n_classes)
+                    scores = only_seen(self.task, fold.fit, scores)
+                    figures[:, j, k, number, 0] = self.task.judge(scores, truth)
         return [
-            Path({"ridge": ridge, "depth": depth}, (0,), accuracy=figures[0, j, k], squared_error=figures[1, j, k])
+            Path({"ridge": ridge, "depth": depth}, (0,), merit=figures[0, j, k], squared_error=figures[1, j, k])
             for j, ridge in enumerate(RIDGES)
             for k, depth in enumerate(DEPTHS)
         ]
@@ -102,7 +103,7 @@ class _NTKSession(Session):
             *_, K = ntk_matrices(self._X, depth)
             self._kept = depth, K
         ((_, scores),) = ridge_scores(self._kept[1], self._Y, train, test, (ridge,))
-        return Prediction(bar_absent(self.task, train, scores))
+        return Prediction(only_seen(self.task, train, scores))
 
     def _predict_by_blocks(self, depth: int, ridge: float, train: IntArray, test: IntArray) -> Prediction:
         seed = derive_seed(self.task.seed, "large table")
@@ -112,4 +113,4 @@ class _NTKSession(Session):
         solution = solve_blocks(blocks, self._Y[shuffled], ridge, seed=seed)
         scores = blocks.product(slice(n, n + len(test)), slice(0, n), solution.alpha).numpy()
         details = {"solver": solution.solver, "fitted_rows": n, **solution.account}
-        return Prediction(bar_absent(self.task, train, scores), details)
+        return Prediction(only_seen(self.task, train, scores), details)

@@ -1,41 +1,52 @@
-"""Any scikit-learn classifier as a method: a class of a few lines, in a module or in a file of its own.
+"""Scikit-learn's estimators as methods: a class of a few lines, in a module or in a file of its own.
 
-    from sklearn.neighbors import KNeighborsClassifier
-    from bench.methods.plugin import ClassifierMethod, Fitting
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+    from bench.methods.plugin import EstimatorMethod, Fitting
 
-    class NearestNeighbours(ClassifierMethod):
+    class NearestNeighbours(EstimatorMethod):
         name, title = "knn", "Nearest neighbours"
         grid = {"n_neighbors": [1, 5, 15], "weights": ["uniform", "distance"]}
 
         def classifier(self, config, fitting: Fitting):
             return KNeighborsClassifier(min(config["n_neighbors"], fitting.n), weights=config["weights"])
 
-The harness does the rest: it recodes the classes present among the fit rows, seeds, fits, turns what the classifier
-predicts into class scores, judges them on the validation rows, and follows the iteration path where there is one.
+        def regressor(self, config, fitting: Fitting):
+            return KNeighborsRegressor(min(config["n_neighbors"], fitting.n), weights=config["weights"])
+
+The harness does the rest: it recodes the classes present among the fit rows, seeds, fits, turns what the estimator
+predicts into class scores or numbers, judges them on the validation rows, and follows the iteration path where there is
+one.
 """
 
 from __future__ import annotations
 
 import itertools
-from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from bench.errors import MethodError
-from bench.methods.classes import FitClasses, fit_classes, known_labels
+from bench.methods.classes import FitClasses, fit_classes, known_targets
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
+from bench.records.measure import Kind
+from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task
 
 NO_PATH = (0,)
 """Iterations of a method without a path."""
 
 
+Grid: TypeAlias = Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]
+"""Values by parameter, all combined, or a list of configurations."""
+
+
 @dataclass(frozen=True)
 class Fitting:
-    """What one classifier is about to be fitted on: ``n`` rows, ``d`` features, ``c`` classes among them, a seed."""
+    """What one estimator is about to be fitted on: ``n`` rows, ``d`` features, ``c`` classes among them, a seed.
+
+    For a regressor ``c`` is 1.
+    """
 
     n: int
     d: int
@@ -43,71 +54,100 @@ class Fitting:
     seed: int
 
 
-class ClassifierMethod(Method):
-    """A method made of a classifier and a grid; only ``name``, ``title`` and :meth:`classifier` must be given.
+class EstimatorMethod(Method):
+    """A method made of scikit-learn's estimators and a grid.
+
+    Only ``name``, ``title`` and :meth:`classifier` or :meth:`regressor` must be given; which of them there are says
+    what the method can predict.
 
     Features arrive as float64 (n, d), finite and standardised on the training part; labels as 0..c-1 without gaps, at
-    least two classes. In every estimator that :meth:`classifier` returns, at any depth, ``random_state`` is set to the
-    session's seed where it is None, and ``n_jobs`` to one: a job has one thread.
+    least two classes; targets as float64, standardised on the training part. In every estimator, at any depth,
+    ``random_state`` is set to the session's seed where it is None, and ``n_jobs`` to one: a job has one thread.
     """
 
-    grid: ClassVar[Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]] = {}
-    """Values by parameter, all combined, or a list of configurations; the first one wins ties. Empty: one, fixed."""
+    kinds: ClassVar[tuple[Kind, ...]] = ()
+    grid: ClassVar[Grid] = {}
+    """The configurations; the first one wins ties. Empty: one, fixed."""
+    regression_grid: ClassVar[Grid | None] = None
+    """Those of regression if they are others; None: the same."""
     iterations: ClassVar[tuple[int, ...]] = ()
-    """Points of the iteration path, ascending (rounds, trees, epochs), if the classifier has one."""
+    """Points of the iteration path, ascending (rounds, trees, epochs), if the estimator has one."""
     iteration_parameter: ClassVar[str] = "n_estimators"
-    """The classifier's parameter that says how far it goes: the last point while tuning, the chosen one afterwards."""
+    """The estimator's parameter that says how far it goes: the last point while tuning, the chosen one afterwards."""
 
     def __init_subclass__(cls) -> None:
-        """Refuse a grid or a path that would quietly be read as another one."""
+        """Find out what it predicts; refuse a grid or a path that would quietly be read as another one."""
         super().__init_subclass__()
-        if isinstance(cls.grid, Mapping):
-            for parameter, values in cls.grid.items():
+        made: dict[Kind, bool] = {
+            "classification": cls.classifier is not EstimatorMethod.classifier,
+            "regression": cls.regressor is not EstimatorMethod.regressor,
+        }
+        cls.kinds = tuple(kind for kind, defined in made.items() if defined)
+        for name, grid in (("grid", cls.grid), ("regression_grid", cls.regression_grid)):
+            for parameter, values in grid.items() if isinstance(grid, Mapping) else ():
                 if not isinstance(values, list | tuple):
-                    raise ValueError(f"grid: {parameter}: expected a list of values, got {values!r}")
+                    raise ValueError(f"{name}: {parameter}: expected a list of values, got {values!r}")
         points = list(cls.iterations)
         if points != sorted({point for point in points if isinstance(point, int) and point > 0}):
             raise ValueError(f"iterations: expected ascending whole numbers above 0, got {cls.iterations!r}")
 
-    @abstractmethod
     def classifier(self, config: Config, fitting: Fitting) -> Any:
         """A new, unfitted classifier for one configuration of the grid."""
+        raise NotImplementedError(f"{self.name} has no classifier()")
 
-    def fit(self, classifier: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
-        """``classifier``, fitted on X (n, d), y (n,) in 0..c-1; another way than ``.fit(X, y)`` goes here."""
-        return classifier.fit(X, y)
+    def regressor(self, config: Config, fitting: Fitting) -> Any:
+        """A new, unfitted regressor for one configuration of the grid."""
+        raise NotImplementedError(f"{self.name} has no regressor()")
 
-    def staged_scores(self, classifier: Any, X: FloatArray, iterations: Sequence[int]) -> Iterable[FloatArray]:
-        """Class scores (m, c) of rows X after each of ``iterations`` of a classifier fitted up to the last of them.
+    @property
+    def probabilities(self) -> bool:
+        """Whether the class scores come from ``predict_proba`` for every configuration."""
+        if "classification" not in self.kinds:
+            return False
+        fitting = Fitting(n=100, d=10, c=2, seed=0)
+        needed = ["predict_proba"]
+        if self.iterations and type(self).staged_scores is EstimatorMethod.staged_scores:
+            needed = [_STAGES[0]]
+        classifiers = [self.classifier(config, fitting) for config in self.configurations()]
+        return all(hasattr(classifier, name) for classifier in classifiers for name in needed)
 
-        Here from scikit-learn's ``staged_predict_proba`` or ``staged_decision_function``, which yield after 1, 2, ...
-        iterations. If the classifier stopped early, its last scores stand for the points it did not reach: fitted up to
-        one of those it would be the same classifier.
+    def fit(self, estimator: Any, X: FloatArray, y: IntArray | FloatArray, seed: int) -> Any:
+        """``estimator``, fitted on X (n, d), y (n,): classes 0..c-1 or numbers.
+
+        Another way than ``.fit(X, y)`` goes here.
         """
-        stages: Iterator[Any]
-        if hasattr(classifier, "staged_predict_proba"):
-            stages = iter(classifier.staged_predict_proba(X))
-        elif hasattr(classifier, "staged_decision_function"):
-            stages = map(decision_scores, classifier.staged_decision_function(X))
-        else:
+        return estimator.fit(X, y)
+
+    def staged_scores(self, estimator: Any, X: FloatArray, iterations: Sequence[int]) -> Iterable[FloatArray]:
+        """Class scores (m, c), or numbers (m,), of rows X after each of ``iterations``; fitted up to the last of them.
+
+        Here from scikit-learn's ``staged_predict_proba`` or ``staged_decision_function``, or a regressor's
+        ``staged_predict``, which yield after 1, 2, ... iterations. If the estimator stopped early, its last scores
+        stand for the points it did not reach: fitted up to one of those it would be the same estimator.
+        """
+        name = next((name for name in _STAGES if hasattr(estimator, name)), None)
+        if name is None:
             raise MethodError(
-                f"{type(classifier).__name__} has neither staged_predict_proba nor staged_decision_function: "
+                f"{type(estimator).__name__} has none of {', '.join(_STAGES)}: "
                 "define staged_scores(), or leave `iterations` empty"
             )
+        stages = iter(getattr(estimator, name)(X))
         done, scores = 0, None
         for point in iterations:
             for stage in itertools.islice(stages, point - done):
-                scores = np.asarray(stage, dtype=np.float64)
+                scores = decision_scores(stage) if name == "staged_decision_function" else np.asarray(stage)
             done = point
             if scores is None:
-                raise MethodError(f"{type(classifier).__name__} yields no stage to score")
+                raise MethodError(f"{type(estimator).__name__} yields no stage to score")
             yield scores
 
     def configurations(self) -> list[dict[str, Any]]:
         """The grid's configurations, in its order."""
-        if isinstance(self.grid, Mapping):
-            return [dict(zip(self.grid, values, strict=True)) for values in itertools.product(*self.grid.values())]
-        return [dict(config) for config in self.grid]
+        return _combined(self.grid)
+
+    def regression_configurations(self) -> list[dict[str, Any]]:
+        """Those of ``regression_grid``, if there is one."""
+        return self.configurations() if self.regression_grid is None else _combined(self.regression_grid)
 
     def peak_bytes(self, n: int, d: int, c: int) -> int:
         """A guess for methods that work on the rows: 100 MB, eight copies of the table, and the path's class scores.
@@ -123,67 +163,107 @@ class ClassifierMethod(Method):
         return fits * (0.01 + 2e-6 * n * (d + c)) * (10 if self.iterations else 1)
 
     def session(self, task: Task) -> Session:
-        return _ClassifierSession(self, task)
+        return _EstimatorSession(self, task)
 
 
-class _ClassifierSession(Session):
-    def __init__(self, method: ClassifierMethod, task: Task) -> None:
+ClassifierMethod = EstimatorMethod
+"""The name of before there were regressors, which plug-in files out there import."""
+
+
+_STAGES = ("staged_predict_proba", "staged_decision_function", "staged_predict")
+"""What scikit-learn's estimators have to say what they predict after 1, 2, ... iterations, best first."""
+
+
+def _combined(grid: Grid) -> list[dict[str, Any]]:
+    if isinstance(grid, Mapping):
+        return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    return [dict(config) for config in grid]
+
+
+class _EstimatorSession(Session):
+    def __init__(self, method: EstimatorMethod, task: Task) -> None:
         super().__init__(task)
         self._method = method
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
-        return [self._path(config, folds) for config in self._method.configurations()]
+        return [self._path(config, folds) for config in self._method.configurations_for(self.task.kind)]
 
     def _path(self, config: Config, folds: Sequence[Fold]) -> Path:
         points = tuple(self._method.iterations) or NO_PATH
         figures = np.empty((len(folds), len(points), 2))
         for f, fold in enumerate(folds):
-            labels = known_labels(self.task, fold.validation, "validation")
+            truth = known_targets(self.task, fold.validation, "validation")
             stages = self._scores(config, fold.fit, fold.validation, points)
             for point, scores in enumerate(stages):
-                figures[f, point] = validation_figures(scores, labels, self.task.n_classes)
+                figures[f, point] = self.task.judge(scores, truth)
         return Path(config, points, figures[:, :, 0], figures[:, :, 1])
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         return Prediction(self._scores(choice.config, train, test, (choice.iteration,))[-1])
 
     def _scores(self, config: Config, fit: IntArray, rows: IntArray, points: Sequence[int]) -> list[FloatArray]:
-        """Class scores (m, n_classes) of ``rows`` at each of ``points``, fitted once, on ``fit``."""
-        method, task = self._method, self.task
-        classes = fit_classes(task, fit)
+        """Scores (m, width) of ``rows`` at each of ``points``, fitted once, on ``fit``."""
+        if self.task.kind == "regression":
+            targets = known_targets(self.task, fit, "fit")
+            if (targets == targets[0]).all():
+                return [np.full((len(rows), 1), targets[0])] * len(points)
+            stages = self._stages(self._method.regressor, config, fit, targets, rows, points)
+            return [_numbers(stage, len(rows)) for stage in stages]
+        classes = fit_classes(self.task, fit)
         if classes.single:
             return [classes.certain(len(rows))] * len(points)
-        fitting = Fitting(n=len(fit), d=task.X.shape[1], c=len(classes.present), seed=task.seed % 2**32)
-        classifier = prepared(method.classifier(dict(config), fitting), fitting.seed)
+        stages = self._stages(self._method.classifier, config, fit, classes.codes, rows, points)
+        return [_expanded(scores, classes, len(rows)) for scores in stages]
+
+    def _stages(
+        self,
+        make: Callable[[Config, Fitting], Any],
+        config: Config,
+        fit: IntArray,
+        y: IntArray | FloatArray,
+        rows: IntArray,
+        points: Sequence[int],
+    ) -> list[Any]:
+        """What an estimator fitted to ``y`` on the rows ``fit`` gives for ``rows``, at each of ``points``."""
+        method, task = self._method, self.task
+        c = len(np.unique(y)) if task.kind == "classification" else 1
+        fitting = Fitting(n=len(fit), d=task.X.shape[1], c=c, seed=task.seed % 2**32)
+        estimator = prepared(make(dict(config), fitting), fitting.seed)
         if method.iterations:
-            classifier = _going_to(classifier, method.iteration_parameter, points[-1])
-        returned = method.fit(classifier, task.X[fit], classes.codes, fitting.seed)
-        fitted = classifier if returned is None else returned
-        X = task.X[rows]
+            estimator = _going_to(estimator, method.iteration_parameter, points[-1])
+        returned = method.fit(estimator, task.X[fit], y, fitting.seed)
+        fitted, X = estimator if returned is None else returned, task.X[rows]
         if not method.iterations:
-            return [_expanded(class_scores(fitted, X, fitting.c), classes, len(rows))]
-        stages = [_expanded(scores, classes, len(rows)) for scores in method.staged_scores(fitted, X, points)]
+            return [class_scores(fitted, X, c) if task.kind == "classification" else fitted.predict(X)]
+        stages = list(method.staged_scores(fitted, X, points))
         if len(stages) != len(points):
             raise MethodError(f"{method.name}: staged_scores() gave {len(stages)} of {len(points)} points of the path")
         return stages
 
 
-def prepared(classifier: Any, seed: int) -> Any:
-    """``classifier`` with its free seeds set and one thread, at any depth; one without ``get_params`` as it is."""
-    if not hasattr(classifier, "get_params"):
-        return classifier
-    parameters = classifier.get_params(deep=True)
+def _numbers(predicted: Any, rows: int) -> FloatArray:
+    numbers = np.asarray(predicted, dtype=np.float64)
+    if numbers.shape not in ((rows,), (rows, 1)):
+        raise MethodError(f"the regressor's predictions have shape {numbers.shape}, expected {(rows,)}: one a row")
+    return numbers.reshape(rows, 1)
+
+
+def prepared(estimator: Any, seed: int) -> Any:
+    """``estimator`` with its free seeds set and one thread, at any depth; one without ``get_params`` as it is."""
+    if not hasattr(estimator, "get_params"):
+        return estimator
+    parameters = estimator.get_params(deep=True)
     changes: dict[str, int] = {}
     for name, value in parameters.items():
         owner, _, parameter = name.rpartition("__")
         if parameter == "random_state" and value is None:
             changes[name] = seed
         elif parameter == "n_jobs" and value != 1:
-            estimator = parameters[owner] if owner else classifier
+            part = parameters[owner] if owner else estimator
             # None is one thread in scikit-learn, where some warn of any other value; elsewhere it is all cores.
-            if value is not None or not type(estimator).__module__.startswith("sklearn."):
+            if value is not None or not type(part).__module__.startswith("sklearn."):
                 changes[name] = 1
-    return classifier.set_params(**changes) if changes else classifier
+    return estimator.set_params(**changes) if changes else estimator
 
 
 def class_scores(classifier: Any, X: FloatArray, c: int) -> FloatArray:
@@ -213,14 +293,14 @@ def decision_scores(decision: Any) -> FloatArray:
     return shares
 
 
-def _going_to(classifier: Any, parameter: str, iterations: int) -> Any:
-    """``classifier`` set to go ``iterations`` far."""
-    name = type(classifier).__name__
-    if not hasattr(classifier, "get_params") or parameter not in classifier.get_params(deep=True):
+def _going_to(estimator: Any, parameter: str, iterations: int) -> Any:
+    """``estimator`` set to go ``iterations`` far."""
+    name = type(estimator).__name__
+    if not hasattr(estimator, "get_params") or parameter not in estimator.get_params(deep=True):
         raise MethodError(
             f"{name} has no parameter {parameter!r} that sets the length of its path: name it in `iteration_parameter`"
         )
-    return classifier.set_params(**{parameter: iterations})
+    return estimator.set_params(**{parameter: iterations})
 
 
 def _expanded(scores: Any, classes: FitClasses, rows: int) -> FloatArray:

@@ -128,8 +128,8 @@ def methods_in_file(path: str | Path) -> dict[str, Method]:
     classes = list(_method_classes(plugin.load()))
     if not classes:
         raise UsageError(
-            f"plug-in {path} defines no method: a class derived from bench.methods.plugin.ClassifierMethod (or "
-            "bench.records.method.Method) with all its abstract methods defined"
+            f"plug-in {path} defines no method: a class derived from bench.methods.plugin.EstimatorMethod with a "
+            "classifier() or a regressor(), or from bench.records.method.Method with all its abstract methods defined"
         )
     found = {plugin.spec(c.__name__): made(c, f"plug-in {path}") for c in classes}
     names = [method.name for method in found.values()]
@@ -186,8 +186,10 @@ def made(found: object, where: str) -> Method:
             raise UsageError(f"{where}: {kind} needs a text as its {attribute}, got {value!r}")
     if not _NAME.fullmatch(method.name):
         raise UsageError(f"{where}: {method.name!r} is no name for a method: letters, digits, '_', '.', '-'")
+    if not method.kinds:
+        raise UsageError(f"{where}: {kind} predicts nothing: give it a classifier() or a regressor()")
     try:
-        json.dumps(method.configurations(), allow_nan=False)
+        json.dumps([method.configurations_for(predicted) for predicted in method.kinds], allow_nan=False)
     except _WHATEVER as error:
         raise UsageError(f"{where}: the grid of {kind} cannot be written as JSON: {_described(error)}") from error
     return method
@@ -196,7 +198,7 @@ def made(found: object, where: str) -> Method:
 def _method_classes(module: ModuleType) -> Iterator[type[Method]]:
     for value in vars(module).values():
         own = inspect.isclass(value) and issubclass(value, Method) and value.__module__ == module.__name__
-        if own and not inspect.isabstract(value):
+        if own and value.kinds and not inspect.isabstract(value):
             yield value
 
 

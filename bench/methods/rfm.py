@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from bench.methods.classes import bar_absent, known_labels
+from bench.methods.classes import known_targets, only_seen
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
-from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
+from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
 from rfm.kernels import Laplace as LaplaceKernel
 from rfm.large import SWEEP_ROWS, LargeFit, LargeSweep
@@ -32,11 +32,18 @@ class RFM(Method):
 
     name = "rfm"
     title = "RFM"
+    kinds = ("classification", "regression")
     iterations: ClassVar[int] = 4
+    ridges: ClassVar[tuple[float, ...]] = RIDGES
+    unit_norms: ClassVar[tuple[bool, ...]] = UNIT_NORMS
     dtype: ClassVar[torch.dtype] = torch.float32
 
     def configurations(self) -> list[dict[str, Any]]:
-        return [{"ridge": ridge, "unit_norm": unit_norm} for ridge in RIDGES for unit_norm in UNIT_NORMS]
+        return self.chains()
+
+    def chains(self) -> list[dict[str, Any]]:
+        """The configurations of one kernel."""
+        return [{"ridge": ridge, "unit_norm": unit_norm} for ridge in self.ridges for unit_norm in self.unit_norms]
 
     def peak_bytes(self, n: int, d: int, c: int) -> int:
         m = 0.75 * n
@@ -75,40 +82,40 @@ class RFM(Method):
 
 
 class ChainSession(Session):
-    """Chains over (ridge, unit-norm) on one task; also serves the Laplace kernel, whose chains have one point."""
+    """Chains over (ridge, unit-norm) on one task; also serves the Laplace kernel, whose chains have one point.
 
-    def __init__(self, task: Task, method: RFM) -> None:
+    ``diagonal`` learns only the diagonal of M.
+    """
+
+    def __init__(self, task: Task, method: RFM, *, bandwidth: float = BANDWIDTH, diagonal: bool = False) -> None:
         super().__init__(task)
-        known = np.maximum(task.y, 0)  # rows with a hidden label are never fitted: their targets are arbitrary
         self._method = method
-        targets = np.eye(task.n_classes)[known]
-        self._sweep = Sweep(task.X, targets, kernel=LaplaceKernel(BANDWIDTH), dtype=method.dtype)
-        self._large = LargeSweep(
-            task.X, targets, kernel=LaplaceKernel(BANDWIDTH), seed=derive_seed(task.seed, "large table")
-        )
-        self._first_fit: IntArray = np.arange(0)
+        targets = task.targets  # rows whose label is withheld are never fitted
+        kernel, seed = LaplaceKernel(bandwidth), derive_seed(task.seed, "large table")
+        self._sweep = Sweep(task.X, targets, kernel=kernel, dtype=method.dtype, diagonal=diagonal)
+        self._large = LargeSweep(task.X, targets, kernel=kernel, diagonal=diagonal, seed=seed)
+        self.first_fit: IntArray = np.arange(0)
+        """The rows that a transferred metric is learned on."""
         self._kept: dict[bool, _KeptMetric] = {}
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
-        configurations = self._method.configurations()
+        configurations = self._method.chains()
         position = {(config["ridge"], config["unit_norm"]): k for k, config in enumerate(configurations)}
         figures = np.empty((2, len(configurations), len(folds), self._method.iterations + 1))
-        self._first_fit, self._kept = folds[0].fit, {}
+        self.first_fit, self._kept = folds[0].fit, {}
         # Folds share no kernel: gathering slices of one matrix of all rows takes as long as computing them (3,000 rows
         # of 20 features, five folds: 0.10 to 0.18 against 0.145 of 4.0 CPU-seconds). Nor do they share a factor:
         # leaving five folds out of one inverse costs 0.8 n^3, five factors of four fifths of the rows 0.85 n^3.
         for number, fold in enumerate(folds):
-            labels = known_labels(self.task, fold.validation, "validation")
+            truth = known_targets(self.task, fold.validation, "validation")
             for point in self._points(fold):
                 where = position[point.ridge, point.unit_norm], number, point.iteration
-                figures[:, *where] = validation_figures(
-                    bar_absent(self.task, fold.fit, point.scores), labels, self.task.n_classes
-                )
+                figures[:, *where] = self.task.judge(only_seen(self.task, fold.fit, point.scores), truth)
                 if number == 0:
                     self._keep(point, (figures[0, *where], -where[0], -point.iteration))
         steps = tuple(range(self._method.iterations + 1))
         return [
-            Path(config, steps, accuracy=figures[0, k], squared_error=figures[1, k])
+            Path(config, steps, merit=figures[0, k], squared_error=figures[1, k])
             for k, config in enumerate(configurations)
         ]
 
@@ -130,18 +137,22 @@ class ChainSession(Session):
             details = {"solver": fit.solver}
         if fit.metric is not None:
             details |= describe_metric(fit.metric)
-        return Prediction(bar_absent(self.task, train, fit.scores), details)
+        return Prediction(only_seen(self.task, train, fit.scores), details)
 
     def _points(self, fold: Fold) -> Iterator[Point | LargeFit]:
         """All points of all chains on one fold."""
         iterations = self._method.iterations
         if len(fold.fit) <= SWEEP_ROWS:
             yield from self._sweep.points(
-                fold.fit, fold.validation, ridges=RIDGES, unit_norms=UNIT_NORMS, iterations=iterations
+                fold.fit,
+                fold.validation,
+                ridges=self._method.ridges,
+                unit_norms=self._method.unit_norms,
+                iterations=iterations,
             )
             return
-        for unit_norm in UNIT_NORMS:
-            for ridge in RIDGES:
+        for unit_norm in self._method.unit_norms:
+            for ridge in self._method.ridges:
                 yield from self._large.points(
                     fold.fit, fold.validation, ridge=ridge, unit_norm=unit_norm, iterations=iterations
                 )
@@ -156,7 +167,7 @@ class ChainSession(Session):
         """The metric learned in tuning on the first fold's fit rows; learned there again if it was not kept."""
         kept = self._kept.get(unit_norm)
         if kept is None or kept.point != (ridge, iteration):
-            metric = self._sweep.learn(self._first_fit, ridge=ridge, unit_norm=unit_norm, iterations=iteration)
+            metric = self._sweep.learn(self.first_fit, ridge=ridge, unit_norm=unit_norm, iterations=iteration)
             kept = self._kept[unit_norm] = _KeptMetric((np.inf, 0, 0), (ridge, iteration), metric)
         return kept.metric
 
@@ -174,7 +185,7 @@ def _sweep_bytes(m: float, others: float, spread: int) -> float:
 class _KeptMetric:
     """The metric of the ``point`` (ridge, iteration) that is chosen among those with one ``unit_norm``.
 
-    It has the largest ``merit``: accuracy on the first fold, then the earlier configuration, then fewer updates. All
+    It has the largest ``merit``: that of the first fold, then the earlier configuration, then fewer updates. All
     points' metrics would be fifty matrices of features by features, of which `published` uses one and others none.
     """
 
@@ -184,7 +195,8 @@ class _KeptMetric:
 
 
 def describe_metric(M: torch.Tensor) -> dict[str, Any]:
-    """Diagonal, leading eigenvalues and eigenvectors of a metric, rounded to what a reader can use."""
+    """Diagonal, leading eigenvalues and eigenvectors of a metric (or its diagonal), rounded for a reader's use."""
+    M = torch.diag(M) if M.dim() == 1 else M
     values, vectors = torch.linalg.eigh(M.double())
     leading = vectors.flip(1)[:, :LEADING].T
     return {

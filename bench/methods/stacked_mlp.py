@@ -50,14 +50,15 @@ def batches_per_epoch(m: int) -> int:
 class StackedMLP:
     """B networks d -> width (x depth, ReLU, dropout) -> k, softmax and cross-entropy, AdamW at constant rates.
 
-    ``X`` (n, d) float32 and ``codes`` (n,) int64 in 0..k-1 hold all rows; only those named in ``networks`` are read.
+    ``X`` (n, d) float32 and ``y`` (n,) int64 in 0..k-1 hold all rows; only those named in ``networks`` are read. With
+    float32 numbers in ``y``, and k = 1, the output is linear and the loss half the squared error.
     All networks must have the same :func:`batches_per_epoch` and :func:`batch_rows`.
     """
 
     def __init__(
-        self, X: Tensor, codes: Tensor, k: int, *, depth: int, width: int, networks: Sequence[Training], seed: int
+        self, X: Tensor, y: Tensor, k: int, *, depth: int, width: int, networks: Sequence[Training], seed: int
     ) -> None:
-        self._X, self._codes, self._k, self._seed = X, codes, k, seed
+        self._X, self._y, self._k, self._seed = X, y, k, seed
         self._sizes = [X.shape[1], *[width] * depth, k]
         self._rows = [network.rows for network in networks]
         counts = {len(rows) for rows in self._rows}
@@ -119,15 +120,18 @@ class StackedMLP:
         return [(numbers[:, s], weights[:, s, :, None]) for s in range(self._batches)]
 
     def _descend(self, rows: Tensor, weight: Tensor) -> None:
-        """One AdamW step on the cross-entropy of one batch per network; gradients written out by hand."""
+        """One AdamW step on the loss of one batch per network; gradients written out by hand."""
         layers = [self._X[rows]]
         masks = self._draw_masks(rows.shape[1]) if self._random else [None] * (len(self._weights) - 1)
         for (W, bias), mask in zip(self._weights[:-1], masks, strict=True):
             hidden = torch.baddbmm(bias, layers[-1], W).relu_()
             layers.append(hidden if mask is None else hidden.mul_(mask))
         W, bias = self._weights[-1]
-        delta = torch.softmax(torch.baddbmm(bias, layers[-1], W), dim=2)
-        delta.scatter_add_(2, self._codes[rows][..., None], torch.full((*rows.shape, 1), -1.0))
+        delta = self._output(torch.baddbmm(bias, layers[-1], W))
+        if self._y.is_floating_point():
+            delta = delta - self._y[rows][..., None]
+        else:
+            delta.scatter_add_(2, self._y[rows][..., None], torch.full((*rows.shape, 1), -1.0))
         delta *= weight
         for position in range(len(self._weights) - 1, -1, -1):
             dW, dbias = self._slopes[position]
@@ -162,8 +166,12 @@ class StackedMLP:
         step = torch.div(self._mean, size, out=size).mul_(self._rates[:, 0] * (scale / (1 - BETA1**self._step)))
         self._theta -= step
 
-    def probabilities(self, rows: Sequence[Tensor]) -> list[Tensor]:
-        """Class probabilities (m_b, k) of each network's own ``rows[b]`` (dropout off)."""
+    def _output(self, values: Tensor) -> Tensor:
+        """The last layer's ``values`` (B, m, k) as class probabilities, or as they are for numbers."""
+        return values if self._y.is_floating_point() else torch.softmax(values, dim=2)
+
+    def outputs(self, rows: Sequence[Tensor]) -> list[Tensor]:
+        """Class probabilities (m_b, k), or numbers (m_b, 1), of each network's own ``rows[b]`` (dropout off)."""
         most = max(len(r) for r in rows)
         padded = torch.zeros(len(self), most, dtype=torch.int64)
         for b, own in enumerate(rows):
@@ -174,7 +182,7 @@ class StackedMLP:
             for W, bias in self._weights[:-1]:
                 hidden = torch.baddbmm(bias, hidden, W).relu_()
             W, bias = self._weights[-1]
-            parts.append(torch.softmax(torch.baddbmm(bias, hidden, W), dim=2))
+            parts.append(self._output(torch.baddbmm(bias, hidden, W)))
         together = torch.cat(parts, dim=1)
         return [together[b, : len(own)] for b, own in enumerate(rows)]
 

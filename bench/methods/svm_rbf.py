@@ -1,7 +1,8 @@
 """Support vector machine with Gaussian kernel exp(-gamma |x - z|^2): libsvm through scikit-learn, one against one.
 
 Grid: C x gamma around libsvm's defaults C = 1, gamma = 1/d (features are standardised), in factors of 4 and 5; what is
-left tied goes to the configuration nearest to the default on the log scale, then to the more regular one.
+left tied goes to the configuration nearest to the default on the log scale, then to the more regular one. For
+regression the machine is libsvm's epsilon-SVR with its default tube of 0.1 around standardised targets.
 
 Class scores. libsvm's own probabilities need an inner cross-validation of their own (Platt scaling). Here each
 pairwise decision value f, whose margin is [-1, 1], gives r = clip((1 + f)/2) as the share of belief in the pair's first
@@ -19,9 +20,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from sklearn.svm import SVC
+from sklearn.svm import SVC, SVR
 
-from bench.methods.classes import fit_classes, single_point_paths
+from bench.methods.classes import fit_classes, known_targets, single_point_paths
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task
 
@@ -39,6 +40,7 @@ CERTAINTY = 1e-7
 class SVMRBF(Method):
     name: ClassVar[str] = "svm_rbf"
     title: ClassVar[str] = "Gaussian SVM"
+    kinds = ("classification", "regression")
 
     def configurations(self) -> list[dict[str, Any]]:
         grid = [{"C": cost, "gamma_times_d": gamma} for gamma in GAMMAS_TIMES_D for cost in COSTS]
@@ -77,19 +79,24 @@ class _SVMSession(Session):
         return Prediction(self._scores(choice.config, train, test))
 
     def _scores(self, config: Config, fit: IntArray, rows: IntArray) -> FloatArray:
+        gamma = config["gamma_times_d"] / self.task.X.shape[1]
+        how: dict[str, Any] = {"C": config["C"], "cache_size": CACHE_MB}
+        how |= {"gamma": gamma} if self._distances is None else {"kernel": "precomputed"}
+        fitted, scored = self._inputs(gamma, fit, fit), self._inputs(gamma, rows, fit)
+        if self.task.kind == "regression":
+            return SVR(**how).fit(fitted, known_targets(self.task, fit, "fit")).predict(scored)[:, None]
         classes = fit_classes(self.task, fit)
         if classes.single:
             return classes.certain(len(rows))
-        X = self.task.X
-        gamma = config["gamma_times_d"] / X.shape[1]
+        machine = SVC(decision_function_shape="ovo", **how).fit(fitted, classes.codes)
+        return classes.expand(couple(pairwise_shares(machine.decision_function(scored), len(classes.present))))
+
+    def _inputs(self, gamma: float, rows: IntArray, fit: IntArray) -> FloatArray:
+        """What libsvm is given of ``rows``: their kernel with the ``fit`` rows, or on large tables the rows as such."""
         if self._distances is None:
-            machine = SVC(C=config["C"], gamma=gamma, decision_function_shape="ovo", cache_size=CACHE_MB)
-            decision = machine.fit(X[fit], classes.codes).decision_function(X[rows])
-        else:
-            machine = SVC(C=config["C"], kernel="precomputed", decision_function_shape="ovo", cache_size=CACHE_MB)
-            machine.fit(np.exp(-gamma * self._distances[np.ix_(fit, fit)]), classes.codes)
-            decision = machine.decision_function(np.exp(-gamma * self._distances[np.ix_(rows, fit)]))
-        return classes.expand(couple(pairwise_shares(decision, len(classes.present))))
+            return self.task.X[rows]
+        kernel: FloatArray = np.exp(-gamma * self._distances[np.ix_(rows, fit)])
+        return kernel
 
 
 def pairwise_shares(decision: FloatArray, k: int) -> FloatArray:

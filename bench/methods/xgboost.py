@@ -3,8 +3,8 @@
 Grid: depth 3, 6 x step 0.3, 0.1 x all rows and features for every tree, or a random 70 % of each; all else
 XGBoost's defaults. This spans what caret's and common tuning guides search for tables of this size. Rounds go up to
 200, fewer where a round grows many trees (one a class): at most TREE_BUDGET trees a configuration, never under 50
-rounds. A configuration ends early when PATIENCE points of its path bring neither a better accuracy nor a better Brier
-score over all validation rows. It ends for all folds together, so that every point of a path was computed on every
+rounds. A configuration ends early when PATIENCE points of its path bring neither a better merit nor a smaller squared
+error over all validation rows. It ends for all folds together, so that every point of a path was computed on every
 fold and nothing is carried on.
 """
 
@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 import numpy as np
 import xgboost as xgb
 
-from bench.methods.classes import FitClasses, fit_classes, known_labels
+from bench.methods.classes import FitClasses, fit_classes, known_targets
 from bench.methods.early_stopping import EarlyStopping
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task, validation_figures
+from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task
 
 DEPTHS = (3, 6)
 STEPS = (0.3, 0.1)
@@ -34,6 +34,8 @@ PATIENCE = 3
 class XGBoost(Method):
     name: ClassVar[str] = "xgboost"
     title: ClassVar[str] = "XGBoost"
+    kinds = ("classification", "regression")
+    probabilities = True
 
     def configurations(self) -> list[dict[str, Any]]:
         return [
@@ -67,20 +69,20 @@ class _XGBoostSession(Session):
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         task = self.task
         parts = [_Part(task, fold.fit, fold.validation) for fold in folds]
-        labels = [known_labels(task, fold.validation, "validation") for fold in folds]
-        points = path_rounds(max(len(part.classes.present) for part in parts))
-        return [self._path(config, parts, labels, points) for config in XGBoost().configurations()]
+        truths = [known_targets(task, fold.validation, "validation") for fold in folds]
+        points = path_rounds(max(part.trees for part in parts))
+        return [self._path(config, parts, truths, points) for config in XGBoost().configurations()]
 
-    def _path(self, config: Config, parts: Sequence[_Part], labels: Sequence[IntArray], points: Sequence[int]) -> Path:
+    def _path(self, config: Config, parts: Sequence[_Part], truths: Sequence[Any], points: Sequence[int]) -> Path:
         boosters = [_Boosting(part, config, self.task.seed) for part in parts]
-        sizes = np.array([len(part_labels) for part_labels in labels])
+        sizes = np.array([len(truth) for truth in truths])
         stopping = EarlyStopping(PATIENCE)
         columns: list[FloatArray] = []
         for rounds in points:
             figures = np.array(
                 [
-                    validation_figures(boosting.scores_after(rounds), truth, self.task.n_classes)
-                    for boosting, truth in zip(boosters, labels, strict=True)
+                    self.task.judge(boosting.scores_after(rounds), truth)
+                    for boosting, truth in zip(boosters, truths, strict=True)
                 ]
             )
             columns.append(figures)
@@ -98,10 +100,13 @@ class _Part:
     """Fit rows (binned once for all configurations) and the rows to score."""
 
     def __init__(self, task: Task, fit: IntArray, rows: IntArray) -> None:
-        self.classes: FitClasses = fit_classes(task, fit)
+        self.classes: FitClasses | None = fit_classes(task, fit) if task.kind == "classification" else None
         self.count = len(rows)
-        if not self.classes.single:
-            self.fit = xgb.QuantileDMatrix(task.X[fit], label=self.classes.codes, nthread=1)
+        self.single = self.classes is not None and self.classes.single
+        self.trees = 1 if self.classes is None else len(self.classes.present)
+        if not self.single:
+            label = known_targets(task, fit, "fit") if self.classes is None else self.classes.codes
+            self.fit = xgb.QuantileDMatrix(task.X[fit], label=label, nthread=1)
             self.rows = xgb.DMatrix(task.X[rows], nthread=1)
 
 
@@ -111,12 +116,8 @@ class _Boosting:
     def __init__(self, part: _Part, config: Config, seed: int) -> None:
         self._part = part
         self._rounds = 0
-        if part.classes.single:
+        if part.single:
             return
-        k = len(part.classes.present)
-        objective: dict[str, Any] = (
-            {"objective": "binary:logistic"} if k == 2 else {"objective": "multi:softprob", "num_class": k}
-        )
         self._booster = xgb.Booster(
             {
                 "tree_method": "hist",
@@ -129,18 +130,30 @@ class _Boosting:
                 # XGBoost draws from one generator per thread; seeded once, boosters grown in turns would share it.
                 "seed_per_iteration": True,
                 "verbosity": 0,
-                **objective,
+                **_objective(part.classes),
             },
             cache=[part.fit],
         )
 
     def scores_after(self, rounds: int) -> FloatArray:
-        """Class probabilities (m, n_classes) of the part's rows after ``rounds`` rounds (not fewer than before)."""
+        """Class probabilities (m, n_classes) or numbers (m, 1) of the part's rows after ``rounds`` rounds.
+
+        Not fewer than before.
+        """
         part = self._part
-        if part.classes.single:
+        if part.classes is not None and part.classes.single:
             return part.classes.certain(part.count)
         for number in range(self._rounds, rounds):
             self._booster.update(part.fit, number)
         self._rounds = rounds
-        p = self._booster.predict(part.rows).astype(np.float64)
+        p: FloatArray = self._booster.predict(part.rows).astype(np.float64)
+        if part.classes is None:
+            return p[:, None]
         return part.classes.expand(np.stack([1 - p, p], axis=1) if p.ndim == 1 else p)
+
+
+def _objective(classes: FitClasses | None) -> dict[str, Any]:
+    if classes is None:
+        return {"objective": "reg:squarederror"}
+    k = len(classes.present)
+    return {"objective": "binary:logistic"} if k == 2 else {"objective": "multi:softprob", "num_class": k}

@@ -6,6 +6,6 @@ standardising, stratified division and sampling, selection and test.
 
 from bench.protocols.record import Protocol
 from bench.protocols.registry import PROTOCOLS, get_protocol, register
-from bench.protocols.selection import carry_out
+from bench.protocols.selection import Predicted, carry_out
 
-__all__ = ["PROTOCOLS", "Protocol", "carry_out", "get_protocol", "register"]
+__all__ = ["PROTOCOLS", "Predicted", "Protocol", "carry_out", "get_protocol", "register"]

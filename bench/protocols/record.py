@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bench.records.measure import Kind
+
 Ties = Literal["brier", "order"]
 SelectedOn = Literal["training part", "tuning halves"]
 
@@ -40,6 +42,16 @@ class Protocol:
             raise ValueError(
                 f"protocol {self.name!r}: at least 1 inner fold; only what the halves taught can be reused"
             )
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What it can be carried out for: only the 2014 archive's tables, which have classes, have tuning halves."""
+        return ("classification",) if self.selected_on == "tuning halves" else ("classification", "regression")
+
+    @property
+    def takes_validation_part(self) -> bool:
+        """Whether it can select on a validation part that the divisions bring, where it selects on one 80/20 split."""
+        return self.selected_on == "training part" and self.inner_folds == 1
 
     @property
     def sees_test_labels(self) -> bool:

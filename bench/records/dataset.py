@@ -9,6 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.records.measure import Kind
+
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 
@@ -18,10 +20,15 @@ _FILLING = "missing numbers: mean of the training part"
 
 @dataclass(frozen=True)
 class Holdout:
-    """Row numbers of one train/test division of a table (0-based, disjoint, ascending is not promised)."""
+    """Row numbers of one train/test division of a table (0-based, disjoint, ascending is not promised).
+
+    ``validation``, where a benchmark gives such a part of its own, is what hyperparameters are selected on; nothing is
+    fitted on it.
+    """
 
     train: IntArray
     test: IntArray
+    validation: IntArray | None = None
 
 
 @dataclass(frozen=True)
@@ -29,9 +36,9 @@ class Splits:
     """The divisions a table is judged on.
 
     ``name`` is ``"published"`` for the index lists of the 2014 archive, ``"openml-task-N"`` for those of an OpenML
-    task, and ``"seed-N"`` for drawn ones.
+    task, ``"grinsztajn-medium"`` and ``"grinsztajn-large"`` for those of that benchmark, ``"seed-N"`` for drawn ones.
     ``tuning`` is the pair of halves on which the published procedure chooses hyperparameters;
-    ``holdouts`` are the (usually four) stratified 75/25 divisions on which accuracy is measured. ``tuning_rows``, if
+    ``holdouts`` are the (usually four) stratified 75/25 divisions on which methods are tested. ``tuning_rows``, if
     given, bounds the rows on which hyperparameters are chosen (:mod:`bench.protocols.reduction`).
     """
 
@@ -43,10 +50,11 @@ class Splits:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A classification table.
+    """A table with what is to be predicted.
 
     ``X`` is (n, d) float64, finite but for NaN where a number is missing (tables from OpenML, UCI and users; methods
-    never see it: :mod:`bench.protocols.rows`), ``y`` (n,) int64 in 0..n_classes-1. ``source`` names where the
+    never see it: :mod:`bench.protocols.rows`), ``y`` (n,) int64 in 0..n_classes-1, or finite float64 for regression,
+    where ``n_classes`` is 0. ``source`` names where the
     table came from (``embedded``, ``archive``, ...). ``published`` holds the divisions that the source itself
     gives, if it does. ``standardised`` says whether the source already scaled the features over all rows.
     ``notes`` tell what was out of the ordinary when the table was read.
@@ -54,12 +62,22 @@ class Dataset:
 
     name: str
     X: FloatArray
-    y: IntArray
+    y: IntArray | FloatArray
     n_classes: int
     source: str
     standardised: bool = False
     published: Splits | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """Whether classes are predicted, or numbers."""
+        return "classification" if self.n_classes else "regression"
+
+    @property
+    def strata(self) -> IntArray:
+        """What divisions are stratified by (n,): the classes; nothing (all 0) for regression."""
+        return self.y.astype(np.int64) if self.n_classes else np.zeros(len(self.y), dtype=np.int64)
 
     @property
     def sha256(self) -> str:
@@ -69,5 +87,5 @@ class Dataset:
         if np.isnan(self.X).any():
             digest.update(_FILLING.encode())
         digest.update(np.ascontiguousarray(self.X, dtype="<f8").tobytes())
-        digest.update(np.ascontiguousarray(self.y, dtype="<i8").tobytes())
+        digest.update(np.ascontiguousarray(self.y, dtype="<i8" if self.n_classes else "<f8").tobytes())
         return digest.hexdigest()

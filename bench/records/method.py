@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bench.records.dataset import FloatArray, IntArray
+from bench.records.measure import SELECTING, Kind, Measure, squared_error
 
 HIDDEN = -1
-"""Label of a row whose class the session must not know."""
+"""Label of a row whose class the session must not know; in regression its target is NaN."""
 
 Config = Mapping[str, Any]
 """One point of a grid's configuration axes: JSON-able, e.g. ``{"ridge": 0.1, "unit_norm": True}``."""
@@ -28,13 +29,55 @@ class Task:
     """One table as a method sees it.
 
     ``X`` (n, d) float64, finite, already scaled by the protocol. ``y`` (n,) int64 in 0..n_classes-1, or
-    ``HIDDEN`` where the label is withheld. ``seed`` fixes all randomness of the session.
+    ``HIDDEN`` where the label is withheld; for regression, where ``n_classes`` is 0, float64, standardised by the
+    protocol, NaN where withheld. ``seed`` fixes all randomness of the session, ``select`` is what selects.
     """
 
     X: FloatArray
-    y: IntArray
+    y: IntArray | FloatArray
     n_classes: int
     seed: int
+    select: Measure | None = None
+    """None: the kind's own (:data:`bench.records.measure.SELECTING`)."""
+
+    @property
+    def kind(self) -> Kind:
+        """Whether classes are predicted, or numbers."""
+        return "classification" if self.n_classes else "regression"
+
+    @property
+    def counts(self) -> bool:
+        """Whether the merit is a share of rows, so that rows can be counted instead of shares compared."""
+        return self.selecting.key == "accuracy"
+
+    @property
+    def selecting(self) -> Measure:
+        """The measure that selects."""
+        return self.select or SELECTING[self.kind]
+
+    @property
+    def width(self) -> int:
+        """Columns of the scores: the classes, or one number."""
+        return self.n_classes or 1
+
+    @property
+    def targets(self) -> FloatArray:
+        """Targets (n, width) of a regression on the scores: one-hot labels, or numbers; arbitrary where withheld."""
+        if self.n_classes:
+            return np.eye(self.n_classes)[np.maximum(self.y, 0).astype(np.int64)]
+        return np.nan_to_num(self.y).astype(np.float64)[:, None]
+
+    def judge(self, scores: FloatArray, truth: IntArray | FloatArray) -> tuple[float, float]:
+        """(merit, squared error) of ``scores`` (m, width) of validation rows against their labels or numbers (m,).
+
+        The merit is what is selected by, larger is better: the accuracy as a share, or another measure (the negative of
+        one that is to be small). R2 is taken against the variance of the whole training part, which is 1 here: so it
+        can be averaged over folds, and selects as the squared error does.
+        """
+        error = squared_error(scores, truth)
+        if self.selecting.key in ("r2", "r2_cut"):
+            return 1.0 - error, error
+        return self.selecting.merit(scores, truth), error
 
 
 @dataclass(frozen=True)
@@ -50,13 +93,12 @@ class Path:
     """Validation figures of one configuration along its iteration path.
 
     ``iterations`` (k,) are the labels of the path's points (M updates, boosting rounds, epochs; ``(0,)`` for a
-    method without a path). ``accuracy`` (folds, k) is the share of validation rows right; ``squared_error``
-    (folds, k) the Brier score: mean over rows of the squared distance of the class scores to the one-hot label.
+    method without a path). ``merit`` and ``squared_error``, (folds, k) each, are those of :meth:`Task.judge`.
     """
 
     config: Config
     iterations: tuple[int, ...]
-    accuracy: FloatArray
+    merit: FloatArray
     squared_error: FloatArray
 
 
@@ -70,7 +112,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Class scores ``(m, n_classes)`` of the rows asked for (the largest wins) and JSON-able details worth keeping."""
+    """Scores ``(m, width)`` of the rows asked for and JSON-able details worth keeping.
+
+    One score a class (the largest wins), or the predicted number.
+    """
 
     scores: FloatArray
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -78,21 +123,28 @@ class Prediction:
 
 @dataclass(frozen=True)
 class HoldoutResult:
-    """Outcome on one hold-out. Accuracies in percent; seconds are CPU seconds of choosing, refitting and predicting.
+    """Outcome on one hold-out; seconds are CPU seconds of choosing, refitting and predicting.
 
-    ``path`` lists, per configuration in grid order, ``{"config", "iterations", "accuracy", "squared_error"}`` with the
-    validation figures averaged over inner folds (percent; Brier score). ``details`` is the method's own
-    (for RFM: ``{"metric_diagonal": [...], "top_eigenvectors": [[...]], "eigenvalues": [...]}``).
+    ``score`` is the accuracy in percent, or R2; ``validation_score`` the value of the measure that selected.
+    ``path`` lists, per configuration in grid order, ``{"config", "iterations", "score", "squared_error"}`` with the
+    validation figures averaged over inner folds. ``details`` is the method's own
+    (for RFM: ``{"metric_diagonal": [...], "top_eigenvectors": [[...]], "eigenvalues": [...]}``). ``measures`` holds the
+    value of every measure that is defined, by key; empty in results of before there were several.
     """
 
     holdout: int
-    accuracy: float
+    score: float
     config: dict[str, Any]
     iteration: int
-    validation_accuracy: float
+    validation_score: float
     fit_seconds: float
     path: list[dict[str, Any]] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
+    measures: dict[str, float] = field(default_factory=dict)
+
+    def measure(self, key: str) -> float | None:
+        """The value of the measure ``key``; None if it is not defined or was not computed."""
+        return self.measures.get(key, None if self.measures or key != "accuracy" else self.score)
 
 
 class Session(ABC):
@@ -122,17 +174,35 @@ class Method(ABC):
     """Registered name, as in ``--methods``."""
     title: ClassVar[str]
     """Name shown in reports."""
+    kinds: ClassVar[tuple[Kind, ...]] = ("classification",)
+    """What it can predict."""
     code: ClassVar[tuple[str, ...]] = ()
     """Further modules or packages whose source is part of the method's code version: what its module imports from
     ``rfm`` and ``bench.methods`` is so anyway (a plug-in names its own helper modules here)."""
 
+    @property
+    def probabilities(self) -> bool:
+        """Whether its class scores are probabilities; the log loss is defined for these alone."""
+        return False
+
     @abstractmethod
     def configurations(self) -> list[dict[str, Any]]:
-        """The grid's configurations in the order that settles what accuracy and Brier score leave tied."""
+        """The grid's configurations in the order that settles what merit and squared error leave tied."""
+
+    def regression_configurations(self) -> list[dict[str, Any]]:
+        """The grid's configurations for regression; the same unless a method says otherwise."""
+        return self.configurations()
+
+    def configurations_for(self, kind: Kind) -> list[dict[str, Any]]:
+        """The grid's configurations for what is predicted."""
+        return self.configurations() if kind == "classification" else self.regression_configurations()
 
     @abstractmethod
     def peak_bytes(self, n: int, d: int, c: int) -> int:
-        """Estimated peak memory of one job on n rows, d features, c classes, beyond the idle process's own."""
+        """Estimated peak memory of one job on n rows, d features, c classes, beyond the idle process's own.
+
+        For regression c is 1, as in the two below.
+        """
 
     @abstractmethod
     def work(self, n: int, d: int, c: int) -> float:
@@ -145,9 +215,3 @@ class Method(ABC):
     @abstractmethod
     def session(self, task: Task) -> Session:
         """Open the task."""
-
-
-def validation_figures(scores: FloatArray, labels: IntArray, n_classes: int) -> tuple[float, float]:
-    """(accuracy, Brier score) of class scores ``(m, c)`` against labels ``(m,)``."""
-    onehot = np.eye(n_classes)[labels]
-    return float(np.mean(scores.argmax(axis=1) == labels)), float(np.mean(((scores - onehot) ** 2).sum(axis=1)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bench.records.measure import Kind
 from bench.records.method import HoldoutResult
 
 Status = Literal["ok", "error", "timeout", "oom", "skipped"]
@@ -17,7 +18,8 @@ class Job:
     ``id`` is the hash of the effective configuration (method, its grid and code version, protocol, split
     indices, table's sha256, seed), never of names alone. ``split`` is ``published`` or ``seed-N``, and empty for a
     table that could not be read, whose sizes are the registry's. ``reduction`` says in words what was taken from the
-    splits (:func:`bench.protocols.reduction.reduction`); None if the job is the full one.
+    splits (:func:`bench.protocols.reduction.reduction`); None if the job is the full one. ``classes`` is 0 for
+    regression.
     """
 
     id: str
@@ -37,6 +39,10 @@ class Job:
     """Those of the libraries that compute it, as text: ``numpy 2.4, torch 2.13``."""
     parameters: str = ""
     """Of a study's cell, as JSON; empty for a benchmark job."""
+    kind: Kind = "classification"
+    """What is predicted."""
+    selected_by: str = ""
+    """The measure that selects, if it is not the kind's own."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ class JobResult:
     """Last lines the job wrote to standard output and error, the traceback included; kept for failures only."""
     values: dict[str, Any] = field(default_factory=dict)
     """What a study's cell computed."""
+    predictions: tuple[dict[str, Any], ...] = ()
+    """By test fold ``holdout, rows, truth, scores``, if they were asked for; not part of the store."""
 
 
 @dataclass(frozen=True)

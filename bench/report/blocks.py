@@ -156,7 +156,7 @@ class Section:
 class Document:
     """The whole report. ``kicker`` stands above the title, ``facts`` is the line of key figures under it.
 
-    ``command`` is what wrote it.
+    ``command`` is what wrote it; ``note`` is the user's own word on it, at the top.
     """
 
     title: str
@@ -164,6 +164,7 @@ class Document:
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
     command: str = "python -m bench report"
+    note: str = ""
 
 
 def table(

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.data.registry import Registry, load_registry
 from bench.errors import ReportError
 from bench.files import write_atomically
+from bench.records.measure import COMPARED
 from bench.records.result import RunRecord
 from bench.report import wording
 from bench.report.blocks import Document, Figure
@@ -19,10 +20,12 @@ from bench.report.merge import invocations_of, merge_runs
 from bench.report.sections.accounts import cost_section, failures_section, provenance_section
 from bench.report.sections.contrast import leak_section, selection_section
 from bench.report.sections.datasets import datasets_section
+from bench.report.sections.grinsztajn import grinsztajn_section
 from bench.report.sections.headline import headline, reading_guide
 from bench.report.sections.printed import printed_section
 from bench.report.sections.protocol import protocol_section
 from bench.report.sections.study import study_section
+from bench.stats.grinsztajn import PublishedRuns
 from bench.stats.published import PublishedStudy
 
 
@@ -39,6 +42,7 @@ def gather(
     records: Sequence[RunRecord],
     *,
     study: PublishedStudy | None = None,
+    published_runs: PublishedRuns | None = None,
     allow: Collection[str] = (),
     registry: Registry | None = None,
 ) -> Evidence:
@@ -46,7 +50,7 @@ def gather(
     known = registry if registry is not None else load_registry()
     about = {
         entry.name: About(
-            group=entry.group,
+            group=entry.group or "",
             licence=entry.licence,
             origin=entry.origin,
             openml=entry.openml.id,
@@ -56,7 +60,7 @@ def gather(
         )
         for entry in known.entries.values()
     }
-    return Evidence(merge_runs(records, allow), {**about, **described(records, about)}, study)
+    return Evidence(merge_runs(records, allow), {**about, **described(records, about)}, study, published_runs)
 
 
 def described(records: Sequence[RunRecord], about: Mapping[str, About]) -> dict[str, About]:
@@ -88,11 +92,12 @@ def compose(evidence: Evidence) -> Document:
 def _compose(evidence: Evidence) -> Document:
     sections = [
         headline(evidence),
-        reading_guide(),
+        reading_guide(evidence),
         *(protocol_section(evidence, view) for view in evidence.views.values()),
         leak_section(evidence),
-        selection_section(evidence),
+        *(selection_section(evidence, measure) for measure in COMPARED.values()),
         study_section(evidence),
+        grinsztajn_section(evidence),
         printed_section(evidence),
         datasets_section(evidence),
         failures_section(evidence),
@@ -124,9 +129,12 @@ def _datasets_words(evidence: Evidence) -> str:
     return "dataset" if len(evidence.datasets) == 1 else "datasets"
 
 
-def write_report(evidence: Evidence, out: Path) -> ReportFiles:
-    """Write ``index.html``, ``report.md``, ``datasets.md`` and ``figures/``; each file whole or not at all."""
-    return write_document(compose(evidence), out)
+def write_report(evidence: Evidence, out: Path, note: str = "") -> ReportFiles:
+    """Write ``index.html``, ``report.md``, ``datasets.md`` and ``figures/``; each file whole or not at all.
+
+    ``note`` stands at the top of each.
+    """
+    return write_document(replace(compose(evidence), note=note.strip()), out)
 
 
 def write_document(document: Document, out: Path) -> ReportFiles:

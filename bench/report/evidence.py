@@ -14,10 +14,12 @@ from bench.errors import ReportError
 from bench.methods import method_names
 from bench.protocols.record import Protocol
 from bench.protocols.registry import PROTOCOLS, reduction_in_words
+from bench.records.measure import COMPARED, MEASURES, SELECTING, Kind, Measure
 from bench.records.result import Job, JobResult
 from bench.report.merge import Merged, invocations_of
 from bench.report.wording import slug
 from bench.stats import frame
+from bench.stats.grinsztajn import PublishedRuns
 from bench.stats.groups import Group, standard_groups
 from bench.stats.published import PublishedStudy
 from bench.stats.significance import PairedDifference, holm, paired_difference
@@ -65,21 +67,42 @@ class Contrast:
         return "unclear"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ProtocolView:
-    """One protocol on one set of datasets: what is compared, and how the reference fares against each method."""
+    """One protocol on one set of datasets of one kind: what is compared, and how the reference fares against each
+    method."""
 
     protocol: str
     matrix: pd.DataFrame
     common: CommonPool
+
+    @property
+    def measure(self) -> Measure:
+        """What methods are compared on."""
+        return self.common.pool.measure
+
+    @property
+    def key(self) -> str:
+        """Its anchor, and the start of its tables' names."""
+        return view_key(self.protocol, self.measure.kind)
+
+    @property
+    def aside(self) -> str:
+        """What follows the protocol's name; nothing for classification."""
+        return "" if self.measure.kind == "classification" else f" ({self.measure.kind})"
+
+    @property
+    def words(self) -> str:
+        """Protocol and kind, to stand beside a table."""
+        return f"{self.protocol}{self.aside}"
 
     @cached_property
     def summary(self) -> pd.DataFrame:
         return summarise(self.common.pool)
 
     @property
-    def accuracy(self) -> pd.DataFrame:
-        return self.common.pool.accuracy
+    def scores(self) -> pd.DataFrame:
+        return self.common.pool.scores
 
     @property
     def methods(self) -> list[str]:
@@ -92,7 +115,7 @@ class ProtocolView:
 
     @property
     def withholds_test_labels(self) -> bool:
-        """Whether the protocol is known to, so that its accuracies are estimates of accuracy."""
+        """Whether the protocol is known to, so that its scores are estimates."""
         return self.record is not None and not self.record.sees_test_labels
 
     @property
@@ -105,7 +128,7 @@ class ProtocolView:
         if not self.has_reference:
             return []
         others = [m for m in self.methods if m != REFERENCE]
-        found = [paired_difference(self.accuracy[REFERENCE], self.accuracy[m]) for m in others]
+        found = [paired_difference(self.scores[REFERENCE], self.scores[m]) for m in others]
         adjusted = holm([d.p for d in found])
         return [Contrast(m, d, p) for m, d, p in zip(others, found, adjusted, strict=True)]
 
@@ -117,6 +140,7 @@ class Evidence:
     merged: Merged
     about: Mapping[str, About] = field(default_factory=dict)
     study: PublishedStudy | None = None
+    published_runs: PublishedRuns | None = None
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -129,6 +153,12 @@ class Evidence:
     @property
     def protocols(self) -> list[str]:
         return frame.protocols_in(self.scores)
+
+    @cached_property
+    def kinds(self) -> dict[str, Kind]:
+        """What is predicted, by dataset; those whose jobs are all undone too."""
+        jobs = (*(r.job for r in self.merged.results), *self.merged.undone)
+        return {job.dataset: job.kind for job in jobs}
 
     @cached_property
     def methods(self) -> list[str]:
@@ -144,6 +174,10 @@ class Evidence:
     def datasets(self) -> list[str]:
         return sorted(str(d) for d in self.scores["dataset"].unique())
 
+    def of_kind(self, kind: Kind) -> list[str]:
+        """The datasets of one kind."""
+        return [name for name in self.datasets if self.kinds[name] == kind]
+
     @cached_property
     def measured(self) -> set[str]:
         """The datasets with results: a table that could not be read has no hold-outs."""
@@ -158,8 +192,19 @@ class Evidence:
     def group_of(self, datasets: Iterable[str]) -> Group | None:
         """The standard group that ``datasets`` are, all that the registry has of it; never "all available"."""
         wanted = {str(d) for d in datasets}
-        whole = standard_groups(self.about, {name: about.group for name, about in self.about.items()})
+        groups = {name: about.group for name, about in self.about.items()}
+        whole = standard_groups(groups, groups)
         return next((g for g in whole if set(g.datasets) == wanted and g.key != "all-available"), None)
+
+    def judging(self, kind: Kind) -> Measure:
+        """What selected."""
+        return self.selected_by.get(kind, SELECTING[kind])
+
+    @cached_property
+    def selected_by(self) -> dict[Kind, Measure]:
+        """What selected, by kind, where it was not the kind's own measure."""
+        jobs = [result.job for result in self.merged.results]
+        return {job.kind: MEASURES[job.selected_by] for job in jobs if job.selected_by in MEASURES}
 
     @cached_property
     def commits(self) -> dict[str, int]:
@@ -189,7 +234,8 @@ class Evidence:
 
     @cached_property
     def groups(self) -> list[Group]:
-        return standard_groups(self.datasets, {name: self.of(name).group for name in self.datasets})
+        groups = {name: self.of(name).group for name in self.datasets}
+        return standard_groups(self.datasets, groups, self.of_kind("regression"))
 
     @cached_property
     def anchors(self) -> dict[str, str]:
@@ -216,32 +262,46 @@ class Evidence:
     def of(self, dataset: str) -> About:
         return self.about.get(dataset, About())
 
-    def matrix(self, protocol: str) -> pd.DataFrame:
-        """Accuracies, datasets x methods. A dataset or method that was planned but has no result has its place too."""
-        return self._matrices[protocol]
+    def matrix(self, protocol: str, kind: Kind = "classification") -> pd.DataFrame:
+        """What methods are compared on, datasets x methods; no rows if the protocol has no dataset of the kind.
+
+        A dataset or method that was planned but has no result has its place too.
+        """
+        return self._matrices.get((protocol, kind), pd.DataFrame())
 
     @cached_property
-    def _matrices(self) -> dict[str, pd.DataFrame]:
-        return {protocol: self._matrix(protocol) for protocol in self.protocols}
+    def _matrices(self) -> dict[tuple[str, Kind], pd.DataFrame]:
+        found = {(p, kind): self._matrix(p, COMPARED[kind]) for kind in COMPARED for p in self.protocols}
+        return {key: matrix for key, matrix in found.items() if len(matrix)}
 
-    def _matrix(self, protocol: str) -> pd.DataFrame:
-        matrix = frame.accuracy_matrix(self.scores, protocol, method_names())
-        undone = [job for job in self.merged.undone if job.protocol == protocol]
+    def _matrix(self, protocol: str, measure: Measure) -> pd.DataFrame:
+        matrix = frame.score_matrix(self.scores, protocol, measure, method_names())
+        undone = [job for job in self.merged.undone if job.protocol == protocol and job.kind == measure.kind]
         index = sorted({*matrix.index, *(job.dataset for job in undone)})
         columns = frame.in_order({*matrix.columns, *(job.method for job in undone)}, method_names())
         return matrix.reindex(index=index, columns=columns)
 
+    @property
+    def compared(self) -> list[tuple[str, Kind]]:
+        """Protocol and kind of every comparison that was tried: classification first."""
+        return list(self._matrices)
+
     @cached_property
     def views(self) -> dict[str, ProtocolView]:
-        """One view per protocol over all datasets; a protocol under which nothing can be compared is left out."""
-        views = {protocol: self.view(protocol, self.matrix(protocol).index) for protocol in self.protocols}
-        return {protocol: view for protocol, view in views.items() if view is not None}
+        """One view per protocol and kind over all datasets, by key; left out where nothing can be compared."""
+        found = [self.view(protocol, self.matrix(protocol, kind).index, kind) for protocol, kind in self.compared]
+        return {view.key: view for view in found if view is not None}
 
-    def view(self, protocol: str, datasets: Iterable[str]) -> ProtocolView | None:
+    def view(self, protocol: str, datasets: Iterable[str], kind: Kind = "classification") -> ProtocolView | None:
         """The protocol on those of ``datasets`` that it has, or None if nothing can be compared there."""
-        matrix = self.matrix(protocol)
+        matrix = self.matrix(protocol, kind)
         matrix = matrix[matrix.index.isin(list(datasets))]
         try:
-            return ProtocolView(protocol, matrix, common_pool(matrix))
+            return ProtocolView(protocol, matrix, common_pool(matrix, COMPARED[kind]))
         except ReportError:
             return None
+
+
+def view_key(protocol: str, kind: Kind) -> str:
+    """The key of a view: the protocol's name alone for classification."""
+    return protocol if kind == "classification" else f"{protocol}-{kind}"

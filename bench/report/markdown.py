@@ -27,7 +27,7 @@ DETAILS = "datasets.md"
 def render_markdown(document: Document) -> str:
     """``report.md``: everything but the folded sections, which stand in :data:`DETAILS` and are linked there."""
     facts = " · ".join(f"**{escaped(figure)}** {escaped(words)}" for figure, words in document.facts)
-    parts = [f"# {escaped(document.title)}", escaped(document.kicker), facts]
+    parts = [f"# {escaped(document.title)}", *_note(document), escaped(document.kicker), facts]
     for position, section in enumerate(document.sections):
         parts += _section(section, 2, heading=position > 0)
     folded = {child.anchor for section in document.sections for child in section.children if child.detail}
@@ -43,7 +43,11 @@ def render_details(document: Document) -> str:
         if children:
             parts += [f"# {escaped(section.title)}", *_blocks(section.blocks)]
             parts += [part for child in children for part in _section(child, 2)]
-    return _joined(parts) if parts else ""
+    return _joined([*_note(document), *parts]) if parts else ""
+
+
+def _note(document: Document) -> list[str]:
+    return [f"> **Note.** {escaped(document.note)}"] if document.note else []
 
 
 def _joined(parts: Iterable[str]) -> str:

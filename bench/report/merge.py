@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import ReportError, unknown_name
+from bench.records.measure import SELECTING
 from bench.records.result import Job, JobResult, RunRecord
 from bench.report.wording import listing
 
-ALLOWABLE = ("seeds", "versions", "sources", "duplicates")
+ALLOWABLE = ("seeds", "versions", "sources", "selection", "duplicates")
 """What ``--allow`` takes: differences that are refused unless named."""
 
 
@@ -27,8 +28,9 @@ class Merged:
 def merge_runs(records: Iterable[RunRecord], allow: Collection[str] = ()) -> Merged:
     """The runs together. Raises :class:`ReportError` naming each difference that ``allow`` does not let pass.
 
-    Refused: several seeds; several versions of one library; one table from two sources or on two divisions; two
-    different results of one (dataset, method, protocol). Of allowed duplicates the later run's counts.
+    Refused: several seeds; several versions of one library; one table from two sources or on two divisions; several
+    measures that selected; two different results of one (dataset, method, protocol). Of allowed duplicates the later
+    run's counts.
     """
     records = tuple(records)
     for word in allow:
@@ -44,6 +46,7 @@ def merge_runs(records: Iterable[RunRecord], allow: Collection[str] = ()) -> Mer
         "seeds": _seeds(records),
         "versions": _versions(records),
         "sources": _sources(everything),
+        "selection": _selection(records),
         "duplicates": _duplicates(records),
     }
     refused = [f"{text} (--allow {kind})" for kind, text in found.items() if text and kind not in allow]
@@ -77,6 +80,12 @@ def _differing(found: Iterable[tuple[str, Any, str]]) -> list[str]:
 
 def _seeds(records: tuple[RunRecord, ...]) -> str:
     return "".join(_differing(("seeds differ: ", result.job.seed, r.folder) for r in records for result in r.results))
+
+
+def _selection(records: tuple[RunRecord, ...]) -> str:
+    found = [(result.job, r.folder) for r in records for result in r.results]
+    measured = ((f"{job.kind} selected by ", job.selected_by or SELECTING[job.kind].key, at) for job, at in found)
+    return "; ".join(_differing(measured))
 
 
 def invocations_of(record: RunRecord) -> tuple[dict[str, Any], ...]:

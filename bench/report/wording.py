@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from bench.methods import method_names
+from bench.records.measure import TARGET, Measure
 from bench.report.blocks import Cell
 from bench.stats.significance import PairedDifference
 
@@ -81,21 +82,40 @@ def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
     return shown.replace("-", MINUS)
 
 
+def digits(value: float, measure: Measure) -> int:
+    """How many decimals to show: the measure's, or four significant digits where the unit can be any."""
+    if measure.unit != TARGET or not math.isfinite(value) or value == 0:
+        return measure.digits
+    return min(max(measure.digits - 1 - math.floor(math.log10(abs(value))), 0), 9)
+
+
+def brief(measure: Measure) -> int:
+    """Decimals where a figure is one of many in a line."""
+    return 1 if measure.unit == "%" else measure.digits
+
+
+def amount(value: float, measure: Measure) -> str:
+    """A value of the measure: ``81.34 %``, ``0.834``."""
+    return number(value, measure.digits) + (f" {measure.unit}" if measure.unit else "")
+
+
+def difference(d: PairedDifference, measure: Measure) -> str:
+    """The mean and its standard error, if there is one."""
+    uncertainty = "" if math.isnan(d.se) else f" ± {number(d.se, measure.digits)}"
+    return f"{number(d.mean, measure.digits, sign=True)}{uncertainty}"
+
+
+def interval(d: PairedDifference, measure: Measure) -> str:
+    low, high = (number(end, measure.digits, sign=True) for end in (d.low, d.high))
+    return f"95 % interval {low} to {high}"
+
+
 def p_value(p: float) -> str:
     if math.isnan(p):
         return DASH
     if p < 0.001:
         return "< 0.001"
     return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
-
-
-def difference(d: PairedDifference) -> str:
-    """The mean and its standard error, if there is one."""
-    return number(d.mean, sign=True) + ("" if math.isnan(d.se) else f" ± {number(d.se)}")
-
-
-def interval(d: PairedDifference) -> str:
-    return f"95 % interval {number(d.low, sign=True)} to {number(d.high, sign=True)}"
 
 
 def seconds(value: float | None) -> str:

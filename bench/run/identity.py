@@ -83,12 +83,13 @@ def job_ids(found: Fingerprint, **effective: Any) -> tuple[str, str]:
 
 
 def splits_hash(splits: Splits) -> str:
-    """sha256 over the row numbers of the tuning halves and of every hold-out, in order, and ``tuning_rows``."""
+    """sha256 over all row numbers of the tuning halves and of every hold-out, in order, and ``tuning_rows``."""
     digest = hashlib.sha256(splits.name.encode())
     if splits.tuning_rows is not None:
         digest.update(f"tuning_rows={splits.tuning_rows}".encode())
     for division in (splits.tuning, *splits.holdouts):
-        for rows in (division.train, division.test):
+        own = [] if division.validation is None else [division.validation]
+        for rows in (division.train, division.test, *own):
             digest.update(len(rows).to_bytes(8, "little"))
             digest.update(rows.astype("<i8").tobytes())
     return digest.hexdigest()

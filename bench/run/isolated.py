@@ -190,6 +190,7 @@ class _Attempt:
                 reason=printable(str(answer["reason"])),
                 holdouts=tuple(HoldoutResult(**holdout) for holdout in answer.get("holdouts", ())),
                 values=dict(answer.get("values", {})),
+                predictions=tuple(answer.get("predictions", ())),
                 job_seconds=float(answer["job_seconds"]),
                 cpu_seconds=float(answer["cpu_seconds"]),
                 peak_rss_mb=int(answer["peak_rss_bytes"]) / _MB,

@@ -10,12 +10,13 @@ from typing import Any, Protocol, TypeVar
 
 from bench import protocols
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE
-from bench.errors import DataInvalid, DataUnavailable
+from bench.errors import DataInvalid, DataUnavailable, UsageError
 from bench.methods import get_method
-from bench.protocols import carry_out
+from bench.protocols import Predicted, carry_out
 from bench.protocols.reduction import LARGE_ROWS, reduction
 from bench.protocols.rows import VALIDATION_SHARE
 from bench.records.dataset import Dataset, Splits
+from bench.records.measure import Kind, Measure
 from bench.records.method import Method
 from bench.records.result import Job, JobResult, RunRecord, Status
 from bench.run.identity import Fingerprint, fingerprint, imported_modules, job_ids, splits_hash
@@ -39,6 +40,8 @@ class TableEntry(Protocol):
     def features(self) -> int: ...
     @property
     def classes(self) -> int: ...
+    @property
+    def kind(self) -> Kind: ...
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,17 @@ class MethodWork:
     seed: int
     data: tuple[Dataset, Splits] | None
     data_key: str
+    select: Measure | None = None
+    keep_predictions: bool = False
 
     def run(self) -> dict[str, Any]:
         """The outcome on every test fold."""
         assert self.data is not None
-        holdouts = carry_out(get_method(self.spec), *self.data, self.protocol, self.seed)
-        return {"holdouts": [asdict(holdout) for holdout in holdouts]}
+        predicted: list[Predicted] = []
+        method = get_method(self.spec)
+        results = carry_out(method, *self.data, self.protocol, self.seed, select=self.select, keep=predicted.append)
+        outcome: dict[str, Any] = {"holdouts": [asdict(result) for result in results]}
+        return outcome | ({"predictions": [vars(each) for each in predicted]} if self.keep_predictions else {})
 
     def fingerprint(self) -> Fingerprint:
         """Of the method here."""
@@ -199,6 +207,15 @@ def default_timeout(expected_seconds: float) -> float:
     return max(3600.0, 20.0 * expected_seconds)
 
 
+def counted_rows(n: int, splits: Splits, share: float = TRAIN_SHARE) -> int:
+    """The rows of a table for which a method's own estimates hold: all ``n``, if its divisions have the usual shares.
+
+    A benchmark's own divisions can train on few rows of a large table: then it is one of which those are ``share``.
+    """
+    first = splits.holdouts[0]
+    return n if first.validation is None else min(n, math.ceil(len(first.train) / share))
+
+
 def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> float:
     """Seconds on one core: ``method``'s own figure, which is for :data:`HOLDOUTS` hold-outs, brought to ``splits``.
 
@@ -209,13 +226,14 @@ def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> 
     A method whose figure counts the reduction itself (:func:`_counts_reduction`) has said just that; unreduced it is
     taken to cost what it costs at :data:`LARGE_ROWS`, times the cube of how many times more rows there are.
     """
+    n = counted_rows(n, splits)
     share = len(splits.holdouts) / HOLDOUTS
     if splits.tuning_rows is None or splits.tuning_rows >= TRAIN_SHARE * n:
         if n > LARGE_ROWS and _counts_reduction(method.work, d, c):
             return share * (n / LARGE_ROWS) ** 3 * method.work(LARGE_ROWS, d, c)
         return share * method.work(n, d, c)
     if _counts_reduction(method.work, d, c):
-        return len(splits.holdouts) * method.work(n, d, c)
+        return (len(splits.holdouts) if n > LARGE_ROWS else share) * method.work(n, d, c)
     fit = method.work(math.ceil(n / (1 - VALIDATION_SHARE)), d, c) / (len(method.configurations()) + 1)
     return share * (method.work(math.ceil(splits.tuning_rows / TRAIN_SHARE), d, c) + fit)
 
@@ -224,10 +242,16 @@ def expected_bytes(method: Method, n: int, d: int, c: int, protocol: protocols.P
     """Peak memory beyond the idle process's: ``method``'s own figure, which is for `clean`, brought to ``protocol``.
 
     Protocols that select on the tuning halves do so on two samples of ``tuning_rows``, which takes no less than a
-    table of so many.
+    table of so many; so it is with a validation part of a division's own. Such divisions train on 70 % at most: the
+    larger figure counts, of the table whose rows they are or of that whose training part is theirs. Further rows are
+    tested: they take copies of themselves.
     """
-    peak = method.peak_bytes(n, d, c)
-    if splits.tuning_rows is None or protocol.selected_on != "tuning halves":
+    counted, first = counted_rows(n, splits, 0.7), splits.holdouts[0]
+    peak: float = max(method.peak_bytes(rows, d, c) for rows in (counted, counted_rows(n, splits)))
+    if first.validation is not None:
+        beyond = len(first.train) + len(first.validation) + len(first.test) - counted
+        peak += 48 * max(0, beyond) * (d + c)
+    if splits.tuning_rows is None or not (protocol.sees_test_labels or first.validation is not None):
         return peak
     return max(peak, method.peak_bytes(min(n, 2 * splits.tuning_rows), d, c))
 
@@ -253,11 +277,16 @@ def expand_jobs(
     load: Callable[[AnyEntry], Dataset],
     splits_for: Callable[[Dataset, int], Splits],
     timeout: float | None = None,
+    select: Mapping[Kind, Measure] | None = None,
+    keep_predictions: bool = False,
 ) -> Plan:
     """The plan for every dataset under every method.
 
+    ``select`` says what selects instead of accuracy or R2.
+
     Each dataset is loaded once. One that is not available makes its jobs ``skipped``, one that is broken makes them
-    ``error``, and a method's own limitation ``skipped``; the rest go on.
+    ``error``, and a method's own limitation ``skipped``; the rest go on. Raises :class:`UsageError` for a dataset of a
+    kind that ``protocol`` cannot be carried out for.
     """
     fingerprints = {m.method.name: method_fingerprint(m.method) for m in methods}
     tasks: list[Task] = []
@@ -274,6 +303,9 @@ def expand_jobs(
             ]
             continue
         n, d = dataset.X.shape
+        c = dataset.n_classes or 1
+        _refuse_protocol(dataset, splits, protocol)
+        chosen = (select or {}).get(dataset.kind)
         base = Job(
             id="",
             dataset=entry.name,
@@ -286,13 +318,15 @@ def expand_jobs(
             split=splits.name,
             seed=seed,
             reduction=reduction(splits),
+            kind=dataset.kind,
+            selected_by=chosen.key if chosen else "",
         )
         table, rows = dataset.sha256, splits_hash(splits)
         for m in methods:
             job = _identified(base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised)
             try:
-                limitation = m.method.limitation(n, d, dataset.n_classes)
-                expected, peak = _estimates(m.method, n, d, dataset.n_classes, protocol, splits)
+                limitation = _limitation(m.method, dataset, counted_rows(n, splits), chosen)
+                expected, peak = _estimates(m.method, n, d, c, protocol, splits)
             except Exception as fault:  # a plug-in's own code: its job fails, the others go on
                 reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
                 settled.append(JobResult(job, "error", reason))
@@ -303,7 +337,9 @@ def expand_jobs(
             tasks.append(
                 Task(
                     job=job,
-                    work=MethodWork(m.spec, protocol, seed, (dataset, splits), f"{table}-{rows}"),
+                    work=MethodWork(
+                        m.spec, protocol, seed, (dataset, splits), f"{table}-{rows}", chosen, keep_predictions
+                    ),
                     estimated_bytes=peak,
                     expected_seconds=expected,
                     timeout_seconds=default_timeout(expected) if timeout is None else timeout,
@@ -312,6 +348,30 @@ def expand_jobs(
                 )
             )
     return Plan(tuple(sorted(tasks, key=_longest_first)), tuple(settled))
+
+
+def _refuse_protocol(dataset: Dataset, splits: Splits, protocol: protocols.Protocol) -> None:
+    if splits.holdouts[0].validation is not None and not protocol.takes_validation_part:
+        fitting = [p.name for p in protocols.PROTOCOLS.values() if p.takes_validation_part]
+        raise UsageError(
+            f"{dataset.name}: the divisions {splits.name} have validation parts of their own, which --protocol "
+            f"{protocol.name} would not select on: use {' or '.join(fitting)}"
+        )
+    if dataset.kind not in protocol.kinds:
+        fitting = [p.name for p in protocols.PROTOCOLS.values() if dataset.kind in p.kinds]
+        raise UsageError(
+            f"{dataset.name}: a table for {dataset.kind}, and --protocol {protocol.name} selects on the tuning halves "
+            f"of the 2014 archive, whose tables have classes: use {' or '.join(fitting)}"
+        )
+
+
+def _limitation(method: Method, dataset: Dataset, n: int, select: Measure | None) -> str | None:
+    """Why ``method`` is not to be tried on ``n`` rows of ``dataset``; None if it is."""
+    if select is not None and select.of_shares and not method.probabilities:
+        return f"{method.name} gives no class probabilities, which {select.title} is of: it cannot select here"
+    if dataset.kind not in method.kinds:
+        return f"{method.name} does {' and '.join(method.kinds)}, not {dataset.kind}"
+    return method.limitation(n, dataset.X.shape[1], dataset.n_classes or 1)
 
 
 def _identified(
@@ -329,8 +389,8 @@ def _identified(
     identity, work = job_ids(
         found,
         method=method.name,
-        configurations=method.configurations(),
-        protocol=protocol.rules,
+        configurations=method.configurations_for(job.kind),
+        protocol=protocol.rules | ({"selected by": job.selected_by} if job.selected_by else {}),
         seed=job.seed,
         splits=rows,
         table=table,
@@ -360,6 +420,6 @@ def _unread(
 ) -> Job:
     """The job of a dataset that could not be read: known by name and by the sizes in the registry."""
     sizes = (entry.rows, entry.features, entry.classes)
-    job = Job("", entry.name, source, *sizes, method.name, protocol.name, split="", seed=seed)
+    job = Job("", entry.name, source, *sizes, method.name, protocol.name, split="", seed=seed, kind=entry.kind)
     unread = f"unread:{source}:{entry.name}"
     return _identified(job, method, protocol, fingerprints, unread, "", standardised=False)

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from bench.records.measure import SELECTING
 from bench.records.result import JobResult
 from bench.run.events import Event, Note, Started
 from bench.run.jobs import Task
@@ -179,7 +180,8 @@ class JsonEvents:
                     job=dataclasses.asdict(event.job),
                     status=event.status,
                     reason=event.reason,
-                    accuracy=_mean_accuracy(event),
+                    accuracy=mean_score(event) if event.job.kind == "classification" else None,
+                    score=mean_score(event),
                     job_seconds=event.job_seconds,
                     cpu_seconds=event.cpu_seconds,
                     done=progress.done,
@@ -200,19 +202,19 @@ def name(job: Any) -> str:
     return f"{job.dataset}/{job.method} ({job.protocol})"
 
 
+def mean_score(result: JobResult) -> float | None:
+    """Mean accuracy in percent, or R2, over the test folds; None without any (a failed job, a study's cell)."""
+    scores = [h.score for h in result.holdouts]
+    return sum(scores) / len(scores) if scores else None
+
+
 def describe(result: JobResult) -> str:
     """One line on a finished job."""
     if result.status == "ok":
-        accuracy = _mean_accuracy(result)
-        words = "" if accuracy is None else f"{accuracy:.2f} % "
+        score = mean_score(result)
+        words = "" if score is None else f"{SELECTING[result.job.kind].in_words(score)} "
         return f"ok {name(result.job)}: {words}in {result.job_seconds:.2f} s"
     return f"{result.status} {name(result.job)}: {result.reason}"
-
-
-def _mean_accuracy(result: JobResult) -> float | None:
-    """None where there are no hold-outs: of a failed job, or a study's cell."""
-    accuracies = [h.accuracy for h in result.holdouts]
-    return sum(accuracies) / len(accuracies) if accuracies else None
 
 
 def clock(seconds: float) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.records.result import JobResult, Status
+from bench.records.result import Job, JobResult, Status
 from bench.run.events import Event, Interrupt, Note, Started, StopFlag, Tick
 from bench.run.jobs import Plan, Task
 from bench.run.progress import Observer, Progress
@@ -71,10 +71,19 @@ class Outcome:
         return not self.undone and set(self.statuses) <= {"ok"}
 
 
-def left_to_do(tasks: Sequence[Task], known: dict[str, Status], *, retry_failed: bool) -> list[Task]:
-    """The tasks without a result that counts: ``skipped`` is decided anew, failures are if ``retry_failed``."""
+def left_to_do(
+    tasks: Sequence[Task],
+    known: dict[str, Status],
+    *,
+    retry_failed: bool,
+    lacks: Callable[[Job], bool] = lambda job: False,
+) -> list[Task]:
+    """The tasks without a result that counts: ``skipped`` is decided anew, failures are if ``retry_failed``.
+
+    An ``ok`` result that ``lacks`` something does not count.
+    """
     counts = {"ok"} if retry_failed else {"ok", "error", "timeout", "oom"}
-    return [t for t in tasks if known.get(t.job.id) not in counts]
+    return [t for t in tasks if (s := known.get(t.job.id)) not in counts or (s == "ok" and lacks(t.job))]
 
 
 def execute(
@@ -85,6 +94,7 @@ def execute(
     observers: Sequence[Observer] = (),
     *,
     retry_failed: bool = False,
+    lacks: Callable[[Job], bool] = lambda job: False,
 ) -> Outcome:
     """Run what ``plan`` holds and ``store`` does not; every result is on disk before the next event is looked at.
 
@@ -96,7 +106,7 @@ def execute(
     planned = [job for job in plan.jobs if job.split]
     known = store.begin(planned, provenance, unread=[r.job for r in unread])
     kept = tuple(r for r in unread if not store.is_current(r.job))
-    todo = left_to_do(plan.tasks, known, retry_failed=retry_failed)
+    todo = left_to_do(plan.tasks, known, retry_failed=retry_failed, lacks=lacks)
     outstanding = {t.job.id for t in todo}
     settled = {r.job.id for r in plan.settled}
     statuses = Counter(known[job.id] for job in plan.jobs if job.id in known and job.id not in outstanding | settled)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import pandas as pd
 
 from bench.protocols.registry import PROTOCOLS
+from bench.records.measure import MEASURES, SELECTING, Measure
 from bench.records.result import JobResult
 
 SCORE_COLUMNS = (
@@ -29,8 +31,17 @@ SCORE_COLUMNS = (
     "job_seconds",
     "peak_rss_mb",
     "seed",
+    "task",
+    "metric",
+    "score",
+    "validation_score",
+    *(key for key in MEASURES if key != "accuracy"),
 )
-"""Columns of ``scores.csv``, in order. Users script against them."""
+"""Columns of ``scores.csv``, in order. Users script against them; new ones come at the end.
+
+``accuracy`` and ``validation_accuracy`` are empty where there is none. ``score`` is the accuracy in percent or R2,
+``validation_score`` the value of the measure that selected, ``metric`` its name.
+"""
 
 
 def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
@@ -39,21 +50,27 @@ def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
     Rows are ordered by dataset, method, protocol, hold-out, so that equal results give equal files.
     """
     rows: list[tuple[object, ...]] = []
+    others = [key for key in MEASURES if key != "accuracy"]
     for result in results:
         job = result.job
+        selected_by = job.selected_by or SELECTING[job.kind].key
         head = (job.dataset, job.source, job.rows, job.features, job.classes, job.method, job.protocol, job.split)
         tail = (result.job_seconds, result.peak_rss_mb, job.seed)
         if result.status != "ok":
-            rows.append((*head, None, result.status, None, None, None, None, None, *tail))
+            more: tuple[object, ...] = (job.kind, selected_by, None, None, *[None for _ in others])
+            rows.append((*head, None, result.status, None, None, None, None, None, *tail, *more))
             continue
         for h in result.holdouts:
             config = json.dumps(h.config, sort_keys=True)
-            outcome = (h.accuracy, config, h.iteration, h.validation_accuracy, h.fit_seconds)
-            rows.append((*head, h.holdout, result.status, *outcome, *tail))
+            judged = h.validation_score if selected_by == "accuracy" else None
+            outcome = (h.measure("accuracy"), config, h.iteration, judged, h.fit_seconds)
+            more = (job.kind, selected_by, h.score, h.validation_score, *map(h.measure, others))
+            rows.append((*head, h.holdout, result.status, *outcome, *tail, *more))
     frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
     for column in ("rows", "features", "classes", "holdout", "iteration", "seed"):
         frame[column] = frame[column].astype("Int64")
-    for column in ("accuracy", "validation_accuracy", "fit_seconds", "job_seconds", "peak_rss_mb"):
+    seconds = ("fit_seconds", "job_seconds", "peak_rss_mb")
+    for column in ("score", "validation_score", "validation_accuracy", *MEASURES, *seconds):
         frame[column] = frame[column].astype("float64")
     order = ["dataset", "method", "protocol", "seed", "source", "holdout"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
@@ -64,14 +81,21 @@ def protocols_in(scores: pd.DataFrame) -> list[str]:
     return in_protocol_order(scores["protocol"].unique())
 
 
-def accuracy_matrix(scores: pd.DataFrame, protocol: str, methods: Sequence[str] | None = None) -> pd.DataFrame:
-    """Mean accuracy over hold-outs, datasets (rows) x methods (columns), percent; NaN where there is no ``ok`` result.
+def score_matrix(
+    scores: pd.DataFrame,
+    protocol: str,
+    measure: Measure,
+    methods: Sequence[str] | None = None,
+    over: Literal["mean", "min"] = "mean",
+) -> pd.DataFrame:
+    """Mean of ``measure`` over hold-outs, datasets (rows) x methods (columns); NaN where there is no ``ok`` result.
 
-    Every dataset and method that occurs under ``protocol`` has its row and column, failed ones included, so that what
-    is missing shows. ``methods`` gives the columns' order; those not named in it follow by name.
+    Every dataset of the measure's kind and every method that occurs under ``protocol`` has its row and column, failed
+    ones included, so that what is missing shows. ``methods`` gives the columns' order; those not named in it follow by
+    name. ``over`` hold-outs the smallest value can be taken instead of the mean.
     """
-    part = scores[scores["protocol"] == protocol]
-    means = part[part["status"] == "ok"].groupby(["dataset", "method"])["accuracy"].mean().unstack("method")
+    part = scores[(scores["protocol"] == protocol) & (scores["task"] == measure.kind)]
+    means = part[part["status"] == "ok"].groupby(["dataset", "method"])[measure.key].agg(over).unstack("method")
     columns = in_order(part["method"].unique(), methods or ())
     return means.reindex(index=sorted(part["dataset"].unique()), columns=columns).astype("float64")
 

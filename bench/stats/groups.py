@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -17,13 +17,17 @@ class Group:
     datasets: tuple[str, ...]
 
 
-def standard_groups(datasets: Iterable[str], group_of: Mapping[str, str]) -> list[Group]:
+def standard_groups(
+    datasets: Iterable[str], group_of: Mapping[str, str | None], regression: Collection[str] = ()
+) -> list[Group]:
     """The comparison's groups among ``datasets``, empty ones left out.
 
     ``group_of`` gives the registry's group of a dataset: ``small``, ``large`` or ``test-file``. Datasets that the
-    registry does not know belong to "all available" alone.
+    registry does not know belong to "all available" alone. Those of ``datasets`` that are in ``regression`` are a group
+    of their own and in no other.
     """
-    names = sorted(set(datasets))
+    everything = sorted(set(datasets))
+    names = [name for name in everything if name not in regression]
 
     def pick(*groups: str) -> tuple[str, ...]:
         return tuple(name for name in names if group_of.get(name) in groups)
@@ -33,6 +37,7 @@ def standard_groups(datasets: Iterable[str], group_of: Mapping[str, str]) -> lis
         Group("no-test-file", "no test file, of 102", pick("small", "large")),
         Group("test-file", "a test file, of 19; hold-outs inside the training file", pick("test-file")),
         Group("all-available", "all available", tuple(names)),
+        Group("regression", "regression", tuple(name for name in everything if name in regression)),
     ]
     return [group for group in groups if group.datasets]
 

@@ -12,9 +12,9 @@ Fill: TypeAlias = Literal["skip", "zero", "dataset-mean"]
 
 @dataclass(frozen=True)
 class MissingRule:
-    """How missing accuracies enter each metric.
+    """How missing scores enter each metric.
 
-    ``in_mean``, ``in_relative`` (PMA, P90, P95) and ``in_rank`` say what stands in for a missing accuracy: nothing
+    ``in_mean``, ``in_relative`` (PMA, P90, P95) and ``in_rank`` say what stands in for a missing score: nothing
     (``skip``: the average runs over what is there), 0, or the mean of the other methods on that dataset.
     ``common_only`` drops every dataset on which some method is missing before anything is computed.
     """
@@ -56,10 +56,10 @@ ZERO_EVERYWHERE = MissingRule(
 """Arora et al., ICLR 2020 (arXiv 1910.01663)."""
 
 
-def filled(accuracy: pd.DataFrame, fill: Fill) -> pd.DataFrame:
-    """``accuracy`` (datasets x methods) with what ``fill`` puts in place of NaN."""
+def filled(scores: pd.DataFrame, fill: Fill) -> pd.DataFrame:
+    """``scores`` (datasets x methods) with what ``fill`` puts in place of NaN."""
     if fill == "zero":
-        return accuracy.fillna(0.0)
+        return scores.fillna(0.0)
     if fill == "dataset-mean":
-        return accuracy.T.fillna(accuracy.mean(axis=1)).T
-    return accuracy
+        return scores.T.fillna(scores.mean(axis=1)).T
+    return scores

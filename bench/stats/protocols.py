@@ -10,7 +10,8 @@ import pandas as pd
 
 from bench.protocols.record import Protocol
 from bench.protocols.registry import PROTOCOLS, known
-from bench.stats.frame import accuracy_matrix
+from bench.records.measure import COMPARED, Measure
+from bench.stats.frame import score_matrix
 from bench.stats.significance import PairedDifference, holm, paired_difference
 
 COVERAGE = 0.9
@@ -79,7 +80,7 @@ def leak_decomposition(
     columns: dict[tuple[str, str], pd.Series] = {}
     possible = leak_path(scores["protocol"].unique())
     for protocol in (p.name for p in possible):
-        matrix = accuracy_matrix(scores, protocol)
+        matrix = score_matrix(scores, protocol, COMPARED["classification"])
         matrix = matrix[matrix.index.isin(list(datasets))]
         for name in (method, baseline):
             if name in matrix and matrix[name].notna().any():
@@ -121,10 +122,10 @@ class ProtocolContrast:
 
 
 def protocol_contrast(
-    scores: pd.DataFrame, first: str, second: str, methods: Sequence[str] = ()
+    scores: pd.DataFrame, measure: Measure, first: str, second: str, methods: Sequence[str] = ()
 ) -> list[ProtocolContrast]:
     """``second`` minus ``first``, method by method (of a :func:`noise_pair`: what selection noise costs)."""
-    a, b = accuracy_matrix(scores, first, methods), accuracy_matrix(scores, second, methods)
+    a, b = (score_matrix(scores, protocol, measure, methods) for protocol in (first, second))
     found = []
     for method in a.columns:
         if method in b.columns:

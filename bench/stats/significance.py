@@ -20,7 +20,7 @@ from bench.stats.summary import TIE, rank_rows
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Difference of two methods (or protocols) over the datasets both have, in points: first minus second.
+    """Difference of two methods (or protocols) over the datasets both have: first minus second.
 
     ``se`` is the standard error of the mean difference over datasets, ``low`` and ``high`` the 95 % interval by
     Student's t; all three are NaN for a single dataset. ``p`` is Wilcoxon's signed-rank test, two-sided.
@@ -86,11 +86,11 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def wilcoxon_holm(accuracy: pd.DataFrame) -> pd.DataFrame:
+def wilcoxon_holm(scores: pd.DataFrame) -> pd.DataFrame:
     """Symmetric methods x methods matrix of Wilcoxon p-values, Holm-adjusted over all pairs; 1 on the diagonal."""
-    methods = list(accuracy.columns)
+    methods = list(scores.columns)
     pairs = [(a, b) for i, a in enumerate(methods) for b in methods[i + 1 :]]
-    raw = [wilcoxon((accuracy[a] - accuracy[b]).to_numpy(dtype=float)) for a, b in pairs]
+    raw = [wilcoxon((scores[a] - scores[b]).to_numpy(dtype=float)) for a, b in pairs]
     matrix = pd.DataFrame(1.0, index=methods, columns=methods)
     for (a, b), value in zip(pairs, holm(raw), strict=True):
         matrix.loc[a, b] = matrix.loc[b, a] = value
@@ -109,9 +109,9 @@ class FriedmanTest:
     f_p: float
 
 
-def friedman(accuracy: pd.DataFrame) -> FriedmanTest:
+def friedman(scores: pd.DataFrame) -> FriedmanTest:
     """Do the methods (columns) differ over the datasets (rows)? All ties give a statistic of 0 and p = 1."""
-    ranks = rank_rows(accuracy).to_numpy(dtype=float)
+    ranks = rank_rows(scores).to_numpy(dtype=float)
     n, k = ranks.shape
     if k < 2:
         raise ReportError("Friedman's test needs two methods or more")
@@ -164,13 +164,13 @@ def rank_groups(mean_ranks: pd.Series, differ: pd.DataFrame) -> list[list[str]]:
     return [order[a : b + 1] for a, b in runs]
 
 
-def win_tie_loss(accuracy: pd.DataFrame) -> dict[tuple[str, str], tuple[int, int, int]]:
+def win_tie_loss(scores: pd.DataFrame) -> dict[tuple[str, str], tuple[int, int, int]]:
     """(wins, ties, losses) of the first method against the second, for every ordered pair of distinct methods."""
     table = {}
-    for a in accuracy.columns:
-        for b in accuracy.columns:
+    for a in scores.columns:
+        for b in scores.columns:
             if a != b:
-                difference = (accuracy[a] - accuracy[b]).dropna()
+                difference = (scores[a] - scores[b]).dropna()
                 wins, losses = int((difference > TIE).sum()), int((difference < -TIE).sum())
                 table[str(a), str(b)] = (wins, len(difference) - wins - losses, losses)
     return table

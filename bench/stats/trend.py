@@ -70,12 +70,16 @@ def log_trend(
     return Trend(10**grid, local_linear(logs, y, grid, span), low, high)
 
 
-def relative_error_reduction(accuracy: NDArray[np.float64], baseline: NDArray[np.float64]) -> NDArray[np.float64]:
+def relative_error_reduction(
+    scores: NDArray[np.float64], baseline: NDArray[np.float64], full: float
+) -> NDArray[np.float64]:
     """(baseline error - error) over the larger of the two errors, percent in [-100, 100]; 0 where both are 0.
+
+    The error is what a score lacks of ``full``, the score without any.
 
     Dividing by the larger error treats a gain and the same loss alike, and stays finite when one method is faultless.
     """
-    error, base = 100.0 - accuracy, 100.0 - baseline
+    error, base = full - scores, full - baseline
     larger = np.maximum(error, base)
     reduction: NDArray[np.float64] = 100.0 * (base - error) / np.where(larger > 0, larger, 1.0)
     return reduction

@@ -8,14 +8,15 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, get_args
 
+from bench.records.measure import Kind
 from bench.records.method import HoldoutResult
 from bench.records.result import Job, JobResult, Status
 
 Row = Sequence[Any]
 
-_JOB = (str, str, str, int, int, int, str, str, str, int, str | None, str, str, str)
+_JOB = (str, str, str, int, int, int, str, str, str, int, str | None, str, str, str, str, str)
 _RESULT = (str, int, str, str, str, float, float, float, dict, str | None, str)
-_HOLDOUT = (str, int, float, dict, int, float, float, list, dict)
+_HOLDOUT = (str, int, float, dict, int, float, float, list, dict, dict)
 """What the columns hold; ``dict`` and ``list`` are JSON text."""
 
 
@@ -35,13 +36,18 @@ def to_rows(result: JobResult, invocation: int) -> tuple[Row, list[Row]]:
 
 def to_job(row: Row) -> Job:
     """The job of a row of ``jobs``. Raises :class:`ValueError` if it is none."""
-    return Job(*_from_row(row, _JOB))
+    job = Job(*_from_row(row, _JOB))
+    if job.kind not in get_args(Kind):
+        raise ValueError(f"no such kind: {job.kind}")
+    return job
 
 
 def to_result(job: Row, result: Row, holdouts: Sequence[Row]) -> JobResult:
     """The result of its rows. Raises :class:`ValueError` if something in them is of another kind."""
     _, _, status, reason, output, seconds, cpu, peak, provenance, values, _ = _from_row(result, _RESULT)
     found = tuple(HoldoutResult(*_from_row(row, _HOLDOUT)[1:]) for row in holdouts)
+    for point in (point for h in found for point in h.path if isinstance(point, dict) and "accuracy" in point):
+        point["score"] = point.pop("accuracy")  # as it was called until format version 3
     if status not in get_args(Status) or not all(isinstance(point, dict) for h in found for point in h.path):
         raise ValueError("no such status, or no such path")
     values = _parsed(values, dict) if values else {}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from bench.errors import StoreError, one_line
 from bench.files import refuse_link, replacing
-from bench.store.rows import seal, stored_rows, to_result
+from bench.store.rows import seal, sound_status, stored_rows, to_result
 
 STORE_NAME = "results.sqlite"
-VERSION = 3
+VERSION = 4
 """Written to the file's header. Older ones are read as they are and brought up to date when they are written to."""
 APPLICATION_ID = 0x52464D42
 """``RFMB`` in the file's header: a SQLite file of another program is not touched."""
@@ -31,7 +31,8 @@ CREATE TABLE jobs (
     rows INTEGER NOT NULL, features INTEGER NOT NULL, classes INTEGER NOT NULL,
     method TEXT NOT NULL, protocol TEXT NOT NULL, split TEXT NOT NULL, seed INTEGER NOT NULL,
     reduction TEXT, work TEXT NOT NULL DEFAULT '', versions TEXT NOT NULL DEFAULT '',
-    parameters TEXT NOT NULL DEFAULT ''
+    parameters TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT 'classification',
+    selected_by TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 -- The job that currently stands for a (dataset, method, protocol): the one planned last. Results of other jobs of
 -- the cell (older code, another grid) stay in the store but are not read.
@@ -51,8 +52,9 @@ CREATE TABLE results (
 CREATE TABLE holdouts (
     job TEXT NOT NULL REFERENCES results (job) ON DELETE CASCADE,
     holdout INTEGER NOT NULL,
-    accuracy REAL NOT NULL, config TEXT NOT NULL, iteration INTEGER NOT NULL,
-    validation_accuracy REAL NOT NULL, fit_seconds REAL NOT NULL, path TEXT NOT NULL, details TEXT NOT NULL,
+    score REAL NOT NULL, config TEXT NOT NULL, iteration INTEGER NOT NULL,
+    validation_score REAL NOT NULL, fit_seconds REAL NOT NULL, path TEXT NOT NULL, details TEXT NOT NULL,
+    measures TEXT NOT NULL DEFAULT '{}',
     PRIMARY KEY (job, holdout)
 ) WITHOUT ROWID;
 """
@@ -65,6 +67,13 @@ _UPGRADES = {
         "ALTER TABLE jobs ADD COLUMN parameters TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE results ADD COLUMN vals TEXT",
         "ALTER TABLE results ADD COLUMN checksum TEXT NOT NULL DEFAULT ''",
+    ),
+    3: (
+        "ALTER TABLE jobs ADD COLUMN kind TEXT NOT NULL DEFAULT 'classification'",
+        "ALTER TABLE jobs ADD COLUMN selected_by TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE holdouts RENAME COLUMN accuracy TO score",
+        "ALTER TABLE holdouts RENAME COLUMN validation_accuracy TO validation_score",
+        "ALTER TABLE holdouts ADD COLUMN measures TEXT NOT NULL DEFAULT '{}'",
     ),
 }
 """What makes a store of one version one of the next."""
@@ -149,6 +158,8 @@ def upgrade(connection: sqlite3.Connection, path: Path) -> None:
     Raises :class:`sqlite3.Error` or :class:`StoreError`.
     """
     version = format_version(connection)
+    # What versions without checksums stored is taken as it is; from there on nothing without a checksum is.
+    sound = _sealed(connection) if 3 <= version < VERSION else None
     for step in range(version, VERSION):
         for statement in _UPGRADES[step]:
             connection.execute(statement)
@@ -156,13 +167,19 @@ def upgrade(connection: sqlite3.Connection, path: Path) -> None:
         new.executescript(SCHEMA)
         if _tables(connection) != _tables(new):
             raise StoreError(f"store {path} has other tables than format version {version}; {_ADVICE}")
-    if version < 3:  # what these versions stored is taken as it is; from here on nothing without a checksum is
+    if version < VERSION:
         for (job,) in connection.execute("SELECT job FROM results").fetchall():
             with contextlib.suppress(ValueError):
-                to_result(*stored_rows(connection, job))
-                seal(connection, job)
-    if version < VERSION:
+                if sound is None or job in sound:
+                    to_result(*stored_rows(connection, job))
+                    seal(connection, job)
         connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _sealed(connection: sqlite3.Connection) -> set[str]:
+    """The jobs whose result is as it was stored."""
+    jobs = [job for (job,) in connection.execute("SELECT job FROM results")]
+    return {job for job in jobs if sound_status(connection, job) is not None}
 
 
 def format_version(connection: sqlite3.Connection) -> int:

@@ -144,7 +144,7 @@ class Store:
                 for table in ("holdouts", "results"):  # each for itself: one of them may be damaged
                     connection.execute(f"DELETE FROM {table} WHERE job = ?", (result.job.id,))
                 connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-                connection.executemany("INSERT INTO holdouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", holdouts)
+                connection.executemany("INSERT INTO holdouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", holdouts)
                 seal(connection, result.job.id)
             except _UNFIT as error:  # the store is well: what it was given is not
                 raise ValueError(str(error)) from error
@@ -195,7 +195,7 @@ class Store:
 
     def _refuse_mixture(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
         """Of seeds and sources; each of a study's cells has a seed of its own."""
-        for field, flag in (("seed", "--seed"), ("source", "--source")):
+        for field, flag in (("seed", "--seed"), ("selected_by", "--select"), ("source", "--source")):
             rows = connection.execute(f"SELECT DISTINCT {field}, parameters FROM jobs JOIN cells ON id = job")
             held = {value for value, parameters in rows if field != "seed" or not parameters}
             asked = {getattr(job, field) for job in jobs if field != "seed" or not job.parameters}

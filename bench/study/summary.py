@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from bench.study.figures import Point
+from bench.report.figures.curves import Point
 
 CONFIDENCE = 0.95
 

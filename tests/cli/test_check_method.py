@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.command_line import main
-from bench.methods.contract import CLAUSES
+from bench.methods.contract import clauses_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 
@@ -22,9 +22,23 @@ TWELVE = NEIGHBOURS.replace("[1, 3]", "[12, 3]")
 def test_a_method_that_keeps_the_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-method", write_plugin(tmp_path, TWELVE)]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("knn (Nearest neighbours): 2 configurations\n")
-    assert out.count("\n  ok ") == len(CLAUSES)
-    assert f"{len(CLAUSES)} of {len(CLAUSES)} clauses kept" in out
+    assert out.startswith("knn (Nearest neighbours), classification: 2 configurations\n")
+    count = len(clauses_of("classification"))
+    assert out.count("\n  ok ") == count
+    assert f"{count} of {count} clauses kept; regression, which it does not do, was not checked" in out
+
+
+def test_both_kinds_are_checked_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-method", "rfm"]) == 0
+    out = capsys.readouterr().out
+    assert "rfm (RFM), classification: 10 configurations" in out
+    assert "rfm (RFM), regression: 10 configurations" in out
+    assert "not checked" not in out
+    assert main(["check-method", "--json", "rfm"]) == 0
+    reports = json.loads(capsys.readouterr().out)
+    assert [(r["method"], r["kind"], r["kept"], len(r["clauses"])) for r in reports] == [
+        ("rfm", kind, True, len(clauses_of(kind))) for kind in ("classification", "regression")
+    ]
 
 
 def test_a_method_that_breaks_some(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,7 +48,8 @@ def test_a_method_that_breaks_some(tmp_path: Path, capsys: pytest.CaptureFixture
     failed = [line.split(maxsplit=1)[1] for line in out.splitlines() if line.startswith("  FAIL")]
     assert [line[:16].strip() for line in failed] == ["ten rows"]
     assert "raised ValueError: Expected n_neighbors <= n_samples_fit" in out
-    assert f"{len(CLAUSES) - 1} of {len(CLAUSES)} clauses kept" in out
+    count = len(clauses_of("classification"))
+    assert f"{count - 1} of {count} clauses kept" in out
     assert main(["check-method", "--json", path]) == 1
     (report,) = json.loads(capsys.readouterr().out)
     assert report["method"] == "knn"

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
-from synthetic_runs import make_run, store_run
+from synthetic_runs import make_regression_run, make_run, store_run, with_measures
 
 from bench.cli.export import export_runs, write_table
 from bench.command_line import main
@@ -21,9 +21,13 @@ from bench.files import replacing
 
 SCORES = (
     "dataset,source,rows,features,classes,method,protocol,split,holdout,status,accuracy,config,iteration,"
-    "validation_accuracy,fit_seconds,job_seconds,peak_rss_mb,seed"
+    "validation_accuracy,fit_seconds,job_seconds,peak_rss_mb,seed,"
+    "task,metric,score,validation_score,balanced_accuracy,auc,brier,log_loss,r2,r2_cut,rmse,mae"
 )
-SUMMARY = "group,protocol,method,datasets,missing,mean_accuracy,sd_accuracy,p90,p95,pma,friedman_rank,pool,missing_rule"
+SUMMARY = (
+    "group,protocol,method,datasets,missing,mean_accuracy,sd_accuracy,p90,p95,pma,friedman_rank,pool,missing_rule,"
+    "task,metric,mean_score,sd_score,mean_balanced_accuracy,mean_auc,mean_brier,mean_log_loss,median_r2,min_r2"
+)
 NAMES = ["iris", "wine", "zoo", "letter", "adult"]
 
 
@@ -77,6 +81,29 @@ def test_summary_is_over_common_datasets_and_counts_what_is_missing(folder: Path
     test_file = summary[summary["group"] == "test-file"]
     assert (test_file["datasets"] == 1).all()
     assert test_file["sd_accuracy"].isna().all()
+
+
+def test_regression_is_a_group_of_its_own_and_further_measures_are_averaged(tmp_path: Path) -> None:
+    tables = make_regression_run(["iris", "servo", "yacht"], ["rfm", "mlp"], lost=[("servo", "mlp")])
+    runs = [with_measures(make_run(["wine", "zoo"], ["rfm", "mlp"])), tables]
+    folders = [store_run(tmp_path / name, run) for name, run in zip(("classes", "numbers"), runs, strict=True)]
+    scores, summary = (pd.read_csv(path) for path in export_runs(folders, out=tmp_path)[:2])
+    assert list(dict.fromkeys(summary["group"])) == ["small90", "no-test-file", "all-available", "regression"]
+    table = summary.set_index(["group", "method"])
+    row, means = table.loc[("regression", "mlp")], scores[scores["method"] == "mlp"].groupby("dataset")
+    cut = means["r2"].apply(lambda r2: r2.clip(lower=0).mean())[["iris", "servo", "yacht"]]
+    assert (row["task"], row["metric"], row["datasets"]) == ("regression", "r2_cut", 3)
+    assert (row["mean_score"], row["sd_score"]) == (pytest.approx(cut.mean()), pytest.approx(cut.std(ddof=1)))
+    raw = means["r2"].mean()[["iris", "servo", "yacht"]]
+    assert (row["median_r2"], row["min_r2"]) == (pytest.approx(raw.median()), pytest.approx(raw["servo"]))
+    assert raw["servo"] < -100 < 0 < cut["servo"]
+    assert row[["mean_accuracy", "sd_accuracy", "mean_auc"]].isna().all()
+    whole = table.loc[("all-available", "mlp")]
+    assert (whole["task"], whole["metric"], whole["datasets"]) == ("classification", "accuracy", 2)
+    assert whole["mean_score"] == whole["mean_accuracy"] == pytest.approx(means["accuracy"].mean().mean())
+    for key in ("balanced_accuracy", "auc", "brier", "log_loss"):
+        assert whole[f"mean_{key}"] == pytest.approx(means[key].mean().mean())
+    assert pd.isna(table.loc[("all-available", "rfm"), "mean_log_loss"])  # its scores are no probabilities
 
 
 def test_a_method_that_covers_little_keeps_its_row(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bench.cli.headline import accuracy_table
+from dataclasses import replace
+
+from bench.cli.headline import score_tables
 from bench.records.method import HoldoutResult
 from bench.records.result import Job, JobResult
 
@@ -17,20 +19,38 @@ def result(dataset: str, method: str, accuracy: float | None) -> JobResult:
 
 def test_means_are_over_the_tables_that_all_methods_share() -> None:
     results = [result("a", "rfm", 90.0), result("b", "rfm", 70.0), result("a", "mlp", 50.0), result("b", "mlp", None)]
-    lines = accuracy_table(results)
-    assert lines[0] == "clean: mean accuracy over the 1 tables that all 2 methods have"
+    lines = score_tables(results)
+    assert lines[0] == "clean: mean accuracy over the 1 table that all 2 methods have"
     assert [line.split()[:2] for line in lines[1:]] == [["rfm", "90.00"], ["mlp", "50.00"]]
     assert lines[1].endswith("2.0 CPU-s")
 
 
 def test_a_method_that_covers_little_is_named_and_left_out() -> None:
     results = [result(name, "rfm", 80.0) for name in "abc"] + [result("a", "mlp", 50.0)]
-    lines = accuracy_table(results)
-    assert "3 tables that all 1 methods" in lines[0]
-    assert lines[-1].split() == ["mlp", "left", "out:", "results", "on", "1", "tables", "only"]
+    lines = score_tables(results)
+    assert lines[0] == "clean: mean accuracy over 3 tables"
+    assert lines[-1].split() == ["mlp", "left", "out:", "results", "on", "1", "table", "only"]
 
 
 def test_nothing_shared_is_said_and_nothing_done_is_silent() -> None:
-    assert accuracy_table([result("a", "rfm", None)]) == []
-    [line] = accuracy_table([result("a", "rfm", 80.0), result("b", "mlp", 50.0)])
+    assert score_tables([result("a", "rfm", None)]) == []
+    [line] = score_tables([result("a", "rfm", 80.0), result("b", "mlp", 50.0)])
     assert line.startswith("clean: no dataset has a result of every method")
+
+
+def test_each_kind_has_a_table_of_its_own_measure() -> None:
+    def number(dataset: str, method: str, scores: tuple[float, ...]) -> JobResult:
+        job = replace(result(dataset, method, None).job, classes=0, kind="regression", selected_by="mae")
+        holdouts = tuple(
+            HoldoutResult(k, r2, {}, 0, 0.5, 0.1, measures={"r2": r2, "r2_cut": max(r2, 0.0)})
+            for k, r2 in enumerate(scores)
+        )
+        return JobResult(job, "ok", holdouts=holdouts, cpu_seconds=1.0)
+
+    results = [result("a", "rfm", 90.0), number("x", "rfm", (0.5, -1234.5)), number("y", "rfm", (0.75, 0.75))]
+    assert score_tables(results) == [
+        "clean: mean accuracy over 1 table",
+        "  rfm               90.00 %      1 table        1.0 CPU-s",
+        "clean: mean R2 (cut at 0) over 2 tables (selected by MAE)",
+        "  rfm               0.500       2 tables        2.0 CPU-s",
+    ]

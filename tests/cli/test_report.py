@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
-from synthetic_runs import make_run, store_run
+from synthetic_runs import make_regression_run, make_run, published_runs, store_run
 
 from bench.command_line import main
 
@@ -19,6 +19,7 @@ NAMES = ["iris", "wine", "zoo"]
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     store_run(tmp_path / "results" / "first", make_run(NAMES, ["rfm", "laplace"]))
     store_run(tmp_path / "results" / "second", make_run(NAMES, ["mlp"]))
     store_run(tmp_path / "results" / "other-seed", make_run(NAMES, ["ntk"], seed=1))
@@ -62,6 +63,34 @@ def test_published_results_join_and_a_broken_file_is_exit_2(here: Path, capsys: 
     (here / "results.txt").write_text("problema a_R b_R\niris 90 80\n")
     assert main(["report", "results/first", "--published", "results.txt"]) == 2
     assert "columns missing at the end of the header: min, max, mean, std" in capsys.readouterr().err
+
+
+def test_among_the_benchmarks_published_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["pol-num-reg", "sulfur-num-reg"]
+    run = make_regression_run(names, ["rfm", "laplace"], source="openml", split="grinsztajn-medium")
+    store_run(here / "results" / "numbers", run)
+    file = here / "cache" / "study" / "grinsztajn.csv"
+    words = ["report", "results/numbers", "--note", "a <note>", "--out", "page", "--published-grinsztajn"]
+    assert main(words) == 2
+    assert "have not been fetched" in capsys.readouterr().err
+    made = published_runs(["pol", "sulfur"])
+    file.parent.mkdir(parents=True)
+    made.to_csv(file, index=False)
+    assert main(words) == 0
+    page = (here / "page" / "index.html").read_text(encoding="utf-8")
+    assert "Among the published runs of the benchmark" in page
+    assert "a &lt;note&gt;" in page
+    for broken, message in (
+        (made.drop(columns="hp"), "no column hp"),
+        (made.assign(benchmark="x"), "runs of another benchmark"),
+    ):
+        broken.to_csv("runs.csv", index=False)
+        assert main([*words, "runs.csv"]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["report", "results/first", "--published-grinsztajn", str(file), "--out", "other"]) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert "no result here is on a table of the benchmark" in error
+    assert not (here / "other").exists()
 
 
 @pytest.mark.parametrize("arguments", [["results/none"], ["results/first", "--allow", "everything"]])

@@ -91,7 +91,7 @@ def test_own_tables_run_beside_the_registrys_and_appear_in_the_report(capsys: py
     assert "2 jobs: 2 ok (2 from before)" in capsys.readouterr().out
     Path("mine/orders.csv").write_text(Path("mine/orders.csv").read_text().replace("red", "blue"))
     assert main([*words, "--dry-run"]) == 0
-    assert "1 jobs to run, 1 done before" in capsys.readouterr().out
+    assert "1 job to run, 1 done before" in capsys.readouterr().out
 
 
 def test_own_tables_alone_name_the_run_folder(capsys: pytest.CaptureFixture[str]) -> None:

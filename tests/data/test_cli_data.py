@@ -25,9 +25,14 @@ def test_list_fits_a_hundred_columns_and_flags_faults(capsys: pytest.CaptureFixt
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
+    assert main(["list", "--subset", "regression"]) == 0
+    regression = capsys.readouterr().out.splitlines()
+    assert max(map(len, regression)) <= 100
+    assert "classes -: a number is predicted (regression)" in regression
+    lines += regression
     for entry in load_registry().entries.values():
         (row,) = (line for line in lines if line.split("  ")[0] == entry.name + ("*" if entry.faults else ""))
-        assert row.split()[1:4] == [str(entry.rows), str(entry.features), str(entry.classes)]
+        assert row.split()[1:4] == [str(entry.rows), str(entry.features), str(entry.classes or "-")]
     assert "  archive: not here; `python -m bench fetch` gets it, or BENCH_ARCHIVE names a copy" in lines
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.data import columns
-from bench.data.columns import code_table
+from bench.data.columns import OtherKind, code_table
 from bench.errors import DataInvalid, UsageError
 from bench.protocols.rows import fill_missing
 
@@ -171,3 +171,71 @@ def test_gaps_are_filled_from_the_given_rows_only() -> None:
     filled = fill_missing(X, np.array([0, 1]))
     assert filled.tolist() == [[1, 5, 0], [3, 5, 0], [2, 5, 0], [100, 7, 2]]
     assert fill_missing(filled, np.array([0])) is filled
+
+
+@pytest.mark.parametrize(
+    ("column", "numbers"),
+    [
+        ([1.5, np.nan, 0.5, 2.0], [1.5, 0.5, 2.0]),
+        ([3, 1, 2, 3], [3, 1, 2, 3]),
+        (["1,200.5", "\u22123", "?", "7"], [1200.5, -3, 7]),
+        (["5 %", "12.5 %", "7 %", "-"], [5, 12.5, 7]),
+        ([decimal.Decimal("1.5"), decimal.Decimal(2), decimal.Decimal(3), None], [1.5, 2, 3]),
+    ],
+)
+def test_a_number_to_predict_is_read_like_a_column_of_numbers(column: list[object], numbers: list[float]) -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "price": pd.Series(column)})
+    coded = code_table(frame, "price", "t", kind="regression")
+    assert (coded.y.dtype, coded.y.tolist(), coded.classes) == (np.float64, numbers, ())
+    assert len(coded.X) == len(numbers)
+    left_out = len(column) - len(numbers)
+    assert [note for note in coded.notes if "left out" in note] == (
+        [f"{left_out} row(s) without a number in price are left out"] if left_out else []
+    )
+
+
+def test_the_odd_text_among_numbers_to_predict_is_told() -> None:
+    frame = pd.DataFrame({"x": range(10), "price": ["1", "2", "3", "4", "5", "6", "7", "8", "9", "sold"]})
+    coded = code_table(frame, "price", "t", kind="regression")
+    assert coded.X[:, 0].tolist() == list(range(9))
+    assert "price: 1 of 10 known values are no numbers, the first in row 10 ('sold')" in coded.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "error", "message"),
+    [
+        (["a", "b", "a", "b"], OtherKind, "target 'y' is text .the first in row 1 .'a'.., not a column of numbers"),
+        (pd.Categorical(["1", "2", "1", "2"]), OtherKind, "target 'y' is categorical .such as '1'., not a column of"),
+        ([1j, 2, 3, 4], OtherKind, "target 'y' is complex .*, not a column of numbers"),
+        ([2.5] * 4, DataInvalid, r"target 'y': one value only \(2.5\); at least 2 different ones are needed"),
+        ([np.nan] * 4, DataInvalid, "target 'y': no number at all"),
+        ([1e-300, 2e-300, 3e-300, 0], DataInvalid, "target 'y': the numbers differ by too little for float64"),
+        ([1, 2, np.inf, 3], DataInvalid, "column 'y', row 3: not a finite number"),
+        (["1", "2", "inf", "3"], DataInvalid, "column 'y', row 3: not a finite number"),
+        ([1, 2, 1e200, 3], DataInvalid, r"column 'y', row 3: 1e\+200 is beyond 1e\+140"),
+        ([datetime.date(2024, 1, d) for d in (1, 2, 3, 4)], DataInvalid, "target 'y' holds dates or times"),
+        ([f"2024-01-0{d}" for d in (1, 2, 3, 4)], DataInvalid, "target 'y' holds dates or times"),
+    ],
+)
+def test_targets_that_are_no_numbers(column: list[object], error: type[DataInvalid], message: str) -> None:
+    with pytest.raises(DataInvalid, match=message) as raised:
+        code_table(pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "y": column}), "y", "t", kind="regression")
+    assert type(raised.value) is error
+    assert "\n" not in str(raised.value)
+
+
+def test_numbers_are_classes_if_they_are_declared_so() -> None:
+    frame = pd.DataFrame({"x": range(6), "y": [0.5, 1.5, 0.5, 1.5, 10.0, 10.0]})
+    with pytest.raises(OtherKind, match=r"numbers that are not whole \(such as 0.5\) are no classes"):
+        code_table(frame, "y", "t")
+    coded = code_table(frame, "y", "t", categories=["y"])
+    assert (coded.classes, coded.y.tolist()) == (("0.5", "1.5", "10.0"), [0, 1, 0, 1, 2, 2])
+
+
+def test_many_whole_numbers_as_classes_are_a_warning() -> None:
+    frame = pd.DataFrame({"x": range(90), "y": np.arange(90) % 30})
+    coded = code_table(frame, "y", "t")
+    assert len(coded.classes) == 30
+    assert coded.warnings[0].startswith("many classes: y: 30 different whole numbers are taken for as many classes")
+    assert code_table(frame, "y", "t", categories=["y"]).warnings == []
+    assert code_table(frame.assign(y=frame["y"] % 20), "y", "t").warnings == []

@@ -29,12 +29,15 @@ def test_the_sizes_of_the_subsets() -> None:
     assert sizes["large"] == 12
     assert sizes["smoke"] == 3
     assert sizes["embedded"] >= 38
+    assert sizes["regression"] >= 12
+    assert not set(subsets["regression"]) & set(subsets["all121"])
     assert set(subsets["smoke"]) <= set(subsets["embedded"]) <= set(subsets["small90"])
     assert set(subsets["no-test-file"]) == set(subsets["small90"]) | set(subsets["large"])
 
 
 def test_groups_agree_with_rows_and_table_names() -> None:
-    for entry in load_registry().entries.values():
+    for entry in load_registry().select("all121"):
+        assert entry.archive is not None
         assert (entry.group == "test-file") == entry.archive.table.endswith("_train_R.dat")
         if entry.group != "test-file":
             assert (entry.group == "small") == (entry.rows <= 5000)
@@ -124,6 +127,12 @@ ALPHA = ("datasets", "alpha")
         (_set(*ALPHA, "rows", to="2.5"), "rows: expected a whole number of at least 2, got '2.5'"),
         (_set(*ALPHA, "rows", to=True), "rows: expected a whole number"),
         (_set(*ALPHA, "classes", to=25), "25 classes in 24 rows"),
+        (_drop(*ALPHA, "classes"), "alpha: key 'classes' is missing"),
+        (_drop(*ALPHA, "archive"), "alpha: key 'archive' is missing"),
+        (_set(*ALPHA, "task", to="regression"), "alpha: key 'classes' does not go with task: regression"),
+        (_set(*ALPHA, "task", to="ranking"), "task: expected one of classification, regression, got 'ranking'"),
+        (_set(*ALPHA, "kind", to="regression"), "alpha: unknown key 'kind'"),
+        (_set("subsets", "r", to={"task": "regression"}), "r: the subset is empty"),
         (_set(*ALPHA, "classes", to=1), "classes: expected a whole number of at least 2"),
         (_set(*ALPHA, "group", to="tiny"), "group: expected one of .*small.*, got 'tiny'"),
         (_set(*ALPHA, "licence", to=""), "licence: expected text"),

@@ -11,7 +11,7 @@ from bench.data.embedded import EmbeddedSource
 from bench.data.registry import load_registry
 from bench.data.selection import select_tables
 from bench.data.sources import in_words, origin, resolve_source
-from bench.errors import SourceError, UsageError
+from bench.errors import DataUnavailable, SourceError, UsageError
 
 
 def test_embedded_serves_what_it_covers() -> None:
@@ -82,6 +82,20 @@ def test_a_given_archive_that_is_not_there_is_an_error_at_once(tiny: Any, monkey
     with pytest.raises(SourceError, match="no archive at /nowhere/either"):
         resolve_source(registry, smoke)
     assert resolve_source(registry, smoke, source="embedded").name == "embedded"
+
+
+def test_tables_of_regression_are_not_looked_for_in_the_archive(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = load_registry()
+    monkeypatch.setenv("BENCH_ARCHIVE", str(tiny.tar()))
+    assert select_tables(registry, "regression")[1].name == "embedded"
+    assert select_tables(registry, "servo")[1].name == "embedded"
+    archive = ArchiveSource(str(tiny.tar()), registry)
+    monkeypatch.setattr(ArchiveSource, "fetched", lambda registry: archive)
+    monkeypatch.delenv("BENCH_ARCHIVE")
+    assert select_tables(registry, "servo")[1].name == "embedded"
+    assert not archive.has(registry.entry("servo"))
+    with pytest.raises(DataUnavailable, match="servo: not a table of the study; it ships with the package"):
+        archive.load(registry.entry("servo"))
 
 
 def test_a_folder_and_a_tar_file_of_the_same_tables_have_one_checksum(tiny: Any) -> None:

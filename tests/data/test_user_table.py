@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -287,3 +288,64 @@ def test_yaml_s_surprises_are_the_text_that_stands_there(tmp_path: Path, registr
     coded = UserSource([table]).coded(table)
     assert (coded.features, coded.classes) == (("2024-01-31",), ("NA", "SA"))
     np.testing.assert_array_equal(coded.X[:, 0], [4, np.nan, 6, 7])
+
+
+PRICES = "rooms,colour,price\n" + "".join(
+    f"{(7 * i) % 31 / 2},{'red' if i % 2 else 'blue'},{1.5 * i - 9}\n" for i in range(30)
+)
+
+
+def test_a_number_to_predict(tmp_path: Path, registry: Registry) -> None:
+    (tmp_path / "prices.csv").write_text(PRICES + "3,red,\n")
+    (tmp_path / "my.yaml").write_text("prices:\n  file: prices.csv\n  target: price\n  task: regression\n")
+    (table,) = read_description(tmp_path / "my.yaml", registry)
+    (plain,) = read_tables([tmp_path / "prices.csv"], registry, "price", "regression")
+    assert table.kind == plain.kind == "regression"
+    source = UserSource([table])
+    dataset = source.load(table)
+    assert (dataset.kind, dataset.n_classes, dataset.X.shape) == ("regression", 0, (30, 2))
+    assert dataset.y.tolist() == [1.5 * i - 9 for i in range(30)]
+    assert "1 row(s) without a number in price are left out" in source.provenance()["prices"]["notes"]
+    assert UserSource([plain]).load(plain).sha256 == dataset.sha256
+
+
+def test_how_to_switch_to_the_other_kind_is_said(tmp_path: Path, registry: Registry) -> None:
+    (tmp_path / "prices.csv").write_text(PRICES)
+    (numbers,) = read_tables([tmp_path / "prices.csv"], registry, "price")
+    with pytest.raises(
+        DataInvalid, match=r"are no classes; to predict the number, say --task regression .*`categories`"
+    ):
+        UserSource([numbers]).load(numbers)
+    (texts,) = read_tables([tmp_path / "prices.csv"], registry, "colour", "regression")
+    with pytest.raises(
+        DataInvalid, match=r"target 'colour' is text .*; to predict its values as classes, leave --task"
+    ):
+        UserSource([texts]).load(texts)
+
+
+def test_a_task_that_nobody_asked_for(described: Path, registry: Registry) -> None:
+    with pytest.raises(UsageError, match="--task regression: no table file is given that it would be for"):
+        read_tables([described], registry, task="regression")
+    described.write_text(DESCRIPTION + "  task: ranking\n")
+    with pytest.raises(RegistryError, match="task: expected one of classification, regression, got 'ranking'"):
+        read_description(described, registry)
+
+
+def test_a_table_of_regression_is_validated_and_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("prices.csv").write_text(PRICES)
+    words = ["prices.csv", "--target", "price", "--task", "regression"]
+    assert main(["validate", *words]) == 0
+    out = capsys.readouterr().out
+    assert "prices (user): 30 rows, 2 features, a number to predict" in out
+    assert "target: min -9, 5 % -6.825, 25 % 1.875, median 12.75" in out
+    assert "class" not in out
+    assert main(["validate", *words, "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["task"], told["classes"], told["target"]["max"]) == ("regression", {}, 34.5)
+    assert main(["run", "--data", *words, "--methods", "laplace", "--jobs", "1", "--run", "r"]) == 0
+    assert "prices,user,30,2,0,laplace,clean,seed-0,0,ok,," in Path("r/scores.csv").read_text()
+    assert main(["run", "--data", "prices.csv", "--target", "colour", "--task", "regression", "--run", "q"]) == 1
+    assert "--task regression" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -152,6 +152,68 @@ def test_wide_and_long_tables() -> None:
     assert "10,001 rows" in long["long"].what
 
 
+def numeric(n: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A number to predict that depends on three normal features, with noise."""
+    draws = np.random.default_rng(seed)
+    X = draws.normal(size=(n, 3))
+    return X, X[:, 0] ** 2 + X[:, 1] + draws.normal(size=n)
+
+
+def test_nothing_is_odd_about_a_plain_table_of_regression() -> None:
+    assert found(*numeric(), 0) == {}
+    assert not {f.check for f in examine(unnamed(*numeric(), 0))} & {"tiny classes", "small classes", "imbalance"}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (lambda y: y, "f2 equals the target"),
+        (lambda y: 32 - 1.8 * y, "f2 is the target in other units (its correlation with it is 1)"),
+        (np.exp, "f2 orders the rows as the target does"),
+    ],
+)
+def test_a_column_that_is_the_target(given: object, says: str) -> None:
+    X, y = numeric()
+    X[:, 1] = given(y)  # type: ignore[operator]
+    finding = found(X, y, 0)["target given away"]
+    assert (finding.what, finding.severity, finding.columns) == (says, "warning", ("f2",))
+
+
+def test_what_repeated_rows_bound_in_regression() -> None:
+    X, y = numeric()
+    X[100:130] = X[0:30]
+    y[110:130] = y[10:30]
+    y[:10], y[100:110] = 0.0, 8.0
+    by_check = found(X, y, 0)
+    assert by_check["repeated rows"].what == "60 of 200 rows have an equal row (170 distinct rows)"
+    assert "part of the R2 is memory" in by_check["repeated rows"].means
+    assert by_check["contradictions"].what == "10 groups of equal rows with different targets"
+    best = 1 - 10 * 2 * 4.0**2 / ((y - y.mean()) ** 2).sum()
+    assert f"an R2 above {best:.3f}" in by_check["contradictions"].means
+
+
+def test_targets_far_out_and_few() -> None:
+    X, y = numeric(2000)
+    y[7] = 500.0
+    finding = found(X, y, 0)["far-out targets"]
+    assert finding.what.startswith("1 more than 10 standard deviations from the mean, up to ")
+    assert finding.severity == "warning"
+    assert found(X, np.rint(X[:, 0]), 0)["few values"].severity == "note"
+
+
+@settings(max_examples=60)
+@given(
+    arrays(np.float64, st.tuples(st.integers(2, 12), st.integers(1, 4)), elements=st.floats(-1e140, 1e140, width=64)),
+    st.data(),
+)
+def test_no_table_of_regression_is_too_odd(X: np.ndarray, data: st.DataObject) -> None:
+    gaps = data.draw(arrays(np.bool_, X.shape))
+    y = data.draw(arrays(np.float64, len(X), elements=st.floats(-1e140, 1e140, width=64)))
+    assume(y.std() > 0)
+    findings = examine(unnamed(np.where(gaps, np.nan, X), y, 0))
+    assert all(finding.what and finding.means for finding in findings)
+
+
 @settings(max_examples=60)
 @given(
     arrays(np.float64, st.tuples(st.integers(2, 12), st.integers(1, 4)), elements=st.floats(-1e300, 1e300, width=64)),
@@ -175,6 +237,7 @@ def test_the_known_faults_of_embedded_tables_are_found() -> None:
     votes = {f.check: f for f in checks_of("congressional-voting", EmbeddedSource())}
     assert votes["repeated rows"].what == "377 of 435 rows have an equal row (76 distinct rows)"
     assert "more than 67.6 %" in votes["contradictions"].means
+    assert "far-out targets" in {f.check for f in checks_of("forest-fires", EmbeddedSource())}
 
 
 @pytest.mark.archive

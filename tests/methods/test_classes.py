@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.errors import MethodError
-from bench.methods.classes import bar_absent, fit_classes, known_labels, single_point_paths
+from bench.methods.classes import fit_classes, known_targets, only_seen, single_point_paths
 from bench.methods.early_stopping import EarlyStopping
 from bench.records.method import HIDDEN, Fold, Task
 
@@ -36,7 +36,7 @@ def test_withheld_label_is_named(task: Task) -> None:
 
 def test_absent_classes_are_barred_from_winning(task: Task) -> None:
     scores = np.array([[0.0, 0.4, 0.0, 0.1, 0.0], [0.0, -0.3, 0.0, -0.2, 0.1]])
-    barred = bar_absent(task, np.array([0, 1]), scores)
+    barred = only_seen(task, np.array([0, 1]), scores)
     assert barred.argmax(axis=1).tolist() == [1, 3]
     assert np.array_equal(barred[0], scores[0])
     assert barred[1, [1, 3]].tolist() == [-0.3, -0.2]
@@ -44,7 +44,7 @@ def test_absent_classes_are_barred_from_winning(task: Task) -> None:
 
 def test_no_rows(task: Task) -> None:
     with pytest.raises(MethodError, match="the validation part has no rows"):
-        known_labels(task, np.array([], dtype=np.int64), "validation")
+        known_targets(task, np.array([], dtype=np.int64), "validation")
 
 
 def test_single_point_paths_keep_order_and_folds(task: Task) -> None:
@@ -53,7 +53,7 @@ def test_single_point_paths_keep_order_and_folds(task: Task) -> None:
         task, [{"k": 3}, {"k": 1}], folds, lambda config, fit, rows: np.eye(5)[np.full(len(rows), config["k"])]
     )
     assert [path.config["k"] for path in paths] == [3, 1]
-    assert paths[0].accuracy.tolist() == [[0.5], [1 / 3]]
+    assert paths[0].merit.tolist() == [[0.5], [1 / 3]]
     assert paths[0].squared_error.tolist() == [[1.0], [4 / 3]]
 
 

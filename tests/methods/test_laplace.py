@@ -31,8 +31,8 @@ def test_laplace_is_the_first_point_of_every_path(dataset: Dataset, protocol: st
         for moving, still in zip(ours.path, plain.path, strict=True):
             assert still["config"] == moving["config"]
             assert still["iterations"] == [0]
-            assert still["accuracy"] == moving["accuracy"][:1]
+            assert still["score"] == moving["score"][:1]
             assert still["squared_error"] == pytest.approx(moving["squared_error"][:1], abs=2e-6)
         if ours.iteration == 0:
-            assert (plain.config, plain.accuracy) == (ours.config, ours.accuracy)
-        assert plain.validation_accuracy <= ours.validation_accuracy
+            assert (plain.config, plain.score) == (ours.config, ours.score)
+        assert plain.validation_score <= ours.validation_score

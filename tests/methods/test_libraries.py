@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.svm import SVC
+import torch
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.svm import SVC, SVR
+from xgboost import XGBRegressor
 
-from bench.methods import random_forest, svm_rbf, xgboost
+from bench.methods import get_method, random_forest, svm_rbf, xgboost
 from bench.methods.contract.exercise import make_table
-from bench.records.method import Choice, Fold, Task
+from bench.records.dataset import FloatArray
+from bench.records.method import Choice, Config, Fold, Task
+from rfm import KernelRidgeRegressor, RFMRegressor, ntk_matrix
 
 
 @pytest.fixture(scope="module")
@@ -109,5 +113,76 @@ def test_boosters_grown_in_turns_do_not_share_draws(task: Task) -> None:
     for f, fold in enumerate(folds):
         for path, alone in zip(together, xgboost.XGBoost().session(task).tune([fold]), strict=True):
             shared = min(len(path.iterations), len(alone.iterations))
-            np.testing.assert_array_equal(path.accuracy[f, :shared], alone.accuracy[0, :shared])
+            np.testing.assert_array_equal(path.merit[f, :shared], alone.merit[0, :shared])
             np.testing.assert_allclose(path.squared_error[f, :shared], alone.squared_error[0, :shared], atol=1e-6)
+
+
+@pytest.fixture(scope="module", params=[130, 500], ids=["small", "in float32"])
+def numbers(request: pytest.FixtureRequest) -> Task:
+    """A noisy smooth target, all numbers known, standardised over the rows that are fitted."""
+    draws = np.random.default_rng(8)
+    n = request.param
+    X = draws.standard_normal((n, 3))
+    y = np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2] + 0.2 * draws.standard_normal(n)
+    part = y[: 2 * n // 3]
+    return Task(X, (y - part.mean()) / part.std(), 0, seed=11)
+
+
+def predicted(name: str, task: Task, config: Config, iteration: int = 0) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """What a method predicts on the last third (m,) after the first two, and their rows and targets."""
+    fit, rest = np.split(np.arange(len(task.y)), [2 * len(task.y) // 3])
+    scores = get_method(name).session(task).predict(Choice(config, iteration), fit, rest).scores
+    assert scores.shape == (len(rest), 1)
+    return scores[:, 0], fit, rest
+
+
+def test_forest_of_numbers_is_scikit_learns(numbers: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random_forest, "TREES", 20)
+    scores, fit, rest = predicted("random_forest", numbers, {"share_of_features": 2 / 3})
+    forest = RandomForestRegressor(20, max_features=2, random_state=11).fit(numbers.X[fit], numbers.y[fit])
+    np.testing.assert_allclose(scores, forest.predict(numbers.X[rest]))
+
+
+def test_support_vector_regression_is_libsvms(numbers: Task) -> None:
+    scores, fit, rest = predicted("svm_rbf", numbers, {"C": 5.0, "gamma_times_d": 1.0})
+    machine = SVR(C=5.0, gamma=1 / 3).fit(numbers.X[fit], numbers.y[fit])
+    np.testing.assert_allclose(scores, machine.predict(numbers.X[rest]), atol=5e-3)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.7])
+def test_boosting_of_numbers_is_xgboosts(numbers: Task, share: float) -> None:
+    scores, fit, rest = predicted("xgboost", numbers, {"max_depth": 3, "eta": 0.3, "sampled_share": share}, 30)
+    booster = XGBRegressor(
+        n_estimators=30,
+        max_depth=3,
+        learning_rate=0.3,
+        subsample=share,
+        colsample_bytree=share,
+        tree_method="hist",
+        random_state=11,
+        seed_per_iteration=True,
+        n_jobs=1,
+    )
+    np.testing.assert_allclose(scores, booster.fit(numbers.X[fit], numbers.y[fit]).predict(numbers.X[rest]), atol=1e-5)
+
+
+@pytest.mark.parametrize(("ridge", "unit_norm", "updates"), [(0.1, False, 3), (1.0, True, 1), (0.001, False, 4)])
+def test_rfm_is_the_estimator(numbers: Task, ridge: float, *, unit_norm: bool, updates: int) -> None:
+    scores, fit, rest = predicted("rfm", numbers, {"ridge": ridge, "unit_norm": unit_norm}, updates)
+    model = RFMRegressor(ridge=ridge, unit_norm=unit_norm, iterations=updates, metric_scaling="none")
+    np.testing.assert_allclose(scores, model.fit(numbers.X[fit], numbers.y[fit]).predict(numbers.X[rest]), atol=2e-3)
+
+
+@pytest.mark.parametrize(("ridge", "unit_norm"), [(0.1, False), (0.01, True)])
+def test_laplace_is_the_estimator(numbers: Task, ridge: float, *, unit_norm: bool) -> None:
+    scores, fit, rest = predicted("laplace", numbers, {"ridge": ridge, "unit_norm": unit_norm})
+    model = KernelRidgeRegressor(ridge=ridge, unit_norm=unit_norm)
+    np.testing.assert_allclose(scores, model.fit(numbers.X[fit], numbers.y[fit]).predict(numbers.X[rest]), atol=2e-4)
+
+
+@pytest.mark.parametrize(("ridge", "depth"), [(1.0, 1), (0.01, 3)])
+def test_ntk_is_ridge_regression_with_its_kernel(numbers: Task, ridge: float, depth: int) -> None:
+    scores, fit, rest = predicted("ntk", numbers, {"ridge": ridge, "depth": depth})
+    K = ntk_matrix(torch.as_tensor(numbers.X), depth=depth).numpy()
+    alpha = np.linalg.solve(K[np.ix_(fit, fit)] + ridge * np.eye(len(fit)), numbers.y[fit])
+    np.testing.assert_allclose(scores, K[np.ix_(rest, fit)] @ alpha, atol=2e-6)

@@ -29,13 +29,8 @@ def training(rows: Tensor, rate: float = 0.01, dropout: float = 0.0, decay: floa
     return Training(rows, learning_rate=rate, dropout=dropout, weight_decay=decay)
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3])
-def test_one_network_learns_as_pytorch_would(table: tuple[Tensor, Tensor], depth: int) -> None:
-    """One full batch an epoch: gradients by autograd and steps by torch.optim.AdamW give the same weights."""
-    X, codes = table
-    rows = torch.arange(30)
-    assert batches_per_epoch(len(rows)) == 1
-    network = stack(table, [training(rows, decay=0.2)], depth)
+def as_pytorch(network: StackedMLP, decay: float) -> tuple[torch.nn.Sequential, torch.optim.Optimizer]:
+    """PyTorch's own network and optimiser with the weights of the only network in a stack."""
     linears = [torch.nn.Linear(W.shape[1], W.shape[2]) for W, _ in network._weights]
     for linear, (W, bias) in zip(linears, network._weights, strict=True):
         linear.weight.data = W[0].T.clone()
@@ -43,17 +38,43 @@ def test_one_network_learns_as_pytorch_would(table: tuple[Tensor, Tensor], depth
     layers = [module for linear in linears for module in (linear, torch.nn.ReLU())][:-1]
     model = torch.nn.Sequential(*layers)
     groups = [
-        {"params": [linear.weight for linear in linears], "weight_decay": 0.2},
+        {"params": [linear.weight for linear in linears], "weight_decay": decay},
         {"params": [linear.bias for linear in linears], "weight_decay": 0.0},
     ]
-    optimiser = torch.optim.AdamW(groups, lr=0.01)
+    return model, torch.optim.AdamW(groups, lr=0.01)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_one_network_learns_as_pytorch_would(table: tuple[Tensor, Tensor], depth: int) -> None:
+    """One full batch an epoch: gradients by autograd and steps by torch.optim.AdamW give the same weights."""
+    X, codes = table
+    rows = torch.arange(30)
+    assert batches_per_epoch(len(rows)) == 1
+    network = stack(table, [training(rows, decay=0.2)], depth)
+    model, optimiser = as_pytorch(network, decay=0.2)
     for _ in range(20):
         optimiser.zero_grad()
         torch.nn.functional.cross_entropy(model(X[rows]), codes[rows]).backward()
         optimiser.step()
     network.train_to(20)
     expected = torch.softmax(model(X), dim=1).detach()
-    torch.testing.assert_close(network.probabilities([torch.arange(90)])[0], expected, rtol=1e-3, atol=2e-4)
+    torch.testing.assert_close(network.outputs([torch.arange(90)])[0], expected, rtol=1e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_one_network_learns_numbers_as_pytorch_would(table: tuple[Tensor, Tensor], depth: int) -> None:
+    """A linear output and half the squared error; gradients by autograd and steps by torch.optim.AdamW."""
+    X, _ = table
+    y = torch.sin(X[:, 0]) + 0.5 * X[:, 1]
+    rows = torch.arange(30)
+    network = StackedMLP(X, y, 1, depth=depth, width=16, networks=[training(rows, decay=0.2)], seed=7)
+    model, optimiser = as_pytorch(network, decay=0.2)
+    for _ in range(20):
+        optimiser.zero_grad()
+        (torch.nn.functional.mse_loss(model(X[rows])[:, 0], y[rows]) / 2).backward()
+        optimiser.step()
+    network.train_to(20)
+    torch.testing.assert_close(network.outputs([torch.arange(90)])[0], model(X).detach(), rtol=1e-3, atol=2e-4)
 
 
 def test_dropout_gradient_is_that_of_the_masked_network(table: tuple[Tensor, Tensor]) -> None:
@@ -93,7 +114,7 @@ def test_a_network_in_a_stack_is_the_network_alone(table: tuple[Tensor, Tensor])
         alone = stack(table, [networks[position]])
         alone.train_to(9)
         torch.testing.assert_close(
-            together.probabilities([rows, rows])[position], alone.probabilities([rows])[0], rtol=1e-4, atol=1e-5
+            together.outputs([rows, rows])[position], alone.outputs([rows])[0], rtol=1e-4, atol=1e-5
         )
 
 
@@ -108,7 +129,7 @@ def test_rows_outside_the_fit_part_are_never_read(table: tuple[Tensor, Tensor]) 
     clean = stack(table, [training(rows, dropout=0.2)])
     network.train_to(5)
     clean.train_to(5)
-    assert torch.equal(network.probabilities([rows])[0], clean.probabilities([rows])[0])
+    assert torch.equal(network.outputs([rows])[0], clean.outputs([rows])[0])
 
 
 def test_global_generator_is_left_alone(table: tuple[Tensor, Tensor]) -> None:
@@ -139,4 +160,4 @@ def test_paths_end_early_in_all_folds_together() -> None:
     assert min(lengths) < len(mlp.EPOCHS)
     for path in paths:
         assert path.iterations == mlp.EPOCHS[: len(path.iterations)]
-        assert path.accuracy.shape == (2, len(path.iterations))
+        assert path.merit.shape == (2, len(path.iterations))

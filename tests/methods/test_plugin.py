@@ -1,4 +1,4 @@
-"""Scikit-learn classifiers as methods: whatever they offer becomes class scores and paths that keep the contract."""
+"""Scikit-learn estimators as methods: whatever they offer becomes scores and paths that keep the contract."""
 
 from __future__ import annotations
 
@@ -12,67 +12,83 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.ensemble import (
     AdaBoostClassifier,
+    AdaBoostRegressor,
     GradientBoostingClassifier,
+    GradientBoostingRegressor,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
+    RandomForestRegressor,
 )
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 from xgboost import XGBClassifier
 
 from bench.errors import MethodError
 from bench.methods.contract import check_method
-from bench.methods.plugin import ClassifierMethod, Fitting, decision_scores, prepared
+from bench.methods.plugin import EstimatorMethod, Fitting, decision_scores, prepared
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.method import HIDDEN, Choice, Config, Fold, Method, Task
 
 
-class Probabilities(ClassifierMethod):
+class Probabilities(EstimatorMethod):
     name, title = "knn", "Nearest neighbours"
     grid = {"n_neighbors": [1, 5], "weights": ["uniform", "distance"]}
 
     def classifier(self, config: Config, fitting: Fitting) -> Any:
         return KNeighborsClassifier(min(config["n_neighbors"], fitting.n), weights=config["weights"])
 
+    def regressor(self, config: Config, fitting: Fitting) -> Any:
+        return KNeighborsRegressor(min(config["n_neighbors"], fitting.n), weights=config["weights"])
 
-class Decisions(ClassifierMethod):
+
+class Decisions(EstimatorMethod):
     name, title = "ridge", "Ridge"
     grid = [{"alpha": 1.0}, {"alpha": 10.0}]
 
     def classifier(self, config: Config, fitting: Fitting) -> Any:
         return RidgeClassifier(**config)
 
+    def regressor(self, config: Config, fitting: Fitting) -> Any:
+        return Ridge(**config)
+
 
 class OnlyPredicts:
-    """The least a classifier can do: the class of the nearest row. Its ``fit`` returns nothing."""
+    """The least an estimator can do: what the nearest row has. Its ``fit`` returns nothing."""
 
-    def fit(self, X: FloatArray, y: IntArray) -> None:
+    def fit(self, X: FloatArray, y: IntArray | FloatArray) -> None:
         self.X, self.y = X, y
 
-    def predict(self, X: FloatArray) -> IntArray:
+    def predict(self, X: FloatArray) -> IntArray | FloatArray:
         nearest = ((X[:, None] - self.X[None]) ** 2).sum(axis=2).argmin(axis=1)
         return self.y[nearest]
 
 
-class Predictions(ClassifierMethod):
+class Predictions(EstimatorMethod):
     name, title = "nearest", "Nearest row"
 
     def classifier(self, config: Config, fitting: Fitting) -> Any:
         return OnlyPredicts()
 
+    regressor = classifier
 
-class Staged(ClassifierMethod):
+
+class Staged(EstimatorMethod):
     name, title = "boosting", "Boosting"
     grid = {"learning_rate": [0.3, 0.1]}
+    regression_grid = {"learning_rate": [0.5]}
     iterations = (1, 3, 8)
 
     def classifier(self, config: Config, fitting: Fitting) -> Any:
         return GradientBoostingClassifier(max_depth=2, subsample=0.8, **config)
 
+    def regressor(self, config: Config, fitting: Fitting) -> Any:
+        return GradientBoostingRegressor(max_depth=2, subsample=0.8, **config)
 
-class StopsEarly(ClassifierMethod):
+
+class StopsEarly(EstimatorMethod):
     """AdaBoost ends with the first tree that makes no mistake: on easy tables at once."""
 
     name, title = "adaboost", "AdaBoost"
@@ -81,8 +97,11 @@ class StopsEarly(ClassifierMethod):
     def classifier(self, config: Config, fitting: Fitting) -> Any:
         return AdaBoostClassifier()
 
+    def regressor(self, config: Config, fitting: Fitting) -> Any:
+        return AdaBoostRegressor()
 
-class OtherParameter(ClassifierMethod):
+
+class OtherParameter(EstimatorMethod):
     name, title = "hist", "Histogram boosting"
     grid = {"min_samples_leaf": [2]}
     iterations = (2, 6)
@@ -91,22 +110,69 @@ class OtherParameter(ClassifierMethod):
     def classifier(self, config: Config, fitting: Fitting) -> Any:
         return HistGradientBoostingClassifier(**config)
 
+    def regressor(self, config: Config, fitting: Fitting) -> Any:
+        return HistGradientBoostingRegressor(**config)
 
-class Piped(ClassifierMethod):
+
+class Piped(EstimatorMethod):
     name, title = "piped", "Quantiles, then a forest"
 
     def classifier(self, config: Config, fitting: Fitting) -> Any:
-        return make_pipeline(QuantileTransformer(n_quantiles=min(10, fitting.n)), RandomForestClassifier(20, n_jobs=-1))
+        return self.piped(RandomForestClassifier(20, n_jobs=-1), fitting)
+
+    def regressor(self, config: Config, fitting: Fitting) -> Any:
+        return self.piped(RandomForestRegressor(20, n_jobs=-1), fitting)
+
+    def piped(self, forest: Any, fitting: Fitting) -> Any:
+        return make_pipeline(QuantileTransformer(n_quantiles=min(10, fitting.n)), forest)
 
 
-@pytest.mark.parametrize("kind", [Probabilities, Decisions, Predictions, Staged, OtherParameter, Piped])
-def test_it_keeps_the_contract(kind: type[ClassifierMethod]) -> None:
+class NumbersOnly(EstimatorMethod):
+    name, title = "linear", "Linear"
+    regression_grid = [{"alpha": 0.1}]
+
+    def regressor(self, config: Config, fitting: Fitting) -> Any:
+        return Ridge(**config)
+
+
+@pytest.mark.parametrize("kind", [Probabilities, Decisions, Predictions, Staged, OtherParameter, Piped, NumbersOnly])
+def test_it_keeps_the_contract(kind: type[EstimatorMethod]) -> None:
     assert check_method(kind()) == []
 
 
+def test_what_a_method_predicts_follows_from_what_it_defines() -> None:
+    class ClassesOnly(EstimatorMethod):
+        name, title = "classes", "Classes"
+
+        def classifier(self, config: Config, fitting: Fitting) -> Any:
+            return LogisticRegression()
+
+    assert EstimatorMethod.kinds == ()
+    assert ClassesOnly.kinds == ("classification",)
+    assert NumbersOnly.kinds == ("regression",)
+    assert Staged.kinds == ("classification", "regression")
+    assert Staged().configurations_for("regression") == [{"learning_rate": 0.5}]
+    assert Decisions().configurations_for("regression") == Decisions().configurations()
+
+
+@pytest.mark.parametrize(
+    ("method", "probabilities"),
+    [
+        (Probabilities, True),
+        (Staged, True),
+        (Piped, True),
+        (Decisions, False),
+        (Predictions, False),
+        (NumbersOnly, False),
+    ],
+)
+def test_probabilities_are_what_predict_proba_gives(method: type[EstimatorMethod], *, probabilities: bool) -> None:
+    assert method().probabilities is probabilities
+
+
 def test_a_classifier_that_stops_early_keeps_its_path_and_fails_where_it_does() -> None:
-    (breach,) = check_method(StopsEarly())
-    assert breach.startswith("all constant: raised ValueError: BaseClassifier in AdaBoostClassifier")
+    (breach,) = (breach for breach in check_method(StopsEarly()) if "(classification)" in breach)
+    assert breach.startswith("all constant (classification): raised ValueError: BaseClassifier in AdaBoostClassifier")
 
 
 def task(labels: Sequence[int], n_classes: int, seed: int = 3) -> Task:
@@ -123,9 +189,9 @@ def test_what_the_classifier_is_told_of_its_rows_and_classes() -> None:
             told.append(fitting)
             return super().classifier(config, fitting)
 
-        def fit(self, classifier: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
+        def fit(self, estimator: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
             told.append((X.shape, y.tolist(), seed))
-            return super().fit(classifier, X, y, seed)
+            return super().fit(estimator, X, y, seed)
 
     session = Listens().session(task([0, 3, 3, 1], n_classes=4))
     scores = session.predict(Choice({}, 0), np.array([0, 1, 2]), np.array([4])).scores
@@ -151,9 +217,9 @@ def test_a_path_is_fitted_once_and_agrees_with_shorter_fits() -> None:
     lengths: list[int] = []
 
     class Counted(Staged):
-        def fit(self, classifier: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
-            lengths.append(classifier.n_estimators)
-            return super().fit(classifier, X, y, seed)
+        def fit(self, estimator: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
+            lengths.append(estimator.n_estimators)
+            return super().fit(estimator, X, y, seed)
 
     session = Counted().session(task([0, 1] * 10, n_classes=2))
     fold = Fold(fit=np.arange(14), validation=np.arange(14, 20))
@@ -162,6 +228,33 @@ def test_a_path_is_fitted_once_and_agrees_with_shorter_fits() -> None:
     assert [path.iterations for path in paths] == [(1, 3, 8)] * 2
     session.predict(Choice(paths[0].config, 3), fold.fit, fold.validation)
     assert lengths == [8, 8, 3]
+
+
+def numbers(n: int = 20, seed: int = 3) -> Task:
+    draws = np.random.default_rng(0)
+    X = draws.normal(size=(n, 2))
+    return Task(X=X, y=X[:, 0] + 0.1 * draws.normal(size=n), n_classes=0, seed=seed)
+
+
+def test_a_regressors_predictions_are_the_scores() -> None:
+    task, fit, rows = numbers(), np.arange(15), np.arange(15, 20)
+    scores = Decisions().session(task).predict(Choice({"alpha": 1.0}, 0), fit, rows).scores
+    np.testing.assert_array_equal(scores[:, 0], Ridge(alpha=1.0).fit(task.X[fit], task.y[fit]).predict(task.X[rows]))
+
+
+def test_a_regressors_path_agrees_with_shorter_fits() -> None:
+    task, fold = numbers(), Fold(fit=np.arange(15), validation=np.arange(15, 20))
+    session = Staged().session(task)
+    (path,) = session.tune([fold])
+    for point, rounds in enumerate(path.iterations):
+        scores = session.predict(Choice(path.config, rounds), fold.fit, fold.validation).scores
+        short = GradientBoostingRegressor(
+            max_depth=2, subsample=0.8, learning_rate=0.5, n_estimators=rounds, random_state=3
+        ).fit(task.X[fold.fit], task.y[fold.fit])
+        np.testing.assert_allclose(scores[:, 0], short.predict(task.X[fold.validation]))
+        assert task.judge(scores, task.y[fold.validation]) == pytest.approx(
+            (path.merit[0, point], path.squared_error[0, point])
+        )
 
 
 finite = st.floats(-50, 50, allow_nan=False)
@@ -185,9 +278,9 @@ def test_two_classes_are_told_apart_by_the_sign(decision: FloatArray) -> None:
 
 def test_rows_that_no_class_has_a_share_of_go_to_a_class_that_was_fitted() -> None:
     class Undecided(Probabilities):
-        def fit(self, classifier: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
-            classifier.predict_proba = lambda rows: np.zeros((len(rows), 2))
-            return classifier
+        def fit(self, estimator: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
+            estimator.predict_proba = lambda rows: np.zeros((len(rows), 2))
+            return estimator
 
     scores = Undecided().session(task([1, 2, 2], n_classes=3)).predict(
         Choice({"n_neighbors": 1, "weights": "uniform"}, 0), np.array([0, 1, 2]), np.array([3])
@@ -205,24 +298,24 @@ class NoSuchParameter(Staged):
 
 
 class WrongShape(Decisions):
-    def fit(self, classifier: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
-        classifier.predict_proba = lambda rows: np.ones((len(rows), 5))
-        return classifier
+    def fit(self, estimator: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
+        estimator.predict_proba = lambda rows: np.ones((len(rows), 5))
+        return estimator
 
 
 class TooFewStages(Staged):
-    def staged_scores(self, classifier: Any, X: FloatArray, iterations: Sequence[int]) -> Iterable[FloatArray]:
-        return list(super().staged_scores(classifier, X, iterations))[:-1]
+    def staged_scores(self, estimator: Any, X: FloatArray, iterations: Sequence[int]) -> Iterable[FloatArray]:
+        return list(super().staged_scores(estimator, X, iterations))[:-1]
 
 
-class OneRowShort(ClassifierMethod):
+class OneRowShort(EstimatorMethod):
     name, title = "short", "Short"
 
     def classifier(self, config: Config, fitting: Fitting) -> Any:
         return LogisticRegression()
 
-    def fit(self, classifier: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
-        fitted = classifier.fit(X, y)
+    def fit(self, estimator: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
+        fitted = estimator.fit(X, y)
         whole = fitted.predict_proba
         fitted.predict_proba = lambda rows: whole(rows)[:-1]
         return fitted
@@ -231,7 +324,7 @@ class OneRowShort(ClassifierMethod):
 @pytest.mark.parametrize(
     ("method", "says"),
     [
-        (NoStages(), "neither staged_predict_proba nor staged_decision_function"),
+        (NoStages(), "RidgeClassifier has none of staged_predict_proba, staged_decision_function, staged_predict"),
         (NoSuchParameter(), "GradientBoostingClassifier has no parameter 'rounds'"),
         (WrongShape(), r"shape \(1, 5\), expected \(1, 2\)"),
         (TooFewStages(), r"staged_scores\(\) gave 2 of 3 points"),
@@ -239,10 +332,25 @@ class OneRowShort(ClassifierMethod):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Method) else "",
 )
-def test_a_classifier_that_does_not_fit_is_an_error_that_says_how(method: ClassifierMethod, says: str) -> None:
+def test_a_classifier_that_does_not_fit_is_an_error_that_says_how(method: EstimatorMethod, says: str) -> None:
     fold = Fold(fit=np.arange(5), validation=np.array([5]))
     with pytest.raises(MethodError, match=says):
         method.session(task([0, 1] * 3, n_classes=2)).tune([fold])
+
+
+class TwoNumbers(EstimatorMethod):
+    name, title = "two", "Two"
+
+    def regressor(self, config: Config, fitting: Fitting) -> Any:
+        return Ridge()
+
+    def fit(self, estimator: Any, X: FloatArray, y: FloatArray, seed: int) -> Any:
+        return estimator.fit(X, np.stack([y, y], axis=1))
+
+
+def test_a_regressor_that_predicts_no_number_a_row_is_an_error() -> None:
+    with pytest.raises(MethodError, match=r"predictions have shape \(5, 2\), expected \(5,\)"):
+        TwoNumbers().session(numbers()).predict(Choice({}, 0), np.arange(15), np.arange(15, 20))
 
 
 def test_estimates_grow_with_the_path() -> None:

@@ -34,6 +34,12 @@ def test_the_method_in_a_file_works_from_its_spec_alone(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(again)).name == "knn"
 
 
+def test_a_file_written_before_there_were_regressors_still_works(tmp_path: Path) -> None:
+    path = write_plugin(tmp_path, NEIGHBOURS.replace("EstimatorMethod", "ClassifierMethod"))
+    (method,) = plugin_methods(path).values()
+    assert (method.name, method.kinds) == ("knn", ("classification",))
+
+
 def test_another_text_is_another_module_and_a_later_edit_changes_nothing(tmp_path: Path) -> None:
     path = write_plugin(tmp_path, NEIGHBOURS)
     ((spec, first),) = plugin_methods(path).items()
@@ -62,7 +68,7 @@ def test_an_error_in_a_plugin_shows_its_line(tmp_path: Path) -> None:
 def test_every_method_of_a_file_counts_but_not_what_it_imports_or_leaves_abstract(tmp_path: Path) -> None:
     text = NEIGHBOURS + (
         "\nfrom bench.methods.random_forest import RandomForest\n"
-        "class Unfinished(ClassifierMethod):\n    name, title = 'u', 'U'\n"
+        "class Unfinished(EstimatorMethod):\n    name, title = 'u', 'U'\n"
         "class Fewer(Neighbours):\n    name, title, grid = 'one', 'One neighbour', [{'n_neighbors': 1}]\n"
     )
     assert [m.name for m in plugin_methods(write_plugin(tmp_path, text)).values()] == ["knn", "one"]
@@ -83,6 +89,10 @@ def test_every_method_of_a_file_counts_but_not_what_it_imports_or_leaves_abstrac
         (
             ("    grid", "    iterations = (5, 3)\n    grid"),
             r"iterations: expected ascending whole numbers .* \(5, 3\)",
+        ),
+        (
+            ("    grid", "    regression_grid = {'n_neighbors': 7}\n    grid"),
+            "regression_grid: n_neighbors: expected a list",
         ),
         (("from sklearn", "from no_such_library"), "cannot be loaded: ModuleNotFoundError: No module named 'no_such"),
         (("class Neighbours", "class Neighbours:"), r"my_method\.py: not Python: SyntaxError"),

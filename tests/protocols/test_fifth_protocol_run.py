@@ -22,7 +22,7 @@ def test_it_runs_and_is_stored_exported_and_explained(
     assert main(run) == 0
     results = read_run("r").results
     assert {(r.job.protocol, r.status) for r in results} == {("clean-3", "ok")}
-    assert all(len(h.path[0]["accuracy"]) >= 1 for r in results for h in r.holdouts)
+    assert all(len(h.path[0]["score"]) >= 1 for r in results for h in r.holdouts)
     assert set(pd.read_csv("r/scores.csv")["protocol"]) == {"clean-3"}
     assert main(["report", "r", "--out", "o"]) == 0
     assert "Three folds inside the training part." in Path("o/report.md").read_text(encoding="utf-8")
@@ -42,4 +42,4 @@ def test_another_rule_under_the_same_name_is_another_job(
     registry["mine"] = Protocol("mine", inner_folds=4, meaning="One more.")
     capsys.readouterr()
     assert main([*run, "--dry-run"]) == 0
-    assert "1 jobs to run, 0 done before" in capsys.readouterr().out
+    assert "1 job to run, 0 done before" in capsys.readouterr().out

@@ -12,17 +12,14 @@ import pytest
 from bench.data.splits import draw_splits
 from bench.protocols import PROTOCOLS, carry_out
 from bench.records.dataset import Dataset, FloatArray, IntArray
-from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task, validation_figures
+from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
 
 
 class CentroidSession(Session):
     """Nearest class mean of the training rows."""
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
-        figures = [
-            validation_figures(self._scores(f.fit, f.validation), self.task.y[f.validation], self.task.n_classes)
-            for f in folds
-        ]
+        figures = [self.task.judge(self._scores(f.fit, f.validation), self.task.y[f.validation]) for f in folds]
         accuracy, error = np.array(figures).T
         return [Path({}, (0,), accuracy[:, None], error[:, None])]
 
@@ -67,7 +64,7 @@ def test_every_protocol_gives_four_numbered_holdouts(table: Dataset, protocol: s
     splits = draw_splits("gaps", table.y, 0)
     results = carry_out(Centroid(), table, splits, PROTOCOLS[protocol], 0)
     assert [result.holdout for result in results] == [0, 1, 2, 3]
-    assert all(result.accuracy > 60 for result in results)
+    assert all(result.score > 60 for result in results)
 
 
 def test_values_of_test_rows_do_not_reach_other_rows(table: Dataset) -> None:
@@ -80,9 +77,9 @@ def test_values_of_test_rows_do_not_reach_other_rows(table: Dataset) -> None:
     X[test[2], 1] = np.nan
     first = carry_out(Centroid(), table, alone, PROTOCOLS["clean"], 0)[0]
     second = carry_out(Centroid(), replace(table, X=X), alone, PROTOCOLS["clean"], 0)[0]
-    assert (first.config, first.validation_accuracy, first.path) == (
+    assert (first.config, first.validation_score, first.path) == (
         second.config,
-        second.validation_accuracy,
+        second.validation_score,
         second.path,
     )
 

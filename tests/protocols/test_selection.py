@@ -14,7 +14,7 @@ from bench.errors import MethodError, UsageError
 from bench.protocols import PROTOCOLS, carry_out, get_protocol
 from bench.protocols.rows import standardise
 from bench.protocols.selection import choose
-from bench.records.dataset import Dataset, IntArray
+from bench.records.dataset import Dataset, Holdout, IntArray, Splits
 from bench.records.method import HIDDEN, Choice, Fold, Method, Path, Prediction, Session, Task
 
 
@@ -80,7 +80,7 @@ def test_a_clean_session_never_sees_a_test_label(table: Dataset, protocol: str) 
             assert set(fold.fit) | set(fold.validation) == set(train)
             assert not set(fold.fit) & set(fold.validation)
     for result, holdout in zip(results, splits.holdouts, strict=True):
-        assert result.accuracy == 100.0 * np.mean(table.y[holdout.test] == 0)
+        assert result.score == 100.0 * np.mean(table.y[holdout.test] == 0)
 
 
 @pytest.mark.parametrize(("protocol", "transfer"), [("relearn", False), ("published", True)])
@@ -107,6 +107,24 @@ def test_tuning_rows_bound_what_is_chosen_on_and_not_what_is_fitted(table: Datas
                 assert set(fold.fit) <= set(splits.tuning.train)
                 assert set(fold.validation) <= set(splits.tuning.test)
     assert [len(train) for train, _, _ in method.predicted] == [len(h.train) for h in splits.holdouts]
+
+
+@pytest.mark.parametrize("size", [None, 12])
+def test_a_validation_part_of_its_own_selects_and_is_never_fitted(table: Dataset, size: int | None) -> None:
+    rows = np.random.default_rng(1).permutation(60)
+    own = Holdout(train=rows[:30], validation=rows[30:45], test=rows[45:])
+    method, splits = Watched(), Splits("own", Holdout(rows[:30], rows[30:45]), (own,), tuning_rows=size)
+    (result,) = carry_out(method, table, splits, PROTOCOLS["clean"], 0)
+    (task,), [[fold]], [(train, test, _)] = method.tasks, method.folds, method.predicted
+    assert np.array_equal(task.y[:45], table.y[rows[:45]])
+    assert (task.y[45:] == HIDDEN).all()
+    np.testing.assert_allclose(task.X[:30].mean(axis=0), 0.0, atol=1e-12)  # scaled by the training part alone
+    assert np.array_equal(train, np.arange(30))
+    assert np.array_equal(test, np.arange(45, 60))
+    assert set(fold.fit) <= set(range(30))
+    assert set(fold.validation) <= set(range(30, 45))
+    assert (len(fold.fit), len(fold.validation)) == ((30, 15) if size is None else (12, 12))
+    assert result.score == 100.0 * np.mean(table.y[own.test] == 0)
 
 
 def test_an_unknown_protocol_is_named() -> None:

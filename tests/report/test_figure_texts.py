@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_runs import METHODS, make_run
+from synthetic_runs import METHODS, MODELS, make_regression_run, make_run, published_runs
 
+from bench.records.measure import COMPARED, Measure
 from bench.records.method import HoldoutResult
 from bench.records.result import Job, JobResult, RunRecord
 from bench.report.build import compose, gather
@@ -22,10 +23,12 @@ from bench.report.evidence import Evidence
 from bench.report.figures.by_dataset import difference_bars
 from bench.report.figures.by_method import profiles
 from bench.report.figures.critical_difference import critical_difference_diagram
+from bench.report.figures.curves import Axis, Curve, Point, curves
 from bench.report.figures.drawing import Sheet
 from bench.report.merge import merge_runs
+from bench.stats.grinsztajn import read_runs
 from bench.study.cell import Cell, Outcome
-from bench.study.figures import Axis, Curve, Phases, Point, curves, phase_diagram
+from bench.study.figures import Phases, phase_diagram
 
 KEPT = Path(__file__).parents[2] / "results" / "kept"
 
@@ -79,6 +82,14 @@ def test_of_a_report(sheets: list[Sheet]) -> None:
     assert len(sheets) > 30
 
 
+def test_of_a_report_of_regression(sheets: list[Sheet]) -> None:
+    names = [f"table-{i}" for i in range(25)]
+    compose(
+        Evidence(merge_runs([make_regression_run(names, protocols=("clean", "clean-cv"), lost=[("table-3", "mlp")])]))
+    )
+    assert len(sheets) > 20
+
+
 def test_with_many_methods_of_long_names(sheets: list[Sheet]) -> None:
     methods = ("rfm", "laplace", *(f"a-method-of-my-own-with-a-long-name-{i:02d}" for i in range(16)))
     compose(Evidence(merge_runs([make_run([f"t{i}" for i in range(6)], methods)])))
@@ -90,14 +101,26 @@ def test_with_few_datasets(sheets: list[Sheet], datasets: int) -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-4, 0.03, 1.0, 17.0])
-def test_of_any_scale(sheets: list[Sheet], scale: float) -> None:
+@pytest.mark.parametrize("measure", COMPARED.values(), ids=COMPARED)
+def test_of_any_scale(sheets: list[Sheet], scale: float, measure: Measure) -> None:
     values = pd.Series({f"d{i}": float(v) for i, v in enumerate(np.linspace(-scale, 5 * scale, 9))})
-    difference_bars("bars", "t", "c", values, ("A name of some length", "another one of some length"), {}, {})
+    difference_bars("bars", "t", "c", values, ("A name of some length", "another one of some length"), {}, {}, measure)
     steps = np.arange(0.0, 20.01, 0.25)
-    profiles("p", "t", "c", pd.DataFrame({m: np.linspace(99.9, 100, len(steps)) for m in METHODS}, index=steps))
+    profiles(
+        "p", "t", "c", pd.DataFrame({m: np.linspace(99.9, 100, len(steps)) for m in METHODS}, index=steps), measure
+    )
     ranks = pd.Series({m: 3 + scale * i / 70 for i, m in enumerate(METHODS)})
     for cd in (0.2, 1.0, 3.6, 9.0):
         critical_difference_diagram("cd", "t", "c", ranks, [list(METHODS), list(METHODS[2:])], cd)
+
+
+@pytest.mark.parametrize(("count", "models"), [(1, 2), (9, 6), (400, 8)])
+def test_among_the_published_runs(sheets: list[Sheet], tmp_path: Path, count: int, models: int) -> None:
+    names = (*MODELS, "GradientBoostingTree", "SAINT")[:models]
+    published_runs(["pol", "sulfur"], names, count).to_csv(tmp_path / "runs.csv", index=False)
+    run = make_regression_run(["pol-num-reg", "sulfur-num-reg"], source="openml", split="grinsztajn-medium")
+    compose(gather([run], published_runs=read_runs(tmp_path / "runs.csv")))
+    assert [sheet.name for sheet in sheets].count("grinsztajn-numerical-regression-medium-curves") == 2
 
 
 @pytest.mark.parametrize("log", [False, True])

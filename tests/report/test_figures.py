@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.records.measure import COMPARED
 from bench.report.figures.by_dataset import Panel, difference_bars, sparkline, trend_scatter
-from bench.report.figures.by_method import Interval, accuracy_rank, intervals, profiles
+from bench.report.figures.by_method import Interval, intervals, profiles, score_rank
 from bench.report.figures.critical_difference import critical_difference_diagram
 from bench.report.figures.drawing import Sheet, key
 from bench.report.figures.style import dashed, fitted, styled, text_width, zero_line
@@ -176,7 +177,7 @@ def hovers(root: ET.Element) -> list[str]:
 def test_bars_are_sorted_named_and_linked() -> None:
     values = pd.Series({"b": -2.0, ODD: 3.0, "tie": 0.0})
     anchors = {"b": "b", ODD: "odd", "tie": "t"}
-    figure = difference_bars("bars", "t", "Caption.", values, ("A", "B"), {ODD: "n 5"}, anchors)
+    figure = difference_bars("bars", "t", "Caption.", values, ("A", "B"), {ODD: "n 5"}, anchors, ACCURACY)
     root = inside(figure.svg)
     assert hovers(root) == [f"{ODD}: +3.00 points (n 5)", "tie: 0.00 points", "b: −2.00 points"]
     assert [a.attrib["href"] for a in root.iter(f"{SVG}a")] == ["#odd", "#t", "#b"]
@@ -184,9 +185,12 @@ def test_bars_are_sorted_named_and_linked() -> None:
     bars = [e for e in root.iter(f"{SVG}path") if re.search("fill:var", e.attrib.get("style", ""))]
     assert [re.search(r"--(\w+)", e.attrib["style"])[1] for e in bars] == ["s0", "s1", "muted"]
     assert figure.caption == f"Caption. Largest gains: {ODD} +3.0; largest losses: b −2.0."
-    assert "All ties." in difference_bars("bars", "t", "C.", pd.Series({"x": 0.0}), ("A", "B"), {}, {}).caption
+    assert (
+        "All ties." in difference_bars("bars", "t", "C.", pd.Series({"x": 0.0}), ("A", "B"), {}, {}, ACCURACY).caption
+    )
 
 
+ACCURACY = COMPARED["classification"]
 TWO = pd.DataFrame({"x": [10.0, 1000.0], "y": [-1.0, 1.0]}, index=["a", "b"])
 
 
@@ -214,7 +218,7 @@ def test_interval_of_one_dataset_has_no_whisker() -> None:
     nan = float("nan")
     one = PairedDifference(1, 2.0, nan, nan, nan, 1, 0, 0, 1.0)
     many = PairedDifference(9, -1.0, 0.5, -2.1, 0.1, 2, 1, 6, 0.2)
-    figure = intervals("i", "t", "c", [Interval("one", 0, one), Interval(ODD, 1, many)], "points")
+    figure = intervals("i", "t", "c", [Interval("one", 0, one), Interval(ODD, 1, many)], ACCURACY)
     root = inside(figure.svg)
     lines = [len(points(line)) for g in classed(root, "whisker") for line in g.findall(f"{SVG}path")]
     assert [count for count in lines if count > 1] == [3]
@@ -229,9 +233,9 @@ def test_interval_of_one_dataset_has_no_whisker() -> None:
 
 def test_crowded_methods_are_told_apart_by_a_legend_in_order_of_rank() -> None:
     names = ["rfm", "laplace", "ntk"]
-    table = pd.DataFrame({"mean_accuracy": [80.0] * 3, "friedman_rank": [3.2, 3.0, 3.1]}, index=names)
-    far = pd.DataFrame({"mean_accuracy": [60.0, 50.0], "friedman_rank": [9.0, 8.0]}, index=["other", "left out"])
-    root = inside(accuracy_rank("r", "t", "c", pd.concat([table, far]), names, shown=1).svg)
+    table = pd.DataFrame({"mean_score": [80.0] * 3, "friedman_rank": [3.2, 3.0, 3.1]}, index=names)
+    far = pd.DataFrame({"mean_score": [60.0, 50.0], "friedman_rank": [9.0, 8.0]}, index=["other", "left out"])
+    root = inside(score_rank("r", "t", "c", pd.concat([table, far]), names, ACCURACY, shown=1).svg)
     legend = [text for text in root.iter(f"{SVG}text") if text.text in ("Laplace kernel", "NTK", "RFM")]
     assert [text.text for text in legend] == ["Laplace kernel", "NTK", "RFM"]
     heights = [float(text.attrib["y"]) for text in legend]
@@ -298,7 +302,7 @@ def test_profiles_tell_curves_apart_by_dash_and_marker_in_plot_and_legend() -> N
     steps = np.arange(0.0, 20.01, 0.25)
     names = ["rfm", "ntk", *(f"own {i}" for i in range(16))]
     table = pd.DataFrame({m: np.linspace(20 + i, 100, len(steps)) for i, m in enumerate(names)}, index=steps)
-    figure = profiles("p", "t", "c", table)
+    figure = profiles("p", "t", "c", table, ACCURACY)
     for drawing in (figure.svg, figure.phone):
         root = inside(drawing)
         groups = classed(root, "curve")
@@ -316,7 +320,7 @@ def test_profiles_tell_curves_apart_by_dash_and_marker_in_plot_and_legend() -> N
 
 def test_profiles_and_sparklines_survive_constants() -> None:
     flat = pd.DataFrame({"rfm": [100.0, 100.0], "ntk": [100.0, 100.0]}, index=[0.0, 20.0])
-    for drawing in (profiles("p", "t", "c", flat).svg, profiles("p", "t", "c", flat).phone):
+    for drawing in (profiles("p", "t", "c", flat, ACCURACY).svg, profiles("p", "t", "c", flat, ACCURACY).phone):
         inside(drawing)
     line = ET.fromstring(sparkline([([0.0, 1.0], [50.0, 50.0], 1.0)], 0, "words"))
     assert len(line.findall("path")) == 2
@@ -339,7 +343,7 @@ def test_threads_draw_the_same_bytes_whatever_the_users_style_and_leave_it_alone
 
 def test_a_name_is_never_taken_for_mathematics_or_for_a_variable_of_the_page() -> None:
     name = "$x^2$ var(--ink) \u4e2d"
-    figure = accuracy_rank(
-        "r", "t", "c", pd.DataFrame({"mean_accuracy": [80.0], "friedman_rank": [1.0]}, [name]), [name]
+    figure = score_rank(
+        "r", "t", "c", pd.DataFrame({"mean_score": [80.0], "friedman_rank": [1.0]}, [name]), [name], ACCURACY
     )
     assert [e.text for e in inside(figure.svg).iter(f"{SVG}text")][-1] == name

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_runs import PROVENANCE, make_run, store_run
+from synthetic_runs import PROVENANCE, make_regression_run, make_run, store_run
 
 from bench.errors import ReportError, UsageError
 from bench.records.result import RunRecord
@@ -49,6 +49,15 @@ def test_differences_are_refused_by_name_and_let_pass_on_request(
     merged = merge_runs(runs, [kind])
     assert len(merged.results) == 6
     assert len(merged.allowed) == 1
+
+
+def test_runs_selected_by_several_measures_are_refused() -> None:
+    runs = [make_regression_run(["a"], ["rfm"]), make_regression_run(["b"], ["rfm"], folder="other", selected_by="mae")]
+    with pytest.raises(
+        ReportError, match=r"regression selected by mae in other, r2 in results/regression \(--allow sel"
+    ):
+        merge_runs(runs)
+    assert len(merge_runs(runs, ["selection"]).results) == 2
 
 
 def test_a_table_that_could_not_be_read_is_of_no_other_source() -> None:

@@ -81,8 +81,8 @@ def carried_out(archive_path: str) -> CarryOut:
         return Outcome(
             ridge=float(holdouts[0].config["ridge"]),
             iteration=holdouts[0].iteration,
-            validation_accuracy=holdouts[0].validation_accuracy,
-            test_accuracy=float(np.mean([holdout.accuracy for holdout in holdouts])),
+            validation_accuracy=holdouts[0].validation_score,
+            test_accuracy=float(np.mean([holdout.score for holdout in holdouts])),
         )
 
     return outcome

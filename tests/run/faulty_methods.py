@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bench.records.dataset import IntArray
-from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, validation_figures
+from bench.records.method import Choice, Fold, Method, Path, Prediction, Session
 
 
 class CentroidSession(Session):
@@ -29,9 +29,7 @@ class CentroidSession(Session):
         paths = []
         for shrink in (0.0, 0.5):
             figures = [
-                validation_figures(
-                    self._scores(shrink, fold.fit, fold.validation), self.task.y[fold.validation], self.task.n_classes
-                )
+                self.task.judge(self._scores(shrink, fold.fit, fold.validation), self.task.y[fold.validation])
                 for fold in folds
             ]
             accuracy, error = np.array(figures).T

@@ -7,9 +7,9 @@ from pathlib import Path
 CENTROIDS = '''
 """Nearest class mean."""
 from sklearn.neighbors import NearestCentroid
-from bench.methods.plugin import ClassifierMethod
+from bench.methods.plugin import EstimatorMethod
 
-class Centroids(ClassifierMethod):
+class Centroids(EstimatorMethod):
     name, title = "centroids", "Nearest <centroid>"
     grid = {"shrink_threshold": [None, 0.5]}
 
@@ -20,9 +20,9 @@ class Centroids(ClassifierMethod):
 NEIGHBOURS = '''
 """Nearest neighbours in ten lines."""
 from sklearn.neighbors import KNeighborsClassifier
-from bench.methods.plugin import ClassifierMethod
+from bench.methods.plugin import EstimatorMethod
 
-class Neighbours(ClassifierMethod):
+class Neighbours(EstimatorMethod):
     name, title = "knn", "Nearest neighbours"
     grid = {"n_neighbors": [1, 3]}
 

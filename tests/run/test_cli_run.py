@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import io
 import json
 import os
 import re
@@ -14,6 +15,8 @@ import termios
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from bench.cli.run import default_folder
@@ -72,10 +75,11 @@ def test_failures_are_counted_and_explained(capsys: pytest.CaptureFixture[str]) 
 def folder_of_iris() -> Path:
     """An archive folder whose only table is damaged."""
     entry = load_registry().entries["iris"]
-    folder = Path("data") / entry.archive.folder
-    folder.mkdir(parents=True)
-    for name in file_names(entry):
-        (folder / name).write_text("damaged")
+    assert entry.archive is not None
+    for name in file_names(entry.archive):
+        file = Path("data") / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("damaged")
     return Path("data")
 
 
@@ -85,7 +89,7 @@ def test_a_table_that_cannot_be_read_is_no_matter_of_retry_failed(
     words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--archive", str(folder_of_iris)]
     assert main([*words, "--run", "r"]) == 1
     out = capsys.readouterr().out
-    assert "1 jobs: 1 error" in out
+    assert "1 job: 1 error" in out
     assert "--retry-failed" not in out
     assert "to try the tables that could not be read again: the same command" in out
     header, row = Path("r/scores.csv").read_text().splitlines()
@@ -408,3 +412,47 @@ def test_ctrl_c_says_how_to_go_on() -> None:
     out, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
     assert f"({stored} from before)" in out
+
+
+def test_predictions_are_kept_and_made_up_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench("--run", "r") == 0
+    plain = Path("r/scores.csv").read_text()
+    assert bench("--run", "r", "--keep-predictions") == 0
+    assert "4 jobs: 4 ok (0 from before)" in capsys.readouterr().out
+    files = sorted(Path("r/predictions").iterdir())
+    jobs = [(dataset, method) for dataset in ("iris", "wine") for method in ("centroid", "shrunken")]
+    assert [file.name for file in files] == ["-".join([*job, "clean.parquet"]) for job in jobs]
+    scores = pd.read_csv("r/scores.csv")
+    for file, (dataset, method) in zip(files, jobs, strict=True):
+        table = pd.read_parquet(file)
+        assert list(table.columns) == ["holdout", "row", "truth", "score_0", "score_1", "score_2"]
+        right = table[["score_0", "score_1", "score_2"]].to_numpy().argmax(axis=1) == table["truth"]
+        of_job = scores[(scores["dataset"] == dataset) & (scores["method"] == method)]
+        np.testing.assert_allclose(100 * right.groupby(table["holdout"]).mean(), of_job["accuracy"], rtol=1e-12)
+        assert not table.duplicated(["holdout", "row"]).any()
+    files[0].write_bytes(b"damaged")
+    files[1].unlink()
+    assert bench("--run", "r", "--keep-predictions") == 0
+    assert "4 jobs: 4 ok (2 from before)" in capsys.readouterr().out
+    assert len(pd.read_parquet(files[0])) == len(pd.read_parquet(files[1])) > 0
+    columns = ["dataset", "method", "holdout", "accuracy", "config"]
+    before = pd.read_csv(io.StringIO(plain))[columns]
+    pd.testing.assert_frame_equal(before, pd.read_csv("r/scores.csv")[columns])
+
+
+def test_another_measure_selects(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "--subset", "lenses", "--methods", "random_forest,faulty_methods:Centroid", "--jobs", "1", "--run"]
+    assert main([*words, "r", "--select", "log_loss"]) == 1  # a nearest centroid has no probabilities
+    assert "centroid gives no class probabilities, which log loss is of" in capsys.readouterr().out
+    chosen = pd.read_csv("r/scores.csv").query("status == 'ok'")
+    assert set(chosen["metric"]) == {"log_loss"}
+    assert chosen["validation_accuracy"].isna().all()
+    (forest,) = [r for r in read_run(Path("r")).results if r.job.method == "random_forest"]
+    for holdout in forest.holdouts:
+        assert holdout.validation_score == pytest.approx(min(min(row["score"]) for row in holdout.path), abs=1e-6)
+    assert main([*words, "r"]) == 2
+    assert "holds results of selected_by log_loss" in capsys.readouterr().err
+    for bad, said in (("accuracy,auc", "two measures"), ("logloss", "did you mean 'log_loss'")):
+        assert main([*words, "r2", "--select", bad]) == 2
+        assert said in capsys.readouterr().err
+    assert main([*words, "r2", "--select", "auc", "--protocol", "published"]) == 2

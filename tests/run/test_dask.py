@@ -369,7 +369,7 @@ def test_a_plugin_travels_to_workers_that_do_not_see_its_file(
     elsewhere = ["--engine", "dask", "--scheduler", cluster.address]
     here = run_plugin(tmp_path / "here", CENTROIDS)["ok"]
     there = run_plugin(tmp_path / "there", CENTROIDS, *elsewhere)["ok"]
-    assert [h.accuracy for h in there.holdouts] == [h.accuracy for h in here.holdouts]
+    assert [h.score for h in there.holdouts] == [h.score for h in here.holdouts]
     assert there.job.id == here.job.id
     changed = run_plugin(tmp_path / "changed", CENTROIDS.replace("0.5", "0.25"), *elsewhere)["ok"]
     assert changed.job.id != here.job.id

@@ -135,7 +135,7 @@ from bench.protocols import PROTOCOLS
 from bench.records.dataset import Dataset
 from bench.run.jobs import NamedMethod, expand_jobs
 
-class Entry: name, rows, features, classes = "t", 40, 2, 2
+class Entry: name, rows, features, classes, kind = "t", 40, 2, 2, "classification"
 table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny")
 methods = [NamedMethod(name, get_method(name)) for name in method_names()]
 
@@ -220,7 +220,7 @@ def test_the_datasets_standing_is_part_of_the_id() -> None:
 
 
 class Entry:
-    name, rows, features, classes = "t", 40, 2, 2
+    name, rows, features, classes, kind = "t", 40, 2, 2, "classification"
 
 
 def plan_of(table: Dataset) -> Plan:
@@ -293,6 +293,9 @@ def test_every_row_number_of_every_division_counts() -> None:
     variants = [splits(), splits(a=[1, 0]), splits(b=[2]), splits(c=[0, 3]), splits(d=[1, 3, 2])]
     assert len({splits_hash(v) for v in variants}) == len(variants)
     assert splits_hash(replace(splits(), tuning_rows=2)) not in {splits_hash(v) for v in variants}
+    base = splits()
+    own = [replace(base.holdouts[0], validation=np.array(rows)) for rows in ([0], [1])]
+    assert len({splits_hash(replace(base, holdouts=(holdout,))) for holdout in (*base.holdouts, *own)}) == 3
     # A row that moves from one list to the next changes the hash although the concatenation is the same.
     assert splits_hash(splits(a=[0], b=[1, 2, 3])) != splits_hash(splits(a=[0, 1], b=[2, 3]))
 

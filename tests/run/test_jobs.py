@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from tiny_benchmark import TinyBenchmark, TinyEntry, generate
 
+from bench.data.grinsztajn import divided
 from bench.data.splits import draw_splits, splits_for
 from bench.methods import get_method
 from bench.protocols import PROTOCOLS
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced, reduction
 from bench.protocols.registry import reduction_in_words
+from bench.records.dataset import Dataset
 from bench.run.jobs import NamedMethod, expand_jobs, expected_bytes, expected_seconds
 
 SPLITS = draw_splits("table", np.arange(40) % 2, 0)
@@ -70,6 +72,45 @@ def test_two_samples_choose_where_the_tuning_halves_do(protocol: str, sampled: i
     assert found == max(one.peak_bytes(rows, 3, 2), one.peak_bytes(sampled * TUNING_ROWS, 3, 2) if sampled > 1 else 0)
     assert found >= 8 * (sampled * TUNING_ROWS) ** 2
     assert expected_bytes(one, 800, 3, 2, PROTOCOLS[protocol], SPLITS) == one.peak_bytes(800, 3, 2)
+
+
+OWN = Dataset("table", np.zeros((60_000, 1)), np.arange(60_000) % 2, 2, "tiny")
+"""A table that a benchmark divides so that 10,000 rows are trained on, 15,000 validate and 35,000 are tested."""
+
+
+def test_of_divisions_with_validation_parts_the_rows_that_are_trained_on_count() -> None:
+    splits = reduced(divided(OWN, "grinsztajn-medium"), 60_000)
+    assert expected_seconds(get_method("rfm"), 60_000, 5, 2, splits) == get_method("rfm").work(13_334, 5, 2)
+    small = reduced(divided(replace(OWN, X=OWN.X[:8_192], y=OWN.y[:8_192]), "grinsztajn-medium"), 8_192)
+    assert expected_seconds(get_method("rfm"), 8_192, 5, 2, small) < get_method("rfm").work(8_192, 5, 2)
+
+
+@pytest.mark.parametrize("method", ["rfm", "laplace", "ntk"])
+def test_memory_of_divisions_with_validation_parts(method: str) -> None:
+    one, splits = get_method(method), reduced(divided(OWN, "grinsztajn-medium"), 60_000)
+    found = expected_bytes(one, 60_000, 5, 2, PROTOCOLS["clean"], splits)
+    assert found >= one.peak_bytes(13_334, 5, 2)  # 10,000 rows are three quarters
+    assert found >= one.peak_bytes(2 * TUNING_ROWS, 5, 2)  # as many validate as fit
+    assert found < 5e9
+
+
+def test_a_method_is_tried_where_the_rows_that_are_trained_on_allow_it() -> None:
+    entry = TinyEntry("table", 60_000, 1, 2)
+    methods = [NamedMethod("svm_rbf", get_method("svm_rbf"))]
+    plans = [
+        expand_jobs(
+            [entry],
+            methods,
+            PROTOCOLS["clean"],
+            0,
+            source="tiny",
+            load=lambda entry: OWN,
+            splits_for=lambda table, seed, name=name: splits_for(table, seed, name),
+        )
+        for name in ("grinsztajn-medium", "drawn")
+    ]
+    assert [len(plan.tasks) for plan in plans] == [1, 0]
+    assert "not tried above 50,000" in plans[1].settled[0].reason
 
 
 def test_readers_are_told_of_both_samples() -> None:

@@ -72,7 +72,7 @@ def test_two_tables_two_methods(tiny: TinyBenchmark) -> None:
     ]  # fmt: skip
     for result in record.results:
         assert [h.holdout for h in result.holdouts] == [0, 1, 2, 3]
-        assert all(0 <= h.accuracy <= 100 for h in result.holdouts)
+        assert all(0 <= h.score <= 100 for h in result.holdouts)
         assert result.job_seconds >= 0
         assert result.peak_rss_mb > 1
         assert result.provenance["threads"] == 1
@@ -131,8 +131,8 @@ HOLDOUT = HoldoutResult(0, 90.0, {}, 0, 90.0, 0.1)
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"holdouts": (replace(HOLDOUT, accuracy=math.nan),)}, r"ValueError: NOT NULL .*accuracy"),
-        ({"holdouts": (replace(HOLDOUT, accuracy=[1.0]),)}, r"ValueError: .*not supported"),
+        ({"holdouts": (replace(HOLDOUT, score=math.nan),)}, r"ValueError: NOT NULL .*score"),
+        ({"holdouts": (replace(HOLDOUT, score=[1.0]),)}, r"ValueError: .*not supported"),
         ({"holdouts": (replace(HOLDOUT, iteration=1 << 70),)}, r"OverflowError"),
         ({"holdouts": (HOLDOUT, HOLDOUT)}, r"ValueError: UNIQUE"),
         ({"holdouts": (replace(HOLDOUT, details={"handle": object()}),)}, r"TypeError: .*not JSON serializable"),

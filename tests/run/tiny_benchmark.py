@@ -17,6 +17,7 @@ from bench.errors import DataInvalid, DataUnavailable
 from bench.methods import get_method
 from bench.protocols import get_protocol
 from bench.records.dataset import Dataset
+from bench.records.measure import Kind
 from bench.records.result import JobResult, RunRecord
 from bench.run.jobs import NamedMethod, Plan, expand_jobs
 from bench.run.local import LocalExecutor
@@ -33,6 +34,7 @@ class TinyEntry:
     classes: int = 2
     present: bool = True
     sound: bool = True
+    kind: Kind = "classification"
 
 
 def generate(entry: TinyEntry) -> Dataset:
@@ -99,7 +101,7 @@ class TinyBenchmark:
 def scores(record: RunRecord) -> dict[tuple[str, str, int], tuple[float, str]]:
     """Everything deterministic about the ``ok`` results, to the last bit."""
     return {
-        (r.job.dataset, r.job.method, h.holdout): (h.accuracy, repr((h.config, h.iteration, h.path, h.details)))
+        (r.job.dataset, r.job.method, h.holdout): (h.score, repr((h.config, h.iteration, h.path, h.details)))
         for r in record.results
         if r.status == "ok"
         for h in r.holdouts

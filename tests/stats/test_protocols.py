@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from bench.stats.frame import accuracy_matrix, fit_seconds, protocols_in
+from bench.records.measure import COMPARED
+from bench.stats.frame import fit_seconds, protocols_in, score_matrix
 from bench.stats.groups import SIZE_BINS, standard_groups
 from bench.stats.protocols import leak_decomposition, protocol_contrast
 from bench.stats.significance import paired_difference
@@ -27,6 +28,7 @@ def scores() -> pd.DataFrame:
         for method, values in methods.items():
             for dataset, value in zip("abc", values, strict=True):
                 row = {"dataset": dataset, "method": method, "protocol": protocol, "fit_seconds": 1.5}
+                row["task"] = "classification"
                 if value is None:
                     rows.append({**row, "status": "error", "accuracy": float("nan"), "fit_seconds": float("nan")})
                 else:
@@ -35,7 +37,7 @@ def scores() -> pd.DataFrame:
 
 
 def test_matrix_keeps_the_place_of_what_is_missing(scores: pd.DataFrame) -> None:
-    matrix = accuracy_matrix(scores, "clean", ["rfm", "laplace"])
+    matrix = score_matrix(scores, "clean", COMPARED["classification"], ["rfm", "laplace"])
     assert list(matrix.columns) == ["rfm", "laplace"]
     assert matrix["rfm"].tolist() == [87.0, 78.0, 69.0]
     assert pd.isna(matrix.loc["c", "laplace"])
@@ -89,7 +91,7 @@ def test_leak_without_a_baseline_or_without_protocols(scores: pd.DataFrame) -> N
 
 
 def test_contrast_is_paired_by_method(scores: pd.DataFrame) -> None:
-    rfm, laplace = protocol_contrast(scores, "clean", "clean-cv", ["rfm", "laplace"])
+    rfm, laplace = protocol_contrast(scores, COMPARED["classification"], "clean", "clean-cv", ["rfm", "laplace"])
     assert (rfm.method, rfm.difference.datasets) == ("rfm", 3)
     assert rfm.difference.mean == pytest.approx(2 / 3)
     assert (laplace.difference.datasets, laplace.difference.mean, laplace.first) == (2, 0.0, 82.0)

@@ -58,7 +58,7 @@ def test_file_is_read_whole(published_path: Path) -> None:
 def test_printed_figures_of_the_2014_study(published_path: Path) -> None:
     study = read_published(published_path)
     table = summarise(study_pool(study, list(study.accuracy.index), STUDY_2014)).round(2)
-    assert table.loc["parRF_caret", "mean_accuracy"] == 81.96
+    assert table.loc["parRF_caret", "mean_score"] == 81.96
     assert table.loc["parRF_caret", "friedman_rank"] == 32.87
     assert table.loc["parRF_caret", "p90"] == 84.30
     assert table.loc["parRF_caret", "p95"] == 71.07
@@ -71,9 +71,9 @@ def test_printed_figures_of_arora_et_al_on_the_small_tables(published_path: Path
     small = [d for d in study.accuracy.index if d not in TEST_FILE and d not in LARGE]
     assert len(small) == 90
     table = summarise(study_pool(study, small, ZERO_EVERYWHERE)).round(2)
-    assert table.loc["rf_caret", "mean_accuracy"] == 81.56
-    assert table.loc["svm_C", "mean_accuracy"] == 81.03
-    assert table.loc["svmPoly_caret", "mean_accuracy"] == 78.21
+    assert table.loc["rf_caret", "mean_score"] == 81.56
+    assert table.loc["svm_C", "mean_score"] == 81.03
+    assert table.loc["svmPoly_caret", "mean_score"] == 78.21
 
 
 HEADER = "problema a_R b_R min max mean std\n"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench.errors import ReportError
 from bench.stats.missing import COMMON_DATASETS, STUDY_2014, ZERO_EVERYWHERE
-from bench.stats.summary import Pool, accuracy_profile, common_pool, summarise
+from bench.stats.summary import Pool, common_pool, profile, summarise
 
 NAN = float("nan")
 
@@ -29,11 +29,11 @@ def test_metrics_worked_by_hand() -> None:
 def test_missing_rules_differ_as_they_say() -> None:
     ragged = table(a=[100.0, NAN], b=[50.0, 40.0], c=[75.0, 60.0])
     study = summarise(Pool(ragged, STUDY_2014))
-    assert study.loc["a", "mean_accuracy"] == 100.0
+    assert study.loc["a", "mean_score"] == 100.0
     assert study.loc["a", "pma"] == 50.0
     assert study.loc["a", "friedman_rank"] == (1 + 2) / 2  # dataset mean 50 lies between 60 and 40
     zero = summarise(Pool(ragged, ZERO_EVERYWHERE))
-    assert zero.loc["a", "mean_accuracy"] == 50.0
+    assert zero.loc["a", "mean_score"] == 50.0
     assert zero.loc["a", "friedman_rank"] == (1 + 3) / 2
 
 
@@ -87,9 +87,9 @@ def test_rounding_of_the_mean_over_holdouts_is_a_tie() -> None:
 
 def test_profile_counts_datasets_within_reach_of_the_best() -> None:
     pool = Pool(table(a=[100.0, 50.0], b=[90.0, 50.0]))
-    profile = accuracy_profile(pool, np.array([0.0, 5.0, 10.0]))
-    assert profile["a"].tolist() == [100.0, 100.0, 100.0]
-    assert profile["b"].tolist() == [50.0, 50.0, 100.0]
+    curves = profile(pool, np.array([0.0, 5.0, 10.0]))
+    assert curves["a"].tolist() == [100.0, 100.0, 100.0]
+    assert curves["b"].tolist() == [50.0, 50.0, 100.0]
 
 
 @settings(max_examples=40, deadline=None)

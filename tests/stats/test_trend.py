@@ -38,5 +38,5 @@ def test_trend_declines_where_there_is_none_to_see() -> None:
 
 
 def test_relative_error_reduction_is_symmetric_and_bounded() -> None:
-    got = relative_error_reduction(np.array([90.0, 80.0, 100.0, 50.0]), np.array([80.0, 90.0, 100.0, 100.0]))
+    got = relative_error_reduction(np.array([90.0, 80.0, 100.0, 50.0]), np.array([80.0, 90.0, 100.0, 100.0]), 100.0)
     assert got.tolist() == [50.0, -50.0, 0.0, -100.0]

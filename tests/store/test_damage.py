@@ -143,7 +143,7 @@ def test_flipped_bytes_in_the_log_of_a_killed_run(memory: Path) -> None:
 
 
 CHANGES = {
-    "an accuracy": "UPDATE holdouts SET accuracy = accuracy + 1 WHERE job = 'rfm-0' AND holdout = 2",
+    "an accuracy": "UPDATE holdouts SET score = score + 1 WHERE job = 'rfm-0' AND holdout = 2",
     "a hold-out less": "DELETE FROM holdouts WHERE job = 'rfm-0' AND holdout = 3",
     "JSON of another shape": "UPDATE holdouts SET path = '{}' WHERE job = 'rfm-0'",
     "no JSON": "UPDATE results SET provenance = '{' WHERE job = 'rfm-0'",
@@ -198,7 +198,7 @@ def test_a_planned_job_may_say_more_than_before(tmp_path: Path, sound: Path) -> 
 
 
 FOREIGN = {
-    "a trigger": "CREATE TRIGGER t AFTER INSERT ON results BEGIN UPDATE holdouts SET accuracy = 100; END",
+    "a trigger": "CREATE TRIGGER t AFTER INSERT ON results BEGIN UPDATE holdouts SET score = 100; END",
     "a view": "CREATE VIEW sqliteX AS SELECT 1",
     "a column": "ALTER TABLE results ADD COLUMN more TEXT",
     "no table": "DROP TABLE holdouts",
@@ -213,7 +213,7 @@ def test_a_store_of_other_tables_is_refused_and_left_alone(tmp_path: Path, sound
     connection.close()
     before = path.read_bytes()
     for use in (read_run, Store):
-        with pytest.raises(StoreError, match="has other tables than format version 3"):
+        with pytest.raises(StoreError, match="has other tables than format version 4"):
             use(tmp_path)
     assert path.read_bytes() == before
 

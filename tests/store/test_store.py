@@ -19,6 +19,7 @@ from bench.errors import StoreError, UsageError
 from bench.records.method import HoldoutResult
 from bench.records.result import Job, JobResult
 from bench.store import STORE_NAME, Store, holder, read_run, schema
+from bench.store.rows import seal
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,14 +44,12 @@ def result(of: Job, accuracy: float = 100 / 3, kilobytes: int = 0) -> JobResult:
     holdouts = tuple(
         HoldoutResult(
             holdout=k,
-            accuracy=accuracy + k,
+            score=accuracy + k,
             config={"ridge": 0.1, "unit_norm": True, "name": "ünïcode <&'\""},
             iteration=k,
-            validation_accuracy=0.1 + 0.2,
+            validation_score=0.1 + 0.2,
             fit_seconds=1e-9,
-            path=[
-                {"config": {"ridge": 0.1}, "iterations": [0, 1], "accuracy": [1.5, 2.5], "squared_error": [0.1, 0.2]}
-            ],
+            path=[{"config": {"ridge": 0.1}, "iterations": [0, 1], "score": [1.5, 2.5], "squared_error": [0.1, 0.2]}],
             details={"metric_diagonal": [math.pi] * (kilobytes * 64)},
         )
         for k in range(4)
@@ -91,7 +90,7 @@ def test_a_superseded_result_is_not_read_but_comes_back_with_its_job(tmp_path: P
         store.record(result(new, accuracy=2.0))
         assert [r.job.id for r in read_run(tmp_path).results] == ["new", "rfm-1"]
         assert store.begin([old], {}) == {"old": "ok"}
-    assert {r.job.id: r.holdouts[0].accuracy for r in read_run(tmp_path).results}["old"] == 1.0
+    assert {r.job.id: r.holdouts[0].score for r in read_run(tmp_path).results}["old"] == 1.0
 
 
 def test_planned_are_the_last_invocations_jobs_only(tmp_path: Path) -> None:
@@ -230,19 +229,27 @@ def test_damaged_pages_are_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 def as_written_by_version(version: int, path: Path) -> None:
-    dropped = {
-        "jobs": ["work", "versions", "parameters", *(["reduction"] if version < 2 else [])],
-        "results": ["vals", "checksum"],
-    }
-    connection = sqlite3.connect(path)
+    dropped = {"jobs": ["kind", "selected_by"], "holdouts": ["measures"], "results": []}
+    if version < 3:
+        dropped["jobs"] += ["work", "versions", "parameters"]
+        dropped["results"] += ["vals", "checksum"]
+    if version < 2:
+        dropped["jobs"].append("reduction")
+    connection = sqlite3.connect(path, isolation_level=None)
     for table, columns in dropped.items():
         for column in columns:
             connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    connection.execute("ALTER TABLE holdouts RENAME COLUMN score TO accuracy")
+    connection.execute("ALTER TABLE holdouts RENAME COLUMN validation_score TO validation_accuracy")
+    connection.execute("""UPDATE holdouts SET path = replace(path, '"score"', '"accuracy"')""")
+    if version == 3:
+        for (one,) in connection.execute("SELECT job FROM results").fetchall():
+            seal(connection, one)
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_store_of_a_version_before_is_read_as_it_is_and_gone_on_with(tmp_path: Path, version: int) -> None:
     path = filled(tmp_path)
     expected = read_run(tmp_path)
@@ -257,11 +264,23 @@ def test_a_store_of_a_version_before_is_read_as_it_is_and_gone_on_with(tmp_path:
     assert [r.job for r in read_run(tmp_path).results] == [*(job(k) for k in range(20)), large]
 
 
+def test_a_result_of_the_version_before_that_was_damaged_is_no_sounder_after_the_upgrade(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    as_written_by_version(3, path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("UPDATE holdouts SET accuracy = 99.5 WHERE job = 'rfm-3' AND holdout = 1")
+    connection.close()
+    damaged = ("d0003/rfm (clean)",)
+    assert read_run(tmp_path).damaged == damaged
+    with Store(tmp_path) as store:
+        assert len(store.begin([job(k) for k in range(20)], {})) == 19
+    assert read_run(tmp_path).damaged == damaged
+
+
 def test_an_upgrade_cut_off_leaves_the_version_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = filled(tmp_path)
     expected = read_run(tmp_path)
     as_written_by_version(1, path)
-    monkeypatch.setattr("bench.store.schema.VERSION", 4)  # the third step is unknown
     monkeypatch.setitem(schema._UPGRADES, 3, ("no SQL",))
     with pytest.raises(StoreError, match="cannot be opened for writing"):
         Store(tmp_path)

@@ -14,10 +14,11 @@ import pytest
 
 from bench.records.result import JobResult
 from bench.report.blocks import Figure, Section
+from bench.report.figures.curves import Axis, Curve, Point, curves
 from bench.store import Store, read_run
 from bench.study.cell import Cell, Outcome
 from bench.study.claims import SignTest
-from bench.study.figures import Axis, Curve, Phases, Point, curves, phase_diagram
+from bench.study.figures import Phases, phase_diagram
 from bench.study.lin_rfm import findings as lin_rfm
 from bench.study.lin_rfm import speed
 from bench.study.lin_rfm.sections.completing import completion_claims

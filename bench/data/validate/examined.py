@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.records.dataset import FloatArray, IntArray
+from bench.records.measure import Kind
 
 SHOWN = 5
 """Names in a sentence; of more only the number is reported."""
@@ -17,19 +18,25 @@ SHOWN = 5
 class Examined:
     """The table that the checks look at: ``X`` (n, d) with NaN where missing, ``y`` (n,) in 0..c-1, and all names.
 
-    ``inputs`` are the columns before categories were coded: ``colour`` for the features ``colour=red``, ``colour=tan``.
+    Without ``classes``, ``y`` (n,) are numbers to predict. ``inputs`` are the columns before categories were coded:
+    ``colour`` for the features ``colour=red``, ``colour=tan``.
     """
 
     X: FloatArray
-    y: IntArray
+    y: IntArray | FloatArray
     features: tuple[str, ...]
     classes: tuple[str, ...]
     inputs: tuple[str, ...]
 
     @property
+    def kind(self) -> Kind:
+        """Whether classes are predicted, or numbers."""
+        return "classification" if self.classes else "regression"
+
+    @property
     def counts(self) -> IntArray:
         """Rows by class (c,)."""
-        return np.bincount(self.y, minlength=len(self.classes))
+        return np.array([np.sum(self.y == code) for code in range(len(self.classes))], dtype=np.int64)
 
     def columns(self) -> Iterator[tuple[str, FloatArray]]:
         """Name and values (n,) of each column before coding; a category's levels as numbers."""
@@ -43,10 +50,17 @@ class Examined:
                 yield name, self.X[:, parts].argmax(axis=1).astype(np.float64)
 
 
-def unnamed(X: FloatArray, y: IntArray, n_classes: int) -> Examined:
+def unnamed(X: FloatArray, y: IntArray | FloatArray, n_classes: int) -> Examined:
     """A table without names: its features are called f1, f2, ..., its classes 0, 1, ..."""
     features = tuple(f"f{i + 1}" for i in range(X.shape[1]))
     return Examined(X, y, features, tuple(str(c) for c in range(n_classes)), features)
+
+
+def equal_rows(table: Examined) -> IntArray:
+    """Numbers (n,) from 0: the same for rows whose features are equal."""
+    rows = np.ascontiguousarray(np.nan_to_num(table.X, nan=np.inf) + 0.0)  # one NaN, one zero
+    _, groups = np.unique(rows.view(np.dtype((np.void, rows.strides[0]))).reshape(-1), return_inverse=True)
+    return groups
 
 
 def distinct_values(table: Examined) -> list[FloatArray]:

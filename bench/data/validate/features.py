@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench.data.columns import Finding
-from bench.data.validate.examined import Examined, distinct_values, listed, moments, named
+from bench.data.validate.examined import Examined, distinct_values, equal_rows, listed, moments, named
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.protocols.rows import fill_missing, standardise
 
@@ -15,6 +15,8 @@ FAR_OUT = 20.0
 """Standard deviations from the mean; of 10,000 normal values the largest lies at 4."""
 SCALE_RATIO = 1000.0
 MISSING_SHARE = 0.2
+REPEATED_SHARE = 0.05
+"""Above this share of rows that have an equal row, a score is partly memory."""
 FEWEST_ROWS = 10
 """With fewer rows, different whole numbers say nothing."""
 
@@ -40,6 +42,21 @@ def identifiers(table: Examined) -> Iterator[Finding]:
             "its differences enter every distance without meaning anything, or, if rows were sorted, give the label "
             "away; drop it",
             names,
+        )
+
+
+def repeated_rows(table: Examined) -> Iterator[Finding]:
+    """Rows with equal features."""
+    n, sizes = len(table.y), np.bincount(equal_rows(table))
+    count = int(sizes[sizes > 1].sum())
+    if count:
+        score = "accuracy" if table.classes else "R2"
+        yield Finding(
+            "repeated rows",
+            "warning" if count > REPEATED_SHARE * n else "note",
+            f"{count} of {n} rows have an equal row ({len(sizes)} distinct rows)",
+            f"a row and its double can stand on both sides of a hold-out, so part of the {score} is memory; their "
+            "kernel rows are equal, so without a ridge the kernel matrix is singular",
         )
 
 

@@ -1,4 +1,4 @@
-"""Checks on how rows and columns go with the labels."""
+"""Checks on how rows and columns go with the labels of classes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench.data.columns import Finding
-from bench.data.validate.examined import Examined, listed
+from bench.data.validate.examined import Examined, equal_rows, listed
+from bench.data.validate.features import REPEATED_SHARE
 from bench.records.dataset import FloatArray
 
-REPEATED_SHARE = 0.05
-"""Above this share of rows that have an equal row, the accuracy is partly memory."""
 GIVEN_AWAY = 0.99
 """A single column by whose values so much of the rows can be labelled is suspected to hold the label."""
 FEW_ROWS = 4
@@ -48,27 +47,13 @@ def given_away(table: Examined) -> Iterator[Finding]:
                 )
 
 
-def repeated_rows(table: Examined) -> Iterator[Finding]:
-    """Rows with equal features, and among them those that disagree about the label."""
+def contradictions(table: Examined) -> Iterator[Finding]:
+    """Rows with equal features that disagree about the label."""
     import pandas as pd
 
-    n = len(table.y)
-    rows = np.ascontiguousarray(np.nan_to_num(table.X, nan=np.inf) + 0.0)  # one NaN, one zero
-    _, groups = np.unique(rows.view(np.dtype((np.void, rows.strides[0]))).reshape(-1), return_inverse=True)
-    sizes = np.bincount(groups)
-    count = int(sizes[sizes > 1].sum())
-    if not count:
-        return
-    by_label = pd.crosstab(groups, table.y).to_numpy()
-    best = by_label.max(axis=1).sum() / n
+    by_label = pd.crosstab(equal_rows(table), table.y).to_numpy()
+    best = by_label.max(axis=1).sum() / len(table.y)
     split = int(((by_label > 0).sum(axis=1) > 1).sum())
-    yield Finding(
-        "repeated rows",
-        "warning" if count > REPEATED_SHARE * n else "note",
-        f"{count} of {n} rows have an equal row ({len(by_label)} distinct rows)",
-        "a row and its double can stand on both sides of a hold-out, so part of the accuracy is memory; their kernel "
-        "rows are equal, so without a ridge the kernel matrix is singular",
-    )
     if split:
         yield Finding(
             "contradictions",

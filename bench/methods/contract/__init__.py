@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from bench.methods.contract import clauses
 from bench.methods.contract.exercise import Exercise
+from bench.records.measure import Kind
 from bench.records.method import Method
 
 
@@ -23,12 +24,23 @@ class Clause:
     name: str
     promise: str
     check: Callable[[Exercise], Iterator[str]]
+    kind: Kind | None = None
+    """What it is about, if not about both."""
+
+
+def clauses_of(kind: Kind) -> list[Clause]:
+    """What a method must keep that predicts such."""
+    return [clause for clause in CLAUSES if clause.kind in (None, kind)]
 
 
 def check_method(method: Method) -> list[str]:
-    """All breaches of the contract by ``method``, as ``"clause: what happened"``; empty if it keeps the contract."""
-    exercise = Exercise(method)
-    return [f"{clause.name}: {breach}" for clause in CLAUSES for breach in breaches(clause, exercise)]
+    """All breaches by ``method``, as ``"clause (kind): what happened"``, for each kind of prediction that it makes."""
+    found = []
+    for kind in method.kinds:
+        exercise = Exercise(method, kind)
+        for clause in clauses_of(kind):
+            found += [f"{clause.name} ({kind}): {breach}" for breach in breaches(clause, exercise)]
+    return found
 
 
 def breaches(clause: Clause, exercise: Exercise) -> list[str]:
@@ -55,10 +67,21 @@ CLAUSES: tuple[Clause, ...] = (
     Clause("determinism", "the same seed gives the same figures and scores, bit for bit", clauses.deterministic),
     Clause("hidden labels", "no label is read but those of fit rows and, to judge, of validation rows", clauses.hidden),
     Clause("task untouched", "the task's arrays are left as they are", clauses.untouched),
-    Clause("absent class", "a class without fit rows never wins", clauses.absent),
-    Clause("one class", "fit rows of one class: that class is predicted, or MethodError raised", clauses.one_class),
-    Clause("one-row class", "a class with a single row", clauses.survives(14, 14, 1)),
-    Clause("ten rows", "ten rows of two classes", clauses.survives(6, 4)),
+    Clause("absent class", "a class without fit rows never wins", clauses.absent, "classification"),
+    Clause(
+        "one class",
+        "fit rows of one class: that class is predicted, or MethodError raised",
+        clauses.one_class,
+        "classification",
+    ),
+    Clause("one-row class", "a class with a single row", clauses.survives(14, 14, 1), "classification"),
+    Clause(
+        "one number",
+        "targets all the same: that number is predicted, or MethodError raised",
+        clauses.one_number,
+        "regression",
+    ),
+    Clause("ten rows", "ten rows, of two classes if there are classes", clauses.survives(6, 4)),
     Clause("constant column", "a feature that never changes", clauses.survives(12, 12, constant=True)),
     Clause("one feature", "a single feature", clauses.survives(12, 12, d=1)),
     Clause("all constant", "a single feature that never changes", clauses.survives(12, 9, d=1, constant=True)),

@@ -14,19 +14,20 @@ from dataclasses import replace
 import numpy as np
 
 from bench.errors import MethodError
-from bench.methods.contract.exercise import Exercise, Table, best_choice, make_table
-from bench.records.dataset import FloatArray
-from bench.records.method import HIDDEN, Choice, Fold, Path, Prediction, validation_figures
+from bench.methods.contract.exercise import Exercise, Table, best_choice
+from bench.records.dataset import FloatArray, IntArray
+from bench.records.measure import SELECTING
+from bench.records.method import HIDDEN, Choice, Fold, Path, Prediction
 
 TOLERANCE = 1e-4
 """Largest allowed difference of scores or Brier scores between two ways to compute the same thing in float32."""
-LEARNABLE = 0.8
-"""Accuracy that the best configuration must reach on well separated classes."""
+LEARNABLE = {"accuracy": 0.8, "r2": 0.5}
+"""What the best configuration must reach on well separated classes, or on a smooth target."""
 
 
 def grid(exercise: Exercise) -> Iterator[str]:
     """The grid is there, can be stored, and is always the same."""
-    configs = exercise.method.configurations()
+    configs = exercise.configurations
     if not configs:
         yield "the grid is empty"
     written = [json.dumps(config, allow_nan=False) for config in configs]
@@ -34,27 +35,28 @@ def grid(exercise: Exercise) -> Iterator[str]:
         yield "a configuration changes when written as JSON and read back"
     if len(set(written)) < len(written):
         yield "two configurations are the same"
-    if exercise.method.configurations() != configs:
+    if exercise.configurations != configs:
         yield "a second call gives another grid or order"
 
 
 def pickles(exercise: Exercise) -> Iterator[str]:
     """The method survives the way to another process."""
     copy = pickle.loads(pickle.dumps(exercise.method))
-    if copy.configurations() != exercise.method.configurations():
+    if copy.configurations_for(exercise.kind) != exercise.configurations:
         yield "the grid of the unpickled method differs"
 
 
 def estimates(exercise: Exercise) -> Iterator[str]:
     """Memory and time are positive and grow with the table; a limitation is a sentence or None."""
+    c = exercise.table.task.width
     for name, estimate in (("peak_bytes", exercise.method.peak_bytes), ("work", exercise.method.work)):
-        base = estimate(500, 10, 3)
+        base = estimate(500, 10, c)
         if not 0 < base < float("inf"):
-            yield f"{name}(500, 10, 3) is {base}, expected a positive number"
-        for shape in ((5000, 10, 3), (500, 100, 3), (500, 10, 30)):
+            yield f"{name}(500, 10, {c}) is {base}, expected a positive number"
+        for shape in ((5000, 10, c), (500, 100, c), (500, 10, 10 * c)):
             if estimate(*shape) < base:
-                yield f"{name}{shape} is below {name}(500, 10, 3)"
-    for shape in ((500, 10, 3), (10**6, 10, 3)):
+                yield f"{name}{shape} is below {name}(500, 10, {c})"
+    for shape in ((500, 10, c), (10**6, 10, c)):
         reason = exercise.method.limitation(*shape)
         if reason is not None and not (isinstance(reason, str) and reason.strip()):
             yield f"limitation{shape} is {reason!r}, expected None or a sentence that says why"
@@ -63,7 +65,7 @@ def estimates(exercise: Exercise) -> Iterator[str]:
 def paths(exercise: Exercise) -> Iterator[str]:
     """One well-formed path per configuration, with figures that can be true."""
     _, paths = exercise.tuned
-    if [dict(path.config) for path in paths] != exercise.method.configurations():
+    if [dict(path.config) for path in paths] != exercise.configurations:
         yield "tune() does not give one path per configuration in the grid's order"
     sizes = np.array([[len(fold.validation)] for fold in exercise.table.folds])
     for path in paths:
@@ -71,13 +73,24 @@ def paths(exercise: Exercise) -> Iterator[str]:
         if k == 0 or any(b <= a for a, b in zip(path.iterations[:-1], path.iterations[1:], strict=True)):
             yield f"{dict(path.config)}: iterations {path.iterations} are not strictly increasing labels"
         json.dumps(path.iterations)
-        for name, values in (("accuracy", path.accuracy), ("squared_error", path.squared_error)):
+        for name, values in (("merit", path.merit), ("squared_error", path.squared_error)):
             if values.shape != (len(sizes), k):
                 yield f"{dict(path.config)}: {name} has shape {values.shape}, expected {(len(sizes), k)}"
-            elif not np.isfinite(values).all() or (values < 0).any():
-                yield f"{dict(path.config)}: {name} has values that are negative or not finite"
-            elif name == "accuracy" and np.abs(values * sizes - np.rint(values * sizes)).max() > 1e-9:
-                yield f"{dict(path.config)}: accuracies are not shares of the validation rows"
+            elif not np.isfinite(values).all():
+                yield f"{dict(path.config)}: {name} has values that are not finite"
+            elif (name == "squared_error" or exercise.kind == "classification") and (values < 0).any():
+                yield f"{dict(path.config)}: {name} has values that are negative"
+        if path.merit.shape == path.squared_error.shape == (len(sizes), k):
+            yield from _untrue_merits(exercise, path, sizes)
+
+
+def _untrue_merits(exercise: Exercise, path: Path, sizes: IntArray) -> Iterator[str]:
+    """Merits that :meth:`Task.judge` cannot have given."""
+    if exercise.kind == "regression":
+        if np.abs(1.0 - path.squared_error - path.merit).max() > 1e-9:
+            yield f"{dict(path.config)}: merit is not the R2 that belongs to squared_error: take both from Task.judge"
+    elif np.abs(path.merit * sizes - np.rint(path.merit * sizes)).max() > 1e-9:
+        yield f"{dict(path.config)}: accuracies are not shares of the validation rows"
 
 
 def scores(exercise: Exercise) -> Iterator[str]:
@@ -87,9 +100,11 @@ def scores(exercise: Exercise) -> Iterator[str]:
     prediction = session.predict(best_choice(paths), table.train, table.test)
     yield from _shape_breaches(prediction.scores, table)
     json.dumps(dict(prediction.details), allow_nan=False)
-    accuracy = float(np.mean(prediction.scores.argmax(axis=1) == table.truth))
-    if accuracy < LEARNABLE:
-        yield f"accuracy {accuracy:.2f} on well separated classes, expected at least {LEARNABLE}"
+    measure = SELECTING[exercise.kind]
+    reached = measure.compute(prediction.scores, table.truth)
+    if reached < LEARNABLE[measure.key]:
+        easy = "well separated classes" if exercise.kind == "classification" else "a smooth target"
+        yield f"{measure.title} {reached:.2f} on {easy}, expected at least {LEARNABLE[measure.key]}"
     some = table.test[::-2].copy()
     part = session.predict(best_choice(paths), table.train, some).scores
     if _difference(part, prediction.scores[::-2]) > TOLERANCE:
@@ -107,12 +122,14 @@ def identity(exercise: Exercise) -> Iterator[str]:
             for f, fold in enumerate(exercise.table.folds):
                 choice = Choice(path.config, path.iterations[point])
                 scores = session.predict(choice, fold.fit, fold.validation).scores
-                accuracy, error = validation_figures(scores, task.y[fold.validation], task.n_classes)
-                figures = path.accuracy[f, point], path.squared_error[f, point]
-                if accuracy != figures[0] or abs(error - figures[1]) > TOLERANCE:
+                merit, error = task.judge(scores, task.y[fold.validation])
+                figures = path.merit[f, point], path.squared_error[f, point]
+                differs = merit != figures[0] if exercise.kind == "classification" else False
+                if differs or abs(error - figures[1]) > TOLERANCE:
                     yield (
-                        f"{dict(path.config)} at {path.iterations[point]}, fold {f}: the path says accuracy "
-                        f"{figures[0]:.4f}, Brier {figures[1]:.5f}; predict() gives {accuracy:.4f}, {error:.5f}"
+                        f"{dict(path.config)} at {path.iterations[point]}, fold {f}: the path says "
+                        f"{task.selecting.title} {figures[0]:.4f}, squared error {figures[1]:.5f}; predict() gives "
+                        f"{merit:.4f}, {error:.5f}"
                     )
 
 
@@ -137,14 +154,14 @@ def hidden(exercise: Exercise) -> Iterator[str]:
     table = exercise.table
     paths, prediction = exercise.run(table)
     y = table.task.y.copy()
-    y[table.test] = (table.truth + 1) % table.task.n_classes
+    y[table.test] = table.wrong
     again, second = exercise.run(replace(table, task=replace(table.task, y=y)))
     yield from _unequal("writing wrong labels where they are hidden", paths, again, prediction, second)
     session, paths = exercise.tuned
     choice = best_choice(paths)
     fold = table.folds[0]
     y = table.task.y.copy()
-    y[fold.validation] = HIDDEN
+    y[fold.validation] = HIDDEN if exercise.kind == "classification" else np.nan
     blind = exercise.method.session(replace(table.task, y=y))
     changed = _difference(
         blind.predict(choice, fold.fit, table.test).scores, session.predict(choice, fold.fit, table.test).scores
@@ -155,16 +172,16 @@ def hidden(exercise: Exercise) -> Iterator[str]:
 
 def untouched(exercise: Exercise) -> Iterator[str]:
     """The task is read, not written."""
-    table = make_table((12, 12), test=6, folds=1)
+    table = exercise.make_table(12, 12, test=6, folds=1)
     X, y = table.task.X.copy(), table.task.y.copy()
     exercise.run(table)
-    if not (np.array_equal(X, table.task.X) and np.array_equal(y, table.task.y)):
+    if not (np.array_equal(X, table.task.X) and np.array_equal(y, table.task.y, equal_nan=True)):
         yield "the session wrote into the task's arrays"
 
 
 def absent(exercise: Exercise) -> Iterator[str]:
     """A class without fit rows never wins."""
-    table = make_table((12, 12, 6), test=24, folds=0)
+    table = exercise.make_table(12, 12, 6, test=24, folds=0)
     rows = table.train
     seen = rows[table.task.y[rows] != 2]
     validation = np.concatenate([rows[table.task.y[rows] == 2], seen[::5]])
@@ -180,7 +197,7 @@ def absent(exercise: Exercise) -> Iterator[str]:
 
 def one_class(exercise: Exercise) -> Iterator[str]:
     """Fit rows of one class leave nothing to learn."""
-    table = make_table((12, 12), test=8, folds=0)
+    table = exercise.make_table(12, 12, test=8, folds=0)
     only = table.train[table.task.y[table.train] == 1]
     session = exercise.method.session(table.task)
     try:
@@ -193,11 +210,27 @@ def one_class(exercise: Exercise) -> Iterator[str]:
         yield "fitted on class 1 alone, it predicts another class"
 
 
+def one_number(exercise: Exercise) -> Iterator[str]:
+    """Fit rows with one target leave nothing to learn."""
+    table = exercise.make_table(12, 12, test=8, folds=0)
+    y = table.task.y.copy()
+    y[table.train[:16]] = 0.7
+    session = exercise.method.session(replace(table.task, y=y))
+    try:
+        paths = session.tune([Fold(fit=table.train[:12], validation=table.train[12:])])
+        scores = session.predict(best_choice(paths), table.train[:16], table.test).scores
+    except MethodError:
+        return
+    yield from _shape_breaches(scores, table)
+    if _difference(scores, np.full((len(table.test), 1), 0.7)) > TOLERANCE:
+        yield f"fitted on targets of 0.7 alone, it predicts {scores.min():.4g} to {scores.max():.4g}"
+
+
 def survives(*counts: int, d: int = 4, constant: bool = False) -> Callable[[Exercise], Iterator[str]]:
-    """The clause that tables of these class ``counts`` are fitted and scored like any other."""
+    """The clause that tables of so many rows (``counts`` of classes) are fitted and scored like any other."""
 
     def check(exercise: Exercise) -> Iterator[str]:
-        table = make_table(counts, test=5, folds=1, d=d, constant=constant)
+        table = exercise.make_table(*counts, test=5, folds=1, d=d, constant=constant)
         paths, prediction = exercise.run(table)
         yield from _shape_breaches(prediction.scores, table)
         if not all(np.isfinite(path.squared_error).all() for path in paths):
@@ -207,8 +240,8 @@ def survives(*counts: int, d: int = 4, constant: bool = False) -> Callable[[Exer
 
 
 def _shape_breaches(scores: FloatArray, table: Table) -> Iterator[str]:
-    """What is wrong with the form of the class scores of the test rows."""
-    expected = (len(table.test), table.task.n_classes)
+    """What is wrong with the form of the scores of the test rows."""
+    expected = (len(table.test), table.task.width)
     if scores.shape != expected:
         yield f"scores have shape {scores.shape}, expected {expected}"
     elif not np.isfinite(scores).all():
@@ -219,7 +252,7 @@ def _unequal(what: str, paths: list[Path], again: list[Path], first: Prediction,
     """In what two runs differ that ``what`` should not have changed."""
     for path, other in zip(paths, again, strict=True):
         same = path.iterations == other.iterations
-        same = same and np.array_equal(path.accuracy, other.accuracy)
+        same = same and np.array_equal(path.merit, other.merit)
         if not (same and np.array_equal(path.squared_error, other.squared_error)):
             yield f"{what} changes the path of {dict(path.config)}"
     if not np.array_equal(first.scores, second.scores):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bench.records.measure import Measure
 from bench.report import wording
 from bench.report.blocks import Figure
 from bench.report.figures.drawing import Sheet, figure, svg_element
@@ -24,6 +25,12 @@ class Panel:
     column: str
     unit: str
     trend: Trend | None
+    digits: int = 2
+
+
+def difference_name(measure: Measure) -> str:
+    """What differences of two scores are called in a figure's data."""
+    return "difference_points" if measure.unit == "%" else "difference"
 
 
 def difference_bars(
@@ -34,19 +41,25 @@ def difference_bars(
     names: tuple[str, str],
     notes: Mapping[str, str],
     anchors: Mapping[str, str],
+    measure: Measure,
 ) -> Figure:
-    """One bar a dataset, sorted (points, first minus second); a note follows the dataset's name in the hover title.
+    """One bar a dataset, sorted (first minus second); a note follows the dataset's name in the hover title.
 
     The caption names the extremes: labels in the drawing would run into one another.
     """
     ordered = differences.sort_index().sort_values(ascending=False, kind="stable")
-    data = ordered.rename_axis("dataset").rename("difference_points").reset_index()
-    extremes = f"{caption} {_extremes(ordered)}"
-    return figure(name, title, extremes, data, lambda sheet: _draw_bars(sheet, ordered, names, notes, anchors))
+    data = ordered.rename_axis("dataset").rename(difference_name(measure)).reset_index()
+    extremes = f"{caption} {_extremes(ordered, measure.digits - 1)}"
+    return figure(name, title, extremes, data, lambda sheet: _draw_bars(sheet, ordered, names, notes, anchors, measure))
 
 
 def _draw_bars(
-    sheet: Sheet, ordered: pd.Series, names: tuple[str, str], notes: Mapping[str, str], anchors: Mapping[str, str]
+    sheet: Sheet,
+    ordered: pd.Series,
+    names: tuple[str, str],
+    notes: Mapping[str, str],
+    anchors: Mapping[str, str],
+    measure: Measure,
 ) -> None:
     """What a pointer finds is as high as the drawing; a phone has no pointer, and its bars are too thin to touch."""
     sheet.resize(270 if sheet.phone else 330)
@@ -57,18 +70,18 @@ def _draw_bars(
         axes.bar(places[side], values[side], 0.6, color=tint, edgecolor=tint, linewidth=0.75)
     zero_line(axes)
     low, high = axes.get_ylim()
-    axes.set(xlim=(-0.5, len(ordered) - 0.5), ylim=(low, high), xticks=[], ylabel="points")
+    axes.set(xlim=(-0.5, len(ordered) - 0.5), ylim=(low, high), xticks=[], ylabel=measure.points)
     axes.spines["bottom"].set_visible(False)
     foot = "left: {} better; right: {}" if sheet.phone else "datasets, sorted: {} better on the left, {} on the right"
     axes.set_xlabel(foot.format(*(fitted(words, sheet.width / 5, TEXT) for words in names)), labelpad=8)
     if not sheet.phone:
         areas = [(i - 0.5, 1.0) for i in places]
         hits = axes.broken_barh(areas, (low, high - low), color=palette()["muted"], alpha=0.0, linewidth=0)
-        titles = [_spoken(str(d), y, "points", notes.get(str(d), "")) for d, y in ordered.items()]
+        titles = [_spoken(str(d), y, measure.points, notes.get(str(d), ""), measure.digits) for d, y in ordered.items()]
         sheet.mark(hits, "hits", titles, _links(ordered.index, anchors))
 
 
-def _extremes(ordered: pd.Series, count: int = 3) -> str:
+def _extremes(ordered: pd.Series, digits: int, count: int = 3) -> str:
     """The largest gains and losses of differences sorted from gain to loss, in words."""
     parts = []
     for words, some in (
@@ -76,12 +89,14 @@ def _extremes(ordered: pd.Series, count: int = 3) -> str:
         ("largest losses", ordered[ordered < -TIE].tail(count)[::-1]),
     ):
         if len(some):
-            parts.append(f"{words}: " + ", ".join(f"{d} {wording.number(y, 1, sign=True)}" for d, y in some.items()))
+            parts.append(
+                f"{words}: " + ", ".join(f"{d} {wording.number(y, digits, sign=True)}" for d, y in some.items())
+            )
     return f"L{'; '.join(parts)[1:]}." if parts else "All ties."
 
 
-def _spoken(dataset: str, y: float, unit: str, note: str) -> str:
-    return f"{dataset}: {wording.number(y, sign=True)} {unit}" + (f" ({note})" if note else "")
+def _spoken(dataset: str, y: float, unit: str, note: str, digits: int) -> str:
+    return f"{dataset}: {wording.number(y, digits, sign=True)} {unit}" + (f" ({note})" if note else "")
 
 
 def _links(datasets: Iterable[str], anchors: Mapping[str, str]) -> list[str]:
@@ -118,7 +133,7 @@ def _draw_scatters(
     for axes, panel in zip(sheet.figure.subplots(len(panels), sharex=True, squeeze=False).flat, panels, strict=True):
         x, y = table["x"], table[panel.column]
         dots = axes.scatter(x, y, s=64, color=[(ink, 0.42)], edgecolor=paper, linewidth=0.75, zorder=3)
-        titles = [_spoken(d, y[d], panel.unit, note.format(x[d])) for d in table.index]
+        titles = [_spoken(d, y[d], panel.unit, note.format(x[d]), panel.digits) for d in table.index]
         sheet.mark(dots, "dots", [] if sheet.phone else titles, [] if sheet.phone else _links(table.index, anchors))
         zero_line(axes)
         axes.set(xscale="log", ylabel=panel.title, xlabel=x_title if panel is panels[-1] else "")
@@ -132,18 +147,18 @@ def _draw_scatters(
 
 
 def sparkline(paths: Sequence[tuple[Sequence[float], Sequence[float], float]], series: int, words: str) -> str:
-    """Validation accuracy along the iteration path, one faint line a hold-out, a dot where the choice fell.
+    """Validation scores along the iteration path, one faint line a hold-out, a dot where the choice fell.
 
-    ``paths`` holds (iterations, accuracies in percent, chosen iteration). Hundreds stand in one page: whole
+    ``paths`` holds (iterations, scores, chosen iteration). Hundreds stand in one page: whole
     numbers on a 384 x 104 grid, shown at a quarter of that, keep each to a few hundred bytes.
     """
     width, height, pad = 384, 104, 14
     points = [i for iterations, _, _ in paths for i in iterations]
-    values = [v for _, accuracy, _ in paths for v in accuracy]
+    values = [v for _, scores, _ in paths for v in scores]
     lines, dots = "", ""
-    for iterations, accuracy, chosen in paths:
+    for iterations, scores, chosen in paths:
         across = np.interp(iterations, (min(points), max(points)), (pad, width - pad)).round().astype(int)
-        up = np.interp(accuracy, (min(values), max(values) + 1e-9), (height - pad, pad)).round().astype(int)
+        up = np.interp(scores, (min(values), max(values) + 1e-9), (height - pad, pad)).round().astype(int)
         lines += "M" + "L".join(f"{across[i]} {up[i]}" for i in _thinned(len(iterations), 14))
         if chosen in iterations:
             at = list(iterations).index(chosen)

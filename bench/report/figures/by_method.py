@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
+from bench.records.measure import Measure
 from bench.report import wording
 from bench.report.blocks import Figure
 from bench.report.figures.drawing import Sheet, figure
@@ -29,20 +30,30 @@ class Interval:
     difference: PairedDifference
 
 
-def intervals(name: str, title: str, caption: str, lines: Sequence[Interval], axis: str) -> Figure:
+def intervals(name: str, title: str, caption: str, lines: Sequence[Interval], measure: Measure) -> Figure:
     """Mean differences with their 95 % intervals, one line each, and the zero line."""
     data = pd.DataFrame([{"name": x.name, **asdict(x.difference)} for x in lines])
     data = data.rename(columns={"mean": "mean_difference", "low": "low95", "high": "high95", "p": "wilcoxon_p"})
     return figure(
-        name, title, caption, data, lambda sheet: _draw_intervals(sheet, lines, axis), width=620.0, class_="plot slim"
+        name,
+        title,
+        caption,
+        data,
+        lambda sheet: _draw_intervals(sheet, lines, measure),
+        width=620.0,
+        class_="plot slim",
     )
 
 
-def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], axis: str) -> None:
+def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], measure: Measure) -> None:
     """Name and numbers above their interval."""
     sheet.resize(80 + 36 * len(lines))
     axes = sheet.figure.subplots()
-    axes.set(xlabel=axis, ylim=(len(lines) - 0.5, -1.4), yticks=[])
+    axes.set(
+        xlabel=f"{'points of' if measure.unit else 'difference in'} {measure.title}",
+        ylim=(len(lines) - 0.5, -1.4),
+        yticks=[],
+    )
     zero_line(axes, upright=True)
     across, ink, muted = axes.get_yaxis_transform(), palette()["ink"], palette()["muted"]
     axes.text(1, -0.95, f"mean ± s.e.{SPACE}w / t / l", size=TICK, color=muted, ha="right", transform=across)
@@ -56,35 +67,37 @@ def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], axis: str) -> None:
             **marked(line.series, 10.5),
             markevery=[1 if known else 0],
         )
-        sheet.mark(mark, "whisker", [f"{line.name}: {_spoken(d)}"])
-        numbers = f"{wording.difference(d)}{SPACE}{d.wins} / {d.ties} / {d.losses}"
+        sheet.mark(mark, "whisker", [f"{line.name}: {_spoken(d, measure)}"])
+        numbers = f"{wording.difference(d, measure)}{SPACE}{d.wins} / {d.ties} / {d.losses}"
         room = sheet.width - text_width(numbers, NAME) - 30
         for x, side, words in ((0, "left", fitted(line.name, room)), (1, "right", numbers)):
             text = axes.text(x, index - 0.3, words, size=NAME, color=ink, ha=side, transform=across)
             sheet.mark(text, "halo")  # over grid lines
 
 
-def _spoken(d: PairedDifference) -> str:
-    interval = f", {wording.interval(d)}" if d.low == d.low else ""
+def _spoken(d: PairedDifference, measure: Measure) -> str:
+    mean = f"{wording.number(d.mean, measure.digits, sign=True)} {measure.points}"
+    interval = f", {wording.interval(d, measure)}" if d.low == d.low else ""
     return (
-        f"{wording.number(d.mean, sign=True)} points{interval}; {d.wins} wins, {d.ties} ties, {d.losses} losses on "
-        f"{wording.plural(d.datasets, 'dataset')}"
+        f"{mean}{interval}; {d.wins} wins, {d.ties} ties, {d.losses} losses on {wording.plural(d.datasets, 'dataset')}"
     )
 
 
-def profiles(name: str, title: str, caption: str, table: pd.DataFrame) -> Figure:
+def profiles(name: str, title: str, caption: str, table: pd.DataFrame, measure: Measure) -> Figure:
     """Step curves, one a method: share of datasets (y) within x percent of the pool's best.
 
     Curves carry their series' dash and, every :data:`MARKED` percent, its marker: colour alone tells nothing.
     """
-    return figure(name, title, caption, table.round(4).reset_index(), lambda sheet: _draw_profiles(sheet, table))
+    return figure(
+        name, title, caption, table.round(4).reset_index(), lambda sheet: _draw_profiles(sheet, table, measure)
+    )
 
 
-def _draw_profiles(sheet: Sheet, table: pd.DataFrame) -> None:
+def _draw_profiles(sheet: Sheet, table: pd.DataFrame, measure: Measure) -> None:
     methods = [str(m) for m in table.columns]
     within = table.index.to_numpy(dtype=float)
     floor = max(0.0, float(np.floor(table.to_numpy().min() / 10) * 10))
-    best = "the best accuracy" if sheet.phone else "the best accuracy on the dataset"
+    best = f"the best {measure.title}" + ("" if sheet.phone else " on the dataset")
     axes = sheet.figure.subplots()
     axes.set(xlim=(0.0, within[-1]), ylim=(floor if floor < 100 else 0.0, 100.0))
     axes.set(xlabel=f"within this many % of {best}", ylabel="share of datasets, %")
@@ -100,29 +113,39 @@ def _draw_profiles(sheet: Sheet, table: pd.DataFrame) -> None:
     sheet.legend([wording.title(m) for m in by_area], [looks[m] for m in by_area])
 
 
-def accuracy_rank(
-    name: str, title: str, caption: str, table: pd.DataFrame, ours: Sequence[str], shown: int | None = None
+def score_rank(
+    name: str,
+    title: str,
+    caption: str,
+    table: pd.DataFrame,
+    ours: Sequence[str],
+    measure: Measure,
+    shown: int | None = None,
 ) -> Figure:
-    """Mean accuracy (y) against Friedman rank (x, best on the left); ``ours`` in their colours, others grey.
+    """Mean score (y) against Friedman rank (x, best on the left); ``ours`` in their colours, others grey.
 
     ``table`` is a summary; ``shown`` keeps only that many best-ranked methods beside ours, so that the crowd at the far
     end does not squeeze the part that matters.
     """
     ranked = table.sort_values("friedman_rank")
     others = [str(m) for m in ranked.index if m not in ours][:shown]
-    kept = ranked.loc[[*others, *ours], ["mean_accuracy", "friedman_rank"]].astype(float)
-    data = kept.round(6).rename_axis("method").reset_index()
-    return figure(name, title, caption, data, lambda sheet: _draw_accuracy_rank(sheet, kept, others, list(ours)))
+    kept = ranked.loc[[*others, *ours], ["mean_score", "friedman_rank"]].astype(float)
+    data = kept.round(6).rename(columns={"mean_score": f"mean_{measure.key}"}).rename_axis("method").reset_index()
+    return figure(name, title, caption, data, lambda sheet: _draw_score_rank(sheet, kept, others, list(ours), measure))
 
 
-def _draw_accuracy_rank(sheet: Sheet, kept: pd.DataFrame, others: list[str], methods: list[str]) -> None:
-    ranks, means = kept["friedman_rank"], kept["mean_accuracy"]
+def _draw_score_rank(sheet: Sheet, kept: pd.DataFrame, others: list[str], methods: list[str], measure: Measure) -> None:
+    ranks, means = kept["friedman_rank"], kept["mean_score"]
     by_rank = sorted(methods, key=lambda m: ranks[m])
     axes = sheet.figure.subplots()
-    axes.set(xlabel="Friedman rank (lower is better)", ylabel="mean accuracy, %")
+    axes.set(
+        xlabel="Friedman rank (lower is better)",
+        ylabel=f"mean {measure.title}" + (f", {measure.unit}" if measure.unit else ""),
+    )
 
     def spoken(method: str) -> str:
-        return f"{wording.title(method)}: rank {ranks[method]:.2f}, mean accuracy {means[method]:.2f} %"
+        mean = wording.amount(means[method], measure)
+        return f"{wording.title(method)}: rank {ranks[method]:.2f}, mean {measure.title} {mean}"
 
     if others:
         dots = axes.scatter(ranks[others], means[others], s=6.4**2, color=palette()["muted"], alpha=0.4, linewidth=0)

@@ -10,9 +10,10 @@ import pandas as pd
 
 from bench.protocols.record import Protocol
 from bench.protocols.registry import get_protocol, known, what_changes
+from bench.records.measure import COMPARED, Measure
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, table, text
-from bench.report.evidence import BASELINE, REFERENCE, Evidence
+from bench.report.evidence import BASELINE, REFERENCE, Evidence, view_key
 from bench.report.figures.by_dataset import Panel, trend_scatter
 from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.tables import difference_columns, method_cell, swayed
@@ -25,6 +26,9 @@ from bench.stats.protocols import (
     protocol_contrast,
 )
 from bench.stats.trend import log_trend
+
+ACCURACY = COMPARED["classification"]
+"""What the leak is told in: the protocols that see test labels are for classification."""
 
 
 def leak_section(evidence: Evidence) -> Section | None:
@@ -76,7 +80,11 @@ def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block
         (
             (Column("Protocol", "text"), lambda p: p),
             *((Column(wording.title(name)), partial(mean, name)) for name in names),
-            *(difference_columns("RFM over Laplace", found.over_baseline.__getitem__) if found.baseline else ()),
+            *(
+                difference_columns("RFM over Laplace", found.over_baseline.__getitem__, ACCURACY)
+                if found.baseline
+                else ()
+            ),
         ),
         note=f"{title}; {count} with all results. p: Wilcoxon's signed-rank test, two-sided, not adjusted.",
         sortable=False,
@@ -88,16 +96,16 @@ def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block
         (
             (Column("Step", "text"), lambda s: f"{s.first} → {s.second}"),
             (Column("What changes", "text"), lambda s: what_changes(get_protocol(s.first), get_protocol(s.second))),
-            *difference_columns("RFM", lambda s: s.method),
-            *(difference_columns("Laplace", lambda s: s.baseline, score=False) if found.baseline else ()),
-            *(difference_columns("Excess", lambda s: s.excess, score=False) if found.baseline else ()),
+            *difference_columns("RFM", lambda s: s.method, ACCURACY),
+            *(difference_columns("Laplace", lambda s: s.baseline, ACCURACY, score=False) if found.baseline else ()),
+            *(difference_columns("Excess", lambda s: s.excess, ACCURACY, score=False) if found.baseline else ()),
         ),
         note=wording.prose("leak-steps", datasets=count),
         sortable=False,
     )
     first, second = found.path[:2]
     change = found.accuracy[found.method, second] - found.accuracy[found.method, first]
-    influence = swayed(change)
+    influence = swayed(change, ACCURACY)
     return [means, steps, text(f"RFM, {first} → {second}.{influence}")] if influence else [means, steps]
 
 
@@ -128,25 +136,31 @@ def _counts(contrasts: Sequence[ProtocolContrast]) -> str:
     return f"its own {counts[0]} to {counts[-1]} datasets"
 
 
-def selection_section(evidence: Evidence) -> Section | None:
-    """The protocols without test labels that select on the fewest and on the most folds, paired, method by method."""
+def selection_section(evidence: Evidence, measure: Measure) -> Section | None:
+    """The protocols without test labels that select on the fewest and on the most folds, paired, method by method.
+
+    Of the datasets of the kind of ``measure``.
+    """
     pair = noise_pair(evidence.protocols)
     if pair is None:
         return None
     few, many = pair
-    contrasts = protocol_contrast(evidence.scores, few.name, many.name, evidence.methods)
+    contrasts = protocol_contrast(evidence.scores, measure, few.name, many.name, evidence.methods)
     if not contrasts:
         return None
+    name = view_key("selection", measure.kind)
     noise = table(
-        "selection-noise",
+        f"{name}-noise",
         f"What selecting on {few.judged_on} costs each method",
         contrasts,
         (
             (Column("Method", "text"), lambda c: method_cell(c.method, evidence.methods)),
             (Column("Datasets"), lambda c: c.difference.datasets),
-            (Column(few.name, hint=_mean_hint(few)), lambda c: wording.num(c.first)),
-            (Column(many.name, hint=_mean_hint(many)), lambda c: wording.num(c.second)),
-            *difference_columns(f"{many.name} {wording.MINUS} {few.name}", lambda c: replace(c.difference, p=c.p_holm)),
+            (Column(few.name, hint=_mean_hint(few, measure)), lambda c: wording.num(c.first, measure.digits)),
+            (Column(many.name, hint=_mean_hint(many, measure)), lambda c: wording.num(c.second, measure.digits)),
+            *difference_columns(
+                f"{many.name} {wording.MINUS} {few.name}", lambda c: replace(c.difference, p=c.p_holm), measure
+            ),
         ),
         note=wording.prose("selection-table"),
     )
@@ -154,15 +168,16 @@ def selection_section(evidence: Evidence) -> Section | None:
         Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.difference) for c in contrasts
     ]
     figure = intervals(
-        "selection-noise",
+        f"{name}-noise",
         f"{many.judged_on} minus {few.judged_on}",
-        wording.prose("selection-figure", few=few, many=many, datasets=_counts(contrasts)),
+        wording.prose("selection-figure", measure=measure, few=few, many=many, datasets=_counts(contrasts)),
         lines,
-        "points of accuracy",
+        measure,
     )
     opening = text(wording.prose("selection", few=few, many=many, changes=what_changes(few, many)))
-    return Section("selection", "What selection noise costs", (opening, noise, figure))
+    title = "What selection noise costs" if name == "selection" else f"What selection noise costs: {measure.kind}"
+    return Section(name, title, (opening, noise, figure))
 
 
-def _mean_hint(protocol: Protocol) -> str:
-    return f"mean accuracy, selected on {protocol.judged_on}"
+def _mean_hint(protocol: Protocol, measure: Measure) -> str:
+    return f"mean {measure.title}, selected on {protocol.judged_on}"

@@ -8,14 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from bench.protocols.registry import reduction_in_words
+from bench.records.measure import COMPARED, SELECTING, TARGET, measures_of
 from bench.records.method import HoldoutResult
 from bench.records.result import JobResult
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, cells, table, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence
 from bench.report.figures.by_dataset import bar, sparkline
-from bench.report.sections.headline import headline_protocol
+from bench.report.sections.headline import headline_view
 from bench.report.sections.tables import method_cell
+from bench.stats import frame
 
 LEADING = 6
 """Features shown of RFM's metric."""
@@ -25,13 +27,21 @@ COLLAPSED = 1e-5
 
 def datasets_section(evidence: Evidence) -> Section:
     children = tuple(dataset_section(evidence, name) for name in evidence.datasets)
-    return Section("datasets", "Dataset by dataset", (text(wording.prose("datasets")),), children)
+    tested = [SELECTING[kind] for kind in COMPARED if evidence.of_kind(kind)]
+    judged = {evidence.judging(m.kind) for m in tested}
+    words = wording.prose(
+        "datasets",
+        tested=" or ".join([tested[0].heading, *(m.title for m in tested[1:])]),
+        judged=next(iter(judged)).title if len(judged) == 1 else "score",
+        percent=next(iter(judged)).in_unit if len(judged) == 1 else "",
+    )
+    return Section("datasets", "Dataset by dataset", (text(words),), children)
 
 
 def dataset_section(evidence: Evidence, name: str) -> Section:
     results = [r for r in evidence.merged.results if r.job.dataset == name]
     job, about = results[0].job, evidence.of(name)
-    classes = wording.plural(job.classes, "class", "classes")
+    classes = wording.plural(job.classes, "class", "classes") if job.kind == "classification" else "a number to predict"
     size = f"{job.rows:,} rows, {wording.plural(job.features, 'feature')}, {classes}"
     origins = sorted({f"{r.job.source}, hold-outs {r.job.split}" for r in results if r.job.split})
     source = "; ".join(origins) or f"{job.source}, where it could not be read"
@@ -77,43 +87,53 @@ def _unmoved(results: Sequence[JobResult]) -> list[Block]:
 def _summary(evidence: Evidence, name: str) -> str:
     """The folded section's line: sizes, and the reference and its baseline under the headline's protocol."""
     size = evidence.sizes.loc[name]
-    parts = [f"n {size['rows']:,}, d {size['features']:,}, c {size['classes']}"]
-    protocol = headline_protocol(evidence)
-    matrix = evidence.matrix(protocol) if protocol else None
-    if matrix is not None and name in matrix.index:
+    kind = evidence.kinds[name]
+    classes = f", c {size['classes']}" if kind == "classification" else ""
+    parts = [f"n {size['rows']:,}, d {size['features']:,}{classes}"]
+    view, tested = headline_view(evidence, kind), SELECTING[kind]
+    if view is not None and name in view.matrix.index:
+        matrix = frame.score_matrix(evidence.scores, view.protocol, tested)
         shown = [m for m in (REFERENCE, BASELINE) if m in matrix and matrix[m].notna()[name]]
-        parts += [f"{wording.title(m)} {wording.number(float(matrix[m].to_dict()[name]))}" for m in shown]
+        parts += [
+            f"{wording.title(m)} {wording.number(float(matrix[m].to_dict()[name]), tested.digits)}" for m in shown
+        ]
     return " · ".join(parts)
 
 
 def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[JobResult]) -> Table:
     numbers = sorted({h.holdout for r in results for h in r.holdouts})
+    kind = evidence.kinds[dataset]
+    tested, judged = SELECTING[kind], evidence.judging(kind)
+    also = [m for m in measures_of(kind) if m.unit == TARGET]
     columns = (
         Column("Method", "text"),
         Column("Mean"),
-        *(Column(f"H{h + 1}", hint=f"accuracy on hold-out {h}, percent") for h in numbers),
+        *(Column(f"H{h + 1}", hint=f"{tested.title} on hold-out {h}{tested.in_unit}") for h in numbers),
+        *(Column(m.heading, hint=f"{m.meaning}{m.in_unit}; mean over hold-outs") for m in also),
         Column("Chosen", "text", hint="configuration chosen; by hold-out where they differ"),
         Column("Iteration", "text", hint="point of the iteration path chosen on each hold-out"),
-        Column("Validation", hint="mean validation accuracy of the choices, percent"),
-        Column("Path", "text", hint="validation accuracy along the chosen configuration's path"),
+        Column("Validation", hint=f"mean validation {judged.title} of the choices{judged.in_unit}"),
+        Column("Path", "text", hint=f"validation {judged.title} along the chosen configuration's path"),
     )
     rows = []
     for result in results:
         head = method_cell(result.job.method, evidence.methods)
         if result.status != "ok":
             reason = f"{result.status}: {result.reason}" if result.reason else result.status
-            rows.append(cells(head, *[wording.DASH] * (1 + len(numbers)), reason, "", "", ""))
+            rows.append(cells(head, *[wording.DASH] * (1 + len(numbers) + len(also)), reason, "", "", ""))
             continue
-        accuracy = {h.holdout: h.accuracy for h in result.holdouts}
-        validation = [h.validation_accuracy for h in result.holdouts]
+        scores = {h.holdout: h.score for h in result.holdouts}
+        means = {m: float(np.mean([h.measures.get(m.key, np.nan) for h in result.holdouts])) for m in also}
+        validation = [h.validation_score for h in result.holdouts]
         iterations = [str(h.iteration) for h in result.holdouts]
         shown = cells(
             head,
-            wording.num(float(np.mean(list(accuracy.values())))),
-            *(wording.num(accuracy.get(h), 1) for h in numbers),
+            wording.num(float(np.mean(list(scores.values()))), tested.digits),
+            *(wording.num(scores.get(h), wording.brief(tested)) for h in numbers),
+            *(wording.num(mean, wording.digits(mean, m)) for m, mean in means.items()),
             _chosen(result),
             iterations[0] if len(set(iterations)) == 1 else ", ".join(iterations),
-            wording.num(float(np.mean(validation)), 1),
+            wording.num(float(np.mean(validation)), wording.brief(judged)),
             _path_cell(evidence, result),
         )
         rows.append(shown)
@@ -136,20 +156,22 @@ def _path_cell(evidence: Evidence, result: JobResult) -> Cell:
     if not found:
         return Cell("")
     series = wording.series(result.job.method, evidence.methods)
-    words = f"validation accuracy along the path of {wording.title(result.job.method)}"
-    holdout, (_, accuracy, _) = found[0]
-    ends = f"H{holdout + 1}: {wording.number(accuracy[0], 1)} to {wording.number(max(accuracy), 1)}"
+    judged = evidence.judging(result.job.kind)
+    words = f"validation {judged.title} along the path of {wording.title(result.job.method)}"
+    holdout, (_, scores, _) = found[0]
+    first, best = scores[0], max(scores) if judged.larger_is_better else min(scores)
+    ends = f"H{holdout + 1}: {' to '.join(wording.number(x, wording.brief(judged)) for x in (first, best))}"
     return Cell(ends, drawing=sparkline([path for _, path in found], series, words))
 
 
 def _chosen_path(holdout: HoldoutResult) -> tuple[list[float], list[float], float] | None:
-    """(iterations, accuracies, chosen iteration) of the chosen configuration; None for a path of one point."""
+    """(iterations, validation scores, chosen iteration) of the chosen configuration; None for a path of one point."""
     for row in holdout.path:
         if row.get("config") == holdout.config:
             iterations = [float(i) for i in row.get("iterations", ())]
-            accuracy = [float(a) for a in row.get("accuracy", ())]
-            usable = len(iterations) == len(accuracy) > 1 and bool(np.isfinite(accuracy).all())
-            return (iterations, accuracy, float(holdout.iteration)) if usable else None
+            scores = [float(s) for s in row.get("score", ())]
+            usable = len(iterations) == len(scores) > 1 and bool(np.isfinite(scores).all())
+            return (iterations, scores, float(holdout.iteration)) if usable else None
     return None
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import pandas as pd
 
 from bench.protocols.registry import known
+from bench.records.measure import COMPARED, SELECTING, Kind, Measure
 from bench.report import wording
 from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Section, Span, Strong
-from bench.report.evidence import REFERENCE, Contrast, Evidence, ProtocolView
+from bench.report.evidence import REFERENCE, Contrast, Evidence, ProtocolView, view_key
 from bench.report.figures.by_method import Interval, intervals
-from bench.stats.summary import METRICS
+from bench.stats.summary import metrics_of
 
 UNKNOWN = "For comparison, of a protocol that is not registered here. "
 FEW = 10
@@ -21,76 +22,82 @@ def headline(evidence: Evidence) -> Section:
     """The verdict per protocol without test labels, then of the others; the first's interval plot, every warning."""
     blocks: list[Block] = []
     shown = _answers(evidence)
-    chief = headline_protocol(evidence)
-    for position, protocol in enumerate(shown):
-        blocks.append(Paragraph(verdict(evidence, evidence.views[protocol]), lead=position == 0))
+    chief = headline_view(evidence)
+    blocks += [Paragraph(verdict(evidence, view), lead=view is chief) for view in shown]
     blocks += [
         Paragraph((view.record.caution if view.record else UNKNOWN, *verdict(evidence, view)))
-        for protocol, view in evidence.views.items()
-        if protocol not in shown
+        for view in evidence.views.values()
+        if view not in shown
     ]
     if chief is None:
         blocks.append(Paragraph(("No protocol has a dataset on which its methods can be compared.",), lead=True))
-    elif evidence.views[chief].contrasts:
-        blocks.append(contrast_figure(evidence, evidence.views[chief], "headline"))
+    elif chief.contrasts:
+        blocks.append(contrast_figure(evidence, chief, "headline"))
     blocks += [Notice(spans, "warning") for spans in warnings(evidence)]
     return Section("verdict", "Does RFM beat the rest?", tuple(blocks))
 
 
-def headline_protocol(evidence: Evidence) -> str | None:
-    """The protocol of the first screen: one without test labels if there is one; None if nothing can be compared."""
-    return next(iter(_answers(evidence)), None)
+def headline_view(evidence: Evidence, kind: Kind | None = None) -> ProtocolView | None:
+    """The view of the first screen, or the first of a kind: of a protocol without test labels if there is one.
+
+    None if nothing can be compared.
+    """
+    return next((view for view in _answers(evidence) if kind in (None, view.measure.kind)), None)
 
 
-def _answers(evidence: Evidence) -> list[str]:
-    """The protocols that see no test label; all, if none is of that kind."""
-    return [p for p, view in evidence.views.items() if view.withholds_test_labels] or list(evidence.views)
+def _answers(evidence: Evidence) -> list[ProtocolView]:
+    """The views of protocols that see no test label; all, if none is of that kind."""
+    views = list(evidence.views.values())
+    return [view for view in views if view.withholds_test_labels] or views
 
 
 def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
     """One protocol's answer as a sentence or three."""
-    count = len(view.common.pool.datasets)
+    measure, noun = view.measure, "dataset" if not view.aside else f"{view.measure.kind} dataset"
+    count = wording.plural(len(view.common.pool.datasets), noun)
     named = evidence.group_of(view.common.pool.datasets)
     which = f" ({named.key})" if named else ""
-    opening: list[Span] = ["Under ", Code(view.protocol), f", on {wording.plural(count, 'dataset')}{which}, "]
+    opening: list[Span] = ["Under ", Code(view.protocol), f", on {count}{which}, "]
     if not view.has_reference:
-        best = str(view.summary["mean_accuracy"].idxmax())
-        mean = wording.number(float(view.summary["mean_accuracy"][best]))
+        best = str(view.summary["mean_score"].idxmax())
+        mean = wording.amount(float(view.summary["mean_score"][best]), measure)
         if REFERENCE in view.matrix:
             done, planned = int(view.matrix[REFERENCE].notna().sum()), len(view.matrix)
             why = f"RFM has results on {done} of {planned} datasets, too few to be compared: there is no verdict."
         else:
             why = "RFM is not among the methods."
-        leader = f"{wording.title(best)} has the highest mean accuracy, {mean} %. " if len(view.methods) > 1 else ""
+        leader = (
+            f"{wording.title(best)} has the highest mean {measure.title}, {mean}. " if len(view.methods) > 1 else ""
+        )
         return (*opening, f"{leader}{why}")
-    mean = wording.number(float(view.summary["mean_accuracy"][REFERENCE]))
-    opening += [Strong(f"RFM averages {mean} %"), ". "]
+    mean = wording.amount(float(view.summary["mean_score"][REFERENCE]), measure)
+    opening += [Strong(f"RFM averages {mean}"), ". " if measure.unit else f" in {measure.title}. "]
     if not view.contrasts:
         return (*opening, "No other method ran on these datasets, so there is nothing to compare it with.")
     spans = opening
     for kind, words in (("ahead", "It is ahead of "), ("behind", "It is behind ")):
         group = [c for c in view.contrasts if c.verdict == kind]
         if group:
-            spans += [words, _names(group), ". "]
+            spans += [words, _names(group, measure), ". "]
     unclear = [c for c in view.contrasts if c.verdict == "unclear"]
     for words, asked, group in (
         ("Its mean is higher than that of ", "ahead", [c for c in unclear if c.difference.low > 0]),
         ("Its mean is lower than that of ", "behind", [c for c in unclear if c.difference.high < 0]),
     ):
         if group:
-            spans += [words, _names(group, tested=True), f", but short of what \u201c{asked}\u201d asks for. "]
+            spans += [words, _names(group, measure, tested=True), f", but short of what \u201c{asked}\u201d asks for. "]
     level = [c for c in unclear if not (c.difference.low > 0 or c.difference.high < 0)]
     if level:
-        spans += ["No clear difference from ", _names(level), "."]
+        spans += ["No clear difference from ", _names(level, measure), "."]
     return tuple(spans)
 
 
-def _names(contrasts: list[Contrast], *, tested: bool = False) -> str:
+def _names(contrasts: list[Contrast], measure: Measure, *, tested: bool = False) -> str:
     """Each with its difference, smallest first, and with ``tested`` its p-value."""
     parts = []
     for c in sorted(contrasts, key=lambda c: abs(c.difference.mean)):
         p = f", p {wording.p_value(c.p_holm)}" if tested else ""
-        parts.append(f"{wording.title(c.method)} ({wording.difference(c.difference)}{p})")
+        parts.append(f"{wording.title(c.method)} ({wording.difference(c.difference, measure)}{p})")
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
@@ -101,8 +108,8 @@ def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Bloc
         Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.difference) for c in ordered
     ]
     datasets = wording.plural(len(view.common.pool.datasets), "common dataset")
-    caption = wording.prose("headline-figure", protocol=view.protocol, datasets=datasets)
-    return intervals(f"{prefix}-difference", "RFM minus each method", caption, lines, "points of accuracy")
+    caption = wording.prose("headline-figure", view=view, datasets=datasets)
+    return intervals(f"{prefix}-difference", "RFM minus each method", caption, lines, view.measure)
 
 
 def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
@@ -114,8 +121,11 @@ def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
         words += f" and {undone} more were planned but not run" if undone else ""
         yield f"{words}: ", Link("failures", "#failures"), "."
     yield from _coverage(evidence)
-    if drawn := len(evidence.drawn):
-        count = f"On {drawn} of {wording.plural(len(evidence.measured), 'dataset')} with results"
+    for kind, measure in evidence.selected_by.items():
+        yield (selected_by(kind, measure),)
+    of_classes = set(evidence.of_kind("classification"))  # the 2014 study has no others
+    if drawn := len(evidence.drawn & of_classes):
+        count = f"On {drawn} of {wording.plural(len(evidence.measured & of_classes), 'dataset')} with results"
         yield (f"{count} the hold-outs were drawn by the harness from its seed; they are not the 2014 study's.",)
     for words, names in evidence.reduced.items():
         yield (f"Reduced, for every method alike ({words}): {wording.listing(names, 10)}.",)
@@ -138,17 +148,19 @@ def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
 
 def _coverage(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
     """Protocols under which much is left out, nothing is in common, or little."""
-    for protocol, view in evidence.views.items():
+    for view in evidence.views.values():
         left_out, planned = view.common.left_out, len(view.matrix)
         if view.common.dropped or left_out:
-            words = f": {len(view.accuracy)} of {planned} datasets are common"
+            words = f"{view.aside}: {len(view.scores)} of {planned} datasets are common"
             names = ", ".join(f"{wording.title(m)} ({n} of {planned})" for m, n in left_out.items())
             words += f"; left out for covering too little: {names}" if left_out else ""
-            yield Code(protocol), f"{words}. Each table names what it leaves out."
-    for protocol in evidence.protocols:
-        if protocol not in evidence.views:
-            yield Code(protocol), f" {nothing_in_common(evidence.matrix(protocol))}: it is not summarised."
-    if small := [p for p, view in evidence.views.items() if len(view.accuracy) < FEW]:
+            yield Code(view.protocol), f"{words}. Each table names what it leaves out."
+    for protocol, kind in evidence.compared:
+        if view_key(protocol, kind) not in evidence.views:
+            aside = "" if kind == "classification" else f" ({kind})"
+            reason = nothing_in_common(evidence.matrix(protocol, kind))
+            yield Code(protocol), f"{aside} {reason}: it is not summarised."
+    if small := [view.words for view in evidence.views.values() if len(view.scores) < FEW]:
         yield (f"Fewer than {FEW} common datasets under {', '.join(small)}: tests over datasets have little power.",)
 
 
@@ -165,8 +177,17 @@ def nothing_in_common(matrix: pd.DataFrame) -> str:
     return "has no dataset with a result of every method"
 
 
-def reading_guide() -> Section:
-    """How to read the tables: the unit, the intervals, the rule for a verdict."""
-    lines = tuple((line,) for line in wording.texts()["reading"])
-    metrics = tuple((Strong(m.title), f": {m.hint}.") for m in METRICS)
-    return Section("reading", "How to read this", (Items((*lines, *metrics)),))
+def selected_by(kind: Kind, measure: Measure) -> str:
+    """That another measure selected than usual."""
+    usual = SELECTING[kind].title
+    return f"Hyperparameters for {kind} were selected by {measure.title} (--select), not by {usual}."
+
+
+def reading_guide(evidence: Evidence) -> Section:
+    """How to read the tables: the unit, the intervals, the rule for a verdict, each kind's metrics."""
+    kinds = [kind for kind in COMPARED if evidence.of_kind(kind)]
+    texts = wording.texts()["reading"]
+    lines = tuple((line,) for part in (*kinds, "both") for line in texts[part])
+    metrics = dict.fromkeys((m.title, m.hint) for kind in kinds for m in metrics_of(COMPARED[kind]))
+    explained = tuple((Strong(title), f": {hint}.") for title, hint in metrics)
+    return Section("reading", "How to read this", (Items((*lines, *explained)),))

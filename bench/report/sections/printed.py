@@ -9,6 +9,7 @@ from functools import partial
 from importlib import resources
 from typing import Literal
 
+import pandas as pd
 import yaml
 
 from bench.protocols.registry import known
@@ -45,7 +46,7 @@ class Printed:
     source: str
     method: str = ""
     classifier: str = ""
-    metric: str = "mean_accuracy"
+    metric: str = "mean_score"
     rule: str = ""
 
 
@@ -55,8 +56,10 @@ def load_printed() -> list[Printed]:
     return [Printed(**entry) for entry in raw]
 
 
-def printed_section(evidence: Evidence) -> Section:
-    """What papers print against what this run measured, under each protocol that has it."""
+def printed_section(evidence: Evidence) -> Section | None:
+    """What papers print against what this run measured, under each protocol that has it; None without classes."""
+    if not evidence.of_kind("classification"):
+        return None
     ran = known(evidence.protocols)
     of_the_paper = [p.name for p in ran if p.reuses_metric]
     without_labels = [p.name for p in ran if not p.sees_test_labels]
@@ -98,7 +101,7 @@ def _measured(evidence: Evidence, protocol: str, item: Printed) -> Cell:
         return Cell(wording.DASH)
     matrix = evidence.matrix(protocol)
     groups = ("small",) if item.set == "small90" else ("small", "large", "test-file")
-    values = matrix[item.method].dropna() if item.method in matrix else matrix.iloc[:0, 0]
+    values = matrix[item.method].dropna() if item.method in matrix else pd.Series(dtype=float)
     values = values[[evidence.of(str(d)).group in groups for d in values.index]]
     size = SET_SIZES[item.set]
     if len(values) < COVERAGE * size:

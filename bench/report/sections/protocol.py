@@ -1,36 +1,42 @@
-"""One protocol's results: table, groups, bins, RFM against Laplace, profiles, ranks, tests, accuracies by dataset."""
+"""One protocol's results: table, groups, bins, RFM against Laplace, profiles, ranks, tests, scores by dataset."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
+from bench.records.measure import SELECTING, TARGET, Measure, measures_of
 from bench.report import wording
 from bench.report.blocks import Block, Figure, Notice, Section, text
 from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
-from bench.report.figures.by_dataset import Panel, difference_bars, trend_scatter
-from bench.report.figures.by_method import accuracy_rank, profiles
-from bench.report.sections.headline import contrast_figure, headline_protocol, nothing_in_common, verdict
+from bench.report.figures.by_dataset import Panel, difference_bars, difference_name, trend_scatter
+from bench.report.figures.by_method import profiles, score_rank
+from bench.report.sections.headline import contrast_figure, headline_view, nothing_in_common, selected_by, verdict
 from bench.report.sections.significance import tests_section
-from bench.report.sections.tables import accuracy_table, bins_table, summary_table, swayed
+from bench.report.sections.tables import bins_table, further_table, scores_table, summary_table, swayed
 from bench.stats import significance
 from bench.stats.groups import ASPECT_BINS, DIMENSION_BINS, SIZE_BINS
-from bench.stats.summary import accuracy_profile
+from bench.stats.summary import profile
 from bench.stats.trend import log_trend, relative_error_reduction
 
 
 def protocol_section(evidence: Evidence, view: ProtocolView) -> Section:
-    """Everything measured under one protocol."""
-    key = view.protocol
-    blocks = _meaning(view)
+    """Everything measured under one protocol on the datasets of one kind."""
+    key, kind = view.key, view.measure.kind
+    blocks = _meaning(evidence, view)
     named = evidence.group_of(view.matrix.index)
-    caption = f"{named.key}: {named.title}" if named else "All available datasets"
-    if len(view.accuracy) < len(view.matrix):
-        caption += f", the {len(view.accuracy)} of {len(view.matrix)} that all methods have"
-    blocks.append(summary_table(evidence, view, f"{key}-summary", f"{caption}, protocol {key}"))
+    whole = "All available datasets" if kind == "classification" else f"All {kind} datasets"
+    caption = f"{named.key}: {named.title}" if named else whole
+    if len(view.scores) < len(view.matrix):
+        caption += f", the {len(view.scores)} of {len(view.matrix)} that all methods have"
+    blocks.append(summary_table(evidence, view, f"{key}-summary", f"{caption}, protocol {view.protocol}"))
+    further = further_table(evidence, view, f"{key}-further")
+    blocks += [further] if further else []
+    if kind in evidence.selected_by:
+        blocks.append(Notice((selected_by(kind, evidence.selected_by[kind]),), "note"))
     if not view.withholds_test_labels:
         blocks.append(text(*verdict(evidence, view)))
-    if view.contrasts and key != headline_protocol(evidence):  # the headline's figure stands on the first screen
+    if view.contrasts and view is not headline_view(evidence):  # the headline's figure stands on the first screen
         blocks.append(contrast_figure(evidence, view, key))
     children = [
         _groups(evidence, view),
@@ -40,15 +46,25 @@ def protocol_section(evidence: Evidence, view: ProtocolView) -> Section:
         tests_section(evidence, view),
         Section(
             f"{key}-datasets",
-            "Accuracy by dataset",
-            (accuracy_table(evidence, view, f"{key}-accuracy", f"Accuracy by dataset, protocol {key}"),),
+            f"{_tested(view)[0].heading} by dataset",
+            tuple(
+                scores_table(evidence, view, f"{key}-{m.key}", f"{m.heading} by dataset, protocol {view.protocol}", m)
+                for m in _tested(view)
+            ),
         ),
     ]
     kept = tuple(child for child in children if child is not None)
-    return Section(key, f"Results under {key}", tuple(blocks), kept, tag=view.record.tag if view.record else "")
+    title = f"Results under {view.protocol}" + (f": {kind}" if view.aside else "")
+    return Section(key, title, tuple(blocks), kept, tag=view.record.tag if view.record else "")
 
 
-def _meaning(view: ProtocolView) -> list[Block]:
+def _tested(view: ProtocolView) -> list[Measure]:
+    """What is shown of every dataset: accuracy, or R2 and what is in the target's unit."""
+    first = SELECTING[view.measure.kind]
+    return [first, *(m for m in measures_of(first.kind) if m.unit == TARGET)]
+
+
+def _meaning(evidence: Evidence, view: ProtocolView) -> list[Block]:
     """What the protocol does, and a warning where what was fitted has seen test labels."""
     if view.record is None:
         words = "This protocol is not registered here: the report cannot say how it selects, and what it sees."
@@ -59,6 +75,8 @@ def _meaning(view: ProtocolView) -> list[Block]:
         blocks.append(Notice((warning,), "warning"))
     if view.record.meaning:
         blocks.append(text(view.record.meaning))
+    if view.measure.kind == "regression":
+        blocks.append(text(wording.prose("meaning-regression", measure=evidence.judging("regression"))))
     return blocks
 
 
@@ -67,19 +85,19 @@ def _groups(evidence: Evidence, view: ProtocolView) -> Section | None:
     blocks: list[Block] = []
     whole = set(view.matrix.index)
     seen: set[frozenset[str]] = {frozenset(whole)}
-    compared: set[frozenset[str]] = {frozenset(view.accuracy.index)}
+    compared: set[frozenset[str]] = {frozenset(view.scores.index)}
     for group in evidence.groups:
         members = frozenset(group.datasets) & whole
         if not members or members in seen:
             continue
         seen.add(members)
-        part = evidence.view(view.protocol, tuple(sorted(members)))
+        part = evidence.view(view.protocol, tuple(sorted(members)), view.measure.kind)
         if part is None:
             reason = nothing_in_common(view.matrix[view.matrix.index.isin(members)])
             note = f"The group \u201c{group.title}\u201d {reason}."
             blocks.append(Notice((note,), "warning"))
             continue
-        common = frozenset(part.accuracy.index)
+        common = frozenset(part.scores.index)
         if common in compared:
             continue
         compared.add(common)
@@ -88,18 +106,18 @@ def _groups(evidence: Evidence, view: ProtocolView) -> Section | None:
             blocks.append(Notice((note,), "note"))
         else:
             caption = f"{group.key}: {group.title}"
-            blocks.append(summary_table(evidence, part, f"{view.protocol}-{group.key}", caption))
-    return Section(f"{view.protocol}-groups", "Groups of datasets", tuple(blocks)) if blocks else None
+            blocks.append(summary_table(evidence, part, f"{view.key}-{group.key}", caption))
+    return Section(f"{view.key}-groups", "Groups of datasets", tuple(blocks)) if blocks else None
 
 
 def _bins(evidence: Evidence, view: ProtocolView) -> Section | None:
     if not view.withholds_test_labels or len(view.common.pool.datasets) < 2:
         return None
     tables = tuple(
-        bins_table(evidence, view, bins, f"{view.protocol}-by-{bins.quantity}")
+        bins_table(evidence, view, bins, f"{view.key}-by-{bins.quantity}")
         for bins in (SIZE_BINS, DIMENSION_BINS, ASPECT_BINS)
     )
-    return Section(f"{view.protocol}-bins", "By size and dimension", tables)
+    return Section(f"{view.key}-bins", "By size and dimension", tables)
 
 
 def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
@@ -109,15 +127,15 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
     """
     if not {REFERENCE, BASELINE} <= set(view.matrix.columns):
         return None
-    accuracy = view.matrix[[REFERENCE, BASELINE]].dropna()
-    if accuracy.empty:
+    scores, measure = view.matrix[[REFERENCE, BASELINE]].dropna(), view.measure
+    if scores.empty:
         return None
-    difference = accuracy[REFERENCE] - accuracy[BASELINE]
-    sizes = evidence.sizes.loc[accuracy.index]
+    difference = scores[REFERENCE] - scores[BASELINE]
+    sizes = evidence.sizes.loc[scores.index]
     bars = difference_bars(
-        f"{view.protocol}-rfm-minus-laplace",
+        f"{view.key}-rfm-minus-laplace",
         "RFM minus Laplace, dataset by dataset",
-        wording.prose("bars", protocol=view.protocol, datasets=wording.plural(len(accuracy), "dataset")),
+        wording.prose("bars", view=view, datasets=wording.plural(len(scores), "dataset")),
         difference,
         ("RFM", "Laplace"),
         {
@@ -125,33 +143,35 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
             for d, n, features in zip(sizes.index, sizes["rows"], sizes["features"], strict=True)
         },
         evidence.anchors,
+        measure,
     )
-    overall = significance.paired_difference(accuracy[REFERENCE], accuracy[BASELINE])
+    overall = significance.paired_difference(scores[REFERENCE], scores[BASELINE])
     opening = text(
         f"RFM minus Laplace on the {wording.plural(overall.datasets, 'dataset')} that both have: "
-        f"{wording.difference(overall)} points; {overall.wins} wins, {overall.ties} ties, "
+        f"{wording.difference(overall, measure)} {measure.points}; {overall.wins} wins, {overall.ties} ties, "
         f"{overall.losses} losses; Wilcoxon's signed-rank test, this pair alone: p {wording.p_value(overall.p)}. "
-        f"Median {wording.number(float(difference.median()), sign=True)}.{swayed(difference)}"
+        f"Median {wording.number(float(difference.median()), measure.digits, sign=True)}.{swayed(difference, measure)}"
     )
-    scatters = [_by_size(evidence, view.protocol, accuracy, quantity) for quantity in ("rows", "features")]
-    return Section(f"{view.protocol}-laplace", "RFM against its own kernel", (opening, bars, *scatters))
+    scatters = [_by_size(evidence, view, scores, quantity) for quantity in ("rows", "features")]
+    return Section(f"{view.key}-laplace", "RFM against its own kernel", (opening, bars, *scatters))
 
 
-def _by_size(evidence: Evidence, protocol: str, accuracy: pd.DataFrame, quantity: str) -> Figure:
+def _by_size(evidence: Evidence, view: ProtocolView, scores: pd.DataFrame, quantity: str) -> Figure:
     """The difference, and the error reduction, over one size of the datasets."""
-    rfm, laplace = (accuracy[m].to_numpy(dtype=float) for m in (REFERENCE, BASELINE))
-    x = evidence.sizes.loc[accuracy.index, quantity].to_numpy(dtype=float)
-    measures = {"difference_points": rfm - laplace, "reduction_percent": relative_error_reduction(rfm, laplace)}
-    trends = [log_trend(x, y) for y in measures.values()]
+    rfm, laplace = (scores[m].to_numpy(dtype=float) for m in (REFERENCE, BASELINE))
+    x = evidence.sizes.loc[scores.index, quantity].to_numpy(dtype=float)
+    measure, gain = view.measure, difference_name(view.measure)
+    columns = {gain: rfm - laplace, "reduction_percent": relative_error_reduction(rfm, laplace, measure.scale)}
+    trends = [log_trend(x, y) for y in columns.values()]
     smooth = wording.prose("trend") if trends[0] else "Too few datasets, or all of one size, for a trend."
     words = {"rows": "rows n", "features": "features d"}[quantity]
     return trend_scatter(
-        f"{protocol}-laplace-by-{quantity}",
+        f"{view.key}-laplace-by-{quantity}",
         f"RFM against Laplace, by {words}",
-        wording.prose("by-size", protocol=protocol, trend=smooth),
-        pd.DataFrame({"x": x, **measures}, index=accuracy.index),
+        wording.prose("by-size", view=view, trend=smooth),
+        pd.DataFrame({"x": x, **columns}, index=scores.index),
         [
-            Panel(f"RFM {wording.MINUS} Laplace, points", "difference_points", "points", trends[0]),
+            Panel(f"RFM {wording.MINUS} Laplace, {measure.points}", gain, measure.points, trends[0], measure.digits),
             Panel("error reduction, %", "reduction_percent", "%", trends[1]),
         ],
         f"{words} (log scale)",
@@ -163,18 +183,20 @@ def _by_size(evidence: Evidence, protocol: str, accuracy: pd.DataFrame, quantity
 def _profiles(evidence: Evidence, view: ProtocolView) -> Section | None:
     if len(view.methods) < 3:
         return None
-    key, datasets = view.protocol, wording.plural(len(view.common.pool.datasets), "common dataset")
-    profile = profiles(
+    key, name, datasets = view.key, view.measure.title, wording.plural(len(view.common.pool.datasets), "common dataset")
+    curves = profiles(
         f"{key}-profiles",
-        "Accuracy profiles",
-        wording.prose("profiles", protocol=key, datasets=datasets),
-        accuracy_profile(view.common.pool, np.arange(0.0, 20.01, 0.25)),
+        f"{view.measure.heading} profiles",
+        wording.prose("profiles", view=view, datasets=datasets),
+        profile(view.common.pool, np.arange(0.0, 20.01, 0.25)),
+        view.measure,
     )
-    plane = accuracy_rank(
-        f"{key}-accuracy-rank",
-        "Mean accuracy against Friedman rank",
-        f"Protocol {key}, {datasets}, pool of {wording.plural(len(view.methods), 'method')}. Up and left is better.",
+    plane = score_rank(
+        f"{key}-{view.measure.key}-rank",
+        f"Mean {name} against Friedman rank",
+        wording.prose("score-rank", view=view, datasets=datasets, methods=wording.plural(len(view.methods), "method")),
         view.summary,
         view.methods,
+        view.measure,
     )
-    return Section(f"{key}-profiles-section", "Profiles and ranks", (profile, plane))
+    return Section(f"{key}-profiles-section", "Profiles and ranks", (curves, plane))

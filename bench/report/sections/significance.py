@@ -17,8 +17,8 @@ def tests_section(evidence: Evidence, view: ProtocolView) -> Section | None:
     """Friedman, Nemenyi, Wilcoxon with Holm, wins; the diagram where ranks can be compared."""
     if len(view.methods) < 3:
         return None  # for two methods Wilcoxon's test in the summary says it all
-    accuracy, key = view.accuracy, view.protocol
-    outcome = significance.friedman(accuracy)
+    scores, key = view.scores, view.key
+    outcome = significance.friedman(scores)
     count = outcome.datasets
     f_form = (
         ""
@@ -40,7 +40,7 @@ def tests_section(evidence: Evidence, view: ProtocolView) -> Section | None:
         critical_difference_diagram(
             f"{key}-critical-difference",
             "Critical-difference diagram",
-            wording.prose("critical-difference", protocol=key, alpha=ALPHA),
+            wording.prose("critical-difference", view=view, alpha=ALPHA),
             ranks,
             groups,
             critical,
@@ -52,8 +52,8 @@ def tests_section(evidence: Evidence, view: ProtocolView) -> Section | None:
 
 def _pairs(evidence: Evidence, view: ProtocolView) -> tuple[Table, Table]:
     """Row against column: wins / ties / losses, and the Holm-adjusted p-value of Wilcoxon's test."""
-    score = significance.win_tie_loss(view.accuracy)
-    p = significance.wilcoxon_holm(view.accuracy)
+    score = significance.win_tie_loss(view.scores)
+    p = significance.wilcoxon_holm(view.scores)
 
     def wins(column: str, row: str) -> Cell:
         won, tied, lost = score[row, column]
@@ -71,8 +71,8 @@ def _pairs(evidence: Evidence, view: ProtocolView) -> tuple[Table, Table]:
                 for m in view.methods
             ),
         ]
-        pool = f"Protocol {view.protocol}. Pool: {wording.plural(len(view.accuracy), 'common dataset')}."
-        return table(f"{view.protocol}-{name}", caption, view.methods, columns, note=f"{pool} {note}", sortable=False)
+        pool = f"Protocol {view.words}. Pool: {wording.plural(len(view.scores), 'common dataset')}."
+        return table(f"{view.key}-{name}", caption, view.methods, columns, note=f"{pool} {note}", sortable=False)
 
     count = wording.plural(len(view.methods) * (len(view.methods) - 1) // 2, "pair")
     adjusted = f"Two-sided p-values, Holm-adjusted over {count}; bold below {ALPHA:g}."

@@ -10,10 +10,10 @@ from bench.protocols.registry import PROTOCOLS
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Notice, Section, table, text
 from bench.report.evidence import Evidence, ProtocolView
-from bench.report.figures.by_method import accuracy_rank
+from bench.report.figures.by_method import score_rank
 from bench.report.sections.tables import method_cell
 from bench.stats.published import SIZE, PublishedStudy, joined_pool
-from bench.stats.summary import METRICS, Metric, Pool, summarise
+from bench.stats.summary import Metric, Pool, metrics_of, summarise
 
 TOP = 15
 """Rows of the table besides ours."""
@@ -22,8 +22,8 @@ SHOWN = 40
 
 
 def study_section(evidence: Evidence) -> Section | None:
-    """One table and one figure per protocol; None without the study's file."""
-    if evidence.study is None:
+    """One table and one figure per protocol; None without the study's file, and without classes."""
+    if evidence.study is None or not evidence.of_kind("classification"):
         return None
     datasets, classifiers = evidence.study.accuracy.shape
     blocks: list[Block] = [text(wording.prose("study", datasets=SIZE[0], classifiers=SIZE[1]))]
@@ -32,8 +32,11 @@ def study_section(evidence: Evidence) -> Section | None:
             f"The results file is not whole: {datasets} of {SIZE[0]} datasets, {classifiers} of {SIZE[1]} classifiers."
         )
         blocks.append(Notice((words,), "warning"))
-    for protocol, view in evidence.views.items():
-        same_task = [str(d) for d in view.accuracy.index if evidence.of(str(d)).group in ("small", "large")]
+    for view in evidence.views.values():
+        protocol = view.protocol
+        if view.measure.kind != "classification":
+            continue
+        same_task = [str(d) for d in view.scores.index if evidence.of(str(d)).group in ("small", "large")]
         comparable = [d for d in same_task if d in evidence.study.accuracy.index]
         absent = sorted(set(same_task) - set(comparable))
         if absent:
@@ -43,7 +46,7 @@ def study_section(evidence: Evidence) -> Section | None:
             note = f"{protocol}: none of its common datasets is comparable with the study."
             blocks.append(Notice((note,), "warning"))
         else:
-            blocks += _joined(evidence, evidence.study, view, view.accuracy.loc[comparable])
+            blocks += _joined(evidence, evidence.study, view, view.scores.loc[comparable])
     return Section("study", f"Among the {classifiers} classifiers of 2014", tuple(blocks))
 
 
@@ -51,7 +54,7 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
     pool = joined_pool(study, ours)
     summary = summarise(pool)
     by_rank = summary["friedman_rank"].rank(method="min").astype(int)
-    by_mean = summary["mean_accuracy"].rank(ascending=False, method="min").astype(int)
+    by_mean = summary["mean_score"].rank(ascending=False, method="min").astype(int)
     ordered = list(summary.sort_values("friedman_rank", kind="stable").index)
     mine = set(ours.columns)
     shown = [m for m in ordered if m in mine or by_rank[m] <= TOP]
@@ -71,15 +74,18 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
             (Column("Method", "text"), title),
             (Column("Place by rank", hint=place, lower_first=True), lambda m: int(by_rank[m])),
             (Column("Place by mean", lower_first=True), lambda m: int(by_mean[m])),
-            *((Column(m.title, hint=m.hint, lower_first=m.lower_is_better), partial(metric, m)) for m in METRICS),
+            *(
+                (Column(m.title, hint=m.hint, lower_first=m.lower_is_better), partial(metric, m))
+                for m in metrics_of(pool.measure)
+            ),
             (
                 Column("Missing", hint="datasets without a result", lower_first=True),
-                lambda m: int(pool.accuracy[m].isna().sum()),
+                lambda m: int(pool.scores[m].isna().sum()),
             ),
         ),
         note=_note(evidence, view, pool, len(mine)),
     )
-    figure = accuracy_rank(
+    figure = score_rank(
         f"study-{view.protocol}-accuracy-rank",
         f"Accuracy against rank in the study's pool, protocol {view.protocol}",
         wording.prose(
@@ -90,6 +96,7 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
         ),
         summary,
         list(ours.columns),
+        pool.measure,
         shown=SHOWN,
     )
     blocks: list[Block] = [best, figure]

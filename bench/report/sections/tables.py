@@ -1,4 +1,4 @@
-"""What several sections show: the summary of a pool, accuracies by dataset, mean accuracies in bins."""
+"""What several sections show: the summary of a pool, further measures, scores by dataset, mean scores in bins."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.records.measure import SELECTING, Measure
 from bench.report import wording
 from bench.report.blocks import Cell, Column, Table, table
 from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
@@ -16,7 +17,10 @@ from bench.stats import frame
 from bench.stats.groups import Bins
 from bench.stats.missing import COMMON_DATASETS
 from bench.stats.significance import PairedDifference, leave_one_out, paired_difference
-from bench.stats.summary import METRICS, TIE, Metric
+from bench.stats.summary import FURTHER, TIE, Further, Metric, metrics_of
+
+CUT = "†"
+"""Beside an R2 that counts otherwise in means, ranks and differences."""
 
 
 def method_cell(method: str, methods: Sequence[str], *, strong: bool = False) -> Cell:
@@ -42,18 +46,19 @@ def score_cell(wins: int, ties: int, losses: int, *, strong: bool = False) -> Ce
     return Cell(f"{wins} / {ties} / {losses}", float(wins - losses), strong=strong)
 
 
-def difference_cell(d: PairedDifference) -> Cell:
+def difference_cell(d: PairedDifference, measure: Measure) -> Cell:
     """Mean difference and its standard error, the interval on hover."""
-    hint = wording.interval(d) if d.se == d.se else "one dataset: no standard error"
-    return Cell(wording.difference(d), d.mean, hint=hint)
+    hint = wording.interval(d, measure) if d.se == d.se else "one dataset: no standard error"
+    return Cell(wording.difference(d, measure), d.mean, hint=hint)
 
 
 def difference_columns(
     title: str,
     find: Callable[[Any], PairedDifference | None],
+    measure: Measure,
     *,
     score: bool = True,
-    hints: tuple[str, str, str] = ("mean difference ± standard error, points", "", ""),
+    hints: tuple[str, str, str] = ("mean difference ± standard error", "", ""),
 ) -> list[tuple[Column, Callable[[Any], Cell]]]:
     """Mean difference, wins / ties / losses (with ``score``) and p-value; dashes where there is no difference."""
 
@@ -61,7 +66,7 @@ def difference_columns(
         return lambda item: Cell(wording.DASH) if (d := find(item)) is None else show(d)
 
     columns = [
-        (Column(title, hint=hints[0]), known(difference_cell)),
+        (Column(title, hint=f"{hints[0]}, {measure.points}"), known(lambda d: difference_cell(d, measure))),
         (Column("W / T / L", hint=hints[1]), known(lambda d: score_cell(d.wins, d.ties, d.losses))),
         (Column("p", hint=hints[2], lower_first=True), known(lambda d: p_cell(d.p))),
     ]
@@ -73,7 +78,7 @@ def summary_table(evidence: Evidence, view: ProtocolView, name: str, caption: st
     seconds = frame.fit_seconds(evidence.scores, view.protocol, view.common.pool.datasets)
     columns = [
         (Column("Method", "text"), lambda m: method_cell(m, evidence.methods)),
-        *(_metric_column(view, metric) for metric in METRICS),
+        *(_metric_column(view, metric) for metric in metrics_of(view.measure)),
         *(_reference_columns(view) if view.has_reference else ()),
         (
             Column("CPU s", hint="CPU seconds of choosing, refitting and predicting, all hold-outs and datasets"),
@@ -86,7 +91,7 @@ def summary_table(evidence: Evidence, view: ProtocolView, name: str, caption: st
 def _metric_column(view: ProtocolView, metric: Metric) -> tuple[Column, Callable[[str], Cell]]:
     values = view.summary[metric.key]
     best = values.min() if metric.lower_is_better else values.max()
-    ranked = metric.key != "sd_accuracy" and len(view.methods) > 1
+    ranked = metric.key != "sd_score" and len(view.methods) > 1
     return (
         Column(metric.title, hint=metric.hint, lower_first=metric.lower_is_better),
         lambda m: wording.num(float(values[m]), metric.digits, strong=ranked and abs(values[m] - best) < TIE),
@@ -98,11 +103,11 @@ def _reference_columns(view: ProtocolView) -> list[tuple[Column, Callable[[str],
     rfm = wording.title(REFERENCE)
     found = {c.method: replace(c.difference, p=c.p_holm) for c in view.contrasts}
     hints = (
-        "mean difference over datasets ± its standard error, points",
+        "mean difference over datasets ± its standard error",
         f"datasets on which {rfm} wins, ties, loses against the method",
         "Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods of the table",
     )
-    return difference_columns(f"{rfm} {wording.MINUS} method", found.get, hints=hints)
+    return difference_columns(f"{rfm} {wording.MINUS} method", found.get, view.measure, hints=hints)
 
 
 def pool_note(evidence: Evidence, view: ProtocolView) -> str:
@@ -110,7 +115,7 @@ def pool_note(evidence: Evidence, view: ProtocolView) -> str:
     common, planned = view.common, len(view.matrix)
     methods = ", ".join(wording.title(m) for m in view.methods)
     parts = [
-        f"Protocol {view.protocol}. Pool: {methods}, on {len(common.pool.datasets)} of "
+        f"Protocol {view.words}. Pool: {methods}, on {len(common.pool.datasets)} of "
         f"{wording.plural(planned, 'dataset')}. Missing results (rule: {COMMON_DATASETS.name}): "
         f"{COMMON_DATASETS.text}."
     ]
@@ -127,46 +132,97 @@ def gaps_text(dropped: dict[str, list[str]], limit: int = 6) -> str:
     return wording.listing(shown, limit)
 
 
-def accuracy_table(evidence: Evidence, view: ProtocolView, name: str, caption: str) -> Table:
-    """Every dataset of the protocol with every method's mean accuracy over hold-outs, missing ones included."""
-    matrix = view.matrix
-    best = matrix.max(axis=1)
+def further_table(evidence: Evidence, view: ProtocolView, name: str) -> Table | None:
+    """Methods x further measures over the common datasets; None if the results have none, being of before there were
+    any."""
+    kind, pool = view.measure.kind, view.common.pool
+    found = {f.key: f.of(evidence.scores, view.protocol, pool) for f in FURTHER[kind]}
+    if all(values.isna().all() for values in found.values()):
+        return None
 
-    def accuracy(method: str, dataset: str) -> Cell:
+    def column(further: Further) -> tuple[Column, Callable[[str], Cell]]:
+        values, measure = found[further.key], further.measure
+        best = values.max() if measure.larger_is_better else values.min()
+        matrix = frame.score_matrix(evidence.scores, view.protocol, measure).loc[pool.datasets]
+
+        def show(method: str) -> Cell:
+            value, strong = float(values[method]), abs(values[method] - best) < TIE
+            where = f"on {matrix[method].idxmin()}" if further.over == "min" and value == value else ""
+            return wording.num(value, measure.digits, strong=strong, hint=where)
+
+        return Column(further.title, hint=further.hint, lower_first=not measure.larger_is_better), show
+
+    shared = [m for m in metrics_of(view.measure) if kind == "regression" and m.key in ("mean_score", "friedman_rank")]
+    columns = [
+        (Column("Method", "text"), lambda m: method_cell(m, evidence.methods)),
+        *(_metric_column(view, metric) for metric in shared),
+        *map(column, FURTHER[kind]),
+    ]
+    count = wording.plural(len(pool.datasets), "common dataset")
+    if kind == "classification":
+        note = wording.prose("further-classification", view=view, datasets=count)
+    else:
+        note = wording.prose("further-regression", view=view, datasets=count)
+    return table(name, "Further measures", view.methods, columns, note=note)
+
+
+def scores_table(
+    evidence: Evidence, view: ProtocolView, name: str, caption: str, measure: Measure | None = None
+) -> Table:
+    """Every dataset of the protocol with every method's mean score over hold-outs, missing ones included.
+
+    ``measure`` is what a hold-out's score is, or another one: accuracy or R2 unless it is given.
+    """
+    kind = view.measure.kind
+    measure = measure or SELECTING[kind]
+    matrix = frame.score_matrix(evidence.scores, view.protocol, measure).reindex_like(view.matrix)
+    best = matrix.max(axis=1) if measure.larger_is_better else matrix.min(axis=1)
+    lowest = frame.score_matrix(evidence.scores, view.protocol, measure, over="min").reindex_like(view.matrix)
+    cuts = view.measure != measure and measure == SELECTING[kind]
+
+    def score(method: str, dataset: str) -> Cell:
         value = float(matrix[method][dataset])
         if value == value:
-            return wording.num(value, strong=len(matrix.columns) > 1 and abs(value - best[dataset]) < TIE)
+            strong = len(matrix.columns) > 1 and abs(value - best[dataset]) < TIE
+            cell = wording.num(value, wording.digits(value, measure), strong=strong)
+            if not cuts or lowest[method][dataset] >= 0:
+                return cell
+            counted = wording.number(float(view.matrix[method][dataset]), view.measure.digits)
+            return replace(cell, text=f"{cell.text}{CUT}", hint=f"counts as {counted}: {view.measure.title}")
         result = evidence.by_job.get((dataset, method, view.protocol))
-        return Cell(result.status, hint=result.reason) if result else Cell("not run", hint="no result")
+        if result is None:
+            return Cell("not run", hint="no result")
+        return Cell(wording.DASH) if result.status == "ok" else Cell(result.status, hint=result.reason)
 
     def size(key: str, dataset: str) -> int | str:
         return int(evidence.sizes[key][dataset]) if dataset in evidence.sizes.index else wording.DASH
 
+    heads = (("n", "rows"), ("d", "features"), ("c", "classes"))[: 3 if kind == "classification" else 2]
     columns: list[tuple[Column, Callable[[str], Cell | str | int]]] = [
         (Column("Dataset", "text"), lambda d: dataset_cell(evidence, d)),
-        *(
-            (Column(title, hint=key), partial(size, key))
-            for title, key in (("n", "rows"), ("d", "features"), ("c", "classes"))
-        ),
-        *((Column(wording.title(m)), partial(accuracy, m)) for m in map(str, matrix.columns)),
+        *((Column(title, hint=key), partial(size, key)) for title, key in heads),
+        *((Column(wording.title(m)), partial(score, m)) for m in map(str, matrix.columns)),
     ]
-    if REFERENCE in matrix and BASELINE in matrix:
-        difference = matrix[REFERENCE] - matrix[BASELINE]
-        head = Column(f"{wording.title(REFERENCE)} {wording.MINUS} Laplace", hint="points")
-        columns.append((head, lambda d: wording.num(float(difference[d]), sign=True)))
+    if REFERENCE in matrix and BASELINE in matrix and measure == SELECTING[kind]:
+        lead = view.matrix[REFERENCE] - view.matrix[BASELINE]
+        head = Column(f"{wording.title(REFERENCE)} {wording.MINUS} Laplace", hint=view.measure.points)
+        columns.append((head, lambda d: wording.num(float(lead[d]), view.measure.digits, sign=True)))
     note = (
-        f"Protocol {view.protocol}. Mean over hold-outs, percent; the best of a row is bold. Missing results are named."
+        f"Protocol {view.words}. Mean over hold-outs{measure.in_unit}; the best of a row is bold. Missing results are "
+        "named."
     )
+    if cuts:
+        note += f" {CUT} cut at 0 in means: on a hold-out or more R2 is negative and counts as 0 there."
     return table(name, caption, map(str, matrix.index), columns, note=note, filterable=len(matrix) > 8)
 
 
 def bins_table(evidence: Evidence, view: ProtocolView, bins: Bins, name: str) -> Table:
-    """Mean accuracy of every method in bins of a quantity of the dataset, and the reference over the baseline."""
-    sizes = evidence.sizes.loc[view.accuracy.index].astype("float64")
+    """Mean score of every method in bins of a quantity of the dataset, and the reference over the baseline."""
+    sizes = evidence.sizes.loc[view.scores.index].astype("float64")
     values = sizes.assign(aspect=sizes["rows"] / sizes["features"])[bins.quantity]
 
     def mean(method: str, part: tuple[str, list[str]]) -> Cell:
-        return wording.num(float(view.accuracy.loc[part[1], method].mean()))
+        return wording.num(float(view.scores.loc[part[1], method].mean()), view.measure.digits)
 
     columns: list[tuple[Column, Callable[[tuple[str, list[str]]], Cell | str | int]]] = [
         (Column(bins.title.capitalize(), "text"), lambda part: part[0]),
@@ -174,20 +230,21 @@ def bins_table(evidence: Evidence, view: ProtocolView, bins: Bins, name: str) ->
         *((Column(wording.title(m)), partial(mean, m)) for m in view.methods),
     ]
     if view.has_reference and BASELINE in view.methods:
-        pair = view.accuracy[REFERENCE], view.accuracy[BASELINE]
-        head = Column(f"{wording.title(REFERENCE)} {wording.MINUS} Laplace", hint="mean difference ± s.e., points")
-        columns.append((head, lambda part: difference_cell(paired_difference(*(s.loc[part[1]] for s in pair)))))
-    caption, note = f"Mean accuracy by {bins.title}", pool_note(evidence, view)
+        pair = view.scores[REFERENCE], view.scores[BASELINE]
+        hint = f"mean difference ± s.e., {view.measure.points}"
+
+        def lead(part: tuple[str, list[str]]) -> Cell:
+            return difference_cell(paired_difference(*(scores.loc[part[1]] for scores in pair)), view.measure)
+
+        columns.append((Column(f"{wording.title(REFERENCE)} {wording.MINUS} Laplace", hint=hint), lead))
+    caption, note = f"Mean {view.measure.title} by {bins.title}", pool_note(evidence, view)
     return table(name, caption, bins.split(values), columns, note=note, sortable=False)
 
 
-def swayed(difference: pd.Series) -> str:
+def swayed(difference: pd.Series, measure: Measure) -> str:
     """How far one dataset can move the mean difference."""
     found = leave_one_out(difference)
     if found is None:
         return ""
-    (low_name, low), (high_name, high) = found
-    return (
-        f" Leaving out one dataset moves the mean to between {wording.number(low, sign=True)} (without {low_name}) and "
-        f"{wording.number(high, sign=True)} (without {high_name})."
-    )
+    lowest, highest = (f"{wording.number(mean, measure.digits, sign=True)} (without {name})" for name, mean in found)
+    return f" Leaving out one dataset moves the mean to between {lowest} and {highest}."

@@ -8,9 +8,9 @@ import numpy as np
 
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Section, Strong, Table, text
+from bench.report.figures.curves import Axis, Curve, Point, curves
 from bench.study.cell import Outcome
 from bench.study.claims import COMPARISON_RULE, Claim, SignTest, Verdict, claims_table, not_measured
-from bench.study.figures import Axis, Curve, Point, curves
 from bench.study.report import Findings
 from bench.study.summary import band_words, mean_point
 

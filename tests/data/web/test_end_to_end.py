@@ -124,7 +124,7 @@ def test_a_suite(
     openml.data(62, arff(FRAME.assign(size=1.5)), name="stuff")
     openml.task(10, 61, task_splits(FOLDS))
     openml.task(11, 62, task_splits(FOLDS))
-    openml.task(12, 61, None, type=2, kind="Supervised Regression", target="size")
+    openml.task(12, 61, None, type=3, kind="Learning Curve")
     openml.suite(99, [10, 11, 12])
     suite = ["--subset", "openml-suite:99"]
     assert main(["list", *suite]) == 2
@@ -133,14 +133,14 @@ def test_a_suite(
     captured = capsys.readouterr()
     assert "2 of 3 tables are there and sound" in captured.out
     assert "note: things: 1 column(s) of categories" in captured.out
-    assert "missing: OpenML task 12 is one of Supervised Regression" in captured.err
+    assert "missing: OpenML task 12 is one of Learning Curve" in captured.err
     requests = len(web.requests)
     assert main(["list", *suite]) == 0
     listing = capsys.readouterr().out
     assert "     10        61       48       2        3  things" in listing
     assert "2 of 3 tables are here" in listing
     assert main(["run", *suite, "--methods", "laplace", "--offline", "--jobs", "1", "--run", "r"]) == 1
-    assert "skipped: openml-task-12/laplace: OpenML task 12 is one of Supervised Regr" in capsys.readouterr().out
+    assert "skipped: openml-task-12/laplace: OpenML task 12 is one of Learning Curve" in capsys.readouterr().out
     rows = scores("r")
     assert {(row["dataset"], row["split"], row["status"]) for row in rows} == {
         ("things", "openml-task-10", "ok"),
@@ -155,6 +155,32 @@ def test_a_suite(
     assert "Origin: OpenML task 10, OpenML data set 61 (things, version 1), column class." in page
     assert "of the numbers are missing" in page
     assert "drawn by the harness" not in Path("page/report.md").read_text()
+
+
+def test_a_suite_that_mixes_kinds(
+    tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openml = FakeOpenML(web)
+    monkeypatch.setenv("BENCH_OPENML", openml.url)
+    numbers = FRAME.assign(price=3.5 * np.arange(48) % 11)
+    openml.data(61, arff(FRAME), name="things")
+    openml.data(62, arff(numbers), "price", name="prices")
+    openml.task(10, 61, task_splits(FOLDS))
+    openml.task(11, 62, task_splits(FOLDS), "price", type=2, kind="Supervised Regression")
+    openml.suite(99, [10, 11])
+    words = ["run", "--subset", "openml-suite:99", "--methods", "laplace", "--jobs", "1"]
+    assert main([*words, "--run", "r"]) == 0
+    assert {(row["dataset"], row["task"], row["metric"], row["split"], row["status"]) for row in scores("r")} == {
+        ("things", "classification", "accuracy", "openml-task-10", "ok"),
+        ("prices", "regression", "r2", "openml-task-11", "ok"),
+    }
+    capsys.readouterr()
+    assert main(["list", "--subset", "openml-suite:99"]) == 0
+    assert "     11        62       48       3        -  prices" in capsys.readouterr().out
+    assert main([*words, "--run", "p", "--protocol", "relearn"]) == 2
+    assert (
+        "prices: a table for regression, and --protocol relearn selects on the tuning halves" in capsys.readouterr().err
+    )
 
 
 def test_single_tables_from_uci(

@@ -322,12 +322,12 @@ def test_what_openml_does_not_have(openml: FakeOpenML, registry: Registry, monke
 
 @pytest.fixture
 def suite(openml: FakeOpenML) -> FakeOpenML:
-    """Suite 99: two tasks on tables of one name, one of regression, one that OpenML has lost."""
+    """Suite 99: two tasks on tables of one name, two of kinds that are not run, one that OpenML has lost."""
     openml.data(61, arff(FRAME), more=IGNORED, name="things")
     openml.data(62, arff(FRAME.assign(size=1.0)), more=IGNORED, name="things")
     openml.task(10, 61, task_splits(FOLDS, repeats=2))
     openml.task(11, 62, None)
-    openml.task(12, 61, None, target="size", type=2, kind="Supervised Regression")
+    openml.task(12, 61, None, type=3, kind="Learning Curve")
     openml.task(13, 61, None, type=4, kind="Supervised Data Stream Classification")
     openml.refuse("/task/14", 151, "Unknown task")
     openml.suite(99, [10, 11, 12, 13, 14])
@@ -353,12 +353,77 @@ def test_tasks_that_cannot_be_used_say_why(suite: FakeOpenML) -> None:
     entries = source.suite(99)
     for entry, reason in zip(
         entries[2:],
-        ("task 12 is one of Supervised Regression; only classification", "Data Stream.* not supported", "Unknown task"),
+        (
+            "task 12 is one of Learning Curve; only classification and regression",
+            "Data Stream.* not supported",
+            "Unknown task",
+        ),
         strict=True,
     ):
         with pytest.raises(DataUnavailable, match=reason):
             source.load(entry)
         assert not source.has(entry)
+
+
+NUMBERS = FRAME.assign(price=[0.5 * i - 3 for i in range(24)])
+
+
+def test_a_task_of_regression_has_its_own_divisions(openml: FakeOpenML) -> None:
+    openml.data(61, arff(NUMBERS), "price", more=IGNORED, name="things")
+    openml.task(10, 61, task_splits(FOLDS), target="price", type=2, kind="Supervised Regression")
+    openml.suite(99, [10])
+    source = OpenMLSource()
+    (entry,) = source.suite(99)
+    dataset = source.load(entry)
+    assert (entry.kind, dataset.kind, dataset.n_classes) == ("regression", "regression", 0)
+    assert dataset.y.tolist() == NUMBERS["price"].tolist()
+    assert dataset.X.shape == (24, 7)  # the size, three colours and three classes
+    assert dataset.published is not None
+    assert [holdout.test.tolist() for holdout in dataset.published.holdouts] == [fold.tolist() for fold in FOLDS]
+    assert sorted([*dataset.published.tuning.train, *dataset.published.tuning.test]) == list(range(24))
+    (again,) = OpenMLSource(offline=True).suite(99)
+    assert (again.kind, again.rows, again.features, again.classes) == ("regression", 24, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (NUMBERS.assign(price=["7", "8", "9"] * 8), "target 'price' is categorical .*, not a column of numbers"),
+        (NUMBERS.assign(price=1.5), r"target 'price': one value only \(1.5\)"),
+        (
+            NUMBERS.assign(price=[np.nan, *range(23)]),
+            "rows without a number in the target, which the task's index lists",
+        ),
+    ],
+)
+def test_targets_that_are_none_of_regression(openml: FakeOpenML, frame: pd.DataFrame, message: str) -> None:
+    openml.data(61, arff(frame), "price", more=IGNORED)
+    openml.task(10, 61, task_splits(FOLDS), target="price", type=2, kind="Supervised Regression")
+    openml.suite(99, [10])
+    source = OpenMLSource()
+    with pytest.raises(DataInvalid, match=message) as error:
+        source.load(source.suite(99)[0])
+    assert "--task" not in str(error.value)
+
+
+def test_a_copy_of_a_table_of_regression(openml: FakeOpenML, tiny: Any) -> None:
+    tiny.document["datasets"]["gamma"] = {
+        "task": "regression",
+        "rows": 24,
+        "features": 2,
+        "licence": "CC0",
+        "origin": "generated",
+        "openml": {"id": 61, "confidence": "known"},
+    }
+    entry = tiny.registry().entry("gamma")
+    openml.data(61, arff(NUMBERS), "price", more=IGNORED)
+    dataset = OpenMLSource().load(entry)
+    assert (dataset.kind, len(dataset.y)) == ("regression", 24)
+    assert not any("archive" in note for note in dataset.notes)
+    tiny.document["datasets"]["gamma"]["openml"]["id"] = 62
+    openml.data(62, arff(NUMBERS[:9]), "price", more=IGNORED)
+    with pytest.raises(DataInvalid, match="9 rows, expected 24 rows: not the table"):
+        OpenMLSource().load(tiny.registry().entry("gamma"))
 
 
 def test_a_suite_offline(suite: FakeOpenML) -> None:

@@ -165,3 +165,18 @@ def test_files_that_are_no_table(uci: FakeUCI, registry: Registry, content: byte
     uci.web.pages[FILE] = Page(content)
     with pytest.raises(DataInvalid, match=message):
         UCISource().load(registry.entry("alpha"))
+
+
+def test_a_table_of_regression(uci: FakeUCI, tiny: Any) -> None:
+    tiny.document["datasets"]["gamma"] = {
+        "task": "regression",
+        "rows": 24,
+        "features": 2,
+        "licence": "CC0",
+        "origin": "generated",
+        "uci": {"id": 53, "confidence": "known"},
+    }
+    prices = np.arange(len(FRAME)) / 4
+    uci.data(53, FRAME.assign(price=prices), {"price": "Target"})
+    dataset = UCISource().load(tiny.registry().entry("gamma"))
+    assert (dataset.kind, dataset.y.tolist()) == ("regression", prices.tolist())

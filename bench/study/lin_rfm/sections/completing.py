@@ -9,9 +9,9 @@ import numpy as np
 
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Section, Table, text
+from bench.report.figures.curves import Axis, Curve, curves
 from bench.study.cell import Outcome
 from bench.study.claims import Claim, SignTest, Verdict, not_measured
-from bench.study.figures import Axis, Curve, curves
 from bench.study.summary import band_words, mean_point
 
 EXACT = 1e-3

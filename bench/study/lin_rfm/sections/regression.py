@@ -8,9 +8,10 @@ import numpy as np
 
 from bench.report import wording
 from bench.report.blocks import Cell, Column, Section, Table, text
+from bench.report.figures.curves import Axis, Curve, curves
 from bench.study.cell import Outcome
 from bench.study.claims import Claim, SignTest, not_measured
-from bench.study.figures import Axis, Curve, Phases, curves, phase_diagram
+from bench.study.figures import Phases, phase_diagram
 from bench.study.summary import share_point
 
 RECOVERED = 0.05

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from bench.report import wording
 from bench.report.blocks import Cell, Column, Section, Table, text
+from bench.report.figures.curves import Axis, Curve, Point, curves
 from bench.study.cell import Outcome
 from bench.study.claims import Claim, Verdict, not_measured
-from bench.study.figures import Axis, Curve, Point, curves
 
 _FASTER = "Faster than standard IRLS, because it needs no singular value decomposition"
 _SCALES = "Scales to matrices with millions of missing entries"

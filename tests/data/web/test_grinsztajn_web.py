@@ -1,0 +1,154 @@
+"""The Grinsztajn benchmark as a user runs it, on small tables of a server on loopback."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from loopback import Loopback, Page
+from services import FakeOpenML, arff, task_splits
+
+from bench.command_line import main
+from bench.data import fetching
+from bench.records import grinsztajn
+from bench.store import read_run
+
+RNG = np.random.default_rng(0)
+NUMBERS = pd.DataFrame(RNG.normal(size=(60, 3)), columns=["a", "b", "c"])
+WITH_CLASS = NUMBERS.assign(colour=["red", "green", "blue"] * 20, y=np.where(NUMBERS["a"] > 0, "1", "0"))
+WITH_NUMBER = NUMBERS.assign(y=NUMBERS["a"] * NUMBERS["b"])
+
+
+@pytest.fixture
+def openml(web: Loopback, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeOpenML:
+    """One task in each part, two with numbers; both parts of classification have a table of one name."""
+    service = FakeOpenML(web)
+    monkeypatch.setenv("BENCH_OPENML", service.url)
+    monkeypatch.chdir(tmp_path)
+    service.data(61, arff(NUMBERS.assign(y=WITH_CLASS["y"])), target="y", name="electricity")
+    service.data(62, arff(WITH_NUMBER), target="y", name="pol")
+    service.data(63, arff(WITH_NUMBER.assign(a=1.0)), target="y", name="sulfur")
+    service.data(64, arff(WITH_CLASS), target="y", name="electricity")
+    service.data(65, arff(WITH_CLASS.assign(y=WITH_NUMBER["y"])), target="y", name="pol")
+    for id, data in ((10, 61), (13, 64)):
+        service.task(id, data, task_splits([np.arange(30), np.arange(30, 60)]), target="y")
+    for id, data in ((11, 62), (12, 63), (14, 65)):
+        service.task(id, data, b"never read", target="y", type=2, kind="Supervised Regression")
+    for name, tasks in (("num-clf", (10,)), ("num-reg", (11, 12)), ("cat-clf", (13,)), ("cat-reg", (14,))):
+        part = replace(grinsztajn.PARTS[name], tasks=tasks)
+        monkeypatch.setitem(grinsztajn.PARTS, name, part)
+    return service
+
+
+def scores(folder: str) -> list[dict[str, str]]:
+    with Path(folder, "scores.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_all_four_parts(openml: FakeOpenML, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--subset", "grinsztajn"]
+    assert main(["fetch", *words]) == 0
+    assert "5 of 5 tables are there and sound" in capsys.readouterr().out
+    assert not any("splits" in address for address, _ in openml.web.requests)
+    requests = len(openml.web.requests)
+    assert main(["list", *words]) == 0
+    listing = capsys.readouterr().out
+    assert "electricity-num-clf" in listing
+    assert "5 of 5 tables are here" in listing
+    assert main(["run", *words, "--methods", "laplace", "--offline", "--jobs", "1", "--run", "r"]) == 0
+    rows = scores("r")
+    expected = {
+        "electricity-num-clf": "classification",
+        "pol-num-reg": "regression",
+        "sulfur-num-reg": "regression",
+        "electricity-cat-clf": "classification",
+        "pol-cat-reg": "regression",
+    }
+    assert {row["dataset"]: row["task"] for row in rows} == expected
+    assert {(row["split"], row["status"]) for row in rows} == {("grinsztajn-medium", "ok")}
+    assert len(rows) == 5 * len(expected)  # 13 rows are tested: five repeats
+    assert len(openml.web.requests) == requests
+
+
+def test_a_part_and_a_suite_with_the_same_task_do_not_share_divisions(openml: FakeOpenML) -> None:
+    openml.suite(99, [10])
+    run = ["run", "--methods", "laplace", "--jobs", "1"]
+    assert main([*run, "--subset", "grinsztajn-num-clf", "--run", "part"]) == 0
+    assert main([*run, "--subset", "openml-suite:99", "--run", "suite"]) == 0
+    assert main([*run, "--subset", "grinsztajn-num-clf", "--splits", "grinsztajn-large"]) == 0
+    assert {row["split"] for row in scores("part")} == {"grinsztajn-medium"}
+    assert {row["split"] for row in scores("suite")} == {"openml-task-10"}
+    large = "results/grinsztajn-num-clf-clean-grinsztajn-large"
+    assert {row["split"] for row in scores(large)} == {"grinsztajn-large"}
+    jobs = {result.job.id for folder in ("part", "suite", large) for result in read_run(Path(folder)).results}
+    assert len(jobs) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--protocol", "clean-cv"], "have validation parts of their own, which --protocol clean-cv would not select"),
+        (["--protocol", "relearn"], "which --protocol relearn would not select on: use clean"),
+        (["--splits", "grinsztajn-big"], "unknown splits 'grinsztajn-big': did you mean 'grinsztajn-large'?"),
+        (["--archive", "x"], "grinsztajn-num-clf takes its tables from OpenML"),
+    ],
+)
+def test_words_that_do_not_go_together(
+    openml: FakeOpenML, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(["run", "--subset", "grinsztajn-num-clf", "--methods", "laplace", *words]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert message in error
+
+
+RUNS = """benchmark,model_name,data__keyword,hp,mean_val_score,mean_test_score,mean_time,n_train
+numerical_regression_medium,Resnet,pol,default,.9,.9,3,10000
+numerical_regression_medium,MLP,pol,default,.8,.8,3,10000
+"""
+
+
+def test_the_published_runs_are_fetched_once_and_only_if_they_are_these(
+    web: Loopback, own_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fetching, "RUNS_URL", f"{web.url}/runs")
+    web.pages["/runs"] = Page(RUNS.encode())
+    assert main(["fetch", "--published-grinsztajn"]) == 2
+    assert "/runs: MD5 hash of downloaded file" in capsys.readouterr().err
+    assert main(["fetch", "--published-grinsztajn", "--offline"]) == 2
+    assert "the benchmark's runs have not been fetched" in capsys.readouterr().err
+    monkeypatch.setattr(fetching, "RUNS_HASH", f"md5:{hashlib.md5(RUNS.encode()).hexdigest()}")
+    assert main(["fetch", "--published-grinsztajn"]) == 0
+    assert "2 runs of 2 models in 1 benchmark, in " in capsys.readouterr().out
+    requests = len(web.requests)
+    assert main(["fetch", "--published-grinsztajn"]) == 0
+    assert len(web.requests) == requests
+    assert fetching.runs_file().read_text() == RUNS
+
+
+def test_own_tables_divided_as_the_benchmark_does(openml: FakeOpenML, capsys: pytest.CaptureFixture[str]) -> None:
+    WITH_NUMBER.to_csv("mine.csv", index=False)
+    words = [
+        "run",
+        "--data",
+        "mine.csv",
+        "--target",
+        "y",
+        "--task",
+        "regression",
+        "--methods",
+        "laplace",
+        "--jobs",
+        "1",
+    ]
+    assert main([*words, "--splits", "grinsztajn-medium", "--run", "r"]) == 0
+    assert [row["split"] for row in scores("r")] == ["grinsztajn-medium"] * 5
+    assert main([*words, "--splits", "drawn", "--run", "d"]) == 0
+    assert [row["split"] for row in scores("d")] == ["seed-0"] * 4
+    WITH_NUMBER[:10].to_csv("mine.csv", index=False)
+    assert main([*words, "--splits", "grinsztajn-medium", "--run", "small"]) == 1
+    assert "mine: 10 rows; grinsztajn-medium needs at least 11" in capsys.readouterr().out

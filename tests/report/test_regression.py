@@ -1,0 +1,181 @@
+"""Reports of regression, alone and beside classification, of further measures, and of what selected."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from synthetic_runs import make_regression_run, make_run, store_run, with_measures
+
+from bench.cli.report import headline_text
+from bench.records.result import JobResult, RunRecord
+from bench.report.blocks import Cell, Document, Notice, Section, Table
+from bench.report.build import compose, gather
+from bench.report.html import render_html
+from bench.report.markdown import render_details, render_markdown
+from bench.store import read_run
+
+NAMES = [f"table-{i}" for i in range(11)] + ["lost"]
+METHODS = ["rfm", "laplace", "mlp"]
+
+
+def numbers(protocols: tuple[str, ...] = ("clean", "clean-cv"), selected_by: str = "") -> RunRecord:
+    """On one hold-out of ``lost`` the MLP has an R2 of less than minus a thousand."""
+    return make_regression_run(NAMES, METHODS, protocols, lost=[("lost", "mlp")], selected_by=selected_by)
+
+
+def classes() -> RunRecord:
+    return with_measures(make_run(["iris", "wine", "letter", "adult"], METHODS, ("clean", "published", "relearn")))
+
+
+def sections(document: Document) -> dict[str, Section]:
+    return {s.anchor: s for top in document.sections for s in (top, *top.children)}
+
+
+def tables(document: Document) -> dict[str, Table]:
+    return {b.name: b for s in sections(document).values() for b in s.blocks if isinstance(b, Table)}
+
+
+def column(table: Table, title: str) -> dict[str, Cell]:
+    at = [c.title for c in table.columns].index(title)
+    return {row[0].text: row[at] for row in table.rows}
+
+
+@pytest.fixture(scope="module")
+def alone() -> Document:
+    return compose(gather([numbers()]))
+
+
+@pytest.fixture(scope="module")
+def mixed() -> Document:
+    return compose(gather([classes(), numbers(("clean",))]))
+
+
+def done(run: RunRecord, method: str) -> list[JobResult]:
+    """The results of a method under ``clean``."""
+    return [r for r in run.results if (r.job.method, r.job.protocol) == (method, "clean")]
+
+
+def means(run: RunRecord, method: str, key: str) -> dict[str, float]:
+    """By dataset, straight from the results."""
+    return {r.job.dataset: sum(h.measures[key] for h in r.holdouts) / 4 for r in done(run, method)}
+
+
+def test_means_are_of_r2_cut_at_0_and_the_lowest_r2_is_shown(alone: Document) -> None:
+    summary, further = tables(alone)["clean-regression-summary"], tables(alone)["clean-regression-further"]
+    assert [c.title for c in further.columns[1:]] == [
+        "Mean R2 (cut at 0)",
+        "Friedman rank",
+        "Median R2",
+        "Lowest R2",
+    ]
+    for method, title in zip(METHODS, ("RFM", "Laplace kernel", "MLP"), strict=True):
+        raw = sorted(means(numbers(), method, "r2").values())
+        cut = [sum(max(h.score, 0.0) for h in r.holdouts) / 4 for r in done(numbers(), method)]
+        for table in (summary, further):
+            assert column(table, "Mean R2 (cut at 0)")[title].value == pytest.approx(sum(cut) / len(cut))
+        assert column(further, "Median R2")[title].value == pytest.approx((raw[5] + raw[6]) / 2)
+        assert column(further, "Lowest R2")[title].value == pytest.approx(raw[0])
+    worst = column(further, "Lowest R2")["MLP"]
+    assert worst.value is not None
+    assert worst.value < -250
+    assert worst.hint == "on lost"
+
+
+def test_r2_is_shown_as_it_is_and_marked_where_it_counts_otherwise(alone: Document) -> None:
+    table = tables(alone)["clean-regression-r2"]
+    lost = column(table, "MLP")["lost"]
+    assert re.fullmatch(r"−[\d,]+\.\d{3}†", lost.text)
+    assert lost.value == pytest.approx(means(numbers(), "mlp", "r2")["lost"])
+    assert re.fullmatch(r"counts as 0\.\d{3}: R2 \(cut at 0\)", lost.hint)
+    assert "† cut at 0 in means" in table.note
+    assert "c" not in [c.title for c in table.columns]
+    marked = {row[0].text for row in table.rows if row[3].text.endswith("†")}
+    negative = {r.job.dataset for r in done(numbers(), "rfm") if min(h.score for h in r.holdouts) < 0}
+    assert marked == negative
+    for key in ("rmse", "mae"):
+        of_unit = tables(alone)[f"clean-regression-{key}"]
+        assert "in the target's unit" in of_unit.note
+        assert column(of_unit, "RFM")["table-3"].value == pytest.approx(means(numbers(), "rfm", key)["table-3"])
+        best = min(means(numbers(), m, key)["table-3"] for m in METHODS)
+        assert [c.value for row in of_unit.rows if row[0].text == "table-3" for c in row if c.strong] == [
+            pytest.approx(best)
+        ]
+
+
+def test_a_report_of_regression_says_nothing_of_accuracy_or_2014(alone: Document) -> None:
+    assert not {"leak", "study", "printed", "clean", "selection"} & set(sections(alone))
+    assert {"clean-regression", "clean-cv-regression", "selection-regression"} <= set(sections(alone))
+    words = render_markdown(alone) + render_details(alone)
+    said = words.replace("equal accuracies by the Brier score", "")  # of the protocol, which is for both
+    for gone in ("accura", "points", "percent of", "2014", " classes"):
+        assert gone not in said
+    assert "RFM averages 0." in said
+    assert "in R2 (cut at 0)" in said
+    [row] = [line for line in render_details(alone).splitlines() if line.startswith("| **RFM** |")][:1]
+    assert len(row.split("|")) == 2 + 12  # mean, four hold-outs, RMSE and MAE among them
+
+
+def test_kinds_never_share_a_table(mixed: Document) -> None:
+    found = tables(mixed)
+    numeric, named = set(NAMES), {"iris", "wine", "letter", "adult"}
+    for table in found.values():
+        datasets = {cell.text for row in table.rows for cell in row} & (numeric | named)
+        if table.name not in ("cost", "failures"):
+            assert not (datasets & numeric and datasets & named)
+    assert {"clean-summary", "clean-regression-summary"} <= set(found)
+    assert "on 4 of 4 datasets" in found["clean-summary"].note
+    assert "Protocol clean (regression)" in found["clean-regression-summary"].note
+    assert "on 12 of 12 datasets" in found["clean-regression-summary"].note
+    assert {"leak", "printed"} <= set(sections(mixed))
+    first = render_markdown(mixed)
+    assert "Under `clean`, on 4 datasets, **RFM averages" in first
+    assert "Under `clean`, on 12 regression datasets, **RFM averages" in first
+    render_html(mixed)
+
+
+def test_classification_is_reported_beside_regression_as_it_is_alone(mixed: Document) -> None:
+    whole = compose(gather([classes()]))
+    for name, table in tables(whole).items():
+        if name.startswith(("clean", "relearn", "published", "leak")):
+            assert tables(mixed)[name] == table
+
+
+def test_further_measures_are_means_and_dashes_where_scores_are_no_probabilities(mixed: Document) -> None:
+    table = tables(mixed)["clean-further"]
+    assert [c.title for c in table.columns] == ["Method", "Balanced accuracy", "AUC", "Brier score", "Log loss"]
+    for title, key in zip([c.title for c in table.columns[1:]], ("balanced_accuracy", "auc", "brier"), strict=False):
+        values = means(classes(), "laplace", key).values()
+        assert column(table, title)["Laplace kernel"].value == pytest.approx(sum(values) / 4)
+    losses = column(table, "Log loss")
+    assert (losses["RFM"].text, losses["RFM"].value) == ("–", None)
+    assert losses["MLP"].value == pytest.approx(sum(means(classes(), "mlp", "log_loss").values()) / 4)
+    assert "scores of kernel methods are none" in table.note
+    older = compose(gather([make_run(["iris", "wine"], METHODS)]))
+    assert not [name for name in tables(older) if name.endswith("further")]
+
+
+def test_a_run_stored_before_there_were_several_measures_is_reported(tmp_path: Path) -> None:
+    run = make_run(["iris", "wine", "letter"], METHODS)
+    assert not any(h.measures for r in run.results for h in r.holdouts)
+    document = compose(gather([read_run(store_run(tmp_path / "run", run))]))
+    assert tables(document)["clean-summary"] == tables(compose(gather([run])))["clean-summary"]
+    assert "clean-further" not in tables(document)
+
+
+def test_what_selected_is_said_where_it_is_not_the_usual_one() -> None:
+    document = compose(gather([numbers(("clean",), selected_by="mae")]))
+    said = "Hyperparameters for regression were selected by MAE (--select), not by R2."
+    found = sections(document)
+    for anchor in ("verdict", "clean-regression"):
+        assert (said,) in [b.spans for b in found[anchor].blocks if isinstance(b, Notice)]
+    assert "validation MAE along the iteration path" in render_details(document)
+    assert said not in render_markdown(compose(gather([numbers()])))
+
+
+def test_plain_text_has_a_table_for_each_kind() -> None:
+    text = headline_text(gather([classes(), numbers(("clean",))]))
+    heads = [line for line in text.splitlines() if line.startswith("protocol ")]
+    assert heads[0] == "protocol clean: 4 common datasets of 4, accuracy in percent"
+    assert heads[-1] == "protocol clean: 12 common datasets of 12, R2 (cut at 0)"
