@@ -153,7 +153,8 @@ def selecting(text: str | None, protocol: Protocol) -> dict[Kind, Measure]:
         chosen[measure.kind] = measure
     chosen = {kind: measure for kind, measure in chosen.items() if measure != SELECTING[kind]}
     if chosen and protocol.sees_test_labels:
-        raise UsageError(f"--select: --protocol {protocol.name} selects by accuracy; use clean or clean-cv")
+        others = " or ".join(p.name for p in PROTOCOLS.values() if not p.sees_test_labels)
+        raise UsageError(f"--select: --protocol {protocol.name} selects by accuracy; use {others}")
     return chosen
 
 
