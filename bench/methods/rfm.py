@@ -35,6 +35,7 @@ class RFM(Method):
     kinds = ("classification", "regression")
     iterations: ClassVar[int] = 4
     ridges: ClassVar[tuple[float, ...]] = RIDGES
+    unit_norms: ClassVar[tuple[bool, ...]] = UNIT_NORMS
     dtype: ClassVar[torch.dtype] = torch.float32
 
     def configurations(self) -> list[dict[str, Any]]:
@@ -42,7 +43,7 @@ class RFM(Method):
 
     def chains(self) -> list[dict[str, Any]]:
         """The configurations of one kernel."""
-        return [{"ridge": ridge, "unit_norm": unit_norm} for ridge in self.ridges for unit_norm in UNIT_NORMS]
+        return [{"ridge": ridge, "unit_norm": unit_norm} for ridge in self.ridges for unit_norm in self.unit_norms]
 
     def peak_bytes(self, n: int, d: int, c: int) -> int:
         m = 0.75 * n
@@ -143,10 +144,14 @@ class ChainSession(Session):
         iterations = self._method.iterations
         if len(fold.fit) <= SWEEP_ROWS:
             yield from self._sweep.points(
-                fold.fit, fold.validation, ridges=self._method.ridges, unit_norms=UNIT_NORMS, iterations=iterations
+                fold.fit,
+                fold.validation,
+                ridges=self._method.ridges,
+                unit_norms=self._method.unit_norms,
+                iterations=iterations,
             )
             return
-        for unit_norm in UNIT_NORMS:
+        for unit_norm in self._method.unit_norms:
             for ridge in self._method.ridges:
                 yield from self._large.points(
                     fold.fit, fold.validation, ridge=ridge, unit_norm=unit_norm, iterations=iterations

@@ -1,9 +1,9 @@
 """RFM with the grid that its authors ran on the benchmark of Grinsztajn et al. (2022), in their fork of its code.
 
-Full and diagonal M, bandwidths 10 and 20, four ridges, rows of unit norm or not, at most five M updates, on features
-that are made normal by their quantiles among the fitted rows, as the benchmark's networks see them. The fork divides
-the target by its variance, here it is standardised as for all methods: from the first update on distances differ by the
-square root of that factor.
+Full and diagonal M, bandwidths 10 and 20, four ridges, at most five M updates, on features that are made normal by
+their quantiles among the fitted rows, as the benchmark's networks see them. The fork divides the target by its
+variance, here it is standardised as for all methods: from the first update on distances differ by the square root of
+that factor.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class RFMFork(RFM):
     title = "RFM (fork's grid)"
     iterations = 5
     ridges = (1.0, 0.1, 0.01, 0.001)
+    unit_norms = (False,)
     quantile_normal: ClassVar[bool] = True
 
     def configurations(self) -> list[dict[str, Any]]:

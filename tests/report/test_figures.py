@@ -343,5 +343,7 @@ def test_threads_draw_the_same_bytes_whatever_the_users_style_and_leave_it_alone
 
 def test_a_name_is_never_taken_for_mathematics_or_for_a_variable_of_the_page() -> None:
     name = "$x^2$ var(--ink) \u4e2d"
-    figure = score_rank("r", "t", "c", pd.DataFrame({"mean_score": [80.0], "friedman_rank": [1.0]}, [name]), [name])
+    figure = score_rank(
+        "r", "t", "c", pd.DataFrame({"mean_score": [80.0], "friedman_rank": [1.0]}, [name]), [name], ACCURACY
+    )
     assert [e.text for e in inside(figure.svg).iter(f"{SVG}text")][-1] == name

@@ -186,8 +186,8 @@ def selected_by(kind: Kind, measure: Measure) -> str:
 def reading_guide(evidence: Evidence) -> Section:
     """How to read the tables: the unit, the intervals, the rule for a verdict, each kind's metrics."""
     kinds = [kind for kind in COMPARED if evidence.of_kind(kind)]
-    of_kinds = [line for kind in kinds for line in wording.texts().get(f"reading-{kind}", ())]
-    lines = tuple((line,) for line in (*of_kinds, *wording.texts()["reading"]))
+    texts = wording.texts()["reading"]
+    lines = tuple((line,) for part in (*kinds, "both") for line in texts[part])
     metrics = dict.fromkeys((m.title, m.hint) for kind in kinds for m in metrics_of(COMPARED[kind]))
     explained = tuple((Strong(title), f": {hint}.") for title, hint in metrics)
     return Section("reading", "How to read this", (Items((*lines, *explained)),))

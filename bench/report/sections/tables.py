@@ -158,7 +158,11 @@ def further_table(evidence: Evidence, view: ProtocolView, name: str) -> Table | 
         *(_metric_column(view, metric) for metric in shared),
         *map(column, FURTHER[kind]),
     ]
-    note = wording.prose(f"further-{kind}", view=view, datasets=wording.plural(len(pool.datasets), "common dataset"))
+    count = wording.plural(len(pool.datasets), "common dataset")
+    if kind == "classification":
+        note = wording.prose("further-classification", view=view, datasets=count)
+    else:
+        note = wording.prose("further-regression", view=view, datasets=count)
     return table(name, "Further measures", view.methods, columns, note=note)
 
 
