@@ -111,6 +111,8 @@ def chosen_tables(args: argparse.Namespace) -> Chosen:
         raise UsageError(
             "no table to run on: --subset names known ones (`python -m bench list`), --data FILE --target COLUMN yours"
         )
+    if args.subset is None and (args.source or args.archive):
+        raise UsageError(f"--{'source' if args.source else 'archive'} is for the tables of --subset; none is given")
     if own.tables:
         known = {entry.name for entries, _ in parts for entry in entries}
         twice = [table.name for table in own.tables if table.name in known]

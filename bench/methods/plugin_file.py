@@ -227,13 +227,10 @@ def _stands_next_to(path: Path, name: str) -> bool:
 
 
 def _extra_hint(entry: importlib.metadata.EntryPoint) -> str:
-    """How to install what a method needs, if its package has an extra of the method's name."""
-    extras = entry.dist.metadata.get_all("Provides-Extra") or [] if entry.dist else []
-    return (
-        f"; it needs an extra: pip install '{entry.dist.name}[{entry.name}]'"
-        if entry.name in extras and entry.dist
-        else ""
-    )
+    """What a method needs, if its package has an extra of the method's name, and how to install it."""
+    asked = entry.dist.requires or [] if entry.dist else []
+    needed = [text.partition(";")[0].strip() for text in asked if f"extra == '{entry.name}'" in text.replace('"', "'")]
+    return "; it needs: pip install " + " ".join(f"'{each}'" for each in needed) if needed else ""
 
 
 def _described(error: BaseException) -> str:
