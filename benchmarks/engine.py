@@ -50,7 +50,7 @@ SHORT_RUNS, SHORT_SECONDS = 3, 1.0
 def published(method: str, protocol: str = "published") -> Callable[[Dataset], Any]:
     def contender(dataset: Dataset) -> Any:
         results = carry_out(get_method(method), dataset, splits_for(dataset, 0), PROTOCOLS[protocol], 0)
-        return float(np.mean([result.accuracy for result in results]))
+        return float(np.mean([result.score for result in results]))
 
     return contender
 

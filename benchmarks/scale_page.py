@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from bench.report.figures.curves import Axis, Curve, Point
+from bench.report.figures.curves import curves as draw_curves
 from bench.report.html import standalone_svg
-from bench.study.figures import Axis, Curve, Point
-from bench.study.figures import curves as draw_curves
 
 Row = Mapping[str, Any]
 
