@@ -16,7 +16,7 @@ from bench.cli.tables import add_cache_argument
 from bench.data.copies import SERVICES, links
 from bench.data.registry import Entry, Registry, load_registry
 from bench.data.sources import Source
-from bench.errors import BenchError
+from bench.errors import BenchError, SourceError
 
 if TYPE_CHECKING:
     from bench.data.openml_source import TaskEntry
@@ -40,7 +40,11 @@ def run(args: argparse.Namespace) -> int:
 
     registry = load_registry()
     if needs_openml(args.subset):
-        tasks, source = select_tables(registry, args.subset, offline=True)
+        try:
+            tasks, source = select_tables(registry, args.subset, offline=True)
+        except SourceError as error:
+            words = f"not all of it is here; `python -m bench fetch --subset {args.subset}` gets it"
+            raise SourceError(f"{args.subset}: {words}") from error
         if args.json:
             print(json.dumps([dataclasses.asdict(task) | {"here": source.has(task)} for task in tasks], indent=1))
         else:
@@ -162,7 +166,10 @@ def _footer(
         there = sum(source.has(entry) for entry in known)
         lines.append(f"  {source.name}: {there} of {len(known)} tables, in {source.location}")
     subsets = ", ".join(f"{name} ({len(names)})" for name, names in registry.subsets.items())
-    return [*lines, *(f"  {remark}" for remark in remarks), *textwrap.wrap(f"subsets: {subsets}", WIDTH)]
+    from bench.data.selection import PARTS
+
+    further = ", ".join(["openml-suite:N", *PARTS])
+    return [*lines, *(f"  {remark}" for remark in remarks), *textwrap.wrap(f"subsets: {subsets}, {further}", WIDTH)]
 
 
 def _as_data(registry: Registry, entries: Sequence[Entry], sources: Sequence[Source]) -> dict[str, object]:

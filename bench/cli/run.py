@@ -22,7 +22,6 @@ from bench.cli.running import (
 )
 from bench.cli.tables import add_data_arguments, add_source_arguments, chosen_tables, say
 from bench.errors import UsageError, unknown_name
-from bench.protocols import Protocol
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import PROTOCOLS, get_protocol
 from bench.records.dataset import Dataset, Splits
@@ -87,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
     from bench.cli.headline import headline
     from bench.data.splits import NAMES, splits_for
     from bench.run.jobs import expand_jobs, joined, shard
+    from bench.run.predictions import FOLDER as PREDICTIONS
+    from bench.run.predictions import PredictionFiles
     from bench.run.provenance import invocation
     from bench.run.selection import additions, named_methods
     from bench.store import Store, read_run
@@ -98,7 +99,11 @@ def run(args: argparse.Namespace) -> int:
     how = running(args)
     seed = whole_number("--seed", args.seed, at_least=0, default=0)
     part = _shard(args.shard)
-    select = selecting(args.select, protocol)
+    wanted = selecting(args.select)
+    select = {kind: measure for kind, measure in wanted.items() if measure != SELECTING[kind]}
+    if select and protocol.sees_test_labels:
+        others = " or ".join(p.name for p in PROTOCOLS.values() if not p.sees_test_labels)
+        raise UsageError(f"--select: --protocol {protocol.name} selects by accuracy; use {others}")
     methods = named_methods(args.methods, args.plugin)
     chosen = chosen_tables(args)
     say(chosen.origins())
@@ -126,6 +131,9 @@ def run(args: argparse.Namespace) -> int:
         for entries, source in chosen.parts
     )
     chosen.warn()
+    for kind, measure in wanted.items():
+        if kind not in {job.kind for job in plan.jobs}:
+            raise UsageError(f"--select {measure.key}: a measure of {kind}, and no table asked for is for that")
     if part is not None:
         plan = shard(plan, *part)
     plan = with_kept_versions(plan, folder, how)
@@ -135,14 +143,18 @@ def run(args: argparse.Namespace) -> int:
     about = invocation(seed, how.size, args.arguments, chosen.recorded(), additions(methods))
     outcome = run_plan(plan, folder, about, how, keep_predictions=args.keep_predictions)
     export_runs([folder])
-    print(headline(read_run(folder), outcome, folder, chosen.origins()), file=sys.stderr if how.json else sys.stdout)
+    record = read_run(folder)
+    if (folder / PREDICTIONS).is_dir():
+        PredictionFiles(folder).drop_others({result.job.id for result in record.results})
+    print(headline(record, outcome, folder, chosen.origins()), file=sys.stderr if how.json else sys.stdout)
     if outcome.interrupted and outcome.undone:
         return EXIT_INTERRUPTED
     return EXIT_OK if outcome.all_ok else EXIT_FAILED
 
 
-def selecting(text: str | None, protocol: Protocol) -> dict[Kind, Measure]:
+def selecting(text: str | None) -> dict[Kind, Measure]:
     """The measures of ``--select`` by the kind of task. Raises :class:`UsageError`."""
+    refuse_empty(select=text)
     chosen: dict[Kind, Measure] = {}
     for word in [] if text is None else [word.strip() for word in text.split(",")]:
         if word not in MEASURES:
@@ -151,10 +163,6 @@ def selecting(text: str | None, protocol: Protocol) -> dict[Kind, Measure]:
         if measure.kind in chosen:
             raise UsageError(f"--select {text}: two measures of {measure.kind}; one selects")
         chosen[measure.kind] = measure
-    chosen = {kind: measure for kind, measure in chosen.items() if measure != SELECTING[kind]}
-    if chosen and protocol.sees_test_labels:
-        others = " or ".join(p.name for p in PROTOCOLS.values() if not p.sees_test_labels)
-        raise UsageError(f"--select: --protocol {protocol.name} selects by accuracy; use {others}")
     return chosen
 
 

@@ -77,7 +77,7 @@ class Chosen:
 
         record: dict[str, Any] = {}
         for _, source in self.parts:
-            record |= {"source": source.name, **record} if isinstance(source, UserSource) else origin(source)
+            record = ({"source": source.name} if isinstance(source, UserSource) else origin(source)) | record
         tables = self.tables()
         return record | ({"tables": tables} if tables else {})
 
@@ -95,15 +95,15 @@ class Chosen:
 def chosen_tables(args: argparse.Namespace) -> Chosen:
     """The tables of ``--subset`` and of ``--data``. Raises :class:`UsageError` if neither is given."""
     from bench.data.registry import load_registry
-    from bench.data.selection import select_tables
+    from bench.data.selection import by_source, select_tables
     from bench.data.user_table import UserSource, read_tables
 
     registry = load_registry()
     own = UserSource(read_tables(args.data, registry, args.target, args.task), offline=args.offline, say=say)
     parts: list[tuple[Sequence[Any], Any]] = []
     if args.subset is not None:
-        parts.append(
-            select_tables(
+        parts += by_source(
+            *select_tables(
                 registry, args.subset, archive=args.archive, source=args.source, offline=args.offline, say=say
             )
         )

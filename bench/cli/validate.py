@@ -77,7 +77,7 @@ def candidates(args: argparse.Namespace) -> Iterator[Candidate]:
     """
     from bench.data.location import is_url
     from bench.data.registry import load_registry
-    from bench.data.selection import AnyEntry, select_tables
+    from bench.data.selection import AnyEntry, Source, by_source, select_tables
     from bench.data.user_table import DESCRIPTIONS, UserSource, UserTable, read_tables
 
     own_words = [word for word in args.tables if word.lower().endswith(DESCRIPTIONS) or is_url(word) or _is_file(word)]
@@ -101,15 +101,16 @@ def candidates(args: argparse.Namespace) -> Iterator[Candidate]:
         registry, ",".join(names), archive=args.archive, source=args.source, offline=args.offline, say=say
     )
 
-    def read_known(entry: AnyEntry) -> Read:
+    def read_known(source: Source, entry: AnyEntry) -> Read:
         dataset = source.load(entry)
         table = unnamed(dataset.X, dataset.y, dataset.n_classes)
         told = told_by(source).get(entry.name, {}).get("warnings", ())
         warned = [Finding("as read", "warning", warning, "") for warning in told]
         return table, (*dataset.notes, *getattr(entry, "faults", ())), [*warned, *examine(table)]
 
-    for entry in entries:
-        yield Candidate(entry.name, source.name, partial(read_known, entry))
+    for part, giver in by_source(entries, source):
+        for entry in part:
+            yield Candidate(entry.name, giver.name, partial(read_known, giver, entry))
 
 
 def _is_file(word: str) -> bool:

@@ -87,6 +87,7 @@ def provenance(dataset: Dataset, coded: Coded, origin: str, target: str, licence
         "notes": list(dataset.notes),
         "warnings": coded.warnings,
         "features": coded.recorded_features,
+        "classes": list(coded.classes),
     }
 
 

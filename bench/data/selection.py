@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from bench.data.archive import ArchiveSource
+from bench.data.embedded import EmbeddedSource
 from bench.data.grinsztajn import parts_of
 from bench.data.openml_source import OpenMLSource, TaskEntry
 from bench.data.registry import Entry, Registry
@@ -64,6 +66,15 @@ def select_tables(
         else:
             chosen += openml.suite(int(suite[1])) if suite else registry.select(word)
     return _unique(chosen), openml
+
+
+def by_source(entries: Sequence[AnyEntry], source: Source) -> list[tuple[Sequence[AnyEntry], Source]]:
+    """``entries`` with the sources that give them: the package has what is not in the study's archive."""
+    if source.name != ArchiveSource.name:
+        return [(entries, source)]
+    shipped = [entry for entry in entries if isinstance(entry, Entry) and not entry.archive]
+    others = [entry for entry in entries if entry not in shipped]
+    return [part for part in ((others, source), (shipped, EmbeddedSource())) if part[0]]
 
 
 def _unique(entries: Sequence[AnyEntry]) -> tuple[AnyEntry, ...]:

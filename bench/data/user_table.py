@@ -153,11 +153,12 @@ class UserSource:
             "notes": [note for note in (table.notes, *coded.notes) if note],
             "warnings": coded.warnings,
             "features": coded.recorded_features,
+            "classes": list(coded.classes),
         }
         return coded
 
     def provenance(self) -> Mapping[str, dict[str, Any]]:
-        """By name, of every table loaded so far: ``origin, target, licence, notes, warnings, features``, JSON-able."""
+        """By name, of every table loaded so far: ``origin, target, licence, notes, warnings, features, classes``."""
         return dict(self._provenance)
 
 

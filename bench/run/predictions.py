@@ -1,12 +1,13 @@
 """``predictions/`` in the run folder: what each job predicted on its test rows, one Parquet file a job.
 
 Columns: ``holdout``, ``row`` (its number in the table, from 0), ``truth``, and ``score_0``, ``score_1``, ... by class,
-or ``prediction`` for regression.
+or ``prediction`` for regression. The classes of an own table are named, in this order, in ``provenance.json``.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ class PredictionFiles:
         with contextlib.suppress(Exception):  # whatever is wrong with the file: it is written anew
             return (parquet.read_schema(self._path(job)).metadata or {}).get(_JOB) != job.id.encode()
         return True
+
+    def drop_others(self, jobs: Collection[str]) -> None:
+        """Remove what other jobs than these (their ids) predicted: their results do not stand any more."""
+        import pyarrow.parquet as parquet
+
+        for path in self._folder.glob("*.parquet"):
+            with contextlib.suppress(Exception):  # a file of another origin stays
+                job = (parquet.read_schema(path).metadata or {}).get(_JOB)
+                if job is not None and job.decode() not in jobs:
+                    path.unlink()
 
     def _path(self, job: Job) -> Path:
         return self._folder / f"{job.dataset}-{job.method}-{job.protocol}.parquet"

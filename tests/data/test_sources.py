@@ -9,7 +9,7 @@ import pytest
 from bench.data.archive import ArchiveSource
 from bench.data.embedded import EmbeddedSource
 from bench.data.registry import load_registry
-from bench.data.selection import select_tables
+from bench.data.selection import by_source, select_tables
 from bench.data.sources import in_words, origin, resolve_source
 from bench.errors import DataUnavailable, SourceError, UsageError
 
@@ -137,3 +137,14 @@ def test_sources_asked_for_by_name(tiny: Any) -> None:
         resolve_source(registry, registry.select("pima"), source="embedded")
     with pytest.raises(SourceError, match="none fetched"):
         resolve_source(registry, smoke, source="archive")
+
+
+def test_what_only_the_package_has_comes_from_it_beside_an_archive(tiny: Any) -> None:
+    registry = load_registry()
+    entries = registry.select("servo,iris")
+    archive = ArchiveSource(str(tiny.tar()), registry)
+    (first, one), (second, other) = by_source(entries, archive)
+    assert ([e.name for e in first], one) == (["iris"], archive)
+    assert ([e.name for e in second], other.name) == (["servo"], "embedded")
+    ((alone, source),) = by_source(registry.select("servo"), archive)
+    assert ([e.name for e in alone], source.name) == (["servo"], "embedded")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from bench.cli.run import default_folder
@@ -430,10 +431,17 @@ def test_predictions_are_kept_and_made_up_for(capsys: pytest.CaptureFixture[str]
         of_job = scores[(scores["dataset"] == dataset) & (scores["method"] == method)]
         np.testing.assert_allclose(100 * right.groupby(table["holdout"]).mean(), of_job["accuracy"], rtol=1e-12)
         assert not table.duplicated(["holdout", "row"]).any()
+    other = files[0].with_name("of-another-run.parquet")
+    table.to_parquet(other)
+    stale = files[0].with_name("iris-gone-clean.parquet")
+    pq.write_table(pq.read_table(files[2]).replace_schema_metadata({b"job": b"gone"}), stale)
+    pq.write_table(pq.read_table(files[2]).replace_schema_metadata({b"job": b"gone"}), files[3])
     files[0].write_bytes(b"damaged")
     files[1].unlink()
     assert bench("--run", "r", "--keep-predictions") == 0
-    assert "4 jobs: 4 ok (2 from before)" in capsys.readouterr().out
+    assert "4 jobs: 4 ok (1 from before)" in capsys.readouterr().out
+    assert other.exists()
+    assert not stale.exists()
     assert len(pd.read_parquet(files[0])) == len(pd.read_parquet(files[1])) > 0
     columns = ["dataset", "method", "holdout", "accuracy", "config"]
     before = pd.read_csv(io.StringIO(plain))[columns]
@@ -456,3 +464,5 @@ def test_another_measure_selects(capsys: pytest.CaptureFixture[str]) -> None:
         assert main([*words, "r2", "--select", bad]) == 2
         assert said in capsys.readouterr().err
     assert main([*words, "r2", "--select", "auc", "--protocol", "published"]) == 2
+    assert main([*words, "r2", "--select", "rmse"]) == 2
+    assert "--select rmse: a measure of regression, and no table asked for is for that" in capsys.readouterr().err
