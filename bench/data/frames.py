@@ -15,7 +15,7 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -33,8 +33,6 @@ MAX_BYTES = 1 << 30
 MAX_UNPACKED_BYTES = 4 << 30
 """Of a Parquet table, as it declares itself, and of the texts in it: what repeats takes next to no room in a file."""
 
-MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")
-"""What is taken as missing while a CSV is read; :mod:`bench.data.text_columns` has all marks."""
 DELIMITERS = ",;\t|"
 PACKED = {"gz", "bz2", "xz", "zip"}
 
@@ -57,21 +55,22 @@ def read_frame(
     *,
     delimiter: str = "",
     header: bool = True,
-    missing: Iterable[str] | None = None,
     texts: Collection[str] = (),
 ) -> pd.DataFrame:
     """The table in ``content``, packed or not, as a data frame with unique text column names, in the file's row order.
 
     The rest is for CSV: ``delimiter`` (else the one of ``, ; tab |`` that gives the first line most fields);
-    ``header``, without which columns are called ``1``, ``2``, ...; ``missing``, what stands for a missing value; and
-    the columns whose cells are to stay ``texts``. Raises :class:`DataInvalid`, in one line that names ``where``, for
-    anything but a dense rectangular table within :data:`MAX_BYTES` and the limits of :mod:`bench.data.parsing`, and
+    ``header``, without which columns are called ``1``, ``2``, ...; and the columns whose cells are to stay ``texts``.
+    An empty cell is missing; which other texts are is decided in :mod:`bench.data.columns`.
+
+    Raises :class:`DataInvalid`, in one line that names ``where``, for anything but a dense rectangular table within
+    :data:`MAX_BYTES` and the limits of :mod:`bench.data.parsing`.
     """
     content = _unpacked(content, where)
     if len(content) > MAX_BYTES:
         raise DataInvalid(f"{where}: {len(content)} bytes; tables above {MAX_BYTES} are refused")
     if format == "csv":
-        frame = _read_csv(content, where, delimiter, header, MISSING if missing is None else ("", *missing), texts)
+        frame = _read_csv(content, where, delimiter, header, texts)
     else:
         frame = read_arff(content, where) if format == "arff" else _read_parquet(content, where)
     return _without_row_numbers(frame, where)
@@ -114,9 +113,7 @@ def _without_row_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     return frame
 
 
-def _read_csv(
-    content: bytes, where: str, delimiter: str, header: bool, missing: Iterable[str], texts: Collection[str]
-) -> pd.DataFrame:
+def _read_csv(content: bytes, where: str, delimiter: str, header: bool, texts: Collection[str]) -> pd.DataFrame:
     import pandas as pd
 
     text = text_of(content, where)
@@ -131,7 +128,7 @@ def _read_csv(
             header=0 if header else None,
             names=names,
             index_col=False,
-            na_values=list(missing),
+            na_values=[""],
             keep_default_na=False,
             skipinitialspace=True,
             skip_blank_lines=True,
@@ -142,9 +139,9 @@ def _read_csv(
 
     with foreign(where, "CSV"):
         frame = read(dtype=dict.fromkeys(set(texts) & set(names), str))
-        # Whole numbers with gaps between them are read as floats: beyond 2^53 not the numbers that stand there.
+        # Whole numbers with gaps or a decimal point are read as floats: beyond 2^53 not the numbers that stand there.
         floats = frame.select_dtypes("float64")
-        rounded = [str(name) for name in floats if floats[name].isna().any() and (floats[name].abs() >= 2**53).any()]
+        rounded = [str(name) for name in floats if (floats[name].abs() >= 2**53).any()]
         return frame.assign(**read(dtype=str, usecols=rounded)) if rounded else frame
 
 
