@@ -40,6 +40,7 @@ from bench.data.text_columns import (
     look_like_dates,
     nearly_equal,
     read_numbers,
+    with_currency,
 )
 from bench.errors import DataInvalid, UsageError, one_line, unknown_name
 from bench.records.dataset import FloatArray, IntArray
@@ -337,6 +338,13 @@ class _Coder:
                 f"taken as a column of categories; say so with {_key('categories', name)}, or make it numbers",
                 name,
             )
+        elif with_currency(texts):
+            self._warn(
+                "numbers with a currency",
+                f"{name}: the values are amounts of money (such as {_shown(texts.iloc[0])})",
+                f"taken as a column of categories; say so with {_key('categories', name)}, or take the signs out",
+                name,
+            )
         return self._categories(name, rows, texts)
 
     def _as_numbers(self, name: str, rows: int, texts: pd.Series) -> tuple[pd.Series | None, pd.Series]:
@@ -391,9 +399,12 @@ class _Coder:
                 raise DataInvalid(f"{self.where}: column {name!r}, row {row + 1}: {value}{says}")
         for mark in self.marks:
             try:
-                values = np.where(values == float(mark), np.nan, values)
+                stands = values == float(mark)
             except ValueError:
                 continue
+            if stands.any():
+                self.marked.append(f"{_shown(mark)} ({int(stands.sum())} in {one_line(name, 50)})")
+                values = np.where(stands, np.nan, values)
         return np.where(np.isnan(values), np.nan, values)  # one NaN of all: the table's checksum is over the bytes
 
     def _categories(
@@ -476,7 +487,7 @@ class _Coder:
             )
         if self.marked:
             notes.append(f"read as missing: {', '.join(self.marked[:5])}" + (" ..." if len(self.marked) > 5 else ""))
-        gaps = np.isnan(X)
+        gaps = np.isnan(X[:, ~np.isnan(X).all(axis=0)])  # a column without any value has no mean
         if gaps.any():
             notes.append(
                 f"{int(gaps.sum()):,} of the numbers are missing, in {int(gaps.any(axis=0).sum())} column(s): each "

@@ -127,7 +127,7 @@ def test_categories_and_classes_that_are_nearly_equal(format: str) -> None:
 @pytest.mark.parametrize(
     "cell",
     ["2020-01-05", "5.1.2020", "1/5/20", "2020-01-05T10:00:00Z", "2020-01-05 10:00", "12:30", "1:02:03.5", "3 days",
-     "Jan 5, 2020", "5-Jan-20"],
+     "Jan 5, 2020", "5-Jan-20", "2024-01", "-1 days +23:00:00", "1 day, 2:00:00", "PT3H", "P1DT2H", "-P3W", "PT0.5S"],
 )  # fmt: skip
 def test_dates_times_and_durations_are_refused(format: str, cell: str) -> None:
     with pytest.raises(DataInvalid, match=r"t: column 'a' holds dates or times \(such as .*`drop: \[a\]`"):
@@ -136,7 +136,9 @@ def test_dates_times_and_durations_are_refused(format: str, cell: str) -> None:
     assert coded([cell] * 5 + ["?"], format, drop=["a"]).features == ("n",)
 
 
-@pytest.mark.parametrize("text", ["1.2.3", "10.0.0.1", "may", "1/2", "a:30", "3"])
+@pytest.mark.parametrize(
+    "text", ["1.2.3", "10.0.0.1", "may", "1/2", "a:30", "3", "P", "PT", "PT-1", "P3", "2024-13", "1234-01"]
+)
 def test_what_is_no_date(text: str) -> None:
     assert not look_like_dates(pd.Series([text]))
 
@@ -167,6 +169,18 @@ def test_a_declared_category_is_one_whatever_its_count(format: str) -> None:
     assert len(table.features) == 31
     assert table.features[7] == "a=007"
     assert table.findings == ()
+
+
+def test_amounts_of_money_are_categories_with_a_warning() -> None:
+    for cells in (["$7", "$8.50", "$1,200", "?"], ["7 €", "8 €"], ["EUR 7", "EUR 8"]):
+        table = coded(cells * 5)
+        assert checks(table) == ["numbers with a currency"]
+        assert f"such as '{cells[0]}'" in table.findings[0].what
+    assert checks(coded(["US", "$"] * 5)) == []
+
+
+def test_a_number_that_stands_for_missing_is_counted() -> None:
+    assert coded(["-999", "1", "-999.0", "4"], missing=["-999", ""]).notes[0] == "read as missing: '-999' (2 in a)"
 
 
 def test_a_key_is_left_out_with_a_warning() -> None:
