@@ -156,7 +156,7 @@ def _read_csv(content: bytes, where: str, delimiter: str, header: bool, texts: C
 
 def _delimiter(text: str) -> str:
     """The character that splits the first line with anything on it into most fields; a blank if no other does."""
-    first = re.sub('"[^"]*"', "", next((line for line in io.StringIO(text) if line.strip()), "")).strip()
+    first = re.sub('"[^"]*"', "_", next((line for line in io.StringIO(text) if line.strip()), "")).strip()
     found = max(DELIMITERS, key=first.count)
     return " " if found not in first and " " in first else found
 

@@ -76,7 +76,7 @@ def test_the_word_none_is_a_category() -> None:
         (b"a,b\n1,2,3\n", "row 1 has 3 fields, expected 2"),
         (b"a,a\n1,2\n", "two columns are called 'a'"),
         (b"a,b\n1,2,3\n", r"expected 2; if R wrote it, write it without row names \(row.names = FALSE\)"),
-        (b"# by me\na,b,c\n1,2,3\n", r"row 1 has 3 fields, .*; if the first lines are comments \(#\), take them out"),
+        (b"# by me\na,b,c\n1,2,3\n", r"row 1 has 1 fields, .*; if the first lines are comments \(#\), take them out"),
         (b"a,\n1,2\n", "column 2 has no name"),
         (b'a,b\n1,"2\n', "not a CSV table: unexpected end of data"),
         (b"a,b\n1,\0\n", "binary content"),

@@ -107,7 +107,7 @@ def scales(table: Examined) -> Iterator[Finding]:
 def gaps(table: Examined) -> Iterator[Finding]:
     """Missing numbers."""
     missing = np.isnan(table.X)
-    empty = named(table, missing.all(axis=0).tolist())
+    empty = named(table, list(missing.all(axis=0)))
     if empty:
         yield Finding(
             "empty columns",
