@@ -272,7 +272,7 @@ class _Coder:
 
         where = f"{self.where}: target {name!r}"
         found = pd.api.types.infer_dtype(column, skipna=True)
-        texts = self._known(column, name)
+        texts = known_texts(column, self.marks)
         if self._dates(column, name) or (found == "string" and look_like_dates(texts)):
             raise DataInvalid(f"{where} holds dates or times (such as {_shown(texts.iloc[0])}); turn it into a number")
         if found == "categorical" or pd.api.types.is_complex_dtype(column):
@@ -280,7 +280,7 @@ class _Coder:
         if found == "decimal" or pd.api.types.is_numeric_dtype(column):
             values = self._checked(name, column)
         else:
-            numbers, strange = self._as_numbers(name, len(column), texts)
+            numbers, strange = self._as_numbers(name, len(column), self._known(column, name))
             if numbers is None:
                 raise OtherKind(f"{where} is text ({_first(strange)}), not a column of numbers")
             values = self._checked(name, numbers)

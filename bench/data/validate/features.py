@@ -107,7 +107,7 @@ def scales(table: Examined) -> Iterator[Finding]:
 def gaps(table: Examined) -> Iterator[Finding]:
     """Missing numbers."""
     missing = np.isnan(table.X)
-    empty = named(table, list(missing.all(axis=0)))
+    empty = tuple(name for name, gap in zip(table.features, missing.T, strict=True) if gap.all())
     if empty:
         yield Finding(
             "empty columns",
