@@ -125,7 +125,7 @@ def _lines(candidate: Candidate, table: Examined, notes: Sequence[str], findings
         yield f"{size}, {len(table.classes)} classes"
         counts = [f"{label} {count:,}" for label, count in zip(table.classes, table.counts.tolist(), strict=True)]
         more = [f"and {len(counts) - SHOWN_CLASSES} more"] if len(counts) > SHOWN_CLASSES else []
-        yield from _wrapped(f"classes: {one_line(', '.join([*counts[:SHOWN_CLASSES], *more]), limit=4000)}", 2)
+        yield from _wrapped(f"classes: {', '.join([*counts[:SHOWN_CLASSES], *more])}", 2)
     else:
         yield f"{size}, a number to predict"
         shown = ", ".join(f"{name} {value:,.6g}" for name, value in _quantiles(table).items())
@@ -147,7 +147,9 @@ def _quantiles(table: Examined) -> dict[str, float]:
 
 
 def _wrapped(text: str, indent: int) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2))
+    return textwrap.wrap(
+        one_line(text, limit=4000), WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2)
+    )
 
 
 def _as_data(

@@ -34,6 +34,9 @@ _SPECIAL = re.compile(r"['\"\\%{}\t]")
 def read_arff(content: bytes, where: str) -> pd.DataFrame:
     """The table in ``content``: numbers as float64, categories as such with their declared levels, the rest as text.
 
+    ``attrs["dates"]`` names the columns that are declared to hold dates; those stay the texts they are, whatever format
+    is declared.
+
     Raises :class:`DataInvalid` for sparse tables (the parser would fill them up with zeros), weights and relations, and
     for anything that is no ARFF.
     """
@@ -53,7 +56,9 @@ def read_arff(content: bytes, where: str) -> pd.DataFrame:
     if frame.empty:
         raise DataInvalid(f"{where}: no rows")
     columns = {name: _typed(frame[number], kinds[name], name, where) for number, name in enumerate(kinds)}
-    return pd.DataFrame(columns)
+    table = pd.DataFrame(columns)
+    table.attrs["dates"] = [name for name, kind in kinds.items() if kind == "date"]
+    return table
 
 
 def _attributes(header: str, where: str) -> dict[str, Kind]:
@@ -122,7 +127,7 @@ def _plain_rows(rows: str, kinds: list[Kind], where: str) -> pd.DataFrame | None
     if {line.count(",") for line in lines} != {len(kinds) - 1}:
         return None
     refuse_large(len(lines), len(kinds), where)
-    return pd.read_csv(
+    frame = pd.read_csv(
         io.StringIO("\n".join(lines)),
         header=None,
         dtype={number: "str" for number, kind in enumerate(kinds) if kind != "number"},
@@ -132,6 +137,8 @@ def _plain_rows(rows: str, kinds: list[Kind], where: str) -> pd.DataFrame | None
         low_memory=False,
         **exact_numbers(),
     )
+    # Whole numbers beyond 2^53 that pandas takes for floats are not the numbers that stand there.
+    return None if (frame.select_dtypes("float64").abs() >= 2**53).to_numpy().any() else frame
 
 
 def _rows(rows: str, width: int, where: str) -> list[list[str | None]]:
@@ -165,14 +172,12 @@ def _typed(column: pd.Series, kind: Kind, name: str, where: str) -> pd.Series:
     """A column of texts, or of what pandas took for numbers, as what its attribute declares."""
     import pandas as pd
 
-    if kind == "text":
+    if kind in ("text", "date"):
         return known_texts(column, ("", "?")).astype(object).reindex(range(len(column)))
     if kind == "number" and column.dtype.kind == "f":
         return column
     if kind == "number" and column.dtype.kind in "iu":
         return column.astype("float64") if (column.abs() < 2**53).all() else column
-    if kind == "date":
-        return pd.to_datetime(column, errors="coerce", format="mixed")
     texts = known_texts(column, ("",) if isinstance(kind, list) else MISSING)
     numbers = pd.Series(dtype="float64") if isinstance(kind, list) else read_numbers(texts)[0]
     strange = texts[~texts.isin([level.strip() for level in kind])] if isinstance(kind, list) else texts[numbers.isna()]
@@ -183,4 +188,4 @@ def _typed(column: pd.Series, kind: Kind, name: str, where: str) -> pd.Series:
     if isinstance(kind, list):
         levels = pd.CategoricalDtype(list(dict.fromkeys(level.strip() for level in kind)))
         return texts.reindex(range(len(column))).astype(levels)
-    return numbers.reindex(range(len(column)))
+    return (texts if (numbers.abs() >= 2**53).any() else numbers).reindex(range(len(column)))

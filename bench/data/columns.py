@@ -19,8 +19,12 @@ This is not the coding of the 2014 archive, which numbers the levels of a catego
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -36,8 +40,9 @@ from bench.data.text_columns import (
     look_like_dates,
     nearly_equal,
     read_numbers,
+    with_currency,
 )
-from bench.errors import DataInvalid, one_line, unknown_name
+from bench.errors import DataInvalid, UsageError, one_line, unknown_name
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.measure import Kind
 
@@ -55,8 +60,8 @@ KEY_LEVELS = 20
 """Levels above which a column with more of them than half the rows is taken for a key."""
 RECORDED_FEATURES = 500
 """Names of features that are recorded with a run."""
-
-
+SHOWN_MARKS = 5
+"""Texts that are to be called missing in an advice; of more only the number is said."""
 EXACT = 2.0**53
 """Whole numbers beyond it are not all float64 numbers."""
 
@@ -137,9 +142,13 @@ def code_table(
     dropped = list(dict.fromkeys(drop))
     for name in (target, *dropped, *categories):
         if name not in names:
-            raise unknown_name(f"column of {where}", name, names)
+            unknown = unknown_name(f"column of {where}", name, names)
+            raise UsageError("; ".join([str(unknown), *frame.attrs.get("notes", ())]))  # such as an index left out
     marks = None if missing is None else ("", *(mark.strip().casefold() for mark in missing))
-    coder = _Coder(where, marks or MISSING)
+    inputs = tuple(name for name in names if name != target and name not in dropped)
+    texts = [name for name in (target, *inputs) if frame[name].dtype == object]
+    frame = frame.assign(**{name: _decoded(frame[name], name, where) for name in texts})
+    coder = _Coder(where, marks or MISSING, frame[list(inputs)], frame.attrs.get("dates", ()))
     y: IntArray | FloatArray
     classes: tuple[str, ...] = ()
     if kind == "regression":
@@ -150,7 +159,6 @@ def code_table(
         )
         coder.compare(target, dict(zip(classes, np.bincount(y).tolist(), strict=True)), "classes")
         coder.many_classes(frame[target], target, classes, declared=target in categories)
-    inputs = tuple(name for name in names if name != target and name not in dropped)
     for name in inputs:
         coder.add(frame[name], name, declared=name in categories)
     if not coder.features:
@@ -203,6 +211,21 @@ def code_labels(
     return _positions(known, values), tuple(values)
 
 
+def _decoded(column: pd.Series, name: str, where: str) -> pd.Series:
+    """A column of bytes as texts, any other as it is."""
+    import pandas as pd
+
+    if pd.api.types.infer_dtype(column, skipna=True) != "bytes":
+        return column
+    try:
+        return column.str.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataInvalid(
+            f"{where}: column {name!r} holds bytes that are no UTF-8 text; drop it"
+            f" (in a description: {_key('drop', name)}), or save it as text or numbers"
+        ) from error
+
+
 def _positions(texts: pd.Series, levels: list[str]) -> IntArray:
     position = {level: index for index, level in enumerate(levels)}
     return np.array([position[text] for text in texts], dtype=np.int64)
@@ -214,6 +237,8 @@ class _Coder:
 
     where: str
     marks: Collection[str]
+    inputs: pd.DataFrame
+    dates: Collection[str] = ()
     blocks: list[FloatArray] = field(default_factory=list)
     features: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -231,7 +256,7 @@ class _Coder:
             texts = self._known(column, name)
             texts = texts.str.removesuffix(".0") if column.dtype.kind == "f" else texts  # 3 rather than 3.0
             self._categories(name, len(column), texts, declared=True)
-        elif kind.startswith(("date", "time", "period")):
+        elif self._dates(column, name):
             self._refuse_dates(name, column.dropna())
         elif kind == "categorical":
             levels = [str(level).strip() for level in column.cat.categories]
@@ -247,15 +272,15 @@ class _Coder:
 
         where = f"{self.where}: target {name!r}"
         found = pd.api.types.infer_dtype(column, skipna=True)
-        texts = self._known(column, name)
-        if found.startswith(("date", "time", "period")) or (found == "string" and look_like_dates(texts)):
+        texts = known_texts(column, self.marks)
+        if self._dates(column, name) or (found == "string" and look_like_dates(texts)):
             raise DataInvalid(f"{where} holds dates or times (such as {_shown(texts.iloc[0])}); turn it into a number")
         if found == "categorical" or pd.api.types.is_complex_dtype(column):
             raise OtherKind(f"{where} is {found} (such as {_shown(texts.iloc[0])}), not a column of numbers")
         if found == "decimal" or pd.api.types.is_numeric_dtype(column):
             values = self._checked(name, column)
         else:
-            numbers, strange = self._as_numbers(name, len(column), texts)
+            numbers, strange = self._as_numbers(name, len(column), self._known(column, name))
             if numbers is None:
                 raise OtherKind(f"{where} is text ({_first(strange)}), not a column of numbers")
             values = self._checked(name, numbers)
@@ -276,9 +301,22 @@ class _Coder:
             self._warn(
                 "many classes",
                 f"{name}: {len(classes)} different whole numbers are taken for as many classes",
-                f"if it is a number to predict, the task is regression; else say so with `categories: [{name}]`",
+                f"if it is a number to predict, the task is regression; else say so with {_key('categories', name)}",
                 name,
             )
+
+    def _dates(self, column: pd.Series, name: str) -> bool:
+        """Whether a column is declared to hold dates, times or durations."""
+        import pandas as pd
+
+        found = pd.api.types.infer_dtype(column, skipna=True)
+        return name in self.dates or found.startswith(("date", "time", "period"))
+
+    @cached_property
+    def _marks_in_use(self) -> list[str]:
+        """The marks of missing values, but an empty cell, that stand in the features."""
+        texts = [known_texts(column, ("",)) for _, column in self.inputs.items() if column.dtype in (object, "str")]
+        return list(dict.fromkeys(mark for column in texts for mark in column[column.str.casefold().isin(self.marks)]))
 
     def _known(self, column: pd.Series, name: str) -> pd.Series:
         known, written = known_texts(column, self.marks), known_texts(column, ("",))
@@ -297,7 +335,14 @@ class _Coder:
                 "numbers and text",
                 f"{name}: {len(texts) - len(strange)} of {len(texts)} known values are numbers, the others text,"
                 f" {_first(strange)}",
-                f"taken as a column of categories; say so with `categories: [{name}]`, or make it numbers",
+                f"taken as a column of categories; say so with {_key('categories', name)}, or make it numbers",
+                name,
+            )
+        elif with_currency(texts):
+            self._warn(
+                "numbers with a currency",
+                f"{name}: the values are amounts of money (such as {_shown(texts.iloc[0])})",
+                f"taken as a column of categories; say so with {_key('categories', name)}, or take the signs out",
                 name,
             )
         return self._categories(name, rows, texts)
@@ -312,8 +357,8 @@ class _Coder:
             self._warn(
                 "not all numbers",
                 f"{name}: {len(strange)} of {len(texts)} known values are no numbers, {_first(strange)}",
-                f"they are taken as missing; to say so, describe the table with `missing: [{strange.iloc[0]}]`, "
-                f"or, if {name} is no number, with `categories: [{name}]`",
+                f"they are taken as missing; to say so, describe the table with {self._missing_too(strange)}, "
+                f"or, if {name} is no number, with {_key('categories', name)}",
                 name,
             )
         if open_question:
@@ -326,18 +371,22 @@ class _Coder:
             )
         if (numbers.abs() >= EXACT).any():
             large = texts[numbers.abs() >= EXACT]
-            self._refuse_merged(name, large, numbers[large.index])
+            self._refuse_merged(name, large.map(_exact), numbers[large.index])
         return numbers.reindex(range(rows)), strange
+
+    def _missing_too(self, strange: pd.Series) -> str:
+        """The key that takes ``strange`` for missing. It replaces the usual marks, so those that occur are with it."""
+        different = list(dict.fromkeys(strange))
+        more = f" and the {len(different) - SHOWN_MARKS} others of this column" if len(different) > SHOWN_MARKS else ""
+        return _key("missing", *different[:SHOWN_MARKS], *self._marks_in_use) + more
 
     def _numbers(self, name: str, column: pd.Series) -> None:
         self._append(self._checked(name, column)[:, None], [name], name)
 
     def _checked(self, name: str, column: pd.Series) -> FloatArray:
         """The numbers (n,), NaN where missing."""
-        import pandas as pd
-
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        if pd.api.types.is_integer_dtype(column) and (np.abs(values) >= EXACT).any():
+        if (np.abs(values) >= EXACT).any():  # of decimals and integers; numbers from text have been looked at
             known = column.reset_index(drop=True).dropna()
             self._refuse_merged(name, known, known.astype("float64"))
         for faulty, says in (
@@ -350,9 +399,12 @@ class _Coder:
                 raise DataInvalid(f"{self.where}: column {name!r}, row {row + 1}: {value}{says}")
         for mark in self.marks:
             try:
-                values = np.where(values == float(mark), np.nan, values)
+                stands = values == float(mark)
             except ValueError:
                 continue
+            if stands.any():
+                self.marked.append(f"{_shown(mark)} ({int(stands.sum())} in {one_line(name, 50)})")
+                values = np.where(stands, np.nan, values)
         return np.where(np.isnan(values), np.nan, values)  # one NaN of all: the table's checksum is over the bytes
 
     def _categories(
@@ -366,7 +418,7 @@ class _Coder:
             self._warn(
                 "left out",
                 f"{name}: hardly a value comes twice (such as {_shown(texts.iloc[0])})",
-                f"it is no feature; say so with `drop: [{name}]`, or `categories: [{name}]` takes it as it is",
+                f"it is no feature; say so with {_key('drop', name)}, or {_key('categories', name)} takes it as it is",
                 name,
             )
             return None
@@ -400,21 +452,23 @@ class _Coder:
         self.features += labels
 
     def _warn(self, check: str, what: str, means: str, name: str) -> None:
-        self.findings.append(Finding(check, "warning", one_line(what, limit=600), one_line(means), (name,)))
+        self.findings.append(Finding(check, "warning", one_line(what, limit=600), one_line(means, limit=600), (name,)))
 
     def _refuse_dates(self, name: str, known: pd.Series) -> None:
         such = f" (such as {_shown(known.iloc[0])})" if len(known) else ""
         raise DataInvalid(
             f"{self.where}: column {name!r} holds dates or times{such}; drop it or turn it into a number (in a "
-            f"description: `drop: [{name}]`)"
+            f"description: {_key('drop', name)})"
         )
 
     def _refuse_merged(self, name: str, exact: pd.Series, rounded: pd.Series) -> None:
-        if exact.nunique() > rounded.nunique():
+        different = exact.drop_duplicates()
+        merged = different[rounded[different.index].duplicated(keep=False)]
+        if len(merged):
             raise DataInvalid(
-                f"{self.where}: column {name!r}, row {exact.index[0] + 1}: whole numbers beyond 2^53 (such as "
-                f"{exact.iloc[0]}) cannot be told apart as float64; drop it, subtract a number, or declare it a "
-                "category"
+                f"{self.where}: column {name!r}, row {merged.index[0] + 1}: whole numbers beyond 2^53 (such as "
+                f"{one_line(merged.iloc[0], 50)}) cannot be told apart as float64; drop it, subtract a number, or "
+                "declare it a category"
             )
 
     def _refuse_more(self, columns: int, name: str) -> None:
@@ -433,7 +487,7 @@ class _Coder:
             )
         if self.marked:
             notes.append(f"read as missing: {', '.join(self.marked[:5])}" + (" ..." if len(self.marked) > 5 else ""))
-        gaps = np.isnan(X)
+        gaps = np.isnan(X[:, ~np.isnan(X).all(axis=0)])  # a column without any value has no mean
         if gaps.any():
             notes.append(
                 f"{int(gaps.sum()):,} of the numbers are missing, in {int(gaps.any(axis=0).sum())} column(s): each "
@@ -445,6 +499,21 @@ class _Coder:
 def _first(strange: pd.Series) -> str:
     """The first of texts by their row."""
     return f"the first in row {strange.index[0] + 1} ({_shown(strange.iloc[0])})"
+
+
+def _exact(text: str) -> Decimal | str:
+    """The number that ``text`` writes, to the last digit; the text itself if it is written in a way of its own."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+def _key(key: str, *texts: str) -> str:
+    """``key`` with a list of ``texts`` as a description says it; what YAML could read otherwise is in quotes."""
+    plain = re.compile(r"(?!null\Z)[^\W\d][\w.-]*", re.IGNORECASE)
+    quoted = [text if plain.fullmatch(text) else json.dumps(text, ensure_ascii=False) for text in texts]
+    return f"`{key}: [{', '.join(quoted)}]`"
 
 
 def _shown(value: object) -> str:

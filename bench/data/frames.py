@@ -15,14 +15,14 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from bench.data.arff import read_arff
 from bench.data.parsing import MAX_COLUMNS, check_names, exact_numbers, foreign, refuse_large, text_of
-from bench.errors import DataInvalid, one_line, unknown_name
+from bench.errors import DataInvalid, UsageError, one_line, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,15 +33,15 @@ MAX_BYTES = 1 << 30
 MAX_UNPACKED_BYTES = 4 << 30
 """Of a Parquet table, as it declares itself, and of the texts in it: what repeats takes next to no room in a file."""
 
-MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")
-"""What is taken as missing while a CSV is read; :mod:`bench.data.text_columns` has all marks."""
 DELIMITERS = ",;\t|"
 PACKED = {"gz", "bz2", "xz", "zip"}
 
 
 def format_of(location: str) -> Format:
     """The format by the ending of a path or URL, ``.gz`` and the like aside. Raises :class:`UsageError` for another."""
-    *_, before, ending = ["", *location.rsplit("?", 1)[0].lower().rsplit("/", 1)[-1].rsplit(".", 2)]
+    *rest, before, ending = ["", *location.rsplit("?", 1)[0].lower().rsplit("/", 1)[-1].rsplit(".", 2)]
+    if ending in PACKED and len(rest) < 2:
+        raise UsageError(f"the name does not say which format is packed; call it like table.csv.{ending}")
     ending = before if ending in PACKED else ending
     known: dict[str, Format] = dict.fromkeys(("csv", "tsv", "tab", "txt", "data"), "csv")
     known |= {"arff": "arff", "parquet": "parquet", "pq": "parquet"}
@@ -57,21 +57,22 @@ def read_frame(
     *,
     delimiter: str = "",
     header: bool = True,
-    missing: Iterable[str] | None = None,
     texts: Collection[str] = (),
 ) -> pd.DataFrame:
     """The table in ``content``, packed or not, as a data frame with unique text column names, in the file's row order.
 
     The rest is for CSV: ``delimiter`` (else the one of ``, ; tab |`` that gives the first line most fields);
-    ``header``, without which columns are called ``1``, ``2``, ...; ``missing``, what stands for a missing value; and
-    the columns whose cells are to stay ``texts``. Raises :class:`DataInvalid`, in one line that names ``where``, for
-    anything but a dense rectangular table within :data:`MAX_BYTES` and the limits of :mod:`bench.data.parsing`, and
+    ``header``, without which columns are called ``1``, ``2``, ...; and the columns whose cells are to stay ``texts``.
+    An empty cell is missing; which other texts are is decided in :mod:`bench.data.columns`.
+
+    Raises :class:`DataInvalid`, in one line that names ``where``, for anything but a dense rectangular table within
+    :data:`MAX_BYTES` and the limits of :mod:`bench.data.parsing`.
     """
     content = _unpacked(content, where)
     if len(content) > MAX_BYTES:
         raise DataInvalid(f"{where}: {len(content)} bytes; tables above {MAX_BYTES} are refused")
     if format == "csv":
-        frame = _read_csv(content, where, delimiter, header, MISSING if missing is None else ("", *missing), texts)
+        frame = _read_csv(content, where, delimiter, header, texts)
     else:
         frame = read_arff(content, where) if format == "arff" else _read_parquet(content, where)
     return _without_row_numbers(frame, where)
@@ -79,7 +80,7 @@ def read_frame(
 
 def _unpacked(content: bytes, where: str) -> bytes:
     """``content``, without gzip, bzip2, xz or zip around it."""
-    openers: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"PK\x03\x04": _only_member}
+    openers: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"PK": _only_member}
     if content[4:10] == b"1AY&SY":
         openers[b"BZh"] = bz2.open
     for beginning, opener in openers.items():
@@ -96,7 +97,8 @@ def _only_member(file: io.BytesIO) -> IO[bytes]:
     archive = zipfile.ZipFile(file)
     names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
     if len(names) != 1:
-        raise OSError(f"{len(names)} files in it (a spreadsheet?); save the table as CSV, or unpack the one you mean")
+        hint = " (a spreadsheet?); save the table as CSV, or unpack the one you mean" if names else "; pack it again"
+        raise OSError(f"{len(names)} files in it{hint}")
     return archive.open(names[0])
 
 
@@ -114,13 +116,17 @@ def _without_row_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     return frame
 
 
-def _read_csv(
-    content: bytes, where: str, delimiter: str, header: bool, missing: Iterable[str], texts: Collection[str]
-) -> pd.DataFrame:
+def _read_csv(content: bytes, where: str, delimiter: str, header: bool, texts: Collection[str]) -> pd.DataFrame:
     import pandas as pd
 
     text = text_of(content, where)
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
+    if said := re.match(r"sep=(.)\r?\n", text, re.IGNORECASE):  # as spreadsheets write it above the header
+        text, delimiter = text[said.end() :], delimiter or said[1]
     separator = delimiter or _delimiter(text)
+    if separator == " ":
+        text = re.sub(r" +(?=\r?$)", "", text, flags=re.MULTILINE)
     names, rows = _survey(text, where, separator, header)
     refuse_large(rows, len(names), where)
 
@@ -131,7 +137,7 @@ def _read_csv(
             header=0 if header else None,
             names=names,
             index_col=False,
-            na_values=list(missing),
+            na_values=[""],
             keep_default_na=False,
             skipinitialspace=True,
             skip_blank_lines=True,
@@ -142,16 +148,17 @@ def _read_csv(
 
     with foreign(where, "CSV"):
         frame = read(dtype=dict.fromkeys(set(texts) & set(names), str))
-        # Whole numbers with gaps between them are read as floats: beyond 2^53 not the numbers that stand there.
+        # Whole numbers with gaps or a decimal point are read as floats: beyond 2^53 not the numbers that stand there.
         floats = frame.select_dtypes("float64")
-        rounded = [str(name) for name in floats if floats[name].isna().any() and (floats[name].abs() >= 2**53).any()]
+        rounded = [str(name) for name in floats if (floats[name].abs() >= 2**53).any()]
         return frame.assign(**read(dtype=str, usecols=rounded)) if rounded else frame
 
 
 def _delimiter(text: str) -> str:
-    """The character that splits the first line with anything on it into most fields."""
-    first = next((line for line in io.StringIO(text) if line.strip()), "")
-    return max(DELIMITERS, key=re.sub('"[^"]*"', "", first).count)
+    """The character that splits the first line with anything on it into most fields; a blank if no other does."""
+    first = re.sub('"[^"]*"', "_", next((line for line in io.StringIO(text) if line.strip()), "")).strip()
+    found = max(DELIMITERS, key=first.count)
+    return " " if found not in first and " " in first else found
 
 
 def _survey(text: str, where: str, delimiter: str, header: bool) -> tuple[list[str], int]:
@@ -175,13 +182,23 @@ def _survey(text: str, where: str, delimiter: str, header: bool) -> tuple[list[s
                 names = [str(number) for number in range(1, width + 1)]
             rows += 1
             if len(fields) != width:
-                raise DataInvalid(f"{where}: row {rows} has {len(fields)} fields, expected {width}")
+                hint = _hint(text, rows, len(fields) - width)
+                raise DataInvalid(f"{where}: row {rows} has {len(fields)} fields, expected {width}{hint}")
     except csv.Error as error:
         raise DataInvalid(f"{where}: not a CSV table: {error} (near row {rows + 1})") from error
     if rows == 0:
         raise DataInvalid(f"{where}: no rows")
     check_names(names if names[0] else names[1:], where)
     return names, rows
+
+
+def _hint(text: str, row: int, more: int) -> str:
+    """What may be wrong with a table whose ``row`` has so many ``more`` fields than its header."""
+    if row == 1 and text.lstrip().startswith("#"):
+        return "; if the first lines are comments (#), take them out"
+    if row == 1 and more == 1:
+        return "; if R wrote it, write it without row names (row.names = FALSE)"
+    return ""
 
 
 def _read_parquet(content: bytes, where: str) -> pd.DataFrame:

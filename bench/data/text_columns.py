@@ -30,10 +30,11 @@ _MINUS = str.maketrans("\u2212\u2013", "--")
 _MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _DAY = (
     rf"\d{{4}}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](?:\d\d|\d{{4}})|\d\d?[- ]{_MONTH}[- ,]+\d{{2,4}}|"
-    rf"{_MONTH} \d\d?,? \d{{4}}"
+    rf"{_MONTH} \d\d?,? \d{{4}}|(?:19|20)\d\d-(?:0[1-9]|1[0-2])"
 )
 _TIME = r"\d{1,3}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[ap]m)?(?: ?(?:z|utc|[+-]\d\d:?\d\d))?"
-_DATE = re.compile(rf"(?:{_DAY})(?:[ t]{_TIME})?|-?(?:\d+ days?,? )?{_TIME}|-?\d+ days?", re.IGNORECASE)
+_DURATION = r"[+-]?p(?=t?\d)(?:\d+[ymwd])*(?:t(?:\d+(?:[.,]\d+)?[hms])+)?|-?\d+ days?"
+_DATE = re.compile(rf"(?:{_DAY})(?:[ t]{_TIME})?|-?(?:\d+ days?,? \+?)?{_TIME}|{_DURATION}", re.IGNORECASE)
 
 
 def _numbers_with(point: str, comma: str) -> re.Pattern[str]:
@@ -94,6 +95,12 @@ def _value(text: str, point: str, percent: bool) -> float:
     if not _SPELT[point].fullmatch(text):
         return np.nan
     return float(re.sub(rf"[^0-9a-zA-Z+\-{point}]", "", text).replace(point, "."))
+
+
+def with_currency(texts: pd.Series) -> bool:
+    """Whether most of the texts are numbers with the sign of a currency."""
+    bare = texts.str.replace(r"[$€£¥]|\b(?:USD|EUR|GBP)\b", "", regex=True).str.strip()
+    return bool((bare != texts).any() and read_numbers(bare)[0].notna().mean() > NUMBERS)
 
 
 def look_like_dates(texts: pd.Series) -> bool:

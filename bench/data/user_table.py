@@ -70,7 +70,7 @@ class UserTable(Struct, frozen=True, forbid_unknown_fields=True):
     format: Format | None = None
     drop: tuple[Text, ...] = ()
     categories: tuple[Text, ...] = ()
-    missing: tuple[Text, ...] | None = None
+    missing: tuple[str, ...] | None = None
     delimiter: Delimiter = ""
     header: bool = True
     sha256: SHA256 = ""
@@ -129,7 +129,6 @@ class UserSource:
             table.where,
             delimiter=_DELIMITERS.get(table.delimiter, table.delimiter),
             header=table.header,
-            missing=table.missing,
             texts=table.categories,
         )
         try:

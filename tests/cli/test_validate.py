@@ -56,6 +56,14 @@ def test_a_warning_is_exit_code_1_and_json_says_all(capsys: pytest.CaptureFixtur
     assert (wine["table"], wine["rows"], [f["check"] for f in wine["findings"]]) == ("wine", 178, ["scales"])
 
 
+def test_classes_from_elsewhere_cannot_upset_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("esc.csv").write_text("x,y\n" + "1,a\n2,b\n3,\x1b[31mred\n" * 3)
+    assert main(["validate", "esc.csv", "--target", "y"]) == 1
+    out = capsys.readouterr().out
+    assert "class ?[31mred (3)" in out
+    assert out.replace("\n", "").isprintable()
+
+
 def test_what_cannot_be_read_is_exit_code_2_but_the_rest_is_examined(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine/my.yaml").write_text(DESCRIPTION.replace("paid", "payed") + "\nmore: {file: orders.csv, target: paid}\n")
     assert main(["validate", "mine/my.yaml"]) == 2

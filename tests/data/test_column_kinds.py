@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime
 import io
+import re
+from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 from bench.data.columns import Coded, code_table
 from bench.data.frames import read_frame
+from bench.data.strict_yaml import convert, read_yaml
 from bench.data.text_columns import MISSING, look_like_dates, nearly_equal, read_numbers
 from bench.errors import DataInvalid
 
@@ -32,8 +36,7 @@ def coded(cells: list[str], format: str = "csv", target: list[str] | None = None
         sink = io.BytesIO()
         frame.to_parquet(sink)
         content = sink.getvalue()
-    missing = more.get("missing")
-    read = read_frame(content, format, "t", missing=missing, texts=more.get("categories", ()))  # type: ignore[arg-type]
+    read = read_frame(content, format, "t", texts=more.get("categories", ()))  # type: ignore[arg-type]
     return code_table(read, "y", "t", **more)  # type: ignore[arg-type]
 
 
@@ -71,9 +74,36 @@ def test_numbers_with_something_else_in_them(
 def test_what_is_no_number_is_named() -> None:
     (finding,) = coded([*PLAIN, "abc", "?"]).findings
     assert finding.what == "a: 1 of 11 known values are no numbers, the first in row 11 ('abc')"
-    assert "`missing: [abc]`" in finding.means
+    assert '`missing: [abc, "?"]`' in finding.means
     assert "`categories: [a]`" in finding.means
     assert coded([*PLAIN, "abc", "?"], missing=["abc", "?"]).findings == ()
+
+
+@pytest.mark.parametrize(
+    "strange", ["12,5", "*", "#DIV/0!", "<5, approx: 3", 'a"b', "nul", "on", "\u2212x", "{a}", "- b"]
+)
+@pytest.mark.parametrize("name", ["a", "#f: a", "null", "x y"])
+def test_the_advice_on_what_is_no_number_can_be_followed(tmp_path: Path, strange: str, name: str) -> None:
+    cells, other = [*PLAIN, strange, "NA", "?"], ["1", "n/a", *["2"] * 11]
+    frame = pd.DataFrame({name: cells, "b": other, "y": ["p", "q"] * 6 + ["p"]}, dtype=object)
+    (finding,) = code_table(frame, "y", "t").findings
+    (tmp_path / "my.yaml").write_text("\n".join(re.findall("`(.*?)`", finding.means)), "utf-8")
+    advised = convert(read_yaml(tmp_path / "my.yaml"), dict[str, list[str]], "my.yaml")
+    assert advised == {"missing": [strange, "NA", "?", "n/a"], "categories": [name]}
+    followed = code_table(frame, "y", "t", missing=advised["missing"])
+    np.testing.assert_array_equal(followed.X, code_table(frame, "y", "t").X)
+    assert followed.findings == ()
+
+
+def test_the_advice_on_many_that_are_no_numbers_is_short() -> None:
+    (finding,) = coded([*PLAIN * 5, *(f"<{i}" for i in range(12))]).findings
+    assert '`missing: ["<0", "<1", "<2", "<3", "<4"]` and the 7 others of this column' in finding.means
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_what_is_read_as_missing_is_counted(format: str) -> None:
+    notes = coded(["1", "NA", "?", "4", "NA", "", "nan", "8"], format).notes
+    assert notes[0] == "read as missing: 'NA' (2 in a), '?' (1 in a), 'nan' (1 in a)"
 
 
 @pytest.mark.parametrize("format", ["csv", "arff", "parquet"])
@@ -97,7 +127,7 @@ def test_categories_and_classes_that_are_nearly_equal(format: str) -> None:
 @pytest.mark.parametrize(
     "cell",
     ["2020-01-05", "5.1.2020", "1/5/20", "2020-01-05T10:00:00Z", "2020-01-05 10:00", "12:30", "1:02:03.5", "3 days",
-     "Jan 5, 2020", "5-Jan-20"],
+     "Jan 5, 2020", "5-Jan-20", "2024-01", "-1 days +23:00:00", "1 day, 2:00:00", "PT3H", "P1DT2H", "-P3W", "PT0.5S"],
 )  # fmt: skip
 def test_dates_times_and_durations_are_refused(format: str, cell: str) -> None:
     with pytest.raises(DataInvalid, match=r"t: column 'a' holds dates or times \(such as .*`drop: \[a\]`"):
@@ -106,7 +136,9 @@ def test_dates_times_and_durations_are_refused(format: str, cell: str) -> None:
     assert coded([cell] * 5 + ["?"], format, drop=["a"]).features == ("n",)
 
 
-@pytest.mark.parametrize("text", ["1.2.3", "10.0.0.1", "may", "1/2", "a:30", "3"])
+@pytest.mark.parametrize(
+    "text", ["1.2.3", "10.0.0.1", "may", "1/2", "a:30", "3", "P", "PT", "PT-1", "P3", "2024-13", "1234-01"]
+)
 def test_what_is_no_date(text: str) -> None:
     assert not look_like_dates(pd.Series([text]))
 
@@ -125,7 +157,8 @@ def test_marks_of_missing_in_the_target() -> None:
     cells = [str(i % 5) for i in range(8)]
     assert coded(cells, target=["+", "-"] * 4).classes == ("+", "-")
     assert coded(cells, target=["None", "x"] * 4).classes == ("None", "x")
-    with pytest.raises(DataInvalid, match=r"4 label\(s\) missing, the first in row 2"):
+    says = r"4 label\(s\) missing, the first in row 2 \('NA'; if it is a class, .* missing: \[\] keeps it\)"
+    with pytest.raises(DataInvalid, match=says):
         coded(cells, target=["SA", "NA"] * 4)
     assert coded(cells, target=["SA", "NA"] * 4, missing=[]).classes == ("NA", "SA")
 
@@ -136,6 +169,24 @@ def test_a_declared_category_is_one_whatever_its_count(format: str) -> None:
     assert len(table.features) == 31
     assert table.features[7] == "a=007"
     assert table.findings == ()
+
+
+def test_amounts_of_money_are_categories_with_a_warning() -> None:
+    for cells in (["$7", "$8.50", "$1,200", "?"], ["7 €", "8 €"], ["EUR 7", "EUR 8"]):
+        table = coded(cells * 5)
+        assert checks(table) == ["numbers with a currency"]
+        assert f"such as '{cells[0]}'" in table.findings[0].what
+    assert checks(coded(["US", "$"] * 5)) == []
+
+
+def test_a_number_that_stands_for_missing_is_counted() -> None:
+    frame = pd.DataFrame({"a": [1.5, -999, 2.5, 7], "y": [-999, 1, 2, 3]})
+    notes = code_table(frame, "y", "t", kind="regression", missing=["-999"]).notes
+    assert notes[:2] == (
+        "1 row(s) without a number in y are left out",
+        "read as missing: '-999' (1 in y), '-999' (1 in a)",
+    )
+    assert coded(["-999", "1", "-999.0", "4"], missing=["-999", ""]).notes[0] == "read as missing: '-999' (2 in a)"
 
 
 def test_a_key_is_left_out_with_a_warning() -> None:
@@ -153,17 +204,67 @@ def test_a_key_is_left_out_with_a_warning() -> None:
         [str(2**53 + i) for i in range(10)],
         [*(str(2**53 + i) for i in range(10)), ""],
         [str(10**25 + i) for i in range(10)],
+        [f"{2**53 + i}.0" for i in range(10)],
+        [*(str(2**53 + i) for i in range(9)), "1.5"],
     ],
 )
 def test_whole_numbers_that_float64_makes_equal_are_refused(cells: list[str]) -> None:
     with pytest.raises(DataInvalid, match=r"column 'a', row 1: whole numbers beyond 2\^53 \(such as"):
         coded(cells)
-    frame = pd.DataFrame({"a": pd.array([int(c) if c else None for c in cells[:9]]), "y": list("pqpqpqpqp")})
+    with pytest.raises(DataInvalid, match=r"column 'y', row 1: whole numbers beyond 2\^53 \(such as"):
+        code_table(pd.DataFrame({"a": np.arange(len(cells)), "y": cells}), "y", "t", kind="regression")
+    text = "@relation t\n@attribute a real\n@attribute y {p,q}\n@data\n" + "".join(f"{c or '?'},p\n" for c in cells)
+    with pytest.raises(DataInvalid, match=r"column 'a', row 1: whole numbers beyond 2\^53 \(such as"):
+        code_table(read_frame((text + "1,q\n").encode(), "arff", "t"), "y", "t")
+    whole = [int(Decimal(c)) if c else None for c in cells[:9]]
+    frame = pd.DataFrame({"a": pd.array(whole), "y": list("pqpqpqpqp")})
     if frame["a"].dtype.kind in "iu":
         sink = io.BytesIO()
         frame.to_parquet(sink)
         with pytest.raises(DataInvalid, match=r"whole numbers beyond 2\^53"):
             code_table(read_frame(sink.getvalue(), "parquet", "t"), "y", "t")
+
+
+def test_decimals_of_parquet_that_float64_makes_equal_are_refused() -> None:
+    frame = pd.DataFrame({"a": [Decimal(2**53), Decimal(2**53 + 1)] * 4, "y": list("pq") * 4})
+    sink = io.BytesIO()
+    frame.to_parquet(sink)
+    with pytest.raises(DataInvalid, match=r"column 'a', row 1: whole numbers beyond 2\^53 \(such as 90071992547409"):
+        code_table(read_frame(sink.getvalue(), "parquet", "t"), "y", "t")
+
+
+def test_one_large_number_spelt_in_two_ways_is_one() -> None:
+    cells = ["1e17", "100000000000000000.0", "2e17", "3.0e17"] * 2
+    assert coded(cells).X[:4, 0].tolist() == [1e17, 1e17, 2e17, 3e17]
+
+
+@pytest.mark.parametrize("declared", ["date", 'date "dd.MM.yyyy"', 'date "EEE HH"'])
+@pytest.mark.parametrize("cells", [["2024-01-01T00:00:00+01:00", "2024-01-01T00:00:00+02:00"], ["13.1.2020", "Mon 12"]])
+def test_dates_of_arff_are_the_text_that_stands_there(declared: str, cells: list[str]) -> None:
+    text = f"@relation t\n@attribute a {declared}\n@attribute n real\n@attribute y {{p,q}}\n@data\n"
+    text += "".join(f'"{cell}",{i},{"pq"[i % 2]}\n' for i, cell in enumerate(cells * 3)) + "?,7,p\n"
+    frame = read_frame(text.encode(), "arff", "t")
+    assert code_table(frame, "y", "t", categories=["a"]).features == (*(f"a={c}" for c in cells), "a missing", "n")
+    assert code_table(frame[["a", "n"]][:6], "a", "t").classes == tuple(cells)
+    with pytest.raises(DataInvalid, match=rf"column 'a' holds dates or times \(such as '{re.escape(cells[0])}'\)"):
+        code_table(frame, "y", "t")
+    with pytest.raises(DataInvalid, match=r"target 'a' holds dates or times"):
+        code_table(frame, "a", "t", kind="regression")
+
+
+def test_bytes_of_parquet_are_text_or_refused() -> None:
+    def table(*cells: bytes | None) -> pd.DataFrame:
+        sink = io.BytesIO()
+        pd.DataFrame({"a": [*cells] * 4, "n": range(8), "y": list("pq") * 4}).to_parquet(sink)
+        return read_frame(sink.getvalue(), "parquet", "t")
+
+    assert code_table(table("é".encode(), b"b"), "y", "t").features == ("a=é", "n")
+    for target in ("y", "a"):
+        with pytest.raises(
+            DataInvalid, match=r"t: column 'a' holds bytes that are no UTF-8 text; drop it .*drop: \[a\]"
+        ):
+            code_table(table(b"\xff\x00", None), target, "t")
+    assert code_table(table(b"\xff\x00", None), "y", "t", drop=["a"]).features == ("n",)
 
 
 def test_large_whole_numbers_that_stay_apart_are_numbers() -> None:

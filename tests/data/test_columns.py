@@ -140,6 +140,15 @@ def test_too_many_levels_name_the_column(monkeypatch: pytest.MonkeyPatch) -> Non
         code_table(frame, "t", "x")
 
 
+def test_a_target_that_the_reader_left_out_is_said() -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0]})
+    frame.attrs["notes"] = ["pandas' index is no column of the table: y left out"]
+    with pytest.raises(
+        UsageError, match=r"unknown column of t 'y': known: x; pandas' index is no column .*: y left out"
+    ):
+        code_table(frame, "y", "t")
+
+
 def test_nothing_left() -> None:
     with pytest.raises(DataInvalid, match="no column is left"):
         code_table(pd.DataFrame({"t": [0, 1]}), "t", "x")

@@ -275,7 +275,7 @@ def test_files_that_are_no_table(described: Path, registry: Registry, file: str,
 def test_yaml_s_surprises_are_the_text_that_stands_there(tmp_path: Path, registry: Registry) -> None:
     (tmp_path / "t.csv").write_text("No,on,3,2024-01-31,y\n1,2,3,4,NA\n2,3,4,-999,SA\n3,4,5,6,NA\n4,5,6,7,SA\n")
     (tmp_path / "t.yaml").write_text(
-        "2024-01-31:\n  file: t.csv\n  target: y\n  drop: [No, on, 3]\n  missing: [-999]\n  notes: 2024-13-45\n"
+        '2024-01-31:\n  file: t.csv\n  target: y\n  drop: [No, on, 3]\n  missing: [-999, ""]\n  notes: 2024-13-45\n'
         "  licence: 1.0\n"
     )
     (table,) = read_description(tmp_path / "t.yaml", registry)

@@ -59,7 +59,11 @@ def test_gaps_and_signs_of_zero_are_equal_to_themselves() -> None:
 def test_columns_that_never_change() -> None:
     X, y = plain()
     X[:, 0], X[:, 1] = 5.0, np.nan
-    assert found(X, y)["constant columns"].columns == ("f1", "f2")
+    assert found(X, y)["constant columns"].columns == ("f1",)
+    assert found(X, y)["empty columns"].columns == ("f2",)
+    assert "missing numbers" not in found(X, y)
+    X[:-1, 2] = np.nan
+    assert found(X, y)["missing numbers"].what.endswith(f"f3 100 %; {len(X) - 1} rows")
 
 
 @pytest.mark.parametrize(

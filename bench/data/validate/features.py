@@ -107,28 +107,39 @@ def scales(table: Examined) -> Iterator[Finding]:
 def gaps(table: Examined) -> Iterator[Finding]:
     """Missing numbers."""
     missing = np.isnan(table.X)
+    empty = tuple(name for name, gap in zip(table.features, missing.T, strict=True) if gap.all())
+    if empty:
+        yield Finding(
+            "empty columns",
+            "warning",
+            f"{listed(empty)}: not a single value is known",
+            "adds nothing to any distance; the harness sets it to 0: drop it",
+            empty,
+        )
+    missing &= ~missing.all(axis=0)
     share = missing.mean(axis=0)
     if not share.any():
         return
     worst = np.argsort(-share, kind="stable")[: int((share > 0).sum())]
     names = tuple(table.features[column] for column in worst)
-    shown = [f"{table.features[column]} {100 * share[column]:.2g} %" for column in worst]
+    shown = [f"{table.features[column]} {_percent(share[column])}" for column in worst]
     yield Finding(
         "missing numbers",
         "warning" if share.max() > MISSING_SHARE else "note",
-        f"{100 * missing.mean():.2g} % of the numbers: {listed(shown)}; {int(missing.any(axis=1).sum())} rows",
+        f"{_percent(missing.mean())} of the numbers: {listed(shown)}; {int(missing.any(axis=1).sum())} rows",
         "each becomes its column's mean over the training part: rows with gaps move towards the centre and each other",
         names,
     )
 
 
 def constant_columns(table: Examined) -> Iterator[Finding]:
-    """Columns with at most one known value, and those that rounding makes so."""
-    constant = np.array([len(values) < 2 for values in distinct_values(table)])
-    names = named(table, constant.tolist())
+    """Columns with one known value, and those that rounding makes so."""
+    counts = np.array([len(values) for values in distinct_values(table)])
+    names = named(table, (counts == 1).tolist())
     rows = np.arange(len(table.y))
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        lost = named(table, (~standardise(fill_missing(table.X, rows), rows).any(axis=0) & ~constant).tolist())
+        rounded = ~standardise(fill_missing(table.X, rows), rows).any(axis=0) & (counts > 1)
+        lost = named(table, rounded.tolist())
     if lost:
         yield Finding(
             "lost in rounding",
@@ -165,3 +176,7 @@ def shape(table: Examined) -> Iterator[Finding]:
             f"unless --full is given, hyperparameters are chosen on {TUNING_ROWS:,} rows and one hold-out is tested; a "
             f"kernel matrix of all rows takes {8 * n * n / 1e9:,.1f} GB",
         )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
