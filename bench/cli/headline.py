@@ -136,9 +136,9 @@ def _score_table(results: list[JobResult], measure: Measure) -> list[str]:
 def cut_at_0(scores: pd.DataFrame, protocol: str, pool: Pool) -> list[str]:
     """A line on how many test folds of a pool's methods count as 0 and which is the lowest, if R2 is cut on any."""
     part = scores[(scores["protocol"] == protocol) & scores["dataset"].isin(pool.datasets)]
-    cut = part[part["method"].isin(pool.methods) & (part["r2"] < 0)].reset_index(drop=True)
+    cut = part[part["method"].isin(pool.methods) & (part["r2"] < 0)]
     if pool.measure.key != "r2_cut" or cut.empty:
         return []
-    lowest = cut.loc[cut["r2"].idxmin()]
+    lowest = cut.sort_values("r2", kind="stable").to_dict("records")[0]
     count, counts = plural(len(cut), "hold-out"), "counts" if len(cut) == 1 else "count"
     return [f"  {count} below 0 {counts} as 0 (lowest {lowest['r2']:.3f}: {lowest['dataset']}/{lowest['method']})"]

@@ -132,8 +132,8 @@ def test_a_report_of_regression_says_nothing_of_accuracy_or_2014(alone: Document
     for gone in ("accura", "points", "percent of", "2014", " classes", "Brier"):
         assert gone not in words
     assert "R2 selects; equal ones go to the smaller squared error." in words
-    assert "RFM averages 0." in said
-    assert "in R2 (cut at 0)" in said
+    assert "RFM averages 0." in words
+    assert "in R2 (cut at 0)" in words
     [row] = [line for line in render_details(alone).splitlines() if line.startswith("| **RFM** |")][:1]
     assert len(row.split("|")) == 2 + 12  # mean, four hold-outs, RMSE and MAE among them
 
