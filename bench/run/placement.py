@@ -60,7 +60,8 @@ class Placement:
             each = " to ".join(f"{share / _MB:,.0f}" for share in dict.fromkeys((shares[0], shares[-1])))
             line = (
                 f"{self._offers[workers[0]].host}: {_counted(len(workers), 'Dask worker')}, "
-                f"{_counted(slots, 'job')} at a time with {each} MB each; large ones alone, with {self._whole(machine) / _MB:,.0f} MB and "
+                f"{_counted(slots, 'job')} at a time with {each} MB each; "
+                f"large ones alone, with {self._whole(machine) / _MB:,.0f} MB and "
                 f"{self._offers[workers[0]].cores} cores"
             )
             if self._said.get(machine) != line:

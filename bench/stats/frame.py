@@ -107,9 +107,9 @@ def constant_folds(scores: pd.DataFrame) -> set[str]:
     methods is exactly one of these, and of some 0, is taken for such a one.
     """
     folds = scores[(scores["task"] == "regression") & (scores["status"] == "ok")]
-    by_fold = folds["r2"].groupby([folds[key] for key in ("dataset", "source", "split", "holdout")])
-    constant = by_fold.agg(lambda r2: bool(r2.isin([0.0, 1.0]).all() and (r2 == 0).any()))
-    return {dataset for (dataset, *_), found in constant.items() if found}
+    by_fold = folds.groupby(["dataset", "source", "split", "holdout"])["r2"]
+    constant = by_fold.agg(lambda r2: bool(r2.isin([0.0, 1.0]).all() and (r2 == 0).any())).reset_index()
+    return set(constant.loc[constant["r2"].astype(bool), "dataset"])
 
 
 def sizes(scores: pd.DataFrame) -> pd.DataFrame:
