@@ -23,7 +23,7 @@ from bench.report.merge import invocations_of, merge_runs
 from bench.stats.frame import in_order, in_protocol_order, score_matrix, scores_frame
 from bench.stats.groups import standard_groups
 from bench.stats.missing import COMMON_DATASETS
-from bench.stats.summary import FURTHER, CommonPool, common_pool, summarise
+from bench.stats.summary import FURTHER, CommonPool, common_pool, normalised_score, summarise
 from bench.store import read_run
 
 Format: TypeAlias = Literal["csv", "parquet"]
@@ -47,11 +47,12 @@ SUMMARY_COLUMNS = (
     "mean_score",
     "sd_score",
     *(further.key for kind in FURTHER for further in FURTHER[kind]),
+    "normalised_score",
 )
 """Columns of ``summary.csv``, in order. Users script against them; new ones come at the end.
 
 ``metric`` is what ``mean_score`` and ``sd_score`` are of; ``mean_accuracy`` and ``sd_accuracy`` are empty for
-regression. RMSE and MAE have no mean: each dataset has its own unit.
+regression. RMSE and MAE have no mean: each dataset has its own unit. ``normalised_score`` is among the ``pool``.
 """
 
 
@@ -189,6 +190,7 @@ def _summary_rows(
     if common:
         for further in FURTHER[measure.kind]:
             table[further.key] = further.of(scores, protocol, common.pool)
+        table["normalised_score"] = normalised_score(scores, protocol, common.pool)
     for method in matrix.columns:
         row: dict[str, object] = {"method": method, "missing": int(matrix[method].isna().sum()), "datasets": 0}
         row |= {"missing_rule": COMMON_DATASETS.name, "task": measure.kind, "metric": measure.key}

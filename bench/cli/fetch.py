@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from bench.data.cache import cache_folder
     from bench.data.fetching import fetch_archive, look_through
     from bench.data.selection import needs_openml, select_tables
+    from bench.report.wording import plural
 
     suite = needs_openml(args.subset)
     name = args.source or ("openml" if suite else "archive")
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"note: {table}: {note}")
     for _, problem in findings.problems:
         print(f"missing: {problem}", file=sys.stderr)
-    print(f"{findings.sound} of {len(entries)} tables are there and sound, in {place}")
+    print(f"{findings.sound} of {plural(len(entries), 'table is', 'tables are')} there and sound, in {place}")
     return 1 if findings.problems else 0
 
 

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from bench.errors import ReportError
 from bench.records.measure import COMPARED, MEASURES, Measure
 from bench.records.result import JobResult, RunRecord
@@ -13,7 +15,7 @@ from bench.report.wording import plural
 from bench.run.progress import clock
 from bench.run.runner import Outcome
 from bench.stats.frame import score_matrix, scores_frame
-from bench.stats.summary import common_pool
+from bench.stats.summary import Pool, common_pool
 
 _REASONS_SHOWN = 5
 
@@ -108,7 +110,8 @@ def _score_table(results: list[JobResult], measure: Measure) -> list[str]:
     if not results:
         return []
     protocol = results[0].job.protocol
-    matrix = score_matrix(scores_frame(results), protocol, measure)
+    scores = scores_frame(results)
+    matrix = score_matrix(scores, protocol, measure)
     seconds: dict[str, float] = defaultdict(float)
     for r in results:
         seconds[r.job.method] += r.cpu_seconds
@@ -127,4 +130,15 @@ def _score_table(results: list[JobResult], measure: Measure) -> list[str]:
         for m in means.index
     ]
     lines += [f"  {m:<16} left out: results on {plural(count, 'table')} only" for m, count in common.left_out.items()]
-    return lines
+    return [*lines, *cut_at_0(scores, protocol, common.pool)]
+
+
+def cut_at_0(scores: pd.DataFrame, protocol: str, pool: Pool) -> list[str]:
+    """A line on how many test folds of a pool's methods count as 0 and which is the lowest, if R2 is cut on any."""
+    part = scores[(scores["protocol"] == protocol) & scores["dataset"].isin(pool.datasets)]
+    cut = part[part["method"].isin(pool.methods) & (part["r2"] < 0)]
+    if pool.measure.key != "r2_cut" or cut.empty:
+        return []
+    lowest = cut.sort_values("r2", kind="stable").to_dict("records")[0]
+    count, counts = plural(len(cut), "hold-out"), "counts" if len(cut) == 1 else "count"
+    return [f"  {count} below 0 {counts} as 0 (lowest {lowest['r2']:.3f}: {lowest['dataset']}/{lowest['method']})"]

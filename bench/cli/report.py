@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.cli.export import read_benchmark
+from bench.cli.headline import cut_at_0
 from bench.cli.merging import add_run_arguments, allowed
 from bench.cli.tables import add_cache_argument
 from bench.data.fetching import results_file, runs_file
-from bench.errors import ReportError
+from bench.errors import ReportError, UsageError
 from bench.report import wording
 from bench.report.build import gather, write_report
 from bench.report.evidence import Evidence, ProtocolView
@@ -45,8 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    study = None if args.published is None else read_published(published_file(args.published))
     given = args.published_grinsztajn
+    if "" in (given, args.published):
+        raise UsageError(
+            f"--published{'-grinsztajn' if given == '' else ''}: the name of the file is empty; leave it out for the "
+            "fetched one"
+        )
+    study = None if args.published is None else read_published(published_file(args.published))
     runs = None if given is None else read_runs(runs_file() if given is FETCHED else Path(given))
     records = [read_benchmark(folder) for folder in args.runs]
     evidence = gather(records, study=study, published_runs=runs, allow=allowed(args))
@@ -74,10 +80,10 @@ def headline_text(evidence: Evidence) -> str:
     if not evidence.views:
         return "no protocol has a dataset on which its methods can be compared"
     with wording.titled(evidence.titles):
-        return "\n\n".join(_table(view) for view in evidence.views.values())
+        return "\n\n".join(_table(evidence, view) for view in evidence.views.values())
 
 
-def _table(view: ProtocolView) -> str:
+def _table(evidence: Evidence, view: ProtocolView) -> str:
     contrasts = {c.method: c for c in view.contrasts}
     lines = [["method", "mean", "sd", "P90", "P95", "PMA", "rank", "RFM - method", "W/T/L", "p (Holm)"]]
     metrics = metrics_of(view.measure)
@@ -103,4 +109,5 @@ def _table(view: ProtocolView) -> str:
     ]
     count = f"{wording.plural(len(view.common.pool.datasets), 'common dataset')} of {len(view.matrix)}"
     words = f"{view.measure.title} in percent" if view.measure.unit else view.measure.title
-    return "\n".join([f"protocol {view.protocol}: {count}, {words}", *(line.rstrip() for line in shown)])
+    head = f"protocol {view.protocol}: {count}, {words}"
+    return "\n".join([head, *map(str.rstrip, shown), *cut_at_0(evidence.scores, view.protocol, view.common.pool)])

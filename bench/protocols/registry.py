@@ -79,9 +79,8 @@ register(
     Protocol(
         "clean",
         order=0,
-        meaning="Each test fold's own training part is split 80/20 to select configuration and iteration, equal "
-        "accuracies by the Brier score; everything is refitted on the whole training part and tested once. No label "
-        "of a test row is seen.",
+        meaning="Each test fold's own training part is split 80/20 to select configuration and iteration; "
+        "everything is refitted on the whole training part and tested once. No label of a test row is seen.",
     )
 )
 register(

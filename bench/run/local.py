@@ -43,8 +43,9 @@ class LocalExecutor:
         """
         queue = Scheduler(tasks, self.size, self._memory_bytes)
         yield from queue.refused()
+        jobs = "1 job" if self.size == 1 else f"{self.size} jobs"
         yield Note(
-            f"{self.size} jobs at a time on {self._cores} cores, {self._memory_bytes / _MB:,.0f} MB for all together; "
+            f"{jobs} at a time on {self._cores} cores, {self._memory_bytes / _MB:,.0f} MB for all together; "
             "large ones alone, with all cores"
         )
         preload = {module for task in one_of_each_method(tasks) for module in task.work.modules()}

@@ -166,4 +166,5 @@ def _events(settled: Sequence[JobResult], executor: Executor, todo: Sequence[Tas
 def _stopping(in_flight: int, stop: StopFlag) -> str:
     if stop.now:
         return "stopping now"
-    return f"stopping: {in_flight} jobs in flight will finish and be stored (Ctrl-C again to stop now)"
+    jobs = "1 job" if in_flight == 1 else f"{in_flight} jobs"
+    return f"stopping: {jobs} in flight will finish and be stored (Ctrl-C again to stop now)"

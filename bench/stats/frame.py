@@ -100,6 +100,18 @@ def score_matrix(
     return means.reindex(index=sorted(part["dataset"].unique()), columns=columns).astype("float64")
 
 
+def constant_folds(scores: pd.DataFrame) -> set[str]:
+    """Datasets with a test fold whose targets are all the same number, where R2 is not defined.
+
+    It is 1 there if they are met exactly and else 0 (:func:`bench.records.measure.r2`): a fold on which the R2 of all
+    methods is exactly one of these, and of some 0, is taken for such a one.
+    """
+    folds = scores[(scores["task"] == "regression") & (scores["status"] == "ok")]
+    by_fold = folds.groupby(["dataset", "source", "split", "holdout"])["r2"]
+    constant = by_fold.agg(lambda r2: bool(r2.isin([0.0, 1.0]).all() and (r2 == 0).any())).reset_index()
+    return set(constant.loc[constant["r2"].astype(bool), "dataset"])
+
+
 def sizes(scores: pd.DataFrame) -> pd.DataFrame:
     """``rows``, ``features`` and ``classes`` by dataset."""
     return scores.groupby("dataset")[["rows", "features", "classes"]].first().astype("int64")

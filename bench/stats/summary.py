@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import ReportError
-from bench.records.measure import COMPARED, MEASURES, Kind, Measure, measures_of
+from bench.records.measure import COMPARED, MEASURES, SELECTING, Kind, Measure, measures_of
 from bench.stats.frame import score_matrix
+from bench.stats.grinsztajn import normalised
 from bench.stats.missing import COMMON_DATASETS, MissingRule, filled
 
 TIE = 1e-9
@@ -165,6 +166,18 @@ FURTHER: dict[Kind, tuple[Further, ...]] = {
     "regression": (Further(MEASURES["r2"], "median"), Further(MEASURES["r2"], "min")),
 }
 """What else is told of a pool. RMSE and MAE are not averaged: each dataset has its own unit; R2 has no lower bound."""
+
+
+def normalised_score(scores: pd.DataFrame, protocol: str, pool: Pool) -> pd.Series:
+    """By method of ``pool``, the mean over its datasets of the accuracy or R2 on the scale of Grinsztajn et al.
+
+    On each dataset the methods of the pool are what a score is normalised among
+    (:func:`bench.stats.grinsztajn.normalised`): it depends on who is in the pool.
+    """
+    kind = pool.measure.kind
+    tested = score_matrix(scores, protocol, SELECTING[kind]).loc[pool.datasets, pool.methods]
+    scaled = [normalised(row, row, kind) for row in tested.to_numpy()]
+    return pd.Series(np.mean(scaled, axis=0), index=pool.methods)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ SCORES = (
 )
 SUMMARY = (
     "group,protocol,method,datasets,missing,mean_accuracy,sd_accuracy,p90,p95,pma,friedman_rank,pool,missing_rule,"
-    "task,metric,mean_score,sd_score,mean_balanced_accuracy,mean_auc,mean_brier,mean_log_loss,median_r2,min_r2"
+    "task,metric,mean_score,sd_score,mean_balanced_accuracy,mean_auc,mean_brier,mean_log_loss,median_r2,min_r2,"
+    "normalised_score"
 )
 NAMES = ["iris", "wine", "zoo", "letter", "adult"]
 
@@ -104,6 +105,13 @@ def test_regression_is_a_group_of_its_own_and_further_measures_are_averaged(tmp_
     for key in ("balanced_accuracy", "auc", "brier", "log_loss"):
         assert whole[f"mean_{key}"] == pytest.approx(means[key].mean().mean())
     assert pd.isna(table.loc[("all-available", "rfm"), "mean_log_loss"])  # its scores are no probabilities
+    # Of two methods the better one is at 1; q is 0.1 of the way up to it in classification, and half in regression.
+    for group, measure, other in (("all-available", "accuracy", -1 / 9), ("regression", "r2", 0.0)):
+        own = scores[scores[measure].notna()].groupby(["dataset", "method"])[measure].mean().unstack()
+        better = own.eq(own.max(axis=1), axis=0)
+        expected = better.mean() + other * (~better).mean()
+        assert summary.columns[-1] == "normalised_score"
+        assert table.loc[group, "normalised_score"].to_dict() == pytest.approx(expected.to_dict())
 
 
 def test_a_method_that_covers_little_keeps_its_row(tmp_path: Path) -> None:

@@ -53,4 +53,5 @@ def test_each_kind_has_a_table_of_its_own_measure() -> None:
         "  rfm               90.00 %      1 table        1.0 CPU-s",
         "clean: mean R2 (cut at 0) over 2 tables (selected by MAE)",
         "  rfm               0.500       2 tables        2.0 CPU-s",
+        "  1 hold-out below 0 counts as 0 (lowest -1234.500: x/rfm)",
     ]

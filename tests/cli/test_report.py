@@ -87,6 +87,15 @@ def test_among_the_benchmarks_published_runs(here: Path, capsys: pytest.CaptureF
         broken.to_csv("runs.csv", index=False)
         assert main([*words, "runs.csv"]) == 2
         assert message in capsys.readouterr().err
+    (here / "results.txt").write_text("problema a_R b_R min max mean std\niris 90 80 1 1 1 1\n")
+    for flag, name, message in (
+        ("--published", "results.txt", "all tables here are regression"),
+        ("--published", "", "--published: the name of the file is empty"),
+        ("--published-grinsztajn", "", "--published-grinsztajn: the name of the file is empty"),
+    ):
+        assert main(["report", "results/numbers", "--out", "other", flag, name]) == 2
+        (error,) = capsys.readouterr().err.splitlines()
+        assert message in error
     assert main(["report", "results/first", "--published-grinsztajn", str(file), "--out", "other"]) == 2
     (error,) = capsys.readouterr().err.splitlines()
     assert "no result here is on a table of the benchmark" in error

@@ -75,7 +75,7 @@ def test_fetch_list_and_fetch_again_offline(
     assert main(["list", "--subset", "all"]) == 0
     assert f"archive: 2 of 2 tables, in {path} (cached)" in capsys.readouterr().out
     assert main(["fetch", "--subset", "first", "--offline"]) == 0
-    assert "1 of 1 tables are there and sound" in capsys.readouterr().out
+    assert "1 of 1 table is there and sound" in capsys.readouterr().out
 
 
 def test_fetch_names_what_is_missing_or_wrong_and_exits_1(

@@ -181,3 +181,16 @@ def test_models_are_told_apart_without_colours(document: Document) -> None:
     found = next(b for b in part(document).blocks if isinstance(b, Table))
     series = [row[0].series for row in found.rows]
     assert len(set(series)) == len(MODELS) + len(OURS)
+
+
+def test_on_how_many_rows_ours_chose_is_what_their_jobs_say(published: PublishedRuns, document: Document) -> None:
+    words = "chosen on at most 5,000 rows"
+    results = [
+        replace(r, job=replace(r.job, reduction=words)) if r.job.dataset in ("pol-num-reg", "sgemm-num-reg") else r
+        for r in run().results
+    ]
+    reduced = compose(gather([replace(run(), results=tuple(results))], published_runs=published))
+    (said,) = (b.spans[0] for b in part(reduced).blocks if isinstance(b, Notice) and b.level == "note")
+    assert str(said).startswith(f"On 1 dataset our hyperparameters were {words} of the training part")
+    assert "the published runs chose on all" in said
+    assert not [b for b in part(document).blocks if isinstance(b, Notice) and b.level == "note"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from synthetic_runs import make_regression_run, make_run, store_run, with_measur
 
 from bench.cli.report import headline_text
 from bench.records.result import JobResult, RunRecord
-from bench.report.blocks import Cell, Document, Notice, Section, Table
+from bench.report.blocks import Cell, Document, Items, Notice, Section, Strong, Table
 from bench.report.build import compose, gather
 from bench.report.html import render_html
 from bench.report.markdown import render_details, render_markdown
@@ -69,6 +70,7 @@ def test_means_are_of_r2_cut_at_0_and_the_lowest_r2_is_shown(alone: Document) ->
         "Friedman rank",
         "Median R2",
         "Lowest R2",
+        "Normalised score",
     ]
     for method, title in zip(METHODS, ("RFM", "Laplace kernel", "MLP"), strict=True):
         raw = sorted(means(numbers(), method, "r2").values())
@@ -104,15 +106,34 @@ def test_r2_is_shown_as_it_is_and_marked_where_it_counts_otherwise(alone: Docume
         ]
 
 
+def test_a_test_fold_without_variance_is_marked() -> None:
+    run = numbers(("clean",))
+
+    def flat(result: JobResult) -> JobResult:
+        """On the second hold-out of ``table-3`` all targets are 7, which only the MLP predicts."""
+        if result.job.dataset != "table-3":
+            return result
+        r2 = float(result.job.method == "mlp")
+        first, second, *others = result.holdouts
+        told = {"r2": r2, "r2_cut": r2, "rmse": 1 - r2, "mae": 1 - r2}
+        return replace(result, holdouts=(first, replace(second, score=r2, measures=told), *others))
+
+    shown = tables(compose(gather([replace(run, results=tuple(map(flat, run.results)))])))["clean-regression-r2"]
+    assert [row[0].text for row in shown.rows if row[0].text.endswith("‡")] == ["table-3 ‡"]
+    assert "‡ The targets of a test fold are all the same number: R2 is not defined there" in shown.note
+    assert "‡" not in tables(compose(gather([run])))["clean-regression-r2"].note
+    assert "The difference is of values cut at 0." in shown.note
+
+
 def test_a_report_of_regression_says_nothing_of_accuracy_or_2014(alone: Document) -> None:
     assert not {"leak", "study", "printed", "clean", "selection"} & set(sections(alone))
     assert {"clean-regression", "clean-cv-regression", "selection-regression"} <= set(sections(alone))
     words = render_markdown(alone) + render_details(alone)
-    said = words.replace("equal accuracies by the Brier score", "")  # of the protocol, which is for both
-    for gone in ("accura", "points", "percent of", "2014", " classes"):
-        assert gone not in said
-    assert "RFM averages 0." in said
-    assert "in R2 (cut at 0)" in said
+    for gone in ("accura", "points", "percent of", "2014", " classes", "Brier"):
+        assert gone not in words
+    assert "R2 selects; equal ones go to the smaller squared error." in words
+    assert "RFM averages 0." in words
+    assert "in R2 (cut at 0)" in words
     [row] = [line for line in render_details(alone).splitlines() if line.startswith("| **RFM** |")][:1]
     assert len(row.split("|")) == 2 + 12  # mean, four hold-outs, RMSE and MAE among them
 
@@ -122,9 +143,12 @@ def test_kinds_never_share_a_table(mixed: Document) -> None:
     numeric, named = set(NAMES), {"iris", "wine", "letter", "adult"}
     for table in found.values():
         datasets = {cell.text for row in table.rows for cell in row} & (numeric | named)
-        if table.name not in ("cost", "failures"):
+        if table.name != "failures":
             assert not (datasets & numeric and datasets & named)
-    assert {"clean-summary", "clean-regression-summary"} <= set(found)
+    assert {"clean-summary", "clean-regression-summary", "cost", "cost-regression"} <= set(found)
+    (guide,) = (b for b in sections(mixed)["reading"].blocks if isinstance(b, Items))
+    told = [line[0].text for line in guide.lines if isinstance(line[0], Strong)]
+    assert told == ["Mean accuracy", "Mean R2 (cut at 0)", "SD", "P90", "P95", "PMA", "Friedman rank"]
     assert "on 4 of 4 datasets" in found["clean-summary"].note
     assert "Protocol clean (regression)" in found["clean-regression-summary"].note
     assert "on 12 of 12 datasets" in found["clean-regression-summary"].note
@@ -144,7 +168,16 @@ def test_classification_is_reported_beside_regression_as_it_is_alone(mixed: Docu
 
 def test_further_measures_are_means_and_dashes_where_scores_are_no_probabilities(mixed: Document) -> None:
     table = tables(mixed)["clean-further"]
-    assert [c.title for c in table.columns] == ["Method", "Balanced accuracy", "AUC", "Brier score", "Log loss"]
+    assert "Normalised score, among these methods: " in table.note
+    assert "q the 10 % quantile" in table.note
+    assert [c.title for c in table.columns] == [
+        "Method",
+        "Balanced accuracy",
+        "AUC",
+        "Brier score",
+        "Log loss",
+        "Normalised score",
+    ]
     for title, key in zip([c.title for c in table.columns[1:]], ("balanced_accuracy", "auc", "brier"), strict=False):
         values = means(classes(), "laplace", key).values()
         assert column(table, title)["Laplace kernel"].value == pytest.approx(sum(values) / 4)
@@ -171,6 +204,9 @@ def test_what_selected_is_said_where_it_is_not_the_usual_one() -> None:
     for anchor in ("verdict", "clean-regression"):
         assert (said,) in [b.spans for b in found[anchor].blocks if isinstance(b, Notice)]
     assert "validation MAE along the iteration path" in render_details(document)
+    assert "MAE selects; equal ones go to the smaller squared error." in render_markdown(document)
+    hints = {c.title: c.hint for name, t in tables(document).items() for c in t.columns if name.startswith("dataset-")}
+    assert hints["Validation"].endswith("MAE of the choices, in standard deviations of the training part's targets")
     assert said not in render_markdown(compose(gather([numbers()])))
 
 
@@ -179,3 +215,6 @@ def test_plain_text_has_a_table_for_each_kind() -> None:
     heads = [line for line in text.splitlines() if line.startswith("protocol ")]
     assert heads[0] == "protocol clean: 4 common datasets of 4, accuracy in percent"
     assert heads[-1] == "protocol clean: 12 common datasets of 12, R2 (cut at 0)"
+    below = [h.score for r in numbers(("clean",)).results for h in r.holdouts if h.score < 0]
+    said = f"  {len(below)} hold-outs below 0 count as 0 (lowest {min(below):.3f}: lost/mlp)"
+    assert [line for line in text.splitlines() if "count as 0" in line] == [said]

@@ -46,7 +46,7 @@ def test_the_memory_of_a_machine_is_divided_by_the_jobs_its_workers_can_run() ->
 def test_it_is_decided_on_before_jobs_use_it_and_again_when_workers_join() -> None:
     placement = cluster((1,))
     assert placement.news() == [
-        "m0: 1 Dask workers, 1 jobs at a time with 8,389 MB each; large ones alone, with 8,389 MB and 4 cores"
+        "m0: 1 Dask worker, 1 job at a time with 8,389 MB each; large ones alone, with 8,389 MB and 4 cores"
     ]
     assert placement.news() == []
     placement.update({"m0w0": 1, "m0w1": 1})

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from bench.records.measure import COMPARED, Kind
 from bench.records.result import Job, JobResult
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Code, Column, Section, Table, cells, table, text
-from bench.report.evidence import Evidence
+from bench.report.evidence import Evidence, view_key
 from bench.report.sections.tables import dataset_cell, method_cell, seconds_cell
 
 
@@ -41,14 +42,23 @@ def failures_section(evidence: Evidence) -> Section:
 
 
 def cost_section(evidence: Evidence) -> Section:
-    """Seconds and memory by method and protocol; measured peaks against the methods' own estimates."""
+    """Seconds and memory by kind, method and protocol; measured peaks against the methods' own estimates."""
+    costs = (_costs(evidence, kind) for kind in COMPARED)
+    return Section("cost", "Time and memory", (*(table for table in costs if table), *_solvers(evidence)))
+
+
+def _costs(evidence: Evidence, kind: Kind) -> Table | None:
+    """What the tables of a kind cost; None if there are none."""
+    if not evidence.of_kind(kind):
+        return None
     costs = []
-    ok = [r for r in evidence.merged.results if r.status == "ok"]
+    ok = [r for r in evidence.merged.results if r.status == "ok" and r.job.kind == kind]
     for method in evidence.methods:
         whole = [r for r in ok if r.job.method == method]
         parts = {p: done for p in evidence.protocols if (done := [r for r in whole if r.job.protocol == p])}
         costs += [_Cost(method, protocol, done) for protocol, done in parts.items()]
         costs += [_Cost(method, "all", whole)] * (len(parts) > 1)
+    aside = "" if kind == "classification" else f" ({kind})"
     ratio = "largest measured peak over the method's own estimate, both beyond the idle process"
     resident = "largest resident size of a worker, its loaded libraries included"
     columns = (
@@ -66,8 +76,7 @@ def cost_section(evidence: Evidence) -> Section:
         (Column("Peak / estimate", hint=ratio), lambda c: wording.num(c.memory[0], 2)),
         (Column("On", "text"), lambda c: dataset_cell(evidence, c.memory[1])),
     )
-    blocks: list[Block] = [table("cost", "What it cost", costs, columns, note=wording.prose("cost"))]
-    return Section("cost", "Time and memory", (*blocks, *_solvers(evidence)))
+    return table(view_key("cost", kind), f"What it cost{aside}", costs, columns, note=wording.prose("cost"))
 
 
 @dataclass(frozen=True)

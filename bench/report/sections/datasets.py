@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from bench.protocols.registry import reduction_in_words
-from bench.records.measure import COMPARED, SELECTING, TARGET, measures_of
+from bench.records.measure import COMPARED, SELECTING, TARGET, Measure, measures_of
 from bench.records.method import HoldoutResult
 from bench.records.result import JobResult
 from bench.report import wording
@@ -33,9 +33,18 @@ def datasets_section(evidence: Evidence) -> Section:
         "datasets",
         tested=" or ".join([tested[0].heading, *(m.title for m in tested[1:])]),
         judged=next(iter(judged)).title if len(judged) == 1 else "score",
-        percent=next(iter(judged)).in_unit if len(judged) == 1 else "",
+        percent=_judged_in(next(iter(judged))) if len(judged) == 1 else "",
     )
     return Section("datasets", "Dataset by dataset", (text(words),), children)
+
+
+def _judged_in(measure: Measure) -> str:
+    """What follows the name of a validation figure: targets are standardised over the training part there."""
+    if measure.key in ("r2", "r2_cut"):
+        return ", 1 less the mean squared error over the variance of the training part's targets"
+    if measure.unit == TARGET:
+        return ", in standard deviations of the training part's targets"
+    return measure.in_unit
 
 
 def dataset_section(evidence: Evidence, name: str) -> Section:
@@ -112,7 +121,7 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
         *(Column(m.heading, hint=f"{m.meaning}{m.in_unit}; mean over hold-outs") for m in also),
         Column("Chosen", "text", hint="configuration chosen; by hold-out where they differ"),
         Column("Iteration", "text", hint="point of the iteration path chosen on each hold-out"),
-        Column("Validation", hint=f"mean validation {judged.title} of the choices{judged.in_unit}"),
+        Column("Validation", hint=f"mean validation {judged.title} of the choices{_judged_in(judged)}"),
         Column("Path", "text", hint=f"validation {judged.title} along the chosen configuration's path"),
     )
     rows = []

@@ -6,7 +6,7 @@ import re
 from functools import partial
 
 from bench.errors import ReportError
-from bench.records.grinsztajn import PREFIX, SPLITS
+from bench.records.grinsztajn import PARTS, PREFIX, SPLITS
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, Table, table, text
 from bench.report.evidence import REFERENCE, Evidence
@@ -49,8 +49,12 @@ def _title(benchmark: str) -> str:
 
 def _part(evidence: Evidence, runs: PublishedRuns, placement: Placement) -> Section:
     key = f"{PREFIX}-{placement.benchmark.replace('_', '-')}"
-    blocks = [_answer(placement), *_gaps(evidence, placement), _figure(evidence, placement, f"{key}-curves")]
-    blocks += [_scores(evidence, runs, placement, f"{key}-scores"), _places(evidence, placement, f"{key}-places")]
+    blocks = [_answer(placement), *_reduced(evidence, placement), *_gaps(evidence, placement)]
+    blocks += [
+        _figure(evidence, placement, f"{key}-curves"),
+        _scores(evidence, runs, placement, f"{key}-scores"),
+        _places(evidence, placement, f"{key}-places"),
+    ]
     return Section(key, _title(placement.benchmark), tuple(blocks))
 
 
@@ -86,6 +90,24 @@ def _of_all(placement: Placement) -> str:
     if not placement.missing:
         return f"all {wording.plural(count, 'dataset')} of the benchmark"
     return f"{count} of the benchmark's {count + len(placement.missing)} datasets"
+
+
+def _reduced(evidence: Evidence, placement: Placement) -> list[Block]:
+    """On how many rows our methods chose, where it was not on all, as their jobs say it."""
+    title, _, size = placement.benchmark.rpartition("_")
+    ending = next(f"-{part.name}" for part in PARTS.values() if part.title == title)
+    reduced: dict[str, set[str]] = {}
+    for job in (r.job for r in evidence.merged.results if r.status == "ok" and r.job.source == "openml"):
+        name = job.dataset.removesuffix(ending)
+        if job.reduction and SPLITS.get(job.split) == size and name not in (job.dataset, *placement.unknown):
+            reduced.setdefault(job.reduction, set()).add(name)
+    return [
+        Notice(
+            (wording.prose("grinsztajn-reduced", reduction=words, datasets=wording.plural(len(names), "dataset")),),
+            "note",
+        )
+        for words, names in sorted(reduced.items())
+    ]
 
 
 def _gaps(evidence: Evidence, placement: Placement) -> list[Block]:

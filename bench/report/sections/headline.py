@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -188,6 +188,16 @@ def reading_guide(evidence: Evidence) -> Section:
     kinds = [kind for kind in COMPARED if evidence.of_kind(kind)]
     texts = wording.texts()["reading"]
     lines = tuple((line,) for part in (*kinds, "both") for line in texts[part])
-    metrics = dict.fromkeys((m.title, m.hint) for kind in kinds for m in metrics_of(COMPARED[kind]))
-    explained = tuple((Strong(title), f": {hint}.") for title, hint in metrics)
+    explained = tuple((Strong(title), f": {hint}.") for title, hint in _metrics(kinds))
     return Section("reading", "How to read this", (Items((*lines, *explained)),))
+
+
+def _metrics(kinds: Sequence[Kind]) -> Iterator[tuple[str, str]]:
+    """(title, explanation) of the metrics of all ``kinds``; what has one title for all of them stands once."""
+    first, *others = (COMPARED[kind] for kind in kinds)
+    for metrics in zip(*(metrics_of(measure) for measure in (first, *others)), strict=True):
+        if not others or len({m.title for m in metrics}) > 1:
+            yield from ((m.title, m.hint) for m in metrics)
+        else:
+            names = " or ".join(measure.title for measure in (first, *others))
+            yield metrics[0].title, metrics[0].hint.replace(f", {first.points}", "").replace(first.title, names)

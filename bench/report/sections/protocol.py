@@ -75,9 +75,13 @@ def _meaning(evidence: Evidence, view: ProtocolView) -> list[Block]:
         blocks.append(Notice((warning,), "warning"))
     if view.record.meaning:
         blocks.append(text(view.record.meaning))
-    if view.measure.kind == "regression":
-        blocks.append(text(wording.prose("meaning-regression", measure=evidence.judging("regression"))))
-    return blocks
+    kind = view.measure.kind
+    ties = {"brier": "Brier score" if kind == "classification" else "squared error"}.get(view.record.ties)
+    settles = f"equal ones go to the smaller {ties}" if ties else "equal ones go to the earlier grid entry"
+    words = f"{evidence.judging(kind).heading} selects; {settles}."
+    if kind == "regression":
+        words += f" {wording.prose('meaning-regression')}"
+    return [*blocks, text(words)]
 
 
 def _groups(evidence: Evidence, view: ProtocolView) -> Section | None:

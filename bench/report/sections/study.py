@@ -6,6 +6,7 @@ from functools import partial
 
 import pandas as pd
 
+from bench.errors import ReportError
 from bench.protocols.registry import PROTOCOLS
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Notice, Section, table, text
@@ -22,9 +23,16 @@ SHOWN = 40
 
 
 def study_section(evidence: Evidence) -> Section | None:
-    """One table and one figure per protocol; None without the study's file, and without classes."""
-    if evidence.study is None or not evidence.of_kind("classification"):
+    """One table and one figure per protocol; None without the study's file.
+
+    Raises :class:`ReportError` if the run has no table with classes.
+    """
+    if evidence.study is None:
         return None
+    if not evidence.of_kind("classification"):
+        raise ReportError(
+            "--published: the 2014 study's classifiers have no results to stand beside: all tables here are regression"
+        )
     datasets, classifiers = evidence.study.accuracy.shape
     blocks: list[Block] = [text(wording.prose("study", datasets=SIZE[0], classifiers=SIZE[1]))]
     if (datasets, classifiers) != SIZE:

@@ -14,13 +14,16 @@ from bench.report import wording
 from bench.report.blocks import Cell, Column, Table, table
 from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
 from bench.stats import frame
+from bench.stats.grinsztajn import QUANTILES
 from bench.stats.groups import Bins
 from bench.stats.missing import COMMON_DATASETS
 from bench.stats.significance import PairedDifference, leave_one_out, paired_difference
-from bench.stats.summary import FURTHER, TIE, Further, Metric, metrics_of
+from bench.stats.summary import FURTHER, TIE, Further, Metric, metrics_of, normalised_score
 
 CUT = "†"
 """Beside an R2 that counts otherwise in means, ranks and differences."""
+CONSTANT = "‡"
+"""Beside a dataset with a test fold on which R2 is not defined."""
 
 
 def method_cell(method: str, methods: Sequence[str], *, strong: bool = False) -> Cell:
@@ -153,16 +156,27 @@ def further_table(evidence: Evidence, view: ProtocolView, name: str) -> Table | 
         return Column(further.title, hint=further.hint, lower_first=not measure.larger_is_better), show
 
     shared = [m for m in metrics_of(view.measure) if kind == "regression" and m.key in ("mean_score", "friedman_rank")]
+    scaled = normalised_score(evidence.scores, view.protocol, pool)
     columns = [
         (Column("Method", "text"), lambda m: method_cell(m, evidence.methods)),
         *(_metric_column(view, metric) for metric in shared),
         *map(column, FURTHER[kind]),
+        (
+            Column("Normalised score", hint="among these methods; mean over datasets"),
+            lambda m: wording.num(
+                float(scaled[m]), strong=len(pool.methods) > 1 and scaled.max() - scaled[m] < TIE, digits=3
+            ),
+        ),
     ]
     count = wording.plural(len(pool.datasets), "common dataset")
     if kind == "classification":
         note = wording.prose("further-classification", view=view, datasets=count)
     else:
         note = wording.prose("further-regression", view=view, datasets=count)
+    if len(pool.methods) > 1:
+        low = f"{100 * QUANTILES[kind]:.0f} %"
+        note += f" {wording.prose('normalised', tested=SELECTING[kind].title, low=low)}"
+        note += " What is negative counts as 0." if kind == "regression" else ""
     return table(name, "Further measures", view.methods, columns, note=note)
 
 
@@ -179,6 +193,7 @@ def scores_table(
     best = matrix.max(axis=1) if measure.larger_is_better else matrix.min(axis=1)
     lowest = frame.score_matrix(evidence.scores, view.protocol, measure, over="min").reindex_like(view.matrix)
     cuts = view.measure != measure and measure == SELECTING[kind]
+    constant = frame.constant_folds(evidence.scores[evidence.scores["protocol"] == view.protocol]) if cuts else set()
 
     def score(method: str, dataset: str) -> Cell:
         value = float(matrix[method][dataset])
@@ -197,9 +212,13 @@ def scores_table(
     def size(key: str, dataset: str) -> int | str:
         return int(evidence.sizes[key][dataset]) if dataset in evidence.sizes.index else wording.DASH
 
+    def named(dataset: str) -> Cell:
+        cell = dataset_cell(evidence, dataset)
+        return replace(cell, text=f"{dataset} {CONSTANT}") if dataset in constant else cell
+
     heads = (("n", "rows"), ("d", "features"), ("c", "classes"))[: 3 if kind == "classification" else 2]
     columns: list[tuple[Column, Callable[[str], Cell | str | int]]] = [
-        (Column("Dataset", "text"), lambda d: dataset_cell(evidence, d)),
+        (Column("Dataset", "text"), named),
         *((Column(title, hint=key), partial(size, key)) for title, key in heads),
         *((Column(wording.title(m)), partial(score, m)) for m in map(str, matrix.columns)),
     ]
@@ -213,6 +232,10 @@ def scores_table(
     )
     if cuts:
         note += f" {CUT} cut at 0 in means: on a hold-out or more R2 is negative and counts as 0 there."
+        if constant:
+            note += f" {CONSTANT} {wording.prose('constant-fold')}"
+        if columns[-1][0].title.endswith("Laplace"):
+            note += " The difference is of values cut at 0."
     return table(name, caption, map(str, matrix.index), columns, note=note, filterable=len(matrix) > 8)
 
 
