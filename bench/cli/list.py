@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             tasks, source = select_tables(registry, args.subset, offline=True)
         except SourceError as error:
-            words = f"not all of it is here; `python -m bench fetch --subset {args.subset}` gets it"
+            words = f"not all of it is in the cache; `python -m bench fetch --subset {args.subset}` gets it"
             raise SourceError(f"{args.subset}: {words}") from error
         if args.json:
             print(json.dumps([dataclasses.asdict(task) | {"here": source.has(task)} for task in tasks], indent=1))

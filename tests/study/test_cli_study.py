@@ -52,7 +52,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, capsys: pytest.Ca
         store.begin([Job("1", "iris", "embedded", 150, 4, 3, "rfm", "clean", "seed-0", 0)], {})
     for more in ([], ["--report-only"]):
         assert main([*arguments, *more]) == 2
-        assert "holds results of `bench run`, not 'low-rank'" in capsys.readouterr().err
+        assert "holds results of `python -m bench run`, not 'low-rank'" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -128,7 +128,11 @@ def test_a_suite(
     openml.suite(99, [10, 11, 12])
     suite = ["--subset", "openml-suite:99"]
     assert main(["list", *suite]) == 2
-    assert "not in the cache" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert (
+        said
+        == "bench: openml-suite:99: not all of it is in the cache; `python -m bench fetch --subset openml-suite:99` gets it\n"
+    )
     assert main(["fetch", *suite]) == 1
     captured = capsys.readouterr()
     assert "2 of 3 tables are there and sound" in captured.out
