@@ -84,6 +84,9 @@ def resolve_source(
     4. The archive that was fetched before.
     5. The tables that ship with the package, if they are all of ``entries``.
 
+    What is not one of the study's tables comes from the package beside an archive too
+    (:func:`bench.data.selection.by_source`).
+
     Raises :class:`SourceError` saying what was tried, :class:`UsageError` for an unknown source.
     """
     if source is not None and source not in SOURCES:
