@@ -60,6 +60,11 @@ def one_line(text: object, limit: int = 300) -> str:
     return "".join(character if character.isprintable() else "?" for character in words)[:limit]
 
 
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """``1 job``, ``1,200 jobs``; ``nouns`` if another ending than -s makes it several."""
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``did you mean 'rfm'? `` for the known name that is nearest to ``name``; empty if none is near."""
     spelt = {known_name.lower(): known_name for known_name in known}

@@ -7,6 +7,7 @@ import json
 import textwrap
 from collections.abc import Iterator
 
+from bench.errors import plural
 from bench.records.measure import Kind
 from bench.records.method import Method
 
@@ -63,7 +64,7 @@ def _grid(method: Method, kind: Kind) -> str:
     count = len(method.configurations_for(kind))
     points = getattr(method, "iterations", ())
     path = f", iteration path {points[0]} to {points[-1]}" if points and isinstance(points, tuple) else ""
-    return f"{count} configuration{'' if count == 1 else 's'}{path}"
+    return f"{plural(count, 'configuration')}{path}"
 
 
 def _lines(name: str, promise: str, found: list[str]) -> Iterator[str]:

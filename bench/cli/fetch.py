@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.cli.tables import add_source_arguments, say
 from bench.data.registry import Registry, load_registry
-from bench.errors import ReportError, UsageError, unknown_name
+from bench.errors import ReportError, UsageError, plural, unknown_name
 
 if TYPE_CHECKING:
     from bench.data.archive import ArchiveSource
@@ -58,7 +58,6 @@ def run(args: argparse.Namespace) -> int:
     from bench.data.cache import cache_folder
     from bench.data.fetching import fetch_archive, look_through
     from bench.data.selection import needs_openml, select_tables
-    from bench.report.wording import plural
 
     suite = needs_openml(args.subset)
     name = args.source or ("openml" if suite else "archive")
@@ -107,7 +106,6 @@ def _fetch_published(*, offline: bool) -> int:
 
 def _fetch_runs(*, offline: bool) -> int:
     from bench.data.fetching import fetch_runs
-    from bench.report.wording import plural
     from bench.stats.grinsztajn import read_runs
 
     path = fetch_runs(offline=offline, say=say)

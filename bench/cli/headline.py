@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.errors import ReportError
+from bench.errors import ReportError, plural
 from bench.records.measure import COMPARED, MEASURES, Measure
 from bench.records.result import JobResult, RunRecord
-from bench.report.wording import plural
 from bench.run.progress import clock
 from bench.run.runner import Outcome
 from bench.stats.frame import score_matrix, scores_frame

@@ -11,7 +11,7 @@ from bench.cli.headline import cut_at_0
 from bench.cli.merging import add_run_arguments, allowed
 from bench.cli.tables import add_cache_argument
 from bench.data.fetching import results_file, runs_file
-from bench.errors import ReportError, UsageError
+from bench.errors import ReportError, UsageError, plural
 from bench.report import wording
 from bench.report.build import gather, write_report
 from bench.report.evidence import Evidence, ProtocolView
@@ -107,7 +107,7 @@ def _table(evidence: Evidence, view: ProtocolView) -> str:
         )
         for line in lines
     ]
-    count = f"{wording.plural(len(view.common.pool.datasets), 'common dataset')} of {len(view.matrix)}"
+    count = f"{plural(len(view.common.pool.datasets), 'common dataset')} of {len(view.matrix)}"
     words = f"{view.measure.title} in percent" if view.measure.unit else view.measure.title
     head = f"protocol {view.protocol}: {count}, {words}"
     return "\n".join([head, *map(str.rstrip, shown), *cut_at_0(evidence.scores, view.protocol, view.common.pool)])

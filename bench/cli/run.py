@@ -86,7 +86,6 @@ def run(args: argparse.Namespace) -> int:
     from bench.cli.headline import headline
     from bench.data.splits import NAMES, splits_for
     from bench.run.jobs import expand_jobs, joined, shard
-    from bench.run.predictions import FOLDER as PREDICTIONS
     from bench.run.predictions import PredictionFiles
     from bench.run.provenance import invocation
     from bench.run.selection import additions, named_methods
@@ -144,8 +143,7 @@ def run(args: argparse.Namespace) -> int:
     outcome = run_plan(plan, folder, about, how, keep_predictions=args.keep_predictions)
     export_runs([folder])
     record = read_run(folder)
-    if (folder / PREDICTIONS).is_dir():
-        PredictionFiles(folder).drop_others({result.job.id for result in record.results})
+    PredictionFiles(folder).drop_others({result.job.id for result in record.results})
     print(headline(record, outcome, folder, chosen.origins()), file=sys.stderr if how.json else sys.stdout)
     if outcome.interrupted and outcome.undone:
         return EXIT_INTERRUPTED

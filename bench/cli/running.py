@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import UsageError, unknown_name
+from bench.errors import UsageError, plural, unknown_name
 from bench.run.resources import available_cores, default_memory_budget
 
 if TYPE_CHECKING:
@@ -147,7 +147,6 @@ def _notes(task: Task, memory_bytes: int, outdated: str | None) -> list[str]:
 
 
 def _totals(plan: Plan, todo: Sequence[Task], size: int, memory_bytes: int) -> str:
-    from bench.report.wording import plural
     from bench.run.progress import clock
 
     seconds = sum(t.expected_seconds for t in todo)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli.headline import damaged, failures, score_tables
-from bench.report.wording import plural
+from bench.errors import plural
 from bench.run.progress import clock
 from bench.run.runlog import LIVE_NAME
 from bench.store import holder, read_run

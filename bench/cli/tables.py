@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from bench.errors import UsageError
+from bench.errors import UsageError, plural
 from bench.records.measure import Kind
 
 
@@ -68,7 +68,7 @@ class Chosen:
         from bench.data.sources import in_words
 
         counts = ((len(entries), in_words(source)) for entries, source in self.parts)
-        return "; ".join(f"{count} {'table' if count == 1 else 'tables'} from {words}" for count, words in counts)
+        return "; ".join(f"{plural(count, 'table')} from {words}" for count, words in counts)
 
     def recorded(self) -> dict[str, Any]:
         """What is recorded of where the tables come from, once they are loaded."""

@@ -93,13 +93,7 @@ def results_file() -> Path:
 
     Raises :class:`DataUnavailable` if they have not been fetched.
     """
-    path = _results_path()
-    if not path.is_file():
-        raise DataUnavailable(
-            f"{path}: the study's results have not been fetched; `python -m bench fetch --published` gets them, "
-            "or name a file: --published FILE"
-        )
-    return path
+    return _fetched(_results_path(), "the study's results", "--published")
 
 
 def fetch_results(study: Study, *, offline: bool, say: Say) -> tuple[Path, bool]:
@@ -135,11 +129,14 @@ def runs_file() -> Path:
 
     Raises :class:`DataUnavailable` if they have not been fetched.
     """
-    path = _runs_path()
+    return _fetched(_runs_path(), "the benchmark's runs", "--published-grinsztajn")
+
+
+def _fetched(path: Path, what: str, flag: str) -> Path:
     if not path.is_file():
         raise DataUnavailable(
-            f"{path}: the benchmark's runs have not been fetched; `python -m bench fetch --published-grinsztajn` gets "
-            "them, or name a file: --published-grinsztajn FILE"
+            f"{path}: {what} have not been fetched; `python -m bench fetch {flag}` gets them, or name a file: "
+            f"{flag} FILE"
         )
     return path
 

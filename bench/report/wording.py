@@ -126,10 +126,6 @@ def seconds(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
-def plural(count: int, noun: str, nouns: str = "") -> str:
-    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
-
-
 def listing(names: list[str], limit: int = 12) -> str:
     """Names in a line; past ``limit`` only the first ones and the count."""
     if len(names) <= limit:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from bench.errors import EngineError
+from bench.errors import EngineError, plural
 from bench.records.result import JobResult
 from bench.run.events import Event, Note, Started, StopFlag, Tick
 from bench.run.forkserver import ForkServer, ServerLost, sweep_leftovers
@@ -43,10 +43,9 @@ class LocalExecutor:
         """
         queue = Scheduler(tasks, self.size, self._memory_bytes)
         yield from queue.refused()
-        jobs = "1 job" if self.size == 1 else f"{self.size} jobs"
         yield Note(
-            f"{jobs} at a time on {self._cores} cores, {self._memory_bytes / _MB:,.0f} MB for all together; "
-            "large ones alone, with all cores"
+            f"{plural(self.size, 'job')} at a time on {self._cores} cores, {self._memory_bytes / _MB:,.0f} MB for all "
+            "together; large ones alone, with all cores"
         )
         preload = {module for task in one_of_each_method(tasks) for module in task.work.modules()}
         with ForkServer(self._home, preload) as server, ThreadPoolExecutor(self.size) as threads:

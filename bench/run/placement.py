@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bench.errors import plural
 from bench.run.dask_worker import Offer
 from bench.run.jobs import Task
 
@@ -59,8 +60,8 @@ class Placement:
             shares = sorted({self._share(w) for w in workers})
             each = " to ".join(f"{share / _MB:,.0f}" for share in dict.fromkeys((shares[0], shares[-1])))
             line = (
-                f"{self._offers[workers[0]].host}: {_counted(len(workers), 'Dask worker')}, "
-                f"{_counted(slots, 'job')} at a time with {each} MB each; "
+                f"{self._offers[workers[0]].host}: {plural(len(workers), 'Dask worker')}, "
+                f"{plural(slots, 'job')} at a time with {each} MB each; "
                 f"large ones alone, with {self._whole(machine) / _MB:,.0f} MB and "
                 f"{self._offers[workers[0]].cores} cores"
             )
@@ -150,7 +151,3 @@ class Placement:
         if self._memory_bytes is not None:
             return self._memory_bytes * len(workers)
         return min(self._budgets[machine], max(self._offers[w].memory_bytes for w in workers))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun if count == 1 else noun + 's'}"

@@ -36,20 +36,14 @@ class PredictionFiles:
 
     def lacks(self, job: Job) -> bool:
         """Whether what ``job`` predicted is not there."""
-        import pyarrow.parquet as parquet
-
-        with contextlib.suppress(Exception):  # whatever is wrong with the file: it is written anew
-            return (parquet.read_schema(self._path(job)).metadata or {}).get(_JOB) != job.id.encode()
-        return True
+        return _job_of(self._path(job)) != job.id
 
     def drop_others(self, jobs: Collection[str]) -> None:
         """Remove what other jobs than these (their ids) predicted: their results do not stand any more."""
-        import pyarrow.parquet as parquet
-
         for path in self._folder.glob("*.parquet"):
-            with contextlib.suppress(Exception):  # a file of another origin stays
-                job = (parquet.read_schema(path).metadata or {}).get(_JOB)
-                if job is not None and job.decode() not in jobs:
+            job = _job_of(path)
+            if job is not None and job not in jobs:
+                with contextlib.suppress(OSError):
                     path.unlink()
 
     def _path(self, job: Job) -> Path:
@@ -68,6 +62,16 @@ class PredictionFiles:
                 parquet.write_table(table, temporary)
         except OSError as error:
             raise StoreError(f"{path}: the predictions cannot be written: {error.strerror or error}") from error
+
+
+def _job_of(path: Path) -> str | None:
+    """The id of the job that wrote the file; None for one that is not there, damaged or of another origin."""
+    import pyarrow.parquet as parquet
+
+    with contextlib.suppress(Exception):
+        job = (parquet.read_schema(path).metadata or {}).get(_JOB)
+        return None if job is None else job.decode()
+    return None
 
 
 def _columns(result: JobResult) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from bench.errors import plural
 from bench.records.result import Job, JobResult, Status
 from bench.run.events import Event, Interrupt, Note, Started, StopFlag, Tick
 from bench.run.jobs import Plan, Task
@@ -166,5 +167,4 @@ def _events(settled: Sequence[JobResult], executor: Executor, todo: Sequence[Tas
 def _stopping(in_flight: int, stop: StopFlag) -> str:
     if stop.now:
         return "stopping now"
-    jobs = "1 job" if in_flight == 1 else f"{in_flight} jobs"
-    return f"stopping: {jobs} in flight will finish and be stored (Ctrl-C again to stop now)"
+    return f"stopping: {plural(in_flight, 'job')} in flight will finish and be stored (Ctrl-C again to stop now)"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.errors import StoreError
+from bench.errors import StoreError, plural
 from bench.files import write_atomically
 from bench.records.result import JobResult, RunRecord
 from bench.report import wording
@@ -96,19 +96,19 @@ def _outcome(result: JobResult) -> Outcome:
 def _duration(seconds: float) -> str:
     """In minutes; in seconds where those would be too few to say."""
     if seconds < 120:
-        return wording.plural(round(seconds), "second")
-    return wording.plural(round(seconds / 60), "minute")
+        return plural(round(seconds), "second")
+    return plural(round(seconds / 60), "minute")
 
 
 def _warnings(outcomes: Sequence[Outcome], left: int, *, quick: bool) -> Iterable[Block]:
     if quick:
         yield Notice(("A small version, to see that everything works: its figures say little.",), "warning")
     if left:
-        yield Notice((f"{wording.plural(left, 'cell')} still without a result.",), "warning")
+        yield Notice((f"{plural(left, 'cell')} still without a result.",), "warning")
     if failed := sum(o.failed for o in outcomes):
-        yield Notice((f"{wording.plural(failed, 'cell')} failed; see the account below.",), "warning")
+        yield Notice((f"{plural(failed, 'cell')} failed; see the account below.",), "warning")
     if skipped := sum(o.status == "skipped" for o in outcomes):
-        yield Notice((f"{wording.plural(skipped, 'cell')} skipped; see the account below.",))
+        yield Notice((f"{plural(skipped, 'cell')} skipped; see the account below.",))
 
 
 def _account(outcomes: Sequence[Outcome], record: RunRecord) -> Section:
@@ -121,7 +121,7 @@ def _account(outcomes: Sequence[Outcome], record: RunRecord) -> Section:
     ]
     lines += [
         (
-            f"{wording.plural(run['results'], 'cell')} in the run begun {run.get('started', '')}, commit ",
+            f"{plural(run['results'], 'cell')} in the run begun {run.get('started', '')}, commit ",
             Code(str(run.get("commit", "")) or "none"),
             ".",
         )
@@ -132,9 +132,7 @@ def _account(outcomes: Sequence[Outcome], record: RunRecord) -> Section:
         kinds.setdefault(outcome.cell.kind, []).append(outcome)
     for kind, some in kinds.items():
         seconds = sum(o.cpu_seconds for o in some)
-        lines.append(
-            (Code(kind), f": {wording.plural(len(some), 'cell')}, {wording.seconds(seconds)} processor seconds.")
-        )
+        lines.append((Code(kind), f": {plural(len(some), 'cell')}, {wording.seconds(seconds)} processor seconds."))
     lines += [
         (f"{o.status}: ", Code(f"{o.cell.kind} {o.cell.name}"), f": {o.reason}") for o in outcomes if o.status != "ok"
     ]

@@ -180,3 +180,16 @@ def shape(table: Examined) -> Iterator[Finding]:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
+
+
+def disagreement(groups: int, about: str, best: float, bound: str) -> Finding:
+    """The finding for ``groups`` of equal rows that differ in what is predicted, by which ``best`` is the best score.
+
+    ``bound`` says what no method can do for that, as the end of a sentence.
+    """
+    return Finding(
+        "contradictions",
+        "warning" if best < 1 - REPEATED_SHARE else "note",
+        f"{groups} group{'s' if groups > 1 else ''} of equal rows with different {about}",
+        f"no method can {bound}; a small ridge fits the disagreement",
+    )

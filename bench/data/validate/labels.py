@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.data.columns import Finding
 from bench.data.validate.examined import Examined, equal_rows, listed
-from bench.data.validate.features import REPEATED_SHARE
+from bench.data.validate.features import disagreement
 from bench.records.dataset import FloatArray
 
 GIVEN_AWAY = 0.99
@@ -55,12 +55,7 @@ def contradictions(table: Examined) -> Iterator[Finding]:
     best = by_label.max(axis=1).sum() / len(table.y)
     split = int(((by_label > 0).sum(axis=1) > 1).sum())
     if split:
-        yield Finding(
-            "contradictions",
-            "warning" if best < 1 - REPEATED_SHARE else "note",
-            f"{split} group{'s' if split > 1 else ''} of equal rows with different labels",
-            f"no method can label more than {100 * best:.1f} % of the rows right; a small ridge fits the disagreement",
-        )
+        yield disagreement(split, "labels", best, f"label more than {100 * best:.1f} % of the rows right")
 
 
 def scarce_classes(table: Examined) -> Iterator[Finding]:

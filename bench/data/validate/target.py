@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bench.data.columns import Finding
 from bench.data.validate.examined import Examined, equal_rows
-from bench.data.validate.features import REPEATED_SHARE
+from bench.data.validate.features import disagreement
 
 GIVEN_AWAY = 1 - 1e-6
 """A column whose values, or whose ranks, are so correlated with the target is suspected to hold it."""
@@ -53,12 +53,7 @@ def contradictions(table: Examined) -> Iterator[Finding]:
     split = len(np.unique(groups[table.y != mean[groups]]))
     if split and within > 1e-12 * total:
         best = 1 - within / total
-        yield Finding(
-            "contradictions",
-            "warning" if best < 1 - REPEATED_SHARE else "note",
-            f"{split} group{'s' if split > 1 else ''} of equal rows with different targets",
-            f"no method can have an R2 above {best:.3f} over all rows; a small ridge fits the disagreement",
-        )
+        yield disagreement(split, "targets", best, f"have an R2 above {best:.3f} over all rows")
 
 
 def far_out(table: Examined) -> Iterator[Finding]:

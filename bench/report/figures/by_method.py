@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
+from bench.errors import plural
 from bench.records.measure import Measure
 from bench.report import wording
 from bench.report.blocks import Figure
@@ -78,9 +79,7 @@ def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], measure: Measure) -
 def _spoken(d: PairedDifference, measure: Measure) -> str:
     mean = f"{wording.number(d.mean, measure.digits, sign=True)} {measure.points}"
     interval = f", {wording.interval(d, measure)}" if d.low == d.low else ""
-    return (
-        f"{mean}{interval}; {d.wins} wins, {d.ties} ties, {d.losses} losses on {wording.plural(d.datasets, 'dataset')}"
-    )
+    return f"{mean}{interval}; {d.wins} wins, {d.ties} ties, {d.losses} losses on {plural(d.datasets, 'dataset')}"
 
 
 def profiles(name: str, title: str, caption: str, table: pd.DataFrame, measure: Measure) -> Figure:

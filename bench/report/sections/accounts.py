@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.errors import plural
 from bench.records.measure import COMPARED, Kind
 from bench.records.result import Job, JobResult
 from bench.report import wording
@@ -37,7 +38,7 @@ def failures_section(evidence: Evidence) -> Section:
         (Column("Reason", "text"), lambda x: Cell(x[2], hint=x[3])),
         (Column("Seconds", hint="wall seconds of the job"), lambda x: seconds_cell(x[4])),
     )
-    caption = f"{wording.plural(len(lost), 'job')} without a result"
+    caption = f"{plural(len(lost), 'job')} without a result"
     return Section("failures", "Failures", (table("failures", caption, lost, columns, filterable=len(lost) > 8),))
 
 
@@ -129,7 +130,7 @@ def _solvers(evidence: Evidence) -> list[Table]:
 
 
 def _some(datasets: Collection[str]) -> str:
-    return ", ".join(sorted(datasets)) if len(datasets) <= 10 else wording.plural(len(datasets), "dataset")
+    return ", ".join(sorted(datasets)) if len(datasets) <= 10 else plural(len(datasets), "dataset")
 
 
 def _memory_ratio(provenance: dict[str, Any], least_mb: float = 50.0) -> float | None:

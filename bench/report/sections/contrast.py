@@ -8,6 +8,7 @@ from functools import partial
 
 import pandas as pd
 
+from bench.errors import plural
 from bench.protocols.record import Protocol
 from bench.protocols.registry import get_protocol, known, what_changes
 from bench.records.measure import COMPARED, Measure
@@ -67,7 +68,7 @@ def _left_out(evidence: Evidence, group: Group, found: LeakDecomposition | None)
 
 
 def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block]:
-    count = wording.plural(len(found.accuracy), "dataset")
+    count = plural(len(found.accuracy), "dataset")
     names = [name for name in (found.method, found.baseline) if name]
 
     def mean(name: str, protocol: str) -> Cell:
@@ -132,7 +133,7 @@ def _counts(contrasts: Sequence[ProtocolContrast]) -> str:
     """On how many datasets: one number if it is the same for all methods."""
     counts = sorted({c.difference.datasets for c in contrasts})
     if len(counts) == 1:
-        return wording.plural(counts[0], "dataset")
+        return plural(counts[0], "dataset")
     return f"its own {counts[0]} to {counts[-1]} datasets"
 
 

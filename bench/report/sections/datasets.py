@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bench.errors import plural
 from bench.protocols.registry import reduction_in_words
 from bench.records.measure import COMPARED, SELECTING, TARGET, Measure, measures_of
 from bench.records.method import HoldoutResult
@@ -50,8 +51,8 @@ def _judged_in(measure: Measure) -> str:
 def dataset_section(evidence: Evidence, name: str) -> Section:
     results = [r for r in evidence.merged.results if r.job.dataset == name]
     job, about = results[0].job, evidence.of(name)
-    classes = wording.plural(job.classes, "class", "classes") if job.kind == "classification" else "a number to predict"
-    size = f"{job.rows:,} rows, {wording.plural(job.features, 'feature')}, {classes}"
+    classes = plural(job.classes, "class", "classes") if job.kind == "classification" else "a number to predict"
+    size = f"{job.rows:,} rows, {plural(job.features, 'feature')}, {classes}"
     origins = sorted({f"{r.job.source}, hold-outs {r.job.split}" for r in results if r.job.split})
     source = "; ".join(origins) or f"{job.source}, where it could not be read"
     spans: list[Span] = [f"{size}. Source: {source}."]
@@ -218,7 +219,7 @@ def _metric_note(features: int, kept: list[HoldoutResult], holdouts: int) -> str
     and the kernel is almost constant.
     """
     learned = len(kept)
-    mean = f"mean over {learned} of {wording.plural(holdouts, 'hold-out')}"
+    mean = f"mean over {learned} of {plural(holdouts, 'hold-out')}"
     plain = "; on the others RFM chose iteration 0, the plain Laplace kernel" if learned < holdouts else ""
     traces = [(h.holdout, float(np.sum(h.details["metric_diagonal"]))) for h in kept]
     sizes = ", ".join(f"H{number + 1} {trace:.2g}" for number, trace in traces)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from bench.errors import ReportError
+from bench.errors import ReportError, plural
 from bench.records.grinsztajn import PARTS, PREFIX, SPLITS
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, Table, table, text
@@ -67,10 +67,9 @@ def _answer(placement: Placement) -> Block:
         f"{placement.places[ALL][method]} of {count}"
         for method in chief
     ]
-    models = wording.plural(count - 1, "published model")
+    models = plural(count - 1, "published model")
     return text(
-        f"On {_of_all(placement)}, beside the {models} after all {wording.plural(last, 'iteration')}: "
-        f"{'; '.join(told)}."
+        f"On {_of_all(placement)}, beside the {models} after all {plural(last, 'iteration')}: {'; '.join(told)}."
     )
 
 
@@ -88,7 +87,7 @@ def _of_all(placement: Placement) -> str:
     """On how many datasets of those in the published runs."""
     count = len(placement.datasets)
     if not placement.missing:
-        return f"all {wording.plural(count, 'dataset')} of the benchmark"
+        return f"all {plural(count, 'dataset')} of the benchmark"
     return f"{count} of the benchmark's {count + len(placement.missing)} datasets"
 
 
@@ -103,7 +102,7 @@ def _reduced(evidence: Evidence, placement: Placement) -> list[Block]:
             reduced.setdefault(job.reduction, set()).add(name)
     return [
         Notice(
-            (wording.prose("grinsztajn-reduced", reduction=words, datasets=wording.plural(len(names), "dataset")),),
+            (wording.prose("grinsztajn-reduced", reduction=words, datasets=plural(len(names), "dataset")),),
             "note",
         )
         for words, names in sorted(reduced.items())
@@ -207,5 +206,5 @@ def _places(evidence: Evidence, placement: Placement, name: str) -> Table:
                 for label, head in _heads(placement).items()
             ),
         ],
-        note=wording.prose("grinsztajn-places", models=wording.plural(models, "published model")),
+        note=wording.prose("grinsztajn-places", models=plural(models, "published model")),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from bench.errors import plural
 from bench.protocols.registry import known
 from bench.records.measure import COMPARED, SELECTING, Kind, Measure
 from bench.report import wording
@@ -54,7 +55,7 @@ def _answers(evidence: Evidence) -> list[ProtocolView]:
 def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
     """One protocol's answer as a sentence or three."""
     measure, noun = view.measure, "dataset" if not view.aside else f"{view.measure.kind} dataset"
-    count = wording.plural(len(view.common.pool.datasets), noun)
+    count = plural(len(view.common.pool.datasets), noun)
     named = evidence.group_of(view.common.pool.datasets)
     which = f" ({named.key})" if named else ""
     opening: list[Span] = ["Under ", Code(view.protocol), f", on {count}{which}, "]
@@ -107,7 +108,7 @@ def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Bloc
     lines = [
         Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.difference) for c in ordered
     ]
-    datasets = wording.plural(len(view.common.pool.datasets), "common dataset")
+    datasets = plural(len(view.common.pool.datasets), "common dataset")
     caption = wording.prose("headline-figure", view=view, datasets=datasets)
     return intervals(f"{prefix}-difference", "RFM minus each method", caption, lines, view.measure)
 
@@ -117,7 +118,7 @@ def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
     failed = [r for r in evidence.merged.results if r.status != "ok"]
     if failed or evidence.merged.undone:
         done, undone = len(evidence.merged.results), len(evidence.merged.undone)
-        words = f"{len(failed)} of {wording.plural(done, 'job')} failed or were skipped"
+        words = f"{len(failed)} of {plural(done, 'job')} failed or were skipped"
         words += f" and {undone} more were planned but not run" if undone else ""
         yield f"{words}: ", Link("failures", "#failures"), "."
     yield from _coverage(evidence)
@@ -125,15 +126,15 @@ def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
         yield (selected_by(kind, measure),)
     of_classes = set(evidence.of_kind("classification"))  # the 2014 study has no others
     if drawn := len(evidence.drawn & of_classes):
-        count = f"On {drawn} of {wording.plural(len(evidence.measured & of_classes), 'dataset')} with results"
+        count = f"On {drawn} of {plural(len(evidence.measured & of_classes), 'dataset')} with results"
         yield (f"{count} the hold-outs were drawn by the harness from its seed; they are not the 2014 study's.",)
     for words, names in evidence.reduced.items():
         yield (f"Reduced, for every method alike ({words}): {wording.listing(names, 10)}.",)
     commits = evidence.commits
     dirty = any(commit.endswith("+dirty") for commit in commits)
     if len(commits) > 1 or dirty:
-        told = ", ".join(f"{_short(commit)} ({wording.plural(count, 'job')})" for commit, count in commits.items())
-        words = f"Computed at {wording.plural(len(commits), 'commit')} of the harness: {told}. "
+        told = ", ".join(f"{_short(commit)} ({plural(count, 'job')})" for commit, count in commits.items())
+        words = f"Computed at {plural(len(commits), 'commit')} of the harness: {told}. "
         words += "+dirty: with changes that no commit holds. " if dirty else ""
         yield words, Link("Provenance", "#provenance"), "."
     for protocol in known(evidence.protocols):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bench.errors import plural
 from bench.records.measure import SELECTING, TARGET, Measure, measures_of
 from bench.report import wording
 from bench.report.blocks import Block, Figure, Notice, Section, text
@@ -139,7 +140,7 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
     bars = difference_bars(
         f"{view.key}-rfm-minus-laplace",
         "RFM minus Laplace, dataset by dataset",
-        wording.prose("bars", view=view, datasets=wording.plural(len(scores), "dataset")),
+        wording.prose("bars", view=view, datasets=plural(len(scores), "dataset")),
         difference,
         ("RFM", "Laplace"),
         {
@@ -151,7 +152,7 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
     )
     overall = significance.paired_difference(scores[REFERENCE], scores[BASELINE])
     opening = text(
-        f"RFM minus Laplace on the {wording.plural(overall.datasets, 'dataset')} that both have: "
+        f"RFM minus Laplace on the {plural(overall.datasets, 'dataset')} that both have: "
         f"{wording.difference(overall, measure)} {measure.points}; {overall.wins} wins, {overall.ties} ties, "
         f"{overall.losses} losses; Wilcoxon's signed-rank test, this pair alone: p {wording.p_value(overall.p)}. "
         f"Median {wording.number(float(difference.median()), measure.digits, sign=True)}.{swayed(difference, measure)}"
@@ -187,7 +188,7 @@ def _by_size(evidence: Evidence, view: ProtocolView, scores: pd.DataFrame, quant
 def _profiles(evidence: Evidence, view: ProtocolView) -> Section | None:
     if len(view.methods) < 3:
         return None
-    key, name, datasets = view.key, view.measure.title, wording.plural(len(view.common.pool.datasets), "common dataset")
+    key, name, datasets = view.key, view.measure.title, plural(len(view.common.pool.datasets), "common dataset")
     curves = profiles(
         f"{key}-profiles",
         f"{view.measure.heading} profiles",
@@ -198,7 +199,7 @@ def _profiles(evidence: Evidence, view: ProtocolView) -> Section | None:
     plane = score_rank(
         f"{key}-{view.measure.key}-rank",
         f"Mean {name} against Friedman rank",
-        wording.prose("score-rank", view=view, datasets=datasets, methods=wording.plural(len(view.methods), "method")),
+        wording.prose("score-rank", view=view, datasets=datasets, methods=plural(len(view.methods), "method")),
         view.summary,
         view.methods,
         view.measure,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Section, Table, table, text
 from bench.report.evidence import ALPHA, Evidence, ProtocolView
@@ -28,8 +29,8 @@ def tests_section(evidence: Evidence, view: ProtocolView) -> Section | None:
     blocks: list[Block] = [
         text(
             f"Friedman's test, ties corrected: χ² {outcome.statistic:.2f} with {outcome.methods - 1} degrees of "
-            f"freedom, p {wording.p_value(outcome.p)}{f_form}. {wording.plural(count, 'common dataset')}, "
-            f"{wording.plural(outcome.methods, 'method')}."
+            f"freedom, p {wording.p_value(outcome.p)}{f_form}. {plural(count, 'common dataset')}, "
+            f"{plural(outcome.methods, 'method')}."
         )
     ]
     ranks = view.common.pool.ranks.mean()
@@ -71,10 +72,10 @@ def _pairs(evidence: Evidence, view: ProtocolView) -> tuple[Table, Table]:
                 for m in view.methods
             ),
         ]
-        pool = f"Protocol {view.words}. Pool: {wording.plural(len(view.scores), 'common dataset')}."
+        pool = f"Protocol {view.words}. Pool: {plural(len(view.scores), 'common dataset')}."
         return table(f"{view.key}-{name}", caption, view.methods, columns, note=f"{pool} {note}", sortable=False)
 
-    count = wording.plural(len(view.methods) * (len(view.methods) - 1) // 2, "pair")
+    count = plural(len(view.methods) * (len(view.methods) - 1) // 2, "pair")
     adjusted = f"Two-sided p-values, Holm-adjusted over {count}; bold below {ALPHA:g}."
     return (
         square("wins", "Wins / ties / losses of the row against the column", wins, "Bold: more wins than losses."),

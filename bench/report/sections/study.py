@@ -6,7 +6,7 @@ from functools import partial
 
 import pandas as pd
 
-from bench.errors import ReportError
+from bench.errors import ReportError, plural
 from bench.protocols.registry import PROTOCOLS
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Notice, Section, table, text
@@ -98,7 +98,7 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
         f"Accuracy against rank in the study's pool, protocol {view.protocol}",
         wording.prose(
             "study-figure",
-            datasets=wording.plural(len(pool.datasets), "dataset"),
+            datasets=plural(len(pool.datasets), "dataset"),
             pool=len(pool.methods),
             shown=min(SHOWN, len(pool.methods) - len(mine)),
         ),
@@ -119,8 +119,8 @@ def _note(evidence: Evidence, view: ProtocolView, pool: Pool, ours: int) -> str:
     note = wording.prose(
         "study-pool",
         theirs=len(pool.methods) - ours,
-        ours=wording.plural(ours, "method"),
-        datasets=wording.plural(len(pool.datasets), "comparable dataset"),
+        ours=plural(ours, "method"),
+        datasets=plural(len(pool.datasets), "comparable dataset"),
         rule=pool.rule,
     )
     drawn = len(evidence.drawn.intersection(pool.datasets))

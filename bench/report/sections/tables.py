@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.errors import plural
 from bench.records.measure import SELECTING, Measure
 from bench.report import wording
 from bench.report.blocks import Cell, Column, Table, table
@@ -119,7 +120,7 @@ def pool_note(evidence: Evidence, view: ProtocolView) -> str:
     methods = ", ".join(wording.title(m) for m in view.methods)
     parts = [
         f"Protocol {view.words}. Pool: {methods}, on {len(common.pool.datasets)} of "
-        f"{wording.plural(planned, 'dataset')}. Missing results (rule: {COMMON_DATASETS.name}): "
+        f"{plural(planned, 'dataset')}. Missing results (rule: {COMMON_DATASETS.name}): "
         f"{COMMON_DATASETS.text}."
     ]
     if common.dropped:
@@ -168,7 +169,7 @@ def further_table(evidence: Evidence, view: ProtocolView, name: str) -> Table | 
             ),
         ),
     ]
-    count = wording.plural(len(pool.datasets), "common dataset")
+    count = plural(len(pool.datasets), "common dataset")
     if kind == "classification":
         note = wording.prose("further-classification", view=view, datasets=count)
     else:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Section, Strong, Table, text
 from bench.report.figures.curves import Axis, Curve, Point, curves
@@ -189,7 +190,7 @@ def _target_section(done: Sequence[Outcome], target: str) -> Section:
                 )
             )
     repeats = len({o.cell.seed for o in done if o.cell.parameters["target"] == target})
-    note = f"{wording.plural(repeats, 'repeat')}{band_words(repeats)}."
+    note = f"{plural(repeats, 'repeat')}{band_words(repeats)}."
     blocks: list[Block] = [
         curves(
             f"{target}-r2",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Section, Table, text
 from bench.report.figures.curves import Axis, Curve, curves
@@ -268,7 +269,7 @@ def _by_density(cells: Sequence[Outcome], rank: int) -> Figure:
     return curves(
         f"density-rank-{rank}",
         f"Rank {rank}: error at unseen entries",
-        f"Geometric mean of {wording.plural(repeats, 'matrix', 'matrices')}, relative to the entries' size"
+        f"Geometric mean of {plural(repeats, 'matrix', 'matrices')}, relative to the entries' size"
         f"{band_words(repeats)}. Errors below {FLOOR:g} are drawn there.",
         lines,
         Axis("observed, percent of the entries"),
@@ -337,7 +338,7 @@ def noise_section(done: Sequence[Outcome]) -> Section | None:
                 (Column("Method", "text"), *(Column(f"{100 * d:g} % observed") for d in densities)),
                 tuple(rows),
                 "Root mean squared error at unseen entries, noisy observations",
-                note=f"Mean of {wording.plural(repeats, 'matrix', 'matrices')} a share"
+                note=f"Mean of {plural(repeats, 'matrix', 'matrices')} a share"
                 f"{' ± half of its 95 % Student interval' if repeats > 2 else ''}.",
             ),
         ),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Cell, Column, Notice, Section, Table, text
 from bench.study.cell import Outcome
@@ -107,7 +108,7 @@ def ratings_section(done: Sequence[Outcome], outcomes: Sequence[Outcome]) -> Sec
                 (Column("Method", "text"), Column("RMSE"), Column("lowest"), Column("highest"), Column("Processor s")),
                 tuple(rows),
                 "Error at the tested ratings",
-                note=f"{wording.plural(len(next(iter(found.values()))), 'random division')}; deep linear networks were "
+                note=f"{plural(len(next(iter(found.values()))), 'random division')}; deep linear networks were "
                 "left out for their time.",
             ),
         ),
