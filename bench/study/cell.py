@@ -15,7 +15,7 @@ class Cell:
 
     ``alone``: with nothing next to it, because its time or memory is measured. ``all_cores``: its linear algebra has
     all cores instead of one. ``cost`` is about how many seconds of a processor it takes, ``memory_mb`` at least what it
-    needs at its peak beyond the loaded libraries.
+    needs at its peak beyond the loaded libraries. ``images``: the image sets that its function reads.
     """
 
     kind: str
@@ -25,6 +25,7 @@ class Cell:
     all_cores: bool = False
     cost: float = field(default=1.0, compare=False)
     memory_mb: float = field(default=500.0, compare=False)
+    images: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def name(self) -> str:
@@ -53,8 +54,8 @@ class Outcome:
 class Study:
     """``kinds``: the module and function, ``module:function``, that compute each kind of cell.
 
-    A function takes a cell's parameters and seed and returns values that JSON can say, or raises
-    :class:`~bench.errors.JobSkipped`. ``cells(quick)`` are all of them, ``quick`` in a small version for a first look
+    A function takes a cell's parameters and seed, and :class:`~bench.study.images.Images` where the cell reads any. It
+    returns values that JSON can say, or raises :class:`~bench.errors.JobSkipped`. ``cells(quick)`` are all of them, ``quick`` in a small version for a first look
     and for tests.
     """
 

@@ -12,6 +12,7 @@ from bench.records.result import Job
 from bench.run.identity import Fingerprint, fingerprint, imported_modules, job_ids
 from bench.run.jobs import Plan, Task, default_timeout
 from bench.study.cell import Cell, Study
+from bench.study.images import Images
 
 SOURCE, SPLIT = "study", "cell"
 """What stands in a cell's job where others name the source of a dataset and its splits."""
@@ -19,18 +20,20 @@ SOURCE, SPLIT = "study", "cell"
 
 @dataclass(frozen=True)
 class CellWork:
-    """A function, ``module:function``, of ``parameters`` and ``seed``."""
+    """A function, ``module:function``, of ``parameters`` and ``seed``; of ``images`` too if there are any to read."""
 
     target: str
     parameters: Mapping[str, Any]
     seed: int
+    images: Images | None = None
     data: None = None
     data_key: str = ""
 
     def run(self) -> dict[str, Any]:
         """The function's values."""
         module, _, function = self.target.partition(":")
-        values = getattr(importlib.import_module(module), function)(self.parameters, self.seed)
+        more = () if self.images is None else (self.images,)
+        values = getattr(importlib.import_module(module), function)(self.parameters, self.seed, *more)
         return {"values": dict(values)}
 
     def fingerprint(self) -> Fingerprint:
@@ -46,18 +49,23 @@ class CellWork:
         return self.target.partition(":")[0]
 
 
-def study_plan(study: Study, quick: bool, timeout: float | None = None) -> Plan:
-    """A task for every cell, longest first; those that run alone last, so that the others are waited for once."""
+def study_plan(study: Study, quick: bool, timeout: float | None = None, images: Images | None = None) -> Plan:
+    """A task for every cell, longest first; those that run alone last, so that the others are waited for once.
+
+    ``images`` are the image sets that were found.
+    """
+    found = Images() if images is None else images
     fingerprints = {kind: CellWork(target, {}, 0).fingerprint() for kind, target in study.kinds.items()}
-    tasks = [_task(study, cell, fingerprints[cell.kind], timeout) for cell in study.cells(quick)]
+    tasks = [_task(study, cell, fingerprints[cell.kind], timeout, found) for cell in study.cells(quick)]
     return Plan(tuple(sorted(tasks, key=lambda task: (task.alone, -task.expected_seconds))))
 
 
-def _task(study: Study, cell: Cell, found: Fingerprint, timeout: float | None) -> Task:
+def _task(study: Study, cell: Cell, found: Fingerprint, timeout: float | None, images: Images) -> Task:
     target = study.kinds[cell.kind]
+    own = Images({name: images.located[name] for name in cell.images if name in images.located})
     return Task(
-        job=_job(study, cell, target, found),
-        work=CellWork(target, cell.parameters, cell.seed),
+        job=_job(study, cell, target, found, own),
+        work=CellWork(target, cell.parameters, cell.seed, own if cell.images else None),
         estimated_bytes=int(cell.memory_mb * 1e6),
         expected_seconds=cell.cost,
         timeout_seconds=default_timeout(cell.cost) if timeout is None else timeout,
@@ -66,7 +74,8 @@ def _task(study: Study, cell: Cell, found: Fingerprint, timeout: float | None) -
     )
 
 
-def _job(study: Study, cell: Cell, target: str, found: Fingerprint) -> Job:
+def _job(study: Study, cell: Cell, target: str, found: Fingerprint, images: Images) -> Job:
+    read = {"images": {name: place.sha256 for name, place in images.located.items()}} if cell.images else {}
     identity, work = job_ids(
         found,
         target=target,
@@ -75,6 +84,7 @@ def _job(study: Study, cell: Cell, target: str, found: Fingerprint) -> Job:
         seed=cell.seed,
         alone=cell.alone,
         all_cores=cell.all_cores,
+        **read,
     )
     return Job(
         id=identity,
