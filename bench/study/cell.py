@@ -55,8 +55,8 @@ class Study:
     """``kinds``: the module and function, ``module:function``, that compute each kind of cell.
 
     A function takes a cell's parameters and seed, and :class:`~bench.study.images.Images` where the cell reads any. It
-    returns values that JSON can say, or raises :class:`~bench.errors.JobSkipped`. ``cells(quick)`` are all of them, ``quick`` in a small version for a first look
-    and for tests.
+    returns values that JSON can say, or raises :class:`~bench.errors.JobSkipped`. ``cells(quick)`` are all of them,
+    ``quick`` in a small version for a first look and for tests.
     """
 
     name: str
