@@ -312,6 +312,20 @@ def test_neither_a_diagonal_nor_no_update_is_worth_a_change_of_coordinates(monke
     assert metrics[3].shape == (30,)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("center", [False, True])
+def test_a_learned_diagonal_needs_no_array_either(dtype: str, center: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    working, of_scores, of_metrics = DTYPES[dtype]
+    n = 130
+    X, Y = table(n, 170)
+    options = {"dtype": working, "diagonal": True, "center_gradients": center, "metric_scaling": "max"}
+    found = grid(X, Y, n, **options)
+    monkeypatch.setattr("rfm.agop.diagonal_suffices", lambda *_, **__: False)
+    for key, point in grid(X, Y, n, **options).items():
+        assert_allclose(found[key].scores, point.scores, rtol=0, atol=of_scores)
+        assert_same_metric(found[key].metric, point.metric, of_metrics)
+
+
 @pytest.mark.parametrize("n", [1, 2])
 @pytest.mark.parametrize("value", [None, 0.0, 3.0], ids=["normal", "zeros", "constant"])
 def test_one_and_two_rows_and_nothing_to_learn_from(n: int, value: float | None) -> None:
