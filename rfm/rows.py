@@ -12,7 +12,11 @@ import numpy as np
 import torch
 
 from rfm.arrays import Places, places_up_to, put_, smallest, squared_gaps, squared_norms, zero_where_
+from rfm.factored import FactoredMatrix
 from rfm.linalg import metric_factor
+
+Metric = torch.Tensor | FactoredMatrix
+"""A learned metric M: (d, d), its diagonal (d,), or kept as factors, (d, d) too."""
 
 _CLOSE = 5e-4
 """Squared distances below so much of the squared norms are computed from differences: on spambase, whose rows lie
@@ -59,18 +63,23 @@ class MetricRows:
 
 def metric_rows(
     X: torch.Tensor,
-    M: torch.Tensor | None,
+    M: Metric | None,
     bandwidth: float,
     *,
     fitted: int | None = None,
+    sizes: torch.Tensor | None = None,
 ) -> MetricRows:
-    """Prepare ``X`` (n, d) for distances in the metric ``M``: (d, d), its diagonal (d,), or None for the identity.
+    """Prepare ``X`` (n, d) for distances in the metric ``M``: (d, d), its diagonal (d,), factors of it, or None for the
+    identity.
 
     The rows are first mapped to coordinates in which the metric is the identity: taken from x' M z itself, the distance
     of two near rows would drown in the rounding of terms that cancel when features are collinear. What of ``M`` is
-    rounding, the first ``fitted`` rows say (all by default), so that the others do not change each other's distances.
+    rounding, the first ``fitted`` rows say (all by default), so that the others do not change each other's distances;
+    or ``sizes``, as :func:`feature_sizes` has them, where they are known.
     """
-    root = None if M is None else metric_root(M, feature_sizes(X[:fitted]))
+    root = None
+    if M is not None:
+        root = metric_root(M, feature_sizes(X[:fitted], M) if sizes is None else sizes)
     return euclidean_rows(in_coordinates(X, root).to(X.dtype), bandwidth, root=root)
 
 
@@ -100,16 +109,34 @@ def euclidean_rows(
     return MetricRows(left, right, norms.mul_(_CLOSE)[:, None], root, groups)
 
 
-def feature_sizes(X: torch.Tensor) -> torch.Tensor:
-    """The largest absolute value (d,) of each feature among the rows of ``X`` (n, d)."""
-    return X.abs().amax(dim=0)
+def feature_sizes(X: torch.Tensor, M: Metric | None = None) -> torch.Tensor:
+    """The largest absolute value (d,) of each feature among the rows of ``X`` (n, d).
+
+    With a factored ``M`` = B C B', B (d, k): (k,), the :func:`coordinate_sizes` of B that follow.
+    """
+    sizes = X.abs().amax(dim=0)
+    return coordinate_sizes(M.basis, sizes) if isinstance(M, FactoredMatrix) else sizes
 
 
-def metric_root(M: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+def coordinate_sizes(basis: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+    """The sizes (k,) of coordinates B'x, of ``basis`` B (d, k), among features of ``sizes`` (d,) with any signs.
+
+    The coordinates of the rows themselves would not do: of one far row a basis may make a coordinate of its own, beside
+    which all others would look like rounding.
+    """
+    largest = sizes.max().double()
+    shares = sizes.double() / torch.where(largest > 0, largest, 1.0)  # their squares neither overflow nor vanish
+    return (basis.square().T @ shares.square()).sqrt() * largest
+
+
+def metric_root(M: Metric, sizes: torch.Tensor) -> torch.Tensor:
     """F with M = F F', in float64: (d, r) of a matrix ``M`` (d, d) of rank r, (d,) of a diagonal (d,).
 
-    ``sizes`` (d,) say what of a matrix is rounding: see :func:`rfm.linalg.metric_factor`.
+    ``sizes``, as :func:`feature_sizes` has them, say what of a matrix is rounding: see
+    :func:`rfm.linalg.metric_factor`.
     """
+    if isinstance(M, FactoredMatrix):
+        return M.basis @ metric_factor(M.core, sizes)
     return M.double().clamp_min(0.0).sqrt() if M.dim() == 1 else metric_factor(M, sizes)
 
 

@@ -166,9 +166,19 @@ def code_table(
         raise DataInvalid(one_line(f"{where}: no column is left that could be a feature" + (f": {why}" if why else "")))
     X = np.concatenate(coder.blocks, axis=1)
     without = np.isnan(y)
-    left_out = [f"{int(without.sum())} row(s) without a number in {target} are left out"] if without.any() else []
+    if without.any():
+        first = int(np.argmax(without)) + 1
+        coder.findings.append(
+            Finding(
+                "rows left out",
+                "warning",
+                f"{int(without.sum())} row(s) without a number in {target} are left out, the first is row {first}",
+                "only rows whose target is known can be fitted and scored",
+                (target,),
+            )
+        )
     X, y = X[~without], y[~without]
-    notes = (*frame.attrs.get("notes", ()), *left_out, *coder.notes(X))
+    notes = (*frame.attrs.get("notes", ()), *coder.notes(X))
     return Coded(X, y, tuple(coder.features), classes, inputs, notes, tuple(coder.findings))
 
 

@@ -88,6 +88,8 @@ class UserTable(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"url: {self.url!r} is no address that begins with http:// or https://")
         if self.target in self.drop:
             raise ValueError(f"the target {self.target!r} is among the columns to drop")
+        if self.kind == "regression" and self.target in self.categories:
+            raise ValueError(f"the target {self.target!r} is among the categories, and task: regression predicts numbers")
 
     @property
     def location(self) -> str:

@@ -181,11 +181,11 @@ def test_amounts_of_money_are_categories_with_a_warning() -> None:
 
 def test_a_number_that_stands_for_missing_is_counted() -> None:
     frame = pd.DataFrame({"a": [1.5, -999, 2.5, 7], "y": [-999, 1, 2, 3]})
-    notes = code_table(frame, "y", "t", kind="regression", missing=["-999"]).notes
-    assert notes[:2] == (
-        "1 row(s) without a number in y are left out",
-        "read as missing: '-999' (1 in y), '-999' (1 in a)",
-    )
+    table = code_table(frame, "y", "t", kind="regression", missing=["-999"])
+    assert table.notes[0] == "read as missing: '-999' (1 in y), '-999' (1 in a)"
+    assert [f.what for f in table.findings if f.severity == "warning"] == [
+        "1 row(s) without a number in y are left out, the first is row 1"
+    ]
     assert coded(["-999", "1", "-999.0", "4"], missing=["-999", ""]).notes[0] == "read as missing: '-999' (2 in a)"
 
 

@@ -198,7 +198,7 @@ def test_a_number_to_predict_is_read_like_a_column_of_numbers(column: list[objec
     assert (coded.y.dtype, coded.y.tolist(), coded.classes) == (np.float64, numbers, ())
     assert len(coded.X) == len(numbers)
     left_out = len(column) - len(numbers)
-    assert [note for note in coded.notes if "left out" in note] == (
+    assert [f.what.partition(",")[0] for f in coded.findings if f.check == "rows left out"] == (
         [f"{left_out} row(s) without a number in price are left out"] if left_out else []
     )
 

@@ -105,6 +105,11 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
         (("target: paid", "target: [paid]"), RegistryError, "target: expected text"),
         (("drop: [customer]", "drop: customer"), RegistryError, "drop: expected a list of texts"),
         (("drop: [customer]", "drop: [paid]"), RegistryError, "the target 'paid' is among the columns to drop"),
+        (
+            ("categories: [branch]", "task: regression\n  categories: [paid]"),
+            RegistryError,
+            "the target 'paid' is among the categories, and task: regression predicts numbers",
+        ),
         (("orders:", "or ders:"), RegistryError, "or ders: not a name for a table"),
         (("orders:", "iris:"), RegistryError, "iris: this is the name of a registry table or subset"),
         (("orders:", "smoke:"), RegistryError, "smoke: this is the name of a registry table or subset"),
@@ -305,7 +310,8 @@ def test_a_number_to_predict(tmp_path: Path, registry: Registry) -> None:
     dataset = source.load(table)
     assert (dataset.kind, dataset.n_classes, dataset.X.shape) == ("regression", 0, (30, 2))
     assert dataset.y.tolist() == [1.5 * i - 9 for i in range(30)]
-    assert "1 row(s) without a number in price are left out" in source.provenance()["prices"]["notes"]
+    (warning,) = source.provenance()["prices"]["warnings"]
+    assert "1 row(s) without a number in price are left out, the first is row 31" in warning
     assert UserSource([plain]).load(plain).sha256 == dataset.sha256
 
 

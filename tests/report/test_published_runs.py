@@ -194,3 +194,9 @@ def test_on_how_many_rows_ours_chose_is_what_their_jobs_say(published: Published
     assert str(said).startswith(f"On 1 dataset our hyperparameters were {words} of the training part")
     assert "the published runs chose on all" in said
     assert not [b for b in part(document).blocks if isinstance(b, Notice) and b.level == "note"]
+
+
+def test_the_protocol_is_told_as_these_divisions_have_it(document: Document) -> None:
+    page = render_markdown(document)
+    assert "Each division brings a validation part of its own, which selects" in page
+    assert "80/20" not in page

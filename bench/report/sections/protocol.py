@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import plural
+from bench.records.grinsztajn import SPLITS
 from bench.records.measure import SELECTING, TARGET, Measure, measures_of
 from bench.report import wording
 from bench.report.blocks import Block, Figure, Notice, Section, text
@@ -74,9 +75,11 @@ def _meaning(evidence: Evidence, view: ProtocolView) -> list[Block]:
     if view.record.reuses_metric:
         warning = "Carries test labels into M. Not comparable with the clean protocols, and no estimate of accuracy."
         blocks.append(Notice((warning,), "warning"))
-    if view.record.meaning:
-        blocks.append(text(view.record.meaning))
     kind = view.measure.kind
+    splits = {r.job.split for r in evidence.merged.results if (r.job.protocol, r.job.kind) == (view.protocol, kind)}
+    own_part = view.record.takes_validation_part and splits <= {"", *SPLITS}
+    if own_part or view.record.meaning:
+        blocks.append(text(wording.prose("meaning-validation-part") if own_part else view.record.meaning))
     ties = {"brier": "Brier score" if kind == "classification" else "squared error"}.get(view.record.ties)
     settles = f"equal ones go to the smaller {ties}" if ties else "equal ones go to the earlier grid entry"
     words = f"{evidence.judging(kind).heading} selects; {settles}."
