@@ -22,7 +22,7 @@ def find(name: str) -> Iterator[Located]:
     """The file of ``name`` in an installed package."""
     path = _file(*_DIGITS) if name == "digits" else None
     if path is not None:
-        yield Located(name, path, f"{__name__}:read_digits", sha256_of([path]))
+        yield Located(name, path, f"{__name__}:read_digits", sha256_of([path]), "scikit-learn's digits")
 
 
 def read_digits(located: Located) -> ImageSet:
@@ -42,7 +42,7 @@ def read_digits(located: Located) -> ImageSet:
         rows = rng.permutation(np.flatnonzero(labels == label))
         test[rows[: round(TEST_SHARE * len(rows))]] = True
     train, held_out = (images[~test], labels[~test]), (images[test], labels[test])
-    return checked(located, train, held_out, DIGITS, (8, 8), "scikit-learn's digits")
+    return checked(located, train, held_out, DIGITS, (8, 8))
 
 
 def _file(package: str, *parts: str) -> Path | None:

@@ -38,12 +38,16 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Located:
-    """Where an image set is: its ``path``, the ``module:function`` that reads it, the ``sha256`` of all that is read."""
+    """Where an image set is: its ``path``, and the ``module:function`` that reads it.
+
+    ``sha256`` is of all that is read; ``source`` says in a few words, which name no folder, where the images come from.
+    """
 
     name: str
     path: Path
     reader: str
     sha256: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,6 @@ def checked(
     test: tuple[NDArray[Any], NDArray[Any]],
     classes: tuple[str, ...],
     shape: tuple[int, ...],
-    source: str,
 ) -> ImageSet:
     """The image set of ``train`` and ``test`` (images, labels); images without a last axis of channels get one.
 
@@ -104,7 +107,7 @@ def checked(
         if labels.min() == labels.max():
             raise DataInvalid(f"{where}: all of class {labels[0]} ({one_line(classes[labels[0]])}), expected several")
         parts += [images if images.ndim == 4 else images[..., None], labels.astype(np.int64)]
-    return ImageSet(located.name, parts[0], parts[1], parts[2], parts[3], classes, source)
+    return ImageSet(located.name, parts[0], parts[1], parts[2], parts[3], classes, located.source)
 
 
 _HOW_TO_GET = {
