@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import DataInvalid, one_line
-from bench.study.images.hashing import sha256_of
+from bench.study.images.files import sha256_of
 from bench.study.images.sets import DIGITS, GLASSES, OBJECTS, ImageSet, Located, checked
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
