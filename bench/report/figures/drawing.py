@@ -16,6 +16,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from bench.report.blocks import Figure
+from bench.report.figures.raster import settle_image
 from bench.report.figures.style import NAME, decade_text, fitted, marked, styled, themed, tick_text
 
 if TYPE_CHECKING:
@@ -39,13 +40,17 @@ def figure(
     *,
     width: float = WIDTH,
     class_: str = "plot",
+    more: str = "",
 ) -> Figure:
-    """What ``draw`` puts on a sheet, once for a screen and once for a phone; ``data`` are the numbers drawn."""
+    """What ``draw`` puts on a sheet, once for a screen and once for a phone; ``data`` are the numbers drawn.
+
+    A screen reader says the title, the caption, and ``more``: what else a sighted reader sees.
+    """
     drawings = []
     with styled():
         for sheet, how in ((Sheet(name, width), class_), (Sheet(name, PHONE), f"{class_} phone")):
             draw(sheet)
-            drawings.append(sheet.svg(f"{title}. {caption}", how))
+            drawings.append(sheet.svg(f"{title}. {caption} {more}".strip(), how))
     return Figure(name, title, caption, drawings[0], data.to_csv(index=False, lineterminator="\n"), drawings[1])
 
 
@@ -208,6 +213,7 @@ _USUAL = re.compile(
 )
 """What SVG takes for granted, and what the page's style says."""
 _KEPT = ("class", "style", "d", "x", "y", "transform", "href")
+_OF_IMAGES = ("width", "height", "preserveAspectRatio")
 
 
 def _tidied(drawing: str, marks: dict[str, _Mark]) -> str:
@@ -223,7 +229,10 @@ def _tidied(drawing: str, marks: dict[str, _Mark]) -> str:
         mark = marks.get(node.get("id", ""))
         if mark is not None:
             _add_mark(node, mark)
-        for name in [name for name in node.attrib if name not in (*_KEPT, "id" * (node.tag == "path"))]:
+        kept = (*_KEPT, *(_OF_IMAGES if node.tag == "image" else ()), *(("id",) if node.tag == "path" else ()))
+        if node.tag == "image":
+            settle_image(node)
+        for name in [name for name in node.attrib if name not in kept]:
             del node.attrib[name]
         if node.tag == "a":
             node.set("tabindex", "-1")
