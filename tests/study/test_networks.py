@@ -67,7 +67,7 @@ def test_training_is_that_of_pytorch(hidden: int, optimiser: str) -> None:
             for layer in theirs[:-1]:
                 units = torch.relu(units @ layer.T)
             loss = torch.nn.functional.mse_loss(units @ theirs[-1].T, Y[some])
-            losses.append(float(loss) * len(some))
+            losses.append(float(loss.detach()) * len(some))
             rule.zero_grad()
             loss.backward()
             rule.step()
