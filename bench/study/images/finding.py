@@ -1,0 +1,46 @@
+"""Where image sets are looked for, in order: the user's folder, installed packages, OpenML's cache."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bench.errors import UsageError
+from bench.study.images import npz, packages
+from bench.study.images.sets import NAMES, Images, Located
+
+FOLDER_VARIABLE = "BENCH_IMAGES"
+"""The environment variable that names the folder where ``--images`` does not."""
+
+
+def images_folder(given: str | Path | None) -> Path | None:
+    """The folder ``given``, else the one that :data:`FOLDER_VARIABLE` names; None if there is neither.
+
+    Raises :class:`UsageError` for one that does not exist.
+    """
+    flag, named = ("--images", given) if given is not None else (FOLDER_VARIABLE, os.environ.get(FOLDER_VARIABLE))
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        says = "is a file, expected a folder" if folder.exists() else "no such folder"
+        raise UsageError(f"{flag} {named}: {says}; name one with image sets in it, or leave it out")
+    return folder
+
+
+def find_images(folder: Path | None, names: Iterable[str] = NAMES) -> Images:
+    """Those of ``names`` within reach: in ``folder``, in installed packages, in OpenML's cache, in this order.
+
+    Raises :class:`UsageError` if there is no such folder, :class:`DataUnavailable` for a set of which only some files
+    are there, and :class:`DataInvalid` for files that can be seen to be something else without reading them whole.
+    """
+    folder = images_folder(folder)
+    found = ((name, next(_places(folder, name), None)) for name in names)
+    return Images({name: place for name, place in found if place is not None})
+
+
+def _places(folder: Path | None, name: str) -> Iterator[Located]:
+    if folder is not None:
+        yield from npz.find(folder, name)
+    yield from packages.find(name)
