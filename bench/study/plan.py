@@ -70,7 +70,10 @@ def image_sets(study: Study, quick: bool) -> tuple[str, ...]:
 
 def _task(study: Study, cell: Cell, found: Fingerprint, timeout: float | None, images: Images) -> Task:
     target = study.kinds[cell.kind]
-    own = Images({name: images.located[name] for name in cell.images if name in images.located})
+    own = Images(
+        {name: images.located[name] for name in cell.images if name in images.located},
+        {name: images.unreadable[name] for name in cell.images if name in images.unreadable},
+    )
     return Task(
         job=_job(study, cell, target, found, own),
         work=CellWork(target, cell.parameters, cell.seed, own if cell.images else None),
