@@ -17,6 +17,7 @@ import torch
 
 STARTS: dict[str, tuple[str, float]] = {
     "default": ("uniform", 1.0),
+    "third": ("uniform", 1 / 3),
     "small": ("uniform", 0.1),
     "large": ("uniform", 4.0),
     "he": ("normal", 1.0),

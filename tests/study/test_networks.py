@@ -47,9 +47,9 @@ def test_other_starts_differ_in_size(name: str, deviation: float) -> None:
 
 
 def test_an_unknown_start_is_named() -> None:
-    with pytest.raises(ValueError, match=r"'hee': must be one of default, small, large, he"):
+    with pytest.raises(ValueError, match=r"'hee': must be one of default, third, small, large, he"):
         ReluNetwork.start("hee", SIZES, 0)
-    assert set(STARTS) == {"default", "small", "large", "he"}
+    assert set(STARTS) == {"default", "third", "small", "large", "he"}
 
 
 @pytest.mark.parametrize("hidden", range(1, 6))
