@@ -25,8 +25,11 @@ _BLOCK_BYTES = 64 << 20
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
-    """``outer`` (h, h): mean over rows of the sum over outputs of g g', g being an output's gradient with respect to the
-    layer's h pre-activations; ``means`` (c, h): each output's mean gradient. Both float64."""
+    """Of one layer of h units: gradients of the network's c outputs with respect to the pre-activations.
+
+    ``outer`` (h, h): mean over rows of the sum over outputs of gradient times its transpose; ``means`` (c, h): each
+    output's mean gradient. Both float64.
+    """
 
     outer: torch.Tensor
     means: torch.Tensor

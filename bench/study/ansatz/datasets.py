@@ -114,7 +114,9 @@ def _side_by_side(left: Sample, right: Sample) -> Sample:
     )
 
 
-def _alike(images: Pixels, labels: NDArray[np.int64], wanted: Sequence[int] | NDArray[np.int64], like: Pixels) -> Pixels:
+def _alike(
+    images: Pixels, labels: NDArray[np.int64], wanted: Sequence[int] | NDArray[np.int64], like: Pixels
+) -> Pixels:
     """An image of every label in ``wanted``, with a black margin and repeated channels to be of ``like``'s shape."""
     order = np.empty(len(labels), dtype=np.int64)
     order[np.argsort(wanted, kind="stable")] = np.argsort(labels, kind="stable")  # equally many of every label in both

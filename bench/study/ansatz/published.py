@@ -2,8 +2,8 @@
 
 ``verify_deep_NFA.py`` (github.com/aradha/deep_neural_feature_ansatz) differs from the definitions in two places:
 
-1. It subtracts the start from a layer's weights through NumPy, in memory that the network shares. So the layer *becomes*
-   W - W0 before gradients are taken: they are those of another network, the *altered* one.
+1. It subtracts the start from a layer's weights through NumPy, in memory that the network shares. So the layer
+   *becomes* W - W0 before gradients are taken: they are those of another network, the *altered* one.
 2. Where it collects a layer's inputs, it counts one layer too far from the third layer on: these gradients are taken at
    the *outputs* of the altered layer (which happen to be as many as its inputs).
 """
