@@ -157,7 +157,7 @@ def _controls(name: str, runs: Sequence[Run]) -> Block:
         tuple(rows),
         "Controls and rivals: cosines at the end of training, mean over seeds",
         note="Redrawn: same singular values, random singular vectors. Its own AGOP: of the network with that layer "
-        "put in. Where this is as high as the learned layer's, the likeness is the architecture's. X: the layer's inputs.",
+        "put in. Where it is as high as the learned layer's, it comes from the architecture. X: the layer's inputs.",
     )
 
 
