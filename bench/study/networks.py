@@ -86,7 +86,7 @@ def one_hot(labels: torch.Tensor, classes: int) -> torch.Tensor:
 class Epoch:
     """``number`` of epochs done; ``loss`` is the mean over the last one's batches, each before its step.
 
-    ``diverged``: the loss is no longer finite; training has ended, and the weights are not to be used.
+    ``diverged``: the loss or a weight is no longer finite; training has ended, and the weights are not to be used.
     """
 
     number: int
@@ -110,8 +110,8 @@ def train(
     """Train ``network`` in place on rows X (n, d) and targets Y (n, c), both on its device.
 
     It stops after the epochs in ``stops`` (default: each), with the network as it then is. Batches are cut from a new
-    order of the rows each epoch, drawn from ``seed``. A loss that is not finite is an :class:`Epoch` like any other,
-    the last one. ``in_span``: by :class:`_Span`, which only gradient descent allows (default: where it saves time).
+    order of the rows each epoch, drawn from ``seed``. The end of a network that diverges is an :class:`Epoch` like any
+    other. ``in_span``: by :class:`_Span`, which only gradient descent allows (default: where it saves time).
     """
     if in_span and optimiser != "sgd":
         raise ValueError(f"optimiser {optimiser!r}: only 'sgd' keeps the first layer's change in the rows' span")
@@ -130,6 +130,8 @@ def train(
         if diverged or stops is None or number in stops:
             if span:
                 span.write_back()
+            # The loss is that before each step; the last ones may have gone too far.
+            diverged = diverged or not all(bool(layer.isfinite().all()) for layer in network.layers)
             yield Epoch(number, loss, diverged)
         if diverged:
             return

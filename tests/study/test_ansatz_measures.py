@@ -184,7 +184,7 @@ def test_rows_of_a_dataset_are_distinct_and_balanced() -> None:
 
 
 def test_too_few_rows_for_all_classes_are_refused_and_missing_images_skipped() -> None:
-    with pytest.raises(UsageError, match="digits: 9 training rows have . of 10 classes"):
+    with pytest.raises(UsageError, match=r"digits: 9 training rows have . of 10 classes"):
         load("digits", 9, 1, 10, 0, find_images(None))
     with pytest.raises(JobSkipped):
         load("fashion-mnist", 100, 20, 50, 0, Images())

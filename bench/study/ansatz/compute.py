@@ -50,10 +50,10 @@ class _Data(NamedTuple):
 def network(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[str, Any]:
     """One network from its start to the end of its training, and RFM on the same rows.
 
-    It is trained for ``epochs`` and, unless its training accuracy is then 100 %, on to ``limit``, and is looked at
-    at its start and after some epochs: ``path``, one entry a look, with losses, accuracies and every hidden layer's
-    likenesses (:func:`~bench.study.ansatz.measure.layers_now`). A network that diverges ends with an entry that says
-    so, and has nothing that is measured at the end.
+    It is trained for ``epochs`` and, unless its training accuracy is then 100 %, on to ``limit``. It is looked at where
+    it starts and after some epochs: ``path``, one entry a look, has losses, accuracies and every hidden layer's
+    likenesses (:func:`~bench.study.ansatz.measure.layers_now`). A network that diverges, or of which no unit is active
+    at any row any more, ends with an entry that says so, and has nothing that is measured at the end.
     """
     p = parameters
     rows = load(p["data"], int(p["train"]), int(p["held_out"]), int(p["test"]), seed, images)
@@ -89,7 +89,7 @@ def network(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
 
 
 def rates(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[str, Any]:
-    """Training losses after ``epochs`` by learning rate, None where the network diverged: nothing else is looked at."""
+    """Training losses after ``epochs`` by learning rate, None where the network diverged; nothing else is looked at."""
     p = parameters
     rows = load(p["data"], int(p["train"]), int(p["held_out"]), int(p["test"]), seed, images)
     data = _on_device(rows, str(p.get("device", "cpu")))
@@ -141,7 +141,9 @@ def _path(
         stops={*LOOKS, epochs, limit},
     )
     for step in steps:
-        if step.diverged:
+        outputs = trained.outputs(data.X)
+        # Steps that are too long can also leave no unit active at any row: outputs and gradients are 0 from then on.
+        if step.diverged or not outputs.isfinite().all() or not outputs.any():
             return [*path, {"epoch": step.number, "diverged": True}]
         path.append(_look(step.number, trained, start, data))
         if step.number >= epochs and path[-1]["train"] == 1.0:

@@ -71,7 +71,7 @@ def layers_claim(runs: Sequence[Run], words: str, name: str, redrawn: str) -> Cl
         words,
         f"{_range(cosines)}; mean {wording.number(own, 2)}, control {wording.number(other, 2)}. "
         f"{_count('Above the control', 'below', test, len(gains))}",
-        correlation_verdict(list(cosines.values()), test),
+        correlation_verdict(list(cosines.values()), test, len(gains)),
     )
 
 
@@ -110,7 +110,7 @@ def metric_claim(runs: Sequence[Run]) -> Claim:
         f"with W'W: {means['nfm', 'rfm 1']} ({means['nfm', 'rfm 5']}), {means['nfm', 'inputs']}, "
         f"{means['nfm', 'agop']}. {_count(above, 'below', test, len(gains))} Pearson correlation of the diagonals of "
         f"M and (W − W₀)'(W − W₀): {diagonals}.",
-        correlation_verdict(list(cosines.values()), test),
+        correlation_verdict(list(cosines.values()), test, len(gains)),
     )
 
 
@@ -193,9 +193,9 @@ def _described(run: Run, layer: int) -> float | None:
     return at(run.end, layer, "nfm agop")
 
 
-def correlation_verdict(cosines: Sequence[float], above: SignTest) -> Verdict:
+def correlation_verdict(cosines: Sequence[float], above: SignTest, pairs: int) -> Verdict:
     """By :data:`RULE`."""
-    if above.wins + above.losses < ENOUGH:
+    if pairs < ENOUGH:
         return "undecided"
     if above.verdict != "holds":
         return "does not hold"
