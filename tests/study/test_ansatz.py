@@ -131,10 +131,11 @@ def test_rfm_s_metrics_are_those_of_the_estimator(train: int, images: Images) ->
         M = model.M_ if isinstance(model.M_, np.ndarray) else np.asarray(model.M_.dense())
         np.testing.assert_allclose(metrics[f"rfm {updates}"].dense().numpy(), M, rtol=0.02, atol=1e-3 * np.abs(M).max())
         assert accuracies[updates] == pytest.approx(model.score(rows.test, rows.test_y), abs=0.021)
-    drawn = pictures({"nfm": metrics["rfm 1"], "rfm 5": metrics["rfm 5"]})
+    drawn = pictures({"nfm": metrics["rfm 1"], "rfm 5": metrics["rfm 5"], "agop": metrics["rfm 5"]})
     M = metrics["rfm 5"].dense().numpy()
     chosen = drawn["coordinates"]
-    np.testing.assert_allclose(drawn["blocks"]["rfm 5"], M[np.ix_(chosen, chosen)] / M.diagonal().max(), atol=1e-3)
+    assert list(drawn["blocks"]) == ["nfm", "agop"]
+    np.testing.assert_allclose(drawn["blocks"]["agop"], M[np.ix_(chosen, chosen)] / M.diagonal().max(), atol=1e-3)
     np.testing.assert_allclose(drawn["diagonals"]["rfm 5"], M.diagonal() / M.diagonal().max(), atol=1e-3)
 
 

@@ -31,8 +31,8 @@ KEPT_ITERATIONS = (1, ITERATIONS)
 CANDIDATE_RATES = (0.1, 0.3, 1.0)
 """Learning rates of gradient descent; 0.1 is the authors'."""
 
-HEAT_SIDE = 48
-"""Coordinates of the matrices that are kept for pictures."""
+HEAT_SIDE, HEAT_MAPS = 48, ("change", "nfm", "agop", "rfm 1")
+"""Coordinates and names of the matrices that are kept for pictures."""
 
 
 class _Data(NamedTuple):
@@ -189,7 +189,8 @@ def rfm_metrics(rows: Rows, device: str = "cpu") -> tuple[dict[str, FactoredMatr
 
 
 def pictures(matrices: Mapping[str, FactoredMatrix]) -> dict[str, Any]:
-    """What is drawn of the first layer: every matrix's diagonal, and its block at :data:`HEAT_SIDE` coordinates.
+    """What is drawn of the first layer: every matrix's diagonal, and some matrices' blocks at :data:`HEAT_SIDE`
+    coordinates.
 
     These are where W'W has its largest diagonal entries, in their order in the picture. All numbers are divided by the
     matrix's largest diagonal entry and rounded to 4 digits.
@@ -201,7 +202,8 @@ def pictures(matrices: Mapping[str, FactoredMatrix]) -> dict[str, Any]:
         diagonal, some = M.diagonal(), M.basis[chosen]
         scale = float(diagonal.max()) or 1.0
         found["diagonals"][name] = _rounded(diagonal / scale)
-        found["blocks"][name] = [_rounded(row / scale) for row in some @ M.core @ some.T]
+        if name in HEAT_MAPS:
+            found["blocks"][name] = [_rounded(row / scale) for row in some @ M.core @ some.T]
     return found
 
 

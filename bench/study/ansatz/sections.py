@@ -181,7 +181,7 @@ def _pictures(name: str, title: str, run: Run) -> list[Block]:
         f"{name}-blocks",
         f"The {side} × {side} entries where W'W has its largest diagonal",
         f"{title}, first layer, seed {run.seed}: each matrix is divided by its largest diagonal entry.",
-        [Panels("", [(MATRICES[key], np.asarray(drawn["blocks"][key])) for key in present[:4]])],
+        [Panels("", [(MATRICES[key], np.asarray(drawn["blocks"][key])) for key in present if key in drawn["blocks"]])],
         share=0.99,
     )
     return [images, heat]
