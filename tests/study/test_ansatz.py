@@ -222,7 +222,7 @@ def test_one_dataset_decides_whether_a_correlation_is_everywhere() -> None:
 
 @pytest.mark.parametrize(
     ("coded", "verdict"),
-    [((0.8, 0.81, 0.82), "holds"), ((0.2, 0.6, 0.9), "does not hold"), ((0.5, 0.51, 0.49), "does not hold")],
+    [((0.8, 0.81, 0.82), "holds"), ((0.2, 0.6, 0.9), "does not hold"), ((0.5, 0.51, 0.49), "holds")],
 )
 def test_the_script_is_judged_by_the_interval_of_its_difference(coded: Sequence[float], verdict: str) -> None:
     outcomes = [made("digits", seed, coded=value) for seed, value in enumerate(coded)]
