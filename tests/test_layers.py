@@ -36,6 +36,7 @@ READS_STUDIES = [
     "bench.study.report",
     "bench.study.lin_rfm.findings",
     "bench.study.low_rank.findings",
+    "bench.study.ansatz.findings",
     "bench.cli.study",
 ]
 LISTS_THINGS = ["bench.data.sources", "bench.cli.list", "bench.cli.fetch", "bench.cli.status", "bench.cli.validate"]
