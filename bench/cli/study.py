@@ -20,13 +20,20 @@ from bench.cli.running import (
     running,
     with_kept_versions,
 )
-from bench.errors import unknown_name
+from bench.errors import UsageError, unknown_name
 from bench.study.cell import Study
+from bench.study.images import find_images, images_folder
 
 STUDIES = {
     "lin-rfm": ("bench.study.lin_rfm", "linear RFM: sparse regression and matrix completion"),
     "low-rank": ("bench.study.low_rank", "RFM on regression functions of a few directions"),
+    "ansatz": (
+        "bench.study.ansatz",
+        "the neural feature ansatz: what layers learn and the average gradient outer product",
+    ),
+    "phenomena": ("bench.study.phenomena", "grokking, lottery tickets, simplicity bias, spurious features"),
 }
+DEVICES = ("cpu", "cuda")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="folder of the report (default: reports/<run name>)")
     parser.add_argument("--quick", action="store_true", help="a small version, in a minute or two")
     parser.add_argument("--report-only", action="store_true", help="report what the folder holds; compute nothing")
+    parser.add_argument(
+        "--images", metavar="DIR", help="folder with image sets, as docs/images.md lays it out (default: BENCH_IMAGES)"
+    )
+    parser.add_argument(
+        "--device", default="cpu", help="where networks and kernels on images are computed: cpu (default) or cuda"
+    )
     add_job_arguments(parser)
 
 
@@ -46,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.name not in STUDIES:
         raise unknown_name("study", args.name, STUDIES)
-    refuse_empty(run=args.run, out=args.out)
+    refuse_empty(run=args.run, out=args.out, images=args.images)
     how = running(args)
     study: Study = importlib.import_module(f"{STUDIES[args.name][0]}.cells").STUDY
     folder = Path(args.run or f"results/{args.name}" + ("-quick" if args.quick else ""))
@@ -65,22 +78,40 @@ def _compute(study: Study, folder: Path, args: argparse.Namespace, how: Running)
     from bench.cli.headline import counted, what_next
     from bench.run.provenance import invocation
     from bench.store import STORE_NAME, read_run
-    from bench.study.plan import study_plan
+    from bench.study.plan import image_sets, study_plan
     from bench.study.report import refuse_other
 
     if (folder / STORE_NAME).exists() and (record := read_run(folder)).planned:
         refuse_other(study, record)
-    plan = with_kept_versions(study_plan(study, args.quick, how.timeout), folder, how)
+    device = _device(study, args, how)
+    found = find_images(images_folder(args.images), image_sets(study, args.quick))
+    plan = with_kept_versions(study_plan(study, args.quick, how.timeout, found, device), folder, how)
     if how.dry_run:
         list_plan(plan, folder, how)
         return EXIT_OK
-    provenance = {**invocation(0, how.size, args.arguments), "quick": args.quick}
+    read = {name: {"source": place.source, "sha256": place.sha256} for name, place in found.located.items()}
+    more = {**({"images": read} if read else {}), **({} if device == "cpu" else {"device": device})}
+    provenance = {**invocation(0, how.size, args.arguments), "quick": args.quick, **more}
     outcome = run_plan(plan, folder, provenance, how)
     record = read_run(folder)
     print(*counted(record, outcome), *what_next(record, outcome), sep="\n", file=_words_to(how))
     if outcome.undone:
         return EXIT_INTERRUPTED if outcome.interrupted else EXIT_FAILED
     return EXIT_OK if set(outcome.statuses) <= {"ok", "skipped"} else EXIT_FAILED
+
+
+def _device(study: Study, args: argparse.Namespace, how: Running) -> str:
+    """The device that the user names. Raises :class:`UsageError` for one that is not there or not for this study."""
+    if args.device not in DEVICES:
+        raise unknown_name("device", args.device, DEVICES)
+    if args.device != "cpu" and not any(cell.any_device for cell in study.cells(args.quick)):
+        raise UsageError(f"--device {args.device}: the study {study.name!r} is computed on the processor; leave it out")
+    if args.device == "cuda" and how.engine == "local":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UsageError("--device cuda: no CUDA device that PyTorch can use here; leave it out, or use cpu")
+    return str(args.device)
 
 
 def _words_to(how: Running) -> TextIO:

@@ -181,6 +181,7 @@ _PRIVATE: dict[str, Callable[[str], str]] = {
     "--run": public_location,
     "--out": public_location,
     "--plugin": public_location,
+    "--images": public_location,
     "--data": public_location,
     "--scheduler": _without_host,
 }

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.records.result import Status
+
+CPU, _DEVICE = "cpu", "device"
+DEVICE_MB = 8000.0
+"""Memory of the process, not of the device, that CUDA's libraries may take beyond what a cell needs."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,8 @@ class Cell:
     ``alone``: with nothing next to it, because its time or memory is measured. ``all_cores``: its linear algebra has
     all cores instead of one. ``cost`` is about how many seconds of a processor it takes, ``memory_mb`` at least what it
     needs at its peak beyond the loaded libraries. ``images``: the image sets that its function reads.
+    ``any_device``: its function computes where the parameter ``device`` says, on the processor without one; the
+    parameter is added where the user asks for another device.
     """
 
     kind: str
@@ -26,11 +32,27 @@ class Cell:
     cost: float = field(default=1.0, compare=False)
     memory_mb: float = field(default=500.0, compare=False)
     images: tuple[str, ...] = field(default=(), compare=False)
+    any_device: bool = field(default=False, compare=False)
 
     @property
     def name(self) -> str:
         """``a=1 b=2 #seed``: which one of its kind."""
         return " ".join([*(f"{key}={value}" for key, value in self.parameters.items()), f"#{self.seed}"])
+
+
+def on_device(cell: Cell, device: str) -> Cell:
+    """``cell`` to be computed on ``device``; itself if that is the processor, or it is computed nowhere else.
+
+    The device is a parameter: on another one numbers differ in their last digits, and times by far.
+    """
+    if device == CPU or not cell.any_device:
+        return cell
+    return replace(cell, parameters={**cell.parameters, _DEVICE: device}, memory_mb=cell.memory_mb + DEVICE_MB)
+
+
+def without_device(cell: Cell) -> Cell:
+    """``cell`` as the study lists it, wherever it was computed."""
+    return replace(cell, parameters={key: value for key, value in cell.parameters.items() if key != _DEVICE})
 
 
 @dataclass(frozen=True)
@@ -55,8 +77,8 @@ class Study:
     """``kinds``: the module and function, ``module:function``, that compute each kind of cell.
 
     A function takes a cell's parameters and seed, and :class:`~bench.study.images.Images` where the cell reads any. It
-    returns values that JSON can say, or raises :class:`~bench.errors.JobSkipped`. ``cells(quick)`` are all of them, ``quick`` in a small version for a first look
-    and for tests.
+    returns values that JSON can say, or raises :class:`~bench.errors.JobSkipped`. ``cells(quick)`` are all of them,
+    ``quick`` in a small version for a first look and for tests.
     """
 
     name: str

@@ -11,7 +11,7 @@ from typing import Any
 from bench.records.result import Job
 from bench.run.identity import Fingerprint, fingerprint, imported_modules, job_ids
 from bench.run.jobs import Plan, Task, default_timeout
-from bench.study.cell import Cell, Study
+from bench.study.cell import CPU, Cell, Study, on_device
 from bench.study.images import Images
 
 SOURCE, SPLIT = "study", "cell"
@@ -49,20 +49,31 @@ class CellWork:
         return self.target.partition(":")[0]
 
 
-def study_plan(study: Study, quick: bool, timeout: float | None = None, images: Images | None = None) -> Plan:
+def study_plan(
+    study: Study, quick: bool, timeout: float | None = None, images: Images | None = None, device: str = CPU
+) -> Plan:
     """A task for every cell, longest first; those that run alone last, so that the others are waited for once.
 
-    ``images`` are the image sets that were found.
+    ``images`` are the image sets that were found. Cells that can be computed on any device are on ``device``.
     """
     found = Images() if images is None else images
     fingerprints = {kind: CellWork(target, {}, 0).fingerprint() for kind, target in study.kinds.items()}
-    tasks = [_task(study, cell, fingerprints[cell.kind], timeout, found) for cell in study.cells(quick)]
+    cells = [on_device(cell, device) for cell in study.cells(quick)]
+    tasks = [_task(study, cell, fingerprints[cell.kind], timeout, found) for cell in cells]
     return Plan(tuple(sorted(tasks, key=lambda task: (task.alone, -task.expected_seconds))))
+
+
+def image_sets(study: Study, quick: bool) -> tuple[str, ...]:
+    """The names of the image sets that the study's cells read."""
+    return tuple(dict.fromkeys(name for cell in study.cells(quick) for name in cell.images))
 
 
 def _task(study: Study, cell: Cell, found: Fingerprint, timeout: float | None, images: Images) -> Task:
     target = study.kinds[cell.kind]
-    own = Images({name: images.located[name] for name in cell.images if name in images.located})
+    own = Images(
+        {name: images.located[name] for name in cell.images if name in images.located},
+        {name: images.unreadable[name] for name in cell.images if name in images.unreadable},
+    )
     return Task(
         job=_job(study, cell, target, found, own),
         work=CellWork(target, cell.parameters, cell.seed, own if cell.images else None),
@@ -75,7 +86,9 @@ def _task(study: Study, cell: Cell, found: Fingerprint, timeout: float | None, i
 
 
 def _job(study: Study, cell: Cell, target: str, found: Fingerprint, images: Images) -> Job:
-    read = {"images": {name: place.sha256 for name, place in images.located.items()}} if cell.images else {}
+    # The code of the readers counts as the cell's own does: that which is used, and only that.
+    used = {name: fingerprint(place.reader.partition(":")[0], harness=()) for name, place in images.located.items()}
+    read = {"images": {name: [images.located[name].sha256, used[name].code] for name in used}} if cell.images else {}
     identity, work = job_ids(
         found,
         target=target,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from bench.errors import StoreError, plural
 from bench.files import write_atomically
 from bench.records.result import JobResult, RunRecord
 from bench.report import wording
-from bench.report.blocks import Block, Code, Document, Items, Notice, Section, Span, text
+from bench.report.blocks import Block, Code, Document, Items, Link, Notice, Section, Span, text
 from bench.report.build import write_document
 from bench.store import read_run
-from bench.study.cell import Cell, Outcome, Study
+from bench.study.cell import Cell, Outcome, Study, without_device
 from bench.study.claims import Claim
 
 RESULTS = "cells.csv"
+_ACCOUNT = "account"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def write_study(study: Study, folder: Path, out: Path) -> StudyFiles:
     left = len(record.planned) - len(outcomes)
     package = study.kinds[next(iter(study.kinds))].rpartition(":")[0].rpartition(".")[0]
     find: Callable[[Sequence[Outcome]], Findings] = importlib.import_module(f"{package}.findings").find
-    findings = find(outcomes)
+    findings = find([replace(outcome, cell=without_device(outcome.cell)) for outcome in outcomes])
     head = findings.sections[0]
     warnings = tuple(_warnings(outcomes, left, quick=bool(record.planned_by.get("quick"))))
     opening = Section(head.anchor, head.title, (*warnings, *head.blocks), head.children)
@@ -83,9 +85,8 @@ def outcomes_of(study: Study, record: RunRecord) -> list[Outcome]:
     listed = study.cells(bool(record.planned_by.get("quick")))
     order = {(cell.kind, cell.name): number for number, cell in enumerate(listed)}
     planned = {job.id for job in record.planned}
-    results = [result for result in record.results if result.job.id in planned]
-    results.sort(key=lambda r: order.get((r.job.method, r.job.dataset), len(order)))
-    return [_outcome(result) for result in results]
+    outcomes = [_outcome(result) for result in record.results if result.job.id in planned]
+    return sorted(outcomes, key=lambda o: order.get((o.cell.kind, without_device(o.cell).name), len(order)))
 
 
 def _outcome(result: JobResult) -> Outcome:
@@ -106,18 +107,24 @@ def _warnings(outcomes: Sequence[Outcome], left: int, *, quick: bool) -> Iterabl
     if left:
         yield Notice((f"{plural(left, 'cell')} still without a result.",), "warning")
     if failed := sum(o.failed for o in outcomes):
-        yield Notice((f"{plural(failed, 'cell')} failed; see the account below.",), "warning")
-    if skipped := sum(o.status == "skipped" for o in outcomes):
-        yield Notice((f"{plural(skipped, 'cell')} skipped; see the account below.",))
+        yield Notice((f"{plural(failed, 'cell')} failed; see ", Link("what ran", f"#{_ACCOUNT}"), "."), "warning")
+    reasons = Counter(o.reason for o in outcomes if o.status == "skipped")
+    for reason, count in reasons.most_common():
+        yield Notice((f"{plural(count, 'cell')} skipped. {reason.rstrip('.')}.",))
 
 
 def _account(outcomes: Sequence[Outcome], record: RunRecord) -> Section:
     """What ran, on what, and what did not; the runs whose results are shown, with how many."""
     provenance = record.planned_by
     versions = ", ".join(f"{k} {v}" for k, v in provenance.get("versions", {}).items())
+    device = f"; device {provenance['device']}" if "device" in provenance else ""
     lines: list[tuple[Span, ...]] = [
         ("Command: ", Code(str(provenance.get("command", ""))), f"; last begun {provenance.get('started', '')}."),
-        (f"Processor: {provenance.get('cpu', '')}, {provenance.get('cores', '')} cores; {versions}.",),
+        (f"Processor: {provenance.get('cpu', '')}, {provenance.get('cores', '')} cores; {versions}{device}.",),
+    ]
+    lines += [
+        (f"Images: {name}, from {found['source']} (SHA-256 ", Code(str(found["sha256"])[:16]), " ...).")
+        for name, found in provenance.get("images", {}).items()
     ]
     lines += [
         (
@@ -133,14 +140,23 @@ def _account(outcomes: Sequence[Outcome], record: RunRecord) -> Section:
     for kind, some in kinds.items():
         seconds = sum(o.cpu_seconds for o in some)
         lines.append((Code(kind), f": {plural(len(some), 'cell')}, {wording.seconds(seconds)} processor seconds."))
-    lines += [
-        (f"{o.status}: ", Code(f"{o.cell.kind} {o.cell.name}"), f": {o.reason}") for o in outcomes if o.status != "ok"
-    ]
+    lines += _without_values(outcomes)
     note = text(
         "Each cell is computed once and stored with the hash of its parameters and of the code behind it; "
         "the same command computes what is missing or has changed."
     )
-    return Section("account", "What ran", (note, Items(tuple(lines))))
+    return Section(_ACCOUNT, "What ran", (note, Items(tuple(lines))))
+
+
+def _without_values(outcomes: Sequence[Outcome]) -> Iterator[tuple[Span, ...]]:
+    """A line for each reason for which cells of one kind have no values, however many these are."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for o in outcomes:
+        if o.status != "ok":
+            alike.setdefault((o.status, o.cell.kind, o.reason), []).append(o.cell.name)
+    for (status, kind, reason), (first, *others) in alike.items():
+        more = f" and {plural(len(others), 'other')} of the kind" if others else ""
+        yield f"{status}: ", Code(f"{kind} {first}"), f"{more}: {reason}"
 
 
 def results_csv(outcomes: Sequence[Outcome]) -> str:

@@ -5,6 +5,7 @@ that the user names, in installed packages and in OpenML's cache; what is not fo
 to get it.
 """
 
+from bench.study.images.celeba import read_celeba
 from bench.study.images.finding import FOLDER_VARIABLE, find_images, images_folder
 from bench.study.images.sampling import Sample, draw, rows_of
 from bench.study.images.sets import Images, ImageSet, Located, how_to_get, read_images
@@ -19,6 +20,7 @@ __all__ = [
     "find_images",
     "how_to_get",
     "images_folder",
+    "read_celeba",
     "read_images",
     "rows_of",
 ]

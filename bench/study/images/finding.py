@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.study.images import npz, packages
+from bench.study.images import binary, celeba, idx, npz, openml_tables, packages
 from bench.study.images.sets import NAMES, Images, Located
 
 FOLDER_VARIABLE = "BENCH_IMAGES"
@@ -22,7 +23,7 @@ def images_folder(given: str | Path | None) -> Path | None:
     flag, named = ("--images", given) if given is not None else (FOLDER_VARIABLE, os.environ.get(FOLDER_VARIABLE))
     if not named:
         return None
-    folder = Path(named).expanduser()
+    folder = Path(named).expanduser().absolute()  # jobs may run elsewhere
     if not folder.is_dir():
         says = "is a file, expected a folder" if folder.exists() else "no such folder"
         raise UsageError(f"{flag} {named}: {says}; name one with image sets in it, or leave it out")
@@ -35,12 +36,16 @@ def find_images(folder: Path | None, names: Iterable[str] = NAMES) -> Images:
     Raises :class:`UsageError` if there is no such folder, :class:`DataUnavailable` for a set of which only some files
     are there, and :class:`DataInvalid` for files that can be seen to be something else without reading them whole.
     """
-    folder = images_folder(folder)
-    found = ((name, next(_places(folder, name), None)) for name in names)
-    return Images({name: place for name, place in found if place is not None})
+    if folder is not None:
+        folder = images_folder(folder)
+    found = {name: place for name in names for place in islice(_places(folder, name), 1)}
+    lacking = {} if folder is None else {name: binary.pickled(folder, name) for name in names if name not in found}
+    return Images(found, {name: reason for name, reason in lacking.items() if reason})
 
 
 def _places(folder: Path | None, name: str) -> Iterator[Located]:
     if folder is not None:
-        yield from npz.find(folder, name)
+        for reader in (npz, idx, binary, celeba):
+            yield from reader.find(folder, name)
     yield from packages.find(name)
+    yield from openml_tables.find(name)

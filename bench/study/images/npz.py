@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import DataInvalid, one_line
-from bench.study.images.hashing import sha256_of
+from bench.study.images.files import sha256_of
 from bench.study.images.sets import DIGITS, GLASSES, OBJECTS, ImageSet, Located, checked
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -32,13 +32,12 @@ def find(folder: Path, name: str) -> Iterator[Located]:
     path = folder / file
     if file and path.is_file():
         _arrays(path, arrays, read=False)
-        yield Located(name, path, f"{__name__}:read", sha256_of([path]))
+        yield Located(name, path, f"{__name__}:read", sha256_of([path]), file)
 
 
 def read(located: Located) -> ImageSet:
     """The images of one of :data:`FILES`."""
     arrays = _arrays(located.path, FILES[located.name][1])
-    source = located.path.name
     if located.name == "olivetti-glasses":
         images, glasses, person = (arrays[name] for name in FACES)
         if person.shape != glasses.shape or person.shape != images.shape[:1]:
@@ -48,11 +47,11 @@ def read(located: Located) -> ImageSet:
             )
         first = person < TRAINING_PERSONS
         train, test = (images[first], glasses[first]), (images[~first], glasses[~first])
-        return checked(located, train, test, GLASSES, (64, 64), source)
+        return checked(located, train, test, GLASSES, (64, 64))
     train, test = (arrays[PARTS[0]], arrays[PARTS[1]]), (arrays[PARTS[2]], arrays[PARTS[3]])
     if located.name == "mnist":
-        return checked(located, train, test, DIGITS, (28, 28), source)
-    return checked(located, train, test, OBJECTS, (32, 32, 3), source)
+        return checked(located, train, test, DIGITS, (28, 28))
+    return checked(located, train, test, OBJECTS, (32, 32, 3))
 
 
 def _arrays(path: Path, names: tuple[str, ...], *, read: bool = True) -> dict[str, NDArray[Any]]:

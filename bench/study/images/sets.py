@@ -38,19 +38,27 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Located:
-    """Where an image set is: its ``path``, the ``module:function`` that reads it, the ``sha256`` of all that is read."""
+    """Where an image set is: its ``path``, and the ``module:function`` that reads it.
+
+    ``sha256`` is of all that is read; ``source`` says in a few words, which name no folder, where the images come from.
+    """
 
     name: str
     path: Path
     reader: str
     sha256: str
+    source: str
 
 
 @dataclass(frozen=True)
 class Images:
-    """The image sets that were found, by name, read when first asked for."""
+    """The image sets that were found, by name, read when asked for.
+
+    ``unreadable`` says of others why what is there of them is not read.
+    """
 
     located: Mapping[str, Located] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> ImageSet:
         """The image set ``name``. Raises :class:`JobSkipped`, with how to get it, if it was not found."""
@@ -62,7 +70,7 @@ class Images:
     def place(self, name: str) -> Located:
         """Where ``name`` is. Raises :class:`JobSkipped`, with how to get it, if it was not found."""
         if name not in self.located:
-            raise JobSkipped(how_to_get(name))
+            raise JobSkipped(self.unreadable.get(name) or how_to_get(name))
         return self.located[name]
 
 
@@ -80,7 +88,6 @@ def checked(
     test: tuple[NDArray[Any], NDArray[Any]],
     classes: tuple[str, ...],
     shape: tuple[int, ...],
-    source: str,
 ) -> ImageSet:
     """The image set of ``train`` and ``test`` (images, labels); images without a last axis of channels get one.
 
@@ -104,18 +111,27 @@ def checked(
         if labels.min() == labels.max():
             raise DataInvalid(f"{where}: all of class {labels[0]} ({one_line(classes[labels[0]])}), expected several")
         parts += [images if images.ndim == 4 else images[..., None], labels.astype(np.int64)]
-    return ImageSet(located.name, parts[0], parts[1], parts[2], parts[3], classes, source)
+    return ImageSet(located.name, parts[0], parts[1], parts[2], parts[3], classes, located.source)
+
+
+def _fetched(id: int) -> str:
+    """How a data set gets into the ``openml`` package's cache, where it is looked for."""
+    return f"run: python -c 'import openml; openml.datasets.get_dataset({id}, download_data=True)'"
 
 
 _HOW_TO_GET = {
-    "mnist": "MNIST: give a folder with its four idx files (train-images-idx3-ubyte, ...) as --images DIR",
-    "fashion-mnist": "Fashion-MNIST: give a folder with fashion-mnist/ and its four idx files in it as --images DIR",
-    "cifar10": "CIFAR-10: give a folder with the binary version (cifar-10-batches-bin) as --images DIR",
-    "svhn": "SVHN: fetch OpenML's data set 41081",
-    "stl10": "STL-10: give a folder with its binary files (stl10_binary) as --images DIR",
-    "celeba": "CelebA: get it from its owners under their agreement, and give its folder as --images DIR",
-    "olivetti-glasses": "Olivetti faces with glasses marked: give a folder with olivetti_glasses.npz as --images DIR",
-    "digits": "scikit-learn's digits: install scikit-learn",
+    "mnist": f"MNIST: give a folder with its four idx files as --images DIR, or {_fetched(554)}",
+    "fashion-mnist": "Fashion-MNIST: give a folder with its four idx files in fashion-mnist/ as --images DIR, or "
+    f"{_fetched(40996)}",
+    "cifar10": f"CIFAR-10: give a folder with its binary version, cifar-10-batches-bin/, as --images DIR, or "
+    f"{_fetched(40927)}",
+    "svhn": f"SVHN: give a folder with train_32x32.mat and test_32x32.mat as --images DIR, or {_fetched(41081)}",
+    "stl10": f"STL-10: give a folder with its binary version, stl10_binary/, as --images DIR, or {_fetched(41103)}",
+    "celeba": "CelebA: get it from its owners under their agreement (img_align_celeba, list_attr_celeba.txt, "
+    "list_eval_partition.txt), and give its folder as --images DIR",
+    "olivetti-glasses": "Olivetti faces, with who wears glasses: give a folder with olivetti_glasses.npz, as "
+    "docs/images.md describes it, as --images DIR",
+    "digits": "scikit-learn's digits: they come with scikit-learn, which this installation lacks in part; install it anew",
 }
 NAMES = tuple(_HOW_TO_GET)
 
