@@ -16,6 +16,9 @@ ways to T, written with x for p:
 The cheaper one is chosen by its operation count. The Gram form multiplies large numbers before they cancel: weights
 between close rows, coefficients of opposite sign where a small ridge fits different labels to like rows. How much of
 S its rounding may be is bounded from their absolute values; where that is too much it is worked out in float64.
+
+Where only the diagonal of M is learned, of more features than rows, no more than the diagonal of S is formed: the sums
+over the rows of v o v or, with Q what stands in brackets, of X o (Q X).
 """
 
 from __future__ import annotations
@@ -49,24 +52,42 @@ def agop(
     c = alpha.shape[1]
     if r == 0:
         return from_coordinates(P.new_zeros((0, 0), dtype=torch.float64), rows.root, diagonal=diagonal)
-    by_rows = 2.0 * n * n * c * r + n * c * r * r
+    alone = diagonal_suffices(rows.root, n, r, diagonal=diagonal)
+    by_rows = 2.0 * n * n * c * r + (0.0 if alone else n * c * r * r)
     by_gram = float(n) ** 3 + 5.0 * n * n * c + 2.0 * n * n * r + _PASSES * n * n
-    S = (_by_rows if by_rows <= by_gram else _by_safe_gram)(P, alpha, W, center=center)
+    S = (_by_rows if by_rows <= by_gram else _by_safe_gram)(P, alpha, W, center=center, diagonal=alone)
     scale = float(rows.left[0, -1])
     return from_coordinates(S.double() * (scale * scale / n), rows.root, diagonal=diagonal)
 
 
+def diagonal_suffices(root: torch.Tensor | None, n: int, r: int, *, diagonal: bool) -> bool:
+    """Whether the diagonal of S (r, r), of ``n`` rows, is all that the ``diagonal`` of F S F' takes, and worth it.
+
+    The coordinates must be the features, weighted. With no more of them than rows the whole S costs little.
+    """
+    return diagonal and r > n and (root is None or root.dim() == 1)
+
+
 def from_coordinates(S: torch.Tensor, root: torch.Tensor | None, *, diagonal: bool) -> torch.Tensor:
-    """F S F' (d, d), exactly symmetric, or its diagonal (d,): ``S`` (r, r) among coordinates that ``root`` F gives."""
+    """F S F' (d, d), exactly symmetric, or its diagonal (d,): ``S`` (r, r) among coordinates that ``root`` F gives.
+
+    Where :func:`diagonal_suffices`, ``S`` (r,) is a diagonal.
+    """
+    if S.dim() == 1:
+        return S if root is None else S * root * root
     if root is None:
         return S.diagonal().clone() if diagonal else (S + S.T) / 2
+    if diagonal and root.dim() == 2:
+        return ((root @ S) * root).sum(dim=1)
     S = S * root[:, None] * root if root.dim() == 1 else root @ S @ root.T
     return S.diagonal().clone() if diagonal else (S + S.T) / 2
 
 
-def _by_rows(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, *, center: bool) -> torch.Tensor:
+def _by_rows(
+    X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, *, center: bool, diagonal: bool = False
+) -> torch.Tensor:
     n, d = X.shape
-    S = X.new_zeros((d, d))
+    S = X.new_zeros(d) if diagonal else X.new_zeros((d, d))
     alpha = alpha.to(X.dtype)
     with_ones = torch.cat([X, X.new_ones((n, 1))], dim=1)  # one product gives W (alpha x) and W alpha
     step = max(1, _CHUNK_BYTES // (n * (d + 1) * X.element_size()))
@@ -76,25 +97,29 @@ def _by_rows(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, *, center: b
         V = product[:, :, :d] - product[:, :, d:] * X[:, None, :]
         if center:
             V -= V.mean(dim=0)
-        S += gram_lower(V.flatten(0, 1))
-    return mirror_(S)
+        S += V.square_().sum(dim=(0, 1)) if diagonal else gram_lower(V.flatten(0, 1))
+    return S if diagonal else mirror_(S)
 
 
-def _by_safe_gram(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, *, center: bool) -> torch.Tensor:
+def _by_safe_gram(
+    X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, *, center: bool, diagonal: bool = False
+) -> torch.Tensor:
     """The Gram form in the precision of ``X``, in float64 or by rows where rounding would show."""
     for dtype in dict.fromkeys((X.dtype, torch.float64)):
-        S, rounding = _by_gram(X.to(dtype), alpha.to(dtype), W, center=center)
+        S, rounding = _by_gram(X.to(dtype), alpha.to(dtype), W, center=center, diagonal=diagonal)
         if rounding <= _ACCURATE:
             return S
-    return _by_rows(X, alpha, W, center=center)
+    return _by_rows(X, alpha, W, center=center, diagonal=diagonal)
 
 
 _ACCURATE = 0.03
 """A bound: on seven tables with ridges from 10 to 0.001 the rounding itself was about a hundredth of it."""
 
 
-def _by_gram(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, *, center: bool) -> tuple[torch.Tensor, float]:
-    """S in the precision of ``X``, and a bound of what rounding is of it."""
+def _by_gram(
+    X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, *, center: bool, diagonal: bool = False
+) -> tuple[torch.Tensor, float]:
+    """S, or its diagonal, in the precision of ``X``, and a bound of what rounding is of it."""
     n, c = alpha.shape
     full = mirror_(W.to(X.dtype, copy=True))
     sizes, lengths = alpha.norm(dim=1), X.norm(dim=1)
@@ -108,11 +133,11 @@ def _by_gram(X: torch.Tensor, alpha: torch.Tensor, W: torch.Tensor, *, center: b
         cross += B[start:stop] @ alpha[:stop].T
         block -= cross.mul_(full[start:stop, :stop])
     Q.diagonal().add_((B * B).sum(dim=1))
-    S: torch.Tensor = X.T @ symmetric_matmul(Q, X)
+    product = symmetric_matmul(Q, X)
+    S: torch.Tensor = product.mul_(X).sum(dim=0) if diagonal else X.T @ product
     rounding = float(spread.double().square().sum()) * torch.finfo(X.dtype).eps / 2
-    total = float(S.diagonal().sum())
     if center:
         shift = (alpha * full.sum(dim=1, keepdim=True) - B).T @ X  # (c, d): the sum of v_jc over the rows
-        S -= shift.T @ shift / n
-        total = float(S.diagonal().sum())
+        S -= shift.square().sum(dim=0) / n if diagonal else shift.T @ shift / n
+    total = float((S if diagonal else S.diagonal()).sum())
     return S, rounding / total if total > 0 else (0.0 if rounding == 0 else float("inf"))

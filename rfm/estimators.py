@@ -27,6 +27,9 @@ Parameters, where an estimator has them:
 Beyond 10,000 training rows kernels are formed block by block and metrics learned from the gradients at no more than
 20,000 rows; beyond 25,000 the system is solved by EigenPro (see :mod:`rfm.solvers.choice`), as ``solver_`` then says.
 
+With fewer training rows than features, learning a full M takes no (d, d) array: rows are followed among coordinates of
+their span, and ``metric_`` keeps M as factors. ``M_`` forms the array when it is asked for.
+
 Bad values raise ``ValueError`` from ``fit``, naming the parameter. So do features beyond the working precision, from
 ``fit`` and prediction, naming the row, and validation labels of which none is a class. After any error in ``fit``, and
 after Ctrl-C, the estimator is as it was before.
@@ -42,12 +45,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from rfm import parameters
+from rfm.factored import FactoredMatrix
 from rfm.kernels import RadialKernel, make_kernel
 from rfm.machine import FloatArray, Judge, NeuralTangent, Recipe, fit_machine
 from rfm.sweep import METRIC_SCALINGS
 from rfm.targets import ClassTargets, NumericTargets, Validation
 
 RADIAL_KERNELS = ("laplace", "gaussian", "generalised_laplace")
+LARGEST_ARRAY = 4 << 30
+"""Bytes up to which ``M_`` forms the array of a metric that is kept without it: 23,170 features."""
 
 
 class _KernelMachine(BaseEstimator):
@@ -157,15 +163,45 @@ class _RecursiveFeatureMachine(_KernelMachine):
     def _fit_machine(self, X: FloatArray, Y: FloatArray, validation: tuple[FloatArray, Judge] | None = None) -> None:
         super()._fit_machine(X, Y, validation)
         machine = self._machine
-        if machine.metric is not None:
-            self.M_ = machine.metric.astype(np.float64)
-        else:
-            self.M_ = np.ones(X.shape[1]) if self.diagonal else np.eye(X.shape[1])
-        weights = self.M_ if self.diagonal else np.diagonal(self.M_)
+        self.metric_ = machine.metric
+        self._of_diagonal = bool(self.diagonal)
+        weights = _diagonal(machine.metric, X.shape[1])
         total = weights.sum()
         self.feature_importances_: FloatArray = weights / total if total > 0 else np.zeros(X.shape[1])
         self.best_iteration_ = machine.iterations
         self.path_ = machine.path
+
+    @property
+    def M_(self) -> FloatArray:
+        """The metric as an array: (d, d), or its diagonal (d,); formed anew each time where ``metric_`` is no array.
+
+        Raises ``AttributeError`` before ``fit``, and where the array would take more than 4 GiB.
+        """
+        try:
+            metric = self.metric_
+        except AttributeError:
+            raise AttributeError(f"{type(self).__name__} has no M_ before fit") from None
+        if isinstance(metric, np.ndarray):
+            return metric
+        d = self.n_features_in_
+        if metric is None and self._of_diagonal:
+            return np.ones(d)
+        if 8 * d * d > LARGEST_ARRAY:
+            kept = "the identity" if metric is None else "metric_ keeps it as factors, with diagonal(), @ and leading()"
+            raise AttributeError(
+                f"M_ would be an array of {d} x {d}, {8 * d * d / 1e9:.3g} GB, and is not formed: {kept}; its diagonal "
+                "over its sum is feature_importances_"
+            )
+        return np.eye(d) if metric is None else metric.dense().numpy()
+
+
+def _diagonal(metric: FloatArray | FactoredMatrix | None, d: int) -> FloatArray:
+    """The diagonal (d,) of a metric (d, d) or of one that is given by it; None is the identity."""
+    if metric is None:
+        return np.ones(d)
+    if isinstance(metric, FactoredMatrix):
+        return metric.diagonal().clamp_min(0.0).numpy()  # rounding may leave less than nothing of an idle feature
+    return metric if metric.ndim == 1 else np.diagonal(metric)
 
 
 class KernelRidgeClassifier(ClassTargets, _KernelRidge):
@@ -195,8 +231,10 @@ class KernelRidgeRegressor(NumericTargets, _KernelRidge):
 class RFMClassifier(ClassTargets, _RecursiveFeatureMachine):
     """Recursive Feature Machine (Radhakrishnan et al. 2024) on one-hot targets. Parameters: see :mod:`rfm.estimators`.
 
-    Fitted: ``M_`` the metric, (d, d) or its diagonal (d,); ``feature_importances_`` (d,), the diagonal of M over its
-    sum (zeros if M is zero: nothing was learned); ``best_iteration_`` the number of updates M went through; ``path_``
+    Fitted: ``M_`` the metric, (d, d) or its diagonal (d,); ``metric_``, what is kept of it: the same array, a
+    :class:`rfm.factored.FactoredMatrix` of a full M learned from fewer rows than features, or None for the identity,
+    after 0 updates; ``feature_importances_`` (d,), the diagonal of M over its sum (zeros if M is zero: nothing was
+    learned); ``best_iteration_`` the number of updates M went through; ``path_``
     (iterations + 1,), the accuracy on the validation set after 0, 1, ... updates (None without one); and ``classes_``,
     ``X_fit_``, ``dual_coef_``, ``solver_``, ``n_features_in_``, ``feature_names_in_`` as in kernel ridge regression.
     """

@@ -7,8 +7,10 @@ no larger rank than the layer is wide. Diagonals, products and correlations of s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,10 @@ class FactoredMatrix:
         """The same on another device."""
         return FactoredMatrix(self.basis.to(device), self.core.to(device))
 
+    def clone(self) -> FactoredMatrix:
+        """The same with a core of its own; the basis, which is large and never written to, is shared."""
+        return FactoredMatrix(self.basis, self.core.clone())
+
     def diagonal(self) -> torch.Tensor:
         """The diagonal (d,)."""
         return ((self.basis @ self.core) * self.basis).sum(dim=1)
@@ -40,14 +46,29 @@ class FactoredMatrix:
         sums = self.basis.sum(dim=0)
         return float(sums @ self.core @ sums)
 
-    def __matmul__(self, other: torch.Tensor) -> torch.Tensor:
-        """The product with a vector (d,) or with columns (d, t)."""
-        return self.basis @ (self.core @ (self.basis.T @ other))
+    def __matmul__(self, other: torch.Tensor | NDArray[Any]) -> torch.Tensor:
+        """The product with a vector (d,) or with columns (d, t), as a tensor."""
+        columns = torch.as_tensor(other, dtype=self.basis.dtype, device=self.basis.device)
+        return self.basis @ (self.core @ (self.basis.T @ columns))
 
     def inner(self, other: FactoredMatrix) -> float:
         """Sum of the products of all entries with those of ``other`` (d, d)."""
         between = self.basis.T @ other.basis
         return float(((self.core @ between) * (between @ other.core)).sum())
+
+    def leading(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The largest eigenvalues (k,), from the largest on, and their eigenvectors (d, k), k = min(count, d).
+
+        Eigenvalues beyond those that the factors have are 0, with any vectors orthogonal to the others.
+        """
+        d, k = self.basis.shape
+        missing = min(count, d) - k
+        basis = torch.cat([self.basis, self.basis.new_zeros((d, missing))], dim=1) if missing > 0 else self.basis
+        Q, R = torch.linalg.qr(basis)
+        C = self.core if missing <= 0 else torch.block_diag(self.core, self.core.new_zeros((missing, missing)))
+        values, vectors = torch.linalg.eigh(R @ C @ R.T)
+        kept = min(count, d)
+        return values.flip(0)[:kept], Q @ vectors.flip(1)[:, :kept]
 
     def dense(self) -> torch.Tensor:
         """The (d, d) array, exactly symmetric."""

@@ -14,7 +14,7 @@ import torch
 
 from rfm.arrays import exp_, matmul_into, row_blocks, sqrt_
 from rfm.linalg import mirror_
-from rfm.rows import MetricRows, metric_rows, resolve_close_
+from rfm.rows import Metric, MetricRows, metric_rows, resolve_close_
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,11 @@ def kernel_between_(
 
 
 def kernel_matrix(
-    kernel: RadialKernel, X: torch.Tensor, Z: torch.Tensor | None = None, M: torch.Tensor | None = None
+    kernel: RadialKernel, X: torch.Tensor, Z: torch.Tensor | None = None, M: Metric | None = None
 ) -> torch.Tensor:
     """Kernel matrix in the metric ``M``: (n, n) among the rows of ``X`` (n, d), or (n, m) between them and ``Z`` (m, d)
 
-    ``M`` is (d, d) symmetric positive semi-definite, its diagonal (d,), or None for the identity.
+    ``M`` is (d, d) symmetric positive semi-definite, its diagonal (d,), factors of it, or None for the identity.
     """
     if Z is None:
         K = X.new_empty((len(X), len(X)))

@@ -14,10 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rfm.factored import FactoredMatrix
 from rfm.kernels import Laplace, RadialKernel
+from rfm.rows import Metric
 from rfm.solvers.blocks import RadialBlocks
 from rfm.solvers.choice import BlockSolution, solve_blocks
 from rfm.solvers.gradients import SAMPLED_ROWS, sampled_agop
+from rfm.span import Span, is_wide
 from rfm.sweep import Rows, scale_metric, unit_rows
 
 SWEEP_ROWS = 10_000
@@ -37,7 +40,7 @@ class LargeFit:
     iteration: int
     scores: NDArray[np.float64]
     alpha: torch.Tensor
-    metric: torch.Tensor | None
+    metric: Metric | None
     solver: str
     account: Mapping[str, Any]
 
@@ -71,7 +74,7 @@ class LargeSweep:
         ridge: float,
         unit_norm: bool,
         iterations: int = 0,
-        metric: torch.Tensor | None = None,
+        metric: Metric | None = None,
     ) -> LargeFit:
         """Kernel ridge regression on ``train`` after ``iterations`` updates of ``metric``, evaluated on ``test``."""
         for point in self._path(train, test, ridge, unit_norm, iterations, metric, every=False):
@@ -89,7 +92,7 @@ class LargeSweep:
         ridge: float,
         unit_norm: bool,
         iterations: int,
-        metric: torch.Tensor | None,
+        metric: Metric | None,
         *,
         every: bool,
     ) -> Iterator[LargeFit]:
@@ -102,9 +105,14 @@ class LargeSweep:
         if unit_norm:
             table = unit_rows(table)
         # As in Sweep: distances do not change under a shift, and float32 products keep their digits.
-        rows = torch.as_tensor(table - np.median(table[:n], axis=0)).to(self.device, self.dtype)
-        Y = torch.as_tensor(self.Y[train]).to(self.device)
+        table = table - np.median(table[:n], axis=0)
         metric = None if metric is None else metric.to(self.device)
+        span = self._span(table[:n], iterations, metric)
+        rows = torch.as_tensor(table) if span is None else span.coordinates(table, n)
+        rows = rows.to(self.device, self.dtype)
+        if span is not None and isinstance(metric, FactoredMatrix):
+            metric = metric.core
+        Y = torch.as_tensor(self.Y[train]).to(self.device)
         updates: list[dict[str, Any]] = []
         for iteration in range(iterations + 1):
             blocks = RadialBlocks(self.kernel, rows, metric, fitted=n)
@@ -114,17 +122,27 @@ class LargeSweep:
                 account = self._account(n, solution, updates)
                 scored = scores.cpu().numpy()
                 alpha = solution.alpha[place]
-                yield LargeFit(unit_norm, ridge, iteration, scored, alpha, metric, solution.solver, account)
+                found = metric if span is None or not isinstance(metric, torch.Tensor) else span.factored(metric)
+                yield LargeFit(unit_norm, ridge, iteration, scored, alpha, found, solution.solver, account)
             if iteration < iterations:
                 updates.append({"solver": solution.solver, **solution.account})
-                metric = self._update(blocks, solution.alpha)
+                metric = self._update(blocks, solution.alpha, span)
 
-    def _update(self, blocks: RadialBlocks, alpha: torch.Tensor) -> torch.Tensor:
+    def _span(self, fitted: NDArray[np.float64], updates: int, metric: Metric | None) -> Span | None:
+        """What a chain of ``updates`` from ``metric`` is followed in, None for the features themselves."""
+        if self.diagonal:
+            return None
+        if isinstance(metric, FactoredMatrix):
+            return Span(metric.basis, outside=False)
+        wide = updates > 0 and metric is None and is_wide(*fitted.shape)
+        return Span.of(fitted, self.device) if wide else None
+
+    def _update(self, blocks: RadialBlocks, alpha: torch.Tensor, span: Span | None) -> torch.Tensor:
         size = float(alpha.abs().max()) or 1.0
         learned = sampled_agop(
             blocks, alpha / size, sampled=self.sampled_rows, center=self.center_gradients, diagonal=self.diagonal
         )
-        return scale_metric(learned, self.metric_scaling, size)
+        return scale_metric(learned, self.metric_scaling, size, span)
 
     def _account(self, n: int, solution: BlockSolution, updates: list[dict[str, Any]]) -> dict[str, Any]:
         account: dict[str, Any] = {"fitted_rows": n, **solution.account}

@@ -1,7 +1,8 @@
 """A kernel machine without ceremony: fit f(z) = sum_i K(x_i, z) alpha_i by ridge regression, score new rows.
 
 The estimators of :mod:`rfm.estimators` check what users give and hand it to :func:`fit_machine`. A fitted machine is
-plain NumPy, so that it can be pickled where there is a GPU and used where there is none.
+plain NumPy (factors of a metric: tensors of the CPU), so that it can be pickled where there is a GPU and used where
+there is none.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from rfm.arrays import row_blocks
+from rfm.factored import FactoredMatrix
 from rfm.kernels import RadialKernel, kernel_between_
 from rfm.large import SWEEP_ROWS, LargeSweep
 from rfm.linalg import RidgeSolution, solve_ridge
 from rfm.ntk import ntk_matrices, ntk_matrix
-from rfm.rows import euclidean_rows, feature_sizes, in_coordinates, metric_root
+from rfm.rows import Metric, euclidean_rows, feature_sizes, in_coordinates, metric_root
 from rfm.solvers.choice import BlockSolution, solve_blocks
 from rfm.solvers.tangent import TangentBlocks
 from rfm.sweep import Sweep, unit_rows
@@ -66,8 +68,9 @@ class Machine:
 
     ``rows`` (n, d) are the training rows as the kernel sees them (divided by their norms if ``unit_norm``, shifted by
     ``-center`` (d,), in working precision), ``alpha`` (n, t) the dual coefficients, ``metric`` the M learned in
-    ``iterations`` updates: (d, d), its diagonal (d,), or None for the identity. ``solver`` says how the last system was
-    solved; ``path`` (iterations + 1,) is the judge's value after 0, 1, ... updates if there was a judge.
+    ``iterations`` updates: (d, d), its diagonal (d,), factors of it where d > n, or None for the identity. ``solver``
+    says how the last system was solved; ``path`` (iterations + 1,) is the judge's value after 0, 1, ... updates if
+    there was a judge.
     """
 
     kernel: RadialKernel | NeuralTangent
@@ -75,7 +78,7 @@ class Machine:
     center: FloatArray
     rows: NDArray[np.floating]
     alpha: FloatArray
-    metric: FloatArray | None
+    metric: FloatArray | FactoredMatrix | None
     iterations: int
     solver: str
     path: FloatArray | None = None
@@ -89,10 +92,10 @@ class Machine:
         _refuse_overflow(Z, _bandwidth(self.kernel), torch.float64, "X")
         Z = _rounded(Z, self.rows.dtype)
         rows, alpha = (torch.as_tensor(a, dtype=torch.float64, device=device) for a in (self.rows, self.alpha))
-        metric = None if self.metric is None else torch.as_tensor(self.metric, device=device)
+        metric = self._metric(device)
         # What of the metric is rounding, the training rows say, as they did in fitting: the new ones in a block must
         # not change each other's distances.
-        root = None if metric is None else metric_root(metric, feature_sizes(rows))
+        root = None if metric is None else metric_root(metric, feature_sizes(rows, metric))
         rows = in_coordinates(rows, root)
         kernel = self._kernel_with(rows)
         scores = np.empty((len(Z), self.alpha.shape[1]))
@@ -106,6 +109,12 @@ class Machine:
                 "float64; standardise the features, or clip them to the range of the training rows"
             )
         return scores
+
+    def _metric(self, device: str) -> Metric | None:
+        metric = self.metric
+        if isinstance(metric, FactoredMatrix):
+            return metric.to(device)
+        return None if metric is None else torch.as_tensor(metric, device=device)
 
     def _kernel_with(self, rows: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
         """The kernel (m, n) between any rows (m, r) and ``rows`` (n, r), both where the metric is the identity."""
@@ -168,11 +177,17 @@ def fit_machine(
         center=center,
         rows=rows.astype(numpy_type),
         alpha=solved.alpha.cpu().numpy(),
-        metric=None if solved.metric is None else solved.metric.cpu().numpy(),
+        metric=_kept(solved.metric),
         iterations=iterations,
         solver=solved.solver,
         path=path,
     )
+
+
+def _kept(metric: Metric | None) -> FloatArray | FactoredMatrix | None:
+    if isinstance(metric, FactoredMatrix):
+        return metric.to("cpu").clone()  # the core may be a slice of all chains'
+    return None if metric is None else metric.double().cpu().numpy()
 
 
 class _Solved(Protocol):
@@ -183,7 +198,7 @@ class _Solved(Protocol):
     @property
     def alpha(self) -> torch.Tensor: ...
     @property
-    def metric(self) -> torch.Tensor | None: ...
+    def metric(self) -> Metric | None: ...
     @property
     def solver(self) -> str: ...
 

@@ -12,7 +12,11 @@ import numpy as np
 import torch
 
 from rfm.arrays import Places, places_up_to, put_, smallest, squared_gaps, squared_norms, zero_where_
+from rfm.factored import FactoredMatrix
 from rfm.linalg import metric_factor
+
+Metric = torch.Tensor | FactoredMatrix
+"""A learned metric M: (d, d), its diagonal (d,), or kept as factors, (d, d) too."""
 
 _CLOSE = 5e-4
 """Squared distances below so much of the squared norms are computed from differences: on spambase, whose rows lie
@@ -59,18 +63,19 @@ class MetricRows:
 
 def metric_rows(
     X: torch.Tensor,
-    M: torch.Tensor | None,
+    M: Metric | None,
     bandwidth: float,
     *,
     fitted: int | None = None,
 ) -> MetricRows:
-    """Prepare ``X`` (n, d) for distances in the metric ``M``: (d, d), its diagonal (d,), or None for the identity.
+    """Prepare ``X`` (n, d) for distances in the metric ``M``: (d, d), its diagonal (d,), factors of it, or None for the
+    identity.
 
     The rows are first mapped to coordinates in which the metric is the identity: taken from x' M z itself, the distance
     of two near rows would drown in the rounding of terms that cancel when features are collinear. What of ``M`` is
     rounding, the first ``fitted`` rows say (all by default), so that the others do not change each other's distances.
     """
-    root = None if M is None else metric_root(M, feature_sizes(X[:fitted]))
+    root = None if M is None else metric_root(M, feature_sizes(X[:fitted], M))
     return euclidean_rows(in_coordinates(X, root).to(X.dtype), bandwidth, root=root)
 
 
@@ -100,16 +105,23 @@ def euclidean_rows(
     return MetricRows(left, right, norms.mul_(_CLOSE)[:, None], root, groups)
 
 
-def feature_sizes(X: torch.Tensor) -> torch.Tensor:
-    """The largest absolute value (d,) of each feature among the rows of ``X`` (n, d)."""
-    return X.abs().amax(dim=0)
+def feature_sizes(X: torch.Tensor, M: Metric | None = None) -> torch.Tensor:
+    """The largest absolute value (d,) of each feature among the rows of ``X`` (n, d).
+
+    With a factored ``M`` = B C B', B (d, k): (k,), that of each of the coordinates B'x.
+    """
+    P = X.double() @ M.basis if isinstance(M, FactoredMatrix) else X
+    return P.abs().amax(dim=0)
 
 
-def metric_root(M: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+def metric_root(M: Metric, sizes: torch.Tensor) -> torch.Tensor:
     """F with M = F F', in float64: (d, r) of a matrix ``M`` (d, d) of rank r, (d,) of a diagonal (d,).
 
-    ``sizes`` (d,) say what of a matrix is rounding: see :func:`rfm.linalg.metric_factor`.
+    ``sizes``, as :func:`feature_sizes` has them, say what of a matrix is rounding: see
+    :func:`rfm.linalg.metric_factor`.
     """
+    if isinstance(M, FactoredMatrix):
+        return M.basis @ metric_factor(M.core, sizes)
     return M.double().clamp_min(0.0).sqrt() if M.dim() == 1 else metric_factor(M, sizes)
 
 

@@ -48,14 +48,14 @@ def stacked_chains(
     center: bool = False,
     diagonal: bool = False,
     gain: float = 1.0,
-    rescale: Callable[[torch.Tensor, float], torch.Tensor] | None = None,
+    rescale: Callable[[int, torch.Tensor, float], torch.Tensor] | None = None,
 ) -> Iterator[StackedPoint | TooClose]:
     """Follow b chains from the identity metric through ``iterations`` updates, or until rows are close in one of them.
 
     ``stacked`` (b, n + m, d) float64 holds each chain's fitted rows, then the others; ``targets`` (n, c) are common,
     ``ridges`` (b,) are the chains' own. The machine fits ``gain`` times the targets. Metrics are (b, d, d), or (b, d)
-    with ``diagonal``. ``rescale`` gets the metric that coefficients of size one give, and the coefficients' true size,
-    and returns the metric that is used: by default the first times the square of the second.
+    with ``diagonal``. ``rescale`` gets the chain's number, the metric that coefficients of size one give, and the
+    coefficients' true size, and returns the metric that is used: by default it times the square of that size.
     """
     n = len(targets)
     X = stacked[:, :n]
@@ -77,7 +77,7 @@ def stacked_chains(
             if rescale is None:
                 metric *= (sizes * sizes).view(-1, *[1] * (metric.dim() - 1))
             else:
-                metric = torch.stack([rescale(M, size) for M, size in zip(metric, sizes.tolist(), strict=True)])
+                metric = torch.stack([rescale(k, metric[k], size) for k, size in enumerate(sizes.tolist())])
 
 
 class _Kernels:

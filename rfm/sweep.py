@@ -3,12 +3,14 @@
 A *chain* is one (unit-norm, ridge) pair followed over its iterations: kernel ridge regression in the metric M_0 = I,
 then M_1 = AGOP of that predictor, kernel ridge regression in M_1, and so on (Radhakrishnan et al. 2024). Point 0 of a
 chain is plain kernel ridge regression. The kernel of point 0 is the same for all ridges and is computed once; the last
-point needs no AGOP; a learned metric can be applied to any rows of the table.
+point needs no AGOP; a learned metric can be applied to any rows of the table. With fewer fitted rows than features a
+chain that learns a full metric is followed among coordinates of the rows' span (:mod:`rfm.span`), and the metric kept as
+factors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,9 +20,20 @@ from numpy.typing import NDArray
 
 from rfm.agop import agop
 from rfm.arrays import Workspace
+from rfm.factored import FactoredMatrix
 from rfm.kernels import Laplace, RadialKernel, kernel_between_, kernel_lower_
 from rfm.linalg import RidgeSolution, matmul_float64, solve_ridge
-from rfm.rows import MetricRows, equal_rows, euclidean_rows, feature_sizes, in_coordinates, metric_root, metric_rows
+from rfm.rows import (
+    Metric,
+    MetricRows,
+    equal_rows,
+    euclidean_rows,
+    feature_sizes,
+    in_coordinates,
+    metric_root,
+    metric_rows,
+)
+from rfm.span import Span, is_wide
 from rfm.stacked import TooClose, stacked_chains
 
 Rows = NDArray[np.int64]
@@ -32,16 +45,16 @@ METRIC_SCALINGS = ("none", "trace", "max")
 class Point:
     """One point of a chain, evaluated.
 
-    ``scores`` (m, c) are the predictor's values on the validation rows, ``metric`` the M it was fitted in ((d, d), (d,)
-    with ``diagonal``, None for the identity), ``alpha`` (n, c) its dual coefficients, ``solver`` how its system was
-    solved.
+    ``scores`` (m, c) are the predictor's values on the validation rows, ``metric`` the M it was fitted in ((d, d), as
+    factors where d > n; (d,) with ``diagonal``; None for the identity), ``alpha`` (n, c) its dual coefficients,
+    ``solver`` how its system was solved.
     """
 
     unit_norm: bool
     ridge: float
     iteration: int
     scores: NDArray[np.float64]
-    metric: torch.Tensor | None
+    metric: Metric | None
     alpha: torch.Tensor
     solver: str
 
@@ -52,7 +65,7 @@ class Fit:
 
     scores: NDArray[np.float64]
     alpha: torch.Tensor
-    metric: torch.Tensor | None
+    metric: Metric | None
     solver: str
 
 
@@ -91,24 +104,27 @@ class Sweep:
         """
         if not ridges or not unit_norms:
             return
-        if self._is_small(fit) and len(validation) <= 4 * _SMALL:
+        n, d = len(fit), self.X.shape[1]
+        width = n if self._in_span(n, iterations) else d
+        if n + width <= _SMALL and len(validation) <= 4 * _SMALL:
             yield from self._stacked_points(fit, validation, ridges, unit_norms, iterations)
             return
-        yield from self._points_one_by_one(fit, validation, ridges, unit_norms, 0, iterations, {})
+        rows = (self._at_work(unit_norm, fit, validation, updates=iterations) for unit_norm in unit_norms)
+        yield from self._points_one_by_one(zip(unit_norms, rows, strict=True), ridges, 0, iterations, {})
 
     def _points_one_by_one(
         self,
-        fit: Rows,
-        validation: Rows,
+        prepared: Iterable[tuple[bool, _Rows]],
         ridges: Sequence[float],
-        unit_norms: Sequence[bool],
         first: int,
         iterations: int,
         learned: Mapping[tuple[bool, float], torch.Tensor],
     ) -> Iterator[Point]:
-        """The points from iteration ``first`` on, whose metrics, by unit-norm and ridge, are ``learned``."""
-        for unit_norm in unit_norms:
-            rows = self._at_work(unit_norm, fit, validation)
+        """The points from iteration ``first`` on of the rows ``prepared`` for each unit-norm.
+
+        The metrics of that iteration, by unit-norm and ridge, are ``learned``, as the rows at work have them.
+        """
+        for unit_norm, rows in prepared:
             metrics = {ridge: learned.get((unit_norm, ridge)) for ridge in ridges}
             for iteration in range(first, iterations + 1):
                 kernels = None
@@ -118,7 +134,8 @@ class Sweep:
                         kernels = self._kernels(rows, metric, weights=iteration < iterations)
                     solution = self._solve(kernels.K, ridge, rows, metric)
                     scores = _to_numpy(matmul_float64(kernels.between, solution.alpha))
-                    yield Point(unit_norm, ridge, iteration, scores, metric, solution.alpha, solution.solver)
+                    found = rows.metric_of_features(metric)
+                    yield Point(unit_norm, ridge, iteration, scores, found, solution.alpha, solution.solver)
                     if iteration < iterations:
                         metrics[ridge] = self._update(rows, kernels, solution, metric)
 
@@ -126,7 +143,8 @@ class Sweep:
         self, fit: Rows, validation: Rows, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
     ) -> Iterator[Point]:
         chains = [(unit_norm, ridge) for unit_norm in unit_norms for ridge in ridges]
-        rows = {unit_norm: self._at_work(unit_norm, fit, validation) for unit_norm in unit_norms}
+        rows = {unit_norm: self._at_work(unit_norm, fit, validation, updates=iterations) for unit_norm in unit_norms}
+        spans = [rows[unit_norm].span for unit_norm, _ in chains]
         steps = stacked_chains(
             torch.stack([rows[unit_norm].stacked for unit_norm, _ in chains]),
             rows[unit_norms[0]].targets,
@@ -136,36 +154,35 @@ class Sweep:
             center=self.center_gradients,
             diagonal=self.diagonal,
             gain=rows[unit_norms[0]].target_size,
-            rescale=lambda metric, gain: scale_metric(metric, self.metric_scaling, gain),
+            rescale=lambda k, metric, gain: scale_metric(metric, self.metric_scaling, gain, spans[k]),
         )
         for step in steps:
             if isinstance(step, TooClose):
                 metrics = {} if step.metric is None else dict(zip(chains, step.metric, strict=True))
-                yield from self._points_one_by_one(
-                    fit, validation, ridges, unit_norms, step.iteration, iterations, metrics
-                )
+                yield from self._points_one_by_one(rows.items(), ridges, step.iteration, iterations, metrics)
                 return
             scores = _to_numpy(step.scores)
             for k, (unit_norm, ridge) in enumerate(chains):
-                metric = None if step.metric is None else step.metric[k]
+                metric = rows[unit_norm].metric_of_features(None if step.metric is None else step.metric[k])
                 yield Point(unit_norm, ridge, step.iteration, scores[k], metric, step.alpha[k], step.solvers[k])
 
-    def learn(self, train: Rows, *, ridge: float, unit_norm: bool, iterations: int) -> torch.Tensor | None:
+    def learn(self, train: Rows, *, ridge: float, unit_norm: bool, iterations: int) -> Metric | None:
         """The metric after ``iterations`` updates on the rows ``train`` (None, the identity, after 0)."""
-        rows = self._at_work(unit_norm, train, train[:0])
+        rows = self._at_work(unit_norm, train, train[:0], updates=iterations)
         metric: torch.Tensor | None = None
         for _ in range(iterations):
             kernels = self._kernels(rows, metric, weights=True)
             metric = self._update(rows, kernels, self._solve(kernels.K, ridge, rows, metric), metric)
-        return metric
+        return rows.metric_of_features(metric)
 
-    def fit(self, train: Rows, test: Rows, *, ridge: float, unit_norm: bool, metric: torch.Tensor | None) -> Fit:
+    def fit(self, train: Rows, test: Rows, *, ridge: float, unit_norm: bool, metric: Metric | None) -> Fit:
         """Kernel ridge regression in ``metric`` on ``train``, evaluated on ``test``, no more rows of it at a time."""
         n, m = len(train), len(test)
-        rows = self._at_work(unit_norm, train, test)
         metric = None if metric is None else metric.to(self.device)
-        kernels = self._kernels(rows, metric, weights=False, at_once=min(n, m))
-        solution = self._solve(kernels.K, ridge, rows, metric)
+        rows = self._at_work(unit_norm, train, test, metric=metric)
+        among = metric.core if isinstance(metric, FactoredMatrix) else metric
+        kernels = self._kernels(rows, among, weights=False, at_once=min(n, m))
+        solution = self._solve(kernels.K, ridge, rows, among)
         scores = [matmul_float64(kernels.between, solution.alpha)]
         for start in range(n, m, n):
             between = kernels.between[: m - start]
@@ -173,20 +190,34 @@ class Sweep:
             scores.append(matmul_float64(between, solution.alpha))
         return Fit(_to_numpy(torch.cat(scores)), solution.alpha, metric, solution.solver)
 
-    def _is_small(self, fitted: Rows) -> bool:
-        return len(fitted) + self.X.shape[1] <= _SMALL
+    def _in_span(self, n: int, updates: int) -> bool:
+        """Whether ``n`` fitted rows are followed in their span through ``updates`` of the metric.
 
-    def _at_work(self, unit_norm: bool, fitted: Rows, others: Rows) -> _Rows:
+        The diagonal of a metric belongs to the features as they are; no updates are worth no change of coordinates.
+        """
+        return updates > 0 and not self.diagonal and is_wide(n, self.X.shape[1])
+
+    def _at_work(
+        self, unit_norm: bool, fitted: Rows, others: Rows, *, updates: int = 0, metric: Metric | None = None
+    ) -> _Rows:
+        """Rows for a chain of ``updates`` from the identity, or for ``metric`` alone."""
+        n, d = len(fitted), self.X.shape[1]
         # A small system is solved in float64 in less time than the refinement of a float32 solution takes.
-        dtype = torch.float64 if self._is_small(fitted) else self.dtype
+        dtype = torch.float64 if n + min(n, d) <= _SMALL else self.dtype
         size = _power_of_two(self._targets[fitted])
         targets = torch.as_tensor(self._targets[fitted] / size).to(self.device, dtype)
         table = self._table(unit_norm)
         # Distances do not change under a common shift; without it float32 products lose digits. The median of the
         # fitted rows serves: an outlier does not move it, and no other row has a part in it.
         rows = table[np.concatenate([fitted, others])] - np.median(table[fitted], axis=0)
-        stacked = torch.as_tensor(rows).to(self.device, dtype)
-        return _Rows(stacked, len(fitted), targets, size)
+        if isinstance(metric, FactoredMatrix):
+            span = Span(metric.basis, outside=False)
+        elif self._in_span(n, updates):
+            span = Span.of(rows[:n], self.device)
+        else:
+            return _Rows(torch.as_tensor(rows).to(self.device, dtype), n, targets, size)
+        coordinates = span.coordinates(rows, n)
+        return _Rows(coordinates.to(dtype), n, targets, size, span, coordinates)
 
     def _kernels(
         self, rows: _Rows, metric: torch.Tensor | None, *, weights: bool, at_once: int | None = None
@@ -231,10 +262,10 @@ class Sweep:
         # Targets of 1e16 would overflow the squares of float32, those of 1e-25 vanish in them.
         size = float(solution.alpha.abs().max()) or 1.0
         learned = agop(fitted, solution.alpha / size, W, center=self.center_gradients, diagonal=self.diagonal)
-        return scale_metric(learned, self.metric_scaling, size)
+        return scale_metric(learned, self.metric_scaling, size, rows.span)
 
     def _prepared_float64(self, rows: _Rows, metric: torch.Tensor | None) -> MetricRows:
-        return metric_rows(rows.X.double(), metric, self.kernel.bandwidth)
+        return metric_rows(rows.exact[: rows.n], metric, self.kernel.bandwidth)
 
     def _table(self, unit_norm: bool) -> NDArray[np.float64]:
         if unit_norm not in self._tables:
@@ -258,13 +289,20 @@ class _Kernels:
 class _Rows:
     """Rows at work: the first ``n`` of ``stacked`` (n + m, d) are fitted to ``targets`` (n, c), the rest evaluated.
 
-    ``targets`` are those given over ``target_size``, which keeps them within the range of float32.
+    ``targets`` are those given over ``target_size``, which keeps them within the range of float32. In a ``span`` the
+    rows are its coordinates, and so are those of the metrics; ``unrounded`` are they in float64.
     """
 
     stacked: torch.Tensor
     n: int
     targets: torch.Tensor
     target_size: float
+    span: Span | None = None
+    unrounded: torch.Tensor | None = None
+
+    def metric_of_features(self, metric: torch.Tensor | None) -> Metric | None:
+        """The ``metric`` among what is at work as one among features."""
+        return metric if metric is None or self.span is None else self.span.factored(metric)
 
     @property
     def X(self) -> torch.Tensor:
@@ -273,7 +311,7 @@ class _Rows:
     @cached_property
     def exact(self) -> torch.Tensor:
         """``stacked`` in float64."""
-        return self.stacked.double()
+        return self.stacked.double() if self.unrounded is None else self.unrounded
 
     @cached_property
     def sizes(self) -> torch.Tensor:
@@ -287,8 +325,8 @@ class _Rows:
 
 
 _SMALL = 200
-"""Problems whose fitted rows and features together are at most so many are worked out in float64, grids of them in
-stacks. With more rows or features arithmetic outweighs the calls, and float32 halves it."""
+"""Problems whose fitted rows and features, or coordinates of their span, together are at most so many are worked out in
+float64, grids of them in stacks. With more of them arithmetic outweighs the calls, and float32 halves it."""
 
 
 def unit_rows(X: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -307,15 +345,19 @@ def _power_of_two(targets: NDArray[np.float64]) -> float:
     return float(2.0 ** np.floor(np.log2(largest)))
 
 
-def scale_metric(M: torch.Tensor, scaling: str, gain: float = 1.0) -> torch.Tensor:
+def scale_metric(M: torch.Tensor, scaling: str, gain: float = 1.0, span: Span | None = None) -> torch.Tensor:
     """The metric learned from coefficients ``gain`` times as large as those that gave ``M`` (d, d) or (d,), scaled.
 
-    That is ``gain``^2 M, or M over its trace / d or its largest absolute entry; M itself if that is zero.
+    That is ``gain``^2 M, or M over its trace / d or its largest absolute entry; M itself if that is zero. Trace and
+    entry are those of the metric among features, also where ``M`` stands among coordinates of a ``span``.
     """
     if scaling == "none":
         return M if gain == 1.0 else M * gain * gain
-    diagonal = M if M.dim() == 1 else M.diagonal()
-    size = diagonal.mean() if scaling == "trace" else M.abs().max()
+    if span is not None:
+        size = span.mean_diagonal(M) if scaling == "trace" else span.largest(M)
+    else:
+        diagonal = M if M.dim() == 1 else M.diagonal()
+        size = diagonal.mean() if scaling == "trace" else M.abs().max()
     return M / size if float(size) > 0 else M
 
 

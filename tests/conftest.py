@@ -18,6 +18,7 @@ hypothesis.settings.register_profile("bench", deadline=None)
 hypothesis.settings.load_profile("bench")
 
 _BESIDE_THE_CHECKOUT = Path(__file__).parents[2] / "shared" / "uci121" / "uci121.tar.xz"
+_IMAGES_BESIDE = Path(__file__).parents[2] / "shared" / "images"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,3 +36,12 @@ def archive_path() -> str:
     if not Path(location).exists():
         pytest.skip(f"no archive at {location}; BENCH_ARCHIVE names one")
     return location
+
+
+@pytest.fixture(scope="session")
+def image_folder() -> Path:
+    """A folder of real images: ``BENCH_IMAGES``, else copies beside the checkout; without one the test is skipped."""
+    folder = Path(os.environ.get("BENCH_IMAGES") or _IMAGES_BESIDE)
+    if not folder.is_dir():
+        pytest.skip(f"no images in {folder}; BENCH_IMAGES names a folder with some")
+    return folder

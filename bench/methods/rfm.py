@@ -14,8 +14,10 @@ from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
 from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
+from rfm.factored import FactoredMatrix
 from rfm.kernels import Laplace as LaplaceKernel
 from rfm.large import SWEEP_ROWS, LargeFit, LargeSweep
+from rfm.rows import Metric
 from rfm.solvers.choice import DIRECT_ROWS
 from rfm.solvers.gradients import SAMPLED_ROWS
 from rfm.sweep import Fit, Point, Sweep
@@ -47,8 +49,7 @@ class RFM(Method):
 
     def peak_bytes(self, n: int, d: int, c: int) -> int:
         m = 0.75 * n
-        # Metrics: those of five chains, two kept, six at work.
-        metrics = 8 * (len(RIDGES) + 2 + 6) * d * d if self.iterations else 0
+        metrics = _metric_bytes(m, d) if self.iterations else 0
         tables = 16 * n * (d + c) + metrics
         if m <= SWEEP_ROWS:
             return int(_sweep_bytes(m, n / 4, c * d) + tables + 3e7)
@@ -74,7 +75,11 @@ class RFM(Method):
     def _sweep_seconds(self, m: float, d: int, c: int) -> float:
         """One chain on ``m`` fitted rows."""
         points = self.iterations + 1
-        flops = points * m**3 / 3 + 3 * points * m * m * d + self.iterations * min(m**3, 2 * m * m * c * d)
+        flops = points * m**3 / 3
+        if self.iterations and d > m:  # among coordinates of the rows' span, which chains of one unit-norm share
+            flops += 6 * m * m * d / len(self.ridges)
+            d = int(m) + 1
+        flops += 3 * points * m * m * d + self.iterations * min(m**3, 2 * m * m * c * d)
         return 1.2 * flops / 7e10 + points * 4e-4
 
     def session(self, task: Task) -> Session:
@@ -163,13 +168,25 @@ class ChainSession(Session):
             metric = None if point.metric is None else point.metric.clone()  # it may be a slice of all chains' metrics
             self._kept[point.unit_norm] = _KeptMetric(merit, (point.ridge, point.iteration), metric)
 
-    def _tuned_metric(self, ridge: float, unit_norm: bool, iteration: int) -> torch.Tensor | None:
+    def _tuned_metric(self, ridge: float, unit_norm: bool, iteration: int) -> Metric | None:
         """The metric learned in tuning on the first fold's fit rows; learned there again if it was not kept."""
         kept = self._kept.get(unit_norm)
         if kept is None or kept.point != (ridge, iteration):
             metric = self._sweep.learn(self.first_fit, ridge=ridge, unit_norm=unit_norm, iterations=iteration)
             kept = self._kept[unit_norm] = _KeptMetric((np.inf, 0, 0), (ridge, iteration), metric)
         return kept.metric
+
+
+def _metric_bytes(m: float, d: int) -> float:
+    """What metrics take on ``m`` fitted rows: those of five chains, two kept, six at work.
+
+    Where d > m they have a row for each fitted row; their bases (d, m) are two kept and one at work, three more while
+    it is made.
+    """
+    metrics = len(RIDGES) + 2 + 6
+    if d > m:
+        return 8 * (metrics * (m + 1) ** 2 + 6 * d * m)
+    return 8 * metrics * d * d
 
 
 def _sweep_bytes(m: float, others: float, spread: int) -> float:
@@ -191,18 +208,26 @@ class _KeptMetric:
 
     merit: tuple[float, int, int]
     point: tuple[float, int]
-    metric: torch.Tensor | None
+    metric: Metric | None
 
 
-def describe_metric(M: torch.Tensor) -> dict[str, Any]:
+def describe_metric(M: Metric) -> dict[str, Any]:
     """Diagonal, leading eigenvalues and eigenvectors of a metric (or its diagonal), rounded for a reader's use."""
-    M = torch.diag(M) if M.dim() == 1 else M
-    values, vectors = torch.linalg.eigh(M.double())
-    leading = vectors.flip(1)[:, :LEADING].T
+    if isinstance(M, FactoredMatrix):
+        diagonal = M.diagonal()
+        values, vectors = M.leading(2 * LEADING)
+    elif M.dim() == 1:
+        diagonal = M.double()
+        values, order = diagonal.sort(descending=True)
+        vectors = torch.zeros((len(M), min(LEADING, len(M))), dtype=torch.float64, device=M.device)
+        vectors[order[: vectors.shape[1]], torch.arange(vectors.shape[1])] = 1.0
+    else:
+        diagonal = M.diagonal()
+        values, vectors = (part.flip(-1) for part in torch.linalg.eigh(M.double()))
     return {
-        "metric_diagonal": _rounded(M.diagonal()),
-        "eigenvalues": _rounded(values.flip(0)[: 2 * LEADING]),
-        "top_eigenvectors": [_rounded(vector) for vector in leading],
+        "metric_diagonal": _rounded(diagonal),
+        "eigenvalues": _rounded(values[: 2 * LEADING]),
+        "top_eigenvectors": [_rounded(vector) for vector in vectors[:, :LEADING].T],
     }
 
 

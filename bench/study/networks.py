@@ -8,7 +8,7 @@ without biases and modules that is a handful of matrix products, and SGD adds ea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
@@ -17,6 +17,7 @@ import torch
 
 STARTS: dict[str, tuple[str, float]] = {
     "default": ("uniform", 1.0),
+    "third": ("uniform", 1 / 3),
     "small": ("uniform", 0.1),
     "large": ("uniform", 4.0),
     "he": ("normal", 1.0),
@@ -25,6 +26,10 @@ STARTS: dict[str, tuple[str, float]] = {
 PyTorch's ``nn.Linear`` starts; ``normal``: standard deviation sqrt(2 / fan in) (He et al. 2015)."""
 
 Optimiser = Literal["sgd", "adam"]
+
+WORTH_A_SPAN = 0.5
+"""Rows per feature up to which gradient descent trains among the coordinates of the rows' span. An epoch of 3 layers of
+1,024 units then took 0.28 s instead of 0.39 (1,000 rows of 3,072 features), 0.2 s instead of 0.95 (550 of 27,648)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,23 +104,59 @@ def train(
     batch: int = 128,
     seed: int = 0,
     optimiser: Optimiser = "sgd",
+    stops: Collection[int] | None = None,
+    in_span: bool | None = None,
 ) -> Iterator[Epoch]:
-    """Train ``network`` in place on rows X (n, d) and targets Y (n, c), both on its device; stop after each epoch.
+    """Train ``network`` in place on rows X (n, d) and targets Y (n, c), both on its device.
 
-    Batches are cut from a new order of the rows each epoch, drawn from ``seed``. A loss that is not finite is an
-    :class:`Epoch` like any other, the last one.
+    It stops after the epochs in ``stops`` (default: each), with the network as it then is. Batches are cut from a new
+    order of the rows each epoch, drawn from ``seed``. A loss that is not finite is an :class:`Epoch` like any other,
+    the last one. ``in_span``: by :class:`_Span`, which only gradient descent allows (default: where it saves time).
     """
+    if in_span and optimiser != "sgd":
+        raise ValueError(f"optimiser {optimiser!r}: only 'sgd' keeps the first layer's change in the rows' span")
+    if in_span is None:
+        in_span = optimiser == "sgd" and len(X) <= WORTH_A_SPAN * X.shape[1]
+    span = _Span(network, X) if in_span else None
+    trained, rows = (span.network, span.rows) if span else (network, X)
     order = torch.Generator().manual_seed(seed)
-    stepper = _Adam(network.layers, rate) if optimiser == "adam" else _Sgd(network.layers, rate)
+    stepper = _Adam(trained.layers, rate) if optimiser == "adam" else _Sgd(trained.layers, rate)
     for number in range(1, epochs + 1):
         total = torch.zeros((), device=X.device, dtype=torch.float64)
-        for rows in torch.randperm(len(X), generator=order).to(X.device).split(batch):
-            total += _step(network, X[rows], Y[rows], stepper) * len(rows)
+        for some in torch.randperm(len(X), generator=order).to(X.device).split(batch):
+            total += _step(trained, rows[some], Y[some], stepper) * len(some)
         loss = float(total) / len(X)
         diverged = not math.isfinite(loss)
-        yield Epoch(number, loss, diverged)
+        if diverged or stops is None or number in stops:
+            if span:
+                span.write_back()
+            yield Epoch(number, loss, diverged)
         if diverged:
             return
+    if span:
+        span.write_back()
+
+
+class _Span:
+    """Training among the coordinates of the rows' span: exact for gradient descent without weight decay.
+
+    The first layer's gradient is a combination of the training rows. So with V (d, r), r <= n, an orthonormal basis of
+    their span, W_1 = W_0 + (A - W_0 V) V', where A (h, r) starts at W_0 V and is trained on the coordinates X V.
+    """
+
+    def __init__(self, network: ReluNetwork, X: torch.Tensor) -> None:
+        basis = torch.linalg.qr(X.T.double()).Q  # rows that depend on others bring directions without gradient
+        self._whole = network
+        self._start = network.layers[0].clone()
+        self._basis = basis.to(X.dtype)
+        self._coordinates = (self._start.double() @ basis).to(X.dtype)
+        self.rows = (X.double() @ basis).to(X.dtype)
+        self.network = ReluNetwork([self._coordinates.clone(), *network.layers[1:]])
+
+    def write_back(self) -> None:
+        """Bring the whole network's first layer up to date; it shares the other layers."""
+        change = self.network.layers[0] - self._coordinates
+        torch.addmm(self._start, change, self._basis.T, out=self._whole.layers[0])
 
 
 def _step(network: ReluNetwork, X: torch.Tensor, Y: torch.Tensor, stepper: _Sgd | _Adam) -> torch.Tensor:

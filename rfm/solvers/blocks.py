@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from rfm.kernels import RadialKernel, kernel_between_
-from rfm.rows import metric_rows
+from rfm.rows import Metric, metric_rows
 
 RowsAt = slice | torch.Tensor
 """Which rows of the table: a range, or row numbers (k,) int64."""
@@ -82,7 +82,7 @@ class RadialBlocks(KernelBlocks):
     """
 
     def __init__(
-        self, kernel: RadialKernel, X: torch.Tensor, metric: torch.Tensor | None = None, fitted: int | None = None
+        self, kernel: RadialKernel, X: torch.Tensor, metric: Metric | None = None, fitted: int | None = None
     ) -> None:
         self.kernel, self.dtype, self.device = kernel, X.dtype, X.device
         self.rows = metric_rows(X, metric, kernel.bandwidth, fitted=fitted)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import torch
 
-from rfm.agop import from_coordinates
+from rfm.agop import diagonal_suffices, from_coordinates
 from rfm.linalg import gram_lower, mirror_
 from rfm.solvers.blocks import TILE_COLUMNS, RadialBlocks, ranges
 
@@ -41,19 +41,24 @@ def sampled_agop(
     P = blocks.rows.coordinates[:n]
     r = P.shape[1]
     alpha = alpha.to(P.dtype)
-    S = P.new_zeros((r, r), dtype=torch.float64)
+    alone = diagonal_suffices(blocks.rows.root, n, r, diagonal=diagonal)
+    S = P.new_zeros(r if alone else (r, r), dtype=torch.float64)
     step = max(1, _BYTES // (TILE_COLUMNS * max(1, r) * P.element_size()))
     for first in range(0, alpha.shape[1] if r else 0, step):
         A = alpha[:, first : first + step]
         total = P.new_zeros((A.shape[1], r), dtype=torch.float64)
         for top, bottom in ranges(0, m, _BATCH):
             V = _gradients(blocks, P, A, top, bottom)
-            S += mirror_(gram_lower(V.flatten(0, 1))).double()
             total += V.sum(dim=0, dtype=torch.float64)
+            S += V.square_().sum(dim=(0, 1), dtype=torch.float64) if alone else _gram(V)
         if center:
-            S -= total.T @ total / m
+            S -= total.square().sum(dim=0) / m if alone else total.T @ total / m
     S /= m * blocks.kernel.bandwidth**4
     return from_coordinates(S, blocks.rows.root, diagonal=diagonal)
+
+
+def _gram(V: torch.Tensor) -> torch.Tensor:
+    return mirror_(gram_lower(V.flatten(0, 1))).double()
 
 
 def _gradients(blocks: RadialBlocks, P: torch.Tensor, A: torch.Tensor, top: int, bottom: int) -> torch.Tensor:

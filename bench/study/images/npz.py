@@ -57,7 +57,7 @@ def read(located: Located) -> ImageSet:
 def _arrays(path: Path, names: tuple[str, ...], *, read: bool = True) -> dict[str, NDArray[Any]]:
     """The arrays ``names`` in the file; none of them unless ``read``, when it is only checked that they are there."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if missing := [name for name in names if name not in file.files]:
                 raise DataInvalid(
                     f"{path}: no array {missing[0]!r} in it, expected {', '.join(names)}, got {', '.join(file.files)}"

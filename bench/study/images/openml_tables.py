@@ -75,9 +75,14 @@ def read(located: Located) -> ImageSet:
     """The images of one of :data:`TABLES`."""
     table = TABLES[located.name]
     kept = cache_folder() / "images" / f"{located.sha256[:32]}-{LAYOUT}.npz"
-    images, labels = _kept(kept, table) or _keep(kept, _read(located, table))
+    before = _kept(kept, table)
+    images, labels = before or _read(located, table)
     n = table.training
-    return checked(located, (images[:n], labels[:n]), (images[n:], labels[n:]), table.classes, table.shape)
+    found = checked(located, (images[:n], labels[:n]), (images[n:], labels[n:]), table.classes, table.shape)
+    if before is None:
+        with writing(kept.parent), replacing(kept) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, images=images, labels=labels)
+    return found
 
 
 def _read(located: Located, table: PixelTable) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -130,14 +135,8 @@ def _numbered(located: Located, words: list[str], classes: tuple[str, ...]) -> N
 def _kept(path: Path, table: PixelTable) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
     """What was read before; None if it is not there or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             images, labels = file["images"], file["labels"]
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
         return None
     return (images, labels) if images.shape == (table.rows, *table.shape) and len(labels) == table.rows else None
-
-
-def _keep(path: Path, read: tuple[NDArray[np.uint8], NDArray[np.int64]]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    with writing(path.parent), replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, images=read[0], labels=read[1])
-    return read

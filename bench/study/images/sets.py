@@ -131,7 +131,7 @@ _HOW_TO_GET = {
     "list_eval_partition.txt), and give its folder as --images DIR",
     "olivetti-glasses": "Olivetti faces, with who wears glasses: give a folder with olivetti_glasses.npz, as "
     "docs/images.md describes it, as --images DIR",
-    "digits": "scikit-learn's digits: they come with scikit-learn, which this installation lacks in part; install it anew",
+    "digits": "scikit-learn's digits: they come with scikit-learn, which is not whole here; install it anew",
 }
 NAMES = tuple(_HOW_TO_GET)
 
