@@ -16,8 +16,7 @@ import torch
 
 from bench.study.networks import Epoch, ReluNetwork, one_hot, train
 from bench.study.phenomena.machines import FloatArray, IntArray, accuracy
-from bench.study.phenomena.spans import Span
-from rfm.factored import FactoredMatrix
+from rfm.span import Span
 
 RATES = (0.1, 0.03, 0.01, 0.003)
 """Learning rates, the published one first."""
@@ -51,7 +50,7 @@ class SpanNetwork:
     def seen(self, Z: FloatArray, *, training: bool = False) -> Seen:
         """The rows of ``Z`` (m, d); ``training`` rows have no part outside of the span."""
         rows = torch.from_numpy(Z)
-        within = self.span.within(rows)
+        within = rows @ self.span.basis
         if training:
             return Seen(within.float())
         start = self.first.double()
@@ -103,7 +102,7 @@ def trained(
     the least training loss; no classes if it diverges at all. Training ends early once all training rows have been
     right at two of the epochs, every fifth, that are looked at.
     """
-    span = Span.of(torch.from_numpy(X))
+    span = Span.of(X, "cpu")
     targets = one_hot(torch.from_numpy(labels), outputs)
     tried: dict[float, Any] = {}
     best: tuple[float, SpanNetwork] | None = None

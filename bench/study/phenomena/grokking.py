@@ -22,8 +22,8 @@ from bench.study.phenomena.machines import (
     share_within,
 )
 from bench.study.phenomena.marks import Box, Pictures, resized
-from bench.study.phenomena.spans import Span
 from bench.study.phenomena.stored import packed, packed_diagonal
+from rfm.span import Span
 
 BLACK, WHITE = 0, 255
 LOOKS = 60
@@ -113,7 +113,7 @@ def network(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
     X, y = rows_of(task.images), task.labels
     inside = torch.from_numpy(np.flatnonzero(task.patch.coordinates(task.shape)))
     outputs, epochs = int(parameters["outputs"]), int(parameters["epochs"])
-    span = Span.of(torch.from_numpy(X))
+    span = Span.of(X, "cpu")
     net = SpanNetwork.start(span, [int(parameters["width"])] * 2, outputs, seed)
     rows, test = net.seen(X, training=True), net.seen(rows_of(task.tests["test"]))
     core = _core(X, y, span, int(parameters["iterations"]))

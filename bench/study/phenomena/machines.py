@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.study.phenomena.spans import Span
 from rfm.factored import FactoredMatrix
 from rfm.kernels import Laplace
+from rfm.rows import Metric
 from rfm.sweep import Sweep
 
 FloatArray = NDArray[np.float64]
@@ -59,13 +59,8 @@ def rfm_path(
     """
     if len(np.unique(labels)) < 2:
         raise ValueError(f"all {len(labels)} training rows are of class {labels[0]}: two classes at least are needed")
-    rows, n = torch.from_numpy(X), len(X)
-    span = Span.of(rows)
-    blocks = [torch.nn.functional.pad(span.within(rows), (0, 1))]
-    for test in tests.values():
-        new = torch.from_numpy(test)
-        blocks.append(torch.cat([span.within(new), span.outside(new)], dim=1))
-    table = torch.cat(blocks).numpy()
+    n = len(X)
+    table = np.concatenate([X, *tests.values()])
     targets = np.zeros((len(table), classes))
     targets[:n] = np.eye(classes)[labels]
     sweep = Sweep(table, targets, kernel=Laplace(BANDWIDTH))
@@ -75,8 +70,14 @@ def rfm_path(
         # K alpha + ridge alpha = Y: what the predictor gives the rows that it was fitted to.
         fitted = targets[:n] - RIDGE * point.alpha.cpu().double().numpy()
         scores = dict(zip(tests, np.split(point.scores, ends[:-1]), strict=True))
-        metric = None if point.metric is None else FactoredMatrix(span.basis, point.metric[:-1, :-1].cpu().double())
-        yield Step(point.iteration, fitted, scores, metric)
+        yield Step(point.iteration, fitted, scores, _factored(point.metric))
+
+
+def _factored(metric: Metric | None) -> FactoredMatrix | None:
+    """A metric of few features, which is an array, as the other kind."""
+    if metric is None or isinstance(metric, FactoredMatrix):
+        return metric
+    return FactoredMatrix(torch.eye(len(metric), dtype=torch.float64), metric.double())
 
 
 def laplace(X: FloatArray, labels: IntArray, tests: Mapping[str, FloatArray], classes: int) -> Step:
