@@ -6,6 +6,7 @@ work. Matplotlib's constrained layout finds room for labels and legends. It is l
 
 from __future__ import annotations
 
+import base64
 import io
 import itertools
 import re
@@ -39,13 +40,17 @@ def figure(
     *,
     width: float = WIDTH,
     class_: str = "plot",
+    more: str = "",
 ) -> Figure:
-    """What ``draw`` puts on a sheet, once for a screen and once for a phone; ``data`` are the numbers drawn."""
+    """What ``draw`` puts on a sheet, once for a screen and once for a phone; ``data`` are the numbers drawn.
+
+    A screen reader says the title, the caption, and ``more``: what else a sighted reader sees.
+    """
     drawings = []
     with styled():
         for sheet, how in ((Sheet(name, width), class_), (Sheet(name, PHONE), f"{class_} phone")):
             draw(sheet)
-            drawings.append(sheet.svg(f"{title}. {caption}", how))
+            drawings.append(sheet.svg(f"{title}. {caption} {more}".strip(), how))
     return Figure(name, title, caption, drawings[0], data.to_csv(index=False, lineterminator="\n"), drawings[1])
 
 
@@ -208,6 +213,8 @@ _USUAL = re.compile(
 )
 """What SVG takes for granted, and what the page's style says."""
 _KEPT = ("class", "style", "d", "x", "y", "transform", "href")
+_OF_IMAGES = ("width", "height", "preserveAspectRatio")
+_SCALED = re.compile(r"matrix\(([\d.]+) 0 0 ([\d.]+) (-?[\d.]+) (-?[\d.]+)\)")
 
 
 def _tidied(drawing: str, marks: dict[str, _Mark]) -> str:
@@ -223,7 +230,10 @@ def _tidied(drawing: str, marks: dict[str, _Mark]) -> str:
         mark = marks.get(node.get("id", ""))
         if mark is not None:
             _add_mark(node, mark)
-        for name in [name for name in node.attrib if name not in (*_KEPT, "id" * (node.tag == "path"))]:
+        kept = (*_KEPT, *(_OF_IMAGES if node.tag == "image" else ()), *(("id",) if node.tag == "path" else ()))
+        if node.tag == "image":
+            _settle_image(node)
+        for name in [name for name in node.attrib if name not in kept]:
             del node.attrib[name]
         if node.tag == "a":
             node.set("tabindex", "-1")
@@ -255,6 +265,43 @@ def _add_mark(node: ET.Element, mark: _Mark) -> None:
         title = ET.Element("title")
         title.text = words
         target.insert(0, title)
+
+
+def _settle_image(node: ET.Element) -> None:
+    """A picture where it stands and as large as it is shown, with no more bytes than it needs.
+
+    Matplotlib scales it by a matrix, whose numbers are too small to be rounded to tenths of a pixel.
+    """
+    if found := _SCALED.fullmatch(node.get("transform", "")):
+        across, down, x, y = map(float, found.groups())
+        for name, value in (
+            ("width", across * float(node.get("width", 0))),
+            ("height", down * float(node.get("height", 0))),
+        ):
+            node.set(name, f"{round(value, 1):g}")
+        node.attrib |= {"x": f"{x}", "y": f"{y}", "preserveAspectRatio": "none"}
+        del node.attrib["transform"]
+    node.set("href", _packed(node.get("href", "")))
+
+
+def _packed(address: str) -> str:
+    """A ``data:`` address of the same picture: with a table of its colours where there are few, else as it is."""
+    import numpy as np
+    from PIL import Image
+
+    content = base64.b64decode(address.partition(",")[2])
+    pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGBA"))
+    if (pixels[..., 3] == 255).all():
+        colours, numbers = np.unique(pixels[..., :3].reshape(-1, 3), axis=0, return_inverse=True)
+        if len(colours) <= 256:
+            picture = Image.fromarray(numbers.reshape(pixels.shape[:2]).astype(np.uint8))
+            picture.putpalette(colours.tobytes())
+        else:
+            picture = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
+        buffer = io.BytesIO()
+        picture.save(buffer, format="png", optimize=True)
+        content = buffer.getvalue()
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 def _style(found: str) -> str:

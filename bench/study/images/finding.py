@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.study.images import binary, celeba, idx, npz, openml_tables, packages
 from bench.study.images.sets import NAMES, Images, Located
 
 FOLDER_VARIABLE = "BENCH_IMAGES"
@@ -38,14 +37,25 @@ def find_images(folder: Path | None, names: Iterable[str] = NAMES) -> Images:
     """
     if folder is not None:
         folder = images_folder(folder)
+    names = tuple(names)
     found = {name: place for name in names for place in islice(_places(folder, name), 1)}
-    lacking = {} if folder is None else {name: binary.pickled(folder, name) for name in names if name not in found}
-    return Images(found, {name: reason for name, reason in lacking.items() if reason})
+    return Images(found, dict(_unreadable(folder, set(names) - set(found))))
 
 
 def _places(folder: Path | None, name: str) -> Iterator[Located]:
+    # Here, so that a cell's process, which looks for nothing, loads the one reader that it needs.
+    from bench.study.images import binary, celeba, idx, npz, openml_tables, packages
+
     if folder is not None:
         for reader in (npz, idx, binary, celeba):
             yield from reader.find(folder, name)
     yield from packages.find(name)
     yield from openml_tables.find(name)
+
+
+def _unreadable(folder: Path | None, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    from bench.study.images.binary import pickled
+
+    for name in names:
+        if folder is not None and (reason := pickled(folder, name)):
+            yield name, reason

@@ -86,12 +86,7 @@ def read(located: Located) -> ImageSet:
 
 
 def _read(located: Located, table: PixelTable) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    pixels, words = read_pixels(located.path, table.pixels)
-    if len(pixels) != table.rows:
-        raise DataInvalid(
-            f"{located.path}: {len(pixels):,} rows, expected the {table.rows:,} of OpenML's data set {table.id}; get "
-            "it anew"
-        )
+    pixels, words = read_pixels(located.path, table.rows, table.pixels)
     labels = _numbered(located, words, table.classes)
     height, width, channels = table.shape
     if channels > 1 and _in_planes(pixels, table.shape):

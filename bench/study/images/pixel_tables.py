@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,73 +13,83 @@ from numpy.typing import NDArray
 
 from bench.errors import DataInvalid, one_line
 
-ROWS = 1000
-"""Read at a time."""
+ROWS, COLUMNS = 250, 256
+"""Read at a time of an ARFF table, and of a Parquet table, which is stored column by column."""
 CLASS_NAMES = ("class", "target", "label", "y")
 _ATTRIBUTE = re.compile(r"""@attribute\s+('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S+)\s*(.*)""", re.IGNORECASE)
 
 
-def read_pixels(path: Path, pixels: int) -> tuple[NDArray[np.uint8], list[str]]:
-    """(n, pixels) values from 0 to 255 and the n classes as they are written.
+def read_pixels(path: Path, rows: int, pixels: int) -> tuple[NDArray[np.uint8], list[str]]:
+    """(rows, pixels) values from 0 to 255 and the classes as they are written.
 
-    Raises :class:`DataInvalid`, naming the file, for anything but a table of ``pixels`` columns of such values and one
-    of classes.
+    Raises :class:`DataInvalid`, naming the file, for anything but a table of so many rows with ``pixels`` columns of
+    such values and one of classes.
     """
-    blocks, words = [], list[str]()
+    table = np.empty((rows, pixels), dtype=np.uint8)
     try:
-        for block, classes in _parquet(path, pixels) if path.suffix == ".pq" else _arff(path, pixels):
-            values = np.rint(block)
-            if not ((values == block) & (values >= 0) & (values <= 255)).all():
-                raise DataInvalid(
-                    f"{path}: values from {np.nanmin(block):g} to {np.nanmax(block):g} after row {len(words)}, "
-                    "expected whole numbers from 0 to 255, and none missing"
-                )
-            blocks.append(values.astype(np.uint8))
-            words += classes
+        classes = (_read_parquet if path.suffix == ".pq" else _read_arff)(path, table)
     except (OSError, UnicodeDecodeError) as error:
         raise DataInvalid(f"{path}: cannot be read: {one_line(error)}; get it anew") from error
-    if not blocks:
-        raise DataInvalid(f"{path}: no rows; get it anew")
-    return np.concatenate(blocks), words
+    _check_rows(path, len(classes), rows)
+    return table, classes
 
 
-def _parquet(path: Path, pixels: int) -> Iterator[tuple[NDArray[np.float64], list[str]]]:
+def _read_parquet(path: Path, table: NDArray[np.uint8]) -> list[str]:
+    """Fill ``table``, some columns at a time: all of them at once, as numbers of 8 bytes, would take gigabytes."""
     import pyarrow as pa
     from pyarrow import parquet
 
+    rows, pixels = table.shape
     try:
         with parquet.ParquetFile(path) as file:
-            target = _target(path, [str(name) for name in file.schema_arrow.names], [], pixels)
-            for batch in file.iter_batches(batch_size=ROWS):
-                columns = [
-                    column.to_numpy(zero_copy_only=False) for i, column in enumerate(batch.columns) if i != target
-                ]
-                classes = [str(value) for value in batch.column(target).to_pylist()]
-                yield np.stack(columns, axis=1).astype(np.float64), classes
+            names = [str(name) for name in file.schema_arrow.names]
+            target = names.pop(_target(path, names, [], pixels))
+            _check_rows(path, file.metadata.num_rows, rows)
+            for start in range(0, pixels, COLUMNS):
+                some = file.read(columns=names[start : start + COLUMNS])
+                values = np.stack([some.column(name).to_numpy() for name in names[start : start + COLUMNS]], axis=1)
+                table[:, start : start + COLUMNS] = _bytes(path, values.astype(np.float64))
+            return [str(value) for value in file.read(columns=[target]).column(target).to_pylist()]
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise DataInvalid(f"{path}: not a readable Parquet table of pixels: {one_line(error)}; get it anew") from error
 
 
-def _arff(path: Path, pixels: int) -> Iterator[tuple[NDArray[np.float64], list[str]]]:
+def _read_arff(path: Path, table: NDArray[np.uint8]) -> list[str]:
+    """Fill ``table``, some rows at a time."""
+    pixels = table.shape[1]
+    classes = list[str]()
     with path.open(encoding="utf-8") as file:
         names, types = _header(file, path)
-        nominal = [number for number, kind in enumerate(types) if kind.startswith("{")]
-        target = _target(path, names, nominal, pixels)
-        before = 0
-        lines = (line for line in file if line.strip() and not line.startswith("%"))
+        target = _target(path, names, [number for number, kind in enumerate(types) if kind.startswith("{")], pixels)
+        lines = (line.strip() for line in file if line.strip() and not line.startswith("%"))
         while some := list(islice(lines, ROWS)):
-            rows, classes = np.empty((len(some), pixels)), []
+            values, before = np.empty((len(some), pixels)), len(classes)
             for number, line in enumerate(some):
-                values, word = _row(line.strip(), target, pixels)
-                if len(values) != pixels:
+                row, word = _row(line, target, pixels)
+                if len(row) != pixels:
                     raise DataInvalid(
-                        f"{path}: row {before + number + 1}: {len(values)} numbers before it ends or has something "
-                        f"else ({one_line(line, 40)!r} ...), expected {pixels} and a class; get it anew"
+                        f"{path}: row {before + number + 1}: {len(row)} numbers before it ends or has something else "
+                        f"({one_line(line, 40)!r} ...), expected {pixels} and a class; get it anew"
                     )
-                rows[number] = values
+                values[number] = row
                 classes.append(word)
-            before += len(some)
-            yield rows, classes
+            room = table[before : len(classes)]
+            room[:] = _bytes(path, values)[: len(room)]
+    return classes
+
+
+def _bytes(path: Path, values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    if not ((values == np.rint(values)) & (values >= 0) & (values <= 255)).all():
+        raise DataInvalid(
+            f"{path}: values from {np.nanmin(values):g} to {np.nanmax(values):g}, expected whole numbers from 0 to "
+            "255, and none missing"
+        )
+    return values.astype(np.uint8)
+
+
+def _check_rows(path: Path, found: int, expected: int) -> None:
+    if found != expected:
+        raise DataInvalid(f"{path}: {found:,} rows, expected {expected:,}; get it anew")
 
 
 def _header(file: TextIO, path: Path) -> tuple[list[str], list[str]]:
