@@ -109,9 +109,7 @@ def trained(
     for rate in rates:
         network = SpanNetwork.start(span, hidden, outputs, seed)
         rows = network.seen(X, training=True)
-        steps = train(
-            network.network, rows.within, targets, rate=rate, epochs=epochs, batch=batch, seed=seed
-        )
+        steps = train(network.network, rows.within, targets, rate=rate, epochs=epochs, batch=batch, seed=seed)
         last, right = _until_right(network, rows, labels, steps)
         tried[rate] = {"epochs": last.number, "loss": None if last.diverged else last.loss, "train": right}
         if last.diverged:

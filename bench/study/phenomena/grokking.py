@@ -57,7 +57,9 @@ def make_task(parameters: Mapping[str, Any], seed: int, images: Images) -> Task:
     ``patch`` is [top, left, size]: black in all images, white in the second class; None: no image has one.
     """
     size = int(parameters["size"])
-    sample = draw(images[parameters["images"]], parameters["classes"], parameters["counts"], int(parameters["test"]), seed)
+    sample = draw(
+        images[parameters["images"]], parameters["classes"], parameters["counts"], int(parameters["test"]), seed
+    )
     train, test = resized(sample.images, size, size), resized(sample.test_images, size, size)
     place = parameters["patch"]
     if place is None:
@@ -123,7 +125,9 @@ def network(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
     found |= {"cosine_epochs": [], "cosines": [], "shares": [], "diverged": None}
     targets = one_hot(torch.from_numpy(y), outputs)
     batch = int(parameters["batch"])
-    for epoch in train(net.network, rows.within, targets, rate=float(parameters["rate"]), epochs=epochs, batch=batch, seed=seed):
+    for epoch in train(
+        net.network, rows.within, targets, rate=float(parameters["rate"]), epochs=epochs, batch=batch, seed=seed
+    ):
         if epoch.diverged:
             found["diverged"] = epoch.number
             break

@@ -57,7 +57,7 @@ def resized(images: Pictures, height: int, width: int) -> Pictures:
         return images.repeat(height // h, axis=1).repeat(width // w, axis=2)
     channels_first = torch.from_numpy(images).permute(0, 3, 1, 2).float()
     how = {"mode": "area"} if height <= h and width <= w else {"mode": "bilinear", "align_corners": False}
-    scaled = torch.nn.functional.interpolate(channels_first, size=(height, width), **how)  # type: ignore[arg-type]
+    scaled = torch.nn.functional.interpolate(channels_first, size=(height, width), **how)
     found: Pictures = scaled.permute(0, 2, 3, 1).round().clamp(0, 255).byte().numpy()
     return found
 

@@ -38,7 +38,9 @@ class Halves:
         test = _alike([sample.test_images[order] for sample, order in zip(drawn, test_orders, strict=True)])
         other = of_another_class(self.test_labels, seed)
         self.other_labels: IntArray = self.test_labels[other]
-        means = [np.rint(half.mean(axis=0, keepdims=True)).astype(np.uint8).repeat(len(test[0]), 0) for half in self.train]
+        means = [
+            np.rint(half.mean(axis=0, keepdims=True)).astype(np.uint8).repeat(len(test[0]), 0) for half in self.train
+        ]
         self.tests: dict[str, tuple[Pictures, Pictures]] = {"intact": (test[0], test[1])}
         for k, name in enumerate(HALVES):
             for words, half in (("of another class", test[k][other]), ("averaged", means[k])):

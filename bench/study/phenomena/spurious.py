@@ -45,9 +45,10 @@ class Marked:
 
 
 def make_task(parameters: Mapping[str, Any], seed: int, images: Images) -> Marked:
-    """``n`` training images of two ``classes``, ``test`` of each to test, a white square of ``mark`` pixels in a corner.
+    """``n`` training images of two ``classes``, ``test`` of each to test, and a white square near a corner.
 
-    The mark goes with the second class in a ``share`` of the training images. Every setting is a draw of its own.
+    It is ``mark`` pixels wide, and goes with the second class in a ``share`` of the training images. Every setting is a
+    draw of its own.
     """
     n, size, share = int(parameters["n"]), int(parameters["mark"]), float(parameters["share"])
     own = int(np.random.SeedSequence([seed, size, round(100 * share)]).generate_state(1)[0])
@@ -147,7 +148,7 @@ def network(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
         found["left out"] = {"named": {"network": _accuracies(predicted, task)}}
     clean = {"clean": task.tests["clean"]}
     predicted, found["training"]["clean"] = trained(task.clean_rows, task.labels, clean, **settings)
-    found["clean"] = {"network": accuracy(classes, task.test_labels) for classes in predicted.values()}
+    found["clean"] = {"network": part["clean"]} if (part := _accuracies(predicted, task)) else {}
     return found
 
 

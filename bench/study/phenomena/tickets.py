@@ -10,8 +10,6 @@ import numpy as np
 from bench.study.images import Images, Sample, draw, rows_of
 from bench.study.phenomena.machines import (
     BoolArray,
-
-
     accuracy,
     laplace,
     named_coordinates,
@@ -104,5 +102,3 @@ def _random(rng: np.random.Generator, count: int, size: int) -> BoolArray:
 
 def _own_seed(seed: int, n: int) -> int:
     return int(np.random.SeedSequence([seed, n]).generate_state(1)[0])
-
-
