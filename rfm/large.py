@@ -109,13 +109,14 @@ class LargeSweep:
         metric = None if metric is None else metric.to(self.device)
         span = self._span(table[:n], iterations, metric)
         rows = torch.as_tensor(table) if span is None else span.coordinates(table, n)
+        sizes = None if span is None else span.sizes(table[:n])
         rows = rows.to(self.device, self.dtype)
         if span is not None and isinstance(metric, FactoredMatrix):
             metric = metric.core
         Y = torch.as_tensor(self.Y[train]).to(self.device)
         updates: list[dict[str, Any]] = []
         for iteration in range(iterations + 1):
-            blocks = RadialBlocks(self.kernel, rows, metric, fitted=n)
+            blocks = RadialBlocks(self.kernel, rows, metric, fitted=n, sizes=sizes)
             solution = solve_blocks(blocks, Y, ridge, seed=self.seed, direct_rows=self.direct_rows)
             if every or iteration == iterations:
                 scores = blocks.product(slice(n, len(rows)), slice(0, n), solution.alpha)

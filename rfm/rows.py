@@ -67,15 +67,19 @@ def metric_rows(
     bandwidth: float,
     *,
     fitted: int | None = None,
+    sizes: torch.Tensor | None = None,
 ) -> MetricRows:
     """Prepare ``X`` (n, d) for distances in the metric ``M``: (d, d), its diagonal (d,), factors of it, or None for the
     identity.
 
     The rows are first mapped to coordinates in which the metric is the identity: taken from x' M z itself, the distance
     of two near rows would drown in the rounding of terms that cancel when features are collinear. What of ``M`` is
-    rounding, the first ``fitted`` rows say (all by default), so that the others do not change each other's distances.
+    rounding, the first ``fitted`` rows say (all by default), so that the others do not change each other's distances;
+    or ``sizes``, as :func:`feature_sizes` has them, where they are known.
     """
-    root = None if M is None else metric_root(M, feature_sizes(X[:fitted], M))
+    root = None
+    if M is not None:
+        root = metric_root(M, feature_sizes(X[:fitted], M) if sizes is None else sizes)
     return euclidean_rows(in_coordinates(X, root).to(X.dtype), bandwidth, root=root)
 
 
@@ -108,10 +112,21 @@ def euclidean_rows(
 def feature_sizes(X: torch.Tensor, M: Metric | None = None) -> torch.Tensor:
     """The largest absolute value (d,) of each feature among the rows of ``X`` (n, d).
 
-    With a factored ``M`` = B C B', B (d, k): (k,), that of each of the coordinates B'x.
+    With a factored ``M`` = B C B', B (d, k): (k,), the :func:`coordinate_sizes` of B that follow.
     """
-    P = X.double() @ M.basis if isinstance(M, FactoredMatrix) else X
-    return P.abs().amax(dim=0)
+    sizes = X.abs().amax(dim=0)
+    return coordinate_sizes(M.basis, sizes) if isinstance(M, FactoredMatrix) else sizes
+
+
+def coordinate_sizes(basis: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+    """The sizes (k,) of coordinates B'x, of ``basis`` B (d, k), among features of ``sizes`` (d,) with any signs.
+
+    The coordinates of the rows themselves would not do: of one far row a basis may make a coordinate of its own, beside
+    which all others would look like rounding.
+    """
+    largest = sizes.max().double()
+    shares = sizes.double() / torch.where(largest > 0, largest, 1.0)  # their squares neither overflow nor vanish
+    return (basis.square().T @ shares.square()).sqrt() * largest
 
 
 def metric_root(M: Metric, sizes: torch.Tensor) -> torch.Tensor:

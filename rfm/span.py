@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from rfm.arrays import row_blocks
 from rfm.factored import FactoredMatrix
+from rfm.rows import coordinate_sizes
 
 _RESIDUAL_BYTES = 32 << 20
 """Working memory of the lengths outside the span."""
@@ -69,6 +70,12 @@ class Span:
         # A product rounds equal rows alike only where they stand alike; a test row may be a training row.
         first = first_equals(table)
         return P if first is None else P[first.to(P.device)]
+
+    def sizes(self, fitted: NDArray[np.float64]) -> torch.Tensor:
+        """The sizes of the coordinates, from those of the features among the rows ``fitted`` (n, d)."""
+        features = torch.as_tensor(np.abs(fitted).max(axis=0)).to(self.basis.device)
+        sizes = coordinate_sizes(self.basis, features)
+        return torch.cat([sizes, sizes.new_zeros(1)]) if self.outside else sizes
 
     def factored(self, core: torch.Tensor) -> FactoredMatrix:
         """The metric (d, d) that is ``core``, (k, k) or with ``outside`` (k + 1, k + 1), among coordinates."""

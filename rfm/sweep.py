@@ -4,7 +4,7 @@ A *chain* is one (unit-norm, ridge) pair followed over its iterations: kernel ri
 then M_1 = AGOP of that predictor, kernel ridge regression in M_1, and so on (Radhakrishnan et al. 2024). Point 0 of a
 chain is plain kernel ridge regression. The kernel of point 0 is the same for all ridges and is computed once; the last
 point needs no AGOP; a learned metric can be applied to any rows of the table. With fewer fitted rows than features a
-chain that learns a full metric is followed among coordinates of the rows' span (:mod:`rfm.span`), and the metric kept as
+chain that learns a full metric is followed among coordinates of the rows' span (:mod:`rfm.span`), its metric kept as
 factors.
 """
 
@@ -216,8 +216,8 @@ class Sweep:
             span = Span.of(rows[:n], self.device)
         else:
             return _Rows(torch.as_tensor(rows).to(self.device, dtype), n, targets, size)
-        coordinates = span.coordinates(rows, n)
-        return _Rows(coordinates.to(dtype), n, targets, size, span, coordinates)
+        coordinates = _Coordinates(span, span.coordinates(rows, n), span.sizes(rows[:n]))
+        return _Rows(coordinates.exact.to(dtype), n, targets, size, coordinates)
 
     def _kernels(
         self, rows: _Rows, metric: torch.Tensor | None, *, weights: bool, at_once: int | None = None
@@ -265,7 +265,7 @@ class Sweep:
         return scale_metric(learned, self.metric_scaling, size, rows.span)
 
     def _prepared_float64(self, rows: _Rows, metric: torch.Tensor | None) -> MetricRows:
-        return metric_rows(rows.exact[: rows.n], metric, self.kernel.bandwidth)
+        return metric_rows(rows.exact[: rows.n], metric, self.kernel.bandwidth, sizes=rows.sizes)
 
     def _table(self, unit_norm: bool) -> NDArray[np.float64]:
         if unit_norm not in self._tables:
@@ -286,19 +286,31 @@ class _Kernels:
 
 
 @dataclass(frozen=True)
+class _Coordinates:
+    """Rows in coordinates of a ``span``: ``exact`` (n + m, k) in float64, and the coordinates' ``sizes`` (k,)."""
+
+    span: Span
+    exact: torch.Tensor
+    sizes: torch.Tensor
+
+
+@dataclass(frozen=True)
 class _Rows:
     """Rows at work: the first ``n`` of ``stacked`` (n + m, d) are fitted to ``targets`` (n, c), the rest evaluated.
 
-    ``targets`` are those given over ``target_size``, which keeps them within the range of float32. In a ``span`` the
-    rows are its coordinates, and so are those of the metrics; ``unrounded`` are they in float64.
+    ``targets`` are those given over ``target_size``, which keeps them within the range of float32. With ``coordinates``
+    ``stacked`` and the metrics stand in those of a span.
     """
 
     stacked: torch.Tensor
     n: int
     targets: torch.Tensor
     target_size: float
-    span: Span | None = None
-    unrounded: torch.Tensor | None = None
+    coordinates: _Coordinates | None = None
+
+    @property
+    def span(self) -> Span | None:
+        return None if self.coordinates is None else self.coordinates.span
 
     def metric_of_features(self, metric: torch.Tensor | None) -> Metric | None:
         """The ``metric`` among what is at work as one among features."""
@@ -311,12 +323,12 @@ class _Rows:
     @cached_property
     def exact(self) -> torch.Tensor:
         """``stacked`` in float64."""
-        return self.stacked.double() if self.unrounded is None else self.unrounded
+        return self.stacked.double() if self.coordinates is None else self.coordinates.exact
 
     @cached_property
     def sizes(self) -> torch.Tensor:
-        """The largest absolute value (d,) of each feature among the fitted rows."""
-        return feature_sizes(self.X)
+        """The largest absolute value (d,) of each feature among the fitted rows, or what of coordinates compares."""
+        return feature_sizes(self.X) if self.coordinates is None else self.coordinates.sizes
 
     @cached_property
     def groups(self) -> torch.Tensor | None:

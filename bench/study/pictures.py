@@ -115,8 +115,8 @@ class _Scale:
             opaque = np.full((*pixels.shape[:2], 1), 255, dtype=np.uint8)
             return np.concatenate([np.broadcast_to(pixels, (*pixels.shape[:2], 3)), opaque], axis=2)
         low, high = self.span or _span([pixels])
-        shares = np.clip((pixels - low) / (high - low or 1.0), 0.0, 1.0)
-        colours: NDArray[np.uint8] = matplotlib.colormaps[self.colours](np.ma.masked_invalid(shares), bytes=True)
+        shares = np.clip((np.ma.masked_invalid(pixels) - low) / (high - low or 1.0), 0.0, 1.0)
+        colours: NDArray[np.uint8] = matplotlib.colormaps[self.colours](shares, bytes=True)
         return colours
 
 

@@ -78,14 +78,19 @@ class KernelBlocks(ABC):
 class RadialBlocks(KernelBlocks):
     """A radial kernel in a metric among the rows ``X`` (n, d); the first ``fitted`` rows say what of it is rounding.
 
-    ``rows`` are they, prepared for their distances.
+    Or ``sizes`` (d,) do, those of the features. ``rows`` are they, prepared for their distances.
     """
 
     def __init__(
-        self, kernel: RadialKernel, X: torch.Tensor, metric: Metric | None = None, fitted: int | None = None
+        self,
+        kernel: RadialKernel,
+        X: torch.Tensor,
+        metric: Metric | None = None,
+        fitted: int | None = None,
+        sizes: torch.Tensor | None = None,
     ) -> None:
         self.kernel, self.dtype, self.device = kernel, X.dtype, X.device
-        self.rows = metric_rows(X, metric, kernel.bandwidth, fitted=fitted)
+        self.rows = metric_rows(X, metric, kernel.bandwidth, fitted=fitted, sizes=sizes)
 
     def __len__(self) -> int:
         return len(self.rows.left)

@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rfm.agop as module
-from rfm.agop import agop
+from rfm.agop import agop, from_coordinates
 from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_lower_, kernel_matrix
-from rfm.linalg import solve_ridge
+from rfm.linalg import gram_lower, solve_ridge
 from rfm.rows import MetricRows, metric_rows
+from rfm.solvers.blocks import RadialBlocks
+from rfm.solvers.gradients import sampled_agop
 
 KERNELS = [Laplace(3.0), Gaussian(2.0), GeneralisedLaplace(2.0, 1.4)]
 METRICS = ["identity", "diagonal", "full"]
@@ -117,6 +119,40 @@ def test_small_and_odd_sizes(n: int, d: int, c: int) -> None:
     gradients = autograd_gradients(Laplace(2.0), X, alpha, torch.eye(d, dtype=torch.float64))
     expected = torch.einsum("jck,jcl->kl", gradients, gradients) / n
     torch.testing.assert_close(learned(Laplace(2.0), X, alpha, None), expected, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize("kind", ["identity", "diagonal"])
+@pytest.mark.parametrize("center", [False, True], ids=["plain", "centred"])
+@pytest.mark.parametrize("n", [1, 13, 39])
+def test_the_diagonal_of_more_features_than_rows_is_formed_alone(
+    kind: str, center: bool, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows in two blocks and in one; also from the gradients at sampled rows."""
+    kernel, d = Laplace(3.0), 40
+    X, alpha = table(n, d, 3, duplicates=False)
+    M = metric(kind, d)
+    gradients = autograd_gradients(kernel, X, alpha, full(M, d))
+    if center:
+        gradients = gradients - gradients.mean(dim=0, keepdim=True)
+    expected = gradients.square().sum(dim=1).mean(dim=0)
+    monkeypatch.setattr(module, "gram_lower", lambda A: _no_more_columns_than(n, A))
+    monkeypatch.setattr(module, "from_coordinates", _diagonals_alone)
+    torch.testing.assert_close(learned(kernel, X, alpha, M, center=center, diagonal=True), expected)
+    monkeypatch.setattr("rfm.solvers.gradients._BATCH", 7)
+    monkeypatch.setattr("rfm.solvers.gradients._gram", lambda _: pytest.fail("an array of d x d was formed"))
+    sampled = sampled_agop(RadialBlocks(kernel, X, M), alpha, center=center, diagonal=True)
+    torch.testing.assert_close(sampled, expected)
+
+
+def _no_more_columns_than(n: int, A: torch.Tensor) -> torch.Tensor:
+    assert A.shape[1] <= n, "an array of d x d was formed"
+    return gram_lower(A)
+
+
+def _diagonals_alone(S: torch.Tensor, root: torch.Tensor | None, *, diagonal: bool) -> torch.Tensor:
+    assert S.dim() == 1, "an array of d x d was formed"
+    return from_coordinates(S, root, diagonal=diagonal)
 
 
 def test_classes_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

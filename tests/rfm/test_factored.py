@@ -28,6 +28,15 @@ def test_all_that_is_asked_of_it_is_that_of_the_array(d: int, k: int) -> None:
     assert A.total() == pytest.approx(float(full.sum()))
     assert A.inner(B) == pytest.approx(float((full * other).sum()))
     assert A.shape == full.shape
+    torch.testing.assert_close(A @ v.numpy(), full @ v)
+    values, vectors = A.leading(4)
+    torch.testing.assert_close(values, torch.linalg.eigvalsh(full).flip(0)[:4])
+    torch.testing.assert_close(full @ vectors, vectors * values)
+    torch.testing.assert_close(vectors.T @ vectors, torch.eye(4, dtype=torch.float64))
+    copied = A.clone()
+    copied.core.zero_()
+    assert float(A.core.abs().sum()) > 0
+    assert copied.basis is A.basis
     cosine_of_arrays = torch.nn.functional.cosine_similarity(full.flatten(), other.flatten(), dim=0)
     assert cosine(A, B) == pytest.approx(float(cosine_of_arrays))
     pearson = torch.corrcoef(torch.stack([full.flatten(), other.flatten()]))[0, 1]

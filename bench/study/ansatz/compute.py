@@ -20,6 +20,9 @@ from rfm.sweep import Sweep
 
 FloatArray = NDArray[np.float64]
 
+LOOKS = (1, 5, 20, 50, 100, 200, 300, 450, 600)
+"""Epochs after which a network is looked at, besides those at which its training may end."""
+
 BATCH = 128
 BANDWIDTH, RIDGE, ITERATIONS = 10.0, 1e-3, 5
 """RFM as the authors use it on pictures."""
@@ -48,7 +51,7 @@ def network(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
     """One network from its start to the end of its training, and RFM on the same rows.
 
     It is trained for ``epochs`` and, unless its training accuracy is then 100 %, on to ``limit``, and is looked at
-    after the epochs in ``looks``: ``path``, one entry a look, with losses, accuracies and every hidden layer's
+    at its start and after some epochs: ``path``, one entry a look, with losses, accuracies and every hidden layer's
     likenesses (:func:`~bench.study.ansatz.measure.layers_now`). A network that diverges ends with an entry that says
     so, and has nothing that is measured at the end.
     """
@@ -75,7 +78,7 @@ def network(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
     values |= {
         "interpolates": path[-1]["train"] == 1.0,
         "best": _best(path),
-        "controls": controls(trained, data.X, seed),
+        "controls": controls(trained, start, data.X, seed),
         "first": likenesses,
         "diagonals": diagonals,
         "rfm_test": accuracies,
@@ -135,7 +138,7 @@ def _path(
         batch=BATCH,
         seed=seed,
         optimiser=p["optimiser"],
-        stops={*p["looks"], epochs, limit},
+        stops={*LOOKS, epochs, limit},
     )
     for step in steps:
         if step.diverged:

@@ -66,38 +66,40 @@ def layers_now(network: ReluNetwork, start: ReluNetwork, X: torch.Tensor) -> lis
     return found
 
 
-def controls(network: ReluNetwork, X: torch.Tensor, seed: int) -> list[dict[str, Pair]]:
+def controls(network: ReluNetwork, start: ReluNetwork, X: torch.Tensor, seed: int) -> list[dict[str, Pair]]:
     """Of every hidden layer, likenesses by name, with a layer that was not learned, and with rivals of the AGOP.
 
     ``shuffled agop`` and ``redrawn agop``: W'W of the layer with its entries shuffled, and redrawn with the same
     singular values and random singular vectors, and the trained network's AGOP. ``shuffled own``, ``redrawn own``: and
-    the AGOP of the network with that layer put in. ``nfm inputs``, ``nfm identity``: the layer's own W'W, and the
-    second moments of its inputs, or the identity.
+    the AGOP of the network with that layer put in. ``drift agop``, ``drift own``: the same of D'D, where D is W - W0
+    redrawn, and W0 + D is the layer put in. ``nfm inputs``, ``nfm identity``, ``change inputs``, ``change identity``:
+    the layer's own W'W or (W - W0)'(W - W0), and the second moments of its inputs, or the identity.
     """
     hidden = len(network.layers) - 1
     inputs = network.activations(X)
     generator = torch.Generator().manual_seed(seed)
     found = []
     for layer, gradients in enumerate(layer_gradients(network, X, hidden)):
-        W = network.layers[layer]
-        weights = nfm(W)
-        others = {"shuffled": shuffled(W, generator), "redrawn": redrawn(W, generator)}
+        W, W0 = network.layers[layer], start.layers[layer]
+        weights, changes = nfm(W), nfm(W - W0)
+        drift = redrawn(W - W0, generator)
+        put_in = {"shuffled": shuffled(W, generator), "redrawn": redrawn(W, generator), "drift": W0 + drift}
         matrices = {
             "nfm": weights,
+            "change": changes,
             "agop": FactoredMatrix(weights.basis, gradients.outer),
             "inputs": second_moment(inputs[layer]),
         }
-        for name, other in others.items():
-            own = nfm(other)
-            matrices[name] = own
-            matrices[f"{name} own"] = FactoredMatrix(
-                own.basis, altered_gradients(network, layer, other, inputs[layer]).outer
-            )
+        for name, other in put_in.items():
+            own = altered_gradients(network, layer, other, inputs[layer]).outer
+            basis = other.T.double()
+            matrices[name] = nfm(drift) if name == "drift" else FactoredMatrix(basis, torch.eye(len(own)).to(own))
+            matrices[f"{name} own"] = FactoredMatrix(basis, own)
         compared = Comparisons(matrices)
-        values = {f"{name} agop": _pair(compared.likeness(name, "agop")) for name in others}
-        values |= {f"{name} own": _pair(compared.likeness(name, f"{name} own")) for name in others}
-        values["nfm inputs"] = _pair(compared.likeness("nfm", "inputs"))
-        values["nfm identity"] = _pair(with_identity(weights))
+        pairs = [(name, "agop") for name in put_in] + [("nfm", "inputs"), ("change", "inputs")]
+        values = {f"{first} {second}": _pair(compared.likeness(first, second)) for first, second in pairs}
+        values |= {f"{name} own": _pair(compared.likeness(name, f"{name} own")) for name in put_in}
+        values |= {f"{name} identity": _pair(with_identity(M)) for name, M in (("nfm", weights), ("change", changes))}
         found.append(values)
     return found
 

@@ -1,0 +1,421 @@
+"""Chains among coordinates of the rows' span against the same chains among the features, and what must not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from rfm.factored import FactoredMatrix
+from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_matrix
+from rfm.large import LargeSweep
+from rfm.rows import Metric
+from rfm.span import Span, first_equals
+from rfm.sweep import Point, Sweep
+
+Array = NDArray[np.float64]
+RIDGES = (1.0, 1e-2)
+DTYPES = {"float32": (torch.float32, 2e-3, 1e-2), "float64": (torch.float64, 1e-7, 1e-7)}
+"""Tolerances of scores (targets are 0 and 1) and of metrics, relative to their largest entry."""
+SIZES = {"stacked": (40, 70), "one by one": (130, 170)}
+
+
+def table(n: int, d: int, others: int = 20, seed: int = 0) -> tuple[Array, Array]:
+    """Normal rows off the origin, three classes; a fitted row stands twice, and once more among the others."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n + others, d)) + 0.5
+    X[n // 2] = X[0]
+    X[n + 1] = X[0]
+    X[n + 2] = X[n + 3]
+    labels = (X[:, 0] > 0.5) * 1 + (X[:, 1] > 1.0) * 1
+    return X, np.eye(3)[labels]
+
+
+def grid(X: Array, Y: Array, n: int, **options: Any) -> dict[tuple[bool, float, int], Point]:
+    points = Sweep(X, Y, **options).points(
+        np.arange(n), np.arange(n, len(X)), ridges=RIDGES, unit_norms=(True, False), iterations=3
+    )
+    return {(point.unit_norm, point.ridge, point.iteration): point for point in points}
+
+
+def dense(metric: Metric | None) -> torch.Tensor:
+    assert metric is not None
+    return metric.dense() if isinstance(metric, FactoredMatrix) else metric.double()
+
+
+def assert_same_metric(found: Metric | None, expected: Metric | None, tolerance: float) -> None:
+    if expected is None:
+        assert found is None
+        return
+    M = dense(expected)
+    assert_allclose(dense(found), M, rtol=0, atol=tolerance * float(M.abs().max()))
+
+
+@pytest.fixture
+def directly(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Calls a function with the rule switched off."""
+
+    def call(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        with monkeypatch.context() as patch:
+            for module in ("rfm.sweep", "rfm.large"):
+                patch.setattr(f"{module}.is_wide", lambda n, d: False)
+            return function(*args, **options)
+
+    return call
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 12),
+    more=st.integers(0, 20),
+    rank=st.integers(0, 12),
+    copies=st.booleans(),
+    scale=st.sampled_from([1e-100, 1e-5, 1.0, 1e9]),
+)
+def test_distances_among_coordinates_are_those_among_features(
+    seed: int, n: int, more: int, rank: int, copies: bool, scale: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    d = n + more
+    fitted = rng.normal(size=(n, min(rank, d))) @ rng.normal(size=(min(rank, d), d))
+    others = rng.normal(size=(6, d))
+    if copies:
+        fitted[-1], others[1], others[3] = fitted[0], fitted[0], others[2]
+    rows = scale * np.concatenate([fitted, others])
+    span = Span.of(rows[:n], "cpu")
+    P = span.coordinates(rows, n)
+    assert P.shape == (n + 6, n + 1)
+    assert_allclose(span.basis.T @ span.basis, np.eye(n), rtol=0, atol=1e-13)
+    assert (P[:n, n] == 0.0).all()
+    size = np.linalg.norm(rows, axis=1).max()
+    assert_allclose(cdist(P[:n], P), cdist(rows[:n], rows), rtol=0, atol=1e-13 * size)
+    if copies:
+        for row, same in ((n - 1, 0), (n + 1, 0), (n + 3, n + 2)):
+            assert_array_equal(P[row], P[same])
+    core = torch.as_tensor(rng.normal(size=(n, n)))
+    core = torch.block_diag(core @ core.T, torch.zeros(1, 1, dtype=torch.float64))
+    M = span.factored(core).dense()
+    assert float(span.mean_diagonal(core)) == pytest.approx(float(M.diagonal().mean()))
+    assert float(span.largest(core)) == pytest.approx(float(M.abs().max()))
+    elsewhere = Span(2.0 * span.basis, outside=False)  # a basis need not be orthonormal to be given
+    assert float(elsewhere.mean_diagonal(core[:n, :n])) == pytest.approx(4.0 * float(M.diagonal().mean()))
+
+
+def test_first_equals() -> None:
+    rows = np.array([[0.0, 1.0], [2.0, 2.0], [-0.0, 1.0], [2.0, 2.0], [1.0, 0.0]])
+    numbers = first_equals(rows)
+    assert numbers is not None
+    assert numbers.tolist() == [0, 1, 0, 1, 4]
+    assert first_equals(rows[[0, 1, 4]]) is None
+
+
+@pytest.mark.parametrize("kernel", [Laplace(10.0), Gaussian(5.0), GeneralisedLaplace(8.0, 1.4)], ids=repr)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_grids_are_those_of_the_features(
+    kernel: RadialKernel, size: str, dtype: str, directly: Callable[..., Any]
+) -> None:
+    n, d = SIZES[size]
+    working, of_scores, of_metrics = DTYPES[dtype]
+    X, Y = table(n, d)
+    options = {"kernel": kernel, "dtype": working}
+    expected = directly(grid, X, Y, n, **options)
+    found = grid(X, Y, n, **options)
+    assert set(found) == set(expected)
+    for key, point in expected.items():
+        assert_allclose(found[key].scores, point.scores, rtol=0, atol=of_scores)
+        assert isinstance(found[key].metric, FactoredMatrix) == (key[2] > 0)
+        assert_same_metric(found[key].metric, point.metric, of_metrics)
+        assert found[key].solver == point.solver == "cholesky"
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "options", [{"center_gradients": True}, {"metric_scaling": "trace"}, {"metric_scaling": "max"}], ids=repr
+)
+def test_so_are_centred_gradients_and_scaled_metrics(
+    size: str, dtype: str, options: dict[str, Any], directly: Callable[..., Any]
+) -> None:
+    n, d = SIZES[size]
+    working, of_scores, of_metrics = DTYPES[dtype]
+    X, Y = table(n, d)
+    expected = directly(grid, X, 3.0 * Y, n, dtype=working, **options)
+    for key, point in grid(X, 3.0 * Y, n, dtype=working, **options).items():
+        assert_allclose(point.scores, expected[key].scores, rtol=0, atol=10 * of_scores)
+        assert_same_metric(point.metric, expected[key].metric, of_metrics)
+        scaling = options.get("metric_scaling")
+        if scaling and point.metric is not None:
+            diagonal = point.metric.diagonal()
+            assert float(diagonal.mean() if scaling == "trace" else diagonal.max()) == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("unit_norm", [True, False])
+def test_a_learned_metric_serves_any_rows(size: str, dtype: str, unit_norm: bool, directly: Callable[..., Any]) -> None:
+    """On fewer and on more rows than features, on the rows that it was learned from and on others."""
+    n, d = SIZES[size]
+    working, of_scores, of_metrics = DTYPES[dtype]
+    X, Y = table(n, d, others=d + 60)
+    sweep = Sweep(X, Y, dtype=working)
+    learning = {"ridge": 0.1, "unit_norm": unit_norm, "iterations": 2}
+    M = directly(sweep.learn, np.arange(n), **learning)
+    factors = sweep.learn(np.arange(n), **learning)
+    assert isinstance(factors, FactoredMatrix)
+    assert factors.shape == (d, d)
+    assert_same_metric(factors, M, of_metrics)
+    test = np.arange(10, 50)
+    for train in (np.arange(n), np.arange(n, n + 40), np.arange(n, n + d + 30)):
+        expected = sweep.fit(train, test, ridge=0.1, unit_norm=unit_norm, metric=M)
+        found = sweep.fit(train, test, ridge=0.1, unit_norm=unit_norm, metric=factors)
+        assert_allclose(found.scores, expected.scores, rtol=0, atol=of_scores)
+        assert_same_metric(found.metric, M, of_metrics)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", SIZES)
+def test_learning_then_fitting_is_the_chain(size: str, dtype: str) -> None:
+    n, d = SIZES[size]
+    X, Y = table(n, d)
+    working = DTYPES[dtype][0]
+    sweep = Sweep(X, Y, dtype=working, metric_scaling="trace")
+    train, test = np.arange(n), np.arange(n, len(X))
+    double = size == "stacked" or dtype == "float64"
+    for point in list(sweep.points(train, test, ridges=(0.1,), unit_norms=(True,), iterations=3)):
+        metric = sweep.learn(train, ridge=0.1, unit_norm=True, iterations=point.iteration)
+        fit = sweep.fit(train, test, ridge=0.1, unit_norm=True, metric=metric)
+        # Without a metric the features are at work, in the chain the coordinates.
+        exactly = 1e-10 if double else 1e-12 if point.iteration else 1e-3
+        assert_allclose(fit.scores, point.scores, rtol=0, atol=exactly)
+
+
+@pytest.mark.parametrize("gap", [1e-3, 1e-6, 1e-9])
+def test_close_rows_cost_no_more_than_a_rotation_of_the_features(gap: float, directly: Callable[..., Any]) -> None:
+    """Close rows end the stack. What they leave undetermined in float64, the direct way does not know better."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 80))
+    X = np.concatenate([X, X + gap * rng.normal(size=X.shape), rng.normal(size=(10, 80))])
+    Y = np.eye(2)[rng.integers(0, 2, size=70)]
+    turned = X @ np.linalg.qr(rng.normal(size=(80, 80)))[0]
+    expected, rotated = (directly(grid, rows, Y, 60, dtype=torch.float64) for rows in (X, turned))
+    found = grid(X, Y, 60, dtype=torch.float64)
+    for ridge in RIDGES:
+        keys = [key for key in expected if key[1] == ridge]
+        own = max(float(np.abs(rotated[key].scores - expected[key].scores).max()) for key in keys)
+        apart = max(float(np.abs(found[key].scores - expected[key].scores).max()) for key in keys)
+        assert apart <= 10 * own
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(6, 14),
+    rank=st.integers(2, 5),
+    more=st.integers(1, 12),
+    center=st.booleans(),
+)
+def test_few_features_in_many_dimensions_are_still_few(seed: int, n: int, rank: int, more: int, center: bool) -> None:
+    """Rows of ``rank`` features, rotated into d > n dimensions: the same scores, and the metric rotated likewise."""
+    d = max(n, rank) + more
+    X, Y = table(n, rank + 2, others=5, seed=seed)
+    X = X[:, :rank]
+    turned = np.linalg.qr(np.random.default_rng(seed).normal(size=(d, rank)))[0]
+    options: dict[str, Any] = {"dtype": torch.float64, "center_gradients": center}
+    narrow, wide = Sweep(X, Y, **options), Sweep(X @ turned.T, Y, **options)
+    train, test = np.arange(n), np.arange(n, n + 5)
+    for unit_norm in (True, False):
+        learning = {"ridge": 0.1, "unit_norm": unit_norm, "iterations": 2}
+        M, factors = narrow.learn(train, **learning), wide.learn(train, **learning)  # type: ignore[arg-type]
+        assert_allclose(dense(factors), turned @ dense(M).numpy() @ turned.T, rtol=0, atol=1e-7 * dense(M).abs().max())
+        fits = [
+            sweep.fit(train, test, ridge=0.1, unit_norm=unit_norm, metric=metric)
+            for sweep, metric in ((narrow, M), (wide, factors))
+        ]
+        assert_allclose(fits[1].scores, fits[0].scores, rtol=0, atol=1e-7)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(2, 14),
+    more=st.integers(1, 12),
+    unit_norm=st.booleans(),
+    scaling=st.sampled_from(["none", "trace"]),
+)
+def test_a_rotation_and_the_order_of_rows_and_features_change_no_score(
+    seed: int, n: int, more: int, unit_norm: bool, scaling: str
+) -> None:
+    rng = np.random.default_rng(seed)
+    d = n + more
+    X, Y = table(n, d, others=5, seed=seed)
+    test = np.arange(n, n + 5)
+
+    def learned(rows: Array, train: NDArray[np.int64]) -> tuple[Array, torch.Tensor]:
+        sweep = Sweep(rows, Y, dtype=torch.float64, metric_scaling=scaling)
+        metric = sweep.learn(train, ridge=0.1, unit_norm=unit_norm, iterations=2)
+        return sweep.fit(train, test, ridge=0.1, unit_norm=unit_norm, metric=metric).scores, dense(metric)
+
+    expected, M = learned(X, np.arange(n))
+    close = 1e-7 * float(M.abs().max())
+    order, rotation = rng.permutation(d), np.linalg.qr(rng.normal(size=(d, d)))[0]
+    for rows, train, turned in (
+        (X[:, order], np.arange(n), M.numpy()[np.ix_(order, order)]),
+        (X, rng.permutation(n), M.numpy()),
+        (X @ rotation, np.arange(n), rotation.T @ M.numpy() @ rotation),
+    ):
+        scores, metric = learned(rows, train)
+        assert_allclose(scores, expected, rtol=0, atol=1e-7)
+        assert_allclose(metric, turned, rtol=0, atol=close)
+
+
+def test_equal_features_share_their_part_and_constant_ones_have_none() -> None:
+    X, Y = table(20, 30)
+    X[:, 7], X[:, 8] = X[:, 6], 4.0
+    M = dense(Sweep(X, Y).learn(np.arange(20), ridge=0.1, unit_norm=False, iterations=2))
+    assert_allclose(M[7], M[6], rtol=0, atol=1e-12 * float(M.max()))
+    assert_allclose(M[8], 0.0, rtol=0, atol=1e-12 * float(M.max()))
+
+
+@pytest.mark.parametrize(("d", "factored"), [(29, False), (30, False), (31, True), (60, True)])
+def test_more_features_than_fitted_rows_is_the_rule(d: int, factored: bool, directly: Callable[..., Any]) -> None:
+    X, Y = table(30, d)
+    found = grid(X, Y, 30)
+    expected = directly(grid, X, Y, 30)
+    for key, point in found.items():
+        assert isinstance(point.metric, FactoredMatrix) == (factored and key[2] > 0)
+        if factored:
+            assert_allclose(point.scores, expected[key].scores, rtol=0, atol=1e-7)
+        else:
+            assert_array_equal(point.scores, expected[key].scores)
+
+
+def test_neither_a_diagonal_nor_no_update_is_worth_a_change_of_coordinates(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise AssertionError("a span was formed")
+
+    monkeypatch.setattr(Span, "of", forbidden)
+    X, Y = table(20, 30)
+    rows, still = np.arange(20), {"ridges": RIDGES, "unit_norms": (True,), "iterations": 0}
+    assert len(list(Sweep(X, Y).points(rows, rows, **still))) == 2  # type: ignore[arg-type]
+    metrics = {key[2]: point.metric for key, point in grid(X, Y, 20, diagonal=True).items()}
+    assert isinstance(metrics[3], torch.Tensor)
+    assert metrics[3].shape == (30,)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("center", [False, True])
+def test_a_learned_diagonal_needs_no_array_either(dtype: str, center: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    working, of_scores, of_metrics = DTYPES[dtype]
+    n = 130
+    X, Y = table(n, 170)
+    options = {"dtype": working, "diagonal": True, "center_gradients": center, "metric_scaling": "max"}
+    found = grid(X, Y, n, **options)
+    monkeypatch.setattr("rfm.agop.diagonal_suffices", lambda *_, **__: False)
+    for key, point in grid(X, Y, n, **options).items():
+        assert_allclose(found[key].scores, point.scores, rtol=0, atol=of_scores)
+        assert_same_metric(found[key].metric, point.metric, of_metrics)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("value", [None, 0.0, 3.0], ids=["normal", "zeros", "constant"])
+def test_one_and_two_rows_and_nothing_to_learn_from(n: int, value: float | None) -> None:
+    X, Y = table(8, 12)
+    if value is not None:
+        X[:] = value
+    points = Sweep(X, Y).points(np.arange(n), np.arange(8), ridges=(0.1,), unit_norms=(True, False), iterations=3)
+    for point in points:
+        assert np.isfinite(point.scores).all()
+        if point.metric is not None:
+            assert torch.isfinite(point.metric.diagonal()).all()
+            if n == 1 or value is not None:
+                assert float(point.metric.diagonal().abs().max()) == 0.0
+
+
+def test_no_validation_rows() -> None:
+    X, Y = table(130, 170)
+    points = Sweep(X, Y).points(np.arange(130), np.arange(0), ridges=(0.1,), unit_norms=(True,), iterations=2)
+    assert [point.scores.shape for point in points] == [(0, 3)] * 3
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_outlier_costs_the_other_rows_no_digits(dtype: str, directly: Callable[..., Any]) -> None:
+    """Fitted, it takes part in the basis; not fitted, it takes part in nothing."""
+    n, d = 130, 170
+    X, Y = table(n, d)
+    X[5] = 1e6
+    working, of_scores, _ = DTYPES[dtype]
+    expected = directly(grid, X, Y, n, dtype=torch.float64)
+    found = grid(X, Y, n, dtype=working)
+    for key, point in expected.items():
+        assert_allclose(found[key].scores, point.scores, rtol=0, atol=max(1e-5, of_scores))
+    moved = X.copy()
+    moved[-1] = 1e9
+    for key, point in grid(moved, Y, n, dtype=working).items():
+        assert_array_equal(point.scores[:-1], found[key].scores[:-1])
+
+
+@pytest.mark.parametrize("options", [{}, {"center_gradients": True}, {"metric_scaling": "trace"}], ids=repr)
+@pytest.mark.parametrize("unit_norm", [True, False])
+def test_the_machine_for_large_tables_does_so_too(
+    unit_norm: bool, options: dict[str, Any], directly: Callable[..., Any]
+) -> None:
+    n, d = 130, 170
+    X, Y = table(n, d, others=260)
+    train, test = np.arange(n), np.arange(n, n + 20)
+    sweep, large = Sweep(X, Y, **options), LargeSweep(X, Y, seed=3, direct_rows=1000, **options)
+    points = list(large.points(train, test, ridge=0.1, unit_norm=unit_norm, iterations=2))
+    expected = directly(lambda: list(large.points(train, test, ridge=0.1, unit_norm=unit_norm, iterations=2)))
+    for found, point in zip(points, expected, strict=True):
+        assert isinstance(found.metric, FactoredMatrix) == (point.iteration > 0)
+        assert_allclose(found.scores, point.scores, rtol=0, atol=2e-3)
+        assert_allclose(found.alpha, point.alpha, rtol=0, atol=2e-2)
+        assert_same_metric(found.metric, point.metric, 1e-2)
+    learned = sweep.learn(train, ridge=0.1, unit_norm=unit_norm, iterations=2)
+    assert_same_metric(points[2].metric, learned, 1e-2)
+    for rows in (train, np.arange(n, n + 250)):
+        fits = [
+            machine.fit(rows, test, ridge=0.1, unit_norm=unit_norm, metric=metric)
+            for machine, metric in ((large, learned), (sweep, dense(learned)))
+        ]
+        assert_allclose(fits[0].scores, fits[1].scores, rtol=0, atol=1e-3)
+        assert fits[0].metric is not None
+        assert_same_metric(fits[0].metric, learned, 0.0)
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+@pytest.mark.parametrize("scaling", ["none", "trace", "max"])
+def test_updates_may_begin_from_factors(diagonal: bool, scaling: str) -> None:
+    """Of any basis: that of another network's features, say, is not orthonormal."""
+    X, Y = table(60, 80)
+    rng = np.random.default_rng(1)
+    basis, root = torch.as_tensor(rng.normal(size=(80, 6))), torch.as_tensor(rng.normal(size=(6, 6)))
+    factors = FactoredMatrix(basis, root @ root.T / 100)
+    large = LargeSweep(X, Y, dtype=torch.float64, diagonal=diagonal, metric_scaling=scaling)
+    fits = [
+        large.fit(np.arange(60), np.arange(60, 80), ridge=0.1, unit_norm=False, iterations=2, metric=metric)
+        for metric in (factors, factors.dense())
+    ]
+    assert_allclose(fits[0].scores, fits[1].scores, rtol=0, atol=1e-7)
+    assert_same_metric(fits[0].metric, fits[1].metric, 1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_kernels_in_a_factored_metric(dtype: torch.dtype) -> None:
+    X, Z = (torch.as_tensor(table(n, 20)[0], dtype=dtype) for n in (10, 15))
+    rng = np.random.default_rng(1)
+    basis, root = torch.as_tensor(rng.normal(size=(20, 6))), torch.as_tensor(rng.normal(size=(6, 4)))
+    factors = FactoredMatrix(basis, root @ root.T / 10)
+    kernel = Laplace(10.0)
+    close = 1e-10 if dtype == torch.float64 else 1e-5
+    assert_allclose(kernel_matrix(kernel, X, M=factors), kernel_matrix(kernel, X, M=factors.dense()), atol=close)
+    assert_allclose(kernel_matrix(kernel, X, Z, factors), kernel_matrix(kernel, X, Z, factors.dense()), atol=close)
