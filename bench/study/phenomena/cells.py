@@ -163,7 +163,7 @@ def _quick() -> list[Cell]:
     trained = {**base, "counts": small, "patch": patch, "iterations": 3, "width": 64, "epochs": 60, "batch": 1024}
     found += [
         _cell("grokking-network", {**trained, "outputs": outputs, "rate": rate})
-        for outputs, rate in ((10, 0.1), (10, 0.03), (2, 1000.0))
+        for outputs, rate in ((10, 0.1), (10, 0.03), (2, 100.0))
     ]
     found += [
         _cell("tickets", {**setting, "n": n, "test": 40}, seed)

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 
-from bench.study.images import Images, draw, rows_of
+from bench.study.images.sampling import draw, rows_of
+from bench.study.images.sets import Images
 from bench.study.networks import one_hot, train
 from bench.study.phenomena.descent import SpanNetwork
 from bench.study.phenomena.machines import (

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.study.images import Images, draw, rows_of
+from bench.study.images.sampling import draw, rows_of
+from bench.study.images.sets import Images
 from bench.study.phenomena.descent import trained
 from bench.study.phenomena.machines import FloatArray, IntArray, accuracy, rfm_path
 from bench.study.phenomena.marks import Pictures, in_colour, of_another_class, resized

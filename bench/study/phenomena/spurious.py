@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.study.images import Images, draw, rows_of
+from bench.study.images.sampling import draw, rows_of
+from bench.study.images.sets import Images
 from bench.study.phenomena.descent import trained
 from bench.study.phenomena.machines import (
     BoolArray,

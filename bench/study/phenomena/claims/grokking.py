@@ -110,6 +110,12 @@ def first_epoch(values: dict[str, Any], key: str, at_least: float) -> int | None
     return next((e for e, v in zip(values["epochs"], values[key], strict=True) if v >= at_least), None)
 
 
+def is_dead(o: Outcome) -> bool:
+    """Whether a network's error was in the end that of outputs that are all 0: its units no longer respond."""
+    losses = o.values["loss"]
+    return bool(losses) and float(losses[-1]) >= 0.999 / int(o.cell.parameters["outputs"])
+
+
 def _network_claim(done: Sequence[Outcome]) -> Claim:
     runs = _chosen(done)
     if not runs:

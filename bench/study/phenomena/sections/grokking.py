@@ -11,6 +11,7 @@ from bench.report.figures.curves import Axis, Curve, curves
 from bench.study.cell import Outcome
 from bench.study.phenomena.claims.grokking import (
     ENDS_ABOVE,
+    is_dead,
     NETWORK_RULE,
     OUTPUTS,
     RFM_RULE,
@@ -163,6 +164,7 @@ def _network_blocks(images: str, runs: Sequence[Outcome]) -> list[Block]:
                 wording.num(rate, 3),
                 wording.num(len(some), 0),
                 wording.num(len(some) - len(trained), 0),
+                wording.num(sum(is_dead(o) for o in trained), 0),
                 *(Cell(", ".join(epoch_words(e) for e in found) or wording.DASH) for found in firsts),
                 mean_cell([end[0] for end in ends], 4, scale=1.0),
                 *(mean_cell([end[k] for end in ends]) for k in (1, 2)),
@@ -226,6 +228,7 @@ def _network_blocks(images: str, runs: Sequence[Outcome]) -> list[Block]:
                 Column("Learning rate"),
                 Column("Runs"),
                 Column("Diverged", hint="the loss was no longer finite"),
+                Column("Dead", hint="all outputs were 0 in the end"),
                 Column("First at 100 % training", "text", hint="epochs, run by run"),
                 Column(f"First at {100 * ENDS_ABOVE:.0f} % test", "text", hint="epochs, run by run"),
                 Column("Training loss"),
