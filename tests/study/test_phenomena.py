@@ -13,7 +13,7 @@ from image_files import write_celeba
 from numpy.typing import NDArray
 
 from bench.errors import DataInvalid, JobSkipped
-from bench.study.images import ImageSet, Images, find_images, rows_of
+from bench.study.images import Images, ImageSet, find_images, rows_of
 from bench.study.networks import ReluNetwork, one_hot, train
 from bench.study.phenomena import faces, grokking, simplicity, spurious, tickets
 from bench.study.phenomena.cells import KINDS, cells
@@ -125,11 +125,11 @@ def test_patches_say_the_class_and_stand_where_they_should(images: Images, digit
         plain = flat[:, ~(inside | corner)]
         every = resized(np.concatenate([digits.images, digits.test_images]), 16, 16).reshape(-1, 256)
         assert contents(plain) <= contents(every[:, ~(inside | corner)])
-    plain = grokking.make_task({**GROKKING, "patch": None}, 1, images)
-    assert list(plain.tests) == ["test"]
-    assert contents(plain.images) <= contents(resized(digits.images, 16, 16))
-    assert contents(plain.tests["test"]) <= contents(resized(digits.test_images, 16, 16))
-    np.testing.assert_array_equal(plain.tests["test"], task.tests["without"])
+    bare = grokking.make_task({**GROKKING, "patch": None}, 1, images)
+    assert list(bare.tests) == ["test"]
+    assert contents(bare.images) <= contents(resized(digits.images, 16, 16))
+    assert contents(bare.tests["test"]) <= contents(resized(digits.test_images, 16, 16))
+    np.testing.assert_array_equal(bare.tests["test"], task.tests["without"])
 
 
 def test_halves_are_of_one_class_until_one_is_of_another(images: Images, digits: ImageSet) -> None:
@@ -257,7 +257,9 @@ def test_networks_in_the_span_are_those_of_all_pixels(images: Images) -> None:
     np.testing.assert_array_equal(small.predicted(small.seen(Z)), whole.outputs(torch.from_numpy(Z).float()).argmax(1))
     core = torch.diag(torch.arange(1.0, 51.0, dtype=torch.float64))
     layer = whole.layers[0].double()
-    expected = cosine(FactoredMatrix(layer.T, torch.eye(12, dtype=torch.float64)), FactoredMatrix(small.span.basis, core))
+    expected = cosine(
+        FactoredMatrix(layer.T, torch.eye(12, dtype=torch.float64)), FactoredMatrix(small.span.basis, core)
+    )
     assert small.metric_cosine(core) == pytest.approx(expected, abs=1e-4)
 
 
