@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from bench.study.images.celeba import read_celeba
 from bench.study.images.sampling import draw, rows_of
 from bench.study.images.sets import Images
-from bench.study.images.celeba import read_celeba
 from bench.study.phenomena.machines import (
     BoolArray,
     FloatArray,

@@ -25,7 +25,7 @@ TITLES = {
     "mnist": "MNIST",
     "fashion-mnist": "Fashion-MNIST",
     "svhn": "SVHN",
-    "digits": "digits of 8 x 8 pixels",
+    "digits": "Digits (8 x 8)",
 }
 CLASSES: dict[tuple[str, tuple[int, ...]], str] = {
     ("cifar10", (0, 9)): "airplanes and trucks",

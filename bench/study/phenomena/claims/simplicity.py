@@ -21,7 +21,7 @@ RULE = (
     "learnable hard half leaves it undecided."
 )
 _BIAS = "RFM and networks rely on the easy half of a picture although the other says the class too"
-_KERNEL = "Ours to ask: the Laplace kernel has the bias already, without learning features"
+_KERNEL = "Additional claim (ours): the Laplace kernel has the bias already, without learning features"
 METHODS = {"Laplace": "Laplace kernel", "RFM 1": "RFM, 1 update", "RFM 3": "RFM, 3 updates", "network": "Network"}
 TESTS = {
     "intact": "intact",

@@ -40,8 +40,8 @@ LEFT_OUT_RULE = (
 )
 _NAMED = "The diagonal of M names a spurious mark"
 _REVERSED = "RFM and networks rely on the mark: with the tie reversed they are worse than chance"
-_KERNEL = "Ours to ask: so does the Laplace kernel, without learning features"
-_LEFT_OUT = "Ours to ask: leaving out what M names restores what images without marks allow"
+_KERNEL = "Additional claim (ours): so does the Laplace kernel, without learning features"
+_LEFT_OUT = "Additional claim (ours): leaving out what M names restores what images without marks allow"
 
 
 def spurious_claims(done: Sequence[Outcome]) -> list[Claim]:

@@ -11,13 +11,13 @@ from bench.report.figures.curves import Axis, Curve, curves
 from bench.study.cell import Outcome
 from bench.study.phenomena.claims.grokking import (
     ENDS_ABOVE,
-    is_dead,
     NETWORK_RULE,
     OUTPUTS,
     RFM_RULE,
     VARIANTS,
     epoch_words,
     first_epoch,
+    is_dead,
     variant_of,
 )
 from bench.study.phenomena.reading import (
@@ -208,7 +208,7 @@ def _network_blocks(images: str, runs: Sequence[Outcome]) -> list[Block]:
                 f"Patch in training and test images, ten outputs. {note}",
                 lines,
                 Axis("epoch", log=True),
-                Axis("accuracy", limits=(0.4, 1.0)),
+                Axis("accuracy", limits=(0.0, 1.0)),
             ),
             curves(
                 f"grokking-cosine-{images}",

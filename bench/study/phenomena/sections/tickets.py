@@ -91,7 +91,7 @@ def _setting_section(name: str, runs: Sequence[Outcome]) -> Section:
     title = setting_words(runs[0])
     return Section(
         name,
-        title[0].upper() + title[1:],
+        title,
         (
             curves(
                 f"{name}-curves",
@@ -106,7 +106,7 @@ def _setting_section(name: str, runs: Sequence[Outcome]) -> Section:
                 (Column("Method", "text"), *(Column(f"n = {n:,}") for n in by_n)),
                 tuple(rows),
                 "Mean test accuracy in percent",
-                note=note,
+                note=f"{plural(repeats, 'draw')} of each number of images.",
             ),
         ),
     )
