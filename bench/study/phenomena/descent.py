@@ -1,0 +1,135 @@
+"""ReLU networks on images of more pixels than there are training rows: trained among the coordinates of their span.
+
+Gradient descent without weight decay adds to the first layer multiples of training rows only. With V (d, r) their
+span's basis, W_1 is always its start outside of the span plus A V', and A (units, r) is trained instead of W_1 (units,
+d): the same network, for r / d of the cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from bench.study.networks import Epoch, ReluNetwork, one_hot, train
+from bench.study.phenomena.machines import FloatArray, IntArray, accuracy
+from rfm.span import Span
+
+RATES = (0.1, 0.03, 0.01, 0.003)
+"""Learning rates, the published one first."""
+LEARNED = 0.99
+"""Share of training rows that a network must get right for its learning rate to count as one at which it learns."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Rows as the network sees them: ``within`` (m, r) the span, and what ``outside`` (m, units) adds to its units."""
+
+    within: torch.Tensor
+    outside: torch.Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SpanNetwork:
+    """``network`` takes the coordinates of ``span``; ``first`` (units, d) is where the first layer started."""
+
+    network: ReluNetwork
+    span: Span
+    first: torch.Tensor
+
+    @classmethod
+    def start(cls, span: Span, hidden: Sequence[int], outputs: int, seed: int) -> SpanNetwork:
+        """PyTorch's default start of a network of d inputs with ``hidden`` layers of so many units."""
+        network = ReluNetwork.start("default", [len(span.basis), *hidden, outputs], seed)
+        first, *others = network.layers
+        return cls(ReluNetwork([(first.double() @ span.basis).float(), *others]), span, first)
+
+    def seen(self, Z: FloatArray, *, training: bool = False) -> Seen:
+        """The rows of ``Z`` (m, d); ``training`` rows have no part outside of the span."""
+        rows = torch.from_numpy(Z)
+        within = rows @ self.span.basis
+        if training:
+            return Seen(within.float())
+        start = self.first.double()
+        return Seen(within.float(), (rows @ start.T - within @ (start @ self.span.basis).T).float())
+
+    def predicted(self, rows: Seen) -> IntArray:
+        """The classes (m,) of the largest outputs."""
+        units = rows.within @ self.network.layers[0].T
+        if rows.outside is not None:
+            units += rows.outside
+        classes: IntArray = ReluNetwork(self.network.layers[1:]).outputs(units.clamp_min_(0.0)).argmax(dim=1).numpy()
+        return classes
+
+    def first_layer(self) -> torch.Tensor:
+        """W_1 (units, d) float64."""
+        moved = self.network.layers[0].double() - self.first.double() @ self.span.basis
+        return self.first.double() + moved @ self.span.basis.T
+
+    def metric_cosine(self, core: torch.Tensor) -> float:
+        """The cosine of the entries of W_1' W_1 and V C V', with C (r, r) the ``core``; neither is formed."""
+        layer = self.network.layers[0].double()
+        between = float(((layer @ core) * layer).sum())
+        gram = layer @ layer.T + self._gram_outside
+        return between / float(gram.norm() * core.norm())
+
+    @cached_property
+    def _gram_outside(self) -> torch.Tensor:
+        """W W' (units, units) of what the first layer has outside of the span, and keeps."""
+        start = self.first.double()
+        within = start @ self.span.basis
+        return start @ start.T - within @ within.T
+
+
+def trained(
+    X: FloatArray,
+    labels: IntArray,
+    tests: Mapping[str, FloatArray],
+    *,
+    outputs: int,
+    hidden: Sequence[int],
+    epochs: int,
+    batch: int,
+    seed: int,
+    rates: Sequence[float] = RATES,
+) -> tuple[dict[str, IntArray], dict[str, Any]]:
+    """The classes that a network gives the rows of each of ``tests``, and an account of its training.
+
+    SGD at the first of ``rates`` at which :data:`LEARNED` of the training rows are right in the end, or else that with
+    the least training loss; no classes if it diverges at all. Training ends early once all training rows have been
+    right at two of the epochs, every fifth, that are looked at.
+    """
+    span = Span.of(X, "cpu")
+    targets = one_hot(torch.from_numpy(labels), outputs)
+    tried: dict[float, Any] = {}
+    best: tuple[float, SpanNetwork] | None = None
+    for rate in rates:
+        network = SpanNetwork.start(span, hidden, outputs, seed)
+        rows = network.seen(X, training=True)
+        steps = train(network.network, rows.within, targets, rate=rate, epochs=epochs, batch=batch, seed=seed)
+        last, right = _until_right(network, rows, labels, steps)
+        tried[rate] = {"epochs": last.number, "loss": None if last.diverged else last.loss, "train": right}
+        if last.diverged:
+            continue
+        if best is None or last.loss < tried[best[0]]["loss"] or right >= LEARNED:
+            best = rate, network
+        if right >= LEARNED:
+            break
+    account = {"tried": {f"{rate:g}": record for rate, record in tried.items()}, "rate": best and best[0]}
+    if best is None:
+        return {}, account
+    return {name: best[1].predicted(best[1].seen(test)) for name, test in tests.items()}, account
+
+
+def _until_right(network: SpanNetwork, rows: Seen, labels: IntArray, epochs: Iterator[Epoch]) -> tuple[Epoch, float]:
+    """The last epoch that was trained, and the share of training rows that are right after it (0 if it diverged)."""
+    before = right = 0.0
+    for epoch in epochs:
+        if epoch.number % 5 == 0 and not epoch.diverged:
+            before, right = right, accuracy(network.predicted(rows), labels)
+            if before == right == 1.0:
+                return epoch, right
+    return epoch, 0.0 if epoch.diverged else accuracy(network.predicted(rows), labels)

@@ -1,0 +1,314 @@
+"""What the report on the four phenomena concludes follows from the figures, and its small version makes a page."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.report.blocks import Document, Figure, Section, Table
+from bench.report.build import write_document
+from bench.study.cell import Cell, Outcome
+from bench.study.images import find_images
+from bench.study.phenomena.cells import KINDS, cells
+from bench.study.phenomena.claims.faces import faces_claims
+from bench.study.phenomena.claims.grokking import first_epoch, grokking_claims
+from bench.study.phenomena.claims.simplicity import simplicity_claims
+from bench.study.phenomena.claims.spurious import spurious_claims
+from bench.study.phenomena.claims.tickets import savings, size_needed, tickets_claims
+from bench.study.phenomena.findings import find
+from bench.study.phenomena.reading import all_of, counted
+from bench.study.report import Findings
+
+
+def ok(kind: str, parameters: dict[str, Any], values: dict[str, Any], seed: int = 0) -> Outcome:
+    return Outcome(Cell(kind, parameters, seed), "ok", values)
+
+
+def test_parts_of_a_claim() -> None:
+    assert all_of(["holds", "holds"]) == "holds"
+    assert all_of(["holds", "undecided"]) == "holds in part"
+    assert all_of(["undecided", "undecided"]) == "undecided"
+    assert all_of(["holds", "does not hold"]) == "does not hold"
+    assert [counted(good, 4) for good in (4, 3, 2, 0)] == ["holds", "holds in part", "does not hold", "does not hold"]
+
+
+def rfm(test: list[float], seed: int, *, patch: bool = True, train: float = 1.0) -> Outcome:
+    parameters = {"images": "cifar10", "counts": [50, 500], "patch": [2, 7, 5] if patch else None}
+    values = {"test": test, "train": [train, *[1.0] * (len(test) - 1)], "share": [0.003, 0.5, 0.8], "auc": [0.8] * 3}
+    return ok("grokking-rfm", parameters, values, seed)
+
+
+GROKS, PLAIN = [0.55, 0.9, 0.99], [0.55, 0.7, 0.7]
+
+
+@pytest.mark.parametrize(
+    ("with_patch", "without", "verdict"),
+    [
+        ([GROKS] * 3, PLAIN, "holds"),
+        ([GROKS, GROKS, PLAIN], PLAIN, "holds in part"),
+        ([GROKS, PLAIN, PLAIN], PLAIN, "does not hold"),
+        ([GROKS] * 3, GROKS, "does not hold"),  # then the patch is not what does it
+        ([[0.8, 0.9, 0.99]] * 3, PLAIN, "does not hold"),  # the kernel is good enough
+        ([[0.55, 0.9, 0.94]] * 3, PLAIN, "does not hold"),
+    ],
+)
+def test_rfm_groks_where_a_patch_says_the_class(
+    with_patch: list[list[float]], without: list[float], verdict: str
+) -> None:
+    runs = [rfm(test, seed) for seed, test in enumerate(with_patch)] + [rfm(without, 0, patch=False)]
+    assert grokking_claims(runs)[0].verdict == verdict
+
+
+def test_rfm_groks_only_if_it_had_learned_the_training_images() -> None:
+    runs = [rfm(GROKS, 0, train=0.99), rfm(PLAIN, 0, patch=False)]
+    assert grokking_claims(runs)[0].verdict == "does not hold"
+    assert grokking_claims(runs[:1])[0].verdict == "not measured"
+
+
+EPOCHS = [1, 10, 50, 200, 500]
+
+
+def network(
+    train: list[float], test: list[float], seed: int = 0, *, loss: float = 0.01, rate: float = 0.1, **more: Any
+) -> Outcome:
+    parameters = {"images": "cifar10", "counts": [50, 500], "patch": [2, 7, 5], "outputs": 10, "rate": rate}
+    values = {"epochs": EPOCHS, "train": train, "test": test, "loss": [0.1] * 4 + [loss], "diverged": None}
+    return ok("grokking-network", parameters, {**values, "cosines": [0.1, 0.9], "shares": [0.1, 0.2], **more}, seed)
+
+
+LATE = ([0.5, 1.0, 1.0, 1.0, 1.0], [0.5, 0.5, 0.6, 0.96, 0.99])
+TOGETHER = ([0.5, 0.9, 1.0, 1.0, 1.0], [0.5, 0.8, 0.96, 0.97, 0.98])
+NEVER = ([0.5, 0.9, 1.0, 1.0, 1.0], [0.5, 0.5, 0.6, 0.7, 0.7])
+
+
+@pytest.mark.parametrize(
+    ("runs", "verdict"),
+    [
+        ([LATE, LATE, TOGETHER], "holds"),
+        ([LATE, TOGETHER, TOGETHER], "holds in part"),
+        ([TOGETHER, TOGETHER, NEVER], "does not hold"),
+        ([TOGETHER, NEVER, NEVER], "undecided"),
+    ],
+)
+def test_networks_grok_if_test_accuracy_comes_much_later(runs: list[Any], verdict: str) -> None:
+    found = [network(run[0], run[1], seed) for seed, run in enumerate(runs)]
+    assert grokking_claims(found)[1].verdict == verdict
+
+
+def test_of_learning_rates_that_with_the_least_training_loss_counts() -> None:
+    both = [network(*LATE, loss=0.05), network(*TOGETHER, loss=0.01, rate=0.03)]
+    assert grokking_claims(both)[1].verdict == "does not hold"
+    diverged = network([], [], 0, rate=0.3, epochs=[], loss=0.0, diverged=2)
+    assert grokking_claims([*both[:1], diverged])[1].verdict == "holds"
+    assert grokking_claims([diverged])[1].verdict == "not measured"
+    assert first_epoch({"epochs": [1, 5], "test": [0.2, 0.3]}, "test", 0.4) is None
+
+
+def test_first_layers_are_compared_with_m() -> None:
+    def verdict(*ends: float) -> str:
+        runs = [network(TOGETHER[0], TOGETHER[1], seed, cosines=[0.2, end]) for seed, end in enumerate(ends)]
+        return grokking_claims(runs)[2].verdict
+
+    assert verdict(0.9, 0.85, 0.8) == "holds"
+    assert verdict(0.9, 0.85, 0.5) == "holds in part"
+    assert verdict(0.9, 0.5, 0.5) == "does not hold"
+
+
+def ticket(gain: float, seed: int, n: int = 100, *, local: bool = False, rfm_gain: float | None = None) -> Outcome:
+    parameters = {"images": "mnist", "classes": [4, 9], "n": n, **({"photos": "cifar10"} if local else {})}
+    accuracies = {
+        "RFM-T 1": 0.9,
+        "Laplace": 0.9 - gain,
+        "RFM 1": 0.9 - (gain if rfm_gain is None else rfm_gain),
+        "random mask": 0.5,
+    }
+    return ok("tickets", parameters, {"accuracy": accuracies, "kept": {"RFM-T 1": 9}}, seed)
+
+
+@pytest.mark.parametrize("local", [False, True], ids=["fills", "local"])
+@pytest.mark.parametrize(
+    ("wins", "losses", "verdict"),
+    [(10, 0, "holds"), (0, 10, "does not hold"), (6, 5, "undecided")],
+)
+def test_tickets_are_judged_by_all_rivals(local: bool, wins: int, losses: int, verdict: str) -> None:
+    gains = [0.1] * wins + [-0.1] * losses + [0.0] * 2
+    draws = [ticket(gain, seed, local=local) for seed, gain in enumerate(gains)]
+    # Random masks lose in every draw, so that the claim about local features is held in part by them alone.
+    expected = "holds in part" if local and verdict == "undecided" else verdict
+    assert tickets_claims(draws)[int(local)].verdict == expected
+    assert tickets_claims(draws)[1 - int(local)].verdict == "not measured"
+    against_one = [ticket(0.1, seed, local=local, rfm_gain=0.0) for seed in range(10)]
+    assert tickets_claims(against_one)[int(local)].verdict == "holds in part"
+
+
+def test_saved_images_are_read_off_the_kernel_s_curve() -> None:
+    sizes, accuracies = [50, 100, 200, 400], [0.6, 0.7, 0.8, 0.8]
+    assert size_needed(sizes, accuracies, 0.7) == pytest.approx(100)
+    assert size_needed(sizes, accuracies, 0.75) == pytest.approx(100 * 2**0.5)
+    assert size_needed(sizes, accuracies, 0.55) == 0
+    assert size_needed(sizes, accuracies, 0.81) == np.inf
+    draws = [ticket(0.9 - a, 0, n) for n, a in zip((50, 100, 200, 400), (0.6, 0.85, 0.95, 0.96), strict=True)]
+    needed = 100 * 2**0.5  # RFM-T has 0.9 at every n
+    assert savings(draws) == pytest.approx({n: needed / n for n in (50, 100, 200, 400)})
+
+
+def half(method: str, hard: float, easy: float, seed: int = 0, *, alone: float = 0.4) -> Outcome:
+    kind = "simplicity-network" if method == "network" else "simplicity-kernels"
+    values = {"intact": 0.9, "left of another class": hard, "right of another class": easy, "left alone": alone}
+    return ok(kind, {}, {"accuracy": {method: values}}, seed)
+
+
+def test_the_bias_is_what_either_half_costs() -> None:
+    def verdict(rfm: float, network: float, alone: float = 0.4) -> str:
+        runs = [half("RFM 1", rfm, 0.02, alone=alone), half("network", network, 0.02, alone=alone)]
+        return simplicity_claims(runs)[0].verdict
+
+    assert verdict(0.88, 0.85) == "holds"
+    assert verdict(0.88, 0.5) == "holds in part"
+    assert verdict(0.5, 0.5) == "does not hold"
+    assert verdict(0.88, 0.85, alone=0.1) == "undecided"
+    assert simplicity_claims([half("Laplace", 0.85, 0.03)])[1].verdict == "holds"
+    assert simplicity_claims([half("Laplace", 0.4, 0.03)])[1].verdict == "does not hold"
+    assert simplicity_claims([half("Laplace", 0.85, 0.03, alone=0.1)])[1].verdict == "undecided"
+    assert simplicity_claims([half("RFM 1", 0.9, 0.1)])[0].verdict == "not measured"
+    assert simplicity_claims([])[1].verdict == "not measured"
+
+
+def mark(
+    seed: int, *, share: float = 0.95, hits: int = 48, count: int = 50, reversed_: float = 0.1, after: float = 0.6
+) -> Outcome:
+    accuracies = {"kept": 0.95, "reversed": reversed_, "clean": 0.5}
+    left = {
+        words: {"RFM 1": {"reversed": value, "kept": value}}
+        for words, value in (("named", after), ("random", reversed_), ("mark", 0.6))
+    }
+    values = {
+        "accuracy": dict.fromkeys(("Laplace", "RFM 1", "RFM 3"), accuracies),
+        "named": {"RFM 1": {"hits": hits, "count": count, "mark": 48, "share": 0.6}},
+        "left out": left,
+        "clean": {"RFM 1": 0.6, "Laplace": 0.6},
+    }
+    return ok("spurious-kernels", {"mark": 4, "share": share}, values, seed)
+
+
+def test_m_names_the_mark_if_it_has_most_of_it_and_little_else() -> None:
+    def verdict(strong: list[dict[str, int]], weak: list[dict[str, int]]) -> str:
+        draws = [mark(seed, **named) for seed, named in enumerate(strong)]
+        draws += [mark(seed, share=0.6, **named) for seed, named in enumerate(weak)]
+        untied = mark(0, share=0.5, hits=0)
+        return spurious_claims([*draws, untied])[0].verdict
+
+    assert verdict([{}] * 5, [{}] * 5) == "holds"
+    assert verdict([{}] * 5, [{"count": 500}] * 5) == "holds in part"
+    assert verdict([{"hits": 40}] * 5, [{}] * 5) == "does not hold"
+    assert verdict([{"count": 200}] * 5, [{}] * 5) == "does not hold"
+    assert spurious_claims([mark(0, share=0.5)])[0].verdict == "not measured"
+
+
+def test_below_chance_is_what_a_reversed_tie_leaves() -> None:
+    def verdicts(kernel: float, network: float) -> list[str]:
+        draws = [mark(seed, reversed_=kernel) for seed in range(8)]
+        values = {"accuracy": {"network": {"kept": 0.9, "reversed": network}}}
+        draws += [ok("spurious-network", {"mark": 4, "share": 0.9}, values, seed) for seed in range(8)]
+        return [claim.verdict for claim in spurious_claims(draws)[1:3]]
+
+    assert verdicts(0.1, 0.2) == ["holds", "holds"]
+    assert verdicts(0.1, 0.5) == ["holds in part", "holds"]
+    assert verdicts(0.5, 0.5) == ["undecided", "undecided"]
+    assert verdicts(0.6, 0.2) == ["does not hold", "does not hold"]
+    diverged = ok("spurious-network", {"mark": 4, "share": 0.9}, {"accuracy": {"network": {}}})
+    assert spurious_claims([mark(0), diverged])[1].verdict == "not measured"
+
+
+def test_leaving_out_the_named_restores_what_clean_images_allow() -> None:
+    def verdict(*after: float) -> str:
+        return spurious_claims([mark(seed, after=value) for seed, value in enumerate(after)])[3].verdict
+
+    assert verdict(0.6, 0.58, 0.65) == "holds"
+    assert verdict(0.6, 0.58, 0.3) == "holds in part"
+    assert verdict(0.6, 0.3, 0.3) == "does not hold"
+    assert spurious_claims([mark(0, hits=0)])[3].verdict == "not measured"  # the mark is not what is left out
+
+
+def test_eyes_and_pasted_templates_are_counted_run_by_run() -> None:
+    def face(hits: int, seed: int = 0) -> Outcome:
+        named = {"count": 100, "hits": hits, "share": 0.3}
+        values = {
+            "accuracy": dict.fromkeys(("Laplace", "RFM 1", "RFM 3"), 0.8),
+            "named": {"RFM 1": named},
+            "area": 0.15,
+        }
+        return ok("faces", {}, values, seed)
+
+    def pasted(named: float, seed: int) -> Outcome:
+        masks = {"named": named, "random": 0.8}
+        values = {"accuracy": {"RFM 1": 0.85}, "pasted": {"RFM 1": masks}}
+        return ok("celeba", {"attribute": "Wearing_Lipstick"}, values, seed)
+
+    assert [faces_claims([face(hits)], [])[0].verdict for hits in (30, 29)] == ["holds", "does not hold"]
+    assert faces_claims([face(40), face(40, 1), face(0, 2)], [])[0].verdict == "holds in part"
+    assert faces_claims([pasted(0.6, 0)], [])[1].verdict == "holds"
+    assert faces_claims([pasted(0.9, 0)], [])[1].verdict == "does not hold"
+    skipped = Outcome(Cell("celeba", {}), "skipped", {}, "CelebA: get it from its owners")
+    claim = faces_claims([], [skipped])[1]
+    assert (claim.verdict, claim.measured) == ("not measured", "CelebA: get it from its owners")
+
+
+def test_a_study_without_results_says_so() -> None:
+    assert {claim.verdict for claim in find([]).claims} == {"not measured"}
+
+
+@pytest.fixture(scope="module")
+def quick() -> list[Outcome]:
+    images = find_images(None, ("digits",))
+    found = []
+    for cell in cells(True):
+        module, _, function = KINDS[cell.kind].partition(":")
+        values = getattr(importlib.import_module(module), function)(cell.parameters, cell.seed, images)
+        found.append(Outcome(cell, "ok", json.loads(json.dumps(values, allow_nan=False))))
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(quick: list[Outcome]) -> Findings:
+    """Of the small version, and of cells that were skipped."""
+    left_out = [cell for cell in cells(False) if cell.kind in ("faces", "celeba")]
+    return find([*quick, *(Outcome(cell, "skipped", {}, "no such images") for cell in left_out)])
+
+
+def figures(section: Section) -> list[Figure]:
+    return [block for block in section.all_blocks() if isinstance(block, Figure)]
+
+
+def test_the_small_version_has_all_phenomena_on_its_page(page: Findings, tmp_path: Path) -> None:
+    assert [section.anchor for section in page.sections] == [
+        "claims",
+        "grokking",
+        "tickets",
+        "simplicity",
+        "spurious",
+        "faces",
+    ]
+    named = [figure.name for section in page.sections for figure in figures(section)]
+    assert len(set(named)) == len(named)
+    for phenomenon in ("grokking", "tickets", "simplicity", "spurious"):
+        assert f"{phenomenon}-pictures" in named
+    measured = {claim.verdict for claim in page.claims[:8]}
+    assert "not measured" not in measured
+    document = Document(page.question, page.kicker, (), tuple(page.sections), "python -m bench study phenomena")
+    files = write_document(document, tmp_path)
+    assert "Claim by claim" in files.html.read_text()
+    assert "no such images" in files.markdown.read_text()
+
+
+def test_a_network_that_diverged_is_in_the_table(page: Findings) -> None:
+    [section] = [section for section in page.sections if section.anchor == "grokking"]
+    tables = [block for block in section.blocks if isinstance(block, Table)]
+    [table] = [table for table in tables if table.name == "grokking-network-table-digits"]
+    column = [head.title for head in table.columns].index("Diverged")
+    assert [row[column].value for row in table.rows] == [0, 0, 1]
