@@ -89,7 +89,7 @@ class UserTable(Struct, frozen=True, forbid_unknown_fields=True):
         if self.target in self.drop:
             raise ValueError(f"the target {self.target!r} is among the columns to drop")
         if self.kind == "regression" and self.target in self.categories:
-            raise ValueError(f"the target {self.target!r} is among the categories, and task: regression predicts numbers")
+            raise ValueError(f"the target {self.target!r} is among the categories; task: regression predicts numbers")
 
     @property
     def location(self) -> str:

@@ -108,7 +108,7 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
         (
             ("categories: [branch]", "task: regression\n  categories: [paid]"),
             RegistryError,
-            "the target 'paid' is among the categories, and task: regression predicts numbers",
+            "the target 'paid' is among the categories; task: regression predicts numbers",
         ),
         (("orders:", "or ders:"), RegistryError, "or ders: not a name for a table"),
         (("orders:", "iris:"), RegistryError, "iris: this is the name of a registry table or subset"),
