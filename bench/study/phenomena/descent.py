@@ -20,7 +20,7 @@ from rfm.span import Span
 
 RATES = (0.1, 0.03, 0.01, 0.003)
 """Learning rates, the published one first."""
-LEARNED = 0.99
+LEARNED = 0.9
 """Share of training rows that a network must get right for its learning rate to count as one at which it learns."""
 
 
@@ -66,22 +66,38 @@ class SpanNetwork:
 
     def first_layer(self) -> torch.Tensor:
         """W_1 (units, d) float64."""
-        moved = self.network.layers[0].double() - self.first.double() @ self.span.basis
-        return self.first.double() + moved @ self.span.basis.T
+        return self.first.double() + self.moved() @ self.span.basis.T
+
+    def moved(self) -> torch.Tensor:
+        """What training has added to W_1, among the coordinates of the span: (units, r) float64."""
+        # Less the start as it was rounded, or the rounding would be what an untrained layer has learned.
+        return self.network.layers[0].double() - self._start_within.float().double()
 
     def metric_cosine(self, core: torch.Tensor) -> float:
         """The cosine of the entries of W_1' W_1 and V C V', with C (r, r) the ``core``; neither is formed."""
         layer = self.network.layers[0].double()
-        between = float(((layer @ core) * layer).sum())
-        gram = layer @ layer.T + self._gram_outside
-        return between / float(gram.norm() * core.norm())
+        return _cosine(layer, core, layer @ layer.T + self._gram_outside)
+
+    def moved_cosine(self, core: torch.Tensor) -> float:
+        """The same of D' D, with D what training has added to W_1; 0 where that is nothing."""
+        moved = self.moved()
+        return _cosine(moved, core, moved @ moved.T)
+
+    @cached_property
+    def _start_within(self) -> torch.Tensor:
+        return self.first.double() @ self.span.basis
 
     @cached_property
     def _gram_outside(self) -> torch.Tensor:
         """W W' (units, units) of what the first layer has outside of the span, and keeps."""
         start = self.first.double()
-        within = start @ self.span.basis
-        return start @ start.T - within @ within.T
+        return start @ start.T - self._start_within @ self._start_within.T
+
+
+def _cosine(layer: torch.Tensor, core: torch.Tensor, gram: torch.Tensor) -> float:
+    """Of A' A and C, (r, r), for a ``layer`` A (units, r); ``gram`` (units, units) has the norm of the first."""
+    norm = float(gram.norm() * core.norm())
+    return float(((layer @ core) * layer).sum()) / norm if norm > 0 else 0.0
 
 
 def trained(
