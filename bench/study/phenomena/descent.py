@@ -20,8 +20,8 @@ from rfm.span import Span
 
 RATES = (0.1, 0.03, 0.01, 0.003)
 """Learning rates, the published one first."""
-LEARNED = 0.9
-"""Share of training rows that a network must get right for its learning rate to count as one at which it learns."""
+LEARNED = 0.5
+"""How much of the way from chance to all training rows a network must get for its learning rate to be kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,14 +114,15 @@ def trained(
 ) -> tuple[dict[str, IntArray], dict[str, Any]]:
     """The classes that a network gives the rows of each of ``tests``, and an account of its training.
 
-    SGD at the first of ``rates`` at which :data:`LEARNED` of the training rows are right in the end, or else that with
-    the least training loss; no classes if it diverges at all. Training ends early once all training rows have been
+    SGD at the first of ``rates`` at which it learns (:data:`LEARNED`), neither diverges nor dies, or else that with the
+    least training loss; no classes if it diverges at all. Training ends early once all training rows have been
     right at two of the epochs, every fifth, that are looked at.
     """
     span = Span.of(X, "cpu")
     targets = one_hot(torch.from_numpy(labels), outputs)
     tried: dict[float, Any] = {}
     best: tuple[float, SpanNetwork] | None = None
+    enough = (1.0 - LEARNED) / outputs + LEARNED
     for rate in rates:
         network = SpanNetwork.start(span, hidden, outputs, seed)
         rows = network.seen(X, training=True)
@@ -130,9 +131,9 @@ def trained(
         tried[rate] = {"epochs": last.number, "loss": None if last.diverged else last.loss, "train": right}
         if last.diverged:
             continue
-        if best is None or last.loss < tried[best[0]]["loss"] or right >= LEARNED:
+        if best is None or last.loss < tried[best[0]]["loss"] or right >= enough:
             best = rate, network
-        if right >= LEARNED:
+        if right >= enough:
             break
     account = {"tried": {f"{rate:g}": record for rate, record in tried.items()}, "rate": best and best[0]}
     if best is None:
