@@ -54,8 +54,8 @@ def _claim(done: Sequence[Outcome], local: bool, words: str, rivals: Sequence[st
         return not_measured(words)
     tests = {rival: against(runs, rival) for rival in rivals}
     measured = "; ".join(
-        f"{METHODS[rival]}: {points(gains(runs, rival))} on average, {plural(test.wins, 'win')}, {plural(test.losses, 'loss', 'losses')} "
-        f"(p {wording.p_value(test.p)})"
+        f"{METHODS[rival]}: {points(gains(runs, rival))} on average, {plural(test.wins, 'win')}, "
+        f"{plural(test.losses, 'loss', 'losses')} (p {wording.p_value(test.p)})"
         for rival, test in tests.items()
     )
     saved = [
