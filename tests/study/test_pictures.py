@@ -62,6 +62,7 @@ def test_pixels_are_those_of_the_images() -> None:
     low, high = NUMBERS.min(), NUMBERS.max()
     np.testing.assert_array_equal(numbers, colours("viridis", (NUMBERS - low) / (high - low)))
     assert all((pixels[..., 3] == 255).all() for pixels in (photo, grey, numbers))
+    np.testing.assert_array_equal(pictures(grid(("as stored", PHOTO.tolist())))[0], photo)
 
 
 def test_each_array_has_its_own_scale_or_all_have_one() -> None:
@@ -140,10 +141,18 @@ def test_what_is_no_number_is_left_blank() -> None:
 
 
 @pytest.mark.parametrize(
-    "pixels", [np.zeros(4), np.zeros((2, 2, 3)), np.zeros((2, 2, 4), np.uint8), np.zeros((0, 3)), [["a", "b"]]]
+    "pixels",
+    [
+        np.zeros(4),
+        np.zeros((2, 2, 3)),
+        np.full((2, 2, 3), 256),
+        np.zeros((2, 2, 4), np.uint8),
+        np.zeros((0, 3)),
+        [["a", "b"]],
+    ],
 )
 def test_what_is_no_picture_is_refused(pixels: Any) -> None:
-    with pytest.raises(ValueError, match=r"expected \(h, w\) numbers, or \(h, w, 1 or 3\) uint8"):
+    with pytest.raises(ValueError, match=r"expected \(h, w\) numbers, or \(h, w, 1 or 3\) bytes"):
         grid(("a", pixels))
 
 
