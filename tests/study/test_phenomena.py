@@ -261,6 +261,12 @@ def test_networks_in_the_span_are_those_of_all_pixels(images: Images) -> None:
         FactoredMatrix(layer.T, torch.eye(12, dtype=torch.float64)), FactoredMatrix(small.span.basis, core)
     )
     assert small.metric_cosine(core) == pytest.approx(expected, abs=1e-4)
+    moved = layer - ReluNetwork.start("default", [X.shape[1], 12, 9, 2], 5).layers[0].double()
+    expected = cosine(
+        FactoredMatrix(moved.T, torch.eye(12, dtype=torch.float64)), FactoredMatrix(small.span.basis, core)
+    )
+    assert small.moved_cosine(core) == pytest.approx(expected, abs=1e-3)
+    assert SpanNetwork.start(small.span, [12, 9], 2, 5).moved_cosine(core) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_network_that_diverges_is_trained_more_slowly(images: Images) -> None:
@@ -285,7 +291,8 @@ def test_the_epoch_of_divergence_is_kept(images: Images) -> None:
     found = grokking.network({**parameters, "rate": 0.05}, 0, images)
     assert found["diverged"] is None
     assert found["epochs"] == list(range(1, 10))
-    assert all(0 < value < 1 for value in found["cosines"])
+    assert all(0 < value < 1 for words in ("layer", "moved") for value in found["cosines"][words])
+    assert found["shares"]["moved"][-1] > found["shares"]["layer"][-1]
 
 
 def test_what_m_names_can_be_left_out_unless_it_is_all() -> None:

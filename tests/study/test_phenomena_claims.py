@@ -78,7 +78,8 @@ def network(
 ) -> Outcome:
     parameters = {"images": "cifar10", "counts": [50, 500], "patch": [2, 7, 5], "outputs": 10, "rate": rate}
     values = {"epochs": EPOCHS, "train": train, "test": test, "loss": [0.1] * 4 + [loss], "diverged": None}
-    return ok("grokking-network", parameters, {**values, "cosines": [0.1, 0.9], "shares": [0.1, 0.2], **more}, seed)
+    both = {name: {"moved": [0.1, 0.9], "layer": [0.1, 0.1]} for name in ("cosines", "shares")}
+    return ok("grokking-network", parameters, {**values, **both, **more}, seed)
 
 
 LATE = ([0.5, 1.0, 1.0, 1.0, 1.0], [0.5, 0.5, 0.6, 0.96, 0.99])
@@ -111,7 +112,10 @@ def test_of_learning_rates_that_with_the_least_training_loss_counts() -> None:
 
 def test_first_layers_are_compared_with_m() -> None:
     def verdict(*ends: float) -> str:
-        runs = [network(TOGETHER[0], TOGETHER[1], seed, cosines=[0.2, end]) for seed, end in enumerate(ends)]
+        runs = [
+            network(TOGETHER[0], TOGETHER[1], seed, cosines={"moved": [0.2, end], "layer": [0.1, 0.1]})
+            for seed, end in enumerate(ends)
+        ]
         return grokking_claims(runs)[2].verdict
 
     assert verdict(0.9, 0.85, 0.8) == "holds"

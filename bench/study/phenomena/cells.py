@@ -24,6 +24,15 @@ SEEDS, NETWORK_SEEDS = 5, 3
 COUNTS = {"imbalanced": [50, 500], "balanced": [275, 275]}
 PATCH = [2, 7, 5]
 """Row, column and side of the published patch."""
+NETWORKS: tuple[tuple[list[int] | None, int, int, float, int, int], ...] = (
+    (PATCH, 10, 1024, 0.1, 500, SEEDS),
+    (PATCH, 10, 1024, 0.03, 500, SEEDS),
+    (PATCH, 10, 128, 0.1, 300, SEEDS),
+    (PATCH, 2, 1024, 0.1, 500, SEEDS),
+    (None, 10, 128, 0.1, 300, NETWORK_SEEDS),
+)
+"""Patch, outputs, batch, learning rate, epochs and seeds: as published but for ten outputs instead of two; more slowly;
+in more steps; with two outputs; without a patch."""
 SIZES = (50, 100, 200, 400, 800, 1600)
 FILLED: tuple[tuple[str, list[int]], ...] = (
     ("mnist", [3, 8]),
@@ -53,30 +62,31 @@ def _grokking() -> list[Cell]:
     imbalanced, balanced = COUNTS["imbalanced"], COUNTS["balanced"]
     variants = ((imbalanced, PATCH), (imbalanced, None), (balanced, PATCH))
     found = [
-        _cell("grokking-rfm", {**base, "counts": counts, "patch": patch, "iterations": 5}, seed, cost=9, memory_mb=2500)
+        _cell(
+            "grokking-rfm", {**base, "counts": counts, "patch": patch, "iterations": 5}, seed, cost=12, memory_mb=2400
+        )
         for seed in range(SEEDS)
         for counts, patch in variants
     ]
-    trained = {**base, "counts": imbalanced, "iterations": 5, "width": 1024, "epochs": 500, "batch": 1024}
-    networks = [
-        (PATCH, 10, 0.1, SEEDS),
-        (PATCH, 10, 0.03, SEEDS),
-        (PATCH, 2, 0.1, SEEDS),
-        (None, 10, 0.1, NETWORK_SEEDS),
-    ]
+    trained = {**base, "counts": imbalanced, "iterations": 5, "width": 1024}
     found += [
         _cell(
             "grokking-network",
-            {**trained, "patch": patch, "outputs": outputs, "rate": rate},
+            {**trained, "patch": patch, "outputs": outputs, "batch": batch, "rate": rate, "epochs": epochs},
             seed,
-            cost=30 if outputs == 10 else 6,
-            memory_mb=2500,
+            cost=45 if outputs == 10 else 10,
+            memory_mb=1800,
         )
-        for patch, outputs, rate, seeds in networks
+        for patch, outputs, batch, rate, epochs, seeds in NETWORKS
         for seed in range(seeds)
     ]
     large = {**base, "images": "stl10", "counts": imbalanced, "patch": PATCH, "iterations": 5}
-    found += [_cell("grokking-rfm", large, seed, cost=9, memory_mb=2500) for seed in range(NETWORK_SEEDS)]
+    slow = {**large, "width": 1024, "outputs": 10, "batch": 1024, "rate": 0.1, "epochs": 500}
+    for seed in range(NETWORK_SEEDS):
+        found += [
+            _cell("grokking-rfm", {**large, "patch": patch}, seed, cost=12, memory_mb=2400) for patch in (PATCH, None)
+        ]
+        found.append(_cell("grokking-network", slow, seed, cost=45, memory_mb=1800))
     return found
 
 
@@ -89,8 +99,8 @@ def _tickets() -> list[Cell]:
             "tickets",
             {**setting, "n": n, "test": 500 // len(setting["classes"])},
             seed,
-            cost=0.3 + n * n / 200_000,
-            memory_mb=200 + n * 1.0,
+            cost=0.3 + n * n / 280_000,
+            memory_mb=300 + 0.4 * n,
         )
         for setting in settings
         for seed in range(SEEDS if setting["images"] != "svhn" else NETWORK_SEEDS)
@@ -100,16 +110,16 @@ def _tickets() -> list[Cell]:
 
 def _simplicity() -> list[Cell]:
     base = {"halves": list(_SETS), "n": 1000, "test": 100}
-    found = [_cell("simplicity-kernels", base, seed, cost=10, memory_mb=1500) for seed in range(SEEDS)]
-    trained = {**base, "width": 1024, "epochs": 200, "batch": 100}
-    found += [_cell("simplicity-network", trained, seed, cost=80, memory_mb=1500) for seed in range(NETWORK_SEEDS)]
+    found = [_cell("simplicity-kernels", base, seed, cost=11, memory_mb=1600) for seed in range(SEEDS)]
+    trained = {**base, "width": 1024, "epochs": 300, "batch": 100}
+    found += [_cell("simplicity-network", trained, seed, cost=90, memory_mb=1000) for seed in range(NETWORK_SEEDS)]
     return found
 
 
 def _spurious() -> list[Cell]:
     base = {"images": "cifar10", "classes": [3, 5], "n": 600, "test": 250}
     found = [
-        _cell("spurious-kernels", {**base, "mark": mark, "share": share}, seed, cost=4, memory_mb=700)
+        _cell("spurious-kernels", {**base, "mark": mark, "share": share}, seed, cost=5, memory_mb=700)
         for mark in MARKS
         for share in SHARES
         for seed in range(SEEDS)

@@ -110,7 +110,8 @@ def network(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
     """A network on the same rows by gradient descent: accuracies by epoch, and its first layer against RFM's M.
 
     ``outputs`` 10: eight columns of the targets are zero, as in the published script. ``diverged`` is the epoch at
-    which the loss was no longer finite. The cosines are those of W_1' W_1 and M after all updates.
+    which the loss was no longer finite. The cosines are those of W' W and M after all updates, with W the first layer
+    or what training has ``moved`` it; the shares are the patch's of the trace of W' W.
     """
     task = make_task(parameters, seed, images)
     X, y = rows_of(task.images), task.labels
@@ -123,7 +124,8 @@ def network(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
     looks = _spaced(epochs, LOOKS)
     compared = set(_spaced(epochs, COSINES))
     found: dict[str, Any] = {name: [] for name in ("epochs", "loss", "train", "test", "classes")}
-    found |= {"cosine_epochs": [], "cosines": [], "shares": [], "diverged": None}
+    found |= {"cosine_epochs": [], "diverged": None}
+    found |= {name: {"layer": [], "moved": []} for name in ("cosines", "shares")}
     targets = one_hot(torch.from_numpy(y), outputs)
     batch = int(parameters["batch"])
     for epoch in train(
@@ -141,11 +143,16 @@ def network(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
             found["classes"].append(class_accuracies(predicted, task.test_labels, 2))
         if epoch.number in compared:
             found["cosine_epochs"].append(epoch.number)
-            found["cosines"].append(net.metric_cosine(core))
-            found["shares"].append(_share(net, inside))
+            for words, cosine, layer in (
+                ("layer", net.metric_cosine(core), net.first_layer()),
+                ("moved", net.moved_cosine(core), net.moved() @ span.basis.T),
+            ):
+                found["cosines"][words].append(cosine)
+                found["shares"][words].append(_share(layer, inside))
     if seed == 0 and found["diverged"] is None:
-        diagonal: FloatArray = net.first_layer().square().sum(dim=0).numpy()
-        found["diagonal"] = packed_diagonal(diagonal, task.shape)
+        for words, layer in (("layer", net.first_layer()), ("moved", net.moved() @ span.basis.T)):
+            diagonal: FloatArray = layer.square().sum(dim=0).numpy()
+            found[f"diagonal of {words}"] = packed_diagonal(diagonal, task.shape)
     return found
 
 
@@ -158,10 +165,11 @@ def _core(X: FloatArray, y: IntArray, span: Span, iterations: int) -> torch.Tens
     return core
 
 
-def _share(net: SpanNetwork, inside: torch.Tensor) -> float:
-    """The part that the patch has of the trace of W_1' W_1."""
-    squares = net.first_layer().square().sum(dim=0)
-    return float(squares[inside].sum() / squares.sum())
+def _share(layer: torch.Tensor, inside: torch.Tensor) -> float:
+    """The part that the patch has of the trace of W' W, for a ``layer`` W (units, d)."""
+    squares = layer.square().sum(dim=0)
+    total = float(squares.sum())
+    return float(squares[inside].sum()) / total if total > 0 else 0.0
 
 
 def _spaced(last: int, count: int) -> list[int]:

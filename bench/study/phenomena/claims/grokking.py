@@ -37,6 +37,11 @@ NETWORK_RULE = (
     "loss in the end counts. The claim holds if more than half of the runs grok, in part if any does; it is undecided "
     "if none does, but more than half had not reached that test accuracy when training ended."
 )
+ALIKE_RULE = (
+    f"The first layer comes to weigh what M weighs if in the end the cosine of D'D and M, as matrices' entries, is at "
+    f"least {ALIKE:g} and larger than at first; D is what training has added to the layer. The claim holds if it does "
+    "so in every run, in part if in more than half."
+)
 _RFM = "RFM groks: test accuracy rises long after training accuracy is 100 %"
 _NETWORK = "Networks grok on the same images"
 _ALIKE = "The network's first layer comes to weigh what RFM's M weighs"
@@ -153,16 +158,18 @@ def epoch_words(number: int | None) -> str:
 
 
 def _alike_claim(done: Sequence[Outcome]) -> Claim:
-    runs = [o for o in _chosen(done) if o.values["cosines"]]
+    runs = _chosen(done)
     if not runs:
         return not_measured(_ALIKE)
-    good = sum(o.values["cosines"][-1] >= ALIKE and o.values["cosines"][-1] > o.values["cosines"][0] for o in runs)
-    first, last = ([o.values["cosines"][k] for o in runs] for k in (0, -1))
-    shares = [[o.values["shares"][k] for o in runs] for k in (0, -1)]
+    cosines = {words: [o.values["cosines"][words] for o in runs] for words in ("moved", "layer")}
+    good = sum(path[-1] >= ALIKE and path[-1] > path[0] for path in cosines["moved"])
+    first, last = ([path[k] for path in cosines["moved"]] for k in (0, -1))
+    shares = [[o.values["shares"]["moved"][k] for o in runs] for k in (0, -1)]
     return Claim(
         _ALIKE,
-        f"Cosine of W'W of the first layer and M: {np.mean(first):.2f} after the first epoch, {np.mean(last):.2f} "
-        f"(lowest {min(last):.2f}) after the last; holds from {ALIKE:g} on in every run, in part in more than half. "
-        f"The patch's share of the trace of W'W: {percent(shares[0])}, then {percent(shares[1])}.",
+        f"Cosine of D'D and M, with D what training has added to the first layer W: {np.mean(first):.2f} after the "
+        f"first epoch, {np.mean(last):.2f} (lowest {min(last):.2f}) after the last. The patch's share of the trace of "
+        f"D'D: {percent(shares[0])}, then {percent(shares[1])}. W'W itself is mostly the random start: its cosine "
+        f"ends at {np.mean([path[-1] for path in cosines['layer']]):.2f}.",
         counted(good, len(runs)),
     )

@@ -103,9 +103,8 @@ def _kernel_claim(runs: Mapping[str, list[Mapping[str, float]]]) -> Claim:
         lost = {m: [run["intact"] - run["left of another class"] for run in runs[m]] for m in ("Laplace", "RFM 1")}
         less = sum(b < a for a, b in zip(lost["Laplace"], lost["RFM 1"], strict=True))
         more = (
-            f" RFM has more of it: with the hard half of another class it loses {percent(lost['RFM 1'])} of the test "
-            f"images, the kernel {percent(lost['Laplace'])}; RFM loses less in {less} of "
-            f"{plural(len(lost['RFM 1']), 'run')}."
+            f" With the hard half of another class RFM loses {percent(lost['RFM 1'])} of the test images, the kernel "
+            f"{percent(lost['Laplace'])}; RFM loses less in {less} of {plural(len(lost['RFM 1']), 'run')}."
         )
     return Claim(
         _KERNEL,

@@ -10,14 +10,10 @@ from bench.report.blocks import Block, Cell, Column, Items, Section, Table, text
 from bench.report.figures.curves import Axis, Curve, curves
 from bench.study.cell import Outcome
 from bench.study.phenomena.claims.grokking import (
-    ENDS_ABOVE,
+    ALIKE_RULE,
     NETWORK_RULE,
-    OUTPUTS,
     RFM_RULE,
     VARIANTS,
-    epoch_words,
-    first_epoch,
-    is_dead,
     variant_of,
 )
 from bench.study.phenomena.reading import (
@@ -31,6 +27,7 @@ from bench.study.phenomena.reading import (
     parameter,
     share_of,
 )
+from bench.study.phenomena.sections.grokking_networks import network_blocks, network_panels
 from bench.study.phenomena.stored import unpacked
 from bench.study.pictures import Panels, image_grid
 from bench.study.summary import band_words
@@ -51,12 +48,12 @@ def grokking_section(done: Sequence[Outcome]) -> Section | None:
             "columns, so that the published script cannot run as it is: here networks have ten outputs, as the targets "
             "have, or two.",
         ),
-        Items(((RFM_RULE,), (NETWORK_RULE,))),
+        Items(((RFM_RULE,), (NETWORK_RULE,), (ALIKE_RULE,))),
     ]
     for images, some in grouped(rfm, lambda o: str(parameter(o, "images"))).items():
         blocks += _rfm_blocks(images, some)
     for images, some in grouped(networks, lambda o: str(parameter(o, "images"))).items():
-        blocks += _network_blocks(images, some)
+        blocks += network_blocks(images, some)
     if pictures := _pictures(rfm, networks):
         blocks.append(pictures)
     return Section("grokking", "Grokking", tuple(blocks))
@@ -143,108 +140,8 @@ def _rfm_row(k: int, runs: Sequence[Outcome]) -> tuple[Cell, ...]:
     )
 
 
-def _network_blocks(images: str, runs: Sequence[Outcome]) -> list[Block]:
-    p = runs[0].cell.parameters
-    by_setting = grouped(
-        runs, lambda o: (variant_of(o), int(o.cell.parameters["outputs"]), float(o.cell.parameters["rate"]))
-    )
-    rows, cosines = [], []
-    lines: list[Curve] = []
-    for number, ((variant, outputs, rate), some) in enumerate(by_setting.items()):
-        trained = [o for o in some if o.values["diverged"] is None]
-        ends = [(o.values["loss"][-1], o.values["train"][-1], o.values["test"][-1]) for o in trained]
-        firsts = [
-            [first_epoch(dict(o.values), key, level) for o in trained]
-            for key, level in (("train", 1.0), ("test", ENDS_ABOVE))
-        ]
-        rows.append(
-            (
-                Cell(VARIANTS[variant]),
-                wording.num(outputs, 0),
-                wording.num(rate, 3),
-                wording.num(len(some), 0),
-                wording.num(len(some) - len(trained), 0),
-                wording.num(sum(is_dead(o) for o in trained), 0),
-                *(Cell(", ".join(epoch_words(e) for e in found) or wording.DASH) for found in firsts),
-                mean_cell([end[0] for end in ends], 4, scale=1.0),
-                *(mean_cell([end[k] for end in ends]) for k in (1, 2)),
-            )
-        )
-        if variant == "patch" and outputs == OUTPUTS and trained:
-            epochs = trained[0].values["epochs"]
-            for key, words in (("train", "training"), ("test", "test")):
-                lines.append(
-                    Curve(
-                        f"{words}, rate {rate:g}",
-                        len(lines),
-                        tuple(share_of(e, [o.values[key][k] for o in trained]) for k, e in enumerate(epochs)),
-                    )
-                )
-            cosines.append(
-                Curve(
-                    f"rate {rate:g}",
-                    number,
-                    tuple(
-                        share_of(e, [o.values["cosines"][k] for o in trained])
-                        for k, e in enumerate(trained[0].values["cosine_epochs"])
-                    ),
-                )
-            )
-    repeats = max(len(some) for some in by_setting.values())
-    note = f"{plural(repeats, 'seed')}{band_words(repeats)}."
-    found: list[Block] = [
-        text(
-            f"Networks on the same rows: two hidden layers of {p['width']:,} units, no biases, PyTorch's default "
-            f"start, SGD on the squared error, {p['epochs']} epochs with batches of up to {p['batch']:,}, which is "
-            "all rows at once, as published. A learning rate for ten outputs is that of a fifth for two, because the "
-            "error is averaged over them."
-        )
-    ]
-    if lines:
-        found += [
-            curves(
-                f"grokking-network-{images}",
-                f"Networks by epoch ({TITLES.get(images, images)})",
-                f"Patch in training and test images, ten outputs. {note}",
-                lines,
-                Axis("epoch", log=True),
-                Axis("accuracy", limits=(0.0, 1.0)),
-            ),
-            curves(
-                f"grokking-cosine-{images}",
-                f"The network's first layer and RFM's M ({TITLES.get(images, images)})",
-                f"Cosine of the entries of W'W and M after RFM's last update. {note}",
-                cosines,
-                Axis("epoch", log=True),
-                Axis("cosine", limits=(0.0, 1.0)),
-            ),
-        ]
-    found.append(
-        Table(
-            f"grokking-network-table-{images}",
-            (
-                Column("Training images", "text"),
-                Column("Outputs"),
-                Column("Learning rate"),
-                Column("Runs"),
-                Column("Diverged", hint="the loss was no longer finite"),
-                Column("Dead", hint="all outputs were 0 in the end"),
-                Column("First at 100 % training", "text", hint="epochs, run by run"),
-                Column(f"First at {100 * ENDS_ABOVE:.0f} % test", "text", hint="epochs, run by run"),
-                Column("Training loss"),
-                Column("Training accuracy"),
-                Column("Test accuracy"),
-            ),
-            tuple(rows),
-            "Networks: epochs and accuracies at the end, in percent",
-            note="Epochs are those looked at, evenly spaced in their logarithm.",
-        )
-    )
-    return found
-
-
 def _pictures(rfm: Sequence[Outcome], networks: Sequence[Outcome]) -> Block | None:
-    """Example inputs, and diagonals of M and of the networks' W'W."""
+    """Example inputs, and diagonals of M and of what networks' first layers were changed by."""
     rows = []
     for o in rfm:
         if "diagonals" not in o.values:
@@ -253,22 +150,14 @@ def _pictures(rfm: Sequence[Outcome], networks: Sequence[Outcome]) -> Block | No
         examples = unpacked(o.values["examples"])
         maps = [(f"M, {k} update{'s' * (k != '1')}", unpacked(v)) for k, v in o.values["diagonals"].items()]
         rows.append(Panels(name, [("first class", examples[0]), ("second class", examples[1]), *maps]))
-    maps = [
-        (
-            f"{VARIANTS[variant_of(o)].lower()}, {o.cell.parameters['outputs']} outputs, rate "
-            f"{o.cell.parameters['rate']:g}",
-            unpacked(o.values["diagonal"]),
-        )
-        for o in networks
-        if "diagonal" in o.values
-    ]
-    if maps:
-        rows.append(Panels("Networks: diagonal of W'W", maps))
+    if maps := network_panels(networks):
+        rows.append(Panels("Networks: diagonal of D'D", maps))
     if not rows:
         return None
     return image_grid(
         "grokking-pictures",
         "Training images, and what M and the first layer weigh",
-        "Diagonals as images: of each pixel the largest of its channels. The first seed.",
+        "Diagonals as images: of each pixel the largest of its channels; D is what training has added to a network's "
+        "first layer. The first seed.",
         rows,
     )

@@ -149,11 +149,14 @@ def _network_table(networks: Sequence[Outcome]) -> Table:
         left = [o.values["left out"]["named"]["network"] for o in some if "left out" in o.values]
         after = [one["reversed"] for one in left if "reversed" in one]
         clean = [o.values["clean"]["network"] for o in some if "network" in o.values["clean"]]
+        accounts = [o.values["training"]["marked"] for o in some]
+        right = [a["tried"][f"{a['rate']:g}"]["train"] for a in accounts if a["rate"] is not None]
         rows.append(
             (
                 wording.num(100 * share, 0),
                 wording.num(len(some), 0),
                 wording.num(len(some) - len(found), 0),
+                mean_cell(right),
                 mean_cell([one["kept"] for one in found]),
                 mean_cell([one["reversed"] for one in found]),
                 mean_cell(after),
@@ -167,6 +170,7 @@ def _network_table(networks: Sequence[Outcome]) -> Table:
             Column("Tied, %"),
             Column("Runs"),
             Column("Diverged", hint="at all learning rates"),
+            Column("Training accuracy"),
             Column("Tie kept"),
             Column("Tie reversed"),
             Column("Named left out", hint="tie reversed, without the coordinates that RFM's M names"),
