@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.cli.running import (
@@ -57,10 +58,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--splits",
         metavar="NAME",
-        help="how tables are divided: drawn (from --seed), grinsztajn-medium or grinsztajn-large (as that benchmark "
+        help="how tables are divided: drawn (from the seed), grinsztajn-medium or grinsztajn-large (as that benchmark "
         "does; default: as the source does, else drawn)",
     )
-    parser.add_argument("--seed", default="0", help="of everything that is drawn (default: 0)")
+    parser.add_argument("--seed", help="of everything that is drawn (default: 0)")
+    parser.add_argument(
+        "--seeds",
+        metavar="N,N,...",
+        help="several seeds, such as 0,1,2, into one run folder; a report takes means over them",
+    )
     parser.add_argument(
         "--select",
         metavar="MEASURE",
@@ -96,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     if args.splits is not None and args.splits not in NAMES:
         raise unknown_name("splits", args.splits, NAMES)
     how = running(args)
-    seed = whole_number("--seed", args.seed, at_least=0, default=0)
+    seeds = seeds_of(args.seed, args.seeds)
     part = _shard(args.shard)
     wanted = selecting(args.select)
     select = {kind: measure for kind, measure in wanted.items() if measure != SELECTING[kind]}
@@ -106,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     methods = named_methods(args.methods, args.plugin)
     chosen = chosen_tables(args)
     say(chosen.origins())
-    folder = Path(args.run or default_folder(chosen.label, args.protocol, seed, part, args.splits))
+    folder = Path(args.run or default_folder(chosen.label, args.protocol, seeds, part, args.splits))
     if not how.dry_run:
         Store(folder).close()  # an unusable folder is better found before the tables are read
 
@@ -119,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
             entries,
             methods,
             protocol,
-            seed,
+            seeds,
             source=source.name,
             load=source.load,
             splits_for=divide,
@@ -139,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     if how.dry_run:
         list_plan(plan, folder, how)
         return EXIT_OK
-    about = invocation(seed, how.size, args.arguments, chosen.recorded(), additions(methods))
+    about = invocation(seeds, how.size, args.arguments, chosen.recorded(), additions(methods))
     outcome = run_plan(plan, folder, about, how, keep_predictions=args.keep_predictions)
     export_runs([folder])
     record = read_run(folder)
@@ -164,18 +170,45 @@ def selecting(text: str | None) -> dict[Kind, Measure]:
     return chosen
 
 
+def seeds_of(one: str | None, several: str | None) -> tuple[int, ...]:
+    """What ``--seed`` or ``--seeds`` says, in that order; 0 without either. Raises :class:`UsageError`."""
+    if several is None:
+        return (whole_number("--seed", one, at_least=0, default=0),)
+    if one is not None:
+        raise UsageError(f"--seed {one} and --seeds {several}: give one of them")
+    refuse_empty(seeds=several)
+    words = [word.strip() for word in several.split(",")]
+    if any(not re.fullmatch(r"[0-9]{1,18}", word) for word in words):
+        raise UsageError(f"--seeds {several}: must be whole numbers of at least 0, separated by commas, such as 0,1,2")
+    seeds = tuple(map(int, words))
+    if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
+        raise UsageError(f"--seeds {several}: {', '.join(map(str, twice))} stands twice; give each seed once")
+    return seeds
+
+
 def default_folder(
-    subset: str, protocol: str, seed: int, part: tuple[int, int] | None = None, splits: str | None = None
+    subset: str,
+    protocol: str,
+    seeds: Sequence[int] = (0,),
+    part: tuple[int, int] | None = None,
+    splits: str | None = None,
 ) -> Path:
-    """``results/<subset>-<protocol>``; a list of names is shortened, ``splits``, a seed but 0 and a shard are named."""
+    """``results/<subset>-<protocol>``; a list of names is shortened, ``splits``, seeds but 0 and a shard are named."""
     names = [word.strip() for word in subset.split(",") if word.strip()]
     label = names[0] if names else "none"
     if len(names) > 1:
         digest = hashlib.sha256(",".join(names).encode()).hexdigest()[:8]
         label = f"{label}+{len(names) - 1}-{digest}"
     label = re.sub(r"[^A-Za-z0-9_.+-]", "_", label)
-    name = f"{label}-{protocol}" + (f"-{splits}" if splits else "") + (f"-seed{seed}" if seed else "")
+    name = f"{label}-{protocol}" + (f"-{splits}" if splits else "") + _named(seeds)
     return Path(DEFAULT_FOLDER) / (name + (f"-shard{part[0]}of{part[1]}" if part else ""))
+
+
+def _named(seeds: Sequence[int]) -> str:
+    """``-seed3``, ``-seeds0-1-2``; nothing for seed 0 alone."""
+    if len(seeds) == 1:
+        return f"-seed{seeds[0]}" if seeds[0] else ""
+    return f"-seeds{'-'.join(map(str, seeds))}"
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

@@ -74,7 +74,7 @@ def _compute(study: Study, folder: Path, args: argparse.Namespace, how: Running)
     if how.dry_run:
         list_plan(plan, folder, how)
         return EXIT_OK
-    provenance = {**invocation(0, how.size, args.arguments), "quick": args.quick}
+    provenance = {**invocation((0,), how.size, args.arguments), "quick": args.quick}
     outcome = run_plan(plan, folder, provenance, how)
     record = read_run(folder)
     print(*counted(record, outcome), *what_next(record, outcome), sep="\n", file=_words_to(how))

@@ -140,7 +140,7 @@ table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny
 methods = [NamedMethod(name, get_method(name)) for name in method_names()]
 
 def ids():
-    plan = expand_jobs([Entry], methods, PROTOCOLS["clean"], 0, source="tiny", load=lambda e: table,
+    plan = expand_jobs([Entry], methods, PROTOCOLS["clean"], [0], source="tiny", load=lambda e: table,
                        splits_for=lambda d, seed: draw_splits("t", d.y, seed))
     return {job.method: job.id for job in plan.jobs}
 
@@ -229,7 +229,7 @@ def plan_of(table: Dataset) -> Plan:
         [Entry()],
         [method],
         PROTOCOLS["published"],
-        0,
+        [0],
         source="tiny",
         load=lambda entry: table,
         splits_for=lambda data, seed: draw_splits("t", data.y, seed),
@@ -301,7 +301,7 @@ def test_every_row_number_of_every_division_counts() -> None:
 
 
 def test_ids_of_a_plan_are_distinct_and_repeatable(tiny: TinyBenchmark) -> None:
-    plans = [tiny.plan("Centroid", "Shrunken", protocol=p, seed=s) for p in ("clean", "relearn") for s in (0, 1)]
+    plans = [tiny.plan("Centroid", "Shrunken", protocol=p, seeds=[s]) for p in ("clean", "relearn") for s in (0, 1)]
     ids = [[job.id for job in plan.jobs] for plan in plans]
     flat = list(itertools.chain(*ids))
     assert len(set(flat)) == len(flat) == 16

@@ -229,13 +229,26 @@ def test_damaged_pages_are_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 def as_written_by_version(version: int, path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.executescript(
+        "ALTER TABLE cells RENAME TO seeded; CREATE TABLE cells (dataset TEXT NOT NULL, method TEXT NOT NULL, protocol "
+        "TEXT NOT NULL, job TEXT NOT NULL REFERENCES jobs (id), invocation INTEGER NOT NULL REFERENCES invocations "
+        "(number), PRIMARY KEY (dataset, method, protocol)) WITHOUT ROWID; INSERT INTO cells SELECT dataset, method, "
+        "protocol, job, invocation FROM seeded; DROP TABLE seeded"
+    )
+    if version < 4:
+        without_measures(version, connection)
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+
+
+def without_measures(version: int, connection: sqlite3.Connection) -> None:
     dropped = {"jobs": ["kind", "selected_by"], "holdouts": ["measures"], "results": []}
     if version < 3:
         dropped["jobs"] += ["work", "versions", "parameters"]
         dropped["results"] += ["vals", "checksum"]
     if version < 2:
         dropped["jobs"].append("reduction")
-    connection = sqlite3.connect(path, isolation_level=None)
     for table, columns in dropped.items():
         for column in columns:
             connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
@@ -245,11 +258,9 @@ def as_written_by_version(version: int, path: Path) -> None:
     if version == 3:
         for (one,) in connection.execute("SELECT job FROM results").fetchall():
             seal(connection, one)
-    connection.execute(f"PRAGMA user_version = {version}")
-    connection.close()
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_a_store_of_a_version_before_is_read_as_it_is_and_gone_on_with(tmp_path: Path, version: int) -> None:
     path = filled(tmp_path)
     expected = read_run(tmp_path)
