@@ -20,7 +20,7 @@ from bench.methods import method_names
 from bench.records.measure import COMPARED, Kind, Measure
 from bench.records.result import Job, JobResult, RunRecord
 from bench.report.merge import invocations_of, merge_runs
-from bench.stats.frame import in_order, in_protocol_order, score_matrix, scores_frame
+from bench.stats.frame import in_order, in_protocol_order, over_seeds, scores_frame, seed_matrix
 from bench.stats.groups import standard_groups
 from bench.stats.missing import COMMON_DATASETS
 from bench.stats.summary import FURTHER, CommonPool, common_pool, normalised_score, summarise
@@ -48,11 +48,13 @@ SUMMARY_COLUMNS = (
     "sd_score",
     *(further.key for kind in FURTHER for further in FURTHER[kind]),
     "normalised_score",
+    "seeds",
 )
 """Columns of ``summary.csv``, in order. Users script against them; new ones come at the end.
 
 ``metric`` is what ``mean_score`` and ``sd_score`` are of; ``mean_accuracy`` and ``sd_accuracy`` are empty for
 regression. RMSE and MAE have no mean: each dataset has its own unit. ``normalised_score`` is among the ``pool``.
+``seeds`` are those that the means are over: of the jobs that count on some dataset of the group.
 """
 
 
@@ -172,30 +174,34 @@ def summary_frame(scores: pd.DataFrame, groups: Mapping[str, str | None], planne
         for protocol in in_protocol_order(p for _, _, p, _ in cells):
             part = {(d, m) for d, m, p, k in cells if p == protocol and k == kind and d in group.datasets}
             if part:
-                matrix = score_matrix(scores, protocol, COMPARED[kind]).reindex(
+                by_seed = seed_matrix(scores, protocol, COMPARED[kind])
+                matrix = over_seeds(by_seed).reindex(
                     index=sorted({dataset for dataset, _ in part}),
                     columns=in_order({method for _, method in part}, method_names()),
                 )
                 head = {"group": group.key, "protocol": protocol}
-                rows += [head | row for row in _summary_rows(scores, protocol, matrix, COMPARED[kind])]
+                rows += [head | row for row in _summary_rows(scores, protocol, by_seed, matrix, COMPARED[kind])]
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
 
 
 def _summary_rows(
-    scores: pd.DataFrame, protocol: str, matrix: pd.DataFrame, measure: Measure
+    scores: pd.DataFrame, protocol: str, by_seed: pd.DataFrame, matrix: pd.DataFrame, measure: Measure
 ) -> Iterator[dict[str, object]]:
-    """One row a method of ``matrix``."""
+    """One row a method of ``matrix`` (datasets x methods), the means over the seeds of ``by_seed``."""
     common = _common(matrix, measure)
     table = summarise(common.pool) if common else pd.DataFrame()
     if common:
         for further in FURTHER[measure.kind]:
             table[further.key] = further.of(scores, protocol, common.pool)
         table["normalised_score"] = normalised_score(scores, protocol, common.pool)
+        inside = by_seed.index.get_level_values("dataset").isin(common.pool.datasets)
+        seeds = " ".join(map(str, sorted(set(by_seed.index[inside].get_level_values("seed")))))
     for method in matrix.columns:
         row: dict[str, object] = {"method": method, "missing": int(matrix[method].isna().sum()), "datasets": 0}
         row |= {"missing_rule": COMMON_DATASETS.name, "task": measure.kind, "metric": measure.key}
         if common and method in table.index:
             row |= {"datasets": len(common.pool.datasets), "pool": " ".join(common.pool.methods)}
+            row["seeds"] = seeds
             row |= {str(key): float(values[method]) for key, values in table.items()}
             if measure.key == "accuracy":
                 row |= {"mean_accuracy": row["mean_score"], "sd_accuracy": row["sd_score"]}

@@ -84,8 +84,10 @@ def headline_text(evidence: Evidence) -> str:
 
 
 def _table(evidence: Evidence, view: ProtocolView) -> str:
-    contrasts = {c.method: c for c in view.contrasts}
-    lines = [["method", "mean", "sd", "P90", "P95", "PMA", "rank", "RFM - method", "W/T/L", "p (Holm)"]]
+    contrasts = {c.second: c for c in view.contrasts}
+    unit = f", {view.measure.points}" if view.measure.unit else ""
+    heads = [f"RFM {wording.MINUS} method{unit}", "95 % interval", "W/T/L", "p (Holm)", "by the rule"]
+    lines = [["method", "mean", "sd", "P90", "P95", "PMA", "rank", *heads]]
     metrics = metrics_of(view.measure)
     for method in view.methods:
         cells = [
@@ -93,11 +95,13 @@ def _table(evidence: Evidence, view: ProtocolView) -> str:
             *(wording.number(float(view.summary[m.key][method]), m.digits) for m in metrics),
         ]
         if method in contrasts:
-            d = contrasts[method].difference
+            c, d = contrasts[method], contrasts[method].difference
             cells += [
                 wording.difference(d, view.measure),
+                wording.DASH if d.se != d.se else wording.ends(d.low, d.high, view.measure),
                 f"{d.wins}/{d.ties}/{d.losses}",
-                wording.p_value(contrasts[method].p_holm),
+                wording.p_value(c.p),
+                c.verdict,
             ]
         lines.append(cells + [""] * (len(lines[0]) - len(cells)))
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
@@ -109,5 +113,7 @@ def _table(evidence: Evidence, view: ProtocolView) -> str:
     ]
     count = f"{plural(len(view.common.pool.datasets), 'common dataset')} of {len(view.matrix)}"
     words = f"{view.measure.title} in percent" if view.measure.unit else view.measure.title
-    head = f"protocol {view.protocol}: {count}, {words}"
+    families = plural(view.family_count, "family", "families")
+    seeds = "one seed" if len(view.seeds) == 1 else f"seeds {', '.join(map(str, view.seeds))}"
+    head = f"protocol {view.protocol}: {count}, {families}, {seeds}; {words}"
     return "\n".join([head, *map(str.rstrip, shown), *cut_at_0(evidence.scores, view.protocol, view.common.pool)])

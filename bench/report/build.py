@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,11 +12,12 @@ from bench.files import write_atomically
 from bench.records.measure import COMPARED
 from bench.records.result import RunRecord
 from bench.report import wording
+from bench.report.about import about_datasets
 from bench.report.blocks import Document, Figure
-from bench.report.evidence import About, Evidence
+from bench.report.evidence import Evidence
 from bench.report.html import render_html, standalone_svg
 from bench.report.markdown import DETAILS, FIGURES, render_details, render_markdown
-from bench.report.merge import invocations_of, merge_runs
+from bench.report.merge import merge_runs
 from bench.report.sections.accounts import cost_section, failures_section, provenance_section
 from bench.report.sections.contrast import leak_section, selection_section
 from bench.report.sections.datasets import datasets_section
@@ -47,40 +48,8 @@ def gather(
     registry: Registry | None = None,
 ) -> Evidence:
     """The runs as one body of evidence. Raises :class:`ReportError` if they do not belong together."""
-    known = registry if registry is not None else load_registry()
-    about = {
-        entry.name: About(
-            group=entry.group or "",
-            licence=entry.licence,
-            origin=entry.origin,
-            openml=entry.openml.id,
-            uci=entry.uci.id,
-            link_note="; ".join(dict.fromkeys(n for n in (entry.openml.note, entry.uci.note) if n)),
-            faults=entry.faults,
-        )
-        for entry in known.entries.values()
-    }
-    return Evidence(merge_runs(records, allow), {**about, **described(records, about)}, study, published_runs)
-
-
-def described(records: Sequence[RunRecord], about: Mapping[str, About]) -> dict[str, About]:
-    """What the runs recorded of tables that are not the archive's, by name; of several descriptions the last counts.
-
-    Of a copy of one of the registry's tables, ``about`` says the rest.
-    """
-    found: dict[str, About] = {}
-    for record in records:
-        for invocation in invocations_of(record):
-            for name, told in invocation.get("tables", {}).items():
-                origin = f"{told['origin']}, column {told['target']}"
-                notes, features = tuple(told["notes"]), tuple(told["features"])
-                notes += tuple(f"warning: {warning}" for warning in told.get("warnings", ()))
-                if told.get("copy") and name in about:
-                    notes = (f"a copy, {origin}", *notes)
-                    found[name] = replace(about[name], notes=notes, features=features)
-                else:
-                    found[name] = About(licence=told["licence"], origin=origin, notes=notes, features=features)
-    return found
+    about = about_datasets(records, registry if registry is not None else load_registry())
+    return Evidence(merge_runs(records, allow), about, study, published_runs)
 
 
 def compose(evidence: Evidence) -> Document:
@@ -110,6 +79,7 @@ def _compose(evidence: Evidence) -> Document:
         (f"{len({result.job.dataset for result in results if result.status == 'ok'}):,}", _datasets_words(evidence)),
         (f"{len(evidence.methods)}", "method" if len(evidence.methods) == 1 else "methods"),
         (", ".join(evidence.protocols), "protocol" if len(evidence.protocols) == 1 else "protocols"),
+        (f"{len(evidence.seeds)}", "seed" if len(evidence.seeds) == 1 else "seeds"),
         (f"{done:,} of {len(results) + len(evidence.merged.undone):,}", "jobs ok"),
     )
     names = ", ".join(dict.fromkeys(Path(folder).name or folder for folder, _ in evidence.invocations))

@@ -34,6 +34,7 @@ def failures_section(evidence: Evidence) -> Section:
         (Column("Dataset", "text"), lambda x: dataset_cell(evidence, x[0].dataset)),
         (Column("Method", "text"), lambda x: method_cell(x[0].method, evidence.methods)),
         (Column("Protocol", "text"), lambda x: x[0].protocol),
+        *(((Column("Seed", lower_first=True), lambda x: x[0].seed),) if len(evidence.seeds) > 1 else ()),
         (Column("Status", "text"), lambda x: x[1]),
         (Column("Reason", "text"), lambda x: Cell(x[2], hint=x[3])),
         (Column("Seconds", hint="wall seconds of the job"), lambda x: seconds_cell(x[4])),

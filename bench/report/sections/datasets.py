@@ -58,7 +58,12 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
     spans: list[Span] = [f"{size}. Source: {source}."]
     spans += [
         f" {word}: {told}."
-        for word, told in (("Group", about.group), ("Licence", about.licence), ("Origin", about.origin))
+        for word, told in (
+            ("Group", about.group),
+            ("Family", _family(evidence, name)),
+            ("Licence", about.licence),
+            ("Origin", about.origin),
+        )
         if told
     ]
     for host, number, place in (
@@ -84,6 +89,17 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
     metrics = (_metric(evidence, name, p, [r for r in results if r.job.protocol == p]) for p in evidence.protocols)
     blocks += next((found for found in metrics if found), _unmoved(results))
     return Section(evidence.anchors[name], name, tuple(blocks), detail=True, tag=_summary(evidence, name))
+
+
+def _family(evidence: Evidence, name: str) -> str:
+    """The dataset's family, why it is one, and the others in it; nothing if there are none."""
+    about = evidence.of(name)
+    others = sorted(
+        n for n, told in evidence.about.items() if about.family and told.family == about.family and n != name
+    )
+    if not others:
+        return ""
+    return f"{about.family}{f' ({about.relation})' if about.relation else ''}, with {wording.listing(others)}"
 
 
 def _unmoved(results: Sequence[JobResult]) -> list[Block]:
@@ -115,8 +131,10 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
     kind = evidence.kinds[dataset]
     tested, judged = SELECTING[kind], evidence.judging(kind)
     also = [m for m in measures_of(kind) if m.unit == TARGET]
+    several = len({r.job.seed for r in results}) > 1
     columns = (
         Column("Method", "text"),
+        *((Column("Seed", lower_first=True),) if several else ()),
         Column("Mean"),
         *(Column(f"H{h + 1}", hint=f"{tested.title} on hold-out {h}{tested.in_unit}") for h in numbers),
         *(Column(m.heading, hint=f"{m.meaning}{m.in_unit}; mean over hold-outs") for m in also),
@@ -127,17 +145,18 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
     )
     rows = []
     for result in results:
-        head = method_cell(result.job.method, evidence.methods)
+        head: list[Cell | int] = [method_cell(result.job.method, evidence.methods)]
+        head += [result.job.seed] if several else []
         if result.status != "ok":
             reason = f"{result.status}: {result.reason}" if result.reason else result.status
-            rows.append(cells(head, *[wording.DASH] * (1 + len(numbers) + len(also)), reason, "", "", ""))
+            rows.append(cells(*head, *[wording.DASH] * (1 + len(numbers) + len(also)), reason, "", "", ""))
             continue
         scores = {h.holdout: h.score for h in result.holdouts}
         means = {m: float(np.mean([h.measures.get(m.key, np.nan) for h in result.holdouts])) for m in also}
         validation = [h.validation_score for h in result.holdouts]
         iterations = [str(h.iteration) for h in result.holdouts]
         shown = cells(
-            head,
+            *head,
             wording.num(float(np.mean(list(scores.values()))), tested.digits),
             *(wording.num(scores.get(h), wording.brief(tested)) for h in numbers),
             *(wording.num(mean, wording.digits(mean, m)) for m, mean in means.items()),
@@ -206,6 +225,7 @@ def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobRe
         (Column("Range over hold-outs"), lambda i: wording.num(float(spread[i]), 1)),
     )
     name, caption = f"{evidence.anchors[dataset]}-{protocol}-metric", f"RFM's leading features, protocol {protocol}"
+    caption += f", seed {result.job.seed}" if len(evidence.seeds) > 1 else ""
     note = _metric_note(len(mean), kept, len(result.holdouts))
     shown = table(name, caption, leading, columns, note=note, sortable=False)
     vectors = _eigenvectors(evidence, dataset, kept[0])
