@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from bench.errors import ReportError, plural
+from bench.data.registry import load_registry
+from bench.errors import ReportError, listed, plural
+from bench.protocols.registry import reduction_in_words
 from bench.records.measure import COMPARED, MEASURES, Measure
-from bench.records.result import JobResult, RunRecord
+from bench.records.result import Job, JobResult, RunRecord
+from bench.report.about import about_datasets, families_in
+from bench.report.evidence import usual_reference
 from bench.run.progress import clock
 from bench.run.runner import Outcome
-from bench.stats.frame import score_matrix, scores_frame
+from bench.stats.frame import over_seeds, scores_frame, seed_matrix
 from bench.stats.summary import Pool, common_pool
+from bench.stats.verdict import against_each
 
 _REASONS_SHOWN = 5
 
 
 def headline(record: RunRecord, outcome: Outcome, folder: Path, origins: str) -> str:
-    """Several lines: counts, failures by reason, scores per method over the tables all methods share, ``origins`` of
-    the tables, what next."""
+    """Several lines: counts, failures by reason, scores per method over the tables all methods share and what the rule
+    says of them, ``origins`` of the tables, what next."""
     lines = [
         *counted(record, outcome),
-        *score_tables(_of_latest_plan(record)),
+        *score_tables(_of_latest_plan(record), families(record)),
+        *reductions(_of_latest_plan(record)),
         origins,
         f"results: {folder} (scores.csv, summary.csv)",
         *what_next(record, outcome),
@@ -37,7 +43,7 @@ def counted(record: RunRecord, outcome: Outcome) -> list[str]:
     """How many jobs came to what, and the failures by reason."""
     counts = ", ".join(f"{count} {status}" for status, count in sorted(outcome.statuses.items()))
     lines = [
-        f"{plural(len(record.planned), 'job')}: {counts or 'none done'}"
+        f"{plural(len(record.planned), 'job')}{of_seeds(record)}: {counts or 'none done'}"
         + (f", {outcome.undone} left undone" if outcome.undone else "")
         + f" ({outcome.already} from before) in {clock(outcome.seconds)}",
         *failures(_of_latest_plan(record)),
@@ -47,6 +53,17 @@ def counted(record: RunRecord, outcome: Outcome) -> list[str]:
         lines.append("  not read this time, results from before are kept:")
         lines += [f"  {line}" for line in failures(outcome.kept)]
     return lines
+
+
+def of_seeds(record: RunRecord) -> str:
+    """`` of 3 seeds (0, 1, 2)`` after the number of jobs; nothing if they have one seed, or are a study's cells."""
+    seeds = sorted({job.seed for job in record.planned if not job.parameters})
+    return f" of {len(seeds)} seeds ({', '.join(map(str, seeds))})" if len(seeds) > 1 else ""
+
+
+def families(record: RunRecord) -> dict[str, str]:
+    """The family of every dataset that the registry or the run knows."""
+    return families_in(about_datasets([record], load_registry()))
 
 
 def what_next(record: RunRecord, outcome: Outcome) -> list[str]:
@@ -81,7 +98,8 @@ def failures(results: Sequence[JobResult]) -> list[str]:
     struck: dict[tuple[str, str], list[str]] = defaultdict(list)
     for r in results:
         if r.status != "ok":
-            struck[r.status, r.reason].append(f"{r.job.dataset}/{r.job.method}")
+            seed = f" (seed {r.job.seed})" if r.job.seed and not r.job.parameters else ""
+            struck[r.status, r.reason].append(f"{r.job.dataset}/{r.job.method}{seed}")
     ranked = sorted(struck.items(), key=lambda item: (-len(item[1]), item[0]))
     lines = []
     for (status, reason), jobs in ranked[:_REASONS_SHOWN]:
@@ -94,23 +112,40 @@ def failures(results: Sequence[JobResult]) -> list[str]:
     return lines
 
 
-def score_tables(results: list[JobResult]) -> list[str]:
-    """For each kind, the mean test score per method on the tables of the report's summary, and its jobs' CPU seconds.
+def score_tables(results: list[JobResult], families: Mapping[str, str]) -> list[str]:
+    """For each kind, the mean test score per method on the tables of the report's summary, its jobs' CPU seconds, and
+    what the report's rule says of the reference against the others.
 
-    Nothing if no job has a score: none is done, or they are a study's cells.
+    ``families`` gives the family of a dataset. Nothing if no job has a score: none is done, or they are a study's
+    cells.
     """
     if not any(r.holdouts for r in results):
         return []
-    tables = (_score_table([r for r in results if r.job.kind == kind], measure) for kind, measure in COMPARED.items())
+    tables = (
+        _score_table([r for r in results if r.job.kind == kind], measure, families)
+        for kind, measure in COMPARED.items()
+    )
     return [line for lines in tables for line in lines]
 
 
-def _score_table(results: list[JobResult], measure: Measure) -> list[str]:
+def reductions(results: Sequence[JobResult]) -> list[str]:
+    """One line for each thing that was taken from divisions (``--folds``, large tables), with the tables it is of."""
+    jobs: dict[str, list[Job]] = defaultdict(list)
+    for job in (r.job for r in results if r.job.reduction):
+        jobs[job.reduction or ""].append(job)
+    return [
+        f"{reduction_in_words(words, {j.protocol for j in found})}: {listed(sorted({j.dataset for j in found}))}"
+        for words, found in sorted(jobs.items())
+    ]
+
+
+def _score_table(results: list[JobResult], measure: Measure, families: Mapping[str, str]) -> list[str]:
     if not results:
         return []
     protocol = results[0].job.protocol
     scores = scores_frame(results)
-    matrix = score_matrix(scores, protocol, measure)
+    by_seed = seed_matrix(scores, protocol, measure)
+    matrix = over_seeds(by_seed)
     seconds: dict[str, float] = defaultdict(float)
     for r in results:
         seconds[r.job.method] += r.cpu_seconds
@@ -129,7 +164,22 @@ def _score_table(results: list[JobResult], measure: Measure) -> list[str]:
         for m in means.index
     ]
     lines += [f"  {m:<16} left out: results on {plural(count, 'table')} only" for m, count in common.left_out.items()]
-    return [*lines, *cut_at_0(scores, protocol, common.pool)]
+    return [*lines, *cut_at_0(scores, protocol, common.pool), *_by_the_rule(by_seed, common.pool, families)]
+
+
+def _by_the_rule(by_seed: pd.DataFrame, pool: Pool, families: Mapping[str, str]) -> list[str]:
+    """A line on what the reference is significantly better or worse than; nothing if there is nothing to compare."""
+    reference = usual_reference(pool.methods)
+    if reference not in pool.methods or len(pool.methods) < 2:
+        return []
+    paired = by_seed.loc[by_seed.index.get_level_values("dataset").isin(pool.datasets), pool.methods]
+    found: dict[str, list[str]] = {}
+    for c in against_each(paired, reference, families):
+        words = f"significantly {c.verdict} than" if c.significant else "not significantly different from"
+        found.setdefault(words, []).append(c.second)
+    told = "; ".join(f"{words} {', '.join(found[words])}" for words in sorted(found, key=lambda w: w.startswith("not")))
+    number = len({families.get(d, d) for d in pool.datasets})
+    return [f"  {reference} by the report's rule, {plural(number, 'family', 'families')}: {told}"]
 
 
 def cut_at_0(scores: pd.DataFrame, protocol: str, pool: Pool) -> list[str]:

@@ -18,6 +18,7 @@ from bench.report.evidence import Evidence, ProtocolView
 from bench.stats.grinsztajn import read_runs
 from bench.stats.published import read_published
 from bench.stats.summary import metrics_of
+from bench.store.exported import NAMES
 
 FETCHED = object()
 """What ``--published`` and its like without a file stand for: the one in the cache."""
@@ -41,6 +42,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="all runs that Grinsztajn et al. publish of their benchmark: adds their models (alone: the file that "
         "`fetch --published-grinsztajn` got)",
     )
+    parser.add_argument(
+        "--reference",
+        metavar="METHOD",
+        help="the method that title, differences, tests and figures are about (default: your own plug-in if there is "
+        "exactly one, else rfm)",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="WHAT",
+        help="compare with others' results on the same tables and test folds: those of a run folder or of exported "
+        "scores, or `kept`: those of all built-in methods that come along",
+    )
     parser.add_argument("--note", metavar="TEXT", default="", help="a sentence for the top of the report")
     add_cache_argument(parser)
 
@@ -55,9 +68,13 @@ def run(args: argparse.Namespace) -> int:
     study = None if args.published is None else read_published(published_file(args.published))
     runs = None if given is None else read_runs(runs_file() if given is FETCHED else Path(given))
     records = [read_benchmark(folder) for folder in args.runs]
-    evidence = gather(records, study=study, published_runs=runs, allow=allowed(args))
+    evidence = gather(
+        records, study=study, published_runs=runs, allow=allowed(args), reference=args.reference, against=args.against
+    )
     files = write_report(evidence, args.out or default_folder(args.runs), args.note)
     print(headline_text(evidence))
+    if evidence.against:
+        print("", *evidence.against.sentences(), sep="\n")
     print(f"\n{files.html}\n{files.markdown}")
     return 0
 
@@ -68,11 +85,18 @@ def published_file(given: object) -> Path:
 
 
 def default_folder(runs: Sequence[Path]) -> Path:
-    """``reports/<run name>``, the names joined if there are several."""
-    names = list(dict.fromkeys(folder.resolve().name for folder in runs))
+    """``reports/<run name>``, the names joined if there are several; of exported scores the folder's or the file's."""
+    names = list(dict.fromkeys(_name(path.resolve()) for path in runs))
     if not all(names):
         raise ReportError("a run folder without a name: say where the report goes with --out DIR")
     return Path("reports") / "+".join(names)
+
+
+def _name(path: Path) -> str:
+    """Of a run folder its own, of exported scores that of their folder, or of the file if that is its own name."""
+    if not path.is_file():
+        return path.name
+    return path.parent.name if path.name in NAMES else path.name.removesuffix(".gz").rpartition(".")[0]
 
 
 def headline_text(evidence: Evidence) -> str:
@@ -84,8 +108,11 @@ def headline_text(evidence: Evidence) -> str:
 
 
 def _table(evidence: Evidence, view: ProtocolView) -> str:
-    contrasts = {c.method: c for c in view.contrasts}
-    lines = [["method", "mean", "sd", "P90", "P95", "PMA", "rank", "RFM - method", "W/T/L", "p (Holm)"]]
+    contrasts = {c.second: c for c in view.contrasts}
+    unit = f", {view.measure.points}" if view.measure.unit else ""
+    difference = f"{wording.title(view.reference)} {wording.MINUS} method{unit}"
+    heads = [difference, "95 % interval", "W/T/L", "p (Holm)", "by the rule"]
+    lines = [["method", "mean", "sd", "P90", "P95", "PMA", "rank", *heads]]
     metrics = metrics_of(view.measure)
     for method in view.methods:
         cells = [
@@ -93,11 +120,13 @@ def _table(evidence: Evidence, view: ProtocolView) -> str:
             *(wording.number(float(view.summary[m.key][method]), m.digits) for m in metrics),
         ]
         if method in contrasts:
-            d = contrasts[method].difference
+            c, d = contrasts[method], contrasts[method].difference
             cells += [
                 wording.difference(d, view.measure),
+                wording.DASH if d.se != d.se else wording.ends(d.low, d.high, view.measure),
                 f"{d.wins}/{d.ties}/{d.losses}",
-                wording.p_value(contrasts[method].p_holm),
+                wording.p_value(c.p),
+                c.verdict,
             ]
         lines.append(cells + [""] * (len(lines[0]) - len(cells)))
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
@@ -109,5 +138,7 @@ def _table(evidence: Evidence, view: ProtocolView) -> str:
     ]
     count = f"{plural(len(view.common.pool.datasets), 'common dataset')} of {len(view.matrix)}"
     words = f"{view.measure.title} in percent" if view.measure.unit else view.measure.title
-    head = f"protocol {view.protocol}: {count}, {words}"
+    families = plural(view.family_count, "family", "families")
+    seeds = "one seed" if len(view.seeds) == 1 else f"seeds {', '.join(map(str, view.seeds))}"
+    head = f"protocol {view.protocol}: {count}, {families}, {seeds}; {words}"
     return "\n".join([head, *map(str.rstrip, shown), *cut_at_0(evidence.scores, view.protocol, view.common.pool)])

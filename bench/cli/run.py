@@ -6,7 +6,10 @@ import argparse
 import hashlib
 import re
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.cli.running import (
     EXIT_FAILED,
@@ -21,11 +24,14 @@ from bench.cli.running import (
     with_kept_versions,
 )
 from bench.cli.tables import add_data_arguments, add_source_arguments, chosen_tables, say
-from bench.errors import UsageError, unknown_name
+from bench.errors import UsageError, listed, plural, unknown_name
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import PROTOCOLS, get_protocol
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import MEASURES, SELECTING, Kind, Measure
+
+if TYPE_CHECKING:
+    from bench.run.runner import Outcome
 
 DEFAULT_FOLDER = "results"
 
@@ -57,10 +63,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--splits",
         metavar="NAME",
-        help="how tables are divided: drawn (from --seed), grinsztajn-medium or grinsztajn-large (as that benchmark "
+        help="how tables are divided: drawn (from the seed), grinsztajn-medium or grinsztajn-large (as that benchmark "
         "does; default: as the source does, else drawn)",
     )
-    parser.add_argument("--seed", default="0", help="of everything that is drawn (default: 0)")
+    parser.add_argument("--seed", help="of everything that is drawn (default: 0)")
+    parser.add_argument(
+        "--seeds",
+        metavar="N,N,...",
+        help="several seeds, such as 0,1,2, into one run folder; a report takes means over them",
+    )
+    parser.add_argument(
+        "--folds",
+        metavar="N",
+        help="for a first look, test each table on its first N test folds only (default: all)",
+    )
     parser.add_argument(
         "--select",
         metavar="MEASURE",
@@ -82,9 +98,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out ``bench run``; see :func:`bench.command_line.main` for the exit codes (130 if interrupted)."""
-    from bench.cli.export import export_runs
     from bench.cli.headline import headline
-    from bench.data.splits import NAMES, splits_for
+    from bench.store import read_run
+
+    done = carry_out(args)
+    if done.outcome is None:
+        return EXIT_OK
+    words = headline(read_run(done.folder), done.outcome, done.folder, done.origins)
+    print(words, file=sys.stderr if args.json else sys.stdout)
+    if done.outcome.interrupted and done.outcome.undone:
+        return EXIT_INTERRUPTED
+    return EXIT_OK if done.outcome.all_ok else EXIT_FAILED
+
+
+@dataclass(frozen=True)
+class Done:
+    """What ``bench run`` did: into which folder, how many jobs it planned, and what became of them."""
+
+    folder: Path
+    planned: int
+    origins: str
+    """Of the tables, in words."""
+    outcome: Outcome | None
+    """None of a ``--dry-run``."""
+
+
+def carry_out(args: argparse.Namespace) -> Done:
+    """Do all that the flags say but for the closing words: results are stored and exported."""
+    from bench.cli.export import export_runs
+    from bench.data.splits import NAMES, first_folds, splits_for
     from bench.run.jobs import expand_jobs, joined, shard
     from bench.run.predictions import PredictionFiles
     from bench.run.provenance import invocation
@@ -96,7 +138,8 @@ def run(args: argparse.Namespace) -> int:
     if args.splits is not None and args.splits not in NAMES:
         raise unknown_name("splits", args.splits, NAMES)
     how = running(args)
-    seed = whole_number("--seed", args.seed, at_least=0, default=0)
+    seeds = seeds_of(args.seed, args.seeds)
+    folds = None if args.folds is None else whole_number("--folds", args.folds, at_least=1, default=1)
     part = _shard(args.shard)
     wanted = selecting(args.select)
     select = {kind: measure for kind, measure in wanted.items() if measure != SELECTING[kind]}
@@ -106,20 +149,25 @@ def run(args: argparse.Namespace) -> int:
     methods = named_methods(args.methods, args.plugin)
     chosen = chosen_tables(args)
     say(chosen.origins())
-    folder = Path(args.run or default_folder(chosen.label, args.protocol, seed, part, args.splits))
+    folder = Path(args.run or default_folder(chosen.label, args.protocol, seeds, part, args.splits, folds))
     if not how.dry_run:
         Store(folder).close()  # an unusable folder is better found before the tables are read
 
+    fewer: dict[str, int] = {}
+
     def divide(table: Dataset, seed: int) -> Splits:
         splits = splits_for(table, seed, args.splits)
-        return splits if args.full else reduced(splits, len(table.y))
+        splits = splits if args.full else reduced(splits, len(table.y))
+        if folds is not None and len(splits.holdouts) < folds:
+            fewer[table.name] = len(splits.holdouts)
+        return splits if folds is None else first_folds(splits, folds)
 
     plan = joined(
         expand_jobs(
             entries,
             methods,
             protocol,
-            seed,
+            seeds,
             source=source.name,
             load=source.load,
             splits_for=divide,
@@ -130,6 +178,9 @@ def run(args: argparse.Namespace) -> int:
         for entries, source in chosen.parts
     )
     chosen.warn()
+    for count in sorted(set(fewer.values())):
+        named = listed([name for name, has in fewer.items() if has == count])
+        say(f"--folds {folds}: no more than {plural(count, 'test fold')}, all tested: {named}")
     for kind, measure in wanted.items():
         if kind not in {job.kind for job in plan.jobs}:
             raise UsageError(f"--select {measure.key}: a measure of {kind}, and no table asked for is for that")
@@ -138,16 +189,12 @@ def run(args: argparse.Namespace) -> int:
     plan = with_kept_versions(plan, folder, how)
     if how.dry_run:
         list_plan(plan, folder, how)
-        return EXIT_OK
-    about = invocation(seed, how.size, args.arguments, chosen.recorded(), additions(methods))
+        return Done(folder, len(plan.jobs), chosen.origins(), None)
+    about = invocation(seeds, how.size, args.arguments, chosen.recorded(), additions(methods))
     outcome = run_plan(plan, folder, about, how, keep_predictions=args.keep_predictions)
     export_runs([folder])
-    record = read_run(folder)
-    PredictionFiles(folder).drop_others({result.job.id for result in record.results})
-    print(headline(record, outcome, folder, chosen.origins()), file=sys.stderr if how.json else sys.stdout)
-    if outcome.interrupted and outcome.undone:
-        return EXIT_INTERRUPTED
-    return EXIT_OK if outcome.all_ok else EXIT_FAILED
+    PredictionFiles(folder).drop_others({result.job.id for result in read_run(folder).results})
+    return Done(folder, len(plan.jobs), chosen.origins(), outcome)
 
 
 def selecting(text: str | None) -> dict[Kind, Measure]:
@@ -164,18 +211,47 @@ def selecting(text: str | None) -> dict[Kind, Measure]:
     return chosen
 
 
+def seeds_of(one: str | None, several: str | None) -> tuple[int, ...]:
+    """What ``--seed`` or ``--seeds`` says, in that order; 0 without either. Raises :class:`UsageError`."""
+    if several is None:
+        return (whole_number("--seed", one, at_least=0, default=0),)
+    if one is not None:
+        raise UsageError(f"--seed {one} and --seeds {several}: give one of them")
+    refuse_empty(seeds=several)
+    words = [word.strip() for word in several.split(",")]
+    if any(not re.fullmatch(r"[0-9]{1,18}", word) for word in words):
+        raise UsageError(f"--seeds {several}: must be whole numbers of at least 0, separated by commas, such as 0,1,2")
+    seeds = tuple(map(int, words))
+    if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
+        raise UsageError(f"--seeds {several}: {', '.join(map(str, twice))} stands twice; give each seed once")
+    return seeds
+
+
 def default_folder(
-    subset: str, protocol: str, seed: int, part: tuple[int, int] | None = None, splits: str | None = None
+    subset: str,
+    protocol: str,
+    seeds: Sequence[int] = (0,),
+    part: tuple[int, int] | None = None,
+    splits: str | None = None,
+    folds: int | None = None,
 ) -> Path:
-    """``results/<subset>-<protocol>``; a list of names is shortened, ``splits``, a seed but 0 and a shard are named."""
+    """``results/<subset>-<protocol>``; a list of names is shortened, and what is not the default is named."""
     names = [word.strip() for word in subset.split(",") if word.strip()]
     label = names[0] if names else "none"
     if len(names) > 1:
         digest = hashlib.sha256(",".join(names).encode()).hexdigest()[:8]
         label = f"{label}+{len(names) - 1}-{digest}"
     label = re.sub(r"[^A-Za-z0-9_.+-]", "_", label)
-    name = f"{label}-{protocol}" + (f"-{splits}" if splits else "") + (f"-seed{seed}" if seed else "")
+    name = f"{label}-{protocol}" + (f"-{splits}" if splits else "") + _named(seeds)
+    name += f"-folds{folds}" if folds else ""
     return Path(DEFAULT_FOLDER) / (name + (f"-shard{part[0]}of{part[1]}" if part else ""))
+
+
+def _named(seeds: Sequence[int]) -> str:
+    """``-seed3``, ``-seeds0-1-2``; nothing for seed 0 alone."""
+    if len(seeds) == 1:
+        return f"-seed{seeds[0]}" if seeds[0] else ""
+    return f"-seeds{'-'.join(map(str, seeds))}"
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

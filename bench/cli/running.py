@@ -122,25 +122,28 @@ def list_plan(plan: Plan, folder: Path, how: Running) -> None:
     changed = outdated_versions(plan, record) if record else {}
     todo = left_to_do(plan.tasks, known, retry_failed=how.retry_failed)
     width = max([32, *(len(job.dataset) for job in plan.jobs)])
+    several = len({job.seed for job in plan.jobs}) > 1
     print(f"{'dataset':<{width}} {'method':<14} {'rows':>7} {'memory MB':>10} {'seconds':>9}  note")
     for task in todo:
-        job, note = task.job, "; ".join(_notes(task, memory_bytes, changed.get(task.job.id)))
+        job, note = task.job, "; ".join(_notes(task, memory_bytes, changed.get(task.job.id), seed=several))
         print(
             f"{job.dataset:<{width}} {job.method:<14} {job.rows or '':>7} {task.estimated_bytes / 1e6:>10,.0f} "
             f"{task.expected_seconds:>9,.1f}  {note}".rstrip()
         )
     for result in plan.settled:
-        print(f"{result.job.dataset:<{width}} {result.job.method:<14} {'':>7} {'':>10} {'':>9}  {result.reason}")
+        job, note = result.job, (f"seed {result.job.seed}; " if several else "") + result.reason
+        print(f"{job.dataset:<{width}} {job.method:<14} {'':>7} {'':>10} {'':>9}  {note}")
     again = sum(task.job.id in changed for task in todo)
     if again:
         print(f"{again} of these jobs have results of other versions of the libraries: --keep-versions keeps them")
     print(_totals(plan, todo, how.size, memory_bytes))
 
 
-def _notes(task: Task, memory_bytes: int, outdated: str | None) -> list[str]:
+def _notes(task: Task, memory_bytes: int, outdated: str | None, *, seed: bool) -> list[str]:
     from bench.protocols.registry import reduction_in_words
 
-    notes = ["too large: will be skipped"] if task.estimated_bytes > memory_bytes else []
+    notes = [f"seed {task.job.seed}"] if seed else []
+    notes += ["too large: will be skipped"] if task.estimated_bytes > memory_bytes else []
     notes += ["all cores"] if task.all_cores else []
     notes += [reduction_in_words(task.job.reduction, (task.job.protocol,))] if task.job.reduction else []
     return notes + ([f"again for other versions: {outdated}"] if outdated is not None else [])

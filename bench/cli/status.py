@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.cli.headline import damaged, failures, score_tables
+from bench.cli.headline import damaged, failures, families, of_seeds, reductions, score_tables
 from bench.errors import plural
 from bench.run.progress import clock
 from bench.run.runlog import LIVE_NAME
@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
                 {
                     "folder": str(args.folder),
                     "planned": len(planned),
+                    "seeds": sorted({job.seed for job in record.planned}),
                     "statuses": dict(counts),
                     "undone": undone,
                     "damaged": list(record.damaged),
@@ -48,7 +49,10 @@ def run(args: argparse.Namespace) -> int:
             )
         )
         return 0
-    print(f"{args.folder}: {len(results)} of {plural(len(planned), 'job')} done" + "".join(_parts(counts)))
+    print(
+        f"{args.folder}: {len(results)} of {plural(len(planned), 'job')}{of_seeds(record)} done"
+        + "".join(_parts(counts))
+    )
     if record.invocations:
         print(f"latest results from the run started {record.provenance.get('started', 'at an unknown time')}")
     if owner:
@@ -58,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     elif undone:
         again = record.provenance.get("command", "python -m bench run")
         print(f"{undone} left undone, nothing running; to go on: {again}")
-    for line in (*failures(results), *damaged(record), *score_tables(results)):
+    tables = score_tables(results, families(record))
+    for line in (*failures(results), *damaged(record), *tables, *reductions(results)):
         print(line)
     return 0
 

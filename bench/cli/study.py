@@ -91,7 +91,7 @@ def _compute(study: Study, folder: Path, args: argparse.Namespace, how: Running)
         return EXIT_OK
     read = {name: {"source": place.source, "sha256": place.sha256} for name, place in found.located.items()}
     more = {**({"images": read} if read else {}), **({} if device == "cpu" else {"device": device})}
-    provenance = {**invocation(0, how.size, args.arguments), "quick": args.quick, **more}
+    provenance = {**invocation((0,), how.size, args.arguments), "quick": args.quick, **more}
     outcome = run_plan(plan, folder, provenance, how)
     record = read_run(folder)
     print(*counted(record, outcome), *what_next(record, outcome), sep="\n", file=_words_to(how))

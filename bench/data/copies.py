@@ -74,16 +74,19 @@ def code_copy(frame: pd.DataFrame, target: str, where: str, drop: Iterable[str],
         raise DataInvalid(str(error)) from error
 
 
-def provenance(dataset: Dataset, coded: Coded, origin: str, target: str, licence: str, *, copy: bool) -> dict[str, Any]:
+def provenance(
+    dataset: Dataset, coded: Coded, origin: str, target: str, licence: str, *, copy: bool, family: str = ""
+) -> dict[str, Any]:
     """What a run records of a table that is not the archive's, in the form of :meth:`UserSource.provenance`.
 
-    ``copy`` says whether it is one of a table of the registry.
+    ``copy`` says whether it is one of a table of the registry, which then knows its ``family``.
     """
     return {
         "copy": copy,
         "origin": origin,
         "target": target,
         "licence": licence,
+        "family": family,
         "notes": list(dataset.notes),
         "warnings": coded.warnings,
         "features": coded.recorded_features,

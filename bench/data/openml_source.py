@@ -216,7 +216,16 @@ class OpenMLSource:
             dataset = dataclasses.replace(dataset, published=splits)
         if entry.splits:
             dataset = dataclasses.replace(dataset, published=splits_for(dataset, 0, entry.splits))
-        self._provenance[entry.name] = provenance(dataset, coded, where, entry.target, record.licence, copy=False)
+        self._provenance[entry.name] = provenance(
+            # tasks on data sets of one name share rows: another target, or with the categorical columns and without
+            dataset,
+            coded,
+            where,
+            entry.target,
+            record.licence,
+            copy=False,
+            family=record.name,
+        )
         return dataset
 
     def _table(self, id: int) -> tuple[TableRecord, pd.DataFrame]:

@@ -80,7 +80,8 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is known of one table: sizes, licence, where it is available, known faults.
 
     ``rows``, ``features``, ``classes`` are those of the archive's (train) table, or of the embedded one if the archive
-    has none: then there is a number to predict, and there are no ``classes`` (0) and no ``group``.
+    has none: then there is a number to predict, and there are no ``classes`` (0) and no ``group``. ``family`` names the
+    siblings that share rows or a source with it (:attr:`Registry.families`); empty if it has none.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     features: Positive
     classes: Several = 0
     group: Group | Literal[""] = ""
+    family: str = ""
     licence: Text
     origin: Text
     archive: ArchiveFiles | None = None
@@ -139,16 +141,19 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     study: Study
     subsets: dict[str, Any]
     datasets: dict[str, Any]
+    families: dict[str, Text] = {}
 
 
 @dataclass(frozen=True)
 class Registry:
-    """All entries by name, in the file's order, and the subsets as tuples of names."""
+    """All entries by name, in the file's order, the subsets as tuples of names, and why the datasets of each family
+    are related."""
 
     path: Path
     study: Study
     entries: Mapping[str, Entry]
     subsets: Mapping[str, tuple[str, ...]]
+    families: Mapping[str, str]
 
     def entry(self, name: str) -> Entry:
         """The entry called ``name``. Raises :class:`UsageError` naming the nearest one."""
@@ -204,8 +209,22 @@ def _load(path: Path, mtime_ns: int, size: int) -> Registry:
     entries = {name: convert(of, Entry, f"{path}: datasets: {name}", name) for name, of in file.datasets.items()}
     if not entries:
         raise RegistryError(f"{path}: no datasets")
+    _check_families(entries, file.families, str(path))
     subsets = {name: _subset(of, entries, name, f"{path}: subsets: {name}") for name, of in file.subsets.items()}
-    return Registry(path, file.study, entries, subsets)
+    return Registry(path, file.study, entries, subsets, file.families)
+
+
+def _check_families(entries: Mapping[str, Entry], families: Mapping[str, str], where: str) -> None:
+    """Each family is known, has two datasets or more, and has the name of none but one of its own."""
+    for entry in entries.values():
+        if entry.family and entry.family not in families:
+            raise RegistryError(f"{where}: datasets: {entry.name}: {unknown_name('family', entry.family, families)}")
+    for name in families:
+        members = [entry.name for entry in entries.values() if entry.family == name]
+        if len(members) < 2:
+            raise RegistryError(f"{where}: families: {name}: a family has two datasets or more; it has {len(members)}")
+        if name in entries and name not in members:
+            raise RegistryError(f"{where}: families: {name}: the name of a dataset that is not in the family")
 
 
 def _subset(content: Any, entries: Mapping[str, Entry], name: str, where: str) -> tuple[str, ...]:

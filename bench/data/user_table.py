@@ -8,6 +8,7 @@
       categories: [branch]      # columns that are categories, whatever stands in them
       missing: ["?", "-999"]    # what stands for a missing value (default: the usual marks; []: nothing)
       licence: CC BY 4.0
+      family: loans             # what it shares rows or a source with, by any name; a family of the registry too
       notes: Applications of 2019.
 
 Further keys: ``format`` (csv, arff, parquet; else by the file's ending), ``delimiter`` (one character, or ``tab``) and
@@ -60,7 +61,7 @@ class UserTable(Struct, frozen=True, forbid_unknown_fields=True):
     It is in a ``file`` or behind a ``url``; ``format`` None is that of the ending; ``target``, ``drop`` and
     ``categories`` are column names; ``missing`` are the texts that stand for a missing value, None for the common ones;
     ``delimiter`` (empty: found in the first line) and ``header`` are for CSV; ``sha256`` is the file's, empty if not
-    given.
+    given. ``family`` is shared by tables that share rows or a source; empty: it is one of its own.
     """
 
     name: str
@@ -75,6 +76,7 @@ class UserTable(Struct, frozen=True, forbid_unknown_fields=True):
     header: bool = True
     sha256: SHA256 = ""
     licence: str = ""
+    family: str = ""
     notes: str = ""
     rows: ClassVar[int] = 0
     features: ClassVar[int] = 0
@@ -151,6 +153,7 @@ class UserSource:
             "origin": public_location(table.location),
             "target": table.target,
             "licence": table.licence,
+            "family": table.family,
             "notes": [note for note in (table.notes, *coded.notes) if note],
             "warnings": coded.warnings,
             "features": coded.recorded_features,
@@ -159,7 +162,8 @@ class UserSource:
         return coded
 
     def provenance(self) -> Mapping[str, dict[str, Any]]:
-        """By name, of every table loaded so far: ``origin, target, licence, notes, warnings, features, classes``."""
+        """By name, of every table loaded so far: ``origin, target, licence, family, notes, warnings, features,
+        classes``."""
         return dict(self._provenance)
 
 

@@ -57,7 +57,7 @@ class Measure:
     @property
     def points(self) -> str:
         """What follows a difference of two values."""
-        return "points" if self.unit == "%" else f"in {self.title}"
+        return "pp" if self.unit == "%" else f"in {self.title}"
 
     def value(self, scores: Scores, truth: NDArray[Any]) -> float:
         """The measure in its unit."""

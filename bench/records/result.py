@@ -13,7 +13,7 @@ Status = Literal["ok", "error", "timeout", "oom", "skipped"]
 
 @dataclass(frozen=True)
 class Job:
-    """One unit of scheduling: a (dataset, method, protocol) with everything its outcome depends on.
+    """One unit of scheduling: a (dataset, method, protocol, seed) with everything its outcome depends on.
 
     ``id`` is the hash of the effective configuration (method, its grid and code version, protocol, split
     indices, table's sha256, seed), never of names alone. ``split`` is ``published`` or ``seed-N``, and empty for a
@@ -43,6 +43,25 @@ class Job:
     """What is predicted."""
     selected_by: str = ""
     """The measure that selects, if it is not the kind's own."""
+    table_sha256: str = ""
+    """The table's checksum; empty in results of before it was recorded, as is what follows."""
+    fold_sha256: str = ""
+    """Those of the test folds in their order (:func:`bench.run.identity.fold_hashes`), separated by blanks."""
+
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """The checksums of the test folds, in order."""
+        return tuple(self.fold_sha256.split())
+
+    @property
+    def name(self) -> str:
+        """``dataset/method (protocol)``; a seed other than 0 is named too."""
+        return job_name(self.dataset, self.method, self.protocol, self.seed)
+
+
+def job_name(dataset: str, method: str, protocol: str, seed: int) -> str:
+    """What messages call a job."""
+    return f"{dataset}/{method} ({protocol}{f', seed {seed}' if seed else ''})"
 
 
 @dataclass(frozen=True)
@@ -75,7 +94,7 @@ class RunRecord:
 
     ``planned`` are the jobs the last invocation meant to run (those without a result were left undone), and
     ``planned_by`` is that invocation. ``invocations`` are those that produced at least one of the ``results``, oldest
-    first; each has the keys ``versions, cpu, cores, platform, threads, seed, commit, command, started`` and
+    first; each has the keys ``versions, cpu, cores, platform, threads, seeds, commit, command, started`` and
     ``results``, the number of current results it produced. ``provenance`` is the last of them: a later invocation that
     found everything done says nothing about where the results come from. Without any result it is ``planned_by``.
     ``damaged`` names the results that are stored but no longer as they were written, ``dataset/method (protocol)``
@@ -89,3 +108,5 @@ class RunRecord:
     invocations: tuple[dict[str, Any], ...] = ()
     planned_by: dict[str, Any] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    """What is not known of these results, in words: they were read from exported scores."""

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.data.registry import Registry, load_registry
-from bench.errors import ReportError
+from bench.errors import ReportError, unknown_name
 from bench.files import write_atomically
 from bench.records.measure import COMPARED
 from bench.records.result import RunRecord
 from bench.report import wording
+from bench.report.about import about_datasets
+from bench.report.against import join, records_of
 from bench.report.blocks import Document, Figure
-from bench.report.evidence import About, Evidence
+from bench.report.evidence import RFM, Evidence
 from bench.report.html import render_html, standalone_svg
 from bench.report.markdown import DETAILS, FIGURES, render_details, render_markdown
-from bench.report.merge import invocations_of, merge_runs
+from bench.report.merge import merge_runs
 from bench.report.sections.accounts import cost_section, failures_section, provenance_section
 from bench.report.sections.contrast import leak_section, selection_section
 from bench.report.sections.datasets import datasets_section
 from bench.report.sections.grinsztajn import grinsztajn_section
-from bench.report.sections.headline import headline, reading_guide
+from bench.report.sections.headline import headline, question, reading_guide
 from bench.report.sections.printed import printed_section
 from bench.report.sections.protocol import protocol_section
 from bench.report.sections.study import study_section
@@ -45,42 +47,22 @@ def gather(
     published_runs: PublishedRuns | None = None,
     allow: Collection[str] = (),
     registry: Registry | None = None,
+    reference: str | None = None,
+    against: str | None = None,
 ) -> Evidence:
-    """The runs as one body of evidence. Raises :class:`ReportError` if they do not belong together."""
-    known = registry if registry is not None else load_registry()
-    about = {
-        entry.name: About(
-            group=entry.group or "",
-            licence=entry.licence,
-            origin=entry.origin,
-            openml=entry.openml.id,
-            uci=entry.uci.id,
-            link_note="; ".join(dict.fromkeys(n for n in (entry.openml.note, entry.uci.note) if n)),
-            faults=entry.faults,
-        )
-        for entry in known.entries.values()
-    }
-    return Evidence(merge_runs(records, allow), {**about, **described(records, about)}, study, published_runs)
+    """The runs as one body of evidence, told from the side of the method ``reference``.
 
-
-def described(records: Sequence[RunRecord], about: Mapping[str, About]) -> dict[str, About]:
-    """What the runs recorded of tables that are not the archive's, by name; of several descriptions the last counts.
-
-    Of a copy of one of the registry's tables, ``about`` says the rest.
+    The results that ``against`` names are joined (:mod:`bench.report.against`). Raises :class:`ReportError` if the runs
+    do not belong together, and :class:`UsageError` if none has the reference.
     """
-    found: dict[str, About] = {}
-    for record in records:
-        for invocation in invocations_of(record):
-            for name, told in invocation.get("tables", {}).items():
-                origin = f"{told['origin']}, column {told['target']}"
-                notes, features = tuple(told["notes"]), tuple(told["features"])
-                notes += tuple(f"warning: {warning}" for warning in told.get("warnings", ()))
-                if told.get("copy") and name in about:
-                    notes = (f"a copy, {origin}", *notes)
-                    found[name] = replace(about[name], notes=notes, features=features)
-                else:
-                    found[name] = About(licence=told["licence"], origin=origin, notes=notes, features=features)
-    return found
+    about = about_datasets(records, registry if registry is not None else load_registry())
+    merged, joined = merge_runs(records, allow), None
+    if against is not None:
+        merged, joined = join(merged, against, records_of(against))
+    evidence = Evidence(merged, about, study, published_runs, joined, reference or "")
+    if reference is not None and reference not in evidence.methods:
+        raise unknown_name("method of these results for --reference", reference, evidence.methods)
+    return evidence
 
 
 def compose(evidence: Evidence) -> Document:
@@ -110,6 +92,7 @@ def _compose(evidence: Evidence) -> Document:
         (f"{len({result.job.dataset for result in results if result.status == 'ok'}):,}", _datasets_words(evidence)),
         (f"{len(evidence.methods)}", "method" if len(evidence.methods) == 1 else "methods"),
         (", ".join(evidence.protocols), "protocol" if len(evidence.protocols) == 1 else "protocols"),
+        (f"{len(evidence.seeds)}", "seed" if len(evidence.seeds) == 1 else "seeds"),
         (f"{done:,} of {len(results) + len(evidence.merged.undone):,}", "jobs ok"),
     )
     names = ", ".join(dict.fromkeys(Path(folder).name or folder for folder, _ in evidence.invocations))
@@ -118,8 +101,9 @@ def _compose(evidence: Evidence) -> Document:
         tables = "tables beyond the 121-dataset UCI comparison"
     elif evidence.own_tables:
         tables = f"tables of the 121-dataset UCI comparison and {len(evidence.own_tables)} beyond"
-    kicker = f"Recursive Feature Machines on {tables} · run {names}"
-    return Document("Does RFM beat the rest?", kicker, facts, tuple(s for s in sections if s is not None))
+    name = "Recursive Feature Machines" if evidence.reference == RFM else wording.title(evidence.reference)
+    kicker = f"{name} on {tables} · run {names}"
+    return Document(question(evidence), kicker, facts, tuple(s for s in sections if s is not None))
 
 
 def _datasets_words(evidence: Evidence) -> str:

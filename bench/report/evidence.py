@@ -11,70 +11,47 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import ReportError
-from bench.methods import method_names
+from bench.methods import built_in_methods, method_names
 from bench.protocols.record import Protocol
 from bench.protocols.registry import PROTOCOLS, reduction_in_words
 from bench.records.measure import COMPARED, MEASURES, SELECTING, Kind, Measure
 from bench.records.result import Job, JobResult
+from bench.report.about import About, families_in
+from bench.report.against import Joined
 from bench.report.merge import Merged, invocations_of
-from bench.report.wording import slug
+from bench.report.wording import TITLES, slug
 from bench.stats import frame
 from bench.stats.grinsztajn import PublishedRuns
 from bench.stats.groups import Group, standard_groups
 from bench.stats.published import PublishedStudy
-from bench.stats.significance import PairedDifference, holm, paired_difference
+from bench.stats.seeds import SeedGap
 from bench.stats.summary import CommonPool, common_pool, summarise
+from bench.stats.verdict import Comparison, against_each, all_pairs
 
-REFERENCE = "rfm"
-BASELINE = "laplace"
-ALPHA = 0.05
-
-
-@dataclass(frozen=True)
-class About:
-    """What the registry, or the description of a user's own table, says of it; empty where neither says anything.
-
-    ``notes`` tell what was done to it, ``features`` are names in the table's order (the first ones of very many).
-    """
-
-    group: str = ""
-    licence: str = ""
-    origin: str = ""
-    openml: int | None = None
-    uci: int | None = None
-    link_note: str = ""
-    faults: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """The reference minus another method on the common datasets; ``p_holm`` is adjusted over the table's methods."""
-
-    method: str
-    difference: PairedDifference
-    p_holm: float
-
-    @property
-    def verdict(self) -> str:
-        """``ahead``, ``behind`` or ``unclear``: the test, the mean's interval and the wins must all say the same."""
-        d = self.difference
-        if self.p_holm < ALPHA and d.low > 0 and d.wins > d.losses:
-            return "ahead"
-        if self.p_holm < ALPHA and d.high < 0 and d.wins < d.losses:
-            return "behind"
-        return "unclear"
+RFM = "rfm"
+"""The reference of a report, unless another is asked for or a method of the user's own is there."""
+LAPLACE = "laplace"
+"""The same kernel with no learned metric: RFM at iteration 0."""
 
 
 @dataclass(frozen=True, eq=False)
 class ProtocolView:
     """One protocol on one set of datasets of one kind: what is compared, and how the reference fares against each
-    method."""
+    method.
+
+    ``by_seed`` is what methods are compared on, (dataset, seed) x methods, of the seeds that count; ``matrix`` the
+    means over them, datasets x methods. Both are of all that was planned, ``common`` of the datasets that all its
+    methods have. ``gaps`` are the results that do not count because other methods lack their seeds.
+    """
 
     protocol: str
+    by_seed: pd.DataFrame
     matrix: pd.DataFrame
     common: CommonPool
+    families: Mapping[str, str]
+    gaps: tuple[SeedGap, ...] = ()
+    reference: str = RFM
+    """The method that the others are compared with."""
 
     @property
     def measure(self) -> Measure:
@@ -120,17 +97,37 @@ class ProtocolView:
 
     @property
     def has_reference(self) -> bool:
-        return REFERENCE in self.methods
+        return self.reference in self.methods
 
     @cached_property
-    def contrasts(self) -> list[Contrast]:
+    def paired(self) -> pd.DataFrame:
+        """(dataset, seed) x methods, of the common datasets alone: what comparisons are made of."""
+        common = self.by_seed.index.get_level_values("dataset").isin(self.common.pool.datasets)
+        return self.by_seed.loc[common, self.methods]
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """The seeds that count on some of the common datasets."""
+        return sorted({int(seed) for seed in self.paired.index.get_level_values("seed")})
+
+    @cached_property
+    def family_count(self) -> int:
+        """Of the common datasets."""
+        return len({self.families.get(d, d) for d in self.common.pool.datasets})
+
+    @cached_property
+    def contrasts(self) -> list[Comparison]:
         """The reference against every other method, in the table's order; empty without the reference."""
-        if not self.has_reference:
-            return []
-        others = [m for m in self.methods if m != REFERENCE]
-        found = [paired_difference(self.scores[REFERENCE], self.scores[m]) for m in others]
-        adjusted = holm([d.p for d in found])
-        return [Contrast(m, d, p) for m, d, p in zip(others, found, adjusted, strict=True)]
+        return self.against(self.reference)
+
+    def against(self, method: str) -> list[Comparison]:
+        """``method`` against every other one, in the table's order; empty without it."""
+        return against_each(self.paired, method, self.families) if method in self.methods else []
+
+    @cached_property
+    def pairs(self) -> list[Comparison]:
+        """Every pair of methods, in the table's order."""
+        return all_pairs(self.paired, self.families)
 
 
 @dataclass(frozen=True)
@@ -141,6 +138,10 @@ class Evidence:
     about: Mapping[str, About] = field(default_factory=dict)
     study: PublishedStudy | None = None
     published_runs: PublishedRuns | None = None
+    against: Joined | None = None
+    """Others' results among ``merged``'s, and what of one's own has no counterpart among them."""
+    asked: str = ""
+    """The reference that was asked for; empty for the usual one."""
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -155,6 +156,16 @@ class Evidence:
         return frame.protocols_in(self.scores)
 
     @cached_property
+    def seeds(self) -> list[int]:
+        """Of all results."""
+        return sorted({int(seed) for seed in self.scores["seed"]})
+
+    @cached_property
+    def families(self) -> dict[str, str]:
+        """The family of every dataset that something is known of; the others are their own."""
+        return families_in(self.about)
+
+    @cached_property
     def kinds(self) -> dict[str, Kind]:
         """What is predicted, by dataset; those whose jobs are all undone too."""
         jobs = (*(r.job for r in self.merged.results), *self.merged.undone)
@@ -166,9 +177,32 @@ class Evidence:
 
     @cached_property
     def titles(self) -> dict[str, str]:
-        """What methods that are not built in call themselves, as recorded when they were run."""
-        recorded = [invocation.get("methods", {}) for _, invocations in self.invocations for invocation in invocations]
+        """What methods that are not built in call themselves, as recorded when they were run.
+
+        With its name behind it where another method has the same title.
+        """
+        shared = {name for names in self.twins.values() for name in names}
+        return {name: f"{title} ({name})" if name in shared else title for name, title in self._recorded_titles.items()}
+
+    @cached_property
+    def twins(self) -> dict[str, list[str]]:
+        """Titles that several methods have, with their names."""
+        found: dict[str, list[str]] = {}
+        for name in self.methods:
+            found.setdefault(TITLES.get(name) or self._recorded_titles.get(name, name), []).append(name)
+        return {title: names for title, names in found.items() if len(names) > 1}
+
+    @cached_property
+    def _recorded_titles(self) -> dict[str, str]:
+        runs = (*(self.against.records if self.against else ()), *self.merged.records)
+        recorded = [invocation.get("methods", {}) for record in runs for invocation in invocations_of(record)]
         return {name: str(told["title"]) for methods in recorded for name, told in methods.items()}
+
+    @cached_property
+    def reference(self) -> str:
+        """The method that the others are compared with: what was asked for, the only plug-in, or RFM."""
+        run = {result.job.method for record in self.merged.records for result in record.results}
+        return self.asked or usual_reference(name for name in self.methods if name in run)
 
     @cached_property
     def datasets(self) -> list[str]:
@@ -205,6 +239,15 @@ class Evidence:
         """What selected, by kind, where it was not the kind's own measure."""
         jobs = [result.job for result in self.merged.results]
         return {job.kind: MEASURES[job.selected_by] for job in jobs if job.selected_by in MEASURES}
+
+    @property
+    def timings(self) -> str:
+        """Whose seconds were measured elsewhere, to stand next to them; empty without such."""
+        if self.against is None:
+            return ""
+        titles = ", ".join(TITLES.get(m) or self.titles.get(m, m) for m in self.methods if m in self.against.methods)
+        where = f", on {' and '.join(self.against.machines)}" if self.against.machines else ""
+        return f" Seconds of {titles} were measured in another run{where}: --against."
 
     @cached_property
     def commits(self) -> dict[str, int]:
@@ -251,8 +294,12 @@ class Evidence:
         return found
 
     @cached_property
-    def by_job(self) -> dict[tuple[str, str, str], JobResult]:
-        return {(r.job.dataset, r.job.method, r.job.protocol): r for r in self.merged.results}
+    def by_cell(self) -> dict[tuple[str, str, str], list[JobResult]]:
+        """The results of each (dataset, method, protocol), by seed."""
+        found: dict[tuple[str, str, str], list[JobResult]] = {}
+        for r in sorted(self.merged.results, key=lambda r: r.job.seed):
+            found.setdefault((r.job.dataset, r.job.method, r.job.protocol), []).append(r)
+        return found
 
     @cached_property
     def invocations(self) -> list[tuple[str, tuple[dict[str, Any], ...]]]:
@@ -271,15 +318,25 @@ class Evidence:
 
     @cached_property
     def _matrices(self) -> dict[tuple[str, Kind], pd.DataFrame]:
-        found = {(p, kind): self._matrix(p, COMPARED[kind]) for kind in COMPARED for p in self.protocols}
+        return {key: frame.over_seeds(by_seed) for key, by_seed in self._by_seed.items()}
+
+    @cached_property
+    def _by_seed(self) -> dict[tuple[str, Kind], pd.DataFrame]:
+        found = {(p, kind): self._seed_matrix(p, COMPARED[kind]) for kind in COMPARED for p in self.protocols}
         return {key: matrix for key, matrix in found.items() if len(matrix)}
 
-    def _matrix(self, protocol: str, measure: Measure) -> pd.DataFrame:
-        matrix = frame.score_matrix(self.scores, protocol, measure, method_names())
+    def _seed_matrix(self, protocol: str, measure: Measure) -> pd.DataFrame:
+        matrix = frame.seed_matrix(self.scores, protocol, measure, method_names())
         undone = [job for job in self.merged.undone if job.protocol == protocol and job.kind == measure.kind]
-        index = sorted({*matrix.index, *(job.dataset for job in undone)})
+        there = set(matrix.index.get_level_values("dataset"))
+        first = {job.dataset: job.seed for job in sorted(undone, key=lambda job: -job.seed) if job.dataset not in there}
+        index = pd.MultiIndex.from_tuples(sorted([*matrix.index, *first.items()]), names=["dataset", "seed"])
         columns = frame.in_order({*matrix.columns, *(job.method for job in undone)}, method_names())
         return matrix.reindex(index=index, columns=columns)
+
+    @cached_property
+    def _gaps(self) -> dict[tuple[str, Kind], list[SeedGap]]:
+        return {(p, kind): frame.left_out_seeds(self.scores, p, kind) for p, kind in self._by_seed}
 
     @property
     def compared(self) -> list[tuple[str, Kind]]:
@@ -294,12 +351,24 @@ class Evidence:
 
     def view(self, protocol: str, datasets: Iterable[str], kind: Kind = "classification") -> ProtocolView | None:
         """The protocol on those of ``datasets`` that it has, or None if nothing can be compared there."""
-        matrix = self.matrix(protocol, kind)
-        matrix = matrix[matrix.index.isin(list(datasets))]
+        matrix, wanted = self.matrix(protocol, kind), set(datasets)
+        matrix = matrix[matrix.index.isin(wanted)]
+        if matrix.empty:
+            return None
+        by_seed = self._by_seed[protocol, kind]
+        by_seed = by_seed[by_seed.index.get_level_values("dataset").isin(wanted)]
+        gaps = tuple(gap for gap in self._gaps[protocol, kind] if gap.dataset in wanted)
         try:
-            return ProtocolView(protocol, matrix, common_pool(matrix, COMPARED[kind]))
+            common = common_pool(matrix, COMPARED[kind])
         except ReportError:
             return None
+        return ProtocolView(protocol, by_seed, matrix, common, self.families, gaps, self.reference)
+
+
+def usual_reference(methods: Iterable[str]) -> str:
+    """The only one of ``methods`` that does not come along, if there is exactly one; else RFM."""
+    own = [name for name in methods if name not in built_in_methods()]
+    return own[0] if len(own) == 1 else RFM
 
 
 def view_key(protocol: str, kind: Kind) -> str:

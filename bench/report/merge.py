@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from bench.errors import ReportError, unknown_name
 from bench.records.measure import SELECTING
-from bench.records.result import Job, JobResult, RunRecord
+from bench.records.result import Job, JobResult, RunRecord, job_name
 from bench.report.wording import listing
 
-ALLOWABLE = ("seeds", "versions", "sources", "selection", "duplicates")
+ALLOWABLE = ("versions", "sources", "selection", "duplicates")
 """What ``--allow`` takes: differences that are refused unless named."""
 
 
 @dataclass(frozen=True)
 class Merged:
-    """One current result per (dataset, method, protocol), the planned jobs that have none, and what was let pass."""
+    """One current result per (dataset, method, protocol, seed), the planned jobs that have none, and what was let
+    pass."""
 
     results: tuple[JobResult, ...]
     undone: tuple[Job, ...]
@@ -28,9 +29,9 @@ class Merged:
 def merge_runs(records: Iterable[RunRecord], allow: Collection[str] = ()) -> Merged:
     """The runs together. Raises :class:`ReportError` naming each difference that ``allow`` does not let pass.
 
-    Refused: several seeds; several versions of one library; one table from two sources or on two divisions; several
-    measures that selected; two different results of one (dataset, method, protocol). Of allowed duplicates the later
-    run's counts.
+    Refused: several versions of one library; one table from two sources or on two divisions; several measures that
+    selected; two different results of one (dataset, method, protocol, seed). Of allowed duplicates the later run's
+    counts.
     """
     records = tuple(records)
     for word in allow:
@@ -43,7 +44,6 @@ def merge_runs(records: Iterable[RunRecord], allow: Collection[str] = ()) -> Mer
         folders = ", ".join(record.folder for record in records)
         raise ReportError(f"nothing to report: no results in {folders}; run `python -m bench run --run DIR` first")
     found = {
-        "seeds": _seeds(records),
         "versions": _versions(records),
         "sources": _sources(everything),
         "selection": _selection(records),
@@ -52,7 +52,7 @@ def merge_runs(records: Iterable[RunRecord], allow: Collection[str] = ()) -> Mer
     refused = [f"{text} (--allow {kind})" for kind, text in found.items() if text and kind not in allow]
     if refused:
         raise ReportError("these results do not belong in one report: " + "; ".join(refused))
-    current: dict[tuple[str, str, str], JobResult] = {}
+    current: dict[Key, JobResult] = {}
     for result in everything:
         key = _key(result.job)
         if key not in current or result.status == "ok" or current[key].status != "ok":
@@ -62,8 +62,12 @@ def merge_runs(records: Iterable[RunRecord], allow: Collection[str] = ()) -> Mer
     return Merged(ordered, tuple(undone[key] for key in sorted(undone)), records, tuple(t for t in found.values() if t))
 
 
-def _key(job: Job) -> tuple[str, str, str]:
-    return job.dataset, job.method, job.protocol
+Key: TypeAlias = tuple[str, str, str, int]
+"""What has one result."""
+
+
+def _key(job: Job) -> Key:
+    return job.dataset, job.method, job.protocol, job.seed
 
 
 def _differing(found: Iterable[tuple[str, Any, str]]) -> list[str]:
@@ -76,10 +80,6 @@ def _differing(found: Iterable[tuple[str, Any, str]]) -> list[str]:
         for what, values in sorted(places.items())
         if len(values) > 1
     ]
-
-
-def _seeds(records: tuple[RunRecord, ...]) -> str:
-    return "".join(_differing(("seeds differ: ", result.job.seed, r.folder) for r in records for result in r.results))
 
 
 def _selection(records: tuple[RunRecord, ...]) -> str:
@@ -125,18 +125,28 @@ def _sources(results: list[JobResult]) -> str:
         if not job.split:  # the table could not be read: nothing of it is in these results
             continue
         size = f"{job.rows} x {job.features}, {job.classes} classes"
-        origins.setdefault(job.dataset, set()).add((job.source, job.split, size, job.reduction or "in full"))
+        split = "drawn from its seed" if job.split == f"seed-{job.seed}" else job.split
+        origins.setdefault(job.dataset, set()).add((job.source, split, size, job.reduction or "in full"))
     mixed = {name: kinds for name, kinds in origins.items() if len(kinds) > 1}
     if not mixed:
-        return ""
+        return _contents(results)
     first = min(mixed)
     shown = " and ".join(f"{o[0]} (hold-outs {o[1]}; {o[2]}; {o[3]})" for o in sorted(mixed[first]))
     return f"tables from several sources or divisions: {first} from {shown}; in all {listing(sorted(mixed), 5)}"
 
 
+def _contents(results: list[JobResult]) -> str:
+    """Tables of one name, source and size that are not the same: a file was changed between two runs."""
+    contents: dict[str, set[str]] = {}
+    for job in (result.job for result in results if result.job.table_sha256):
+        contents.setdefault(job.dataset, set()).add(job.table_sha256)
+    changed = sorted(name for name, sums in contents.items() if len(sums) > 1)
+    return f"tables that were changed between runs: {listing(changed, 5)}" if changed else ""
+
+
 def _duplicates(records: tuple[RunRecord, ...]) -> str:
-    """Two different jobs, both ``ok``, for one (dataset, method, protocol): other grids, code or tables."""
-    jobs: dict[tuple[str, str, str], set[str]] = {}
+    """Two different jobs, both ``ok``, for one (dataset, method, protocol, seed): other grids, code or tables."""
+    jobs: dict[Key, set[str]] = {}
     for record in records:
         for result in record.results:
             if result.status == "ok":
@@ -144,5 +154,5 @@ def _duplicates(records: tuple[RunRecord, ...]) -> str:
     twice = sorted(key for key, ids in jobs.items() if len(ids) > 1)
     if not twice:
         return ""
-    shown = listing([" / ".join(key) for key in twice], 3)
+    shown = listing([job_name(*key) for key in twice], 3)
     return f"different results of the same job: {shown}; the later folder's would count"

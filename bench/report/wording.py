@@ -13,10 +13,12 @@ from typing import Any
 
 import yaml
 
+from bench.errors import listed
 from bench.methods import method_names
 from bench.records.measure import TARGET, Measure
 from bench.report.blocks import Cell
-from bench.stats.significance import PairedDifference
+from bench.stats.families import FEWEST
+from bench.stats.paired import OverDatasets, PairedDifference
 
 TITLES = {
     "rfm": "RFM",
@@ -100,14 +102,43 @@ def amount(value: float, measure: Measure) -> str:
 
 
 def difference(d: PairedDifference, measure: Measure) -> str:
-    """The mean and its standard error, if there is one."""
+    """The mean and its standard error over families, if there is one."""
     uncertainty = "" if math.isnan(d.se) else f" ± {number(d.se, measure.digits)}"
     return f"{number(d.mean, measure.digits, sign=True)}{uncertainty}"
 
 
+def ends(low: float, high: float, measure: Measure) -> str:
+    """``+0.09 to +0.66``."""
+    return f"{number(low, measure.digits, sign=True)} to {number(high, measure.digits, sign=True)}"
+
+
 def interval(d: PairedDifference, measure: Measure) -> str:
-    low, high = (number(end, measure.digits, sign=True) for end in (d.low, d.high))
-    return f"95 % interval {low} to {high}"
+    """The 95 % interval over families, or why there is none."""
+    if math.isnan(d.se):
+        return "one family of datasets: no interval"
+    return f"95 % interval {ends(d.low, d.high, measure)}"
+
+
+def few_families(families: int) -> str:
+    """What is to be said of intervals over so few families; nothing if they are enough."""
+    if families == 1:
+        return "All datasets are of one family: there is no interval, and no test."
+    return prose("few-families", families=families, fewest=FEWEST) if families < FEWEST else ""
+
+
+def single(d: OverDatasets, p: float, measure: Measure) -> str:
+    """Over single datasets: standard error and p-value, which may be adjusted."""
+    if math.isnan(d.se):
+        return "one dataset"
+    shown = p_value(p)
+    return f"± {number(d.se, measure.digits)}, p {shown if shown.startswith('<') else f'= {shown}'}"
+
+
+def by_seed(d: PairedDifference, measure: Measure) -> str:
+    """The smallest and the largest mean difference of a seed, and whether all point one way."""
+    if d.seed_range is None:
+        return "one seed"
+    return f"{ends(*d.seed_range, measure)}, {'one sign' if d.same_sign else 'signs differ'}"
 
 
 def p_value(p: float) -> str:
@@ -128,9 +159,7 @@ def seconds(value: float | None) -> str:
 
 def listing(names: list[str], limit: int = 12) -> str:
     """Names in a line; past ``limit`` only the first ones and the count."""
-    if len(names) <= limit:
-        return ", ".join(names)
-    return ", ".join(names[:limit]) + f", ... ({len(names)} in all)"
+    return listed(names, limit)
 
 
 def config_text(config: dict[str, Any]) -> str:

@@ -9,17 +9,17 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from bench import protocols
-from bench.data.splits import HOLDOUTS, TRAIN_SHARE
+from bench.data.splits import HOLDOUTS, TRAIN_SHARE, taken
 from bench.errors import DataInvalid, DataUnavailable, UsageError
 from bench.methods import get_method
 from bench.protocols import Predicted, carry_out
-from bench.protocols.reduction import LARGE_ROWS, reduction
+from bench.protocols.reduction import LARGE_ROWS
 from bench.protocols.rows import VALIDATION_SHARE
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import Kind, Measure
 from bench.records.method import Method
 from bench.records.result import Job, JobResult, RunRecord, Status
-from bench.run.identity import Fingerprint, fingerprint, imported_modules, job_ids, splits_hash
+from bench.run.identity import Fingerprint, fingerprint, fold_hashes, imported_modules, job_ids, splits_hash
 from bench.run.provenance import printable
 
 LARGE_BYTES = 1 << 30
@@ -145,8 +145,8 @@ def joined(plans: Iterable[Plan]) -> Plan:
     return Plan(tuple(sorted(tasks, key=_longest_first)), tuple(r for plan in parts for r in plan.settled))
 
 
-def _longest_first(task: Task) -> tuple[float, str, str]:
-    return -task.expected_seconds, task.job.dataset, task.job.method
+def _longest_first(task: Task) -> tuple[float, str, str, int]:
+    return -task.expected_seconds, task.job.dataset, task.job.method, task.job.seed
 
 
 def refused(task: Task, memory_bytes: int) -> JobResult:
@@ -164,12 +164,12 @@ def one_of_each_method(tasks: Sequence[Task]) -> list[Task]:
 def shard(plan: Plan, index: int, count: int) -> Plan:
     """The ``index``-th of ``count`` parts of a plan (from 1), each with about as many jobs.
 
-    Which part a job is in is decided by the names in the plan alone, so that it is the same on every machine, whatever
-    datasets can be read there.
+    Which part a job is in is decided by the names and seeds in the plan alone, so that it is the same on every machine,
+    whatever datasets can be read there.
     """
 
     def place(job: Job) -> str:
-        return hashlib.sha256(f"{job.dataset}/{job.method}".encode()).hexdigest()
+        return hashlib.sha256(f"{job.dataset}/{job.method}/{job.seed}".encode()).hexdigest()
 
     mine = set(sorted(place(job) for job in plan.jobs)[index - 1 :: count])
     return Plan(
@@ -271,7 +271,7 @@ def expand_jobs(
     entries: Iterable[AnyEntry],
     methods: Sequence[NamedMethod],
     protocol: protocols.Protocol,
-    seed: int,
+    seeds: Sequence[int],
     *,
     source: str,
     load: Callable[[AnyEntry], Dataset],
@@ -280,7 +280,7 @@ def expand_jobs(
     select: Mapping[Kind, Measure] | None = None,
     keep_predictions: bool = False,
 ) -> Plan:
-    """The plan for every dataset under every method.
+    """The plan for every dataset under every method with every seed.
 
     ``select`` says what selects instead of accuracy or R2.
 
@@ -294,59 +294,65 @@ def expand_jobs(
     for entry in entries:
         try:
             dataset = load(entry)
-            splits = splits_for(dataset, seed)
+            divisions = {seed: splits_for(dataset, seed) for seed in seeds}
         except (DataUnavailable, DataInvalid) as fault:
             status: Status = "skipped" if isinstance(fault, DataUnavailable) else "error"
             settled += [
                 JobResult(_unread(entry, m.method, protocol, seed, source, fingerprints), status, printable(str(fault)))
+                for seed in seeds
                 for m in methods
             ]
             continue
-        n, d = dataset.X.shape
+        table, (n, d) = dataset.sha256, dataset.X.shape
         c = dataset.n_classes or 1
-        _refuse_protocol(dataset, splits, protocol)
         chosen = (select or {}).get(dataset.kind)
-        base = Job(
-            id="",
-            dataset=entry.name,
-            source=dataset.source,
-            rows=n,
-            features=d,
-            classes=dataset.n_classes,
-            method="",
-            protocol=protocol.name,
-            split=splits.name,
-            seed=seed,
-            reduction=reduction(splits),
-            kind=dataset.kind,
-            selected_by=chosen.key if chosen else "",
-        )
-        table, rows = dataset.sha256, splits_hash(splits)
-        for m in methods:
-            job = _identified(base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised)
-            try:
-                limitation = _limitation(m.method, dataset, counted_rows(n, splits), chosen)
-                expected, peak = _estimates(m.method, n, d, c, protocol, splits)
-            except Exception as fault:  # a plug-in's own code: its job fails, the others go on
-                reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
-                settled.append(JobResult(job, "error", reason))
-                continue
-            if limitation is not None:
-                settled.append(JobResult(job, "skipped", limitation))
-                continue
-            tasks.append(
-                Task(
-                    job=job,
-                    work=MethodWork(
-                        m.spec, protocol, seed, (dataset, splits), f"{table}-{rows}", chosen, keep_predictions
-                    ),
-                    estimated_bytes=peak,
-                    expected_seconds=expected,
-                    timeout_seconds=default_timeout(expected) if timeout is None else timeout,
-                    alone=peak > LARGE_BYTES,
-                    all_cores=peak > LARGE_BYTES,
-                )
+        for seed, splits in divisions.items():
+            _refuse_protocol(dataset, splits, protocol)
+            base = Job(
+                id="",
+                dataset=entry.name,
+                source=dataset.source,
+                rows=n,
+                features=d,
+                classes=dataset.n_classes,
+                method="",
+                protocol=protocol.name,
+                split=splits.name,
+                seed=seed,
+                reduction=taken(splits),
+                kind=dataset.kind,
+                selected_by=chosen.key if chosen else "",
+                table_sha256=table,
+                fold_sha256=" ".join(fold_hashes(splits)),
             )
+            rows = splits_hash(splits)
+            for m in methods:
+                job = _identified(
+                    base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised
+                )
+                try:
+                    limitation = _limitation(m.method, dataset, counted_rows(n, splits), chosen)
+                    expected, peak = _estimates(m.method, n, d, c, protocol, splits)
+                except Exception as fault:  # a plug-in's own code: its job fails, the others go on
+                    reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
+                    settled.append(JobResult(job, "error", reason))
+                    continue
+                if limitation is not None:
+                    settled.append(JobResult(job, "skipped", limitation))
+                    continue
+                tasks.append(
+                    Task(
+                        job=job,
+                        work=MethodWork(
+                            m.spec, protocol, seed, (dataset, splits), f"{table}-{rows}", chosen, keep_predictions
+                        ),
+                        estimated_bytes=peak,
+                        expected_seconds=expected,
+                        timeout_seconds=default_timeout(expected) if timeout is None else timeout,
+                        alone=peak > LARGE_BYTES,
+                        all_cores=peak > LARGE_BYTES,
+                    )
+                )
     return Plan(tuple(sorted(tasks, key=_longest_first)), tuple(settled))
 
 

@@ -47,7 +47,8 @@ class PredictionFiles:
                     path.unlink()
 
     def _path(self, job: Job) -> Path:
-        return self._folder / f"{job.dataset}-{job.method}-{job.protocol}.parquet"
+        seed = f"-seed{job.seed}" if job.seed else ""
+        return self._folder / f"{job.dataset}-{job.method}-{job.protocol}{seed}.parquet"
 
     def _write(self, result: JobResult) -> None:
         import pyarrow as pa

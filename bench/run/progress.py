@@ -197,11 +197,6 @@ class JsonEvents:
         print(json.dumps(event), file=self._stream, flush=True)
 
 
-def name(job: Any) -> str:
-    """``dataset/method (protocol)``."""
-    return f"{job.dataset}/{job.method} ({job.protocol})"
-
-
 def mean_score(result: JobResult) -> float | None:
     """Mean accuracy in percent, or R2, over the test folds; None without any (a failed job, a study's cell)."""
     scores = [h.score for h in result.holdouts]
@@ -213,8 +208,8 @@ def describe(result: JobResult) -> str:
     if result.status == "ok":
         score = mean_score(result)
         words = "" if score is None else f"{SELECTING[result.job.kind].in_words(score)} "
-        return f"ok {name(result.job)}: {words}in {result.job_seconds:.2f} s"
-    return f"{result.status} {name(result.job)}: {result.reason}"
+        return f"ok {result.job.name}: {words}in {result.job_seconds:.2f} s"
+    return f"{result.status} {result.job.name}: {result.reason}"
 
 
 def clock(seconds: float) -> str:

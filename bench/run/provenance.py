@@ -69,7 +69,7 @@ def machine(threads: int) -> dict[str, Any]:
 
 
 def invocation(
-    seed: int,
+    seeds: Sequence[int],
     jobs: int,
     arguments: Sequence[str],
     origin: Mapping[str, Any] = MappingProxyType({}),
@@ -90,7 +90,7 @@ def invocation(
         "platform": f"{platform.system()} {platform.machine()}",
         "threads": 1,
         "jobs": jobs,
-        "seed": seed,
+        "seeds": list(seeds),
         "commit": commit(),
         "command": command(arguments),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

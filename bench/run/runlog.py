@@ -18,7 +18,7 @@ from bench.files import open_unlinked, refuse_link, write_atomically
 from bench.protocols.registry import reduction_in_words
 from bench.records.result import JobResult
 from bench.run.events import Event, Note, Started
-from bench.run.progress import JsonEvents, Observer, PlainLines, Progress, TerminalBar, describe, name
+from bench.run.progress import JsonEvents, Observer, PlainLines, Progress, TerminalBar, describe
 from bench.run.provenance import printable
 
 LIVE_NAME = "live.json"
@@ -37,7 +37,7 @@ def log_event(event: Event) -> None:
         case Started(task):
             details = ["with all cores"] if task.all_cores else []
             details += [reduction_in_words(task.job.reduction, (task.job.protocol,))] if task.job.reduction else []
-            LOG.debug(f"start {name(task.job)}" + (f": {'; '.join(details)}" if details else ""))
+            LOG.debug(f"start {task.job.name}" + (f": {'; '.join(details)}" if details else ""))
         case JobResult():
             LOG.log(logging.DEBUG if event.status == "ok" else logging.WARNING, describe(event))
             if event.output:

@@ -1,4 +1,4 @@
-"""The results table: one row per (dataset, method, protocol, hold-out), and the matrix a comparison works on."""
+"""The results table: one row per (dataset, method, protocol, seed, test fold), and the matrix a comparison works on."""
 
 from __future__ import annotations
 
@@ -9,39 +9,10 @@ from typing import Literal
 import pandas as pd
 
 from bench.protocols.registry import PROTOCOLS
-from bench.records.measure import MEASURES, SELECTING, Measure
+from bench.records.measure import MEASURES, SELECTING, Kind, Measure
 from bench.records.result import JobResult
-
-SCORE_COLUMNS = (
-    "dataset",
-    "source",
-    "rows",
-    "features",
-    "classes",
-    "method",
-    "protocol",
-    "split",
-    "holdout",
-    "status",
-    "accuracy",
-    "config",
-    "iteration",
-    "validation_accuracy",
-    "fit_seconds",
-    "job_seconds",
-    "peak_rss_mb",
-    "seed",
-    "task",
-    "metric",
-    "score",
-    "validation_score",
-    *(key for key in MEASURES if key != "accuracy"),
-)
-"""Columns of ``scores.csv``, in order. Users script against them; new ones come at the end.
-
-``accuracy`` and ``validation_accuracy`` are empty where there is none. ``score`` is the accuracy in percent or R2,
-``validation_score`` the value of the measure that selected, ``metric`` its name.
-"""
+from bench.records.scores import FIRST_COLUMNS, LATER_COLUMNS, SCORE_COLUMNS
+from bench.stats.seeds import SeedGap, counted, seed_gaps
 
 
 def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
@@ -56,22 +27,24 @@ def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
         selected_by = job.selected_by or SELECTING[job.kind].key
         head = (job.dataset, job.source, job.rows, job.features, job.classes, job.method, job.protocol, job.split)
         tail = (result.job_seconds, result.peak_rss_mb, job.seed)
+        account = (job.reduction or "", result.reason, result.cpu_seconds)
         if result.status != "ok":
             more: tuple[object, ...] = (job.kind, selected_by, None, None, *[None for _ in others])
-            rows.append((*head, None, result.status, None, None, None, None, None, *tail, *more))
+            checks = (job.table_sha256, "")
+            rows.append((*head, None, result.status, None, None, None, None, None, *tail, *more, *checks, *account))
             continue
+        folds = dict(enumerate(job.folds))
         for h in result.holdouts:
             config = json.dumps(h.config, sort_keys=True)
             judged = h.validation_score if selected_by == "accuracy" else None
             outcome = (h.measure("accuracy"), config, h.iteration, judged, h.fit_seconds)
             more = (job.kind, selected_by, h.score, h.validation_score, *map(h.measure, others))
-            rows.append((*head, h.holdout, result.status, *outcome, *tail, *more))
+            checks = (job.table_sha256, folds.get(h.holdout, ""))
+            rows.append((*head, h.holdout, result.status, *outcome, *tail, *more, *checks, *account))
     frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
-    for column in ("rows", "features", "classes", "holdout", "iteration", "seed"):
-        frame[column] = frame[column].astype("Int64")
-    seconds = ("fit_seconds", "job_seconds", "peak_rss_mb")
-    for column in ("score", "validation_score", "validation_accuracy", *MEASURES, *seconds):
-        frame[column] = frame[column].astype("float64")
+    for column, kind in (FIRST_COLUMNS | LATER_COLUMNS).items():
+        if kind != "text":
+            frame[column] = frame[column].astype("Int64" if kind == "whole" else "float64")
     order = ["dataset", "method", "protocol", "seed", "source", "holdout"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
 
@@ -81,6 +54,31 @@ def protocols_in(scores: pd.DataFrame) -> list[str]:
     return in_protocol_order(scores["protocol"].unique())
 
 
+def seed_matrix(
+    scores: pd.DataFrame,
+    protocol: str,
+    measure: Measure,
+    methods: Sequence[str] | None = None,
+    over: Literal["mean", "min"] = "mean",
+) -> pd.DataFrame:
+    """Mean of ``measure`` over test folds, (dataset, seed) x methods; NaN where there is no result that counts.
+
+    Of a dataset only the seeds that count have a row (:func:`bench.stats.seeds.counted`), and one without any result
+    has one. Every method that occurs under ``protocol`` has its column, so that what is missing shows. ``methods``
+    gives the columns' order; those not named in it follow by name. ``over`` test folds the smallest value can be taken
+    instead of the mean.
+    """
+    part = _part(scores, protocol, measure.kind)
+    counts = counted(_has(part))
+    done = part[part["status"] == "ok"]
+    means = done.groupby([*_CELL, "method"])[measure.key].agg(over).unstack("method").reindex_like(counts)
+    kept = means.where(counts)[counts.any(axis=1)]
+    columns = in_order(part["method"].unique(), methods or ())
+    first = part.groupby("dataset")["seed"].min().drop(index=kept.index.get_level_values("dataset").unique())
+    without = pd.MultiIndex.from_tuples(first.items(), names=_CELL) if len(first) else kept.index[:0]
+    return kept.reindex(index=kept.index.append(without).sort_values(), columns=columns).astype("float64")
+
+
 def score_matrix(
     scores: pd.DataFrame,
     protocol: str,
@@ -88,16 +86,31 @@ def score_matrix(
     methods: Sequence[str] | None = None,
     over: Literal["mean", "min"] = "mean",
 ) -> pd.DataFrame:
-    """Mean of ``measure`` over hold-outs, datasets (rows) x methods (columns); NaN where there is no ``ok`` result.
+    """:func:`seed_matrix` as means over seeds (or the smallest value), datasets (rows) x methods (columns)."""
+    return over_seeds(seed_matrix(scores, protocol, measure, methods, over), over)
 
-    Every dataset of the measure's kind and every method that occurs under ``protocol`` has its row and column, failed
-    ones included, so that what is missing shows. ``methods`` gives the columns' order; those not named in it follow by
-    name. ``over`` hold-outs the smallest value can be taken instead of the mean.
-    """
-    part = scores[(scores["protocol"] == protocol) & (scores["task"] == measure.kind)]
-    means = part[part["status"] == "ok"].groupby(["dataset", "method"])[measure.key].agg(over).unstack("method")
-    columns = in_order(part["method"].unique(), methods or ())
-    return means.reindex(index=sorted(part["dataset"].unique()), columns=columns).astype("float64")
+
+def over_seeds(matrix: pd.DataFrame, over: Literal["mean", "min"] = "mean") -> pd.DataFrame:
+    """(dataset, seed) x methods as datasets x methods: means over the seeds (or the smallest value)."""
+    return matrix.groupby(level="dataset").agg(over)
+
+
+def left_out_seeds(scores: pd.DataFrame, protocol: str, kind: Kind) -> list[SeedGap]:
+    """Results that do not count because other methods lack their seeds."""
+    return seed_gaps(_has(_part(scores, protocol, kind)))
+
+
+_CELL = ["dataset", "seed"]
+
+
+def _part(scores: pd.DataFrame, protocol: str, kind: Kind) -> pd.DataFrame:
+    return scores[(scores["protocol"] == protocol) & (scores["task"] == kind)]
+
+
+def _has(part: pd.DataFrame) -> pd.DataFrame:
+    """Which results there are: booleans, (dataset, seed) x methods."""
+    done = part[part["status"] == "ok"]
+    return done.groupby([*_CELL, "method"]).size().unstack("method").notna()
 
 
 def constant_folds(scores: pd.DataFrame) -> set[str]:
@@ -118,9 +131,11 @@ def sizes(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def fit_seconds(scores: pd.DataFrame, protocol: str, datasets: Iterable[str]) -> pd.Series:
-    """CPU seconds of choosing, refitting and predicting by method, summed over hold-outs and ``datasets``."""
+    """CPU seconds of choosing, refitting and predicting by method, summed over test folds and ``datasets``; of several
+    seeds the mean."""
     part = scores[(scores["protocol"] == protocol) & scores["dataset"].isin(list(datasets))]
-    return part.groupby("method")["fit_seconds"].sum()
+    by_seed = part.groupby(["method", *_CELL])["fit_seconds"].sum()
+    return by_seed.groupby(level=["method", "dataset"]).mean().groupby(level="method").sum()
 
 
 def in_order(names: Iterable[str], preferred: Sequence[str]) -> list[str]:

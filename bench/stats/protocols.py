@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,8 +11,9 @@ import pandas as pd
 from bench.protocols.record import Protocol
 from bench.protocols.registry import PROTOCOLS, known
 from bench.records.measure import COMPARED, Measure
-from bench.stats.frame import score_matrix
-from bench.stats.significance import PairedDifference, holm, paired_difference
+from bench.stats.frame import over_seeds, seed_matrix
+from bench.stats.paired import PairedDifference, paired_difference
+from bench.stats.verdict import Comparison, adjusted
 
 COVERAGE = 0.9
 """A protocol is on the path if it has at least this share of the datasets of the one that has most."""
@@ -70,22 +71,27 @@ class LeakDecomposition:
 
 
 def leak_decomposition(
-    scores: pd.DataFrame, datasets: Collection[str], method: str = "rfm", baseline: str = "laplace"
+    scores: pd.DataFrame,
+    datasets: Collection[str],
+    families: Mapping[str, str],
+    method: str = "rfm",
+    baseline: str = "laplace",
 ) -> LeakDecomposition | None:
     """The leak on those of ``datasets`` that have all results; None unless ``method`` ran under two of the protocols.
 
     A protocol that covers much fewer of ``datasets`` than another (:data:`COVERAGE`) is left out rather than shrinking
-    the rest. The baseline takes part only where it ran under every protocol of the path.
+    the rest. The baseline takes part only where it ran under every protocol of the path. Of several seeds those count
+    that all have on a dataset; ``families`` gives the family of a dataset.
     """
     columns: dict[tuple[str, str], pd.Series] = {}
     possible = leak_path(scores["protocol"].unique())
     for protocol in (p.name for p in possible):
-        matrix = score_matrix(scores, protocol, COMPARED["classification"])
-        matrix = matrix[matrix.index.isin(list(datasets))]
+        matrix = seed_matrix(scores, protocol, COMPARED["classification"])
+        matrix = matrix[matrix.index.get_level_values("dataset").isin(list(datasets))]
         for name in (method, baseline):
             if name in matrix and matrix[name].notna().any():
                 columns[name, protocol] = matrix[name]
-    counts = {p: int(columns[method, p.name].notna().sum()) for p in possible if (method, p.name) in columns}
+    counts = {p: _datasets(columns[method, p.name]) for p in possible if (method, p.name) in columns}
     kept = [p for p, count in counts.items() if count >= COVERAGE * max(counts.values())]
     if len(kept) < 2:
         return None
@@ -96,42 +102,54 @@ def leak_decomposition(
     if table.empty:
         return None
     whole = [(path[0], p.name) for p in kept[2:] if kept[0].exposure > p.exposure == 0]
-    steps = tuple(_step(table, method, baseline if with_baseline else None, a, b) for a, b in [*pairwise(path), *whole])
-    over = {p: paired_difference(table[method, p], table[baseline, p]) for p in path} if with_baseline else {}
-    return LeakDecomposition(method, baseline if with_baseline else None, table, steps, over)
+    compared = baseline if with_baseline else None
+    steps = tuple(_step(table, families, method, compared, a, b) for a, b in [*pairwise(path), *whole])
+    over = {p: paired_difference(table[method, p], table[baseline, p], families) for p in path} if compared else {}
+    return LeakDecomposition(method, compared, over_seeds(table), steps, over)
 
 
-def _step(table: pd.DataFrame, method: str, baseline: str | None, first: str, second: str) -> Step:
-    own = paired_difference(table[method, second], table[method, first])
+def _datasets(scores: pd.Series) -> int:
+    return int(scores.dropna().index.get_level_values("dataset").nunique())
+
+
+def _step(
+    table: pd.DataFrame, families: Mapping[str, str], method: str, baseline: str | None, first: str, second: str
+) -> Step:
+    own = paired_difference(table[method, second], table[method, first], families)
     if baseline is None:
         return Step(first, second, own, None, None)
-    other = paired_difference(table[baseline, second], table[baseline, first])
+    other = paired_difference(table[baseline, second], table[baseline, first], families)
     lead = {p: table[method, p] - table[baseline, p] for p in (first, second)}
-    return Step(first, second, own, other, paired_difference(lead[second], lead[first]))
+    return Step(first, second, own, other, paired_difference(lead[second], lead[first], families))
 
 
 @dataclass(frozen=True)
 class ProtocolContrast:
-    """One method under two protocols, on the datasets it has under both; ``p_holm`` is adjusted over the methods."""
+    """One method under two protocols, on the datasets it has under both: its means, and the ``comparison`` of the
+    second protocol with the first, adjusted over the methods."""
 
     method: str
     first: float
     second: float
-    difference: PairedDifference
-    p_holm: float
+    comparison: Comparison
 
 
 def protocol_contrast(
-    scores: pd.DataFrame, measure: Measure, first: str, second: str, methods: Sequence[str] = ()
+    scores: pd.DataFrame,
+    measure: Measure,
+    first: str,
+    second: str,
+    families: Mapping[str, str],
+    methods: Sequence[str] = (),
 ) -> list[ProtocolContrast]:
-    """``second`` minus ``first``, method by method (of a :func:`noise_pair`: what selection noise costs)."""
-    a, b = (score_matrix(scores, protocol, measure, methods) for protocol in (first, second))
-    found = []
-    for method in a.columns:
-        if method in b.columns:
-            pair = pd.DataFrame({"a": a[method], "b": b[method]}).dropna()
-            if len(pair):
-                difference = paired_difference(pair["b"], pair["a"])
-                found.append((str(method), float(pair["a"].mean()), float(pair["b"].mean()), difference))
-    adjusted = holm([difference.p for *_, difference in found])
-    return [ProtocolContrast(*item, p) for item, p in zip(found, adjusted, strict=True)]
+    """``second`` minus ``first``, method by method (of a :func:`noise_pair`: what selection noise costs), on the seeds
+    that a dataset has under both."""
+    a, b = (seed_matrix(scores, protocol, measure, methods) for protocol in (first, second))
+    means, differences = [], []
+    for method in a.columns.intersection(b.columns, sort=False):
+        pair = pd.DataFrame({first: a[method], second: b[method]}).dropna()
+        if len(pair):
+            differences.append((second, first, paired_difference(pair[second], pair[first], families)))
+            first_mean, second_mean = over_seeds(pair).mean()
+            means.append((str(method), float(first_mean), float(second_mean)))
+    return [ProtocolContrast(*mean, c) for mean, c in zip(means, adjusted(differences), strict=True)]

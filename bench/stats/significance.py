@@ -1,7 +1,7 @@
-"""Paired comparisons and rank tests. Distributions are scipy's.
+"""Rank tests, Holm's correction, and groups of methods that do not differ. Distributions are scipy's.
 
-Sources: Demšar, JMLR 7 (2006) for the tests over datasets; Holm (1979) for the step-down correction; Nemenyi (1963) by
-the studentised range. The unit is the dataset: hold-outs of one table overlap and are averaged before any test.
+Sources: Demšar, JMLR 7 (2006) for the tests over datasets; Holm (1979) for the step-down correction. Test folds of one
+dataset overlap and are averaged before any test; so are the datasets of a family (:mod:`bench.stats.families`).
 """
 
 from __future__ import annotations
@@ -18,61 +18,20 @@ from bench.errors import ReportError
 from bench.stats.summary import TIE, rank_rows
 
 
-@dataclass(frozen=True)
-class PairedDifference:
-    """Difference of two methods (or protocols) over the datasets both have: first minus second.
+def signed_ranks(difference: NDArray[np.float64]) -> tuple[float, int]:
+    """Wilcoxon's signed-rank test: two-sided p, and the side (1, -1, or 0) of the larger sum of ranks.
 
-    ``se`` is the standard error of the mean difference over datasets, ``low`` and ``high`` the 95 % interval by
-    Student's t; all three are NaN for a single dataset. ``p`` is Wilcoxon's signed-rank test, two-sided.
-    """
-
-    datasets: int
-    mean: float
-    se: float
-    low: float
-    high: float
-    wins: int
-    ties: int
-    losses: int
-    p: float
-
-
-def paired_difference(first: pd.Series, second: pd.Series) -> PairedDifference:
-    """``first`` minus ``second`` over their common datasets. Raises :class:`ReportError` if there are none."""
-    difference = (first - second).dropna().to_numpy(dtype=float)
-    n = len(difference)
-    if n == 0:
-        raise ReportError("the two have no dataset in common")
-    se = float(difference.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
-    half = float(stats.t.ppf(0.975, n - 1)) * se if n > 1 else float("nan")
-    mean = float(difference.mean())
-    wins, losses = int((difference > TIE).sum()), int((difference < -TIE).sum())
-    return PairedDifference(
-        n, mean, se, mean - half, mean + half, wins, n - wins - losses, losses, wilcoxon(difference)
-    )
-
-
-def leave_one_out(difference: pd.Series) -> tuple[tuple[str, float], tuple[str, float]] | None:
-    """The smallest and largest mean of ``difference`` without one dataset, each with that dataset; None below three."""
-    values = difference.dropna()
-    if len(values) < 3:
-        return None
-    means = (values.sum() - values) / (len(values) - 1)
-    return (str(means.idxmin()), float(means.min())), (str(means.idxmax()), float(means.max()))
-
-
-def wilcoxon(difference: NDArray[np.float64]) -> float:
-    """Two-sided p-value of the signed-rank test; zero differences are dropped, and 1 if nothing else is left.
-
-    Exact for up to 50 differences without equal magnitudes, otherwise scipy's normal approximation corrected for ties.
+    Zero differences are dropped; (1, 0) if nothing else is left. Exact for up to 50 differences without equal
+    magnitudes, otherwise scipy's normal approximation corrected for ties.
     """
     rounded = np.round(np.asarray(difference, dtype=float) / TIE) * TIE
     nonzero = rounded[rounded != 0]
     if len(nonzero) == 0:
-        return 1.0
+        return 1.0, 0
     distinct = len(np.unique(np.abs(nonzero))) == len(nonzero)
     method = "exact" if distinct and len(nonzero) <= 50 else "approx"
-    return float(stats.wilcoxon(nonzero, method=method).pvalue)
+    sides = float(np.sign(nonzero) @ stats.rankdata(np.abs(nonzero)))
+    return float(stats.wilcoxon(nonzero, method=method).pvalue), int(np.sign(sides))
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -84,17 +43,6 @@ def holm(p: Sequence[float]) -> list[float]:
         running = max(running, min(1.0, (m - position) * p[index]))
         adjusted[index] = running
     return adjusted
-
-
-def wilcoxon_holm(scores: pd.DataFrame) -> pd.DataFrame:
-    """Symmetric methods x methods matrix of Wilcoxon p-values, Holm-adjusted over all pairs; 1 on the diagonal."""
-    methods = list(scores.columns)
-    pairs = [(a, b) for i, a in enumerate(methods) for b in methods[i + 1 :]]
-    raw = [wilcoxon((scores[a] - scores[b]).to_numpy(dtype=float)) for a, b in pairs]
-    matrix = pd.DataFrame(1.0, index=methods, columns=methods)
-    for (a, b), value in zip(pairs, holm(raw), strict=True):
-        matrix.loc[a, b] = matrix.loc[b, a] = value
-    return matrix
 
 
 @dataclass(frozen=True)
@@ -127,22 +75,6 @@ def friedman(scores: pd.DataFrame) -> FriedmanTest:
         return FriedmanTest(n, k, statistic, p, float("nan"), float("nan"))
     f = (n - 1) * statistic / room
     return FriedmanTest(n, k, statistic, p, f, float(stats.f.sf(f, k - 1, (k - 1) * (n - 1))))
-
-
-def critical_difference(methods: int, datasets: int, alpha: float = 0.05) -> float:
-    """Smallest difference of mean ranks that Nemenyi's test calls significant at ``alpha``."""
-    q = float(stats.studentized_range.ppf(1 - alpha, methods, np.inf)) / np.sqrt(2)
-    return float(q * np.sqrt(methods * (methods + 1) / (6 * datasets)))
-
-
-def nemenyi(mean_ranks: pd.Series, datasets: int) -> pd.DataFrame:
-    """Methods x methods matrix of Nemenyi's p-values (all pairs, family-wise); 1 on the diagonal."""
-    values = mean_ranks.to_numpy(dtype=float)
-    k = len(values)
-    z = np.abs(values[:, None] - values[None, :]) / np.sqrt(k * (k + 1) / (6 * datasets))
-    p = np.asarray(stats.studentized_range.sf(z * np.sqrt(2), k, np.inf), dtype=float)
-    np.fill_diagonal(p, 1.0)
-    return pd.DataFrame(np.clip(p, 0.0, 1.0), index=mean_ranks.index, columns=mean_ranks.index)
 
 
 def rank_groups(mean_ranks: pd.Series, differ: pd.DataFrame) -> list[list[str]]:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from bench.errors import StoreError, one_line
-from bench.records.result import Job, JobResult, RunRecord
+from bench.records.result import Job, JobResult, RunRecord, job_name
 from bench.store.rows import Row, checksum, parsed_provenance, to_job, to_result
 from bench.store.schema import STORE_NAME, VERSION, check_header, connect, format_version, side_files, upgrade
 
@@ -18,7 +18,7 @@ _ATTEMPTS = 20
 
 
 def read_run(folder: str | Path) -> RunRecord:
-    """The current result of every job in ``folder``, ordered by dataset, method and protocol.
+    """The current result of every job in ``folder``, ordered by dataset, method, protocol and seed.
 
     A result whose job has since been superseded (its method's code or grid changed) is left out, and so is one whose
     checksum does not fit, which is named in ``damaged``. Raises :class:`StoreError` if there is no store or it is
@@ -27,7 +27,7 @@ def read_run(folder: str | Path) -> RunRecord:
     folder = Path(folder)
     path = folder / STORE_NAME
     if not path.is_file():
-        raise StoreError(f"no results in {folder}: {STORE_NAME} is not there; is it a run folder?")
+        raise StoreError(f"no results in {folder}: {STORE_NAME} is not there, nor scores; is it a run folder?")
     try:
         if not check_header(path):
             with contextlib.suppress(sqlite3.OperationalError):
@@ -94,10 +94,12 @@ def _record(folder: Path, connection: sqlite3.Connection) -> RunRecord:
     planned: list[Job] = []
     damaged: list[str] = []
     counts: Counter[int] = Counter()
-    for *key, identity, invocation in connection.execute("SELECT * FROM cells ORDER BY dataset, method, protocol"):
+    for *key, identity, invocation in connection.execute(
+        "SELECT * FROM cells ORDER BY dataset, method, protocol, seed"
+    ):
         try:
             job = to_job(jobs.get(identity, ()))
-            if [job.dataset, job.method, job.protocol] != key:
+            if [job.dataset, job.method, job.protocol, job.seed] != key:
                 raise ValueError("the job of another cell")
             if invocation == latest:
                 planned.append(job)
@@ -108,7 +110,7 @@ def _record(folder: Path, connection: sqlite3.Connection) -> RunRecord:
                 results.append(to_result(*rows))
                 counts[stored[identity][1]] += 1
         except ValueError:
-            damaged.append(one_line("{}/{} ({})".format(*key)))
+            damaged.append(one_line(job_name(*key)))
     planned_by = parsed_provenance(invocations.get(latest))
     made = [
         {**parsed_provenance(text), "results": counts[number]} for number, text in invocations.items() if counts[number]

@@ -12,7 +12,7 @@ from bench.files import refuse_link, replacing
 from bench.store.rows import seal, sound_status, stored_rows, to_result
 
 STORE_NAME = "results.sqlite"
-VERSION = 4
+VERSION = 5
 """Written to the file's header. Older ones are read as they are and brought up to date when they are written to."""
 APPLICATION_ID = 0x52464D42
 """``RFMB`` in the file's header: a SQLite file of another program is not touched."""
@@ -21,7 +21,15 @@ BUSY_SECONDS = 60.0
 
 _MAGIC = b"SQLite format 3\x00"
 
-SCHEMA = """
+_CELLS = """
+CREATE TABLE cells (
+    dataset TEXT NOT NULL, method TEXT NOT NULL, protocol TEXT NOT NULL, seed INTEGER NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs (id), invocation INTEGER NOT NULL REFERENCES invocations (number),
+    PRIMARY KEY (dataset, method, protocol, seed)
+) WITHOUT ROWID
+"""
+
+SCHEMA = f"""
 CREATE TABLE invocations (
     number INTEGER PRIMARY KEY,
     provenance TEXT NOT NULL
@@ -32,15 +40,12 @@ CREATE TABLE jobs (
     method TEXT NOT NULL, protocol TEXT NOT NULL, split TEXT NOT NULL, seed INTEGER NOT NULL,
     reduction TEXT, work TEXT NOT NULL DEFAULT '', versions TEXT NOT NULL DEFAULT '',
     parameters TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT 'classification',
-    selected_by TEXT NOT NULL DEFAULT ''
+    selected_by TEXT NOT NULL DEFAULT '', table_sha256 TEXT NOT NULL DEFAULT '',
+    fold_sha256 TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
--- The job that currently stands for a (dataset, method, protocol): the one planned last. Results of other jobs of
+-- The job that currently stands for a (dataset, method, protocol, seed): the one planned last. Results of other jobs of
 -- the cell (older code, another grid) stay in the store but are not read.
-CREATE TABLE cells (
-    dataset TEXT NOT NULL, method TEXT NOT NULL, protocol TEXT NOT NULL,
-    job TEXT NOT NULL REFERENCES jobs (id), invocation INTEGER NOT NULL REFERENCES invocations (number),
-    PRIMARY KEY (dataset, method, protocol)
-) WITHOUT ROWID;
+{_CELLS};
 CREATE TABLE results (
     job TEXT PRIMARY KEY REFERENCES jobs (id),
     invocation INTEGER NOT NULL REFERENCES invocations (number),
@@ -54,7 +59,7 @@ CREATE TABLE holdouts (
     holdout INTEGER NOT NULL,
     score REAL NOT NULL, config TEXT NOT NULL, iteration INTEGER NOT NULL,
     validation_score REAL NOT NULL, fit_seconds REAL NOT NULL, path TEXT NOT NULL, details TEXT NOT NULL,
-    measures TEXT NOT NULL DEFAULT '{}',
+    measures TEXT NOT NULL DEFAULT '{{}}',
     PRIMARY KEY (job, holdout)
 ) WITHOUT ROWID;
 """
@@ -74,6 +79,16 @@ _UPGRADES = {
         "ALTER TABLE holdouts RENAME COLUMN accuracy TO score",
         "ALTER TABLE holdouts RENAME COLUMN validation_accuracy TO validation_score",
         "ALTER TABLE holdouts ADD COLUMN measures TEXT NOT NULL DEFAULT '{}'",
+    ),
+    4: (
+        "ALTER TABLE jobs ADD COLUMN table_sha256 TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE jobs ADD COLUMN fold_sha256 TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE cells RENAME TO cells_without_seed",
+        _CELLS,
+        # A cell whose job is lost has no seed: it is kept, and named as damaged.
+        "INSERT INTO cells SELECT c.dataset, c.method, c.protocol, coalesce(j.seed, 0), c.job, c.invocation "
+        "FROM cells_without_seed c LEFT JOIN jobs j ON j.id = c.job",
+        "DROP TABLE cells_without_seed",
     ),
 }
 """What makes a store of one version one of the next."""

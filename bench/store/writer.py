@@ -89,8 +89,8 @@ class Store:
 
         Each job takes over its cell. The ``unread`` ones, whose table could not be read, do not where the cell's own
         job has an ``ok`` result: that one stays, planned for this invocation too (see :meth:`is_current`).
-        Raises :class:`UsageError` if the folder holds results of another seed or source, or of a table in full beside a
-        reduced one: those are not mixed.
+        Raises :class:`UsageError` if the folder holds results of another source or of another measure that selected, or
+        of a table in full beside a reduced one: those are not mixed.
         """
         known: dict[str, Status] = {}
         with self._transaction() as connection:
@@ -102,7 +102,7 @@ class Store:
                     known[job.id] = status
             connection.execute(  # a cell whose own name is damaged: its job has another one by now
                 "DELETE FROM cells WHERE job IN (SELECT job FROM cells WHERE invocation = ?) AND (dataset, method, "
-                "protocol) NOT IN (SELECT dataset, method, protocol FROM jobs WHERE id = job)",
+                "protocol, seed) NOT IN (SELECT dataset, method, protocol, seed FROM jobs WHERE id = job)",
                 (self._invocation,),
             )
             self._refuse_two_reductions(connection)
@@ -119,13 +119,13 @@ class Store:
                 seal(connection, job.id)
             status = sound_status(connection, job.id)  # or sound again: it was the job's row that was damaged
         connection.execute(
-            "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)",
-            (job.dataset, job.method, job.protocol, job.id, self._invocation),
+            "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?)",
+            (job.dataset, job.method, job.protocol, job.seed, job.id, self._invocation),
         )
         return status
 
     def is_current(self, job: Job) -> bool:
-        """Whether ``job`` is the one that stands for its (dataset, method, protocol)."""
+        """Whether ``job`` is the one that stands for its (dataset, method, protocol, seed)."""
         try:
             return self._open.execute("SELECT 1 FROM cells WHERE job = ?", (job.id,)).fetchone() is not None
         except sqlite3.Error as error:
@@ -185,8 +185,8 @@ class Store:
 
     def _keep_sound(self, connection: sqlite3.Connection, job: Job) -> bool:
         """Plan the cell of ``job`` as it stands if its result is ``ok``; whether it is."""
-        where = "WHERE dataset = ? AND method = ? AND protocol = ?"
-        key = (job.dataset, job.method, job.protocol)
+        where = "WHERE dataset = ? AND method = ? AND protocol = ? AND seed = ?"
+        key = (job.dataset, job.method, job.protocol, job.seed)
         cell = connection.execute(f"SELECT job FROM cells {where}", key).fetchone()
         if cell is None or sound_status(connection, cell[0]) != "ok":
             return False
@@ -194,11 +194,10 @@ class Store:
         return True
 
     def _refuse_mixture(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
-        """Of seeds and sources; each of a study's cells has a seed of its own."""
-        for field, flag in (("seed", "--seed"), ("selected_by", "--select"), ("source", "--source")):
-            rows = connection.execute(f"SELECT DISTINCT {field}, parameters FROM jobs JOIN cells ON id = job")
-            held = {value for value, parameters in rows if field != "seed" or not parameters}
-            asked = {getattr(job, field) for job in jobs if field != "seed" or not job.parameters}
+        """Of sources, and of measures that select."""
+        for field, flag in (("selected_by", "--select"), ("source", "--source")):
+            held = {row[0] for row in connection.execute(f"SELECT DISTINCT {field} FROM jobs JOIN cells ON id = job")}
+            asked = {getattr(job, field) for job in jobs}
             if held and asked - held:
                 raise UsageError(
                     f"run folder {self.folder} holds results of {field} {_words(held)}, asked for {_words(asked)}: "
@@ -215,7 +214,7 @@ class Store:
             raise UsageError(
                 f"run folder {self.folder} would hold {mixed[0]} ({mixed[1]}) in full for some methods and reduced for "
                 "others: they are not mixed; run the same methods as before, choose another folder with --run, or "
-                "give --full as it was given before"
+                "give --full and --folds as they were given before"
             )
 
 

@@ -22,7 +22,8 @@ from bench.files import replacing
 SCORES = (
     "dataset,source,rows,features,classes,method,protocol,split,holdout,status,accuracy,config,iteration,"
     "validation_accuracy,fit_seconds,job_seconds,peak_rss_mb,seed,"
-    "task,metric,score,validation_score,balanced_accuracy,auc,brier,log_loss,r2,r2_cut,rmse,mae"
+    "task,metric,score,validation_score,balanced_accuracy,auc,brier,log_loss,r2,r2_cut,rmse,mae,"
+    "table_sha256,fold_sha256,reduction,reason,cpu_seconds"
 )
 SUMMARY = (
     "group,protocol,method,datasets,missing,mean_accuracy,sd_accuracy,p90,p95,pma,friedman_rank,pool,missing_rule,"
@@ -112,6 +113,25 @@ def test_regression_is_a_group_of_its_own_and_further_measures_are_averaged(tmp_
         expected = better.mean() + other * (~better).mean()
         assert summary.columns[-1] == "normalised_score"
         assert table.loc[group, "normalised_score"].to_dict() == pytest.approx(expected.to_dict())
+
+
+def test_the_kept_scores_are_exported_again_with_the_kept_summary(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = Path(__file__).parents[2] / "results" / "kept" / "comparison"
+    scores, summary, provenance = export_runs([kept / "scores.csv"], out=tmp_path)
+    for again, name in ((scores, "scores.csv"), (summary, "summary.csv")):
+        expected = pd.read_csv(kept / name)
+        found = pd.read_csv(again)[list(expected.columns)]
+        pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
+    found_results = [i["results"] for run in json.loads(provenance.read_text()) for i in run["invocations"]]
+    assert sum(found_results) == pd.read_csv(kept / "scores.csv").groupby(["dataset", "method", "protocol"]).ngroups
+    for words, told in (
+        ([str(scores)], "exported scores; say where they are exported to with --out"),
+        ([str(tmp_path), "--out", str(tmp_path)], "scores.csv is what is exported; say another place"),
+    ):
+        assert main(["export", *words]) == 2
+        assert told in capsys.readouterr().err
 
 
 def test_a_method_that_covers_little_keeps_its_row(tmp_path: Path) -> None:

@@ -35,6 +35,19 @@ def test_the_sizes_of_the_subsets() -> None:
     assert set(subsets["no-test-file"]) == set(subsets["small90"]) | set(subsets["large"])
 
 
+def test_the_number_of_families() -> None:
+    registry = load_registry()
+    families = {name: {e.family or e.name for e in registry.select(name)} for name in registry.subsets}
+    assert len(families["small90"]) == 68
+    assert len(families["all121"]) == 94
+    assert len(families["regression"]) == 13
+    assert len(families["all121"] | families["regression"]) == 105  # abalone and wine quality are in both
+    for name, reason in registry.families.items():
+        members = [entry for entry in registry.entries.values() if entry.family == name]
+        assert len(members) > 1
+        assert reason
+
+
 def test_groups_agree_with_rows_and_table_names() -> None:
     for entry in load_registry().select("all121"):
         assert entry.archive is not None
@@ -109,6 +122,15 @@ def _drop(*path: str) -> Callable[[dict], None]:
     return edit
 
 
+def _family(name: str, of: tuple[str, ...]) -> Callable[[dict], None]:
+    def edit(document: dict) -> None:
+        document["families"] = {name: "one source"}
+        for member in of:
+            document["datasets"].setdefault(member, copy.deepcopy(document["datasets"]["alpha"]))["family"] = name
+
+    return edit
+
+
 ALPHA = ("datasets", "alpha")
 
 
@@ -159,6 +181,10 @@ ALPHA = ("datasets", "alpha")
         (_set("subsets", "g", to={"grup": ["small"]}), r"unknown key 'grup': did you mean 'group'\?"),
         (_set("datasets", to={}), "no datasets"),
         (_set("datasets", 5, to={}), "datasets: 5: key 'rows' is missing"),
+        (_set(*ALPHA, "family", to="sib"), "alpha: unknown family 'sib'"),
+        (_set("families", to={"sib": "one source"}), "families: sib: a family has two datasets or more; it has 0"),
+        (_set("families", to={"sib": ""}), "families: sib: expected text|families: expected"),
+        (_family("beta", of=("alpha", "gamma")), "families: beta: the name of a dataset that is not in the family"),
         (_set("study", "mirror", to="x"), "unknown key 'mirror': did you mean 'mirrors'"),
         (_set("study", "mirrors", to="http://x"), "mirrors: expected a list of texts"),
         (_set(*ALPHA, "openml", "differs", to="yes"), "alpha: openml: differs: expected true or false"),

@@ -28,6 +28,7 @@ orders:
   drop: [customer]
   categories: [branch]
   licence: CC0
+  family: shop
   notes: Made up.
 """
 
@@ -65,6 +66,7 @@ def test_a_table_becomes_a_dataset(described: Path, registry: Registry) -> None:
     np.testing.assert_array_equal(dataset.X[:, 0], [1.5, np.nan, 2.5, 0.5])
     np.testing.assert_array_equal(dataset.X[:, 1:4], [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
     assert (provenance["origin"], provenance["target"], provenance["licence"]) == ("orders.csv", "paid", "CC0")
+    assert provenance["family"] == "shop"
     assert provenance["notes"][0] == "Made up."
     assert any("of the numbers are missing" in note for note in provenance["notes"])
 

@@ -45,7 +45,7 @@ def make_run(
     reduction: str | None = None,
 ) -> RunRecord:
     """A run over the grid; ``failures`` maps (dataset, method) to (status, reason)."""
-    generator = np.random.default_rng(20260101)
+    generator = np.random.default_rng(20260101 + seed)
     results = []
     for dataset in datasets:
         table = np.random.default_rng(list(dataset.encode()))  # one table, whichever run it is in

@@ -203,6 +203,12 @@ BAD = {
     ("--memory-gb", "nan"): "--memory-gb nan",
     ("--timeout", "-1"): "--timeout -1",
     ("--seed", "x"): "--seed x",
+    ("--seeds", ""): "--seeds is empty",
+    ("--seeds", "0,x"): "--seeds 0,x: must be whole numbers of at least 0, separated by commas, such as 0,1,2",
+    ("--seeds", "0,-1"): "--seeds 0,-1: must be whole numbers",
+    ("--seeds", "0,,1"): "--seeds 0,,1: must be whole numbers",
+    ("--seeds", "0,1,0"): "--seeds 0,1,0: 0 stands twice; give each seed once",
+    ("--seed", "1", "--seeds", "1,2"): "--seed 1 and --seeds 1,2: give one of them",
     ("--protocol", "cleen"): "unknown protocol 'cleen': did you mean 'clean'?",
     ("--engine", "locl"): "unknown engine 'locl': did you mean 'local'?",
     ("--methods", "rmf"): "unknown method 'rmf': did you mean 'rfm'?",
@@ -251,19 +257,20 @@ def test_no_source_for_a_table(capsys: pytest.CaptureFixture[str], monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("subset", "protocol", "seed", "name"),
+    ("subset", "protocol", "seeds", "name"),
     [
-        ("small90", "clean", 0, "small90-clean"),
-        ("small90", "published", 3, "small90-published-seed3"),
-        ("../x", "clean", 0, ".._x-clean"),
+        ("small90", "clean", (0,), "small90-clean"),
+        ("small90", "published", (3,), "small90-published-seed3"),
+        ("small90", "clean", (0, 1, 2), "small90-clean-seeds0-1-2"),
+        ("../x", "clean", (0,), ".._x-clean"),
     ],
 )
-def test_default_folders(subset: str, protocol: str, seed: int, name: str) -> None:
-    assert default_folder(subset, protocol, seed) == Path("results") / name
+def test_default_folders(subset: str, protocol: str, seeds: tuple[int, ...], name: str) -> None:
+    assert default_folder(subset, protocol, seeds) == Path("results") / name
 
 
 def test_different_lists_get_different_folders() -> None:
-    assert default_folder("iris,wine", "clean", 0) != default_folder("iris,zoo", "clean", 0)
+    assert default_folder("iris,wine", "clean") != default_folder("iris,zoo", "clean")
 
 
 def test_an_upgrade_is_announced_and_its_results_can_be_kept(

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from tiny_benchmark import TinyBenchmark, TinyEntry, scores, tables
 
-from bench.errors import UsageError
 from bench.records.method import HoldoutResult
 from bench.records.result import JobResult
 from bench.run.events import Event, Note, Started, Tick
@@ -238,11 +237,22 @@ def test_a_planned_job_hides_the_result_it_supersedes_even_before_it_is_run(
     assert len(record.planned) == 2
 
 
-def test_another_seed_is_refused_in_the_same_folder(tiny: TinyBenchmark) -> None:
+def test_seeds_stand_next_to_one_another_in_one_folder(tiny: TinyBenchmark) -> None:
     _, before = tiny.run("Centroid")
-    with pytest.raises(UsageError, match="holds results of seed 0, asked for 1"):
-        tiny.run("Centroid", seed=1)
-    assert read_run(tiny.folder) == before
+    outcome, record = tiny.run("Centroid", seeds=(0, 1, 2))
+    assert (outcome.already, outcome.all_ok) == (2, True)
+    assert [(r.job.dataset, r.job.seed) for r in record.results] == [
+        (t, s) for t in ("alpha", "beta") for s in range(3)
+    ]
+    assert [r for r in record.results if r.job.seed == 0] == list(before.results)
+    assert {r.job.split for r in record.results} == {"seed-0", "seed-1", "seed-2"}
+    alone = TinyBenchmark(tiny.folder / "alone", tiny.entries).run("Centroid", seeds=(2,))[1]
+    assert [(r.job.id, h.score) for r in alone.results for h in r.holdouts] == [
+        (r.job.id, h.score) for r in record.results if r.job.seed == 2 for h in r.holdouts
+    ]
+    _, again = tiny.run("Centroid", seeds=(1,))
+    assert {job.seed for job in again.planned} == {1}
+    assert len(again.results) == 6  # what was not asked for this time stays
 
 
 def test_a_table_that_is_missing_makes_its_jobs_skipped(tiny: TinyBenchmark) -> None:
@@ -301,8 +311,8 @@ def test_scores_do_not_depend_on_workers_order_or_neighbours(tiny: TinyBenchmark
 
 
 def test_seeds_and_protocols_give_results_of_their_own(tiny: TinyBenchmark) -> None:
-    first = TinyBenchmark(tiny.folder / "a", tiny.entries).run("Centroid", seed=0)[1]
-    second = TinyBenchmark(tiny.folder / "b", tiny.entries).run("Centroid", seed=1)[1]
+    first = TinyBenchmark(tiny.folder / "a", tiny.entries).run("Centroid", seeds=[0])[1]
+    second = TinyBenchmark(tiny.folder / "b", tiny.entries).run("Centroid", seeds=[1])[1]
     assert scores(first) != scores(second)
     for protocol in ("clean-cv", "relearn", "published"):
         outcome, _ = TinyBenchmark(tiny.folder / protocol, tiny.entries).run("Centroid", protocol=protocol)

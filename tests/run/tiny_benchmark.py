@@ -57,7 +57,12 @@ class TinyBenchmark:
     entries: tuple[TinyEntry, ...] = (TinyEntry("alpha"), TinyEntry("beta", rows=80, classes=3))
 
     def plan(
-        self, *methods: str, protocol: str = "clean", seed: int = 0, timeout: float | None = None, memory: int = 2 << 30
+        self,
+        *methods: str,
+        protocol: str = "clean",
+        seeds: Sequence[int] = (0,),
+        timeout: float | None = None,
+        memory: int = 2 << 30,
     ) -> Plan:
         specs = [name if ":" in name else f"faulty_methods:{name}" for name in methods]
         named = [NamedMethod(spec, get_method(spec)) for spec in specs]
@@ -65,7 +70,7 @@ class TinyBenchmark:
             self.entries,
             named,
             get_protocol(protocol),
-            seed,
+            seeds,
             source="tiny",
             load=generate,
             splits_for=splits_for,
@@ -80,18 +85,18 @@ class TinyBenchmark:
         retry_failed: bool = False,
         timeout: float | None = None,
         protocol: str = "clean",
-        seed: int = 0,
+        seeds: Sequence[int] = (0,),
         plan: Plan | None = None,
         observers: Sequence[object] = (),
     ) -> tuple[Outcome, RunRecord]:
-        plan = plan or self.plan(*methods, timeout=timeout, protocol=protocol, seed=seed)
+        plan = plan or self.plan(*methods, timeout=timeout, protocol=protocol, seeds=seeds)
         executor = LocalExecutor(self.folder, jobs, memory_bytes, cores=2)
         with Store(self.folder) as store:
             outcome = execute(
                 plan,
                 store,
                 executor,
-                {"seed": seed},
+                {"seeds": list(seeds)},
                 observers,  # type: ignore[arg-type]
                 retry_failed=retry_failed,
             )

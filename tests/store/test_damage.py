@@ -213,7 +213,7 @@ def test_a_store_of_other_tables_is_refused_and_left_alone(tmp_path: Path, sound
     connection.close()
     before = path.read_bytes()
     for use in (read_run, Store):
-        with pytest.raises(StoreError, match="has other tables than format version 4"):
+        with pytest.raises(StoreError, match="has other tables than format version 5"):
             use(tmp_path)
     assert path.read_bytes() == before
 

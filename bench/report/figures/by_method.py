@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from bench.report import wording
 from bench.report.blocks import Figure
 from bench.report.figures.drawing import Sheet, figure
 from bench.report.figures.style import NAME, TICK, dashed, fitted, hue, marked, palette, text_width, zero_line
-from bench.stats.significance import PairedDifference
+from bench.stats.paired import PairedDifference
 
 MARKED = 4.0
 """Percent between two markers of a profile."""
@@ -33,8 +33,7 @@ class Interval:
 
 def intervals(name: str, title: str, caption: str, lines: Sequence[Interval], measure: Measure) -> Figure:
     """Mean differences with their 95 % intervals, one line each, and the zero line."""
-    data = pd.DataFrame([{"name": x.name, **asdict(x.difference)} for x in lines])
-    data = data.rename(columns={"mean": "mean_difference", "low": "low95", "high": "high95", "p": "wilcoxon_p"})
+    data = pd.DataFrame([{"name": x.name, **_data(x.difference)} for x in lines])
     return figure(
         name,
         title,
@@ -46,12 +45,33 @@ def intervals(name: str, title: str, caption: str, lines: Sequence[Interval], me
     )
 
 
+def _data(d: PairedDifference) -> dict[str, float | None]:
+    """What is drawn, over families; then each seed's mean, and the same over single datasets."""
+    seeds = dict(zip(("seed_low", "seed_high"), d.seed_range or (None, None), strict=True))
+    single = {"single_se": d.single.se, "single_low95": d.single.low, "single_high95": d.single.high}
+    return {
+        "datasets": d.datasets,
+        "families": d.families,
+        "mean_difference": d.mean,
+        "se": d.se,
+        "low95": d.low,
+        "high95": d.high,
+        "wins": d.wins,
+        "ties": d.ties,
+        "losses": d.losses,
+        "wilcoxon_p": d.p,
+        **seeds,
+        **single,
+        "single_wilcoxon_p": d.single.p,
+    }
+
+
 def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], measure: Measure) -> None:
     """Name and numbers above their interval."""
     sheet.resize(80 + 36 * len(lines))
     axes = sheet.figure.subplots()
     axes.set(
-        xlabel=f"{'points of' if measure.unit else 'difference in'} {measure.title}",
+        xlabel=f"Δ {measure.title}" + (f", {measure.points}" if measure.unit else ""),
         ylim=(len(lines) - 0.5, -1.4),
         yticks=[],
     )
@@ -78,8 +98,7 @@ def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], measure: Measure) -
 
 def _spoken(d: PairedDifference, measure: Measure) -> str:
     mean = f"{wording.number(d.mean, measure.digits, sign=True)} {measure.points}"
-    interval = f", {wording.interval(d, measure)}" if d.low == d.low else ""
-    return f"{mean}{interval}; {d.wins} wins, {d.ties} ties, {d.losses} losses on {plural(d.datasets, 'dataset')}"
+    return f"{mean}, {wording.interval(d, measure)}; {wording.by_seed(d, measure)}; {d.wins} wins, {d.ties} ties, {d.losses} losses on {plural(d.datasets, 'dataset')}"
 
 
 def profiles(name: str, title: str, caption: str, table: pd.DataFrame, measure: Measure) -> Figure:

@@ -10,47 +10,36 @@ import pandas as pd
 from bench.report import wording
 from bench.report.blocks import Figure
 from bench.report.figures.drawing import Sheet, figure
-from bench.report.figures.style import NAME, TICK, fitted, marked, palette, text_width
+from bench.report.figures.style import NAME, fitted, marked, palette, text_width
 
 SPACE = "\u2002"
 """Between a name and its rank."""
 
 
 def critical_difference_diagram(
-    name: str, title: str, caption: str, ranks: pd.Series, groups: Sequence[Sequence[str]], cd: float
+    name: str, title: str, caption: str, ranks: pd.Series, groups: Sequence[Sequence[str]]
 ) -> Figure:
     """Methods at their mean rank, one line each from the best on; upright bars join groups that do not differ.
 
-    ``groups`` are contiguous in rank. The axis is long enough for the critical difference ``cd`` too, or runs over all
-    ranks, 1 to k. A critical difference beyond even that is drawn as an arrow across the axis and said to be longer.
+    ``groups`` are contiguous in rank. There is no critical difference to draw: groups go by tests of pairs.
     """
     ordered = ranks.sort_values(kind="stable")
     data = ordered.round(6).rename_axis("method").rename("mean_rank").reset_index()
-    return figure(name, title, caption, data, lambda sheet: _draw(sheet, ordered, groups, cd))
+    return figure(name, title, caption, data, lambda sheet: _draw(sheet, ordered, groups))
 
 
-def _limits(ranks: pd.Series, cd: float) -> tuple[float, float]:
+def _limits(ranks: pd.Series) -> tuple[float, float]:
     low = float(np.floor(ranks.min() * 2) / 2)
-    high = max(float(np.ceil(ranks.max() * 2) / 2), low + 1.0)
-    if cd <= high - low:
-        return low, high
-    return (low, low + cd) if cd <= len(ranks) - low else (1.0, float(max(len(ranks), 2)))
+    return low, max(float(np.ceil(ranks.max() * 2) / 2), low + 1.0)
 
 
-def _draw(sheet: Sheet, ranks: pd.Series, groups: Sequence[Sequence[str]], cd: float) -> None:
-    low, high = _limits(ranks, cd)
+def _draw(sheet: Sheet, ranks: pd.Series, groups: Sequence[Sequence[str]]) -> None:
     order = [str(m) for m in ranks.index]
-    sheet.resize(90 + 26 * len(order))
+    sheet.resize(60 + 26 * len(order))
     axes = sheet.figure.subplots()
     axes.xaxis.tick_top()
     axes.spines[["top", "bottom"]].set_visible(False)
-    axes.set(xlim=(low, high), ylim=(len(order) - 0.5, -1.2))
-    longer = cd > high - low + 1e-9
-    words = f"critical difference {cd:.2f}{', longer than the axis' if longer else ''}"
-    sheet.figure.suptitle(words, x=0, ha="left", size=TICK, color=palette()["muted"])
-    ends = {"marker": ">", "markevery": [1]} if longer else {"marker": "|", "markersize": 10, "markeredgewidth": 2}
-    (line,) = axes.plot([low, high if longer else low + cd], [-0.8, -0.8], color=palette()["ink"], linewidth=2, **ends)
-    sheet.mark(line, "cd")
+    axes.set(xlim=_limits(ranks), ylim=(len(order) - 0.5, -0.6))
     names = []
     for place, (method, rank) in enumerate(ranks.items()):
         (mark,) = axes.plot(rank, place, linestyle="", **marked(wording.series(str(method), order)))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pandas as pd
@@ -14,19 +13,22 @@ from bench.protocols.registry import get_protocol, known, what_changes
 from bench.records.measure import COMPARED, Measure
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, table, text
-from bench.report.evidence import BASELINE, REFERENCE, Evidence, view_key
+from bench.report.evidence import LAPLACE, RFM, Evidence, view_key
 from bench.report.figures.by_dataset import Panel, trend_scatter
 from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.tables import difference_columns, method_cell, swayed
 from bench.stats.groups import Group
+from bench.stats.paired import PairedDifference
 from bench.stats.protocols import (
     LeakDecomposition,
     ProtocolContrast,
+    Step,
     leak_decomposition,
     noise_pair,
     protocol_contrast,
 )
 from bench.stats.trend import log_trend
+from bench.stats.verdict import Comparison, alone
 
 ACCURACY = COMPARED["classification"]
 """What the leak is told in: the protocols that see test labels are for classification."""
@@ -38,11 +40,11 @@ def leak_section(evidence: Evidence) -> Section | None:
     whole: LeakDecomposition | None = None
     seen: set[frozenset[str]] = set()
     for group in (g for g in evidence.groups if g.key in ("small90", "all-available")):
-        found = leak_decomposition(evidence.scores, group.datasets, REFERENCE, BASELINE)
+        found = leak_decomposition(evidence.scores, group.datasets, evidence.families, RFM, LAPLACE)
         if found is not None and frozenset(found.accuracy.index) not in seen:
             seen.add(frozenset(found.accuracy.index))
             whole = found
-            blocks += _decomposition(found, group.key, group.title)
+            blocks += _decomposition(evidence, found, group.key, group.title)
         blocks += _left_out(evidence, group, found)
     if whole is None:
         return None
@@ -53,9 +55,9 @@ def leak_section(evidence: Evidence) -> Section | None:
 def _left_out(evidence: Evidence, group: Group, found: LeakDecomposition | None) -> list[Block]:
     """What of the group the tables do not have: protocols that cover too little of it, datasets that some lack."""
     counts = {
-        protocol: int(evidence.matrix(protocol)[REFERENCE].reindex(list(group.datasets)).notna().sum())
+        protocol: int(evidence.matrix(protocol)[RFM].reindex(list(group.datasets)).notna().sum())
         for protocol in (p.name for p in known(evidence.protocols))
-        if REFERENCE in evidence.matrix(protocol)
+        if RFM in evidence.matrix(protocol)
     }
     used = len(found.accuracy) if found is not None else 0
     if not counts or all(count == used for count in counts.values()):
@@ -67,8 +69,8 @@ def _left_out(evidence: Evidence, group: Group, found: LeakDecomposition | None)
     return [Notice((words,), "note")]
 
 
-def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block]:
-    count = plural(len(found.accuracy), "dataset")
+def _decomposition(evidence: Evidence, found: LeakDecomposition, key: str, title: str) -> list[Block]:
+    count, seeds = plural(len(found.accuracy), "dataset"), len(evidence.seeds) > 1
     names = [name for name in (found.method, found.baseline) if name]
 
     def mean(name: str, protocol: str) -> Cell:
@@ -82,12 +84,14 @@ def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block
             (Column("Protocol", "text"), lambda p: p),
             *((Column(wording.title(name)), partial(mean, name)) for name in names),
             *(
-                difference_columns("RFM over Laplace", found.over_baseline.__getitem__, ACCURACY)
+                difference_columns(
+                    f"RFM {wording.MINUS} Laplace", lambda p: _alone(found.over_baseline[p]), ACCURACY, seeds=seeds
+                )
                 if found.baseline
                 else ()
             ),
         ),
-        note=f"{title}; {count} with all results. p: Wilcoxon's signed-rank test, two-sided, not adjusted.",
+        note=f"{title}; {count} with all results. {wording.prose('alone')}",
         sortable=False,
     )
     steps = table(
@@ -97,9 +101,9 @@ def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block
         (
             (Column("Step", "text"), lambda s: f"{s.first} → {s.second}"),
             (Column("What changes", "text"), lambda s: what_changes(get_protocol(s.first), get_protocol(s.second))),
-            *difference_columns("RFM", lambda s: s.method, ACCURACY),
-            *(difference_columns("Laplace", lambda s: s.baseline, ACCURACY, score=False) if found.baseline else ()),
-            *(difference_columns("Excess", lambda s: s.excess, ACCURACY, score=False) if found.baseline else ()),
+            *difference_columns("RFM", lambda s: _alone(s.method), ACCURACY, seeds=seeds),
+            *(_brief("Laplace", lambda s: s.baseline, seeds=seeds) if found.baseline else ()),
+            *(_brief("Excess", lambda s: s.excess, seeds=seeds) if found.baseline else ()),
         ),
         note=wording.prose("leak-steps", datasets=count),
         sortable=False,
@@ -108,6 +112,16 @@ def _decomposition(found: LeakDecomposition, key: str, title: str) -> list[Block
     change = found.accuracy[found.method, second] - found.accuracy[found.method, first]
     influence = swayed(change, ACCURACY)
     return [means, steps, text(f"RFM, {first} → {second}.{influence}")] if influence else [means, steps]
+
+
+def _alone(difference: PairedDifference | None) -> Comparison | None:
+    return None if difference is None else alone("", "", difference)
+
+
+def _brief(
+    title: str, find: Callable[[Step], PairedDifference | None], *, seeds: bool
+) -> list[tuple[Column, Callable[[Step], Cell]]]:
+    return difference_columns(title, lambda step: _alone(find(step)), ACCURACY, seeds=seeds, full=False)
 
 
 def _leak_figure(evidence: Evidence, found: LeakDecomposition) -> Figure:
@@ -122,7 +136,7 @@ def _leak_figure(evidence: Evidence, found: LeakDecomposition) -> Figure:
         "The leak by rows per feature",
         wording.prose("leak-by-aspect", first=first, second=second),
         pd.DataFrame({"x": aspect, "leak_points": leak}),
-        [Panel(f"{first} {wording.MINUS} {second}, points", "leak_points", "points", trend)],
+        [Panel(f"{first} {wording.MINUS} {second}, pp", "leak_points", "pp", trend)],
         "rows per feature n/d (log scale)",
         "n/d {:.3g}",
         evidence.anchors,
@@ -131,7 +145,7 @@ def _leak_figure(evidence: Evidence, found: LeakDecomposition) -> Figure:
 
 def _counts(contrasts: Sequence[ProtocolContrast]) -> str:
     """On how many datasets: one number if it is the same for all methods."""
-    counts = sorted({c.difference.datasets for c in contrasts})
+    counts = sorted({c.comparison.difference.datasets for c in contrasts})
     if len(counts) == 1:
         return plural(counts[0], "dataset")
     return f"its own {counts[0]} to {counts[-1]} datasets"
@@ -146,7 +160,7 @@ def selection_section(evidence: Evidence, measure: Measure) -> Section | None:
     if pair is None:
         return None
     few, many = pair
-    contrasts = protocol_contrast(evidence.scores, measure, few.name, many.name, evidence.methods)
+    contrasts = protocol_contrast(evidence.scores, measure, few.name, many.name, evidence.families, evidence.methods)
     if not contrasts:
         return None
     name = view_key("selection", measure.kind)
@@ -155,18 +169,22 @@ def selection_section(evidence: Evidence, measure: Measure) -> Section | None:
         f"What selecting on {few.judged_on} costs each method",
         contrasts,
         (
-            (Column("Method", "text"), lambda c: method_cell(c.method, evidence.methods)),
-            (Column("Datasets"), lambda c: c.difference.datasets),
+            (Column("Method", "text"), lambda c: method_cell(evidence, c.method)),
+            (Column("Datasets"), lambda c: c.comparison.difference.datasets),
             (Column(few.name, hint=_mean_hint(few, measure)), lambda c: wording.num(c.first, measure.digits)),
             (Column(many.name, hint=_mean_hint(many, measure)), lambda c: wording.num(c.second, measure.digits)),
             *difference_columns(
-                f"{many.name} {wording.MINUS} {few.name}", lambda c: replace(c.difference, p=c.p_holm), measure
+                f"{many.name} {wording.MINUS} {few.name}",
+                lambda c: c.comparison,
+                measure,
+                seeds=len(evidence.seeds) > 1,
             ),
         ),
         note=wording.prose("selection-table"),
     )
     lines = [
-        Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.difference) for c in contrasts
+        Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.comparison.difference)
+        for c in contrasts
     ]
     figure = intervals(
         f"{name}-noise",

@@ -14,7 +14,7 @@ from bench.records.method import HoldoutResult
 from bench.records.result import JobResult
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, cells, table, text
-from bench.report.evidence import BASELINE, REFERENCE, Evidence
+from bench.report.evidence import LAPLACE, RFM, Evidence
 from bench.report.figures.by_dataset import bar, sparkline
 from bench.report.sections.headline import headline_view
 from bench.report.sections.tables import method_cell
@@ -58,7 +58,12 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
     spans: list[Span] = [f"{size}. Source: {source}."]
     spans += [
         f" {word}: {told}."
-        for word, told in (("Group", about.group), ("Licence", about.licence), ("Origin", about.origin))
+        for word, told in (
+            ("Group", about.group),
+            ("Family", _family(evidence, name)),
+            ("Licence", about.licence),
+            ("Origin", about.origin),
+        )
         if told
     ]
     for host, number, place in (
@@ -86,16 +91,27 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
     return Section(evidence.anchors[name], name, tuple(blocks), detail=True, tag=_summary(evidence, name))
 
 
+def _family(evidence: Evidence, name: str) -> str:
+    """The dataset's family, why it is one, and the others in it; nothing if there are none."""
+    about = evidence.of(name)
+    others = sorted(
+        n for n, told in evidence.about.items() if about.family and told.family == about.family and n != name
+    )
+    if not others:
+        return ""
+    return f"{about.family}{f' ({about.relation})' if about.relation else ''}, with {wording.listing(others)}"
+
+
 def _unmoved(results: Sequence[JobResult]) -> list[Block]:
     """That RFM chose no update of its metric, if that is so."""
-    chosen = {h.iteration for r in results if r.job.method == REFERENCE for h in r.holdouts}
+    chosen = {h.iteration for r in results if r.job.method == RFM for h in r.holdouts}
     if chosen != {0}:
         return []
     return [text("RFM chose iteration 0 on every hold-out, the Laplace kernel: there is no learned metric to show.")]
 
 
 def _summary(evidence: Evidence, name: str) -> str:
-    """The folded section's line: sizes, and the reference and its baseline under the headline's protocol."""
+    """The folded section's line: sizes, and the reference, RFM and Laplace under the headline's protocol."""
     size = evidence.sizes.loc[name]
     kind = evidence.kinds[name]
     classes = f", c {size['classes']}" if kind == "classification" else ""
@@ -103,7 +119,8 @@ def _summary(evidence: Evidence, name: str) -> str:
     view, tested = headline_view(evidence, kind), SELECTING[kind]
     if view is not None and name in view.matrix.index:
         matrix = frame.score_matrix(evidence.scores, view.protocol, tested)
-        shown = [m for m in (REFERENCE, BASELINE) if m in matrix and matrix[m].notna()[name]]
+        wanted = dict.fromkeys((evidence.reference, RFM, LAPLACE))
+        shown = [m for m in wanted if m in matrix and matrix[m].notna()[name]]
         parts += [
             f"{wording.title(m)} {wording.number(float(matrix[m].to_dict()[name]), tested.digits)}" for m in shown
         ]
@@ -115,8 +132,10 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
     kind = evidence.kinds[dataset]
     tested, judged = SELECTING[kind], evidence.judging(kind)
     also = [m for m in measures_of(kind) if m.unit == TARGET]
+    several = len({r.job.seed for r in results}) > 1
     columns = (
         Column("Method", "text"),
+        *((Column("Seed", lower_first=True),) if several else ()),
         Column("Mean"),
         *(Column(f"H{h + 1}", hint=f"{tested.title} on hold-out {h}{tested.in_unit}") for h in numbers),
         *(Column(m.heading, hint=f"{m.meaning}{m.in_unit}; mean over hold-outs") for m in also),
@@ -127,17 +146,18 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
     )
     rows = []
     for result in results:
-        head = method_cell(result.job.method, evidence.methods)
+        head: list[Cell | int] = [method_cell(evidence, result.job.method)]
+        head += [result.job.seed] if several else []
         if result.status != "ok":
             reason = f"{result.status}: {result.reason}" if result.reason else result.status
-            rows.append(cells(head, *[wording.DASH] * (1 + len(numbers) + len(also)), reason, "", "", ""))
+            rows.append(cells(*head, *[wording.DASH] * (1 + len(numbers) + len(also)), reason, "", "", ""))
             continue
         scores = {h.holdout: h.score for h in result.holdouts}
         means = {m: float(np.mean([h.measures.get(m.key, np.nan) for h in result.holdouts])) for m in also}
         validation = [h.validation_score for h in result.holdouts]
         iterations = [str(h.iteration) for h in result.holdouts]
         shown = cells(
-            head,
+            *head,
             wording.num(float(np.mean(list(scores.values()))), tested.digits),
             *(wording.num(scores.get(h), wording.brief(tested)) for h in numbers),
             *(wording.num(mean, wording.digits(mean, m)) for m, mean in means.items()),
@@ -187,7 +207,7 @@ def _chosen_path(holdout: HoldoutResult) -> tuple[list[float], list[float], floa
 
 def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobResult]) -> list[Block]:
     """RFM's metric M: the diagonal's largest entries and the leading eigenvectors, where the method kept them."""
-    result = next((r for r in results if r.job.method == REFERENCE and r.status == "ok"), None)
+    result = next((r for r in results if r.job.method == RFM and r.status == "ok"), None)
     kept = [h for h in result.holdouts if h.details.get("metric_diagonal")] if result else []
     if not result or not kept:
         return []
@@ -206,6 +226,7 @@ def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobRe
         (Column("Range over hold-outs"), lambda i: wording.num(float(spread[i]), 1)),
     )
     name, caption = f"{evidence.anchors[dataset]}-{protocol}-metric", f"RFM's leading features, protocol {protocol}"
+    caption += f", seed {result.job.seed}" if len(evidence.seeds) > 1 else ""
     note = _metric_note(len(mean), kept, len(result.holdouts))
     shown = table(name, caption, leading, columns, note=note, sortable=False)
     vectors = _eigenvectors(evidence, dataset, kept[0])

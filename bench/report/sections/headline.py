@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -11,9 +12,12 @@ from bench.protocols.registry import known
 from bench.records.measure import COMPARED, SELECTING, Kind, Measure
 from bench.report import wording
 from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Section, Span, Strong
-from bench.report.evidence import REFERENCE, Contrast, Evidence, ProtocolView, view_key
+from bench.report.evidence import Evidence, ProtocolView, view_key
 from bench.report.figures.by_method import Interval, intervals
+from bench.report.sections.tables import seed_gaps_text
+from bench.stats.families import RESAMPLES
 from bench.stats.summary import metrics_of
+from bench.stats.verdict import ALPHA, Comparison
 
 UNKNOWN = "For comparison, of a protocol that is not registered here. "
 FEW = 10
@@ -34,8 +38,15 @@ def headline(evidence: Evidence) -> Section:
         blocks.append(Paragraph(("No protocol has a dataset on which its methods can be compared.",), lead=True))
     elif chief.contrasts:
         blocks.append(contrast_figure(evidence, chief, "headline"))
+    if evidence.against:
+        blocks.append(Notice((" ".join(evidence.against.sentences()),), "note"))
     blocks += [Notice(spans, "warning") for spans in warnings(evidence)]
-    return Section("verdict", "Does RFM beat the rest?", tuple(blocks))
+    return Section("verdict", question(evidence), tuple(blocks))
+
+
+def question(evidence: Evidence) -> str:
+    """What the report answers first: its title."""
+    return f"Does {wording.title(evidence.reference)} beat the rest?"
 
 
 def headline_view(evidence: Evidence, kind: Kind | None = None) -> ProtocolView | None:
@@ -53,64 +64,78 @@ def _answers(evidence: Evidence) -> list[ProtocolView]:
 
 
 def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
-    """One protocol's answer as a sentence or three."""
+    """One protocol's answer as a few sentences."""
     measure, noun = view.measure, "dataset" if not view.aside else f"{view.measure.kind} dataset"
     count = plural(len(view.common.pool.datasets), noun)
     named = evidence.group_of(view.common.pool.datasets)
-    which = f" ({named.key})" if named else ""
-    opening: list[Span] = ["Under ", Code(view.protocol), f", on {count}{which}, "]
+    which = f"{named.key}, " if named else ""
+    seeds = plural(len(view.seeds), "seed") if len(view.seeds) > 1 else "one seed"
+    inside = f"{which}{plural(view.family_count, 'family', 'families')}, {seeds}"
+    reference = wording.title(view.reference)
+    opening: list[Span] = ["Under ", Code(view.protocol), f", on {count} ({inside}), "]
     if not view.has_reference:
         best = str(view.summary["mean_score"].idxmax())
         mean = wording.amount(float(view.summary["mean_score"][best]), measure)
-        if REFERENCE in view.matrix:
-            done, planned = int(view.matrix[REFERENCE].notna().sum()), len(view.matrix)
-            why = f"RFM has results on {done} of {planned} datasets, too few to be compared: there is no verdict."
+        if view.reference in view.matrix:
+            done, planned = int(view.matrix[view.reference].notna().sum()), len(view.matrix)
+            why = (
+                f"{reference} has results on {done} of {planned} datasets, too few to be compared: there is no verdict."
+            )
         else:
-            why = "RFM is not among the methods."
+            why = f"{reference} is not among the methods."
         leader = (
             f"{wording.title(best)} has the highest mean {measure.title}, {mean}. " if len(view.methods) > 1 else ""
         )
         return (*opening, f"{leader}{why}")
-    mean = wording.amount(float(view.summary["mean_score"][REFERENCE]), measure)
-    opening += [Strong(f"RFM averages {mean}"), ". " if measure.unit else f" in {measure.title}. "]
+    mean = wording.amount(float(view.summary["mean_score"][view.reference]), measure)
+    opening += [Strong(f"{reference} averages {mean}"), ". " if measure.unit else f" in {measure.title}. "]
     if not view.contrasts:
         return (*opening, "No other method ran on these datasets, so there is nothing to compare it with.")
-    spans = opening
-    for kind, words in (("ahead", "It is ahead of "), ("behind", "It is behind ")):
-        group = [c for c in view.contrasts if c.verdict == kind]
-        if group:
-            spans += [words, _names(group, measure), ". "]
-    unclear = [c for c in view.contrasts if c.verdict == "unclear"]
-    for words, asked, group in (
-        ("Its mean is higher than that of ", "ahead", [c for c in unclear if c.difference.low > 0]),
-        ("Its mean is lower than that of ", "behind", [c for c in unclear if c.difference.high < 0]),
-    ):
-        if group:
-            spans += [words, _names(group, measure, tested=True), f", but short of what \u201c{asked}\u201d asks for. "]
-    level = [c for c in unclear if not (c.difference.low > 0 or c.difference.high < 0)]
-    if level:
-        spans += ["No clear difference from ", _names(level, measure), "."]
-    return tuple(spans)
+    return (*opening, said(view.contrasts, measure))
 
 
-def _names(contrasts: list[Contrast], measure: Measure, *, tested: bool = False) -> str:
-    """Each with its difference, smallest first, and with ``tested`` its p-value."""
+def said(comparisons: Sequence[Comparison], measure: Measure) -> str:
+    """What the rule says of one method against several others, in sentences that begin with "It"."""
+    sentences = []
+    for found in ("better", "worse"):
+        group = [c for c in comparisons if c.verdict == found]
+        if group:
+            sentences.append(f"It is significantly {found} than {_names(group, measure)}.")
+    level = [c for c in comparisons if not c.significant]
+    if level and sentences:
+        sentences.append(f"No significant difference from {_names(level, measure)}.")
+    elif level:
+        any_other = "any other method: " if len(level) > 1 else ""
+        sentences.append(f"It is not significantly different from {any_other}{_names(level, measure)}.")
+    return " ".join(sentences)
+
+
+def _names(comparisons: list[Comparison], measure: Measure) -> str:
+    """Each with its difference, smallest first, and the range of that over several seeds."""
+    unit = f" {measure.points}" if measure.unit else ""
     parts = []
-    for c in sorted(contrasts, key=lambda c: abs(c.difference.mean)):
-        p = f", p {wording.p_value(c.p_holm)}" if tested else ""
-        parts.append(f"{wording.title(c.method)} ({wording.difference(c.difference, measure)}{p})")
+    for c in sorted(comparisons, key=lambda c: abs(c.difference.mean)):
+        seeds = f", by seed {wording.ends(*c.difference.seed_range, measure)}" if c.difference.seed_range else ""
+        parts.append(f"{wording.title(c.second)} (Δ {wording.difference(c.difference, measure)}{unit}{seeds})")
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Block:
-    """The reference minus every other method, with 95 % intervals over datasets."""
+    """The reference minus every other method, with 95 % intervals over families."""
     ordered = sorted(view.contrasts, key=lambda c: c.difference.mean)
     lines = [
-        Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.difference) for c in ordered
+        Interval(wording.title(c.second), wording.series(c.second, evidence.methods), c.difference) for c in ordered
     ]
     datasets = plural(len(view.common.pool.datasets), "common dataset")
-    caption = wording.prose("headline-figure", view=view, datasets=datasets)
-    return intervals(f"{prefix}-difference", "RFM minus each method", caption, lines, view.measure)
+    reference, outcome = wording.title(view.reference), _outcome(view.contrasts)
+    caption = wording.prose("headline-figure", view=view, datasets=datasets, reference=reference, outcome=outcome)
+    return intervals(f"{prefix}-difference", f"{reference} minus each method", caption, lines, view.measure)
+
+
+def _outcome(comparisons: Sequence[Comparison]) -> str:
+    """Which differences of a figure are significant."""
+    found = [wording.title(c.second) for c in comparisons if c.significant]
+    return f"significant by the rule: {wording.listing(found)}" if found else "none is significant by the rule"
 
 
 def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
@@ -143,6 +168,13 @@ def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
     unsound = [name for record in evidence.merged.records for name in record.damaged]
     if unsound:
         yield (f"Damaged in the store and left out: {wording.listing(unsound, 10)}.",)
+    for shared, names in evidence.twins.items():
+        told = f"{len(names)} methods are titled {shared}; each is shown with its name: {', '.join(names)}."
+        yield (told,)
+    for record in evidence.merged.records:
+        if record.lacks:
+            name = Path(record.folder).name or record.folder
+            yield (f"{name} was read from exported scores, which do not hold: {', '.join(record.lacks)}.",)
     for text in evidence.merged.allowed:
         yield (f"Let pass with --allow: {text}.",)
 
@@ -155,12 +187,23 @@ def _coverage(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
             words = f"{view.aside}: {len(view.scores)} of {planned} datasets are common"
             names = ", ".join(f"{wording.title(m)} ({n} of {planned})" for m, n in left_out.items())
             words += f"; left out for covering too little: {names}" if left_out else ""
+            lacking = int(view.matrix[view.reference].isna().sum()) if view.has_reference else 0
+            words += f"; {wording.title(view.reference)} has no result on {lacking}" if lacking else ""
             yield Code(view.protocol), f"{words}. Each table names what it leaves out."
     for protocol, kind in evidence.compared:
         if view_key(protocol, kind) not in evidence.views:
             aside = "" if kind == "classification" else f" ({kind})"
             reason = nothing_in_common(evidence.matrix(protocol, kind))
             yield Code(protocol), f"{aside} {reason}: it is not summarised."
+    seeds = {
+        p: sorted({r.job.seed for r in evidence.merged.results if r.job.protocol == p}) for p in evidence.protocols
+    }
+    if len({tuple(found) for found in seeds.values()}) > 1:
+        told = "; ".join(f"{protocol} {', '.join(map(str, found))}" for protocol, found in seeds.items())
+        yield (f"Protocols differ in their seeds ({told}): sections that compare them use the seeds that both have.",)
+    for view in evidence.views.values():
+        if view.gaps:
+            yield Code(view.protocol), f"{view.aside}: {seed_gaps_text(view)}"
     if small := [view.words for view in evidence.views.values() if len(view.scores) < FEW]:
         yield (f"Fewer than {FEW} common datasets under {', '.join(small)}: tests over datasets have little power.",)
 
@@ -188,7 +231,9 @@ def reading_guide(evidence: Evidence) -> Section:
     """How to read the tables: the unit, the intervals, the rule for a verdict, each kind's metrics."""
     kinds = [kind for kind in COMPARED if evidence.of_kind(kind)]
     texts = wording.texts()["reading"]
-    lines = tuple((line,) for part in (*kinds, "both") for line in texts[part])
+    reference = wording.title(evidence.reference)
+    lines = [(line.format(reference=reference),) for part in (*kinds, "both") for line in texts[part]]
+    lines.append((wording.prose("rule", alpha=f"{ALPHA:g}", resamples=f"{RESAMPLES:,}"),))
     explained = tuple((Strong(title), f": {hint}.") for title, hint in _metrics(kinds))
     return Section("reading", "How to read this", (Items((*lines, *explained)),))
 

@@ -10,14 +10,14 @@ from bench.records.grinsztajn import SPLITS
 from bench.records.measure import SELECTING, TARGET, Measure, measures_of
 from bench.report import wording
 from bench.report.blocks import Block, Figure, Notice, Section, text
-from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
+from bench.report.evidence import LAPLACE, RFM, Evidence, ProtocolView
 from bench.report.figures.by_dataset import Panel, difference_bars, difference_name, trend_scatter
 from bench.report.figures.by_method import profiles, score_rank
 from bench.report.sections.headline import contrast_figure, headline_view, nothing_in_common, selected_by, verdict
 from bench.report.sections.significance import tests_section
 from bench.report.sections.tables import bins_table, further_table, scores_table, summary_table, swayed
-from bench.stats import significance
 from bench.stats.groups import ASPECT_BINS, DIMENSION_BINS, SIZE_BINS
+from bench.stats.paired import paired_difference
 from bench.stats.summary import profile
 from bench.stats.trend import log_trend, relative_error_reduction
 
@@ -133,17 +133,17 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
 
     On all datasets that both methods have: a third method's gap is no reason to drop one here.
     """
-    if not {REFERENCE, BASELINE} <= set(view.matrix.columns):
+    if not {RFM, LAPLACE} <= set(view.matrix.columns):
         return None
-    scores, measure = view.matrix[[REFERENCE, BASELINE]].dropna(), view.measure
+    scores, measure = view.matrix[[RFM, LAPLACE]].dropna(), view.measure
     if scores.empty:
         return None
-    difference = scores[REFERENCE] - scores[BASELINE]
+    difference = scores[RFM] - scores[LAPLACE]
     sizes = evidence.sizes.loc[scores.index]
     bars = difference_bars(
         f"{view.key}-rfm-minus-laplace",
         "RFM minus Laplace, dataset by dataset",
-        wording.prose("bars", view=view, datasets=plural(len(scores), "dataset")),
+        wording.prose("bars", view=view, datasets=plural(len(scores), "dataset"), outcome=_outcome(view)),
         difference,
         ("RFM", "Laplace"),
         {
@@ -153,20 +153,32 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
         evidence.anchors,
         measure,
     )
-    overall = significance.paired_difference(scores[REFERENCE], scores[BASELINE])
+    overall = paired_difference(view.by_seed[RFM], view.by_seed[LAPLACE], view.families)
+    single = wording.single(overall.single, overall.single.p, measure)
     opening = text(
-        f"RFM minus Laplace on the {plural(overall.datasets, 'dataset')} that both have: "
-        f"{wording.difference(overall, measure)} {measure.points}; {overall.wins} wins, {overall.ties} ties, "
-        f"{overall.losses} losses; Wilcoxon's signed-rank test, this pair alone: p {wording.p_value(overall.p)}. "
+        f"RFM {wording.MINUS} Laplace on the {plural(overall.datasets, 'dataset')} that both have "
+        f"({plural(overall.families, 'family', 'families')}): Δ {wording.difference(overall, measure)} "
+        f"{measure.points}, {wording.interval(overall, measure)}; by seed: {wording.by_seed(overall, measure)}; "
+        f"{overall.wins} wins, {overall.ties} ties, {overall.losses} losses; Wilcoxon's signed-rank test over "
+        f"families, this pair alone: p {wording.p_value(overall.p)}; over single datasets {single}. "
         f"Median {wording.number(float(difference.median()), measure.digits, sign=True)}.{swayed(difference, measure)}"
     )
     scatters = [_by_size(evidence, view, scores, quantity) for quantity in ("rows", "features")]
     return Section(f"{view.key}-laplace", "RFM against its own kernel", (opening, bars, *scatters))
 
 
+def _outcome(view: ProtocolView) -> str:
+    """What the rule says of the reference and the baseline, in a sentence; nothing if they are not compared."""
+    found = next((c for c in view.against(RFM) if c.second == LAPLACE), None)
+    if found is None:
+        return ""
+    words = f"significantly {found.verdict} than" if found.significant else "not significantly different from"
+    return f"RFM is {words} Laplace. "
+
+
 def _by_size(evidence: Evidence, view: ProtocolView, scores: pd.DataFrame, quantity: str) -> Figure:
     """The difference, and the error reduction, over one size of the datasets."""
-    rfm, laplace = (scores[m].to_numpy(dtype=float) for m in (REFERENCE, BASELINE))
+    rfm, laplace = (scores[m].to_numpy(dtype=float) for m in (RFM, LAPLACE))
     x = evidence.sizes.loc[scores.index, quantity].to_numpy(dtype=float)
     measure, gain = view.measure, difference_name(view.measure)
     columns = {gain: rfm - laplace, "reduction_percent": relative_error_reduction(rfm, laplace, measure.scale)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,13 +13,14 @@ from bench.errors import plural
 from bench.records.measure import SELECTING, Measure
 from bench.report import wording
 from bench.report.blocks import Cell, Column, Table, table
-from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
+from bench.report.evidence import LAPLACE, RFM, Evidence, ProtocolView
 from bench.stats import frame
 from bench.stats.grinsztajn import QUANTILES
 from bench.stats.groups import Bins
 from bench.stats.missing import COMMON_DATASETS
-from bench.stats.significance import PairedDifference, leave_one_out, paired_difference
+from bench.stats.paired import PairedDifference, leave_one_out, paired_difference
 from bench.stats.summary import FURTHER, TIE, Further, Metric, metrics_of, normalised_score
+from bench.stats.verdict import Comparison
 
 CUT = "†"
 """Beside an R2 that counts otherwise in means, ranks and differences."""
@@ -27,10 +28,10 @@ CONSTANT = "‡"
 """Beside a dataset with a test fold on which R2 is not defined."""
 
 
-def method_cell(method: str, methods: Sequence[str], *, strong: bool = False) -> Cell:
+def method_cell(evidence: Evidence, method: str, *, strong: bool = False) -> Cell:
     """The reference stands out, and with ``strong`` the method."""
-    series = wording.series(method, list(methods))
-    return Cell(wording.title(method), series=series, strong=strong or method == REFERENCE)
+    series = wording.series(method, evidence.methods)
+    return Cell(wording.title(method), series=series, strong=strong or method == evidence.reference)
 
 
 def dataset_cell(evidence: Evidence, dataset: str) -> Cell:
@@ -51,45 +52,81 @@ def score_cell(wins: int, ties: int, losses: int, *, strong: bool = False) -> Ce
 
 
 def difference_cell(d: PairedDifference, measure: Measure) -> Cell:
-    """Mean difference and its standard error, the interval on hover."""
-    hint = wording.interval(d, measure) if d.se == d.se else "one dataset: no standard error"
+    """Mean difference and its standard error, interval and seeds on hover."""
+    hint = f"{wording.interval(d, measure)}; {wording.by_seed(d, measure)}"
     return Cell(wording.difference(d, measure), d.mean, hint=hint)
 
 
 def difference_columns(
     title: str,
-    find: Callable[[Any], PairedDifference | None],
+    find: Callable[[Any], Comparison | None],
     measure: Measure,
     *,
-    score: bool = True,
-    hints: tuple[str, str, str] = ("mean difference ± standard error", "", ""),
+    seeds: bool,
+    full: bool = True,
+    hints: tuple[str, str, str] = ("mean difference ± its standard error over families", "", ""),
 ) -> list[tuple[Column, Callable[[Any], Cell]]]:
-    """Mean difference, wins / ties / losses (with ``score``) and p-value; dashes where there is no difference."""
+    """Mean difference, interval, wins / ties / losses, p-value, what the rule says, each seed's (where there are
+    several ``seeds``), and the same over single datasets; dashes where there is no difference.
 
-    def known(show: Callable[[PairedDifference], Cell]) -> Callable[[Any], Cell]:
-        return lambda item: Cell(wording.DASH) if (d := find(item)) is None else show(d)
+    Not ``full``: mean difference and p-value alone.
+    """
 
-    columns = [
-        (Column(title, hint=f"{hints[0]}, {measure.points}"), known(lambda d: difference_cell(d, measure))),
-        (Column("W / T / L", hint=hints[1]), known(lambda d: score_cell(d.wins, d.ties, d.losses))),
-        (Column("p", hint=hints[2], lower_first=True), known(lambda d: p_cell(d.p))),
+    def known(show: Callable[[Comparison], Cell]) -> Callable[[Any], Cell]:
+        return lambda item: Cell(wording.DASH) if (c := find(item)) is None else show(c)
+
+    mean = Column(title, hint=f"{hints[0]}, {measure.points}")
+    p = Column("p", hint=hints[2] or wording.prose("p-hint"), lower_first=True)
+    columns = [(mean, known(lambda c: difference_cell(c.difference, measure))), (p, known(lambda c: p_cell(c.p)))]
+    if not full:
+        return columns
+    several = [(Column("By seed", "text", hint=wording.prose("seed-hint")), known(lambda c: _seeds(c, measure)))]
+    return [
+        columns[0],
+        (Column("95 % interval", "text", hint=wording.prose("interval-hint")), known(lambda c: _interval(c, measure))),
+        (Column("W / T / L", hint=hints[1]), known(lambda c: _record(c.difference))),
+        columns[1],
+        (Column("By the rule", "text", hint=wording.prose("rule-hint")), known(lambda c: Cell(c.verdict))),
+        *(several if seeds else []),
+        (Column("Single datasets", "text", hint=wording.prose("single-hint")), known(lambda c: _single(c, measure))),
     ]
-    return columns if score else [columns[0], columns[2]]
+
+
+def _interval(c: Comparison, measure: Measure) -> Cell:
+    d = c.difference
+    return Cell(
+        wording.DASH if d.se != d.se else wording.ends(d.low, d.high, measure), hint=wording.interval(d, measure)
+    )
+
+
+def _record(d: PairedDifference) -> Cell:
+    return score_cell(d.wins, d.ties, d.losses)
+
+
+def _seeds(c: Comparison, measure: Measure) -> Cell:
+    each = "; ".join(f"seed {n} {wording.number(x, measure.digits, sign=True)}" for n, x in c.difference.by_seed)
+    return Cell(wording.by_seed(c.difference, measure), hint=each)
+
+
+def _single(c: Comparison, measure: Measure) -> Cell:
+    s = c.difference.single
+    hint = "" if s.se != s.se else f"95 % interval {wording.ends(s.low, s.high, measure)} by Student's t"
+    return Cell(wording.single(s, c.single_p, measure), hint=hint)
 
 
 def summary_table(evidence: Evidence, view: ProtocolView, name: str, caption: str) -> Table:
     """Methods x metrics, and the reference against each; best values stand out."""
     seconds = frame.fit_seconds(evidence.scores, view.protocol, view.common.pool.datasets)
     columns = [
-        (Column("Method", "text"), lambda m: method_cell(m, evidence.methods)),
+        (Column("Method", "text"), lambda m: method_cell(evidence, m)),
         *(_metric_column(view, metric) for metric in metrics_of(view.measure)),
         *(_reference_columns(view) if view.has_reference else ()),
         (
-            Column("CPU s", hint="CPU seconds of choosing, refitting and predicting, all hold-outs and datasets"),
+            Column("CPU s", hint="CPU seconds of selecting, refitting and predicting, all test folds and datasets"),
             lambda m: seconds_cell(float(seconds.get(m, float("nan")))),
         ),
     ]
-    return table(name, caption, view.methods, columns, note=pool_note(evidence, view))
+    return table(name, caption, view.methods, columns, note=pool_note(evidence, view) + evidence.timings)
 
 
 def _metric_column(view: ProtocolView, metric: Metric) -> tuple[Column, Callable[[str], Cell]]:
@@ -104,14 +141,15 @@ def _metric_column(view: ProtocolView, metric: Metric) -> tuple[Column, Callable
 
 def _reference_columns(view: ProtocolView) -> list[tuple[Column, Callable[[str], Cell]]]:
     """The reference against each method, dashes beside itself."""
-    rfm = wording.title(REFERENCE)
-    found = {c.method: replace(c.difference, p=c.p_holm) for c in view.contrasts}
+    reference = wording.title(view.reference)
+    found = {c.second: c for c in view.contrasts}
     hints = (
-        "mean difference over datasets ± its standard error",
-        f"datasets on which {rfm} wins, ties, loses against the method",
-        "Wilcoxon's signed-rank test, two-sided, Holm-adjusted over the methods of the table",
+        "mean difference over datasets ± its standard error over families",
+        f"datasets on which {reference} wins, ties, loses against the method",
+        "Wilcoxon's signed-rank test over families, two-sided, Holm-adjusted over the methods of the table",
     )
-    return difference_columns(f"{rfm} {wording.MINUS} method", found.get, view.measure, hints=hints)
+    title = f"Δ {view.measure.title} ({reference} {wording.MINUS} method)"
+    return difference_columns(title, found.get, view.measure, seeds=len(view.seeds) > 1, hints=hints)
 
 
 def pool_note(evidence: Evidence, view: ProtocolView) -> str:
@@ -127,7 +165,23 @@ def pool_note(evidence: Evidence, view: ProtocolView) -> str:
         parts.append(f"Left out: {gaps_text(common.dropped)}.")
     for method, count in common.left_out.items():
         parts.append(f"{wording.title(method)} has results on {count} of {planned} datasets only: not in this table.")
-    return " ".join(parts)
+    return " ".join([*parts, seeds_text(view), wording.few_families(view.family_count)]).strip()
+
+
+def seeds_text(view: ProtocolView) -> str:
+    """How many seeds and families there are, and which results do not count for their seeds."""
+    seeds = "one seed" if len(view.seeds) == 1 else f"seeds {', '.join(map(str, view.seeds))}"
+    return f"{plural(view.family_count, 'family', 'families')} of datasets; {seeds}. {seed_gaps_text(view)}".rstrip()
+
+
+def seed_gaps_text(view: ProtocolView) -> str:
+    """Which results do not count because other methods lack their seeds; nothing if all do."""
+    where: dict[str, list[str]] = {}
+    for gap in view.gaps:
+        words = f"{wording.title(gap.method)}, seed{'s' * (len(gap.seeds) > 1)} {', '.join(map(str, gap.seeds))}"
+        where.setdefault(words + (", which counts as missing" if gap.missing else ""), []).append(gap.dataset)
+    shown = [f"{words}: {wording.listing(sorted(names), 4)}" for words, names in sorted(where.items())]
+    return wording.prose("seed-gaps", gaps="; ".join(shown)) if shown else ""
 
 
 def gaps_text(dropped: dict[str, list[str]], limit: int = 6) -> str:
@@ -159,7 +213,7 @@ def further_table(evidence: Evidence, view: ProtocolView, name: str) -> Table | 
     shared = [m for m in metrics_of(view.measure) if kind == "regression" and m.key in ("mean_score", "friedman_rank")]
     scaled = normalised_score(evidence.scores, view.protocol, pool)
     columns = [
-        (Column("Method", "text"), lambda m: method_cell(m, evidence.methods)),
+        (Column("Method", "text"), lambda m: method_cell(evidence, m)),
         *(_metric_column(view, metric) for metric in shared),
         *map(column, FURTHER[kind]),
         (
@@ -205,10 +259,13 @@ def scores_table(
                 return cell
             counted = wording.number(float(view.matrix[method][dataset]), view.measure.digits)
             return replace(cell, text=f"{cell.text}{CUT}", hint=f"counts as {counted}: {view.measure.title}")
-        result = evidence.by_job.get((dataset, method, view.protocol))
-        if result is None:
+        results = evidence.by_cell.get((dataset, method, view.protocol), [])
+        if not results:
             return Cell("not run", hint="no result")
-        return Cell(wording.DASH) if result.status == "ok" else Cell(result.status, hint=result.reason)
+        if any(gap.missing and (gap.dataset, gap.method) == (dataset, method) for gap in view.gaps):
+            return Cell("other seeds", hint="no seed in common with the other methods")
+        failed = next((r for r in results if r.status != "ok"), None)
+        return Cell(wording.DASH) if failed is None else Cell(failed.status, hint=failed.reason)
 
     def size(key: str, dataset: str) -> int | str:
         return int(evidence.sizes[key][dataset]) if dataset in evidence.sizes.index else wording.DASH
@@ -223,13 +280,14 @@ def scores_table(
         *((Column(title, hint=key), partial(size, key)) for title, key in heads),
         *((Column(wording.title(m)), partial(score, m)) for m in map(str, matrix.columns)),
     ]
-    if REFERENCE in matrix and BASELINE in matrix and measure == SELECTING[kind]:
-        lead = view.matrix[REFERENCE] - view.matrix[BASELINE]
-        head = Column(f"{wording.title(REFERENCE)} {wording.MINUS} Laplace", hint=view.measure.points)
+    if RFM in matrix and LAPLACE in matrix and measure == SELECTING[kind]:
+        lead = view.matrix[RFM] - view.matrix[LAPLACE]
+        head = Column(f"{wording.title(RFM)} {wording.MINUS} Laplace", hint=view.measure.points)
         columns.append((head, lambda d: wording.num(float(lead[d]), view.measure.digits, sign=True)))
+    over = "" if len(view.seeds) < 2 else " and seeds"
     note = (
-        f"Protocol {view.words}. Mean over hold-outs{measure.in_unit}; the best of a row is bold. Missing results are "
-        "named."
+        f"Protocol {view.words}. Mean over test folds{over}{measure.in_unit}; the best of a row is bold. Missing "
+        "results are named."
     )
     if cuts:
         note += f" {CUT} cut at 0 in means: on a hold-out or more R2 is negative and counts as 0 there."
@@ -241,7 +299,7 @@ def scores_table(
 
 
 def bins_table(evidence: Evidence, view: ProtocolView, bins: Bins, name: str) -> Table:
-    """Mean score of every method in bins of a quantity of the dataset, and the reference over the baseline."""
+    """Mean score of every method in bins of a quantity of the dataset, and RFM over Laplace."""
     sizes = evidence.sizes.loc[view.scores.index].astype("float64")
     values = sizes.assign(aspect=sizes["rows"] / sizes["features"])[bins.quantity]
 
@@ -253,14 +311,14 @@ def bins_table(evidence: Evidence, view: ProtocolView, bins: Bins, name: str) ->
         (Column("Datasets"), lambda part: len(part[1])),
         *((Column(wording.title(m)), partial(mean, m)) for m in view.methods),
     ]
-    if view.has_reference and BASELINE in view.methods:
-        pair = view.scores[REFERENCE], view.scores[BASELINE]
-        hint = f"mean difference ± s.e., {view.measure.points}"
+    if {RFM, LAPLACE} <= set(view.methods):
+        hint = f"mean difference ± s.e. over families, {view.measure.points}"
 
         def lead(part: tuple[str, list[str]]) -> Cell:
-            return difference_cell(paired_difference(*(scores.loc[part[1]] for scores in pair)), view.measure)
+            inside = view.paired[view.paired.index.get_level_values("dataset").isin(part[1])]
+            return difference_cell(paired_difference(inside[RFM], inside[LAPLACE], view.families), view.measure)
 
-        columns.append((Column(f"{wording.title(REFERENCE)} {wording.MINUS} Laplace", hint=hint), lead))
+        columns.append((Column(f"{wording.title(RFM)} {wording.MINUS} Laplace", hint=hint), lead))
     caption, note = f"Mean {view.measure.title} by {bins.title}", pool_note(evidence, view)
     return table(name, caption, bins.split(values), columns, note=note, sortable=False)
 
