@@ -19,7 +19,7 @@ from bench.report.evidence import BASELINE, REFERENCE
 from bench.stats.frame import over_seeds, protocols_in, seed_matrix
 from bench.stats.protocols import leak_decomposition
 from bench.stats.summary import common_pool
-from bench.stats.verdict import Comparison, against_each
+from bench.stats.verdict import Comparison, against_each, grouped
 
 ACCURACY = COMPARED["classification"]
 SUBSETS = {"small90": "small datasets", "all121": "datasets that all methods have"}
@@ -59,9 +59,14 @@ class Claim:
 
     @property
     def sentence(self) -> str:
-        """What the rule says, in words."""
+        """What the rule says, in words; the figures stand in the table."""
         mean = wording.amount(float(self.means[REFERENCE]), ACCURACY)
-        return f"RFM averages {mean}. {wording.said(self.comparisons, ACCURACY)}".strip()
+        found = grouped(self.comparisons)
+        if len(self.comparisons) > 1 and not any(c.significant for c in self.comparisons):
+            said = f"not significantly different from any of the {len(self.comparisons)} others"
+        else:
+            said = ", ".join(f"{words} {_listed(methods)}" for words, methods in found.items())
+        return f"RFM averages {mean}" + (f"; it is {said}." if said else ".")
 
     def lead(self, method: str) -> str:
         """The reference minus ``method`` with its standard error, marked if it is significant; empty for itself."""
@@ -69,6 +74,12 @@ class Claim:
         if found is None:
             return ""
         return wording.difference(found.difference, ACCURACY) + MARK * found.significant
+
+
+def _listed(methods: Sequence[str]) -> str:
+    """``A, B and C``, by their titles."""
+    *first, last = (wording.title(m) for m in methods)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def claims(scores: pd.DataFrame, registry: Registry) -> list[Claim]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,41 @@ def test_every_figure_and_verdict_is_that_of_an_independent_computation(
         better = p < 0.05 and values["low"] > 0 and values["mean"] > 0
         worse = p < 0.05 and values["high"] < 0 and values["mean"] < 0
         assert c.verdict == ("better" if better else "worse" if worse else "not significant"), method
+
+
+TITLES = {
+    "laplace": "Laplace kernel",
+    "ntk": "NTK",
+    "mlp": "MLP",
+    "xgboost": "XGBoost",
+    "random_forest": "Random forest",
+    "svm_rbf": "Gaussian SVM",
+}
+
+
+@pytest.mark.parametrize(("protocol", "subset"), SETS)
+def test_the_readme_says_what_comes_out(
+    kept: pd.DataFrame, registry: dict[str, dict[str, str]], protocol: str, subset: str
+) -> None:
+    table = common(kept, protocol, datasets_of(registry, subset))
+    families = pd.Series({name: entry.get("family", name) for name, entry in registry.items()})
+    others = [m for m in table.columns if m != "rfm"]
+    found = [expected(table, "rfm", m, families) for m in others]
+    better = {
+        TITLES[m]
+        for m, values, p in zip(others, found, holm([f["p"] for f in found]), strict=True)
+        if p < 0.05 and values["low"] > 0
+    }
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = [x for x in text.splitlines() if re.match(rf"- `{protocol}`, {len(table)} ", x)]
+    assert f"RFM averages {table['rfm'].mean():.2f} %" in line
+    assert f"({int(found[0]['families'])} families, one seed)" in line
+    claimed = re.search(r"significantly better than (.*?)(, not significantly|\.$)", line)
+    assert set(re.split(", | and ", claimed[1]) if claimed else []) == better
+    row = (
+        rf"^\| Laplace kernel \|.*\b{table['laplace'].mean():.2f} \| \+{(table['rfm'] - table['laplace']).mean():.2f} "
+    )
+    assert re.search(row, text, re.MULTILINE)
 
 
 def computed(kept: pd.DataFrame, protocol: str, subset: str, table: pd.DataFrame) -> list[Comparison]:

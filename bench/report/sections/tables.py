@@ -67,7 +67,7 @@ def difference_columns(
     rule: bool = True,
     hints: tuple[str, str, str] = ("mean difference ± its standard error over families", "", ""),
 ) -> list[tuple[Column, Callable[[Any], Cell]]]:
-    """Mean difference, interval, wins / ties / losses, p-value, what the rule says (with ``rule``: where p is adjusted),
+    """Mean difference, interval, wins / ties / losses, p-value, what the rule says (with ``rule``),
     each seed's (where there are several ``seeds``), and the same over single datasets; dashes where there is no
     difference. Not ``full``: mean difference and p-value alone.
     """
