@@ -19,7 +19,7 @@ from bench.run.progress import clock
 from bench.run.runner import Outcome
 from bench.stats.frame import over_seeds, scores_frame, seed_matrix
 from bench.stats.summary import Pool, common_pool
-from bench.stats.verdict import against_each
+from bench.stats.verdict import against_each, grouped
 
 _REASONS_SHOWN = 5
 
@@ -173,11 +173,8 @@ def _by_the_rule(by_seed: pd.DataFrame, pool: Pool, families: Mapping[str, str])
     if reference not in pool.methods or len(pool.methods) < 2:
         return []
     paired = by_seed.loc[by_seed.index.get_level_values("dataset").isin(pool.datasets), pool.methods]
-    found: dict[str, list[str]] = {}
-    for c in against_each(paired, reference, families):
-        words = f"significantly {c.verdict} than" if c.significant else "not significantly different from"
-        found.setdefault(words, []).append(c.second)
-    told = "; ".join(f"{words} {', '.join(found[words])}" for words in sorted(found, key=lambda w: w.startswith("not")))
+    found = grouped(against_each(paired, reference, families))
+    told = "; ".join(f"{words} {', '.join(methods)}" for words, methods in found.items())
     number = len({families.get(d, d) for d in pool.datasets})
     return [f"  {reference} by the report's rule, {plural(number, 'family', 'families')}: {told}"]
 

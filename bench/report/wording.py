@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import resources
@@ -17,8 +17,9 @@ from bench.errors import listed
 from bench.methods import method_names
 from bench.records.measure import TARGET, Measure
 from bench.report.blocks import Cell
-from bench.stats.families import FEWEST
+from bench.stats.families import FEWEST, RESAMPLES
 from bench.stats.paired import OverDatasets, PairedDifference
+from bench.stats.verdict import ALPHA, Comparison
 
 TITLES = {
     "rfm": "RFM",
@@ -139,6 +140,37 @@ def by_seed(d: PairedDifference, measure: Measure) -> str:
     if d.seed_range is None:
         return "one seed"
     return f"{ends(*d.seed_range, measure)}, {'one sign' if d.same_sign else 'signs differ'}"
+
+
+def said(comparisons: Sequence[Comparison], measure: Measure) -> str:
+    """What the rule says of one method against several others, in sentences that begin with "It"."""
+    sentences = []
+    for found in ("better", "worse"):
+        group = [c for c in comparisons if c.verdict == found]
+        if group:
+            sentences.append(f"It is significantly {found} than {_names(group, measure)}.")
+    level = [c for c in comparisons if not c.significant]
+    if level and sentences:
+        sentences.append(f"No significant difference from {_names(level, measure)}.")
+    elif level:
+        any_other = "any other method: " if len(level) > 1 else ""
+        sentences.append(f"It is not significantly different from {any_other}{_names(level, measure)}.")
+    return " ".join(sentences)
+
+
+def _names(comparisons: list[Comparison], measure: Measure) -> str:
+    """Each with its difference, smallest first, and the range of that over several seeds."""
+    unit = f" {measure.points}" if measure.unit else ""
+    parts = []
+    for c in sorted(comparisons, key=lambda c: abs(c.difference.mean)):
+        seeds = f", by seed {ends(*c.difference.seed_range, measure)}" if c.difference.seed_range else ""
+        parts.append(f"{title(c.second)} (Δ {difference(c.difference, measure)}{unit}{seeds})")
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+
+
+def rule() -> str:
+    """The rule for "significantly better", in words."""
+    return prose("rule", alpha=f"{ALPHA:g}", resamples=f"{RESAMPLES:,}")
 
 
 def p_value(p: float) -> str:

@@ -32,9 +32,10 @@ class FamilyInterval:
     high: float
 
 
-def families_of(datasets: pd.Index, families: Mapping[str, str]) -> list[str]:
+def families_of(datasets: pd.Index, families: Mapping[str, str]) -> NDArray[np.object_]:
     """The family of each of ``datasets``; one that is not in ``families`` is its own."""
-    return [families.get(str(name), str(name)) for name in datasets]
+    # An array: pandas takes a list for names of columns, if it has as many.
+    return np.array([families.get(str(name), str(name)) for name in datasets], dtype=object)
 
 
 def family_means(values: pd.DataFrame, families: Mapping[str, str]) -> pd.DataFrame:

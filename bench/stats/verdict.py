@@ -49,6 +49,20 @@ class Comparison:
         """Whether one of the two is significantly better."""
         return self.verdict != "not significant"
 
+    @property
+    def words(self) -> str:
+        """``significantly better than``, and the like."""
+        return f"significantly {self.verdict} than" if self.significant else "not significantly different from"
+
+
+def grouped(comparisons: Sequence[Comparison]) -> dict[str, list[str]]:
+    """The second methods of one reference's comparisons, by the words that hold: better, worse, not significant."""
+    order: list[Verdict] = ["better", "worse", "not significant"]
+    found: dict[str, list[str]] = {}
+    for c in sorted(comparisons, key=lambda c: order.index(c.verdict)):
+        found.setdefault(c.words, []).append(c.second)
+    return found
+
 
 def against_each(
     scores: pd.DataFrame, reference: str, families: Mapping[str, str], others: Sequence[str] | None = None

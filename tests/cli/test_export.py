@@ -192,7 +192,7 @@ def test_provenance_says_how_the_results_came_about(folder: Path) -> None:
     assert run["run"] == "run"
     (invocation,) = run["invocations"]
     assert invocation["results"] == 5 * 3 * 2
-    assert {"versions", "cpu", "seed", "commit", "command", "started"} <= set(invocation)
+    assert {"versions", "cpu", "seeds", "commit", "command", "started"} <= set(invocation)
     assert str(folder.parent) not in json.dumps(run)
 
 
@@ -220,14 +220,31 @@ def test_several_runs_are_exported_as_one(tmp_path: Path, capsys: pytest.Capture
 
 def test_runs_that_do_not_belong_together_are_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = [
-        store_run(tmp_path / f"seed{seed}", make_run(NAMES, [method], seed=seed))
-        for seed, method in enumerate(("rfm", "mlp"))
+        store_run(tmp_path / source, make_run(NAMES, [method], source=source))
+        for source, method in (("archive", "rfm"), ("embedded", "mlp"))
     ]
     words = ["export", *map(str, folders), "--out", str(tmp_path / "all.csv")]
     assert main(words) == 2
-    assert "seeds differ" in capsys.readouterr().err
+    assert "tables from several sources" in capsys.readouterr().err
     assert not (tmp_path / "all.csv").exists()
-    assert main([*words, "--allow", "seeds"]) == 0
+    assert main([*words, "--allow", "sources"]) == 0
+
+
+def test_all_seeds_are_exported_and_the_summary_is_over_those_that_count(tmp_path: Path) -> None:
+    folders = [
+        store_run(tmp_path / f"{s}", make_run(NAMES, ["rfm", "mlp"][: 2 - s // 2], seed=s, split=f"seed-{s}"))
+        for s in (0, 1, 2)
+    ]
+    scores_file, summary_file, _ = export_runs(folders, out=tmp_path)
+    scores, summary = pd.read_csv(scores_file), pd.read_csv(summary_file)
+    assert scores.groupby("method")["seed"].unique().map(list).to_dict() == {"mlp": [0, 1], "rfm": [0, 1, 2]}
+    assert len(scores) == 4 * len(NAMES) * 5
+    counted = scores[scores["seed"] < 2]  # the MLP lacks seed 2
+    means = counted.groupby(["dataset", "method"])["accuracy"].mean().groupby("method").mean()
+    assert summary["seeds"].unique().tolist() == ["0 1"]
+    assert summary.set_index("method")["mean_accuracy"].groupby(level=0).first().to_dict() == pytest.approx(
+        means.to_dict()
+    )
 
 
 @pytest.mark.parametrize(("where", "message"), [("nowhere", "no results in"), ("", "no results in")])

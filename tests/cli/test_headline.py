@@ -19,22 +19,23 @@ def result(dataset: str, method: str, accuracy: float | None) -> JobResult:
 
 def test_means_are_over_the_tables_that_all_methods_share() -> None:
     results = [result("a", "rfm", 90.0), result("b", "rfm", 70.0), result("a", "mlp", 50.0), result("b", "mlp", None)]
-    lines = score_tables(results)
+    lines = score_tables(results, {})
     assert lines[0] == "clean: mean accuracy over the 1 table that all 2 methods have"
-    assert [line.split()[:2] for line in lines[1:]] == [["rfm", "90.00"], ["mlp", "50.00"]]
+    assert [line.split()[:2] for line in lines[1:3]] == [["rfm", "90.00"], ["mlp", "50.00"]]
+    assert lines[3] == "  rfm by the report's rule, 1 family: not significantly different from mlp"
     assert lines[1].endswith("2.0 CPU-s")
 
 
 def test_a_method_that_covers_little_is_named_and_left_out() -> None:
     results = [result(name, "rfm", 80.0) for name in "abc"] + [result("a", "mlp", 50.0)]
-    lines = score_tables(results)
+    lines = score_tables(results, {})
     assert lines[0] == "clean: mean accuracy over 3 tables"
     assert lines[-1].split() == ["mlp", "left", "out:", "results", "on", "1", "table", "only"]
 
 
 def test_nothing_shared_is_said_and_nothing_done_is_silent() -> None:
-    assert score_tables([result("a", "rfm", None)]) == []
-    [line] = score_tables([result("a", "rfm", 80.0), result("b", "mlp", 50.0)])
+    assert score_tables([result("a", "rfm", None)], {}) == []
+    [line] = score_tables([result("a", "rfm", 80.0), result("b", "mlp", 50.0)], {})
     assert line.startswith("clean: no dataset has a result of every method")
 
 
@@ -48,10 +49,28 @@ def test_each_kind_has_a_table_of_its_own_measure() -> None:
         return JobResult(job, "ok", holdouts=holdouts, cpu_seconds=1.0)
 
     results = [result("a", "rfm", 90.0), number("x", "rfm", (0.5, -1234.5)), number("y", "rfm", (0.75, 0.75))]
-    assert score_tables(results) == [
+    assert score_tables(results, {}) == [
         "clean: mean accuracy over 1 table",
         "  rfm               90.00 %      1 table        1.0 CPU-s",
         "clean: mean R2 (cut at 0) over 2 tables (selected by MAE)",
         "  rfm               0.500       2 tables        2.0 CPU-s",
         "  1 hold-out below 0 counts as 0 (lowest -1234.500: x/rfm)",
     ]
+
+
+def test_the_rule_counts_families_and_every_seed() -> None:
+    def seeded(dataset: str, method: str, accuracy: float, seed: int) -> JobResult:
+        found = result(dataset, method, accuracy)
+        return replace(found, job=replace(found.job, id=f"{found.job.id}-{seed}", seed=seed, split=f"seed-{seed}"))
+
+    names = [f"d{i}" for i in range(12)]
+    results = [
+        seeded(name, method, a, s) for name in names for s in (0, 1) for method, a in (("rfm", 90.0), ("mlp", 80.0))
+    ]
+    better = "  rfm by the report's rule, 12 families: significantly better than mlp"
+    assert score_tables(results, {})[-1] == better
+    related = score_tables(results, {name: f"f{i % 3}" for i, name in enumerate(names)})
+    assert related[-1] == "  rfm by the report's rule, 3 families: not significantly different from mlp"
+    results += [seeded(name, method, a, 2) for name in names for method, a in (("rfm", 80.0), ("mlp", 81.0))]
+    assert score_tables(results, {})[-1].endswith("12 families: not significantly different from mlp")
+    assert score_tables(results, {})[1].split()[:2] == ["rfm", "86.67"]

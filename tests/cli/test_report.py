@@ -29,7 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_default_place_and_headline_table(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "results/first"]) == 0
     printed = capsys.readouterr().out
-    assert "protocol clean: 3 common datasets of 3, accuracy in percent" in printed
+    assert "protocol clean: 3 common datasets of 3, 3 families, one seed; accuracy in percent" in printed
     assert "Laplace kernel" in printed
     assert str(Path("reports/first/index.html")) in printed
     for name in ("index.html", "report.md", "datasets.md"):
@@ -44,14 +44,16 @@ def test_several_runs_in_one_report(here: Path, capsys: pytest.CaptureFixture[st
     assert (here / "reports" / "first+second" / "index.html").is_file()
 
 
-def test_runs_of_two_seeds_are_refused_and_can_be_allowed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["report", "results/first", "results/other-seed", "--out", "page"]
-    assert main(words) == 2
-    error = capsys.readouterr().err
-    assert "seeds differ: 0 in results/first, 1 in results/other-seed (--allow seeds)" in error
-    assert not (here / "page").exists()
-    assert main([*words, "--allow", "seeds,versions"]) == 0
-    assert "Let pass with --allow: seeds differ" in (here / "page" / "index.html").read_text(encoding="utf-8")
+def test_runs_of_several_seeds_are_one_report(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(here / "results" / "again", make_run(NAMES, ["rfm", "laplace"], seed=1))
+    assert main(["report", "results/first", "results/again", "--out", "page"]) == 0
+    assert "protocol clean: 3 common datasets of 3, 3 families, seeds 0, 1; accuracy" in capsys.readouterr().out
+    assert "2</b> seeds" in (here / "page" / "index.html").read_text(encoding="utf-8").replace("</strong>", "</b>")
+    assert main(["report", "results/first", "results/other-seed", "--out", "other"]) == 0
+    assert "ntk" not in capsys.readouterr().out
+    assert "NTK, seed 1, which counts as missing" in (here / "other" / "report.md").read_text(encoding="utf-8")
+    assert main(["report", "results/first", "--allow", "seeds"]) == 2
+    assert "unknown difference to allow 'seeds'" in capsys.readouterr().err
 
 
 def test_published_results_join_and_a_broken_file_is_exit_2(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

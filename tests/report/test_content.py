@@ -15,16 +15,16 @@ from synthetic_runs import PROVENANCE, make_run
 from bench.records.method import HoldoutResult
 from bench.records.result import RunRecord
 from bench.report import wording
+from bench.report.about import About
 from bench.report.blocks import Document, Figure, Notice, Paragraph, Section, Table
 from bench.report.build import compose, write_report
-from bench.report.evidence import About, Contrast, Evidence
+from bench.report.evidence import Evidence
 from bench.report.html import render_html
 from bench.report.markdown import render_details, render_markdown
 from bench.report.merge import merge_runs
 from bench.report.sections.headline import verdict
 from bench.report.sections.printed import KNOWN, load_printed
 from bench.stats.published import PublishedStudy
-from bench.stats.significance import PairedDifference
 from bench.store import Store, read_run
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -119,26 +119,105 @@ def spoken(body: Evidence) -> str:
 
 def test_verdicts_follow_the_results() -> None:
     words = spoken(constant({"rfm": 90.0, "laplace": 80.0, "ntk": 95.0, "mlp": 90.0}))
-    assert "RFM averages 90.00 %" in words
-    assert "ahead of Laplace kernel (+10.00 ± 0.00)" in words
-    assert "behind NTK (−5.00 ± 0.00)" in words
-    assert "No clear difference from MLP (0.00 ± 0.00)" in words
+    assert words == (
+        "Under clean, on 12 datasets (12 families, one seed), RFM averages 90.00 %. It is significantly better than "
+        "Laplace kernel (Δ +10.00 ± 0.00 pp). It is significantly worse than NTK (Δ −5.00 ± 0.00 pp). No significant "
+        "difference from MLP (Δ 0.00 ± 0.00 pp)."
+    )
 
 
-def test_all_ties_are_no_clear_difference() -> None:
+def test_all_ties_are_no_significant_difference() -> None:
     body = constant({"rfm": 90.0, "laplace": 90.0, "mlp": 90.0})
-    assert "No clear difference from Laplace kernel (0.00 ± 0.00) and MLP (0.00 ± 0.00)." in spoken(body)
+    assert spoken(body).endswith(
+        "It is not significantly different from any other method: Laplace kernel (Δ 0.00 ± 0.00 pp) and MLP (Δ 0.00 ± "
+        "0.00 pp)."
+    )
     summary = tables(compose(body))["clean-summary"]
     assert [row[6].text for row in summary.rows] == ["2.00"] * 3  # ranks
+    assert [row[11].text for row in summary.rows] == ["–", "not significant", "not significant"]
 
 
-def test_two_datasets_are_too_few_to_be_called_ahead() -> None:
-    words = spoken(constant({"rfm": 90.0, "laplace": 50.0}, datasets=2))
+def test_two_datasets_are_too_few_to_be_called_better() -> None:
+    body = constant({"rfm": 90.0, "laplace": 50.0}, datasets=2)
+    assert "It is not significantly different from Laplace kernel (Δ +40.00 ± 0.00 pp)." in spoken(body)
+    note = tables(compose(body))["clean-summary"].note
+    assert "2 families of datasets; one seed. Only 2 families: the interval is Student's t" in note
+
+
+def test_one_family_has_no_interval_in_words() -> None:
+    body = constant({"rfm": 90.0, "laplace": 50.0, "mlp": 60.0})
+    related = {name: About(family="one", relation="the same rows") for name in body.datasets}
+    body = replace(body, about=related)
+    assert "on 12 datasets (1 family, one seed)" in spoken(body)
+    assert "It is not significantly different from any other method: MLP (Δ +30.00 pp)" in spoken(body)
+    document = compose(body)
+    summary = tables(document)["clean-summary"]
+    assert "All datasets are of one family: there is no interval, and no test." in summary.note
+    assert [cell.text for cell in summary.rows[1]][7:12] == ["+40.00", "–", "12 / 0 / 0", "1.00", "not significant"]
+    assert "Family: one (the same rows), with t1, t10, t11, t2" in str(sections(document)["dataset-t0"].blocks[0])
+    assert not re.search(r"\bnan\b", render_markdown(document).lower())
+
+
+def test_siblings_count_once(document: Document) -> None:
+    """Twelve datasets of four families: the signed-rank test has four differences, whatever each one of twelve says."""
+    body = constant({"rfm": 90.0, "laplace": 80.0})
+    assert "significantly better" in spoken(body)
+    related = {name: About(family=f"family {i % 4}") for i, name in enumerate(body.datasets)}
+    assert "not significantly different" in spoken(replace(body, about=related))
+
+
+def seeded(*seeds: int, methods: tuple[str, ...] = ("rfm", "laplace", "mlp"), count: int = 12) -> list[RunRecord]:
+    names = [f"t{i}" for i in range(count)]
+    return [make_run(names, methods, seed=s, folder=f"results/{s}", split=f"seed-{s}", details=False) for s in seeds]
+
+
+def test_several_seeds_are_averaged_and_their_spread_stands_next_to_every_comparison() -> None:
+    runs = seeded(0, 1, 2)
+    body = evidence(*runs)
+    alone = [evidence(run).matrix("clean") for run in runs]
+    pd.testing.assert_frame_equal(body.matrix("clean"), sum(alone[1:], alone[0]) / 3)
+    lead = [float((matrix["rfm"] - matrix["laplace"]).mean()) for matrix in alone]
+    document = compose(body)
+    assert ("3", "seeds") in document.facts
+    row = next(r for r in tables(document)["clean-summary"].rows if r[0].text == "Laplace kernel")
+    by_seed = [c.title for c in tables(document)["clean-summary"].columns].index("By seed")
+    assert row[by_seed].text == f"{min(lead):+.2f} to {max(lead):+.2f}, one sign"
+    assert f"by seed {min(lead):+.2f} to {max(lead):+.2f}" in spoken(body)
+    assert "By seed" in [c.title for c in tables(document)["clean-pairs"].columns]
+    holdouts = tables(document)["dataset-t0-clean"]
+    assert [cell.text for cell in holdouts.rows[1]][:2] == ["RFM", "1"]
+    one = tables(compose(evidence(runs[0])))
+    assert "By seed" not in [c.title for c in one["clean-summary"].columns]
+    assert "12 families of datasets; one seed." in one["clean-summary"].note
+    assert "Seed" not in [c.title for c in one["dataset-t0-clean"].columns]
+
+
+def test_only_common_seeds_count_and_what_is_left_out_is_said() -> None:
+    runs = [*seeded(0, 1, methods=("rfm", "laplace")), *seeded(1, methods=("mlp",)), *seeded(7, methods=("ntk",))]
+    body = evidence(*runs)
+    only = evidence(*seeded(1)).matrix("clean")
+    pd.testing.assert_frame_equal(body.matrix("clean")[["rfm", "laplace", "mlp"]], only)
+    assert body.matrix("clean")["ntk"].isna().all()
+    document = compose(body)
+    note = tables(document)["clean-summary"].note
+    assert "NTK has results on 0 of 12 datasets only: not in this table." in note
     assert (
-        "mean is higher than that of Laplace kernel (+40.00 ± 0.00, p 0.16), but short of what “ahead” asks for."
-        in words
+        "only the common ones count. Left out: Laplace kernel, seed 0: t0, t1, t10, t11, ... (12 in all); NTK" in note
     )
-    assert "ahead of" not in words
+    assert "NTK, seed 7, which counts as missing" in note
+    cells = {c.text for r in tables(document)["clean-accuracy"].rows for c in r}
+    assert "other seeds" in cells
+    warned = " ".join(str(b.spans) for b in document.sections[0].blocks if isinstance(b, Notice))
+    assert "Left out: Laplace kernel, seed 0" in warned
+
+
+def test_protocols_of_different_seeds_are_announced() -> None:
+    names = [f"t{i}" for i in range(12)]
+    runs = [make_run(names, ["rfm", "laplace"], [p], seed=s, folder=p) for p, s in (("clean", 0), ("clean-cv", 1))]
+    document = compose(evidence(*runs))
+    warned = " ".join(str(b.spans) for b in document.sections[0].blocks if isinstance(b, Notice))
+    assert "Protocols differ in their seeds (clean 0; clean-cv 1)" in warned
+    assert "selection" not in {s.anchor for s in document.sections}
 
 
 def test_a_verdict_needs_rfm_and_says_why_there_is_none() -> None:
@@ -194,7 +273,7 @@ def test_a_metric_that_has_vanished_is_called_so() -> None:
 def test_a_whole_set_of_datasets_is_called_by_its_name(document: Document) -> None:
     small = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"])))  # all of the small ones that are known
     assert tables(small)["clean-summary"].caption.startswith("small90: small")
-    assert "on 2 datasets (small90), " in str(small.sections[0].blocks[0])
+    assert "on 2 datasets (small90, 2 families, one seed), " in str(small.sections[0].blocks[0])
     part = compose(evidence(make_run(["iris"], ["rfm", "laplace"])))
     assert "small90" not in str(part.sections[0].blocks[0])
     caption = "All available datasets, the 4 of 5 that all methods have, protocol clean"
@@ -263,7 +342,7 @@ def test_rfm_and_laplace_are_compared_where_both_ran_even_if_others_did_not() ->
     document = compose(evidence(make_run(names, ["rfm", "laplace", "ntk"], failures=failures)))
     assert "on 8 of 12 datasets" in tables(document)["clean-summary"].note
     opening = sections(document)["clean-laplace"].blocks[0]
-    assert "on the 12 datasets that both have" in str(opening)
+    assert "on the 12 datasets that both have (12 families)" in str(opening)
 
 
 def test_a_holdout_without_a_learned_metric_is_not_counted_as_one() -> None:
@@ -357,18 +436,6 @@ def test_tables_that_could_not_be_read_have_no_holdouts_to_warn_of() -> None:
     document = compose(evidence(replace(run, results=(*drawn.results, *unread.results))))
     warned = [str(b.spans) for b in document.sections[0].blocks if isinstance(b, Notice)]
     assert any("On 2 of 2 datasets with results the hold-outs were drawn" in words for words in warned)
-
-
-def test_ahead_needs_an_interval_that_leaves_out_zero() -> None:
-    def verdict_of(low: float, high: float) -> str:
-        mean = (low + high) / 2
-        return Contrast("ntk", PairedDifference(90, mean, 0.4, low, high, 60, 0, 30, 0.01), 0.027).verdict
-
-    assert verdict_of(-0.09, 1.41) == "unclear"
-    assert verdict_of(0.01, 1.51) == "ahead"
-    behind = PairedDifference(90, -0.76, 0.4, -1.51, -0.01, 30, 0, 60, 0.01)
-    assert Contrast("ntk", behind, 0.027).verdict == "behind"
-    assert Contrast("ntk", replace(behind, high=0.01), 0.027).verdict == "unclear"
 
 
 def test_provenance_names_every_invocation_that_results_come_from_and_no_other(tmp_path: Path) -> None:

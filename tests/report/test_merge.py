@@ -32,10 +32,9 @@ def test_runs_that_belong_together_are_one_body_of_results() -> None:
 @pytest.mark.parametrize(
     ("changes", "kind", "message"),
     [
-        ({"seed": 1}, "seeds", "seeds differ: 0 in results/a, 1 in results/b"),
         ({"source": "embedded"}, "sources", r"iris from archive .* and embedded .*iris, wine, zoo"),
         ({"reduction": "one hold-out"}, "sources", r"classes; in full\) and archive .*; one hold-out\)"),
-        ({"split": "seed-0"}, "sources", r"hold-outs published; .*\) and archive \(hold-outs seed-0"),
+        ({"split": "seed-0"}, "sources", r"hold-outs published; .*\) and archive \(hold-outs drawn from its seed"),
     ],
 )
 def test_differences_are_refused_by_name_and_let_pass_on_request(
@@ -45,10 +44,24 @@ def test_differences_are_refused_by_name_and_let_pass_on_request(
     with pytest.raises(ReportError, match=message):
         merge_runs(runs)
     with pytest.raises(ReportError, match=f"--allow {kind}"):
-        merge_runs(runs, [k for k in ("seeds", "versions", "sources", "duplicates") if k != kind])
+        merge_runs(runs, [k for k in ("versions", "sources", "duplicates") if k != kind])
     merged = merge_runs(runs, [kind])
     assert len(merged.results) == 6
     assert len(merged.allowed) == 1
+
+
+def test_runs_of_several_seeds_are_one_body_of_results() -> None:
+    runs = [
+        make_run(NAMES, ["rfm"], folder=f"results/{s}", seed=s, source="embedded", split=f"seed-{s}") for s in (1, 0)
+    ]
+    merged = merge_runs(runs)
+    assert merged.allowed == ()
+    assert [(r.job.dataset, r.job.seed) for r in merged.results] == [(name, s) for name in NAMES for s in (0, 1)]
+    unfinished = replace(runs[0], results=runs[0].results[:1])
+    assert [(job.dataset, job.seed) for job in merge_runs([unfinished, runs[1]]).undone] == [("wine", 1), ("zoo", 1)]
+    other = make_run(NAMES, ["laplace"], folder="results/b", seed=1)  # the published folds, not drawn ones
+    with pytest.raises(ReportError, match=r"iris from archive \(hold-outs published"):
+        merge_runs([*runs, other])
 
 
 def test_runs_selected_by_several_measures_are_refused() -> None:
@@ -111,7 +124,7 @@ def test_the_same_job_twice_counts_once_and_another_job_in_its_place_is_refused(
     assert len(merge_runs([run, run]).results) == 3
     jobs = tuple(replace(r, job=replace(r.job, id=r.job.id + "'")) for r in run.results)
     changed = replace(run, folder="results/b", results=jobs)
-    with pytest.raises(ReportError, match="different results of the same job: iris / rfm / clean"):
+    with pytest.raises(ReportError, match=r"different results of the same job: iris/rfm \(clean\)"):
         merge_runs([run, changed])
     merged = merge_runs([run, changed], ["duplicates"])
     assert all(r.job.id.endswith("'") for r in merged.results)
@@ -135,5 +148,5 @@ def test_empty_runs_and_unknown_words_are_refused() -> None:
         merge_runs([])
     with pytest.raises(ReportError, match="nothing to report: no results in results/empty"):
         merge_runs([RunRecord("results/empty", ())])
-    with pytest.raises(UsageError, match="did you mean 'seeds'"):
-        merge_runs(two(), ["seed"])
+    with pytest.raises(UsageError, match="did you mean 'sources'"):
+        merge_runs(two(), ["source"])

@@ -455,6 +455,26 @@ def test_predictions_are_kept_and_made_up_for(capsys: pytest.CaptureFixture[str]
     pd.testing.assert_frame_equal(before, pd.read_csv("r/scores.csv")[columns])
 
 
+def test_several_seeds_go_into_one_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench("--run", "r", "--seeds", "0,1", "--keep-predictions") == 0
+    printed = capsys.readouterr().out
+    assert "8 jobs of 2 seeds (0, 1): 8 ok (0 from before)" in printed
+    scores = pd.read_csv("r/scores.csv")
+    assert scores.groupby("seed")["split"].unique().map(list).to_dict() == {0: ["seed-0"], 1: ["seed-1"]}
+    assert set(pd.read_csv("r/summary.csv")["seeds"]) == {"0 1"}
+    assert json.loads(Path("r/provenance.json").read_text())[0]["invocations"][0]["seeds"] == [0, 1]
+    names = {p.name for p in Path("r/predictions").iterdir()}
+    assert {"iris-centroid-clean.parquet", "iris-centroid-clean-seed1.parquet"} <= names
+    assert main(["status", "r"]) == 0
+    assert "8 of 8 jobs of 2 seeds (0, 1) done, 8 ok" in capsys.readouterr().out
+    assert bench("--run", "r", "--seeds", "0,1,2", "--dry-run") == 0
+    listed = capsys.readouterr().out
+    assert listed.count("seed 2") == 4
+    assert "4 jobs to run, 8 done before" in listed
+    assert main(["report", "r", "--out", "page"]) == 0
+    assert "seeds 0, 1; accuracy in percent" in capsys.readouterr().out
+
+
 def test_another_measure_selects(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["run", "--subset", "lenses", "--methods", "random_forest,faulty_methods:Centroid", "--jobs", "1", "--run"]
     assert main([*words, "r", "--select", "log_loss"]) == 1  # a nearest centroid has no probabilities

@@ -8,8 +8,8 @@ import pytest
 from bench.records.measure import COMPARED
 from bench.stats.frame import fit_seconds, protocols_in, score_matrix
 from bench.stats.groups import SIZE_BINS, standard_groups
+from bench.stats.paired import paired_difference
 from bench.stats.protocols import leak_decomposition, protocol_contrast
-from bench.stats.significance import paired_difference
 
 ACCURACY = {
     # protocol: {method: accuracies on a, b, c}
@@ -28,12 +28,18 @@ def scores() -> pd.DataFrame:
         for method, values in methods.items():
             for dataset, value in zip("abc", values, strict=True):
                 row = {"dataset": dataset, "method": method, "protocol": protocol, "fit_seconds": 1.5}
-                row["task"] = "classification"
+                row |= {"task": "classification", "seed": 0}
                 if value is None:
                     rows.append({**row, "status": "error", "accuracy": float("nan"), "fit_seconds": float("nan")})
                 else:
                     rows += [{**row, "status": "ok", "accuracy": value + shift} for shift in (-0.5, 0.5)]
     return pd.DataFrame(rows)
+
+
+def seeded(values: list[float]) -> pd.Series:
+    """Of datasets a, b, ... with seed 0."""
+    index = pd.MultiIndex.from_product([list("abc"[: len(values)]), [0]], names=["dataset", "seed"])
+    return pd.Series(values, index)
 
 
 def test_matrix_keeps_the_place_of_what_is_missing(scores: pd.DataFrame) -> None:
@@ -46,7 +52,7 @@ def test_matrix_keeps_the_place_of_what_is_missing(scores: pd.DataFrame) -> None
 
 
 def test_leak_is_decomposed_on_datasets_with_every_result(scores: pd.DataFrame) -> None:
-    found = leak_decomposition(scores, ["a", "b", "c"])
+    found = leak_decomposition(scores, ["a", "b", "c"], {})
     assert found is not None
     assert list(found.accuracy.index) == ["a", "b"]  # c lacks laplace under clean
     steps = {(s.first, s.second): s for s in found.steps}
@@ -60,7 +66,7 @@ def test_leak_is_decomposed_on_datasets_with_every_result(scores: pd.DataFrame) 
         ("published", "clean"): (-2.5, 0.0, -2.5),
         ("published", "clean-cv"): (-1.5, 0.0, -1.5),
     }
-    assert steps["relearn", "clean"].excess == paired_difference(pd.Series([-2.0, -1.0]), pd.Series([0.0, 0.0]))
+    assert steps["relearn", "clean"].excess == paired_difference(seeded([-2.0, -1.0]), seeded([0.0, 0.0]), {})
     lead = {"published": 3.0, "relearn": 2.0, "clean": 0.5, "clean-cv": 1.5}
     assert {p: d.mean for p, d in found.over_baseline.items()} == lead
     assert found.over_baseline["clean"].ties == 1
@@ -68,34 +74,49 @@ def test_leak_is_decomposed_on_datasets_with_every_result(scores: pd.DataFrame) 
 
 def test_a_protocol_that_covers_little_does_not_shrink_the_decomposition(scores: pd.DataFrame) -> None:
     few = scores[(scores["protocol"] != "clean-cv") | (scores["dataset"] == "a")]
-    found = leak_decomposition(few, ["a", "b", "c"])
+    found = leak_decomposition(few, ["a", "b", "c"], {})
     assert found is not None
     assert found.path == ["published", "relearn", "clean"]
     assert list(found.accuracy.index) == ["a", "b"]
-    alone = leak_decomposition(few, ["a"])
+    alone = leak_decomposition(few, ["a"], {})
     assert alone is not None
     assert alone.path == ["published", "relearn", "clean", "clean-cv"]
 
 
 def test_leak_without_a_baseline_or_without_protocols(scores: pd.DataFrame) -> None:
-    alone = leak_decomposition(scores[scores["method"] == "rfm"], ["a", "b", "c"])
+    alone = leak_decomposition(scores[scores["method"] == "rfm"], ["a", "b", "c"], {})
     assert alone is not None
     assert alone.baseline is None
     assert alone.over_baseline == {}
     assert len(alone.accuracy) == 3
-    assert leak_decomposition(scores[scores["protocol"] == "clean"], ["a"]) is None
-    assert leak_decomposition(scores, ["nowhere"]) is None
-    two = leak_decomposition(scores[scores["protocol"].isin(["published", "clean"])], ["a", "b"])
+    assert leak_decomposition(scores[scores["protocol"] == "clean"], ["a"], {}) is None
+    assert leak_decomposition(scores, ["nowhere"], {}) is None
+    two = leak_decomposition(scores[scores["protocol"].isin(["published", "clean"])], ["a", "b"], {})
     assert two is not None
     assert [(s.first, s.second) for s in two.steps] == [("published", "clean")]
 
 
 def test_contrast_is_paired_by_method(scores: pd.DataFrame) -> None:
-    rfm, laplace = protocol_contrast(scores, COMPARED["classification"], "clean", "clean-cv", ["rfm", "laplace"])
-    assert (rfm.method, rfm.difference.datasets) == ("rfm", 3)
-    assert rfm.difference.mean == pytest.approx(2 / 3)
-    assert (laplace.difference.datasets, laplace.difference.mean, laplace.first) == (2, 0.0, 82.0)
-    assert rfm.p_holm >= rfm.difference.p
+    rfm, laplace = protocol_contrast(scores, COMPARED["classification"], "clean", "clean-cv", {}, ["rfm", "laplace"])
+    assert (rfm.method, rfm.comparison.difference.datasets) == ("rfm", 3)
+    assert rfm.comparison.difference.mean == pytest.approx(2 / 3)
+    assert (laplace.comparison.difference.datasets, laplace.comparison.difference.mean, laplace.first) == (2, 0.0, 82.0)
+    assert rfm.comparison.p >= rfm.comparison.difference.p
+    assert (rfm.comparison.first, rfm.comparison.second) == ("clean-cv", "clean")
+
+
+def test_protocols_are_compared_on_the_seeds_that_both_have(scores: pd.DataFrame) -> None:
+    again = scores.assign(seed=1, accuracy=scores["accuracy"] + 4)
+    both = pd.concat([scores, again[again["protocol"] != "clean"]])
+    rfm, _ = protocol_contrast(both, COMPARED["classification"], "clean", "clean-cv", {}, ["rfm", "laplace"])
+    assert rfm.comparison.difference.mean == pytest.approx(2 / 3)
+    assert rfm.comparison.difference.by_seed == ((0, pytest.approx(2 / 3)),)
+    rfm_published = protocol_contrast(both, COMPARED["classification"], "published", "relearn", {})[1]
+    assert rfm_published.comparison.difference.by_seed == ((0, pytest.approx(-1.0)), (1, pytest.approx(-1.0)))
+    other = scores.assign(seed=2)
+    disjoint = pd.concat([scores[scores["protocol"] == "clean"], other[other["protocol"] == "clean-cv"]])
+    assert protocol_contrast(disjoint, COMPARED["classification"], "clean", "clean-cv", {}) == []
+    assert leak_decomposition(disjoint, ["a", "b"], {}) is None
 
 
 def test_groups_hold_what_is_present() -> None:

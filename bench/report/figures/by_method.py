@@ -98,7 +98,8 @@ def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], measure: Measure) -
 
 def _spoken(d: PairedDifference, measure: Measure) -> str:
     mean = f"{wording.number(d.mean, measure.digits, sign=True)} {measure.points}"
-    return f"{mean}, {wording.interval(d, measure)}; {wording.by_seed(d, measure)}; {d.wins} wins, {d.ties} ties, {d.losses} losses on {plural(d.datasets, 'dataset')}"
+    counts = f"{d.wins} wins, {d.ties} ties, {d.losses} losses on {plural(d.datasets, 'dataset')}"
+    return f"{mean}, {wording.interval(d, measure)}; {wording.by_seed(d, measure)}; {counts}"
 
 
 def profiles(name: str, title: str, caption: str, table: pd.DataFrame, measure: Measure) -> Figure:

@@ -85,7 +85,11 @@ def _decomposition(evidence: Evidence, found: LeakDecomposition, key: str, title
             *((Column(wording.title(name)), partial(mean, name)) for name in names),
             *(
                 difference_columns(
-                    f"RFM {wording.MINUS} Laplace", lambda p: _alone(found.over_baseline[p]), ACCURACY, seeds=seeds
+                    f"RFM {wording.MINUS} Laplace",
+                    lambda p: _alone(found.over_baseline[p]),
+                    ACCURACY,
+                    seeds=seeds,
+                    rule=False,
                 )
                 if found.baseline
                 else ()
@@ -101,7 +105,7 @@ def _decomposition(evidence: Evidence, found: LeakDecomposition, key: str, title
         (
             (Column("Step", "text"), lambda s: f"{s.first} → {s.second}"),
             (Column("What changes", "text"), lambda s: what_changes(get_protocol(s.first), get_protocol(s.second))),
-            *difference_columns("RFM", lambda s: _alone(s.method), ACCURACY, seeds=seeds),
+            *difference_columns("RFM", lambda s: _alone(s.method), ACCURACY, seeds=seeds, rule=False),
             *(_brief("Laplace", lambda s: s.baseline, seeds=seeds) if found.baseline else ()),
             *(_brief("Excess", lambda s: s.excess, seeds=seeds) if found.baseline else ()),
         ),

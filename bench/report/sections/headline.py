@@ -15,9 +15,8 @@ from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Sec
 from bench.report.evidence import Evidence, ProtocolView, view_key
 from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.tables import seed_gaps_text
-from bench.stats.families import RESAMPLES
 from bench.stats.summary import metrics_of
-from bench.stats.verdict import ALPHA, Comparison
+from bench.stats.verdict import Comparison
 
 UNKNOWN = "For comparison, of a protocol that is not registered here. "
 FEW = 10
@@ -91,33 +90,7 @@ def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
     opening += [Strong(f"{reference} averages {mean}"), ". " if measure.unit else f" in {measure.title}. "]
     if not view.contrasts:
         return (*opening, "No other method ran on these datasets, so there is nothing to compare it with.")
-    return (*opening, said(view.contrasts, measure))
-
-
-def said(comparisons: Sequence[Comparison], measure: Measure) -> str:
-    """What the rule says of one method against several others, in sentences that begin with "It"."""
-    sentences = []
-    for found in ("better", "worse"):
-        group = [c for c in comparisons if c.verdict == found]
-        if group:
-            sentences.append(f"It is significantly {found} than {_names(group, measure)}.")
-    level = [c for c in comparisons if not c.significant]
-    if level and sentences:
-        sentences.append(f"No significant difference from {_names(level, measure)}.")
-    elif level:
-        any_other = "any other method: " if len(level) > 1 else ""
-        sentences.append(f"It is not significantly different from {any_other}{_names(level, measure)}.")
-    return " ".join(sentences)
-
-
-def _names(comparisons: list[Comparison], measure: Measure) -> str:
-    """Each with its difference, smallest first, and the range of that over several seeds."""
-    unit = f" {measure.points}" if measure.unit else ""
-    parts = []
-    for c in sorted(comparisons, key=lambda c: abs(c.difference.mean)):
-        seeds = f", by seed {wording.ends(*c.difference.seed_range, measure)}" if c.difference.seed_range else ""
-        parts.append(f"{wording.title(c.second)} (Δ {wording.difference(c.difference, measure)}{unit}{seeds})")
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    return (*opening, wording.said(view.contrasts, measure))
 
 
 def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Block:
@@ -233,7 +206,7 @@ def reading_guide(evidence: Evidence) -> Section:
     texts = wording.texts()["reading"]
     reference = wording.title(evidence.reference)
     lines = [(line.format(reference=reference),) for part in (*kinds, "both") for line in texts[part]]
-    lines.append((wording.prose("rule", alpha=f"{ALPHA:g}", resamples=f"{RESAMPLES:,}"),))
+    lines.append((wording.rule(),))
     explained = tuple((Strong(title), f": {hint}.") for title, hint in _metrics(kinds))
     return Section("reading", "How to read this", (Items((*lines, *explained)),))
 

@@ -170,10 +170,7 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
 def _outcome(view: ProtocolView) -> str:
     """What the rule says of the reference and the baseline, in a sentence; nothing if they are not compared."""
     found = next((c for c in view.against(RFM) if c.second == LAPLACE), None)
-    if found is None:
-        return ""
-    words = f"significantly {found.verdict} than" if found.significant else "not significantly different from"
-    return f"RFM is {words} Laplace. "
+    return "" if found is None else f"RFM is {found.words} Laplace. "
 
 
 def _by_size(evidence: Evidence, view: ProtocolView, scores: pd.DataFrame, quantity: str) -> Figure:

@@ -64,12 +64,12 @@ def difference_columns(
     *,
     seeds: bool,
     full: bool = True,
+    rule: bool = True,
     hints: tuple[str, str, str] = ("mean difference ± its standard error over families", "", ""),
 ) -> list[tuple[Column, Callable[[Any], Cell]]]:
-    """Mean difference, interval, wins / ties / losses, p-value, what the rule says, each seed's (where there are
-    several ``seeds``), and the same over single datasets; dashes where there is no difference.
-
-    Not ``full``: mean difference and p-value alone.
+    """Mean difference, interval, wins / ties / losses, p-value, what the rule says (with ``rule``),
+    each seed's (where there are several ``seeds``), and the same over single datasets; dashes where there is no
+    difference. Not ``full``: mean difference and p-value alone.
     """
 
     def known(show: Callable[[Comparison], Cell]) -> Callable[[Any], Cell]:
@@ -80,13 +80,14 @@ def difference_columns(
     columns = [(mean, known(lambda c: difference_cell(c.difference, measure))), (p, known(lambda c: p_cell(c.p)))]
     if not full:
         return columns
+    verdict = [(Column("By the rule", "text", hint=wording.prose("rule-hint")), known(lambda c: Cell(c.verdict)))]
     several = [(Column("By seed", "text", hint=wording.prose("seed-hint")), known(lambda c: _seeds(c, measure)))]
     return [
         columns[0],
         (Column("95 % interval", "text", hint=wording.prose("interval-hint")), known(lambda c: _interval(c, measure))),
         (Column("W / T / L", hint=hints[1]), known(lambda c: _record(c.difference))),
         columns[1],
-        (Column("By the rule", "text", hint=wording.prose("rule-hint")), known(lambda c: Cell(c.verdict))),
+        *(verdict if rule else []),
         *(several if seeds else []),
         (Column("Single datasets", "text", hint=wording.prose("single-hint")), known(lambda c: _single(c, measure))),
     ]

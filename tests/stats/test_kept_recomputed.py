@@ -1,0 +1,173 @@
+"""The kept comparison computed anew with pandas, scipy and the registry's file alone: means, intervals, p, verdicts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+
+from bench.data.registry import load_registry
+from bench.records.measure import COMPARED
+from bench.stats.frame import seed_matrix
+from bench.stats.verdict import Comparison, against_each, all_pairs
+
+ROOT = Path(__file__).parents[2]
+SETS = [
+    ("clean", "small90"),
+    ("clean", "all121"),
+    ("clean-cv", "small90"),
+    ("relearn", "all121"),
+    ("published", "all121"),
+]
+
+
+@pytest.fixture(scope="module")
+def kept() -> pd.DataFrame:
+    return pd.read_csv(ROOT / "results" / "kept" / "comparison" / "scores.csv")
+
+
+@pytest.fixture(scope="module")
+def registry() -> dict[str, dict[str, str]]:
+    """What ``datasets.yaml`` says, read without the harness."""
+    return dict(yaml.safe_load((ROOT / "datasets.yaml").read_text(encoding="utf-8"))["datasets"])
+
+
+def datasets_of(registry: dict[str, dict[str, str]], subset: str) -> list[str]:
+    groups = ("small",) if subset == "small90" else ("small", "large", "test-file")
+    return [name for name, entry in registry.items() if entry.get("group") in groups]
+
+
+def common(kept: pd.DataFrame, protocol: str, datasets: list[str]) -> pd.DataFrame:
+    """Mean accuracies, datasets x methods, of the datasets that all methods have."""
+    rows = kept[(kept["protocol"] == protocol) & kept["dataset"].isin(datasets) & (kept["status"] == "ok")]
+    return (
+        rows.groupby(["dataset", "method", "seed"])["accuracy"].mean().groupby(level=[0, 1]).mean().unstack().dropna()
+    )
+
+
+def holm(p: list[float]) -> list[float]:
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate([(len(p) - i) * p[j] for i, j in enumerate(order)])
+    return [float(min(1.0, stepped[list(order).index(j)])) for j in range(len(p))]
+
+
+def signed_rank(values: np.ndarray) -> float:
+    """scipy chooses between the exact distribution and the approximation as the harness does: up to 50, no ties."""
+    values = np.round(values, 9)
+    values = values[values != 0]
+    exact = len(values) <= 50 and len(np.unique(np.abs(values))) == len(values)
+    return float(stats.wilcoxon(values, method="exact" if exact else "approx").pvalue)
+
+
+def expected(table: pd.DataFrame, first: str, second: str, families: pd.Series) -> dict[str, float]:
+    difference = table[first] - table[second]
+    grouped = difference.groupby(families.loc[difference.index].to_numpy())
+    drawn = stats.bootstrap(
+        (grouped.sum().to_numpy(), grouped.count().to_numpy()),
+        lambda sums, counts, axis=-1: sums.sum(axis=axis) / counts.sum(axis=axis),
+        paired=True,
+        vectorized=True,
+        n_resamples=9_999,
+        method="percentile",
+        rng=np.random.default_rng(99),
+    )
+    t = stats.ttest_1samp(difference, 0.0).confidence_interval()
+    return {
+        "mean": float(difference.mean()),
+        "se": float(drawn.standard_error),
+        "low": float(drawn.confidence_interval.low),
+        "high": float(drawn.confidence_interval.high),
+        "p": signed_rank(grouped.mean().to_numpy()),
+        "single_se": float(difference.sem()),
+        "single_low": float(t.low),
+        "single_p": signed_rank(difference.to_numpy()),
+        "families": float(grouped.ngroups),
+    }
+
+
+@pytest.mark.parametrize(("protocol", "subset"), SETS)
+def test_every_figure_and_verdict_is_that_of_an_independent_computation(
+    kept: pd.DataFrame, registry: dict[str, dict[str, str]], protocol: str, subset: str
+) -> None:
+    table = common(kept, protocol, datasets_of(registry, subset))
+    families = pd.Series({name: entry.get("family", name) for name, entry in registry.items()})
+    others = [m for m in table.columns if m != "rfm"]
+    found = [expected(table, "rfm", m, families) for m in others]
+    adjusted = holm([f["p"] for f in found])
+    ours = {c.second: c for c in computed(kept, protocol, subset, table)}
+    assert set(ours) == set(others)
+    for method, values, p in zip(others, found, adjusted, strict=True):
+        c, d = ours[method], ours[method].difference
+        assert d.datasets == len(table)
+        assert d.families == values["families"]
+        assert d.mean == pytest.approx(values["mean"], abs=1e-9)
+        assert (d.p, c.p, d.single.p) == pytest.approx((values["p"], p, values["single_p"]), rel=1e-6)
+        assert (d.single.se, d.single.low) == pytest.approx((values["single_se"], values["single_low"]))
+        noise = 0.15 * values["se"]  # of other draws: four times the standard deviation of the difference of two ends
+        for end in ("se", "low", "high"):
+            assert getattr(d, end) == pytest.approx(values[end], abs=noise)
+        if p < 0.05:
+            assert min(abs(values["low"]), abs(values["high"])) > noise, "an end near 0: draw more"
+        better = p < 0.05 and values["low"] > 0 and values["mean"] > 0
+        worse = p < 0.05 and values["high"] < 0 and values["mean"] < 0
+        assert c.verdict == ("better" if better else "worse" if worse else "not significant"), method
+
+
+TITLES = {
+    "laplace": "Laplace kernel",
+    "ntk": "NTK",
+    "mlp": "MLP",
+    "xgboost": "XGBoost",
+    "random_forest": "Random forest",
+    "svm_rbf": "Gaussian SVM",
+}
+
+
+@pytest.mark.parametrize(("protocol", "subset"), SETS)
+def test_the_readme_says_what_comes_out(
+    kept: pd.DataFrame, registry: dict[str, dict[str, str]], protocol: str, subset: str
+) -> None:
+    table = common(kept, protocol, datasets_of(registry, subset))
+    families = pd.Series({name: entry.get("family", name) for name, entry in registry.items()})
+    others = [m for m in table.columns if m != "rfm"]
+    found = [expected(table, "rfm", m, families) for m in others]
+    better = {
+        TITLES[m]
+        for m, values, p in zip(others, found, holm([f["p"] for f in found]), strict=True)
+        if p < 0.05 and values["low"] > 0
+    }
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = [x for x in text.splitlines() if re.match(rf"- `{protocol}`, {len(table)} ", x)]
+    assert f"RFM averages {table['rfm'].mean():.2f} %" in line
+    assert f"({int(found[0]['families'])} families, one seed)" in line
+    claimed = re.search(r"significantly better than (.*?)(, not significantly|\.$)", line)
+    assert set(re.split(", | and ", claimed[1]) if claimed else []) == better
+    row = (
+        rf"^\| Laplace kernel \|.*\b{table['laplace'].mean():.2f} \| \+{(table['rfm'] - table['laplace']).mean():.2f} "
+    )
+    assert re.search(row, text, re.MULTILINE)
+
+
+def computed(kept: pd.DataFrame, protocol: str, subset: str, table: pd.DataFrame) -> list[Comparison]:
+    """What the harness makes of the same file."""
+    registry = load_registry()
+    names = {entry.name for entry in registry.select(subset)}
+    scores = seed_matrix(kept.assign(task="classification"), protocol, COMPARED["classification"])
+    scores = scores[scores.index.get_level_values("dataset").isin(names & set(table.index))]
+    return against_each(scores, "rfm", {e.name: e.family or e.name for e in registry.entries.values()})
+
+
+def test_all_pairs_under_clean_cv(kept: pd.DataFrame, registry: dict[str, dict[str, str]]) -> None:
+    """Over families and with Holm over all 21 pairs RFM differs from NTK no more than the correction allows."""
+    table = common(kept, "clean-cv", datasets_of(registry, "small90"))
+    families = {name: entry.get("family", name) for name, entry in registry.items()}
+    scores = seed_matrix(kept.assign(task="classification"), "clean-cv", COMPARED["classification"])
+    pairs = all_pairs(scores, families)
+    raw = [expected(table, c.first, c.second, pd.Series(families))["p"] for c in pairs]
+    assert [c.p for c in pairs] == pytest.approx(holm(raw), rel=1e-6)
+    assert [c for c in pairs if c.significant and "rfm" not in (c.first, c.second)] == []

@@ -1,0 +1,140 @@
+"""Paired differences worked by hand, and the rule for "significantly better", each of its conditions by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scikit_posthocs as posthocs
+from scipy import stats
+
+from bench.errors import ReportError
+from bench.stats.paired import OverDatasets, PairedDifference, leave_one_out, paired_difference
+from bench.stats.verdict import Comparison, against_each, all_pairs, alone, differing
+
+
+def by_seed(table: pd.DataFrame, *seeds: int) -> pd.DataFrame:
+    """``table`` (datasets x methods) with each of ``seeds``."""
+    return pd.concat(dict.fromkeys(seeds or (0,), table), names=["seed", "dataset"]).swaplevel().sort_index()
+
+
+def series(values: dict[str, float], seed: int = 0) -> pd.Series:
+    return by_seed(pd.DataFrame({"x": values}), seed)["x"]
+
+
+def test_paired_difference_worked_by_hand() -> None:
+    a = series({"x": 90.0, "y": 80.0, "z": 70.0, "only-a": 1.0})
+    b = series({"x": 88.0, "y": 80.0, "z": 71.0, "only-b": 1.0})
+    result = paired_difference(a, b, {})
+    assert (result.datasets, result.families, result.wins, result.ties, result.losses) == (3, 3, 1, 1, 1)
+    assert result.mean == pytest.approx(1 / 3)
+    assert result.single.se == pytest.approx(np.std([2, 0, -1], ddof=1) / np.sqrt(3))
+    oracle = stats.ttest_rel([90, 80, 70], [88, 80, 71]).confidence_interval()
+    assert (result.single.low, result.single.high) == pytest.approx((oracle.low, oracle.high))
+    assert (result.low, result.high) == pytest.approx((oracle.low, oracle.high))  # three families, each of one
+    assert result.by_seed == ((0, pytest.approx(1 / 3)),)
+    assert result.seed_range is None
+
+
+def test_families_change_the_test_and_not_the_mean() -> None:
+    first = series({f"d{i}": 1.0 + i / 10 for i in range(8)})
+    second = series(dict.fromkeys([f"d{i}" for i in range(8)], 0.0))
+    free = paired_difference(first, second, {})
+    related = paired_difference(first, second, {f"d{i}": "big" for i in range(5)})
+    assert free.mean == related.mean
+    assert (free.families, related.families) == (8, 4)
+    assert free.p == pytest.approx(2 / 2**8)
+    assert related.p == pytest.approx(2 / 2**4)
+    assert related.single == free.single
+    assert related.single.p == free.p
+
+
+def test_one_dataset_has_no_error_and_none_is_refused() -> None:
+    one = paired_difference(series({"x": 2.0}), series({"x": 1.0}), {})
+    assert (one.mean, one.p, one.families) == (1.0, 1.0, 1)
+    assert np.isnan([one.se, one.low, one.high, one.single.se]).all()
+    with pytest.raises(ReportError, match="no dataset in common"):
+        paired_difference(series({"x": 2.0}), series({"y": 1.0}), {})
+    with pytest.raises(ReportError, match="no dataset in common"):
+        paired_difference(series({"x": 2.0}, seed=0), series({"x": 1.0}, seed=1), {})
+
+
+def test_seeds_are_averaged_by_dataset_and_told_one_by_one() -> None:
+    first = pd.concat([series({"x": 1.0, "y": 5.0}, 0), series({"x": 3.0, "y": -2.0}, 1)]).sort_index()
+    found = paired_difference(first, 0 * first, {})
+    assert (found.mean, found.wins, found.single.se) == (1.75, 2, pytest.approx(0.25))
+    assert found.by_seed == ((0, 3.0), (1, 0.5))
+    assert found.seed_range == (0.5, 3.0)
+    assert found.same_sign
+    assert not replace(found, by_seed=((0, 3.0), (1, -0.5))).same_sign
+    assert not replace(found, by_seed=((0, 3.0), (1, 0.0))).same_sign
+
+
+def test_a_seed_of_few_datasets_has_no_mean_of_its_own() -> None:
+    names = [f"d{i}" for i in range(20)]
+    whole = series(dict.fromkeys(names, 1.0), 0)
+    most, few = series(dict.fromkeys(names[2:], 2.0), 1), series({"d0": -50.0}, 2)
+    first = pd.concat([whole, most, few]).sort_index()
+    found = paired_difference(first, 0 * first, {})
+    assert found.by_seed == ((0, 1.0), (1, 2.0))  # 18 of 20 are enough, 1 is not
+
+
+SOUND = PairedDifference(
+    90, 68, 0.8, 0.2, 0.4, 1.3, 0.001, 1, 50, 10, 30, OverDatasets(0.2, 0.4, 1.2, 0.001), ((0, 0.7), (1, 0.9))
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "p", "verdict"),
+    [
+        ({}, 0.049, "better"),
+        ({}, 0.05, "not significant"),
+        ({"low": -0.01}, 0.01, "not significant"),
+        ({"low": 0.0}, 0.01, "not significant"),
+        ({"by_seed": ((0, 0.7), (1, -0.1))}, 0.01, "not significant"),
+        ({"by_seed": ((0, 0.7),)}, 0.01, "better"),
+        ({"direction": -1}, 0.01, "not significant"),  # more is lost by rank than won: the two tests contradict
+        ({"mean": -0.8, "low": -1.3, "high": -0.4, "direction": -1, "by_seed": ((0, -0.7), (1, -0.9))}, 0.01, "worse"),
+        ({"mean": -0.8, "low": -1.3, "high": 0.1, "direction": -1, "by_seed": ((0, -0.8),)}, 0.01, "not significant"),
+        ({"low": float("nan"), "high": float("nan")}, 0.01, "not significant"),
+    ],
+)
+def test_each_condition_of_the_rule(changes: dict[str, object], p: float, verdict: str) -> None:
+    found = Comparison("rfm", "ntk", replace(SOUND, **changes), p, p)  # type: ignore[arg-type]
+    assert found.verdict == verdict
+    assert found.significant == (verdict != "not significant")
+
+
+def test_holm_is_over_the_comparisons_of_the_table(accuracies: pd.DataFrame) -> None:
+    generator = np.random.default_rng(3)
+    table = accuracies + generator.normal(0, 0.01, accuracies.shape)
+    oracle = posthocs.posthoc_wilcoxon(table.T.to_numpy().tolist(), p_adjust="holm")
+    pairs = all_pairs(by_seed(table), {})
+    places = {name: i for i, name in enumerate(table.columns, 1)}
+    assert len(pairs) == 10
+    for c in pairs:
+        assert c.p == pytest.approx(oracle.loc[places[c.first], places[c.second]], abs=1e-12)
+        assert c.single_p == c.p  # each dataset is its own family
+    each = {c.second: c for c in against_each(by_seed(table), "rfm", {})}
+    assert list(each) == ["laplace", "ntk", "mlp", "stump"]
+    raw = {name: float(stats.wilcoxon(table["rfm"], table[name]).pvalue) for name in each}
+    assert each["stump"].p == pytest.approx(min(1.0, 4 * min(raw.values())))
+    assert alone("rfm", "stump", each["stump"].difference).p == pytest.approx(raw["stump"])
+    matrix = differing(pairs)
+    assert (matrix == matrix.T).all(axis=None)
+    assert matrix.loc["rfm", "stump"]
+    assert not matrix.loc["rfm", "rfm"]
+
+
+def test_one_method_has_nothing_to_be_compared_with(accuracies: pd.DataFrame) -> None:
+    one = by_seed(accuracies[["rfm"]])
+    assert against_each(one, "rfm", {}) == []
+    assert all_pairs(one, {}) == []
+
+
+def test_leaving_one_out_finds_the_dataset_that_sways_the_mean() -> None:
+    found = leave_one_out(pd.Series({"a": 1.0, "b": -5.0, "c": 4.0, "d": float("nan")}))
+    assert found == (("c", -2.0), ("b", 2.5))
+    assert leave_one_out(pd.Series({"a": 1.0, "b": 2.0})) is None
