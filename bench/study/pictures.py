@@ -4,36 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from bench.report.blocks import Figure
-from bench.report.figures.drawing import Sheet, figure
-from bench.report.figures.style import NAME, TICK, decade_text, fitted, palette, text_width, tick_text
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from bench.report.figures.drawing import figure
+from bench.report.figures.style import decade_text, tick_text
+from bench.study.panels import Key, Pixels, Row, Span, draw
 
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
-GAP, LINE, BESIDE, FRAME = 10.0, 15.0, 120.0, 1.0
-"""Pixels between panels, of a line of text, of a row's title beside its panels, and of a frame."""
-IMAGE, MATRIX, KEY = (72.0, 140.0), (150.0, 300.0), 220.0
-"""Pixels: the smallest and the largest side of an image and of a matrix, and the length of the bar of colours."""
+IMAGE, MATRIX = (72.0, 140.0), (150.0, 300.0)
+"""The smallest and the largest side of an image and of a matrix, in pixels of the sheet."""
 MOST_FIELDS = 192
 """Along a side of a heat map: more could not be seen, and would fill the page."""
-
-Pixels: TypeAlias = NDArray[Any]
-Span: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Panels:
     """A row of panels, (title, array) each, with a title of its own unless there is one row.
 
-    An array is a picture, (h, w, 3) or (h, w, 1) of bytes, or (h, w) numbers, which are drawn as colours.
+    An array is a picture, (h, w, 3) or (h, w, 1) whole numbers from 0 to 255, or (h, w) numbers drawn as colours.
     """
 
     title: str
@@ -46,7 +39,7 @@ def image_grid(name: str, title: str, caption: str, rows: Sequence[Panels], *, c
     The colours of each array of numbers go from its smallest to its largest value; with ``common`` all have one scale,
     whose numbers are shown.
     """
-    shown = [_Row(row.title, [(words, _array(pixels)) for words, pixels in row.panels]) for row in rows]
+    shown = [Row(row.title, [(words, _array(pixels)) for words, pixels in row.panels]) for row in rows]
     numbers = [pixels for row in shown for _, pixels in row.panels if pixels.ndim == 2]
     scale = _Scale(SEQUENTIAL, _span(numbers) if common and numbers else None)
     key = _key_of(scale) if numbers else None
@@ -75,7 +68,7 @@ def paired_heat_maps(
             raise ValueError(f"figure {name!r}: an array {pixels.shape} is no matrix")
     blocks = {-(-max(pixels.shape) // MOST_FIELDS) for panels in whole for _, pixels in panels}
     shown = [
-        _Row(row.title, [(words, pooled(pixels, -(-max(pixels.shape) // MOST_FIELDS))) for words, pixels in panels])
+        Row(row.title, [(words, pooled(pixels, -(-max(pixels.shape) // MOST_FIELDS))) for words, pixels in panels])
         for row, panels in zip(rows, whole, strict=True)
     ]
     matrices = [pixels for row in shown for _, pixels in row.panels]
@@ -115,33 +108,20 @@ class _Scale:
             opaque = np.full((*pixels.shape[:2], 1), 255, dtype=np.uint8)
             return np.concatenate([np.broadcast_to(pixels, (*pixels.shape[:2], 3)), opaque], axis=2)
         low, high = self.span or _span([pixels])
-        shares = np.clip((pixels - low) / (high - low or 1.0), 0.0, 1.0)
-        colours: NDArray[np.uint8] = matplotlib.colormaps[self.colours](np.ma.masked_invalid(shares), bytes=True)
+        shares = np.clip((np.ma.masked_invalid(pixels) - low) / (high - low or 1.0), 0.0, 1.0)
+        colours: NDArray[np.uint8] = matplotlib.colormaps[self.colours](shares, bytes=True)
         return colours
-
-
-@dataclass(frozen=True)
-class _Key:
-    """What the ends of the colours, and 0 between them, stand for."""
-
-    colours: str
-    marks: Sequence[tuple[float, str]]
-
-
-@dataclass(frozen=True)
-class _Row:
-    title: str
-    panels: Sequence[tuple[str, Pixels]]
 
 
 def _array(pixels: ArrayLike) -> Pixels:
     """A picture of bytes, or numbers. Raises ``ValueError`` for anything else."""
     found = np.asarray(pixels)
-    if found.ndim == 3 and found.shape[2] in (1, 3) and found.dtype == np.uint8 and found.size:
-        return found
+    coloured = found.ndim == 3 and found.shape[2] in (1, 3) and found.dtype.kind in "iu" and found.size
+    if coloured and 0 <= found.min() <= found.max() <= 255:
+        return found.astype(np.uint8)
     if found.ndim == 2 and found.dtype.kind in "biuf" and found.size:
         return found.astype(np.float64)
-    raise ValueError(f"an array {found.shape} {found.dtype}: expected (h, w) numbers, or (h, w, 1 or 3) uint8")
+    raise ValueError(f"an array {found.shape} {found.dtype}: expected (h, w) numbers, or (h, w, 1 or 3) bytes")
 
 
 def _span(arrays: Sequence[Pixels]) -> Span:
@@ -151,16 +131,16 @@ def _span(arrays: Sequence[Pixels]) -> Span:
     return float(values.min()), float(values.max())
 
 
-def _key_of(scale: _Scale, low: float = -np.inf, high: float = np.inf) -> _Key:
+def _key_of(scale: _Scale, low: float = -np.inf, high: float = np.inf) -> Key:
     """With signs where values beyond ``low`` and ``high`` have the colours of the ends."""
     if scale.span is None:
-        return _Key(scale.colours, [(0.0, "smallest"), (1.0, "largest value of each")])
+        return Key(scale.colours, [(0.0, "smallest"), (1.0, "largest value of each")])
     first, last = scale.span
     below, above = "\u2264 " * (-np.inf < low < first), "\u2265 " * (last < high < np.inf)
     marks = [(0.0, below + _figures(first)), (1.0, above + _figures(last))]
     if first < 0 < last:
         marks.insert(1, (-first / (last - first), "0"))
-    return _Key(scale.colours, marks)
+    return Key(scale.colours, marks)
 
 
 def _figures(value: float) -> str:
@@ -172,7 +152,7 @@ def _figures(value: float) -> str:
 
 
 def _figure(
-    name: str, title: str, caption: str, rows: Sequence[_Row], sides: Span, scale: _Scale, key: _Key | None
+    name: str, title: str, caption: str, rows: Sequence[Row], sides: Span, scale: _Scale, key: Key | None
 ) -> Figure:
     data = pd.DataFrame(
         [
@@ -184,126 +164,10 @@ def _figure(
     )
     more = "; ".join(": ".join(filter(None, (row.title, ", ".join(words for words, _ in row.panels)))) for row in rows)
     return figure(
-        name, title, caption, data, lambda sheet: _draw(sheet, rows, sides, scale, key), more=f"Panels: {more}."
+        name, title, caption, data, lambda sheet: draw(sheet, rows, sides, scale.painted, key), more=f"Panels: {more}."
     )
 
 
 def _mean(pixels: Pixels) -> float:
     finite = pixels[np.isfinite(pixels)]
     return float(finite.mean()) if finite.size else float("nan")
-
-
-@dataclass(frozen=True)
-class _Text:
-    """Lines of text whose upper left corner is at ``x``, ``y``, in pixels from the sheet's."""
-
-    lines: Sequence[str]
-    x: float
-    y: float
-    size: float
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """Pixels on a rectangle of the sheet, and what a pointer over them is told."""
-
-    pixels: Pixels
-    words: str
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-def _draw(sheet: Sheet, rows: Sequence[_Row], sides: Span, scale: _Scale, key: _Key | None) -> None:
-    """Everything is placed to the pixel, not by Matplotlib's layout: a picture's fields are to be of one size."""
-    sheet.figure.set_layout_engine("none")
-    parts, height = _laid_out(sheet, rows, *sides)
-    sheet.resize(height + (LINE + 16 if key else 0))
-    for part in parts:
-        if isinstance(part, _Text):
-            _write(sheet, part)
-            continue
-        axes = _axes(sheet, part.x, part.y, part.width, part.height)
-        image = axes.imshow(scale.painted(part.pixels), interpolation="none", aspect="auto")
-        sheet.mark(image, titles=[part.words])
-    if key:
-        _draw_key(sheet, key, next(part.x for part in parts if isinstance(part, _Picture)), height)
-
-
-def _laid_out(
-    sheet: Sheet, rows: Sequence[_Row], smallest: float, largest: float
-) -> tuple[list[_Text | _Picture], float]:
-    """The parts from the top down, and the height they take.
-
-    A row's title stands on its left, or on a phone above it. Rows that are too long have several lines.
-    """
-    left = BESIDE if any(row.title for row in rows) and not sheet.phone else 0.0
-    room, most = sheet.width - left - 2 * FRAME, max(len(row.panels) for row in rows)
-    largest *= max(1.0, *(pixels.shape[1] / pixels.shape[0] for row in rows for _, pixels in row.panels))
-    fitting = max(1, min(most, int((room + GAP) // (smallest + GAP))))
-    across = -(-most // -(-most // fitting))  # as many lines, of about the same length
-    size = min(largest, (room - GAP * (across - 1)) / across)
-    parts: list[_Text | _Picture] = []
-    y = 0.0
-    for row in rows:
-        title = _wrapped(row.title, left - 14 if left else room, NAME)
-        if not left and row.title:
-            parts.append(_Text(title, 0.0, y, NAME))
-            y += LINE * len(title) + 4
-        for start in range(0, len(row.panels), across):
-            some = row.panels[start : start + across]
-            names = [_wrapped(name, size, TICK) for name, _ in some]
-            top = y + LINE * max(map(len, names)) + 2
-            if left and start == 0:
-                parts.append(_Text(title, 0.0, top, NAME))
-            heights = [min(2.0, pixels.shape[0] / pixels.shape[1]) * size for _, pixels in some]
-            for number, (name, pixels) in enumerate(some):
-                x, lines = left + FRAME + number * (size + GAP), names[number]
-                parts.append(_Text(lines, x, top - 2 - LINE * len(lines), TICK))
-                words = f"{row.title}: {name}" if row.title else name
-                parts.append(_Picture(pixels, words, x, top, size, heights[number]))
-            y = top + max(heights) + GAP
-        y += 6
-    return parts, y - 6
-
-
-def _axes(sheet: Sheet, x: float, y: float, width: float, height: float) -> Axes:
-    """Axes on a rectangle, with a thin frame, which tells a dark picture from a dark page."""
-    place = (x / sheet.width, 1 - (y + height) / sheet.height, width / sheet.width, height / sheet.height)
-    axes = sheet.figure.add_axes(place)
-    axes.set(xticks=[], yticks=[])
-    axes.grid(visible=False)
-    for spine in axes.spines.values():
-        spine.set(visible=True, color=palette()["rule"])
-    return axes
-
-
-def _write(sheet: Sheet, text: _Text) -> None:
-    for number, line in enumerate(text.lines):
-        baseline = text.y + (number + 0.8) * LINE
-        sheet.figure.text(text.x / sheet.width, 1 - baseline / sheet.height, line, fontsize=text.size, va="baseline")
-
-
-def _draw_key(sheet: Sheet, key: _Key, x: float, y: float) -> None:
-    """The map of colours as a bar, from the values of its left end to those of its right end."""
-    import matplotlib
-
-    axes = _axes(sheet, x, y, KEY, 10.0)
-    colours = matplotlib.colormaps[key.colours](np.linspace(0, 1, 128), bytes=True)[None]
-    axes.imshow(colours, interpolation="none", aspect="auto", extent=(0, 1, 0, 1))
-    axes.set_xticks([share for share, _ in key.marks], [words for _, words in key.marks])
-    for label, (share, _) in zip(axes.get_xticklabels(), key.marks, strict=True):
-        label.set_horizontalalignment("left" if share == 0 else "right" if share == 1 else "center")
-
-
-def _wrapped(words: str, width: float, size: float) -> list[str]:
-    """``words`` in lines that are no wider than ``width`` pixels; of a word that is, the middle is cut out."""
-    lines: list[str] = []
-    for word in words.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, size) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(fitted(word, width, size))
-    return lines or [""]

@@ -6,7 +6,6 @@ work. Matplotlib's constrained layout finds room for labels and legends. It is l
 
 from __future__ import annotations
 
-import base64
 import io
 import itertools
 import re
@@ -17,6 +16,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from bench.report.blocks import Figure
+from bench.report.figures.raster import settle_image
 from bench.report.figures.style import NAME, decade_text, fitted, marked, styled, themed, tick_text
 
 if TYPE_CHECKING:
@@ -214,7 +214,6 @@ _USUAL = re.compile(
 """What SVG takes for granted, and what the page's style says."""
 _KEPT = ("class", "style", "d", "x", "y", "transform", "href")
 _OF_IMAGES = ("width", "height", "preserveAspectRatio")
-_SCALED = re.compile(r"matrix\(([\d.]+) 0 0 ([\d.]+) (-?[\d.]+) (-?[\d.]+)\)")
 
 
 def _tidied(drawing: str, marks: dict[str, _Mark]) -> str:
@@ -232,7 +231,7 @@ def _tidied(drawing: str, marks: dict[str, _Mark]) -> str:
             _add_mark(node, mark)
         kept = (*_KEPT, *(_OF_IMAGES if node.tag == "image" else ()), *(("id",) if node.tag == "path" else ()))
         if node.tag == "image":
-            _settle_image(node)
+            settle_image(node)
         for name in [name for name in node.attrib if name not in kept]:
             del node.attrib[name]
         if node.tag == "a":
@@ -265,43 +264,6 @@ def _add_mark(node: ET.Element, mark: _Mark) -> None:
         title = ET.Element("title")
         title.text = words
         target.insert(0, title)
-
-
-def _settle_image(node: ET.Element) -> None:
-    """A picture where it stands and as large as it is shown, with no more bytes than it needs.
-
-    Matplotlib scales it by a matrix, whose numbers are too small to be rounded to tenths of a pixel.
-    """
-    if found := _SCALED.fullmatch(node.get("transform", "")):
-        across, down, x, y = map(float, found.groups())
-        for name, value in (
-            ("width", across * float(node.get("width", 0))),
-            ("height", down * float(node.get("height", 0))),
-        ):
-            node.set(name, f"{round(value, 1):g}")
-        node.attrib |= {"x": f"{x}", "y": f"{y}", "preserveAspectRatio": "none"}
-        del node.attrib["transform"]
-    node.set("href", _packed(node.get("href", "")))
-
-
-def _packed(address: str) -> str:
-    """A ``data:`` address of the same picture: with a table of its colours where there are few, else as it is."""
-    import numpy as np
-    from PIL import Image
-
-    content = base64.b64decode(address.partition(",")[2])
-    pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGBA"))
-    if (pixels[..., 3] == 255).all():
-        colours, numbers = np.unique(pixels[..., :3].reshape(-1, 3), axis=0, return_inverse=True)
-        if len(colours) <= 256:
-            picture = Image.fromarray(numbers.reshape(pixels.shape[:2]).astype(np.uint8))
-            picture.putpalette(colours.tobytes())
-        else:
-            picture = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
-        buffer = io.BytesIO()
-        picture.save(buffer, format="png", optimize=True)
-        content = buffer.getvalue()
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 def _style(found: str) -> str:
