@@ -79,7 +79,7 @@ def _network(data: str, start: str, variant: str, seed: int, sizes: dict[str, An
         **sizes,
         **drawn,
     }
-    cost = _COST[data] * _COST_OF[variant] * sizes["epochs"] / EPOCHS * (_COST_OF_SMALLER if start == SMALLER else 1.0)
+    cost = _share(sizes) * _COST[data] * _COST_OF[variant] * (_COST_OF_SMALLER if start == SMALLER else 1.0)
     return Cell(
         "network",
         parameters,
@@ -96,11 +96,16 @@ def _rates(data: str, start: str, sizes: dict[str, Any]) -> Cell:
         "rates",
         {"data": data, "start": start, **sizes},
         RATES_SEED,
-        cost=_COST[data] * 3 * sizes["epochs"] / EPOCHS,
+        cost=3 * _share(sizes) * _COST[data],
         memory_mb=_MEMORY.get(data, _MEMORY_OF_TWO),
         images=READS[data],
         any_device=True,
     )
+
+
+def _share(sizes: dict[str, Any]) -> float:
+    """Of a whole cell's cost, that of a smaller one."""
+    return float(sizes["train"] / SIZES["train"] * sizes["epochs"] / EPOCHS * min(1.0, sizes["width"] / WIDTH))
 
 
 STUDY = Study("ansatz", "The neural feature ansatz: what layers learn and the AGOP", KINDS, cells)
