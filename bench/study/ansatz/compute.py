@@ -189,17 +189,14 @@ def rfm_metrics(rows: Rows, device: str = "cpu") -> tuple[dict[str, FactoredMatr
 
 
 def pictures(matrices: Mapping[str, FactoredMatrix]) -> dict[str, Any]:
-    """What is drawn of the first layer: diagonals of all matrices, and blocks of :data:`HEAT_MAPS`.
+    """What is drawn of the first layer: every matrix's diagonal, and some matrices' blocks at :data:`HEAT_SIDE`
+    coordinates.
 
-    A block has :data:`HEAT_SIDE` coordinates: half of them are where W'W has its largest diagonal entries, the others
-    are spread evenly over the ranks of the rest; they are in the order of the picture. All numbers are divided by the
+    These are where W'W has its largest diagonal entries, in their order in the picture. All numbers are divided by the
     matrix's largest diagonal entry and rounded to 4 digits.
     """
-    order = matrices["nfm"].diagonal().argsort(descending=True)
-    half = min(HEAT_SIDE, len(order)) // 2
-    rest = order[half:]
-    spread = torch.linspace(0, len(rest) - 1, half, dtype=torch.float64).round().long().to(rest.device)
-    chosen = torch.cat([order[:half], rest[spread]]).sort().values
+    largest = matrices["nfm"].diagonal().topk(min(HEAT_SIDE, matrices["nfm"].shape[0])).indices
+    chosen = largest.sort().values
     found: dict[str, Any] = {"coordinates": chosen.tolist(), "diagonals": {}, "blocks": {}}
     for name, M in matrices.items():
         diagonal, some = M.diagonal(), M.basis[chosen]

@@ -179,10 +179,8 @@ def _pictures(name: str, title: str, run: Run) -> list[Block]:
     side = len(drawn["coordinates"])
     heat = paired_heat_maps(
         f"{name}-blocks",
-        f"{side} × {side} entries of the matrices",
-        f"{title}, first layer, seed {run.seed}: the {side // 2} coordinates where W'W has its largest diagonal "
-        f"entries, and {side - side // 2} spread evenly over the ranks of the rest. Each matrix is divided by its "
-        "largest diagonal entry.",
+        f"The {side} × {side} entries where W'W has its largest diagonal",
+        f"{title}, first layer, seed {run.seed}: each matrix is divided by its largest diagonal entry.",
         [Panels("", [(MATRICES[key], np.asarray(drawn["blocks"][key])) for key in present if key in drawn["blocks"]])],
         share=0.99,
     )
