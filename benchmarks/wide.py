@@ -122,8 +122,8 @@ def page(rows: list[str], previous: str = "") -> str:
             "|:---|---:|---:|---:|---:|---:|---:|---:|",
             *rows,
             "",
-            f"Tables of the registry with more features {wide_tables()}. Everywhere else nothing has changed, to the last "
-            "digit.",
+            f"Tables of the registry with more features {wide_tables()}. Everywhere else nothing has changed, to the "
+            "last digit.",
             "",
             *notes_of(previous),
         ]
