@@ -5,7 +5,8 @@
 The grid is the paper's: five ridges, rows of unit norm or not, four M updates. Tables are drawn (normal features,
 classes by the product of two of them), of the shapes that named tables' fitted and validation rows have. The direct way
 is the same code with (d, d) metrics, the rule of :mod:`rfm.span` switched off; where d x d is too much for it, it is
-left out. Each way works on one table in a process of its own with one BLAS thread, as in ``engine.py``.
+left out. Each way works on one table in a process of its own with one BLAS thread, as in ``engine.py``. What is written
+in the page between its notes markers is kept.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from unittest import mock
 
 import numpy as np
 from engine import RIDGES, measure_short_ones_again
+from engine_report import notes_of
 
 from bench.data.registry import load_registry
 from bench.records.dataset import Dataset
@@ -48,7 +50,7 @@ SHAPES = (
     Shape("plant-margin, three quarters", 1200, 400, 64, 100),
     Shape("arrhythmia, three quarters", 339, 113, 262, 13),
     Shape("arrhythmia, halves", 226, 226, 262, 13),
-    Shape("Bioresponse, 1,500 rows", 1500, 500, 1776, 2),
+    Shape("Bioresponse, of 1,500 rows", 1500, 500, 1776, 2),
     Shape("32 x 32 x 3 pixels", 550, 550, 3072, 2),
     Shape("96 x 96 x 3 pixels", 300, 300, 27648, 2),
 )
@@ -105,7 +107,8 @@ def wide_tables() -> str:
     return "; ".join(f"than {share}: {', '.join(names)}" for share, names in named.items())
 
 
-def page(rows: list[str]) -> str:
+def page(rows: list[str], previous: str = "") -> str:
+    """The page in Markdown; the notes of the ``previous`` one are kept."""
     return "\n".join(
         [
             "# RFM on wide data: among coordinates of the rows' span, and directly",
@@ -119,9 +122,10 @@ def page(rows: list[str]) -> str:
             "|:---|---:|---:|---:|---:|---:|---:|---:|",
             *rows,
             "",
-            f"Tables of the registry with more features {wide_tables()}. All others are worked as before, to the last "
-            "digit.",
+            f"Tables of the registry with more features {wide_tables()}. Everywhere else nothing has changed, to the "
+            "last digit.",
             "",
+            *notes_of(previous),
         ]
     )
 
@@ -137,7 +141,7 @@ def main() -> None:
         if shape.name.startswith(beginnings):
             rows.append(measured(shape))
             print(rows[-1], flush=True)
-    args.out.write_text(page(rows))
+    args.out.write_text(page(rows, args.out.read_text() if args.out.exists() else ""))
     print(args.out)
 
 

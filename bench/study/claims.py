@@ -34,9 +34,9 @@ class Claim:
 
 
 def claims_table(claims: Sequence[Claim], note: str) -> Table:
-    """The claims in order, with their verdicts."""
-    rows = tuple((Cell(c.claim), Cell(c.measured), Cell(c.verdict, strong=True)) for c in claims)
-    columns = (Column("Claim", "text"), Column("Measured here", "text"), Column("Verdict", "text"))
+    """The claims in order, with their verdicts: before the figures, so that a phone shows them without scrolling."""
+    rows = tuple((Cell(c.claim), Cell(c.verdict, strong=True), Cell(c.measured)) for c in claims)
+    columns = (Column("Claim", "text"), Column("Verdict", "text"), Column("Measured here", "text"))
     return Table("claims", columns, rows, "Claim by claim", note=note, sortable=False)
 
 

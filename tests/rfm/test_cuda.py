@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rfm import KernelRidgeRegressor, RFMClassifier, RFMRegressor
 from rfm.agop import agop
+from rfm.factored import FactoredMatrix
 from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_lower_, kernel_matrix
 from rfm.linalg import gram_lower, matmul_float64, mirror_, solve_ridge, symmetric_matmul
 from rfm.ntk import ntk_matrices, ntk_matrix
@@ -102,6 +103,27 @@ def test_sweeps_have_the_same_scores_and_the_same_winner(
     if dtype == torch.float64:
         assert accuracy[0] == accuracy[1]
     assert max(accuracy[1].values()) == pytest.approx(max(accuracy[0].values()), abs=2 / len(validation))
+
+
+@pytest.mark.parametrize("n", [40, 150], ids=["stacked", "one by one"])
+@pytest.mark.parametrize("options", [{}, {"metric_scaling": "max"}, {"diagonal": True}], ids=repr)
+def test_more_features_than_rows(n: int, options: dict[str, bool | str]) -> None:
+    """Metrics are learned there and used here, as factors where they are full ones."""
+    rng = np.random.default_rng(n)
+    X = rng.normal(size=(n + 30, 200))
+    Y = np.eye(2)[(X[:, 0] > 0).astype(int)]
+    train, test = np.arange(n), np.arange(n, n + 30)
+    sweeps = [Sweep(X, Y, dtype=torch.float64, device=device, **options) for device in ("cpu", "cuda")]  # type: ignore[arg-type]
+    scores = []
+    for sweep in sweeps:
+        points = sweep.points(train, test, ridges=(1.0, 0.01), unit_norms=(True, False), iterations=2)
+        scores.append({(p.unit_norm, p.ridge, p.iteration): p.scores for p in points})
+    for key, expected in scores[0].items():
+        np.testing.assert_allclose(scores[1][key], expected, rtol=0, atol=1e-6)
+    metric = sweeps[1].learn(train, ridge=0.1, unit_norm=True, iterations=2)
+    assert isinstance(metric, FactoredMatrix) == ("diagonal" not in options)
+    fits = [sweep.fit(test, train, ridge=0.1, unit_norm=True, metric=metric).scores for sweep in sweeps]
+    np.testing.assert_allclose(fits[1], fits[0], rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("estimator", [RFMClassifier(), RFMRegressor(), KernelRidgeRegressor("ntk")], ids=repr)

@@ -23,9 +23,11 @@ from bench.run.progress import describe
 from bench.run.runner import Outcome as RunOutcome
 from bench.run.runner import execute, open_executor
 from bench.store import Store, read_run
+from bench.study.ansatz.cells import STUDY as ANSATZ
 from bench.study.cell import Cell, Outcome, Study
 from bench.study.lin_rfm.cells import STUDY as LIN_RFM
 from bench.study.low_rank.cells import STUDY as LOW_RANK
+from bench.study.phenomena.cells import STUDY as PHENOMENA
 from bench.study.plan import CellWork, study_plan
 from bench.study.report import outcomes_of
 
@@ -215,7 +217,10 @@ def test_jobs_are_what_their_cells_say() -> None:
     assert study_plan(study(*cells), False, timeout=4.0).tasks[0].timeout_seconds == 4.0
 
 
-@pytest.mark.parametrize("chosen", [LIN_RFM, LOW_RANK], ids=lambda chosen: chosen.name)
+STUDIES = (ANSATZ, LIN_RFM, LOW_RANK, PHENOMENA)
+
+
+@pytest.mark.parametrize("chosen", STUDIES, ids=lambda chosen: chosen.name)
 @pytest.mark.parametrize("quick", [True, False])
 def test_cells_are_distinct_and_computable(chosen: Study, quick: bool) -> None:
     jobs = study_plan(chosen, quick).jobs
@@ -300,11 +305,13 @@ def test_the_fingerprint_has_every_module_that_a_study_computes_with(name: str) 
     assert loaded - set().union(*(closure(target) for target, _ in targets)) <= {"bench.errors"}  # words only
 
 
-@pytest.mark.parametrize("target", sorted({*LIN_RFM.kinds.values(), *LOW_RANK.kinds.values()}))
+@pytest.mark.parametrize("target", sorted({target for chosen in STUDIES for target in chosen.kinds.values()}))
 def test_the_fingerprint_has_nothing_of_the_harness(target: str) -> None:
     """The runner may change without a study being computed again."""
     harness = {name for name in closure(target) if name.startswith("bench.")} - {"bench.run.processes"}
-    assert all(name.startswith(("bench.study.baselines.", "bench.study.l")) for name in harness)
+    own = target.partition(":")[0].rpartition(".")[0]
+    shared = ("baselines.", "images.", "networks", "feature_matrices")
+    assert all(name.startswith((f"{own}.", *(f"bench.study.{part}" for part in shared))) for name in harness)
     assert not any(name.endswith((".cells", ".findings")) for name in harness)
 
 

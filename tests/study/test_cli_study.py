@@ -56,7 +56,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, capsys: pytest.Ca
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["lin-rfm", "low-rank"])
+@pytest.mark.parametrize("name", ["lin-rfm", "low-rank", "ansatz", "phenomena"])
 def test_the_small_version_runs_to_a_report_and_goes_on(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -97,12 +97,27 @@ def _curve(name: str, series: int, epochs: str, paths: Sequence[Sequence[float]]
     return Curve(name, series, tuple(points))
 
 
+MARKS = 16
+"""Epochs that are drawn of a curve, about evenly spaced on a logarithmic axis."""
+
+
+def _thinned(epochs: Sequence[int]) -> list[int]:
+    """Which of the ``epochs`` (in order) are drawn: the first, and each that is far enough from the one before."""
+    gap = np.log(epochs[-1] / epochs[0]) / MARKS
+    kept = [0]
+    for k, epoch in enumerate(epochs):
+        if np.log(epoch / epochs[kept[-1]]) >= gap:
+            kept.append(k)
+    return kept
+
+
 def _accuracy_curves(settings: Iterable[Sequence[Outcome]]) -> list[Curve]:
     found: list[Curve] = []
     for some in settings:
         for key, words in (("train", "training"), ("test", "test")):
-            name = f"{words}, {_words(some[0])}"
-            found.append(_curve(name, len(found), "epochs", [o.values[key] for o in some], some[0]))
+            epochs, paths = some[0].values["epochs"], [o.values[key] for o in some]
+            points = (share_of(epochs[k], [path[k] for path in paths]) for k in _thinned(epochs))
+            found.append(Curve(f"{words}, {_words(some[0])}", len(found), tuple(points)))
     return found
 
 
