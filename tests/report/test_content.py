@@ -158,7 +158,7 @@ def test_one_family_has_no_interval_in_words() -> None:
     assert not re.search(r"\bnan\b", render_markdown(document).lower())
 
 
-def test_siblings_count_once(document: Document) -> None:
+def test_siblings_count_once() -> None:
     """Twelve datasets of four families: the signed-rank test has four differences, whatever each one of twelve says."""
     body = constant({"rfm": 90.0, "laplace": 80.0})
     assert "significantly better" in spoken(body)
@@ -195,8 +195,9 @@ def test_several_seeds_are_averaged_and_their_spread_stands_next_to_every_compar
 def test_only_common_seeds_count_and_what_is_left_out_is_said() -> None:
     runs = [*seeded(0, 1, methods=("rfm", "laplace")), *seeded(1, methods=("mlp",)), *seeded(7, methods=("ntk",))]
     body = evidence(*runs)
-    only = evidence(*seeded(1)).matrix("clean")
-    pd.testing.assert_frame_equal(body.matrix("clean")[["rfm", "laplace", "mlp"]], only)
+    for run in (runs[1], runs[2]):
+        only = evidence(run).matrix("clean")
+        pd.testing.assert_frame_equal(body.matrix("clean")[only.columns], only)
     assert body.matrix("clean")["ntk"].isna().all()
     document = compose(body)
     note = tables(document)["clean-summary"].note

@@ -34,7 +34,7 @@ def test_runs_that_belong_together_are_one_body_of_results() -> None:
     [
         ({"source": "embedded"}, "sources", r"iris from archive .* and embedded .*iris, wine, zoo"),
         ({"reduction": "one hold-out"}, "sources", r"classes; in full\) and archive .*; one hold-out\)"),
-        ({"split": "seed-0"}, "sources", r"\(hold-outs drawn from its seed; .*\) and archive \(hold-outs published; "),
+        ({"split": "seed-0"}, "sources", r"hold-outs drawn from its seed; .*\) and archive \(hold-outs published"),
     ],
 )
 def test_differences_are_refused_by_name_and_let_pass_on_request(
@@ -77,18 +77,6 @@ def test_a_table_that_could_not_be_read_is_of_no_other_source() -> None:
     failures = {(name, "laplace"): ("skipped", "not in the archive") for name in NAMES}
     unread = make_run(NAMES, ["laplace"], folder="results/b", source="embedded", split="", failures=failures)
     assert merge_runs([make_run(NAMES, ["rfm"], folder="results/a"), unread]).allowed == ()
-
-
-def test_a_table_that_was_changed_between_runs_is_refused() -> None:
-    def read(run: RunRecord, content: str) -> RunRecord:
-        return replace(run, results=tuple(replace(r, job=replace(r.job, table_sha256=content)) for r in run.results))
-
-    rfm, mlp = make_run(["iris", "wine"], ["rfm"]), make_run(["iris", "wine"], ["mlp"])
-    merge_runs([read(rfm, "a"), read(mlp, "a")])
-    merge_runs([read(rfm, "a"), mlp])  # of before checksums were recorded
-    words = r"tables that were changed between runs: iris, wine \(--allow sources\)"
-    with pytest.raises(ReportError, match=words):
-        merge_runs([read(rfm, "a"), read(mlp, "b")])
 
 
 def test_versions_of_one_library_must_agree() -> None:

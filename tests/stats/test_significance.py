@@ -42,8 +42,13 @@ def test_signed_ranks_exact_value_ties_and_side() -> None:
     assert tests.signed_ranks(np.array([1.0, 2.0, 3.0, 4.0, 5.0])) == (pytest.approx(2 / 2**5), 1)
     assert tests.signed_ranks(np.zeros(6)) == (1.0, 0)
     assert tests.signed_ranks(np.full(6, 1e-13)) == (1.0, 0)
-    with_ties = tests.signed_ranks(np.array([1.0, 1.0, 0.0, 2.0, -1.0, 3.0]))
-    assert with_ties == (pytest.approx(float(stats.wilcoxon([1, 1, 2, -1, 3], method="approx").pvalue)), 1)
+    assert tests.signed_ranks(np.array([2.0, 0.0, 2.0, 2.0, 2.0])) == (pytest.approx(2 / 2**4), 1)
+    # Ranks 2, 2, 2, 4, 5 of 1, 1, -1, 2, 3: of the 32 sums over choices of signs, 2 + 6 are as far from 0 as 11.
+    assert tests.signed_ranks(np.array([1.0, 1.0, 0.0, 2.0, -1.0, 3.0])) == (pytest.approx(8 / 32), 1)
+    many = np.r_[np.ones(6), -2 * np.ones(3), np.arange(1.0, 6.0)]
+    assert tests.signed_ranks(many) == (pytest.approx(float(stats.wilcoxon(many, method="approx").pvalue)), 1)
+    oracle = stats.wilcoxon(many[:13], method=stats.PermutationMethod())
+    assert tests.signed_ranks(many[:13])[0] == pytest.approx(oracle.pvalue)
     assert tests.signed_ranks(np.array([3.0, -1.0, -2.0, -4.0]))[1] == -1
     assert tests.signed_ranks(np.array([3.0, -1.0, -2.0]))[1] == 0  # ranks 3 against 1 + 2
 
