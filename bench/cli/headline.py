@@ -13,7 +13,7 @@ from bench.errors import ReportError, plural
 from bench.records.measure import COMPARED, MEASURES, Measure
 from bench.records.result import JobResult, RunRecord
 from bench.report.about import about_datasets, families_in
-from bench.report.evidence import REFERENCE
+from bench.report.evidence import usual_reference
 from bench.run.progress import clock
 from bench.run.runner import Outcome
 from bench.stats.frame import over_seeds, scores_frame, seed_matrix
@@ -156,13 +156,14 @@ def _score_table(results: list[JobResult], measure: Measure, families: Mapping[s
 
 def _by_the_rule(by_seed: pd.DataFrame, pool: Pool, families: Mapping[str, str]) -> list[str]:
     """A line on what the reference is significantly better or worse than; nothing if there is nothing to compare."""
-    if REFERENCE not in pool.methods or len(pool.methods) < 2:
+    reference = usual_reference(pool.methods)
+    if reference not in pool.methods or len(pool.methods) < 2:
         return []
     paired = by_seed.loc[by_seed.index.get_level_values("dataset").isin(pool.datasets), pool.methods]
-    found = grouped(against_each(paired, REFERENCE, families))
+    found = grouped(against_each(paired, reference, families))
     told = "; ".join(f"{words} {', '.join(methods)}" for words, methods in found.items())
     number = len({families.get(d, d) for d in pool.datasets})
-    return [f"  {REFERENCE} by the report's rule, {plural(number, 'family', 'families')}: {told}"]
+    return [f"  {reference} by the report's rule, {plural(number, 'family', 'families')}: {told}"]
 
 
 def cut_at_0(scores: pd.DataFrame, protocol: str, pool: Pool) -> list[str]:

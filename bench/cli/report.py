@@ -41,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="all runs that Grinsztajn et al. publish of their benchmark: adds their models (alone: the file that "
         "`fetch --published-grinsztajn` got)",
     )
+    parser.add_argument(
+        "--reference",
+        metavar="METHOD",
+        help="the method that title, differences, tests and figures are about (default: your own plug-in if there is "
+        "exactly one, else rfm)",
+    )
     parser.add_argument("--note", metavar="TEXT", default="", help="a sentence for the top of the report")
     add_cache_argument(parser)
 
@@ -55,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     study = None if args.published is None else read_published(published_file(args.published))
     runs = None if given is None else read_runs(runs_file() if given is FETCHED else Path(given))
     records = [read_benchmark(folder) for folder in args.runs]
-    evidence = gather(records, study=study, published_runs=runs, allow=allowed(args))
+    evidence = gather(records, study=study, published_runs=runs, allow=allowed(args), reference=args.reference)
     files = write_report(evidence, args.out or default_folder(args.runs), args.note)
     print(headline_text(evidence))
     print(f"\n{files.html}\n{files.markdown}")
@@ -86,7 +92,8 @@ def headline_text(evidence: Evidence) -> str:
 def _table(evidence: Evidence, view: ProtocolView) -> str:
     contrasts = {c.second: c for c in view.contrasts}
     unit = f", {view.measure.points}" if view.measure.unit else ""
-    heads = [f"RFM {wording.MINUS} method{unit}", "95 % interval", "W/T/L", "p (Holm)", "by the rule"]
+    difference = f"{wording.title(view.reference)} {wording.MINUS} method{unit}"
+    heads = [difference, "95 % interval", "W/T/L", "p (Holm)", "by the rule"]
     lines = [["method", "mean", "sd", "P90", "P95", "PMA", "rank", *heads]]
     metrics = metrics_of(view.measure)
     for method in view.methods:

@@ -30,6 +30,11 @@ def method_names() -> tuple[str, ...]:
     return tuple(_MODULES)
 
 
+def built_in_methods() -> tuple[str, ...]:
+    """Every name that comes with the harness: no plug-in can have it."""
+    return tuple(_MODULES | _FURTHER)
+
+
 def known_methods() -> tuple[str, ...]:
     """Every name that :func:`get_method` knows here: the built-in ones, then those that installed packages offer."""
     built_in = _MODULES | _FURTHER

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.data.registry import Registry, load_registry
-from bench.errors import ReportError
+from bench.errors import ReportError, unknown_name
 from bench.files import write_atomically
 from bench.records.measure import COMPARED
 from bench.records.result import RunRecord
 from bench.report import wording
 from bench.report.about import about_datasets
 from bench.report.blocks import Document, Figure
-from bench.report.evidence import Evidence
+from bench.report.evidence import RFM, Evidence
 from bench.report.html import render_html, standalone_svg
 from bench.report.markdown import DETAILS, FIGURES, render_details, render_markdown
 from bench.report.merge import merge_runs
@@ -22,7 +22,7 @@ from bench.report.sections.accounts import cost_section, failures_section, prove
 from bench.report.sections.contrast import leak_section, selection_section
 from bench.report.sections.datasets import datasets_section
 from bench.report.sections.grinsztajn import grinsztajn_section
-from bench.report.sections.headline import headline, reading_guide
+from bench.report.sections.headline import headline, question, reading_guide
 from bench.report.sections.printed import printed_section
 from bench.report.sections.protocol import protocol_section
 from bench.report.sections.study import study_section
@@ -46,10 +46,17 @@ def gather(
     published_runs: PublishedRuns | None = None,
     allow: Collection[str] = (),
     registry: Registry | None = None,
+    reference: str | None = None,
 ) -> Evidence:
-    """The runs as one body of evidence. Raises :class:`ReportError` if they do not belong together."""
+    """The runs as one body of evidence, told from the side of the method ``reference``.
+
+    Raises :class:`ReportError` if they do not belong together, and :class:`UsageError` if none has the reference.
+    """
     about = about_datasets(records, registry if registry is not None else load_registry())
-    return Evidence(merge_runs(records, allow), about, study, published_runs)
+    evidence = Evidence(merge_runs(records, allow), about, study, published_runs, reference or "")
+    if reference is not None and reference not in evidence.methods:
+        raise unknown_name("method of these results for --reference", reference, evidence.methods)
+    return evidence
 
 
 def compose(evidence: Evidence) -> Document:
@@ -88,8 +95,9 @@ def _compose(evidence: Evidence) -> Document:
         tables = "tables beyond the 121-dataset UCI comparison"
     elif evidence.own_tables:
         tables = f"tables of the 121-dataset UCI comparison and {len(evidence.own_tables)} beyond"
-    kicker = f"Recursive Feature Machines on {tables} · run {names}"
-    return Document("Does RFM beat the rest?", kicker, facts, tuple(s for s in sections if s is not None))
+    name = "Recursive Feature Machines" if evidence.reference == RFM else wording.title(evidence.reference)
+    kicker = f"{name} on {tables} · run {names}"
+    return Document(question(evidence), kicker, facts, tuple(s for s in sections if s is not None))
 
 
 def _datasets_words(evidence: Evidence) -> str:

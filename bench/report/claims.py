@@ -15,7 +15,7 @@ from bench.data.registry import Registry
 from bench.errors import ReportError, plural
 from bench.records.measure import COMPARED
 from bench.report import wording
-from bench.report.evidence import BASELINE, REFERENCE
+from bench.report.evidence import LAPLACE, RFM
 from bench.stats.frame import over_seeds, protocols_in, seed_matrix
 from bench.stats.protocols import leak_decomposition
 from bench.stats.summary import common_pool
@@ -60,7 +60,7 @@ class Claim:
     @property
     def sentence(self) -> str:
         """What the rule says, in words; the figures stand in the table."""
-        mean = wording.amount(float(self.means[REFERENCE]), ACCURACY)
+        mean = wording.amount(float(self.means[RFM]), ACCURACY)
         found = grouped(self.comparisons)
         if len(self.comparisons) > 1 and not any(c.significant for c in self.comparisons):
             said = f"not significantly different from any of the {len(self.comparisons)} others"
@@ -100,13 +100,13 @@ def _claim(scores: pd.DataFrame, registry: Registry, protocol: str, subset: str)
         pool = common_pool(over_seeds(by_seed)).pool
     except ReportError:
         return None
-    if REFERENCE not in pool.methods:
+    if RFM not in pool.methods:
         return None
     families = _families(registry)
     paired = by_seed.loc[by_seed.index.get_level_values("dataset").isin(pool.datasets), pool.methods]
     means = pool.scores.mean().sort_values(ascending=False)
     count, seeds = len({families[d] for d in pool.datasets}), paired.index.get_level_values("seed").nunique()
-    compared = against_each(paired, REFERENCE, families)
+    compared = against_each(paired, RFM, families)
     return Claim(protocol, subset, len(pool.datasets), count, seeds, means, compared)
 
 
@@ -146,7 +146,7 @@ def _difference(other: str) -> str:
 def leak_sentence(scores: pd.DataFrame, registry: Registry) -> str:
     """How much of the reference's lead over its kernel is the leak of test labels; empty without both protocols."""
     rows = scores[scores["protocol"].isin(LEAK)]
-    found = leak_decomposition(rows, list(registry.entries), _families(registry), REFERENCE, BASELINE)
+    found = leak_decomposition(rows, list(registry.entries), _families(registry), RFM, LAPLACE)
     step = next((s for s in found.steps if (s.first, s.second) == LEAK), None) if found else None
     if found is None or step is None or step.excess is None:
         return ""
@@ -163,7 +163,7 @@ def leak_sentence(scores: pd.DataFrame, registry: Registry) -> str:
 
 def reproduction(scores: pd.DataFrame, registry: Registry, source: str) -> str:
     """RFM and the Laplace kernel from the paper's procedure to one without a leak; ``source`` is where from."""
-    found = [claim for claim in claims(scores, registry) if BASELINE in claim.means]
+    found = [claim for claim in claims(scores, registry) if LAPLACE in claim.means]
     order = {name: place for place, name in enumerate((*LEAK, "clean", "clean-cv"))}
     found.sort(key=lambda c: (list(SUBSETS).index(c.subset), order.get(c.protocol, len(order))))
     lines = [
@@ -171,7 +171,7 @@ def reproduction(scores: pd.DataFrame, registry: Registry, source: str) -> str:
         "|:---|---:|---:|---:|---:|---:|",
     ]
     for c in found:
-        means = " | ".join(wording.number(float(c.means[m])) for m in (REFERENCE, BASELINE))
-        lines.append(f"| `{c.protocol}` | {c.datasets} | {c.families} | {means} | {c.lead(BASELINE)} |")
+        means = " | ".join(wording.number(float(c.means[m])) for m in (RFM, LAPLACE))
+        lines.append(f"| `{c.protocol}` | {c.datasets} | {c.families} | {means} | {c.lead(LAPLACE)} |")
     note = f"Mean accuracy in percent, from {source}. {wording.prose('claims-note')} {wording.prose('claims-pool')}"
     return "\n\n".join(["\n".join(lines), note, *filter(None, [leak_sentence(scores, registry)]), wording.rule()])

@@ -11,14 +11,14 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import ReportError
-from bench.methods import method_names
+from bench.methods import built_in_methods, method_names
 from bench.protocols.record import Protocol
 from bench.protocols.registry import PROTOCOLS, reduction_in_words
 from bench.records.measure import COMPARED, MEASURES, SELECTING, Kind, Measure
 from bench.records.result import Job, JobResult
 from bench.report.about import About, families_in
 from bench.report.merge import Merged, invocations_of
-from bench.report.wording import slug
+from bench.report.wording import TITLES, slug
 from bench.stats import frame
 from bench.stats.grinsztajn import PublishedRuns
 from bench.stats.groups import Group, standard_groups
@@ -27,8 +27,10 @@ from bench.stats.seeds import SeedGap
 from bench.stats.summary import CommonPool, common_pool, summarise
 from bench.stats.verdict import Comparison, against_each, all_pairs
 
-REFERENCE = "rfm"
-BASELINE = "laplace"
+RFM = "rfm"
+"""The reference of a report, unless another is asked for or a method of the user's own is there."""
+LAPLACE = "laplace"
+"""The same kernel with no learned metric: RFM at iteration 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,8 @@ class ProtocolView:
     common: CommonPool
     families: Mapping[str, str]
     gaps: tuple[SeedGap, ...] = ()
+    reference: str = RFM
+    """The method that the others are compared with."""
 
     @property
     def measure(self) -> Measure:
@@ -92,7 +96,7 @@ class ProtocolView:
 
     @property
     def has_reference(self) -> bool:
-        return REFERENCE in self.methods
+        return self.reference in self.methods
 
     @cached_property
     def paired(self) -> pd.DataFrame:
@@ -113,7 +117,11 @@ class ProtocolView:
     @cached_property
     def contrasts(self) -> list[Comparison]:
         """The reference against every other method, in the table's order; empty without the reference."""
-        return against_each(self.paired, REFERENCE, self.families) if self.has_reference else []
+        return self.against(self.reference)
+
+    def against(self, method: str) -> list[Comparison]:
+        """``method`` against every other one, in the table's order; empty without it."""
+        return against_each(self.paired, method, self.families) if method in self.methods else []
 
     @cached_property
     def pairs(self) -> list[Comparison]:
@@ -129,6 +137,8 @@ class Evidence:
     about: Mapping[str, About] = field(default_factory=dict)
     study: PublishedStudy | None = None
     published_runs: PublishedRuns | None = None
+    asked: str = ""
+    """The reference that was asked for; empty for the usual one."""
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -164,9 +174,30 @@ class Evidence:
 
     @cached_property
     def titles(self) -> dict[str, str]:
-        """What methods that are not built in call themselves, as recorded when they were run."""
+        """What methods that are not built in call themselves, as recorded when they were run.
+
+        With its name behind it where another method has the same title.
+        """
+        shared = {name for names in self.twins.values() for name in names}
+        return {name: f"{title} ({name})" if name in shared else title for name, title in self._recorded_titles.items()}
+
+    @cached_property
+    def twins(self) -> dict[str, list[str]]:
+        """Titles that several methods have, with their names."""
+        found: dict[str, list[str]] = {}
+        for name in self.methods:
+            found.setdefault(TITLES.get(name) or self._recorded_titles.get(name, name), []).append(name)
+        return {title: names for title, names in found.items() if len(names) > 1}
+
+    @cached_property
+    def _recorded_titles(self) -> dict[str, str]:
         recorded = [invocation.get("methods", {}) for _, invocations in self.invocations for invocation in invocations]
         return {name: str(told["title"]) for methods in recorded for name, told in methods.items()}
+
+    @cached_property
+    def reference(self) -> str:
+        """The method that the others are compared with: what was asked for, the only plug-in, or RFM."""
+        return self.asked or usual_reference(self.methods)
 
     @cached_property
     def datasets(self) -> list[str]:
@@ -317,7 +348,13 @@ class Evidence:
             common = common_pool(matrix, COMPARED[kind])
         except ReportError:
             return None
-        return ProtocolView(protocol, by_seed, matrix, common, self.families, gaps)
+        return ProtocolView(protocol, by_seed, matrix, common, self.families, gaps, self.reference)
+
+
+def usual_reference(methods: Iterable[str]) -> str:
+    """The only one of ``methods`` that does not come along, if there is exactly one; else RFM."""
+    own = [name for name in methods if name not in built_in_methods()]
+    return own[0] if len(own) == 1 else RFM
 
 
 def view_key(protocol: str, kind: Kind) -> str:

@@ -32,7 +32,7 @@ def failures_section(evidence: Evidence) -> Section:
     lost += [(job, "not run", later, "", float("nan")) for job in undone]
     columns = (
         (Column("Dataset", "text"), lambda x: dataset_cell(evidence, x[0].dataset)),
-        (Column("Method", "text"), lambda x: method_cell(x[0].method, evidence.methods)),
+        (Column("Method", "text"), lambda x: method_cell(evidence, x[0].method)),
         (Column("Protocol", "text"), lambda x: x[0].protocol),
         *(((Column("Seed", lower_first=True), lambda x: x[0].seed),) if len(evidence.seeds) > 1 else ()),
         (Column("Status", "text"), lambda x: x[1]),
@@ -64,7 +64,7 @@ def _costs(evidence: Evidence, kind: Kind) -> Table | None:
     ratio = "largest measured peak over the method's own estimate, both beyond the idle process"
     resident = "largest resident size of a worker, its loaded libraries included"
     columns = (
-        (Column("Method", "text"), lambda c: method_cell(c.method, evidence.methods)),
+        (Column("Method", "text"), lambda c: method_cell(evidence, c.method)),
         (Column("Protocol", "text"), lambda c: c.protocol),
         (Column("Jobs ok"), lambda c: len(c.done)),
         (Column("CPU s", hint="of the jobs, loading included"), lambda c: seconds_cell(c.total("cpu_seconds"))),
@@ -120,7 +120,7 @@ def _solvers(evidence: Evidence) -> list[Table]:
         for solver, where in sorted(fits.get((method, protocol), {}).items(), key=lambda item: -item[1].total())
     ]
     columns = (
-        (Column("Method", "text"), lambda row: method_cell(row[0], evidence.methods)),
+        (Column("Method", "text"), lambda row: method_cell(evidence, row[0])),
         (Column("Protocol", "text"), lambda row: row[1]),
         (Column("Solver", "text"), lambda row: row[2]),
         (Column("Fits", hint="of tested predictors, one a hold-out"), lambda row: row[3].total()),

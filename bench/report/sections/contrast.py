@@ -13,7 +13,7 @@ from bench.protocols.registry import get_protocol, known, what_changes
 from bench.records.measure import COMPARED, Measure
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, table, text
-from bench.report.evidence import BASELINE, REFERENCE, Evidence, view_key
+from bench.report.evidence import LAPLACE, RFM, Evidence, view_key
 from bench.report.figures.by_dataset import Panel, trend_scatter
 from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.tables import difference_columns, method_cell, swayed
@@ -40,7 +40,7 @@ def leak_section(evidence: Evidence) -> Section | None:
     whole: LeakDecomposition | None = None
     seen: set[frozenset[str]] = set()
     for group in (g for g in evidence.groups if g.key in ("small90", "all-available")):
-        found = leak_decomposition(evidence.scores, group.datasets, evidence.families, REFERENCE, BASELINE)
+        found = leak_decomposition(evidence.scores, group.datasets, evidence.families, RFM, LAPLACE)
         if found is not None and frozenset(found.accuracy.index) not in seen:
             seen.add(frozenset(found.accuracy.index))
             whole = found
@@ -55,9 +55,9 @@ def leak_section(evidence: Evidence) -> Section | None:
 def _left_out(evidence: Evidence, group: Group, found: LeakDecomposition | None) -> list[Block]:
     """What of the group the tables do not have: protocols that cover too little of it, datasets that some lack."""
     counts = {
-        protocol: int(evidence.matrix(protocol)[REFERENCE].reindex(list(group.datasets)).notna().sum())
+        protocol: int(evidence.matrix(protocol)[RFM].reindex(list(group.datasets)).notna().sum())
         for protocol in (p.name for p in known(evidence.protocols))
-        if REFERENCE in evidence.matrix(protocol)
+        if RFM in evidence.matrix(protocol)
     }
     used = len(found.accuracy) if found is not None else 0
     if not counts or all(count == used for count in counts.values()):
@@ -173,7 +173,7 @@ def selection_section(evidence: Evidence, measure: Measure) -> Section | None:
         f"What selecting on {few.judged_on} costs each method",
         contrasts,
         (
-            (Column("Method", "text"), lambda c: method_cell(c.method, evidence.methods)),
+            (Column("Method", "text"), lambda c: method_cell(evidence, c.method)),
             (Column("Datasets"), lambda c: c.comparison.difference.datasets),
             (Column(few.name, hint=_mean_hint(few, measure)), lambda c: wording.num(c.first, measure.digits)),
             (Column(many.name, hint=_mean_hint(many, measure)), lambda c: wording.num(c.second, measure.digits)),

@@ -14,7 +14,7 @@ from bench.records.method import HoldoutResult
 from bench.records.result import JobResult
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, cells, table, text
-from bench.report.evidence import BASELINE, REFERENCE, Evidence
+from bench.report.evidence import LAPLACE, RFM, Evidence
 from bench.report.figures.by_dataset import bar, sparkline
 from bench.report.sections.headline import headline_view
 from bench.report.sections.tables import method_cell
@@ -104,14 +104,14 @@ def _family(evidence: Evidence, name: str) -> str:
 
 def _unmoved(results: Sequence[JobResult]) -> list[Block]:
     """That RFM chose no update of its metric, if that is so."""
-    chosen = {h.iteration for r in results if r.job.method == REFERENCE for h in r.holdouts}
+    chosen = {h.iteration for r in results if r.job.method == RFM for h in r.holdouts}
     if chosen != {0}:
         return []
     return [text("RFM chose iteration 0 on every hold-out, the Laplace kernel: there is no learned metric to show.")]
 
 
 def _summary(evidence: Evidence, name: str) -> str:
-    """The folded section's line: sizes, and the reference and its baseline under the headline's protocol."""
+    """The folded section's line: sizes, and the reference, RFM and Laplace under the headline's protocol."""
     size = evidence.sizes.loc[name]
     kind = evidence.kinds[name]
     classes = f", c {size['classes']}" if kind == "classification" else ""
@@ -119,7 +119,8 @@ def _summary(evidence: Evidence, name: str) -> str:
     view, tested = headline_view(evidence, kind), SELECTING[kind]
     if view is not None and name in view.matrix.index:
         matrix = frame.score_matrix(evidence.scores, view.protocol, tested)
-        shown = [m for m in (REFERENCE, BASELINE) if m in matrix and matrix[m].notna()[name]]
+        wanted = dict.fromkeys((evidence.reference, RFM, LAPLACE))
+        shown = [m for m in wanted if m in matrix and matrix[m].notna()[name]]
         parts += [
             f"{wording.title(m)} {wording.number(float(matrix[m].to_dict()[name]), tested.digits)}" for m in shown
         ]
@@ -145,7 +146,7 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
     )
     rows = []
     for result in results:
-        head: list[Cell | int] = [method_cell(result.job.method, evidence.methods)]
+        head: list[Cell | int] = [method_cell(evidence, result.job.method)]
         head += [result.job.seed] if several else []
         if result.status != "ok":
             reason = f"{result.status}: {result.reason}" if result.reason else result.status
@@ -206,7 +207,7 @@ def _chosen_path(holdout: HoldoutResult) -> tuple[list[float], list[float], floa
 
 def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobResult]) -> list[Block]:
     """RFM's metric M: the diagonal's largest entries and the leading eigenvectors, where the method kept them."""
-    result = next((r for r in results if r.job.method == REFERENCE and r.status == "ok"), None)
+    result = next((r for r in results if r.job.method == RFM and r.status == "ok"), None)
     kept = [h for h in result.holdouts if h.details.get("metric_diagonal")] if result else []
     if not result or not kept:
         return []

@@ -9,7 +9,7 @@ from bench.errors import ReportError, plural
 from bench.records.grinsztajn import PARTS, PREFIX, SPLITS
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, Table, table, text
-from bench.report.evidence import REFERENCE, Evidence
+from bench.report.evidence import Evidence
 from bench.report.figures.curves import Axis, Curve, Point, curves
 from bench.stats.grinsztajn import ALL, QUANTILES, SHUFFLES, Placement, PublishedRuns, placements
 
@@ -49,7 +49,7 @@ def _title(benchmark: str) -> str:
 
 def _part(evidence: Evidence, runs: PublishedRuns, placement: Placement) -> Section:
     key = f"{PREFIX}-{placement.benchmark.replace('_', '-')}"
-    blocks = [_answer(placement), *_reduced(evidence, placement), *_gaps(evidence, placement)]
+    blocks = [_answer(evidence, placement), *_reduced(evidence, placement), *_gaps(evidence, placement)]
     blocks += [
         _figure(evidence, placement, f"{key}-curves"),
         _scores(evidence, runs, placement, f"{key}-scores"),
@@ -58,10 +58,10 @@ def _part(evidence: Evidence, runs: PublishedRuns, placement: Placement) -> Sect
     return Section(key, _title(placement.benchmark), tuple(blocks))
 
 
-def _answer(placement: Placement) -> Block:
+def _answer(evidence: Evidence, placement: Placement) -> Block:
     """The best of ours, and the reference."""
     count, last = len(placement.curves.mean.columns) + 1, len(placement.curves.mean)
-    chief = dict.fromkeys([str(placement.ours.idxmax()), *({REFERENCE} & set(placement.ours.index))])
+    chief = dict.fromkeys([str(placement.ours.idxmax()), *({evidence.reference} & set(placement.ours.index))])
     told = [
         f"{_own(method)} has {wording.number(float(placement.ours[method]), DIGITS)} and would be number "
         f"{placement.places[ALL][method]} of {count}"

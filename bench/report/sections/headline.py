@@ -11,7 +11,7 @@ from bench.protocols.registry import known
 from bench.records.measure import COMPARED, SELECTING, Kind, Measure
 from bench.report import wording
 from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Section, Span, Strong
-from bench.report.evidence import REFERENCE, Evidence, ProtocolView, view_key
+from bench.report.evidence import Evidence, ProtocolView, view_key
 from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.tables import seed_gaps_text
 from bench.stats.summary import metrics_of
@@ -37,7 +37,12 @@ def headline(evidence: Evidence) -> Section:
     elif chief.contrasts:
         blocks.append(contrast_figure(evidence, chief, "headline"))
     blocks += [Notice(spans, "warning") for spans in warnings(evidence)]
-    return Section("verdict", "Does RFM beat the rest?", tuple(blocks))
+    return Section("verdict", question(evidence), tuple(blocks))
+
+
+def question(evidence: Evidence) -> str:
+    """What the report answers first: its title."""
+    return f"Does {wording.title(evidence.reference)} beat the rest?"
 
 
 def headline_view(evidence: Evidence, kind: Kind | None = None) -> ProtocolView | None:
@@ -62,21 +67,24 @@ def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
     which = f"{named.key}, " if named else ""
     seeds = plural(len(view.seeds), "seed") if len(view.seeds) > 1 else "one seed"
     inside = f"{which}{plural(view.family_count, 'family', 'families')}, {seeds}"
+    reference = wording.title(view.reference)
     opening: list[Span] = ["Under ", Code(view.protocol), f", on {count} ({inside}), "]
     if not view.has_reference:
         best = str(view.summary["mean_score"].idxmax())
         mean = wording.amount(float(view.summary["mean_score"][best]), measure)
-        if REFERENCE in view.matrix:
-            done, planned = int(view.matrix[REFERENCE].notna().sum()), len(view.matrix)
-            why = f"RFM has results on {done} of {planned} datasets, too few to be compared: there is no verdict."
+        if view.reference in view.matrix:
+            done, planned = int(view.matrix[view.reference].notna().sum()), len(view.matrix)
+            why = (
+                f"{reference} has results on {done} of {planned} datasets, too few to be compared: there is no verdict."
+            )
         else:
-            why = "RFM is not among the methods."
+            why = f"{reference} is not among the methods."
         leader = (
             f"{wording.title(best)} has the highest mean {measure.title}, {mean}. " if len(view.methods) > 1 else ""
         )
         return (*opening, f"{leader}{why}")
-    mean = wording.amount(float(view.summary["mean_score"][REFERENCE]), measure)
-    opening += [Strong(f"RFM averages {mean}"), ". " if measure.unit else f" in {measure.title}. "]
+    mean = wording.amount(float(view.summary["mean_score"][view.reference]), measure)
+    opening += [Strong(f"{reference} averages {mean}"), ". " if measure.unit else f" in {measure.title}. "]
     if not view.contrasts:
         return (*opening, "No other method ran on these datasets, so there is nothing to compare it with.")
     return (*opening, wording.said(view.contrasts, measure))
@@ -89,8 +97,9 @@ def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Bloc
         Interval(wording.title(c.second), wording.series(c.second, evidence.methods), c.difference) for c in ordered
     ]
     datasets = plural(len(view.common.pool.datasets), "common dataset")
-    caption = wording.prose("headline-figure", view=view, datasets=datasets, outcome=_outcome(view.contrasts))
-    return intervals(f"{prefix}-difference", "RFM minus each method", caption, lines, view.measure)
+    reference, outcome = wording.title(view.reference), _outcome(view.contrasts)
+    caption = wording.prose("headline-figure", view=view, datasets=datasets, reference=reference, outcome=outcome)
+    return intervals(f"{prefix}-difference", f"{reference} minus each method", caption, lines, view.measure)
 
 
 def _outcome(comparisons: Sequence[Comparison]) -> str:
@@ -129,6 +138,9 @@ def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
     unsound = [name for record in evidence.merged.records for name in record.damaged]
     if unsound:
         yield (f"Damaged in the store and left out: {wording.listing(unsound, 10)}.",)
+    for shared, names in evidence.twins.items():
+        told = f"{len(names)} methods are titled {shared}; each is shown with its name: {', '.join(names)}."
+        yield (told,)
     for text in evidence.merged.allowed:
         yield (f"Let pass with --allow: {text}.",)
 
@@ -141,6 +153,8 @@ def _coverage(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
             words = f"{view.aside}: {len(view.scores)} of {planned} datasets are common"
             names = ", ".join(f"{wording.title(m)} ({n} of {planned})" for m, n in left_out.items())
             words += f"; left out for covering too little: {names}" if left_out else ""
+            lacking = int(view.matrix[view.reference].isna().sum()) if view.has_reference else 0
+            words += f"; {wording.title(view.reference)} has no result on {lacking}" if lacking else ""
             yield Code(view.protocol), f"{words}. Each table names what it leaves out."
     for protocol, kind in evidence.compared:
         if view_key(protocol, kind) not in evidence.views:
@@ -183,7 +197,8 @@ def reading_guide(evidence: Evidence) -> Section:
     """How to read the tables: the unit, the intervals, the rule for a verdict, each kind's metrics."""
     kinds = [kind for kind in COMPARED if evidence.of_kind(kind)]
     texts = wording.texts()["reading"]
-    lines = [(line,) for part in (*kinds, "both") for line in texts[part]]
+    reference = wording.title(evidence.reference)
+    lines = [(line.format(reference=reference),) for part in (*kinds, "both") for line in texts[part]]
     lines.append((wording.rule(),))
     explained = tuple((Strong(title), f": {hint}.") for title, hint in _metrics(kinds))
     return Section("reading", "How to read this", (Items((*lines, *explained)),))

@@ -10,7 +10,7 @@ from bench.records.grinsztajn import SPLITS
 from bench.records.measure import SELECTING, TARGET, Measure, measures_of
 from bench.report import wording
 from bench.report.blocks import Block, Figure, Notice, Section, text
-from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
+from bench.report.evidence import LAPLACE, RFM, Evidence, ProtocolView
 from bench.report.figures.by_dataset import Panel, difference_bars, difference_name, trend_scatter
 from bench.report.figures.by_method import profiles, score_rank
 from bench.report.sections.headline import contrast_figure, headline_view, nothing_in_common, selected_by, verdict
@@ -133,12 +133,12 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
 
     On all datasets that both methods have: a third method's gap is no reason to drop one here.
     """
-    if not {REFERENCE, BASELINE} <= set(view.matrix.columns):
+    if not {RFM, LAPLACE} <= set(view.matrix.columns):
         return None
-    scores, measure = view.matrix[[REFERENCE, BASELINE]].dropna(), view.measure
+    scores, measure = view.matrix[[RFM, LAPLACE]].dropna(), view.measure
     if scores.empty:
         return None
-    difference = scores[REFERENCE] - scores[BASELINE]
+    difference = scores[RFM] - scores[LAPLACE]
     sizes = evidence.sizes.loc[scores.index]
     bars = difference_bars(
         f"{view.key}-rfm-minus-laplace",
@@ -153,7 +153,7 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
         evidence.anchors,
         measure,
     )
-    overall = paired_difference(view.by_seed[REFERENCE], view.by_seed[BASELINE], view.families)
+    overall = paired_difference(view.by_seed[RFM], view.by_seed[LAPLACE], view.families)
     single = wording.single(overall.single, overall.single.p, measure)
     opening = text(
         f"RFM {wording.MINUS} Laplace on the {plural(overall.datasets, 'dataset')} that both have "
@@ -169,13 +169,13 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
 
 def _outcome(view: ProtocolView) -> str:
     """What the rule says of the reference and the baseline, in a sentence; nothing if they are not compared."""
-    found = next((c for c in view.contrasts if c.second == BASELINE), None)
+    found = next((c for c in view.against(RFM) if c.second == LAPLACE), None)
     return "" if found is None else f"RFM is {found.words} Laplace. "
 
 
 def _by_size(evidence: Evidence, view: ProtocolView, scores: pd.DataFrame, quantity: str) -> Figure:
     """The difference, and the error reduction, over one size of the datasets."""
-    rfm, laplace = (scores[m].to_numpy(dtype=float) for m in (REFERENCE, BASELINE))
+    rfm, laplace = (scores[m].to_numpy(dtype=float) for m in (RFM, LAPLACE))
     x = evidence.sizes.loc[scores.index, quantity].to_numpy(dtype=float)
     measure, gain = view.measure, difference_name(view.measure)
     columns = {gain: rfm - laplace, "reduction_percent": relative_error_reduction(rfm, laplace, measure.scale)}

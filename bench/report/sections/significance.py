@@ -64,7 +64,7 @@ def _wins(evidence: Evidence, view: ProtocolView) -> Table:
         "Wins / ties / losses of the row against the column",
         view.methods,
         [
-            (Column("Row against column", "text"), lambda row: method_cell(row, evidence.methods)),
+            (Column("Row against column", "text"), lambda row: method_cell(evidence, row)),
             *((Column(wording.title(m)), partial(wins, m)) for m in view.methods),
         ],
         note=f"Protocol {view.words}. Pool: {plural(len(view.scores), 'common dataset')}. Bold: more wins than losses.",

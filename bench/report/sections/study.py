@@ -68,7 +68,7 @@ def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours:
     shown = [m for m in ordered if m in mine or by_rank[m] <= TOP]
 
     def title(m: str) -> Cell:
-        return method_cell(m, evidence.methods, strong=True) if m in mine else Cell(m)
+        return method_cell(evidence, m, strong=True) if m in mine else Cell(m)
 
     def metric(found: Metric, m: str) -> Cell:
         return wording.num(float(summary[found.key][m]), found.digits)

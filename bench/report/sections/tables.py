@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from bench.errors import plural
 from bench.records.measure import SELECTING, Measure
 from bench.report import wording
 from bench.report.blocks import Cell, Column, Table, table
-from bench.report.evidence import BASELINE, REFERENCE, Evidence, ProtocolView
+from bench.report.evidence import LAPLACE, RFM, Evidence, ProtocolView
 from bench.stats import frame
 from bench.stats.grinsztajn import QUANTILES
 from bench.stats.groups import Bins
@@ -28,10 +28,10 @@ CONSTANT = "‡"
 """Beside a dataset with a test fold on which R2 is not defined."""
 
 
-def method_cell(method: str, methods: Sequence[str], *, strong: bool = False) -> Cell:
+def method_cell(evidence: Evidence, method: str, *, strong: bool = False) -> Cell:
     """The reference stands out, and with ``strong`` the method."""
-    series = wording.series(method, list(methods))
-    return Cell(wording.title(method), series=series, strong=strong or method == REFERENCE)
+    series = wording.series(method, evidence.methods)
+    return Cell(wording.title(method), series=series, strong=strong or method == evidence.reference)
 
 
 def dataset_cell(evidence: Evidence, dataset: str) -> Cell:
@@ -119,7 +119,7 @@ def summary_table(evidence: Evidence, view: ProtocolView, name: str, caption: st
     """Methods x metrics, and the reference against each; best values stand out."""
     seconds = frame.fit_seconds(evidence.scores, view.protocol, view.common.pool.datasets)
     columns = [
-        (Column("Method", "text"), lambda m: method_cell(m, evidence.methods)),
+        (Column("Method", "text"), lambda m: method_cell(evidence, m)),
         *(_metric_column(view, metric) for metric in metrics_of(view.measure)),
         *(_reference_columns(view) if view.has_reference else ()),
         (
@@ -142,14 +142,14 @@ def _metric_column(view: ProtocolView, metric: Metric) -> tuple[Column, Callable
 
 def _reference_columns(view: ProtocolView) -> list[tuple[Column, Callable[[str], Cell]]]:
     """The reference against each method, dashes beside itself."""
-    rfm = wording.title(REFERENCE)
+    reference = wording.title(view.reference)
     found = {c.second: c for c in view.contrasts}
     hints = (
         "mean difference over datasets ± its standard error over families",
-        f"datasets on which {rfm} wins, ties, loses against the method",
+        f"datasets on which {reference} wins, ties, loses against the method",
         "Wilcoxon's signed-rank test over families, two-sided, Holm-adjusted over the methods of the table",
     )
-    title = f"Δ {view.measure.title} ({rfm} {wording.MINUS} method)"
+    title = f"Δ {view.measure.title} ({reference} {wording.MINUS} method)"
     return difference_columns(title, found.get, view.measure, seeds=len(view.seeds) > 1, hints=hints)
 
 
@@ -214,7 +214,7 @@ def further_table(evidence: Evidence, view: ProtocolView, name: str) -> Table | 
     shared = [m for m in metrics_of(view.measure) if kind == "regression" and m.key in ("mean_score", "friedman_rank")]
     scaled = normalised_score(evidence.scores, view.protocol, pool)
     columns = [
-        (Column("Method", "text"), lambda m: method_cell(m, evidence.methods)),
+        (Column("Method", "text"), lambda m: method_cell(evidence, m)),
         *(_metric_column(view, metric) for metric in shared),
         *map(column, FURTHER[kind]),
         (
@@ -281,9 +281,9 @@ def scores_table(
         *((Column(title, hint=key), partial(size, key)) for title, key in heads),
         *((Column(wording.title(m)), partial(score, m)) for m in map(str, matrix.columns)),
     ]
-    if REFERENCE in matrix and BASELINE in matrix and measure == SELECTING[kind]:
-        lead = view.matrix[REFERENCE] - view.matrix[BASELINE]
-        head = Column(f"{wording.title(REFERENCE)} {wording.MINUS} Laplace", hint=view.measure.points)
+    if RFM in matrix and LAPLACE in matrix and measure == SELECTING[kind]:
+        lead = view.matrix[RFM] - view.matrix[LAPLACE]
+        head = Column(f"{wording.title(RFM)} {wording.MINUS} Laplace", hint=view.measure.points)
         columns.append((head, lambda d: wording.num(float(lead[d]), view.measure.digits, sign=True)))
     over = "" if len(view.seeds) < 2 else " and seeds"
     note = (
@@ -300,7 +300,7 @@ def scores_table(
 
 
 def bins_table(evidence: Evidence, view: ProtocolView, bins: Bins, name: str) -> Table:
-    """Mean score of every method in bins of a quantity of the dataset, and the reference over the baseline."""
+    """Mean score of every method in bins of a quantity of the dataset, and RFM over Laplace."""
     sizes = evidence.sizes.loc[view.scores.index].astype("float64")
     values = sizes.assign(aspect=sizes["rows"] / sizes["features"])[bins.quantity]
 
@@ -312,14 +312,14 @@ def bins_table(evidence: Evidence, view: ProtocolView, bins: Bins, name: str) ->
         (Column("Datasets"), lambda part: len(part[1])),
         *((Column(wording.title(m)), partial(mean, m)) for m in view.methods),
     ]
-    if view.has_reference and BASELINE in view.methods:
+    if {RFM, LAPLACE} <= set(view.methods):
         hint = f"mean difference ± s.e. over families, {view.measure.points}"
 
         def lead(part: tuple[str, list[str]]) -> Cell:
             inside = view.paired[view.paired.index.get_level_values("dataset").isin(part[1])]
-            return difference_cell(paired_difference(inside[REFERENCE], inside[BASELINE], view.families), view.measure)
+            return difference_cell(paired_difference(inside[RFM], inside[LAPLACE], view.families), view.measure)
 
-        columns.append((Column(f"{wording.title(REFERENCE)} {wording.MINUS} Laplace", hint=hint), lead))
+        columns.append((Column(f"{wording.title(RFM)} {wording.MINUS} Laplace", hint=hint), lead))
     caption, note = f"Mean {view.measure.title} by {bins.title}", pool_note(evidence, view)
     return table(name, caption, bins.split(values), columns, note=note, sortable=False)
 
