@@ -43,6 +43,15 @@ class Job:
     """What is predicted."""
     selected_by: str = ""
     """The measure that selects, if it is not the kind's own."""
+    table_sha256: str = ""
+    """The table's checksum; empty in results of before it was recorded, as is what follows."""
+    fold_sha256: str = ""
+    """Those of the test folds in their order (:func:`bench.run.identity.fold_hashes`), separated by blanks."""
+
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """The checksums of the test folds, in order."""
+        return tuple(self.fold_sha256.split())
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from bench.errors import UsageError
 from bench.methods.plugin_file import plugin_of
-from bench.records.dataset import Splits
+from bench.records.dataset import Holdout, IntArray, Splits
 
 IDENTITY_FORMAT = 2
 """Raised when the meaning of a job's id changes, so that old ids no longer match."""
@@ -84,14 +84,31 @@ def job_ids(found: Fingerprint, **effective: Any) -> tuple[str, str]:
 
 def splits_hash(splits: Splits) -> str:
     """sha256 over all row numbers of the tuning halves and of every hold-out, in order, and ``tuning_rows``."""
-    digest = hashlib.sha256(splits.name.encode())
-    if splits.tuning_rows is not None:
-        digest.update(f"tuning_rows={splits.tuning_rows}".encode())
-    for division in (splits.tuning, *splits.holdouts):
-        own = [] if division.validation is None else [division.validation]
-        for rows in (division.train, division.test, *own):
-            digest.update(len(rows).to_bytes(8, "little"))
-            digest.update(rows.astype("<i8").tobytes())
+    start = splits.name + ("" if splits.tuning_rows is None else f"tuning_rows={splits.tuning_rows}")
+    return _rows_hash(start, (rows for division in (splits.tuning, *splits.holdouts) for rows in _parts(division)))
+
+
+def fold_hashes(splits: Splits) -> tuple[str, ...]:
+    """sha256 of every test fold: its row numbers, those of the tuning halves, and ``tuning_rows``.
+
+    Results on folds of one checksum, of tables of one checksum, can be compared whatever the divisions are called and
+    however many more there are.
+    """
+    return tuple(
+        _rows_hash(f"tuning_rows={splits.tuning_rows}", (*_parts(splits.tuning), *_parts(fold)))
+        for fold in splits.holdouts
+    )
+
+
+def _parts(fold: Holdout) -> list[IntArray]:
+    return [fold.train, fold.test, *([] if fold.validation is None else [fold.validation])]
+
+
+def _rows_hash(start: str, parts: Iterable[IntArray]) -> str:
+    digest = hashlib.sha256(start.encode())
+    for rows in parts:
+        digest.update(len(rows).to_bytes(8, "little"))
+        digest.update(rows.astype("<i8").tobytes())
     return digest.hexdigest()
 
 

@@ -19,7 +19,7 @@ from bench.records.dataset import Dataset, Splits
 from bench.records.measure import Kind, Measure
 from bench.records.method import Method
 from bench.records.result import Job, JobResult, RunRecord, Status
-from bench.run.identity import Fingerprint, fingerprint, imported_modules, job_ids, splits_hash
+from bench.run.identity import Fingerprint, fingerprint, fold_hashes, imported_modules, job_ids, splits_hash
 from bench.run.provenance import printable
 
 LARGE_BYTES = 1 << 30
@@ -322,8 +322,10 @@ def expand_jobs(
                 reduction=reduction(splits),
                 kind=dataset.kind,
                 selected_by=chosen.key if chosen else "",
+                table_sha256=dataset.sha256,
+                fold_sha256=" ".join(fold_hashes(splits)),
             )
-            table, rows = dataset.sha256, splits_hash(splits)
+            table, rows = base.table_sha256, splits_hash(splits)
             for m in methods:
                 job = _identified(
                     base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised

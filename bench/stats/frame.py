@@ -11,38 +11,8 @@ import pandas as pd
 from bench.protocols.registry import PROTOCOLS
 from bench.records.measure import MEASURES, SELECTING, Kind, Measure
 from bench.records.result import JobResult
+from bench.records.scores import FIRST_COLUMNS, LATER_COLUMNS, SCORE_COLUMNS
 from bench.stats.seeds import SeedGap, counted, seed_gaps
-
-SCORE_COLUMNS = (
-    "dataset",
-    "source",
-    "rows",
-    "features",
-    "classes",
-    "method",
-    "protocol",
-    "split",
-    "holdout",
-    "status",
-    "accuracy",
-    "config",
-    "iteration",
-    "validation_accuracy",
-    "fit_seconds",
-    "job_seconds",
-    "peak_rss_mb",
-    "seed",
-    "task",
-    "metric",
-    "score",
-    "validation_score",
-    *(key for key in MEASURES if key != "accuracy"),
-)
-"""Columns of ``scores.csv``, in order. Users script against them; new ones come at the end.
-
-``accuracy`` and ``validation_accuracy`` are empty where there is none. ``score`` is the accuracy in percent or R2,
-``validation_score`` the value of the measure that selected, ``metric`` its name.
-"""
 
 
 def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
@@ -57,22 +27,24 @@ def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
         selected_by = job.selected_by or SELECTING[job.kind].key
         head = (job.dataset, job.source, job.rows, job.features, job.classes, job.method, job.protocol, job.split)
         tail = (result.job_seconds, result.peak_rss_mb, job.seed)
+        account = (job.reduction or "", result.reason, result.cpu_seconds)
         if result.status != "ok":
             more: tuple[object, ...] = (job.kind, selected_by, None, None, *[None for _ in others])
-            rows.append((*head, None, result.status, None, None, None, None, None, *tail, *more))
+            checks = (job.table_sha256, "")
+            rows.append((*head, None, result.status, None, None, None, None, None, *tail, *more, *checks, *account))
             continue
+        folds = dict(enumerate(job.folds))
         for h in result.holdouts:
             config = json.dumps(h.config, sort_keys=True)
             judged = h.validation_score if selected_by == "accuracy" else None
             outcome = (h.measure("accuracy"), config, h.iteration, judged, h.fit_seconds)
             more = (job.kind, selected_by, h.score, h.validation_score, *map(h.measure, others))
-            rows.append((*head, h.holdout, result.status, *outcome, *tail, *more))
+            checks = (job.table_sha256, folds.get(h.holdout, ""))
+            rows.append((*head, h.holdout, result.status, *outcome, *tail, *more, *checks, *account))
     frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
-    for column in ("rows", "features", "classes", "holdout", "iteration", "seed"):
-        frame[column] = frame[column].astype("Int64")
-    seconds = ("fit_seconds", "job_seconds", "peak_rss_mb")
-    for column in ("score", "validation_score", "validation_accuracy", *MEASURES, *seconds):
-        frame[column] = frame[column].astype("float64")
+    for column, kind in (FIRST_COLUMNS | LATER_COLUMNS).items():
+        if kind != "text":
+            frame[column] = frame[column].astype("Int64" if kind == "whole" else "float64")
     order = ["dataset", "method", "protocol", "seed", "source", "holdout"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
 

@@ -14,7 +14,7 @@ from bench.records.result import Job, JobResult, Status
 
 Row = Sequence[Any]
 
-_JOB = (str, str, str, int, int, int, str, str, str, int, str | None, str, str, str, str, str)
+_JOB = (str, str, str, int, int, int, str, str, str, int, str | None, *[str] * 7)
 _RESULT = (str, int, str, str, str, float, float, float, dict, str | None, str)
 _HOLDOUT = (str, int, float, dict, int, float, float, list, dict, dict)
 """What the columns hold; ``dict`` and ``list`` are JSON text."""

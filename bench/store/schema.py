@@ -40,7 +40,8 @@ CREATE TABLE jobs (
     method TEXT NOT NULL, protocol TEXT NOT NULL, split TEXT NOT NULL, seed INTEGER NOT NULL,
     reduction TEXT, work TEXT NOT NULL DEFAULT '', versions TEXT NOT NULL DEFAULT '',
     parameters TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT 'classification',
-    selected_by TEXT NOT NULL DEFAULT ''
+    selected_by TEXT NOT NULL DEFAULT '', table_sha256 TEXT NOT NULL DEFAULT '',
+    fold_sha256 TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 -- The job that currently stands for a (dataset, method, protocol, seed): the one planned last. Results of other jobs of
 -- the cell (older code, another grid) stay in the store but are not read.
@@ -80,6 +81,8 @@ _UPGRADES = {
         "ALTER TABLE holdouts ADD COLUMN measures TEXT NOT NULL DEFAULT '{}'",
     ),
     4: (
+        "ALTER TABLE jobs ADD COLUMN table_sha256 TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE jobs ADD COLUMN fold_sha256 TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE cells RENAME TO cells_without_seed",
         _CELLS,
         # A cell whose job is lost has no seed: it is kept, and named as damaged.

@@ -25,7 +25,7 @@ from bench.protocols import PROTOCOLS, Protocol
 from bench.records.dataset import Dataset, Holdout, Splits
 from bench.records.result import JobResult, RunRecord
 from bench.run import identity
-from bench.run.identity import Fingerprint, fingerprint, imported_modules, job_ids, splits_hash
+from bench.run.identity import Fingerprint, fingerprint, fold_hashes, imported_modules, job_ids, splits_hash
 from bench.run.jobs import NamedMethod, Plan, expand_jobs, keep_versions, method_fingerprint, outdated_versions
 
 ROOT = Path(__file__).parents[2]
@@ -298,6 +298,26 @@ def test_every_row_number_of_every_division_counts() -> None:
     assert len({splits_hash(replace(base, holdouts=(holdout,))) for holdout in (*base.holdouts, *own)}) == 3
     # A row that moves from one list to the next changes the hash although the concatenation is the same.
     assert splits_hash(splits(a=[0], b=[1, 2, 3])) != splits_hash(splits(a=[0, 1], b=[2, 3]))
+
+
+def test_a_folds_checksum_is_of_its_rows_and_of_what_selects_whatever_the_divisions_are_called() -> None:
+    def fold(train: list[int], test: list[int], validation: list[int] | None = None) -> Holdout:
+        return Holdout(
+            *(np.array(rows) for rows in (train, test)), None if validation is None else np.array(validation)
+        )
+
+    two = (fold([0, 1], [2, 3]), fold([0, 2], [1, 3]))
+    splits = Splits("seed-0", fold([0, 1], [2, 3]), two)
+    first, second = fold_hashes(splits)
+    assert first != second
+    assert fold_hashes(replace(splits, name="published", holdouts=two[:1])) == (first,)
+    for other in (
+        replace(splits, tuning=fold([0, 2], [1, 3])),
+        replace(splits, tuning_rows=2),
+        replace(splits, holdouts=(fold([0], [1, 2, 3]), two[1])),
+        replace(splits, holdouts=(fold([0, 1], [2], [3]), two[1])),
+    ):
+        assert fold_hashes(other)[0] != first
 
 
 def test_ids_of_a_plan_are_distinct_and_repeatable(tiny: TinyBenchmark) -> None:

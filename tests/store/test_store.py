@@ -234,10 +234,14 @@ def as_written_by_version(version: int, path: Path) -> None:
         "ALTER TABLE cells RENAME TO seeded; CREATE TABLE cells (dataset TEXT NOT NULL, method TEXT NOT NULL, protocol "
         "TEXT NOT NULL, job TEXT NOT NULL REFERENCES jobs (id), invocation INTEGER NOT NULL REFERENCES invocations "
         "(number), PRIMARY KEY (dataset, method, protocol)) WITHOUT ROWID; INSERT INTO cells SELECT dataset, method, "
-        "protocol, job, invocation FROM seeded; DROP TABLE seeded"
+        "protocol, job, invocation FROM seeded; DROP TABLE seeded; "
+        "ALTER TABLE jobs DROP COLUMN table_sha256; ALTER TABLE jobs DROP COLUMN fold_sha256"
     )
     if version < 4:
         without_measures(version, connection)
+    if version >= 3:
+        for (one,) in connection.execute("SELECT job FROM results").fetchall():
+            seal(connection, one)
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
 
@@ -255,9 +259,6 @@ def without_measures(version: int, connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE holdouts RENAME COLUMN score TO accuracy")
     connection.execute("ALTER TABLE holdouts RENAME COLUMN validation_score TO validation_accuracy")
     connection.execute("""UPDATE holdouts SET path = replace(path, '"score"', '"accuracy"')""")
-    if version == 3:
-        for (one,) in connection.execute("SELECT job FROM results").fetchall():
-            seal(connection, one)
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4])
@@ -273,6 +274,18 @@ def test_a_store_of_a_version_before_is_read_as_it_is_and_gone_on_with(tmp_path:
         assert set(store.begin([*(job(k) for k in range(20)), large], {}).values()) == {"ok"}
         store.record(result(large))
     assert [r.job for r in read_run(tmp_path).results] == [*(job(k) for k in range(20)), large]
+
+
+def test_jobs_of_before_checksums_were_recorded_have_them_once_planned_again(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    as_written_by_version(4, path)
+    found = [job(k, table_sha256="t", fold_sha256="a b") for k in range(20)]
+    with Store(tmp_path) as store:
+        assert list(store.begin(found, {}).values()) == ["ok"] * 20
+    record = read_run(tmp_path)
+    assert ([r.job for r in record.results], record.damaged) == (found, ())
+    assert found[0].folds == ("a", "b")
+    assert job().folds == ()
 
 
 def test_a_result_of_the_version_before_that_was_damaged_is_no_sounder_after_the_upgrade(tmp_path: Path) -> None:
