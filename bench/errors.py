@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class BenchError(Exception):
@@ -63,6 +63,12 @@ def one_line(text: object, limit: int = 300) -> str:
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """``1 job``, ``1,200 jobs``; ``nouns`` if another ending than -s makes it several."""
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def listed(names: Sequence[str], limit: int = 5) -> str:
+    """``iris, wine``; past ``limit`` only the first names and how many there are in all."""
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown}, ... ({len(names)} in all)"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

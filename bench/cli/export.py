@@ -1,4 +1,4 @@
-"""``bench export``: ``scores.csv``, ``summary.csv`` and ``provenance.json`` of run folders, for users' scripts."""
+"""``bench export``: ``scores.csv``, ``summary.csv`` and ``provenance.json`` of results, for users' scripts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from bench.stats.frame import in_order, in_protocol_order, over_seeds, scores_fr
 from bench.stats.groups import standard_groups
 from bench.stats.missing import COMMON_DATASETS
 from bench.stats.summary import FURTHER, CommonPool, common_pool, normalised_score, summarise
-from bench.store import read_run
+from bench.store import read_results
+from bench.store.exported import scores_file
 
 Format: TypeAlias = Literal["csv", "parquet"]
 
@@ -109,7 +110,11 @@ def export_runs(
     if refuse_empty and not results:
         raise ReportError(f"nothing to export: no results in {', '.join(map(str, folders))}")
     scores = scores_frame(map(_with_split, results))
+    if out is None and any(record.lacks for record in records):
+        raise UsageError(f"{folders[0]}: exported scores; say where they are exported to with --out")
     target, beside, account = _targets(folders[0], format, out)
+    if any(file.samefile(target) for file in filter(None, map(scores_file, folders)) if target.exists()):
+        raise UsageError(f"--out {out}: {target} is what is exported; say another place")
     write_table(target, scores, format)
     write_table(beside, summary_frame(scores, group_of(), planned), format)
     _write(account, json.dumps(_provenance(records), indent=1) + "\n")
@@ -117,8 +122,8 @@ def export_runs(
 
 
 def read_benchmark(folder: Path) -> RunRecord:
-    """What :func:`bench.store.read_run` finds. Raises :class:`UsageError` if these are a study's cells."""
-    record = read_run(folder)
+    """What :func:`bench.store.read_results` finds. Raises :class:`UsageError` if these are a study's cells."""
+    record = read_results(folder)
     cell = next((job for job in (*record.planned, *(r.job for r in record.results)) if job.parameters), None)
     if cell is None:
         return record

@@ -9,9 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from bench.data.registry import load_registry
-from bench.errors import ReportError, plural
+from bench.errors import ReportError, listed, plural
+from bench.protocols.registry import reduction_in_words
 from bench.records.measure import COMPARED, MEASURES, Measure
-from bench.records.result import JobResult, RunRecord
+from bench.records.result import Job, JobResult, RunRecord
 from bench.report.about import about_datasets, families_in
 from bench.report.evidence import usual_reference
 from bench.run.progress import clock
@@ -29,6 +30,7 @@ def headline(record: RunRecord, outcome: Outcome, folder: Path, origins: str) ->
     lines = [
         *counted(record, outcome),
         *score_tables(_of_latest_plan(record), families(record)),
+        *reductions(_of_latest_plan(record)),
         origins,
         f"results: {folder} (scores.csv, summary.csv)",
         *what_next(record, outcome),
@@ -124,6 +126,17 @@ def score_tables(results: list[JobResult], families: Mapping[str, str]) -> list[
         for kind, measure in COMPARED.items()
     )
     return [line for lines in tables for line in lines]
+
+
+def reductions(results: Sequence[JobResult]) -> list[str]:
+    """One line for each thing that was taken from divisions (``--folds``, large tables), with the tables it is of."""
+    jobs: dict[str, list[Job]] = defaultdict(list)
+    for job in (r.job for r in results if r.job.reduction):
+        jobs[job.reduction or ""].append(job)
+    return [
+        f"{reduction_in_words(words, {j.protocol for j in found})}: {listed(sorted({j.dataset for j in found}))}"
+        for words, found in sorted(jobs.items())
+    ]
 
 
 def _score_table(results: list[JobResult], measure: Measure, families: Mapping[str, str]) -> list[str]:

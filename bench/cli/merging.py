@@ -10,7 +10,13 @@ from bench.report.merge import ALLOWABLE
 
 def add_run_arguments(parser: argparse.ArgumentParser, what: str) -> None:
     """``DIR...`` and ``--allow``."""
-    parser.add_argument("runs", metavar="DIR", type=Path, nargs="+", help=f"run folders, {what} together")
+    parser.add_argument(
+        "runs",
+        metavar="DIR",
+        type=Path,
+        nargs="+",
+        help=f"run folders, or exported scores (scores.csv, .csv.gz, .parquet), {what} together",
+    )
     parser.add_argument(
         "--allow",
         metavar="WHAT",

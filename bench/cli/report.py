@@ -18,6 +18,7 @@ from bench.report.evidence import Evidence, ProtocolView
 from bench.stats.grinsztajn import read_runs
 from bench.stats.published import read_published
 from bench.stats.summary import metrics_of
+from bench.store.exported import NAMES
 
 FETCHED = object()
 """What ``--published`` and its like without a file stand for: the one in the cache."""
@@ -74,11 +75,18 @@ def published_file(given: object) -> Path:
 
 
 def default_folder(runs: Sequence[Path]) -> Path:
-    """``reports/<run name>``, the names joined if there are several."""
-    names = list(dict.fromkeys(folder.resolve().name for folder in runs))
+    """``reports/<run name>``, the names joined if there are several; of exported scores the folder's or the file's."""
+    names = list(dict.fromkeys(_name(path.resolve()) for path in runs))
     if not all(names):
         raise ReportError("a run folder without a name: say where the report goes with --out DIR")
     return Path("reports") / "+".join(names)
+
+
+def _name(path: Path) -> str:
+    """Of a run folder its own, of exported scores that of their folder, or of the file if that is its own name."""
+    if not path.is_file():
+        return path.name
+    return path.parent.name if path.name in NAMES else path.name.removesuffix(".gz").rpartition(".")[0]
 
 
 def headline_text(evidence: Evidence) -> str:

@@ -22,7 +22,7 @@ from bench.cli.running import (
     with_kept_versions,
 )
 from bench.cli.tables import add_data_arguments, add_source_arguments, chosen_tables, say
-from bench.errors import UsageError, unknown_name
+from bench.errors import UsageError, listed, plural, unknown_name
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import PROTOCOLS, get_protocol
 from bench.records.dataset import Dataset, Splits
@@ -68,6 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="several seeds, such as 0,1,2, into one run folder; a report takes means over them",
     )
     parser.add_argument(
+        "--folds",
+        metavar="N",
+        help="for a first look, test each table on its first N test folds only (default: all)",
+    )
+    parser.add_argument(
         "--select",
         metavar="MEASURE",
         help="what selects hyperparameters instead of accuracy or r2; one for each kind of task, comma-separated: "
@@ -90,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     """Carry out ``bench run``; see :func:`bench.command_line.main` for the exit codes (130 if interrupted)."""
     from bench.cli.export import export_runs
     from bench.cli.headline import headline
-    from bench.data.splits import NAMES, splits_for
+    from bench.data.splits import NAMES, first_folds, splits_for
     from bench.run.jobs import expand_jobs, joined, shard
     from bench.run.predictions import PredictionFiles
     from bench.run.provenance import invocation
@@ -103,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
         raise unknown_name("splits", args.splits, NAMES)
     how = running(args)
     seeds = seeds_of(args.seed, args.seeds)
+    folds = None if args.folds is None else whole_number("--folds", args.folds, at_least=1, default=1)
     part = _shard(args.shard)
     wanted = selecting(args.select)
     select = {kind: measure for kind, measure in wanted.items() if measure != SELECTING[kind]}
@@ -112,13 +118,18 @@ def run(args: argparse.Namespace) -> int:
     methods = named_methods(args.methods, args.plugin)
     chosen = chosen_tables(args)
     say(chosen.origins())
-    folder = Path(args.run or default_folder(chosen.label, args.protocol, seeds, part, args.splits))
+    folder = Path(args.run or default_folder(chosen.label, args.protocol, seeds, part, args.splits, folds))
     if not how.dry_run:
         Store(folder).close()  # an unusable folder is better found before the tables are read
 
+    fewer: dict[str, int] = {}
+
     def divide(table: Dataset, seed: int) -> Splits:
         splits = splits_for(table, seed, args.splits)
-        return splits if args.full else reduced(splits, len(table.y))
+        splits = splits if args.full else reduced(splits, len(table.y))
+        if folds is not None and len(splits.holdouts) < folds:
+            fewer[table.name] = len(splits.holdouts)
+        return splits if folds is None else first_folds(splits, folds)
 
     plan = joined(
         expand_jobs(
@@ -136,6 +147,9 @@ def run(args: argparse.Namespace) -> int:
         for entries, source in chosen.parts
     )
     chosen.warn()
+    for count in sorted(set(fewer.values())):
+        named = listed([name for name, has in fewer.items() if has == count])
+        say(f"--folds {folds}: no more than {plural(count, 'test fold')}, all tested: {named}")
     for kind, measure in wanted.items():
         if kind not in {job.kind for job in plan.jobs}:
             raise UsageError(f"--select {measure.key}: a measure of {kind}, and no table asked for is for that")
@@ -192,8 +206,9 @@ def default_folder(
     seeds: Sequence[int] = (0,),
     part: tuple[int, int] | None = None,
     splits: str | None = None,
+    folds: int | None = None,
 ) -> Path:
-    """``results/<subset>-<protocol>``; a list of names is shortened, ``splits``, seeds but 0 and a shard are named."""
+    """``results/<subset>-<protocol>``; a list of names is shortened, and what is not the default is named."""
     names = [word.strip() for word in subset.split(",") if word.strip()]
     label = names[0] if names else "none"
     if len(names) > 1:
@@ -201,6 +216,7 @@ def default_folder(
         label = f"{label}+{len(names) - 1}-{digest}"
     label = re.sub(r"[^A-Za-z0-9_.+-]", "_", label)
     name = f"{label}-{protocol}" + (f"-{splits}" if splits else "") + _named(seeds)
+    name += f"-folds{folds}" if folds else ""
     return Path(DEFAULT_FOLDER) / (name + (f"-shard{part[0]}of{part[1]}" if part else ""))
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.cli.headline import damaged, failures, families, of_seeds, score_tables
+from bench.cli.headline import damaged, failures, families, of_seeds, reductions, score_tables
 from bench.errors import plural
 from bench.run.progress import clock
 from bench.run.runlog import LIVE_NAME
@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     elif undone:
         again = record.provenance.get("command", "python -m bench run")
         print(f"{undone} left undone, nothing running; to go on: {again}")
-    for line in (*failures(results), *damaged(record), *score_tables(results, families(record))):
+    tables = score_tables(results, families(record))
+    for line in (*failures(results), *damaged(record), *tables, *reductions(results)):
         print(line)
     return 0
 

@@ -5,9 +5,12 @@ All draws are determined by their seed alone; numpy's global state is neither re
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from bench.data.grinsztajn import divided
+from bench.protocols.reduction import reduction
 from bench.protocols.rows import fill_up, refuse_too_few, take
 from bench.records.dataset import Dataset, Holdout, IntArray, Splits
 from bench.records.grinsztajn import SPLITS
@@ -32,6 +35,29 @@ def splits_for(dataset: Dataset, seed: int, name: str | None = None) -> Splits:
     if dataset.published is not None and name is None:
         return dataset.published
     return draw_splits(dataset.name, dataset.strata, seed)
+
+
+@dataclass(frozen=True)
+class FirstFolds(Splits):
+    """The first test folds of divisions that have more of them; ``of`` says how many."""
+
+    of: int = 0
+
+
+def first_folds(splits: Splits, count: int) -> Splits:
+    """``splits`` with its first ``count`` test folds, for a first look; unchanged if it has no more."""
+    if count >= len(splits.holdouts):
+        return splits
+    return FirstFolds(splits.name, splits.tuning, splits.holdouts[:count], splits.tuning_rows, len(splits.holdouts))
+
+
+def taken(splits: Splits) -> str | None:
+    """What ``splits`` leaves out of its divisions, in words that are kept with each result; None for nothing."""
+    reduced = reduction(splits)
+    if not isinstance(splits, FirstFolds):
+        return reduced
+    words = f"tested on the first {len(splits.holdouts)} of {splits.of} hold-outs only"
+    return f"{reduced}, {words}" if reduced else words
 
 
 def draw_splits(name: str, y: IntArray, seed: int) -> Splits:

@@ -39,7 +39,7 @@ def known(names: Iterable[str]) -> list[Protocol]:
 
 def reduction_in_words(reduction: str, protocols: Collection[str]) -> str:
     """``reduction`` as a reader is told of it: results under ``protocols`` that choose once took two samples."""
-    once = [p.name for p in known(protocols) if p.selected_on == "tuning halves"]
+    once = [p.name for p in known(protocols) if p.selected_on == "tuning halves" and reduction.startswith("chosen")]
     return f"{reduction}; under {' and '.join(once)} chosen on so many of either tuning half" if once else reduction
 
 

@@ -108,3 +108,5 @@ class RunRecord:
     invocations: tuple[dict[str, Any], ...] = ()
     planned_by: dict[str, Any] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    """What is not known of these results, in words: they were read from exported scores."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from bench.errors import listed
 from bench.methods import method_names
 from bench.records.measure import TARGET, Measure
 from bench.report.blocks import Cell
@@ -190,9 +191,7 @@ def seconds(value: float | None) -> str:
 
 def listing(names: list[str], limit: int = 12) -> str:
     """Names in a line; past ``limit`` only the first ones and the count."""
-    if len(names) <= limit:
-        return ", ".join(names)
-    return ", ".join(names[:limit]) + f", ... ({len(names)} in all)"
+    return listed(names, limit)
 
 
 def config_text(config: dict[str, Any]) -> str:

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from bench import protocols
-from bench.data.splits import HOLDOUTS, TRAIN_SHARE
+from bench.data.splits import HOLDOUTS, TRAIN_SHARE, taken
 from bench.errors import DataInvalid, DataUnavailable, UsageError
 from bench.methods import get_method
 from bench.protocols import Predicted, carry_out
-from bench.protocols.reduction import LARGE_ROWS, reduction
+from bench.protocols.reduction import LARGE_ROWS
 from bench.protocols.rows import VALIDATION_SHARE
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import Kind, Measure
@@ -303,7 +303,7 @@ def expand_jobs(
                 for m in methods
             ]
             continue
-        n, d = dataset.X.shape
+        table, (n, d) = dataset.sha256, dataset.X.shape
         c = dataset.n_classes or 1
         chosen = (select or {}).get(dataset.kind)
         for seed, splits in divisions.items():
@@ -319,13 +319,13 @@ def expand_jobs(
                 protocol=protocol.name,
                 split=splits.name,
                 seed=seed,
-                reduction=reduction(splits),
+                reduction=taken(splits),
                 kind=dataset.kind,
                 selected_by=chosen.key if chosen else "",
-                table_sha256=dataset.sha256,
+                table_sha256=table,
                 fold_sha256=" ".join(fold_hashes(splits)),
             )
-            table, rows = base.table_sha256, splits_hash(splits)
+            rows = splits_hash(splits)
             for m in methods:
                 job = _identified(
                     base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised

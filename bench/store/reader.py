@@ -27,7 +27,7 @@ def read_run(folder: str | Path) -> RunRecord:
     folder = Path(folder)
     path = folder / STORE_NAME
     if not path.is_file():
-        raise StoreError(f"no results in {folder}: {STORE_NAME} is not there; is it a run folder?")
+        raise StoreError(f"no results in {folder}: {STORE_NAME} is not there, nor scores; is it a run folder?")
     try:
         if not check_header(path):
             with contextlib.suppress(sqlite3.OperationalError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from bench.records.measure import Kind
@@ -94,7 +94,12 @@ def parsed_object(text: object) -> dict[str, Any]:
 
 def parsed_provenance(text: object) -> dict[str, Any]:
     """What was recorded of an invocation, without what is damaged in it: these rows have no checksum."""
-    found = parsed_object(text)
+    return sound_provenance(parsed_object(text))
+
+
+def sound_provenance(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """``recorded`` of an invocation, without what a report could not take."""
+    found = dict(recorded)
     for key in ("versions", "methods", "archive"):
         if not isinstance(found.get(key, {}), dict):
             del found[key]

@@ -214,7 +214,7 @@ class Store:
             raise UsageError(
                 f"run folder {self.folder} would hold {mixed[0]} ({mixed[1]}) in full for some methods and reduced for "
                 "others: they are not mixed; run the same methods as before, choose another folder with --run, or "
-                "give --full as it was given before"
+                "give --full and --folds as they were given before"
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -141,6 +142,10 @@ def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
     for shared, names in evidence.twins.items():
         told = f"{len(names)} methods are titled {shared}; each is shown with its name: {', '.join(names)}."
         yield (told,)
+    for record in evidence.merged.records:
+        if record.lacks:
+            name = Path(record.folder).name or record.folder
+            yield (f"{name} was read from exported scores, which do not hold: {', '.join(record.lacks)}.",)
     for text in evidence.merged.allowed:
         yield (f"Let pass with --allow: {text}.",)
 

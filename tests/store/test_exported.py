@@ -1,0 +1,236 @@
+"""Exported scores read again: what is in them comes back, and what cannot be is named by file, row and column."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+
+from synthetic_runs import make_regression_run, make_run, store_run, with_measures
+
+from bench.cli.export import export_runs
+from bench.errors import StoreError
+from bench.records.result import RunRecord
+from bench.records.scores import FIRST_COLUMNS
+from bench.stats.frame import scores_frame
+from bench.store import Store, read_results, read_run
+
+ROOT = Path(__file__).parents[2]
+
+
+def checked(run: RunRecord) -> RunRecord:
+    """``run`` as if checksums had been recorded with it."""
+    sums = {"table_sha256": "ab" * 32, "fold_sha256": " ".join(f"{k}" * 64 for k in range(4))}
+    jobs = {r.job.id: replace(r.job, **sums) for r in run.results}
+    results = tuple(replace(r, job=jobs[r.job.id]) for r in run.results)
+    return replace(run, results=results, planned=tuple(jobs.values()))
+
+
+@pytest.fixture
+def run() -> RunRecord:
+    failures = {("wine", "mlp"): ("oom", "killed: out of memory, 3 GB")}
+    classes = make_run(
+        ["iris", "wine"], ["rfm", "mlp"], ["clean", "relearn"], failures=failures, reduction="first, only"
+    )
+    numbers = make_regression_run(["servo"], ["rfm"], selected_by="mae")
+    return checked(replace(with_measures(classes), results=(*with_measures(classes).results, *numbers.results)))
+
+
+@pytest.fixture
+def exported(tmp_path: Path, run: RunRecord) -> Path:
+    """``scores.csv`` in a folder of its own, exported from a store."""
+    folder = tmp_path / "run"
+    with Store(folder) as store:
+        store.begin(run.planned, run.provenance)
+        for result in run.results:
+            store.record(result)
+    return export_runs([folder], out=Path(tmp_path / "kept.csv"))[0]
+
+
+def told(record: RunRecord) -> list[object]:
+    """All that a file can say of results."""
+    jobs = [replace(r.job, id="", work="", versions="") for r in record.results]
+    seen = [
+        replace(j, fold_sha256=j.fold_sha256 if r.holdouts else "") for j, r in zip(jobs, record.results, strict=True)
+    ]
+    outcomes = [(r.status, r.reason, r.job_seconds, r.cpu_seconds, r.peak_rss_mb) for r in record.results]
+    return [seen, outcomes, [replace(h, path=[], details={}) for r in record.results for h in r.holdouts]]
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "gz"])
+def test_what_a_file_says_comes_back_to_the_last_bit(tmp_path: Path, exported: Path, format: str) -> None:
+    stored = read_run(tmp_path / "run")
+    path = exported
+    if format == "gz":
+        path = tmp_path / "kept.csv.gz"
+        path.write_bytes(gzip.compress(exported.read_bytes()))
+    elif format == "parquet":
+        path = export_runs([tmp_path / "run"], "parquet", tmp_path / "kept.parquet")[0]
+    found = read_results(path)
+    assert told(found) == told(stored)
+    assert found.invocations == stored.invocations
+    assert (found.folder, found.provenance) == (str(path), stored.provenance)
+    assert {job.id for job in found.planned} == {r.job.id for r in found.results}
+    assert found.lacks == (
+        "validation paths", "learned metrics", "memory estimates", "solvers", "planned jobs that were not run",
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(scores_frame(found.results), scores_frame(stored.results))
+
+
+def test_a_folder_with_scores_and_no_store_is_read_and_a_store_comes_first(tmp_path: Path, exported: Path) -> None:
+    folder = tmp_path / "alone"
+    folder.mkdir()
+    (folder / "scores.csv").write_bytes(exported.read_bytes())
+    found = read_results(folder)
+    assert (found.folder, len(found.results), found.invocations) == (str(folder), 9, ())
+    (tmp_path / "run" / "scores.csv").write_text("nothing of use\n")
+    assert read_results(tmp_path / "run").lacks == ()
+    assert read_results(tmp_path / "run" / "results.sqlite").lacks == ()
+    with pytest.raises(StoreError, match="is it a run folder"):
+        read_results(tmp_path)
+    with pytest.raises(StoreError, match="there is no such folder or file"):
+        read_results(tmp_path / "none")
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(StoreError, match=r"a\.txt: no run folder, and no file of exported scores"):
+        read_results(tmp_path / "a.txt")
+
+
+def test_scores_of_before_the_later_columns_are_read(exported: Path) -> None:
+    table = pd.read_csv(exported, dtype=str, keep_default_na=False)
+    table[table["task"] == "classification"][list(FIRST_COLUMNS)].to_csv(exported, index=False)
+    found = read_results(exported)
+    assert {r.job.kind for r in found.results} == {"classification"}
+    assert all(h.measures == {} and h.measure("accuracy") == h.score for r in found.results for h in r.holdouts)
+    assert {r.cpu_seconds == r.cpu_seconds for r in found.results} == {False}
+    assert {"measures other than accuracy", "checksums of tables and folds", "reasons of failures"} <= set(found.lacks)
+
+
+def test_the_kept_comparison_is_read() -> None:
+    path = ROOT / "results" / "kept" / "comparison"
+    found = read_results(path)
+    assert found.folder == str(path)
+    columns = {"holdout": "Int64", "iteration": "Int64"}
+    kept = pd.read_csv(path / "scores.csv", dtype=columns)
+    again = scores_frame(found.results)[list(kept.columns)]
+    pd.testing.assert_frame_equal(again, kept, check_dtype=False, rtol=1e-15)
+    assert sum(i["results"] for i in found.invocations) == len(found.results)
+
+
+def rewritten(path: Path, change: Callable[[list[list[str]]], object]) -> Path:
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    change(rows)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def put(row: int, column: str, value: str) -> Callable[[list[list[str]]], object]:
+    """Line ``row`` + 1 of the file gets another ``value``."""
+    return lambda rows: rows[row].__setitem__(rows[0].index(column), value)
+
+
+def renamed(old: str, new: str) -> Callable[[list[list[str]]], object]:
+    return lambda rows: rows[0].__setitem__(rows[0].index(old), new)
+
+
+IN_WORDS = {
+    "no number": (put(2, "accuracy", "good"), r"kept\.csv, line 3, column accuracy: 'good' is not a number"),
+    "infinite": (put(2, "fit_seconds", "inf"), "line 3, column fit_seconds: 'inf' is not a number"),
+    "not whole": (put(2, "rows", "1.5"), "line 3, column rows: '1.5' is not a whole number of at least 0"),
+    "negative": (put(2, "seed", "-1"), "line 3, column seed: '-1' is not a whole number"),
+    "above 100": (put(2, "accuracy", "100.5"), "line 3, column accuracy: 100.5 is outside 0 to 100 percent"),
+    "below 0": (put(2, "balanced_accuracy", "-3"), "line 3, column balanced_accuracy: -3 is outside 0 to 100"),
+    "another score": (put(2, "score", "1"), "line 3, column score: 1 where the accuracy is"),
+    "no score": (put(2, "score", ""), None),
+    "no fold": (put(2, "holdout", ""), "line 3, column holdout: is empty, though the job is ok"),
+    "no status": (put(2, "status", "fine"), "line 3, column status: 'fine' is none of ok, error, timeout, oom"),
+    "no task": (put(2, "task", "ranking"), "line 3, column task: 'ranking' with"),
+    "no measure": (put(2, "metric", "acuracy"), "'acuracy' is no measure of classification: did you mean 'accuracy'"),
+    "no config": (put(2, "config", "ridge 1"), "line 3, column config: is not a JSON object"),
+    "no dataset": (put(2, "dataset", ""), "line 3, column dataset: is empty"),
+    "another size": (put(2, "features", "7"), "line 3, column features: 7 where line 2 of the same job has"),
+    "another table": (put(2, "table_sha256", "ff"), "line 3, column table_sha256: ff where line 2 of the same job has"),
+    "a fold twice": (put(3, "holdout", "0"), r"line 4, column holdout: test fold 0 of iris/mlp \(clean, seed 0\) stands in "
+     "line 2 already"),
+    "a row too short": (lambda rows: rows[4].pop(), "line 5: 34 values where the header has 35 columns"),
+    "a column missing": (renamed("accuracy", "r2_cut2"), "no column accuracy; column 'r2_cut2', which scores do not"),
+    "a column mistyped": (renamed("log_loss", "logloss"), "column 'logloss', which scores do not have: did you mean 'log"),
+    "an own column": (renamed("brier", "remark"), "column 'remark', which scores do not have: drop it"),
+    "a column twice": (renamed("brier", "auc"), "column auc more than once"),
+    "no rows": (lambda rows: rows.__delitem__(slice(1, None)), r"kept\.csv: no scores in it, only a header"),
+    "nothing": (lambda rows: rows.clear(), "it has none of their columns"),
+    "another table's file": (lambda rows: rows.__setitem__(0, ["x"] * 35), "it has none of their columns"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", IN_WORDS)
+def test_what_cannot_be_is_said_with_file_row_and_column(exported: Path, what: str) -> None:
+    change, words = IN_WORDS[what]
+    rewritten(exported, change)
+    if words is None:
+        assert len(read_results(exported).results) == 9  # the accuracy says it
+        return
+    with pytest.raises(StoreError, match=words):
+        read_results(exported)
+
+
+def test_a_failed_job_has_one_row_without_a_fold(exported: Path) -> None:
+    with exported.open(newline="") as file:
+        rows = list(csv.reader(file))
+    at = {name: rows[0].index(name) for name in ("status", "holdout")}
+    failed = next(k for k, row in enumerate(rows) if row[at["status"]] == "oom")
+    rewritten(exported, lambda rows: rows.append(rows[failed]))
+    with pytest.raises(StoreError, match=rf"a failed job of wine/mlp .* stands in line {failed + 1} already"):
+        read_results(exported)
+    rewritten(exported, lambda rows: rows.pop())
+    rewritten(exported, put(failed, "holdout", "0"))
+    with pytest.raises(StoreError, match=f"line {failed + 1}, column holdout: of a job that is not ok"):
+        read_results(exported)
+
+
+@pytest.mark.parametrize("content", [b"\x1f\x8bno", b"a,b\n\xff\xfe", b'a,"b\n', b""])
+@pytest.mark.parametrize("name", ["scores.csv", "scores.csv.gz", "scores.parquet"])
+def test_other_files_are_refused_in_words(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(StoreError, match=r"not a (CSV |Parquet )?file of scores"):
+        read_results(tmp_path)
+
+
+def test_a_parquet_file_names_its_row(tmp_path: Path, exported: Path) -> None:
+    table = pd.read_csv(exported)
+    table.loc[4, "accuracy"] = 101.0
+    table.to_parquet(tmp_path / "kept.parquet")
+    with pytest.raises(StoreError, match=r"kept\.parquet, row 5, column accuracy: 101 is outside"):
+        read_results(tmp_path / "kept.parquet")
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '{"a": 1}', '[{"run": "x"}]', '[{"invocations": 5}]', '[{"invocations": [1]}]']
+)
+def test_a_provenance_that_is_none_is_refused(exported: Path, text: str) -> None:
+    exported.with_name("kept-provenance.json").write_text(text)
+    with pytest.raises(StoreError, match=r"kept-provenance\.json: not the provenance of exported scores"):
+        read_results(exported)
+
+
+def test_what_a_report_could_not_take_of_a_provenance_is_left_out(exported: Path) -> None:
+    odd = {"versions": 5, "results": "many", "tables": {"a": {"origin": "x"}}, "commit": "c"}
+    exported.with_name("kept-provenance.json").write_text(json.dumps([{"run": "r", "invocations": [odd]}]))
+    assert read_results(exported).invocations == ({"commit": "c", "tables": {}},)
+
+
+def test_two_exports_of_one_run_are_the_same_results(tmp_path: Path, exported: Path) -> None:
+    again = store_run(tmp_path / "again", read_run(tmp_path / "run"))
+    other = export_runs([again], out=tmp_path / "other.csv")[0]
+    first, second = (read_results(path) for path in (exported, other))
+    assert [r.job.id for r in first.results] == [r.job.id for r in second.results]
