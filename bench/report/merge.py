@@ -129,10 +129,19 @@ def _sources(results: list[JobResult]) -> str:
         origins.setdefault(job.dataset, set()).add((job.source, split, size, job.reduction or "in full"))
     mixed = {name: kinds for name, kinds in origins.items() if len(kinds) > 1}
     if not mixed:
-        return ""
+        return _contents(results)
     first = min(mixed)
     shown = " and ".join(f"{o[0]} (hold-outs {o[1]}; {o[2]}; {o[3]})" for o in sorted(mixed[first]))
     return f"tables from several sources or divisions: {first} from {shown}; in all {listing(sorted(mixed), 5)}"
+
+
+def _contents(results: list[JobResult]) -> str:
+    """Tables of one name, source and size that are not the same: a file was changed between two runs."""
+    contents: dict[str, set[str]] = {}
+    for job in (result.job for result in results if result.job.table_sha256):
+        contents.setdefault(job.dataset, set()).add(job.table_sha256)
+    changed = sorted(name for name, sums in contents.items() if len(sums) > 1)
+    return f"tables that were changed between runs: {listing(changed, 5)}" if changed else ""
 
 
 def _duplicates(records: tuple[RunRecord, ...]) -> str:
