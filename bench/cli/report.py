@@ -48,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the method that title, differences, tests and figures are about (default: your own plug-in if there is "
         "exactly one, else rfm)",
     )
+    parser.add_argument(
+        "--against",
+        metavar="WHAT",
+        help="compare with others' results on the same tables and test folds: those of a run folder or of exported "
+        "scores, or `kept`: those of all built-in methods that come along",
+    )
     parser.add_argument("--note", metavar="TEXT", default="", help="a sentence for the top of the report")
     add_cache_argument(parser)
 
@@ -62,9 +68,13 @@ def run(args: argparse.Namespace) -> int:
     study = None if args.published is None else read_published(published_file(args.published))
     runs = None if given is None else read_runs(runs_file() if given is FETCHED else Path(given))
     records = [read_benchmark(folder) for folder in args.runs]
-    evidence = gather(records, study=study, published_runs=runs, allow=allowed(args), reference=args.reference)
+    evidence = gather(
+        records, study=study, published_runs=runs, allow=allowed(args), reference=args.reference, against=args.against
+    )
     files = write_report(evidence, args.out or default_folder(args.runs), args.note)
     print(headline_text(evidence))
+    if evidence.against:
+        print("", *evidence.against.sentences(), sep="\n")
     print(f"\n{files.html}\n{files.markdown}")
     return 0
 

@@ -13,6 +13,7 @@ from bench.records.measure import COMPARED
 from bench.records.result import RunRecord
 from bench.report import wording
 from bench.report.about import about_datasets
+from bench.report.against import join, records_of
 from bench.report.blocks import Document, Figure
 from bench.report.evidence import RFM, Evidence
 from bench.report.html import render_html, standalone_svg
@@ -47,13 +48,18 @@ def gather(
     allow: Collection[str] = (),
     registry: Registry | None = None,
     reference: str | None = None,
+    against: str | None = None,
 ) -> Evidence:
     """The runs as one body of evidence, told from the side of the method ``reference``.
 
-    Raises :class:`ReportError` if they do not belong together, and :class:`UsageError` if none has the reference.
+    The results that ``against`` names are joined (:mod:`bench.report.against`). Raises :class:`ReportError` if the runs
+    do not belong together, and :class:`UsageError` if none has the reference.
     """
     about = about_datasets(records, registry if registry is not None else load_registry())
-    evidence = Evidence(merge_runs(records, allow), about, study, published_runs, reference or "")
+    merged, joined = merge_runs(records, allow), None
+    if against is not None:
+        merged, joined = join(merged, against, records_of(against))
+    evidence = Evidence(merged, about, study, published_runs, joined, reference or "")
     if reference is not None and reference not in evidence.methods:
         raise unknown_name("method of these results for --reference", reference, evidence.methods)
     return evidence

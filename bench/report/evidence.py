@@ -17,6 +17,7 @@ from bench.protocols.registry import PROTOCOLS, reduction_in_words
 from bench.records.measure import COMPARED, MEASURES, SELECTING, Kind, Measure
 from bench.records.result import Job, JobResult
 from bench.report.about import About, families_in
+from bench.report.against import Joined
 from bench.report.merge import Merged, invocations_of
 from bench.report.wording import TITLES, slug
 from bench.stats import frame
@@ -137,6 +138,8 @@ class Evidence:
     about: Mapping[str, About] = field(default_factory=dict)
     study: PublishedStudy | None = None
     published_runs: PublishedRuns | None = None
+    against: Joined | None = None
+    """Others' results among ``merged``'s, and what of one's own has no counterpart among them."""
     asked: str = ""
     """The reference that was asked for; empty for the usual one."""
 
@@ -191,13 +194,15 @@ class Evidence:
 
     @cached_property
     def _recorded_titles(self) -> dict[str, str]:
-        recorded = [invocation.get("methods", {}) for _, invocations in self.invocations for invocation in invocations]
+        runs = (*(self.against.records if self.against else ()), *self.merged.records)
+        recorded = [invocation.get("methods", {}) for record in runs for invocation in invocations_of(record)]
         return {name: str(told["title"]) for methods in recorded for name, told in methods.items()}
 
     @cached_property
     def reference(self) -> str:
         """The method that the others are compared with: what was asked for, the only plug-in, or RFM."""
-        return self.asked or usual_reference(self.methods)
+        run = {result.job.method for record in self.merged.records for result in record.results}
+        return self.asked or usual_reference(name for name in self.methods if name in run)
 
     @cached_property
     def datasets(self) -> list[str]:
@@ -234,6 +239,15 @@ class Evidence:
         """What selected, by kind, where it was not the kind's own measure."""
         jobs = [result.job for result in self.merged.results]
         return {job.kind: MEASURES[job.selected_by] for job in jobs if job.selected_by in MEASURES}
+
+    @property
+    def timings(self) -> str:
+        """Whose seconds were measured elsewhere, to stand next to them; empty without such."""
+        if self.against is None:
+            return ""
+        titles = ", ".join(TITLES.get(m) or self.titles.get(m, m) for m in self.methods if m in self.against.methods)
+        where = f", on {' and '.join(self.against.machines)}" if self.against.machines else ""
+        return f" Seconds of {titles} were measured in another run{where}: --against."
 
     @cached_property
     def commits(self) -> dict[str, int]:

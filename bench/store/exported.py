@@ -16,7 +16,7 @@ from typing import Any, get_args
 from bench.errors import StoreError, nearest, one_line, plural
 from bench.records.measure import MEASURES, SELECTING, Kind
 from bench.records.method import HoldoutResult
-from bench.records.result import Job, JobResult, RunRecord, Status
+from bench.records.result import Job, JobResult, RunRecord, Status, job_name
 from bench.records.scores import FIRST_COLUMNS, LATER_COLUMNS
 from bench.store.reader import read_run
 from bench.store.rows import sound_provenance
@@ -308,7 +308,7 @@ def _holdout(row: _Row, kind: Kind) -> HoldoutResult:
 
 
 def _named(row: _Row) -> str:
-    return f"{row.text('dataset')}/{row.text('method')} ({row.text('protocol')}, seed {row.whole('seed')})"
+    return job_name(row.text("dataset"), row.text("method"), row.text("protocol"), row.whole("seed"))
 
 
 def _provenance(path: Path) -> tuple[dict[str, Any], ...]:

@@ -160,7 +160,7 @@ IN_WORDS = {
     "no dataset": (put(2, "dataset", ""), "line 3, column dataset: is empty"),
     "another size": (put(2, "features", "7"), "line 3, column features: 7 where line 2 of the same job has"),
     "another table": (put(2, "table_sha256", "ff"), "line 3, column table_sha256: ff where line 2 of the same job has"),
-    "a fold twice": (put(3, "holdout", "0"), r"line 4, column holdout: test fold 0 of iris/mlp \(clean, seed 0\) stands in "
+    "a fold twice": (put(3, "holdout", "0"), r"line 4, column holdout: test fold 0 of iris/mlp \(clean\) stands in "
      "line 2 already"),
     "a row too short": (lambda rows: rows[4].pop(), "line 5: 34 values where the header has 35 columns"),
     "a column missing": (renamed("accuracy", "r2_cut2"), "no column accuracy; column 'r2_cut2', which scores do not"),

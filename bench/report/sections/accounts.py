@@ -78,7 +78,9 @@ def _costs(evidence: Evidence, kind: Kind) -> Table | None:
         (Column("Peak / estimate", hint=ratio), lambda c: wording.num(c.memory[0], 2)),
         (Column("On", "text"), lambda c: dataset_cell(evidence, c.memory[1])),
     )
-    return table(view_key("cost", kind), f"What it cost{aside}", costs, columns, note=wording.prose("cost"))
+    return table(
+        view_key("cost", kind), f"What it cost{aside}", costs, columns, note=wording.prose("cost") + evidence.timings
+    )
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,8 @@ def provenance_section(evidence: Evidence) -> Section:
             blocks += [_invocations(name, invocations), _circumstances(name, invocations)]
         else:
             blocks.append(text("Run ", Code(name), " recorded no provenance."))
+    if evidence.against:
+        blocks.append(text(" ".join(evidence.against.sentences())))
     blocks.append(_sources(evidence))
     return Section("provenance", "Provenance", tuple(blocks))
 

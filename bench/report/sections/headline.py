@@ -37,6 +37,8 @@ def headline(evidence: Evidence) -> Section:
         blocks.append(Paragraph(("No protocol has a dataset on which its methods can be compared.",), lead=True))
     elif chief.contrasts:
         blocks.append(contrast_figure(evidence, chief, "headline"))
+    if evidence.against:
+        blocks.append(Notice((" ".join(evidence.against.sentences()),), "note"))
     blocks += [Notice(spans, "warning") for spans in warnings(evidence)]
     return Section("verdict", question(evidence), tuple(blocks))
 

@@ -127,7 +127,7 @@ def summary_table(evidence: Evidence, view: ProtocolView, name: str, caption: st
             lambda m: seconds_cell(float(seconds.get(m, float("nan")))),
         ),
     ]
-    return table(name, caption, view.methods, columns, note=pool_note(evidence, view))
+    return table(name, caption, view.methods, columns, note=pool_note(evidence, view) + evidence.timings)
 
 
 def _metric_column(view: ProtocolView, metric: Metric) -> tuple[Column, Callable[[str], Cell]]:

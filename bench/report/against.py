@@ -1,0 +1,194 @@
+"""Others' results joined to a report's own, wherever dataset and test folds are the same: `report --against`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from bench.errors import ReportError, UsageError, plural
+from bench.records.result import Job, JobResult, RunRecord
+from bench.report.kept import kept_records
+from bench.report.merge import Merged, invocations_of
+from bench.report.wording import listing
+from bench.store import read_results
+
+KEPT = "kept"
+"""What stands for the comparison that comes along."""
+
+Place: TypeAlias = tuple[str, str, int]
+"""Dataset, protocol and seed of results of one's own."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What was joined to a report's own results, and what of these has no counterpart."""
+
+    name: str
+    """``kept``, or the folder or file that was named."""
+    records: tuple[RunRecord, ...]
+    """The others' results as far as they match, by where they come from; those without any are left out."""
+    left_out: dict[str, list[str]]
+    """The own datasets that are left out, by the reason."""
+    replaced: tuple[str, ...]
+    """Methods of the others that the own results have too, on all datasets or some: the own ones count."""
+
+    @property
+    def methods(self) -> set[str]:
+        """Those of the joined results."""
+        return {result.job.method for record in self.records for result in record.results}
+
+    @property
+    def datasets(self) -> set[str]:
+        """Those on which there is something to compare with."""
+        return {result.job.dataset for record in self.records for result in record.results}
+
+    @property
+    def machines(self) -> list[str]:
+        """The processors that the joined results were computed on."""
+        invocations = (i for record in self.records for i in invocations_of(record))
+        return sorted({str(i["cpu"]) for i in invocations if i.get("cpu")})
+
+    def sentences(self) -> Iterator[str]:
+        """What a reader is told: what was joined, what was left out and why, where it comes from."""
+        what = "the kept comparison" if self.name == KEPT else self.name
+        left = {name for names in self.left_out.values() for name in names}
+        whole = f"{len(self.datasets)} of {plural(len(self.datasets | left), 'dataset')}"
+        yield (
+            f"Compared with {what} (--against), {plural(len(self.methods), 'method')}, on {whole}: those of the same "
+            "table and test folds."
+        )
+        if left:
+            parts = (f"{reason}: {listing(sorted(names), 8)}" for reason, names in sorted(self.left_out.items()))
+            yield f"Left out: {'; '.join(parts)}."
+        if self.replaced:
+            yield f"Of {listing(list(self.replaced))} your own results count where there are both."
+        for record in self.records:
+            yield from _origin(record)
+
+
+def _origin(record: RunRecord) -> Iterator[str]:
+    made = invocations_of(record)
+    told = [
+        ", ".join(dict.fromkeys(words))
+        for key, text in (("started", "computed {}"), ("commit", "at commit {}"), ("cpu", "on {}"))
+        if (words := [text.format(str(i[key])[:40]) for i in made if i.get(key)])
+    ]
+    versions = {str(k): str(v) for i in made for k, v in dict(i.get("versions") or {}).items()}
+    told += [f"with {', '.join(f'{k} {v}' for k, v in sorted(versions.items()))}"] if versions else []
+    name = Path(record.folder).name or record.folder
+    yield f"{name}: {'; '.join(told) or 'no provenance is recorded'}."
+    yield from dict.fromkeys(str(i["note"]) for i in made if i.get("note"))
+
+
+def records_of(name: str) -> tuple[RunRecord, ...]:
+    """The results that ``--against`` names: those that come along, a run folder's or exported scores."""
+    if not name.strip():
+        raise UsageError("--against is empty: name a run folder or exported scores, or kept: what comes along")
+    if name == KEPT and not Path(name).exists():
+        return kept_records()
+    return (read_results(Path(name)),)
+
+
+def join(own: Merged, name: str, others: Sequence[RunRecord]) -> tuple[Merged, Joined]:
+    """``own`` as far as ``others`` have results on the same tables and folds, those joined to it; and an account.
+
+    Of ``others`` only protocols, datasets and folds of one's own are taken; where these are fewer, only these test
+    folds. Raises :class:`ReportError` saying why if nothing matches.
+    """
+    theirs: dict[tuple[str, str], list[tuple[int, JobResult]]] = {}
+    for body, record in enumerate(others):
+        for result in record.results:
+            theirs.setdefault((result.job.dataset, result.job.protocol), []).append((body, result))
+    have = {(r.job.dataset, r.job.protocol, r.job.method) for r in own.results}
+    taken: dict[tuple[int, str, str, str, int], JobResult] = {}
+    matched: set[Place] = set()
+    reasons: dict[str, dict[str, None]] = {}
+    replaced: dict[str, None] = {}
+    for place, job in sorted(_places(own).items()):
+        offered = theirs.get(place[:2], [])
+        found = [(body, r) for body, r in offered if r.status == "ok" and _reason(job, [r.job]) is None]
+        if not found:
+            reason = _reason(job, [r.job for _, r in offered]) or "no result that is ok there"
+            reasons.setdefault(reason, {})[place[0]] = None
+            continue
+        matched.add(place)
+        bodies = {(body, r.job.seed) for body, r in found}
+        found += [
+            (b, r) for b, r in offered if r.status != "ok" and (b, r.job.seed) in bodies and _same_table(job, r.job)
+        ]
+        for body, result in found:
+            if (*place[:2], result.job.method) in have:
+                replaced[result.job.method] = None
+            else:
+                taken[(body, *place[:2], result.job.method, result.job.seed)] = _cut(result, job)
+    left_out = {reason: list(names) for reason, names in reasons.items()}
+    joined = Joined(name, tuple(_parts(others, taken)), left_out, tuple(sorted(replaced)))
+    if not taken:
+        raise ReportError(_nothing(joined))
+    results = [r for r in own.results if _place(r.job) in matched] + list(taken.values())
+    results.sort(key=lambda r: (r.job.dataset, r.job.method, r.job.protocol, r.job.seed))
+    undone = tuple(job for job in own.undone if _place(job) in matched)
+    return replace(own, results=tuple(results), undone=undone), joined
+
+
+def _nothing(joined: Joined) -> str:
+    told = [
+        f"{plural(len(names), 'dataset')} {reason} ({listing(names, 5)})" for reason, names in joined.left_out.items()
+    ]
+    told += [f"your results have all its methods ({', '.join(joined.replaced)})"] if joined.replaced else []
+    return f"--against {joined.name}: nothing to compare with: {'; '.join(told)}"
+
+
+def _place(job: Job) -> Place:
+    return job.dataset, job.protocol, job.seed
+
+
+def _places(own: Merged) -> dict[Place, Job]:
+    """A job of every place that has results, one that knows its folds where there is one."""
+    found: dict[Place, Job] = {}
+    for result in sorted(own.results, key=lambda r: bool(r.job.folds), reverse=True):
+        found.setdefault(_place(result.job), result.job)
+    return found
+
+
+def _reason(own: Job, others: Iterable[Job]) -> str | None:
+    """Why none of ``others``, of the same dataset's name and protocol, is comparable; None if one is."""
+    others = list(others)
+    if not own.split:
+        return "could not be read"
+    if not own.table_sha256 or not own.folds:
+        return "no checksums recorded with your results (run the same command again)"
+    if not others:
+        return f"not there under {own.protocol}"
+    if not (others := [other for other in others if other.table_sha256]):
+        return "no checksums recorded there"
+    if not (others := [other for other in others if _same_table(own, other)]):
+        return "another table of that name"
+    if not (others := [other for other in others if other.folds[: len(own.folds)] == own.folds]):
+        return "other test folds"
+    return None if any(other.selected_by == own.selected_by for other in others) else "selected by another measure"
+
+
+def _same_table(own: Job, other: Job) -> bool:
+    return own.table_sha256 == other.table_sha256
+
+
+def _cut(result: JobResult, own: Job) -> JobResult:
+    """``result`` on the test folds of ``own``; of a job that had more, its time and memory are not known."""
+    count = len(own.folds)
+    job = replace(result.job, reduction=own.reduction, fold_sha256=own.fold_sha256)
+    if len(result.holdouts) <= count:
+        return replace(result, job=job)
+    holdouts = tuple(h for h in result.holdouts if h.holdout < count)
+    unknown: dict[str, Any] = dict.fromkeys(("job_seconds", "cpu_seconds", "peak_rss_mb"), math.nan)
+    return replace(result, job=job, holdouts=holdouts, **unknown)
+
+
+def _parts(others: Sequence[RunRecord], taken: dict[tuple[int, str, str, str, int], JobResult]) -> Iterator[RunRecord]:
+    for body, record in enumerate(others):
+        results = tuple(result for key, result in taken.items() if key[0] == body)
+        if results:
+            yield replace(record, results=results, planned=())

@@ -1,0 +1,154 @@
+"""``report --against``: others' results, wherever table and test folds are the same, and what was left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from synthetic_runs import PROVENANCE, make_run, store_run
+
+from bench.cli.export import export_runs
+from bench.errors import ReportError, StoreError, UsageError
+from bench.records.result import Job, RunRecord
+from bench.report import wording
+from bench.report.against import join
+from bench.report.build import gather
+from bench.report.evidence import Evidence
+from bench.report.merge import merge_runs
+from bench.report.sections.accounts import provenance_section
+from bench.report.sections.headline import headline
+from bench.report.sections.tables import summary_table
+
+NAMES = [f"t{i}" for i in range(6)]
+OTHERS = ("rfm", "laplace", "mlp")
+
+
+def checked(run: RunRecord, *, folds: str = "abcd", **tables: str) -> RunRecord:
+    """``run`` with checksums: of each table its name or what ``tables`` say, of each fold a letter."""
+
+    def of(job: Job) -> Job:
+        return replace(job, table_sha256=tables.get(job.dataset, job.dataset), fold_sha256=" ".join(folds))
+
+    results = tuple(replace(r, job=of(r.job), holdouts=r.holdouts[: len(folds)]) for r in run.results)
+    return replace(run, results=results, planned=tuple(r.job for r in results))
+
+
+def mine(names: list[str] = NAMES, **changes: object) -> RunRecord:
+    run = make_run(names, ["mine"], folder="results/mine", details=False, **changes)  # type: ignore[arg-type]
+    about = {"mine": {"title": "My method", "origin": "mine.py"}}
+    return replace(run, provenance={**PROVENANCE, "cpu": "My CPU", "methods": about})
+
+
+def others(*methods: str, protocols: tuple[str, ...] = ("clean", "relearn")) -> RunRecord:
+    return make_run(NAMES, methods or OTHERS, protocols, folder="elsewhere/others", details=False)
+
+
+def test_what_is_of_the_same_table_and_folds_is_joined() -> None:
+    merged, joined = join(merge_runs([checked(mine())]), "kept", [checked(others())])
+    assert len(merged.results) == 6 * 4
+    assert {r.job.protocol for r in merged.results} == {"clean"}  # no protocol but one's own
+    assert (joined.methods, joined.datasets) == (set(OTHERS), set(NAMES))
+    assert [len(record.results) for record in joined.records] == [18]
+    assert [Path(record.folder).name for record in merged.records] == ["mine"]
+    assert (joined.left_out, joined.replaced) == ({}, ())
+    told = " ".join(joined.sentences())
+    assert told.startswith("Compared with the kept comparison (--against), 3 methods, on 6 of 6 datasets")
+    assert (
+        "others: computed 2026-01-01T00:00:00Z; at commit 0123abc; on Example CPU @ 2.0 GHz; with numpy 2.4.0" in told
+    )
+
+
+def test_what_has_no_counterpart_is_left_out_with_the_reason() -> None:
+    own = mine([*NAMES, "u", "v"])
+    run = checked(own, t1="changed", u="u")
+    odd = {"t2": {"fold_sha256": "a b c e"}, "t3": {"table_sha256": ""}, "v": {"split": "", "table_sha256": ""}}
+    results = tuple(replace(r, job=replace(r.job, **odd.get(r.job.dataset, {}))) for r in run.results)
+    there = checked(others())
+    blank = tuple(
+        replace(r, job=replace(r.job, table_sha256="")) if r.job.dataset == "t4" else r for r in there.results
+    )
+    there = replace(there, results=blank)
+    merged, joined = join(merge_runs([replace(run, results=results)]), "kept", [there])
+    assert joined.left_out == {
+        "another table of that name": ["t1"],
+        "other test folds": ["t2"],
+        "no checksums recorded with your results (run the same command again)": ["t3"],
+        "no checksums recorded there": ["t4"],
+        "not there under clean": ["u"],
+        "could not be read": ["v"],
+    }
+    assert {r.job.dataset for r in merged.results} == {"t0", "t5"}
+    told = " ".join(joined.sentences())
+    assert "on 2 of 8 datasets" in told
+    assert "Left out: another table of that name: t1; could not be read: v; no checksums recorded there: t4;" in told
+    with pytest.raises(
+        ReportError, match=r"--against kept: nothing to compare with: 6 datasets other test folds \(t0, t1"
+    ):
+        join(merge_runs([checked(mine(), folds="wxyz")]), "kept", [checked(others())])
+    other_measure = tuple(replace(r, job=replace(r.job, selected_by="log_loss")) for r in checked(mine()).results)
+    with pytest.raises(ReportError, match="6 datasets selected by another measure"):
+        join(merge_runs([replace(checked(mine()), results=other_measure)]), "kept", [checked(others())])
+
+
+def test_of_fewer_test_folds_these_alone_are_compared() -> None:
+    own = mine(reduction="tested on the first 2 of 4 hold-outs only")
+    merged, joined = join(merge_runs([checked(own, folds="ab")]), "kept", [checked(others())])
+    assert {len(r.holdouts) for r in merged.results} == {2}
+    whole = {(r.job.dataset, r.job.method): r for r in others().results if r.job.protocol == "clean"}
+    for result in joined.records[0].results:
+        full = whole[result.job.dataset, result.job.method]
+        assert result.holdouts == full.holdouts[:2]
+        assert result.job_seconds != result.job_seconds  # of a job with four
+        assert result.job.reduction == own.results[0].job.reduction
+    with pytest.raises(ReportError, match="other test folds"):
+        join(merge_runs([checked(mine())]), "kept", [checked(others(), folds="ab")])
+
+
+def test_ones_own_result_of_a_method_counts_and_failures_come_along() -> None:
+    own = make_run(NAMES, ["mine", "mlp"], folder="results/mine", details=False)
+    failures = {("t0", "rfm"): ("oom", "killed")}
+    there = make_run(NAMES, OTHERS, failures=failures, folder="elsewhere/others", details=False)
+    merged, joined = join(merge_runs([checked(own)]), "kept", [checked(there)])
+    assert joined.replaced == ("mlp",)
+    assert joined.methods == {"rfm", "laplace"}
+    assert "Of mlp your own results count where there are both." in list(joined.sentences())
+    assert [r.job.dataset for r in merged.results if r.status == "oom"] == ["t0"]
+    with pytest.raises(ReportError, match=r"your results have all its methods \(laplace, mlp, rfm\)"):
+        join(merge_runs([checked(there)]), "kept", [checked(there)])
+
+
+def test_of_several_bodies_the_one_that_matches_is_taken() -> None:
+    archive = replace(checked(others(), folds="wxyz"), folder="archive")
+    _, joined = join(merge_runs([checked(mine())]), "kept", [archive, checked(others())])
+    assert [record.folder for record in joined.records] == ["elsewhere/others"]
+
+
+def page(evidence: Evidence) -> str:
+    with wording.titled(evidence.titles):
+        table = summary_table(evidence, evidence.views["clean"], "summary", "")
+        blocks = [str(headline(evidence)), str(provenance_section(evidence)), table.note]
+        return "\n".join([*blocks, *(row[0].text for row in table.rows)])
+
+
+@pytest.mark.parametrize("format", ["store", "csv", "parquet"])
+def test_a_run_folder_or_a_file_of_scores_can_be_named(tmp_path: Path, format: str) -> None:
+    run = checked(others("rfm", "laplace", "yours", protocols=("clean",)))
+    place = store_run(tmp_path / "others", run)
+    if format != "store":
+        place = export_runs([place], format, tmp_path / f"theirs.{format}")[0]  # type: ignore[arg-type]
+    evidence = gather([checked(mine())], against=str(place))
+    assert evidence.reference == "mine"  # not the plug-in of somebody else
+    assert evidence.methods == ["rfm", "laplace", "mine", "yours"]
+    told = page(evidence)
+    assert f"Compared with {place} (--against), 3 methods, on 6 of 6 datasets" in told
+    assert "Seconds of RFM, Laplace kernel, yours were measured in another run, on Example CPU @ 2.0 GHz" in told
+    assert "My method averages" in told
+    assert list(evidence.commits) == ["0123abc"]  # one's own
+
+
+def test_a_name_that_leads_nowhere_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--against is empty"):
+        gather([checked(mine())], against=" ")
+    with pytest.raises(StoreError, match="there is no such folder or file"):
+        gather([checked(mine())], against=str(tmp_path / "none"))
