@@ -1,3 +1,31 @@
-"""The benchmarking harness: registry, tables, methods, protocols, runner, statistics and report."""
+"""The benchmarking harness: registry, tables, methods, protocols, runner, statistics and report.
+
+From Python, a notebook say, :func:`run` does what ``python -m bench run`` does and :func:`load` gives results as a
+table:
+
+    import bench
+
+    done = bench.run(subset="smoke", methods="rfm,laplace", run="results/first")
+    done.scores.groupby("method")["accuracy"].mean()
+    bench.load("results/kept/comparison")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.cli.notebook import load as load
+    from bench.cli.notebook import run as run
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """``load`` and ``run``, imported when they are asked for; ``run`` is the subpackage, which can be called."""
+    if name == "load":
+        return importlib.import_module("bench.cli.notebook").load
+    if name == "run":
+        return importlib.import_module("bench.run")
+    raise AttributeError(f"module 'bench' has no attribute {name!r}")

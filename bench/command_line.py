@@ -75,7 +75,7 @@ def _fill_standard_descriptors() -> None:
     os.close(descriptor)
 
 
-def _refuse_foreign_rfm() -> None:
+def refuse_foreign_rfm() -> None:
     """Raise :class:`UsageError` if `import rfm` gives a package that is not the one beside this one."""
     found = importlib.util.find_spec("rfm")
     where = Path(found.origin).resolve() if found and found.origin else None
@@ -91,7 +91,7 @@ def _command(arguments: Sequence[str]) -> int:
     try:
         if word is not None and word not in COMMANDS:
             raise unknown_name("command", word, COMMANDS)
-        _refuse_foreign_rfm()
+        refuse_foreign_rfm()
         args = build_parser(only=word).parse_args(arguments, argparse.Namespace(arguments=arguments))
         with using_cache(getattr(args, "cache", None)):
             return int(args.handler(args))

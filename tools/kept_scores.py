@@ -1,10 +1,11 @@
 """Make what `report --against kept` compares with: `bench/report/kept`, two bodies of scores with their checksums.
 
-    python tools/kept_scores.py --embedded results/embedded-clean --archive results/kept/comparison --copy ARCHIVE
+    python tools/kept_scores.py --embedded results/embedded-clean
+    python tools/kept_scores.py --archive results/kept/comparison --copy ARCHIVE
 
 ``--embedded`` is a run of all methods on the package's tables (`bench run --subset embedded`), ``--archive`` scores on
-the study's archive, of which ``--copy`` names a copy: the checksums of its tables and published folds are computed
-from it. Where the scores have checksums already these must be the same. Each body can be made alone.
+the study's archive, of which ``--copy`` names a copy. The checksums of tables and folds are computed from the tables;
+where the scores have some already these must be the same.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.archive import ArchiveSource
-from bench.data.registry import Registry, load_registry
+from bench.data.embedded import EmbeddedSource
+from bench.data.registry import load_registry
+from bench.data.sources import Source
 from bench.data.splits import splits_for, taken
-from bench.errors import BenchError, DataUnavailable, ReportError
+from bench.errors import BenchError, DataUnavailable, ReportError, UsageError
 from bench.files import replacing, write_atomically
-from bench.protocols.reduction import LARGE_ROWS, reduced
+from bench.protocols.reduction import reduced
+from bench.records.dataset import Dataset
 from bench.records.result import JobResult, RunRecord
 from bench.report.merge import invocations_of
 from bench.run.identity import fold_hashes
@@ -46,10 +50,13 @@ def main() -> None:
     accounts = json.loads(account.read_text(encoding="utf-8")) if account.exists() else {}
     try:
         if args.embedded:
-            accounts["embedded"] = write("embedded", read_results(args.embedded), args.note)
+            record = with_checksums(read_results(args.embedded), EmbeddedSource())
+            accounts["embedded"] = write("embedded", record, args.note)
         if args.archive:
-            record = read_results(args.archive)
-            accounts["archive"] = write("archive", with_checksums(record, load_registry(), args.copy), args.note)
+            if args.copy is None:
+                raise UsageError("--archive needs --copy: the archive that the checksums are computed from")
+            source = ArchiveSource(args.copy, load_registry(), offline=True)
+            accounts["archive"] = write("archive", with_checksums(read_results(args.archive), source), args.note)
     except BenchError as error:
         raise SystemExit(f"kept_scores: {error}") from error
     write_atomically(account, json.dumps(dict(sorted(accounts.items())), indent=1) + "\n")
@@ -86,44 +93,36 @@ def account_of(invocations: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def with_checksums(record: RunRecord, registry: Registry, copy: str | None) -> RunRecord:
-    """``record`` with the checksums of the archive's tables and of the folds that its results are of."""
-    if copy is None:
-        raise ReportError("--archive needs --copy: the archive that the checksums are computed from")
-    source = ArchiveSource(copy, registry, offline=True)
-    known: dict[str, tuple[str, dict[int, tuple[str, str | None]]]] = {}
+def with_checksums(record: RunRecord, source: Source) -> RunRecord:
+    """``record`` with the checksums of the tables that ``source`` has and of the folds that its results are of."""
+    registry = load_registry()
+    tables: dict[str, Dataset] = {}
     for name in sorted({r.job.dataset for r in record.results}):
         try:
-            table = source.load(registry.entry(name))
+            tables[name] = source.load(registry.entry(name))
         except DataUnavailable as error:
             print(f"left without checksums: {error}")
-            continue
-        splits = splits_for(table, 0)
-        small = reduced(splits, len(table.y))
-        ways = {len(s.holdouts): (" ".join(fold_hashes(s)), taken(s)) for s in (splits, small)}
-        size = {(r.job.rows, r.job.features, r.job.classes) for r in record.results if r.job.dataset == name}
-        if size != {(*table.X.shape, table.n_classes)}:
-            raise ReportError(f"{name}: sizes {size} in the scores, {(*table.X.shape, table.n_classes)} in {copy}")
-        known[name] = table.sha256, ways
-    return replace(record, results=tuple(_checked(result, known) for result in record.results))
+    results = (_checked(r, tables[r.job.dataset]) if r.job.dataset in tables else r for r in record.results)
+    return replace(record, results=tuple(results))
 
 
-def _checked(result: JobResult, known: dict[str, tuple[str, dict[int, tuple[str, str | None]]]]) -> JobResult:
+def _checked(result: JobResult, table: Dataset) -> JobResult:
     job = result.job
-    if job.dataset not in known:
-        return result
-    table, ways = known[job.dataset]
-    if not result.holdouts:  # a failed job has no folds, and its table was the same
-        return replace(result, job=replace(job, table_sha256=table))
-    if len(result.holdouts) not in ways:
-        raise ReportError(
-            f"{job.name}: {len(result.holdouts)} test folds; {LARGE_ROWS:,} rows or fewer have {max(ways)}"
-        )
-    folds, reduction = ways[len(result.holdouts)]
-    for held, computed in ((job.table_sha256, table), (job.fold_sha256, folds)):
-        if held and held != computed:
-            raise ReportError(f"{job.name}: another checksum in the scores than of the archive's copy: {held}")
-    return replace(result, job=replace(job, table_sha256=table, fold_sha256=folds, reduction=reduction))
+    sizes = (job.rows, job.features, job.classes), (*table.X.shape, table.n_classes)
+    if sizes[0] != sizes[1]:
+        raise ReportError(f"{job.name}: sizes {sizes[0]} in the scores, {sizes[1]} in the table")
+    found = replace(job, table_sha256=table.sha256)
+    if result.holdouts:  # a failed job has no folds
+        splits = splits_for(table, job.seed)
+        ways = (reduced(splits, len(table.y)), splits)
+        fitting = [way for way in ways if len(way.holdouts) == len(result.holdouts)]
+        if not fitting:
+            raise ReportError(f"{job.name}: {len(result.holdouts)} test folds; the table has {len(splits.holdouts)}")
+        found = replace(found, fold_sha256=" ".join(fold_hashes(fitting[0])), reduction=taken(fitting[0]))
+    for held, computed in ((job.table_sha256, found.table_sha256), (job.fold_sha256, found.fold_sha256)):
+        if held not in ("", computed):
+            raise ReportError(f"{job.name}: {held} in the scores is not the checksum: {computed}")
+    return replace(result, job=found)
 
 
 if __name__ == "__main__":

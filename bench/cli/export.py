@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import pandas as pd
 
@@ -19,7 +20,9 @@ from bench.files import replacing, write_atomically
 from bench.methods import method_names
 from bench.records.measure import COMPARED, Kind, Measure
 from bench.records.result import Job, JobResult, RunRecord
+from bench.report.latex import latex_summary
 from bench.report.merge import invocations_of, merge_runs
+from bench.report.wording import TITLES
 from bench.stats.frame import in_order, in_protocol_order, over_seeds, scores_frame, seed_matrix
 from bench.stats.groups import standard_groups
 from bench.stats.missing import COMMON_DATASETS
@@ -27,7 +30,7 @@ from bench.stats.summary import FURTHER, CommonPool, common_pool, normalised_sco
 from bench.store import read_results
 from bench.store.exported import scores_file
 
-Format: TypeAlias = Literal["csv", "parquet"]
+Format: TypeAlias = Literal["csv", "parquet", "latex"]
 
 SUMMARY_COLUMNS = (
     "group",
@@ -61,12 +64,17 @@ regression. RMSE and MAE have no mean: each dataset has its own unit. ``normalis
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, "exported")
-    parser.add_argument("--format", choices=("csv", "parquet"), default="csv", help="default: csv")
+    parser.add_argument(
+        "--format",
+        choices=get_args(Format),
+        default="csv",
+        help="csv (default), parquet, or latex: the summary alone, as tables for a paper",
+    )
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="file for the scores, or a folder (made if it ends in /); summary and provenance go beside (default: "
-        "into DIR)",
+        help="file for the scores (for latex the summary), or a folder (made if it ends in /); summary and provenance "
+        "go beside (default: into DIR)",
     )
 
 
@@ -94,31 +102,54 @@ def export_runs(
 
     They go into the folder of a single run as ``scores.<format>``, ``summary.<format>`` and ``provenance.json``. With
     ``out`` the results go to that file and the others beside it, as ``<stem>-summary<suffix>`` and
-    ``<stem>-provenance.json``; an ``out`` that is a folder takes all under their usual names. Each file appears whole
-    or not at all. Raises :class:`UsageError` for several runs without ``out``, :class:`ReportError` for no results
+    ``<stem>-provenance.json``; an ``out`` that is a folder takes all under their usual names. In ``latex`` there is the
+    summary alone: ``summary.tex``, or the file ``out``. Each file appears whole or not at all.
+
+    Raises :class:`UsageError` for several runs or exported scores without ``out``, :class:`ReportError` for no results
     under ``refuse_empty``, and as :func:`bench.report.merge.merge_runs` for runs that do not belong together.
     """
     if len(folders) > 1 and out is None:
         raise UsageError("several runs are exported together into no one's folder: say where with --out")
-    records = [read_benchmark(folder) for folder in folders]
-    if len(records) == 1:
-        (record,) = records
-        results, planned = record.results, record.planned
-    else:
-        merged = merge_runs(records, allow)
-        results, planned = merged.results, merged.undone
-    if refuse_empty and not results:
+    found = gathered(folders, allow)
+    if refuse_empty and not found.results:
         raise ReportError(f"nothing to export: no results in {', '.join(map(str, folders))}")
-    scores = scores_frame(map(_with_split, results))
-    if out is None and any(record.lacks for record in records):
+    scores = exported_scores(found.results)
+    if out is None and any(record.lacks for record in found.records):
         raise UsageError(f"{folders[0]}: exported scores; say where they are exported to with --out")
+    if format == "latex":
+        path = _targets(folders[0], "tex", out)[1 if out is None or out.is_dir() else 0]
+        _write(path, latex_summary(summary_frame(scores, group_of(), found.planned), _titles(found.records)))
+        return [path]
     target, beside, account = _targets(folders[0], format, out)
     if any(file.samefile(target) for file in filter(None, map(scores_file, folders)) if target.exists()):
         raise UsageError(f"--out {out}: {target} is what is exported; say another place")
     write_table(target, scores, format)
-    write_table(beside, summary_frame(scores, group_of(), planned), format)
-    _write(account, json.dumps(_provenance(records), indent=1) + "\n")
+    write_table(beside, summary_frame(scores, group_of(), found.planned), format)
+    _write(account, json.dumps(_provenance(found.records), indent=1) + "\n")
     return [target, beside, account]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What several runs hold together, or one: results, jobs that were planned, and the runs themselves."""
+
+    results: tuple[JobResult, ...]
+    planned: tuple[Job, ...]
+    records: tuple[RunRecord, ...]
+
+
+def gathered(folders: Sequence[Path], allow: Collection[str] = ()) -> Gathered:
+    """The runs in ``folders`` as :func:`export_runs` takes them together."""
+    records = tuple(read_benchmark(folder) for folder in folders)
+    if len(records) == 1:
+        return Gathered(records[0].results, records[0].planned, records)
+    merged = merge_runs(records, allow)
+    return Gathered(merged.results, merged.undone, records)
+
+
+def exported_scores(results: Iterable[JobResult]) -> pd.DataFrame:
+    """The table that is written as ``scores.csv``."""
+    return scores_frame(map(_with_split, results))
 
 
 def read_benchmark(folder: Path) -> RunRecord:
@@ -146,7 +177,15 @@ def _with_split(result: JobResult) -> JobResult:
     return result if job.split else replace(result, job=replace(job, split=split_name(job.source, job.seed)))
 
 
-def _targets(folder: Path, format: Format, out: Path | None) -> tuple[Path, Path, Path]:
+def _titles(records: Sequence[RunRecord]) -> dict[str, str]:
+    """What methods that are not built in call themselves; with the name behind it where that is another's title too."""
+    told = [i.get("methods", {}) for record in records for i in invocations_of(record)]
+    titles = {name: str(about["title"]) for methods in told for name, about in methods.items()}
+    counts = Counter([*titles.values(), *TITLES.values()])
+    return {name: f"{title} ({name})" if counts[title] > 1 else title for name, title in titles.items()}
+
+
+def _targets(folder: Path, format: str, out: Path | None) -> tuple[Path, Path, Path]:
     if out is None or out.is_dir():
         home = folder if out is None else out
         return home / f"scores.{format}", home / f"summary.{format}", home / "provenance.json"

@@ -7,7 +7,9 @@ import hashlib
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.cli.running import (
     EXIT_FAILED,
@@ -27,6 +29,9 @@ from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import PROTOCOLS, get_protocol
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import MEASURES, SELECTING, Kind, Measure
+
+if TYPE_CHECKING:
+    from bench.run.runner import Outcome
 
 DEFAULT_FOLDER = "results"
 
@@ -93,8 +98,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out ``bench run``; see :func:`bench.command_line.main` for the exit codes (130 if interrupted)."""
-    from bench.cli.export import export_runs
     from bench.cli.headline import headline
+    from bench.store import read_run
+
+    done = carry_out(args)
+    if done.outcome is None:
+        return EXIT_OK
+    words = headline(read_run(done.folder), done.outcome, done.folder, done.origins)
+    print(words, file=sys.stderr if args.json else sys.stdout)
+    if done.outcome.interrupted and done.outcome.undone:
+        return EXIT_INTERRUPTED
+    return EXIT_OK if done.outcome.all_ok else EXIT_FAILED
+
+
+@dataclass(frozen=True)
+class Done:
+    """What ``bench run`` did: into which folder, how many jobs it planned, and what became of them."""
+
+    folder: Path
+    planned: int
+    origins: str
+    """Of the tables, in words."""
+    outcome: Outcome | None
+    """None of a ``--dry-run``."""
+
+
+def carry_out(args: argparse.Namespace) -> Done:
+    """Do all that the flags say but for the closing words: results are stored and exported."""
+    from bench.cli.export import export_runs
     from bench.data.splits import NAMES, first_folds, splits_for
     from bench.run.jobs import expand_jobs, joined, shard
     from bench.run.predictions import PredictionFiles
@@ -158,16 +189,12 @@ def run(args: argparse.Namespace) -> int:
     plan = with_kept_versions(plan, folder, how)
     if how.dry_run:
         list_plan(plan, folder, how)
-        return EXIT_OK
+        return Done(folder, len(plan.jobs), chosen.origins(), None)
     about = invocation(seeds, how.size, args.arguments, chosen.recorded(), additions(methods))
     outcome = run_plan(plan, folder, about, how, keep_predictions=args.keep_predictions)
     export_runs([folder])
-    record = read_run(folder)
-    PredictionFiles(folder).drop_others({result.job.id for result in record.results})
-    print(headline(record, outcome, folder, chosen.origins()), file=sys.stderr if how.json else sys.stdout)
-    if outcome.interrupted and outcome.undone:
-        return EXIT_INTERRUPTED
-    return EXIT_OK if outcome.all_ok else EXIT_FAILED
+    PredictionFiles(folder).drop_others({result.job.id for result in read_run(folder).results})
+    return Done(folder, len(plan.jobs), chosen.origins(), outcome)
 
 
 def selecting(text: str | None) -> dict[Kind, Measure]:

@@ -164,7 +164,7 @@ IN_WORDS = {
      "line 2 already"),
     "a row too short": (lambda rows: rows[4].pop(), "line 5: 34 values where the header has 35 columns"),
     "a column missing": (renamed("accuracy", "r2_cut2"), "no column accuracy; column 'r2_cut2', which scores do not"),
-    "a column mistyped": (renamed("log_loss", "logloss"), "column 'logloss', which scores do not have: did you mean 'log"),
+    "a column mistyped": (renamed("log_loss", "logloss"), "column 'logloss', which scores do not have: did you mean"),
     "an own column": (renamed("brier", "remark"), "column 'remark', which scores do not have: drop it"),
     "a column twice": (renamed("brier", "auc"), "column auc more than once"),
     "no rows": (lambda rows: rows.__delitem__(slice(1, None)), r"kept\.csv: no scores in it, only a header"),

@@ -1,0 +1,112 @@
+"""``bench.run`` and ``bench.load``: what the command line does, from Python."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import bench
+from bench.cli.notebook import _Parser, _words
+from bench.cli.run import add_arguments
+from bench.command_line import main
+from bench.errors import BenchError, ReportError, StoreError, UsageError
+from bench.records.scores import SCORE_COLUMNS
+
+PLUGIN = """
+from sklearn.naive_bayes import GaussianNB
+from bench.methods.plugin import EstimatorMethod
+
+class Bayes(EstimatorMethod):
+    name, title, grid = "bayes", "Naive Bayes", {"var_smoothing": [1e-9, 1e-3]}
+
+    def classifier(self, config, fitting):
+        return GaussianNB(**config)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+    (tmp_path / "bayes.py").write_text(PLUGIN)
+
+
+def test_a_run_from_python_is_that_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    done = bench.run(subset=["iris", "wine"], plugin="bayes.py", methods=["bayes"], run="a", jobs=1, folds=2)
+    assert (done.folder, done.counts, done.already, done.undone, done.ok) == (Path("a"), {"ok": 2}, 0, 0, True)
+    assert capsys.readouterr().out == ""
+    words = ["run", "--subset", "iris,wine", "--plugin", "bayes.py", "--methods", "bayes", "--run", "b", "--jobs", "1"]
+    assert main([*words, "--folds", "2"]) == 0
+    seconds = ["fit_seconds", "job_seconds", "cpu_seconds", "peak_rss_mb"]
+    pd.testing.assert_frame_equal(done.scores.drop(columns=seconds), bench.load("b").drop(columns=seconds))
+    assert tuple(done.scores.columns) == SCORE_COLUMNS
+    again = bench.run(subset="iris,wine", plugin=["bayes.py"], methods="bayes", run=Path("a"), jobs=1, folds=2)
+    assert (again.already, again.counts) == (2, {"ok": 2})
+    planned = bench.run(subset="iris", plugin="bayes.py", methods="bayes", run="c", dry_run=True, retry_failed=False)
+    assert (planned.undone, planned.counts, planned.ok, Path("c").exists()) == (1, {}, False, False)
+    recorded = Path("a/provenance.json").read_text()
+    assert "python -m bench run --subset=iris,wine --plugin=bayes.py --methods=bayes" in recorded
+    pd.testing.assert_frame_equal(bench.load("b/scores.csv"), bench.load("b"))
+    table = bench.load("b").assign(features=7)
+    table.to_csv("other.csv", index=False)
+    with pytest.raises(ReportError, match="tables from several sources or divisions: iris"):
+        bench.load("a", "other.csv")
+    assert len(bench.load("a", "other.csv", allow=["sources", "duplicates"])) == 4
+
+
+def test_what_is_wrong_is_an_error_with_the_command_lines_words(capsys: pytest.CaptureFixture[str]) -> None:
+    for flags, words in (
+        ({}, "no table to run on"),
+        ({"subset": "irsi"}, "'irsi': did you mean 'iris'"),
+        ({"subset": "iris", "method": "rfm"}, "unknown argument of bench.run 'method': did you mean 'methods'"),
+        ({"subset": "iris", "methods": "rmf"}, "unknown method 'rmf'"),
+        ({"subset": "iris", "jobs": 0}, "--jobs 0: must be a whole number"),
+        ({"subset": "iris", "folds": -1}, "--folds -1: must be a whole number of at least 1"),
+        ({"subset": "iris", "dry_run": "yes"}, "dry_run='yes': a switch, True or False"),
+        ({"subset": "iris", "task": "ranking"}, "invalid choice: 'ranking'"),
+    ):
+        with pytest.raises(BenchError) as caught:
+            bench.run(**flags)
+        assert words in str(caught.value)
+    assert capsys.readouterr().out == ""
+    with pytest.raises(StoreError, match="there is no such folder or file"):
+        bench.load("nowhere")
+    with pytest.raises(UsageError, match="name a run folder"):
+        bench.load()
+    with pytest.raises(AttributeError, match="no attribute 'runn'"):
+        _ = bench.runn
+
+
+def test_every_flag_of_the_command_can_be_given() -> None:
+    parser = _Parser(add_help=False)
+    add_arguments(parser)
+    known = {action.dest: action for action in parser._actions}
+    given = {
+        name: True if action.nargs == 0 else action.choices[0] if action.choices else "1"
+        for name, action in known.items()
+    }
+    args = vars(parser.parse_args(_words(given, known)))
+    assert args == {name: ["1"] if isinstance(args[name], list) else value for name, value in given.items()}
+    assert _words({"data": ["a.csv", "b,c.csv"], "methods": ("x", "y")}, known) == [
+        "--data=a.csv", "--data=b,c.csv", "--methods=x,y",
+    ]  # fmt: skip
+
+
+def test_the_package_is_light_and_the_name_run_serves_twice() -> None:
+    code = (
+        "import sys, bench; assert not {'pandas', 'numpy', 'torch', 'argparse'} & set(sys.modules); "
+        "import bench.run.jobs as jobs; assert jobs.expand_jobs; "
+        "from bench import run, load; assert callable(run) and callable(load) and callable(bench.run); "
+        "print(sorted({'torch', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    light = subprocess.run(
+        [sys.executable, "-c", "import sys, bench; bench.load, bench.run; print('pandas' in sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert light.stdout == "False\n"
