@@ -330,9 +330,8 @@ def _sound(recorded: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(found.get("results", 0), int):
         del found["results"]
     tables = found.pop("tables", {})
-    if isinstance(tables, dict):
-        found["tables"] = {name: told for name, told in tables.items() if _describes(told)}
-    return {key: value for key, value in found.items() if value != {} or key != "tables"}
+    sound = {name: told for name, told in tables.items() if _describes(told)} if isinstance(tables, dict) else {}
+    return found | ({"tables": sound} if sound else {})
 
 
 def _describes(told: object) -> bool:

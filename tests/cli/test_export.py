@@ -115,6 +115,25 @@ def test_regression_is_a_group_of_its_own_and_further_measures_are_averaged(tmp_
         assert table.loc[group, "normalised_score"].to_dict() == pytest.approx(expected.to_dict())
 
 
+def test_the_kept_scores_are_exported_again_with_the_kept_summary(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = Path(__file__).parents[2] / "results" / "kept" / "comparison"
+    scores, summary, provenance = export_runs([kept / "scores.csv"], out=tmp_path)
+    for again, name in ((scores, "scores.csv"), (summary, "summary.csv")):
+        expected = pd.read_csv(kept / name)
+        found = pd.read_csv(again)[list(expected.columns)]
+        pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
+    found_results = [i["results"] for run in json.loads(provenance.read_text()) for i in run["invocations"]]
+    assert sum(found_results) == pd.read_csv(kept / "scores.csv").groupby(["dataset", "method", "protocol"]).ngroups
+    for words, told in (
+        ([str(scores)], "exported scores; say where they are exported to with --out"),
+        ([str(tmp_path), "--out", str(tmp_path)], "scores.csv is what is exported; say another place"),
+    ):
+        assert main(["export", *words]) == 2
+        assert told in capsys.readouterr().err
+
+
 def test_a_method_that_covers_little_keeps_its_row(tmp_path: Path) -> None:
     failures = {(name, "mlp"): ("timeout", "60 s") for name in NAMES[1:]}
     folder = store_run(tmp_path / "run", make_run(NAMES, ["rfm", "mlp"], failures=failures))

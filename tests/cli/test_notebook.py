@@ -16,6 +16,7 @@ from bench.command_line import main
 from bench.errors import BenchError, ReportError, StoreError, UsageError
 from bench.records.scores import SCORE_COLUMNS
 
+ROOT = Path(__file__).parents[2]
 PLUGIN = """
 from sklearn.naive_bayes import GaussianNB
 from bench.methods.plugin import EstimatorMethod
@@ -103,10 +104,10 @@ def test_the_package_is_light_and_the_name_run_serves_twice() -> None:
         "from bench import run, load; assert callable(run) and callable(load) and callable(bench.run); "
         "print(sorted({'torch', 'sklearn', 'matplotlib'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     light = subprocess.run(
         [sys.executable, "-c", "import sys, bench; bench.load, bench.run; print('pandas' in sys.modules)"],
-        capture_output=True, text=True, check=True,
+        cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert light.stdout == "False\n"

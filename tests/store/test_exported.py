@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 
 def checked(run: RunRecord) -> RunRecord:
     """``run`` as if checksums had been recorded with it."""
-    sums = {"table_sha256": "ab" * 32, "fold_sha256": " ".join(f"{k}" * 64 for k in range(4))}
+    sums = {"table_sha256": "ab" * 32, "fold_sha256": " ".join(k * 64 for k in "abcd")}
     jobs = {r.job.id: replace(r.job, **sums) for r in run.results}
     results = tuple(replace(r, job=jobs[r.job.id]) for r in run.results)
     return replace(run, results=results, planned=tuple(jobs.values()))
@@ -165,7 +165,7 @@ IN_WORDS = {
     "a row too short": (lambda rows: rows[4].pop(), "line 5: 34 values where the header has 35 columns"),
     "a column missing": (renamed("accuracy", "r2_cut2"), "no column accuracy; column 'r2_cut2', which scores do not"),
     "a column mistyped": (renamed("log_loss", "logloss"), "column 'logloss', which scores do not have: did you mean"),
-    "an own column": (renamed("brier", "remark"), "column 'remark', which scores do not have: drop it"),
+    "an own column": (renamed("brier", "xxxx"), "column 'xxxx', which scores do not have: drop it"),
     "a column twice": (renamed("brier", "auc"), "column auc more than once"),
     "no rows": (lambda rows: rows.__delitem__(slice(1, None)), r"kept\.csv: no scores in it, only a header"),
     "nothing": (lambda rows: rows.clear(), "it has none of their columns"),
@@ -226,7 +226,7 @@ def test_a_provenance_that_is_none_is_refused(exported: Path, text: str) -> None
 def test_what_a_report_could_not_take_of_a_provenance_is_left_out(exported: Path) -> None:
     odd = {"versions": 5, "results": "many", "tables": {"a": {"origin": "x"}}, "commit": "c"}
     exported.with_name("kept-provenance.json").write_text(json.dumps([{"run": "r", "invocations": [odd]}]))
-    assert read_results(exported).invocations == ({"commit": "c", "tables": {}},)
+    assert read_results(exported).invocations == ({"commit": "c"},)
 
 
 def test_two_exports_of_one_run_are_the_same_results(tmp_path: Path, exported: Path) -> None:
