@@ -20,6 +20,8 @@ KEPT = "kept"
 
 Place: TypeAlias = tuple[str, str, int]
 """Dataset, protocol and seed of results of one's own."""
+_Offer: TypeAlias = tuple[int, JobResult]
+"""A result of the others, and in which of their records it is."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Joined:
     """The own datasets that are left out, by the reason."""
     replaced: tuple[str, ...]
     """Methods of the others that the own results have too, on all datasets or some: the own ones count."""
+    seeds: tuple[tuple[int, int], ...] = ()
+    """Theirs and one's own, where the test folds are the same though the seeds are not."""
 
     @property
     def methods(self) -> set[str]:
@@ -65,6 +69,9 @@ class Joined:
             yield f"Left out: {'; '.join(parts)}."
         if self.replaced:
             yield f"Of {listing(list(self.replaced))} your own results count where there are both."
+        if self.seeds:
+            pairs = (f"{theirs} next to your seed {own}" for theirs, own in self.seeds)
+            yield f"On the same folds, there are results of seed {'; '.join(pairs)}."
         for record in self.records:
             yield from _origin(record)
 
@@ -98,40 +105,54 @@ def join(own: Merged, name: str, others: Sequence[RunRecord]) -> tuple[Merged, J
     Of ``others`` only protocols, datasets and folds of one's own are taken; where these are fewer, only these test
     folds. Raises :class:`ReportError` saying why if nothing matches.
     """
-    theirs: dict[tuple[str, str], list[tuple[int, JobResult]]] = {}
+    theirs: dict[tuple[str, str], list[_Offer]] = {}
     for body, record in enumerate(others):
         for result in record.results:
             theirs.setdefault((result.job.dataset, result.job.protocol), []).append((body, result))
     have = {(r.job.dataset, r.job.protocol, r.job.method) for r in own.results}
-    taken: dict[tuple[int, str, str, str, int], JobResult] = {}
+    taken: dict[tuple[int, str, Place], JobResult] = {}
     matched: set[Place] = set()
     reasons: dict[str, dict[str, None]] = {}
     replaced: dict[str, None] = {}
     for place, job in sorted(_places(own).items()):
         offered = theirs.get(place[:2], [])
-        found = [(body, r) for body, r in offered if r.status == "ok" and _reason(job, [r.job]) is None]
+        found = _counterparts(job, offered)
         if not found:
             reason = _reason(job, [r.job for _, r in offered]) or "no result that is ok there"
             reasons.setdefault(reason, {})[place[0]] = None
             continue
         matched.add(place)
-        bodies = {(body, r.job.seed) for body, r in found}
-        found += [
-            (b, r) for b, r in offered if r.status != "ok" and (b, r.job.seed) in bodies and _same_table(job, r.job)
-        ]
         for body, result in found:
             if (*place[:2], result.job.method) in have:
                 replaced[result.job.method] = None
             else:
-                taken[(body, *place[:2], result.job.method, result.job.seed)] = _cut(result, job)
+                taken[body, result.job.method, place] = result
     left_out = {reason: list(names) for reason, names in reasons.items()}
-    joined = Joined(name, tuple(_parts(others, taken)), left_out, tuple(sorted(replaced)))
+    parts = [replace(r, results=tuple(x for k, x in taken.items() if k[0] == body)) for body, r in enumerate(others)]
+    seeds = sorted({(r.job.seed, place[2]) for (_, _, place), r in taken.items() if r.job.seed != place[2]})
+    joined = Joined(name, tuple(r for r in parts if r.results), left_out, tuple(sorted(replaced)), tuple(seeds))
     if not taken:
         raise ReportError(_nothing(joined))
-    results = [r for r in own.results if _place(r.job) in matched] + list(taken.values())
+    seeded = [replace(r, job=replace(r.job, seed=place[2])) for (_, _, place), r in taken.items()]
+    results = [r for r in own.results if _place(r.job) in matched] + seeded
     results.sort(key=lambda r: (r.job.dataset, r.job.method, r.job.protocol, r.job.seed))
     undone = tuple(job for job in own.undone if _place(job) in matched)
     return replace(own, results=tuple(results), undone=undone), joined
+
+
+def _counterparts(own: Job, offered: Sequence[_Offer]) -> list[_Offer]:
+    """Of results on the same dataset's name and protocol those that can stand next to ``own``, one a method and body.
+
+    Published folds are the same for every seed: where there is a result of one's own seed it is taken, else that of
+    the smallest. A method that failed on the table comes along.
+    """
+    same = [(b, r) for b, r in offered if r.status == "ok" and _reason(own, [r.job]) is None]
+    seeds = {(body, r.job.seed) for body, r in same}
+    same += [(b, r) for b, r in offered if r.status != "ok" and (b, r.job.seed) in seeds and _same_table(own, r.job)]
+    first: dict[tuple[int, str], JobResult] = {}
+    for body, result in sorted(same, key=lambda item: (item[1].job.seed != own.seed, item[1].job.seed)):
+        first.setdefault((body, result.job.method), result)
+    return [(body, _cut(result, own)) for (body, _), result in first.items()]
 
 
 def _nothing(joined: Joined) -> str:
@@ -185,10 +206,3 @@ def _cut(result: JobResult, own: Job) -> JobResult:
     holdouts = tuple(h for h in result.holdouts if h.holdout < count)
     unknown: dict[str, Any] = dict.fromkeys(("job_seconds", "cpu_seconds", "peak_rss_mb"), math.nan)
     return replace(result, job=job, holdouts=holdouts, **unknown)
-
-
-def _parts(others: Sequence[RunRecord], taken: dict[tuple[int, str, str, str, int], JobResult]) -> Iterator[RunRecord]:
-    for body, record in enumerate(others):
-        results = tuple(result for key, result in taken.items() if key[0] == body)
-        if results:
-            yield replace(record, results=results, planned=())

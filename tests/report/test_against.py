@@ -124,6 +124,18 @@ def test_of_several_bodies_the_one_that_matches_is_taken() -> None:
     assert [record.folder for record in joined.records] == ["elsewhere/others"]
 
 
+def test_on_folds_that_no_seed_moves_results_of_another_seed_stand_next_to_ones_own() -> None:
+    own = [checked(mine(seed=seed)) for seed in (0, 3)]
+    merged, joined = join(merge_runs(own), "kept", [checked(others())])
+    assert {(r.job.method, r.job.seed) for r in merged.results} == {(m, s) for m in (*OTHERS, "mine") for s in (0, 3)}
+    assert joined.seeds == ((0, 3),)
+    assert "On the same folds, there are results of seed 0 next to your seed 3." in list(joined.sentences())
+    drawn = [checked(mine(seed=0)), checked(mine(seed=3), folds="wxyz")]
+    merged, joined = join(merge_runs(drawn), "kept", [checked(others())])
+    assert ({r.job.seed for r in merged.results}, joined.seeds) == ({0}, ())
+    assert joined.left_out == {"other test folds": NAMES}
+
+
 def page(evidence: Evidence) -> str:
     with wording.titled(evidence.titles):
         table = summary_table(evidence, evidence.views["clean"], "summary", "")

@@ -57,7 +57,10 @@ def test_any_method_can_be_asked_for_and_the_whole_page_follows() -> None:
     document = compose(asked)
     assert document.title == "Does NTK beat the rest?"
     assert figures(document)["headline-difference"].title == "NTK minus each method"
-    rfm, ntk = column(compared(usual), "RFM − method"), column(tables(document)["clean-summary"], "NTK − method")
+    rfm, ntk = (
+        column(compared(usual), "Δ accuracy (RFM − method)"),
+        column(tables(document)["clean-summary"], "Δ accuracy (NTK − method)"),
+    )
     assert (ntk["NTK"], rfm["RFM"]) == ("–", "–")
     mean, error = rfm["NTK"].split(" ± ")
     assert ntk["RFM"] == f"{mean.translate(str.maketrans('+−', '−+'))} ± {error}"  # the same pair from the other side
@@ -75,7 +78,7 @@ def test_the_only_plugin_is_the_reference_and_of_two_neither() -> None:
     evidence = gather([with_plugins(run, mine="My method")])
     assert evidence.reference == "mine"
     assert spoken(evidence).startswith("# Does My method beat the rest?")
-    assert "My method − method" in [c.title for c in compared(evidence).columns]
+    assert "Δ accuracy (My method − method)" in [c.title for c in compared(evidence).columns]
     assert gather([run], reference="rfm").reference == "rfm"
     two = make_run(NAMES, ["rfm", "mine", "yours"], details=False)
     assert gather([two]).reference == "rfm"
