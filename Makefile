@@ -76,6 +76,7 @@ comparison: $(READY)
 	$(COMPARE) --subset all121 --methods rfm,laplace --protocol relearn --run results/comparison-relearn || [ $$? -eq 1 ]
 	mkdir -p results/kept/comparison
 	$(BENCH) export $(KEPT) --out results/kept/comparison
+	$(if $(ARCHIVE),$(RUN_PYTHON) tools/kept_scores.py --archive results/kept/comparison --copy "$(ARCHIVE)")
 	$(if $(STUDY),,$(BENCH) fetch --published)
 	$(BENCH) report $(KEPT) --out reports/kept/comparison --published $(STUDY)
 	$(RUN_PYTHON) tools/readme_table.py

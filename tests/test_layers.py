@@ -31,6 +31,7 @@ READS_RESULTS = [
     "bench.command_line",
     "bench.cli.report",
     "bench.cli.export",
+    "bench.cli.notebook",
 ]
 READS_STUDIES = [
     "bench.study.report",
