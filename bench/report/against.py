@@ -57,7 +57,8 @@ class Joined:
 
     def sentences(self) -> Iterator[str]:
         """What a reader is told: what was joined, what was left out and why, where it comes from."""
-        what = "the kept comparison" if self.name == KEPT else self.name
+        # The last part of a path: where it lies on this machine is nobody's business.
+        what = "the kept comparison" if self.name == KEPT else Path(self.name).resolve().name
         left = {name for names in self.left_out.values() for name in names}
         whole = f"{len(self.datasets)} of {plural(len(self.datasets | left), 'dataset')}"
         yield (

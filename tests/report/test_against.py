@@ -153,7 +153,7 @@ def test_a_run_folder_or_a_file_of_scores_can_be_named(tmp_path: Path, format: s
     assert evidence.reference == "mine"  # not the plug-in of somebody else
     assert evidence.methods == ["rfm", "laplace", "mine", "yours"]
     told = page(evidence)
-    assert f"Compared with {place} (--against), 3 methods, on 6 of 6 datasets" in told
+    assert f"Compared with {place.name} (--against), 3 methods, on 6 of 6 datasets" in told
     assert "Seconds of RFM, Laplace kernel, yours were measured in another run, on Example CPU @ 2.0 GHz" in told
     assert "My method averages" in told
     assert list(evidence.commits) == ["0123abc"]  # one's own

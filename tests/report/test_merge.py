@@ -79,6 +79,18 @@ def test_a_table_that_could_not_be_read_is_of_no_other_source() -> None:
     assert merge_runs([make_run(NAMES, ["rfm"], folder="results/a"), unread]).allowed == ()
 
 
+def test_a_table_that_was_changed_between_runs_is_refused() -> None:
+    def read(run: RunRecord, content: str) -> RunRecord:
+        return replace(run, results=tuple(replace(r, job=replace(r.job, table_sha256=content)) for r in run.results))
+
+    rfm, mlp = make_run(["iris", "wine"], ["rfm"]), make_run(["iris", "wine"], ["mlp"])
+    merge_runs([read(rfm, "a"), read(mlp, "a")])
+    merge_runs([read(rfm, "a"), mlp])  # of before checksums were recorded
+    words = r"tables that were changed between runs: iris, wine \(--allow sources\)"
+    with pytest.raises(ReportError, match=words):
+        merge_runs([read(rfm, "a"), read(mlp, "b")])
+
+
 def test_versions_of_one_library_must_agree() -> None:
     first, second = two()
     other = tuple(replace(r, provenance={"versions": {"torch": "2.2.0"}}) for r in second.results)
