@@ -46,8 +46,8 @@ def find(outcomes: Sequence[Outcome]) -> Findings:
                 " adds grokking. In ",
                 CODE,
                 " each is an experiment on images. There is no published run, and no published number at hand: figures "
-                "there are pictures. Repeated here, each claim with a control. The rules were fixed before the full run, "
-                "but after trial runs of single seeds, which are among those below:",
+                "there are pictures. Repeated here, each claim with a control. The rules were fixed before the full "
+                "run, but after trial runs of single seeds, which are among those below:",
             ),
             claims_table(
                 claims,
