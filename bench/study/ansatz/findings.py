@@ -104,7 +104,7 @@ def _setting(runs: Sequence[Run]) -> Section:
         (
             "The rules of the claims were fixed before the full run, but after trial runs, mostly of seed 0, which "
             "is among those below: that A2 is about M after one update, as the authors have it, and that A3 asks for a "
-            "difference of either sign, was settled after some of them. A learning rate above 1 was not tried here, and "
+            "difference of either sign, was settled after some of them. No learning rate above 1 was tried here; one "
             "might reach a smaller loss on MNIST.",
         ),
         (
