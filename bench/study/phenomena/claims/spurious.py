@@ -41,7 +41,7 @@ LEFT_OUT_RULE = (
 _NAMED = "The diagonal of M names a spurious mark"
 _REVERSED = "RFM and networks rely on the mark: with the tie reversed they are worse than chance"
 _KERNEL = "Additional claim (ours): so does the Laplace kernel, without learning features"
-_LEFT_OUT = "Additional claim (ours): where M names the mark, leaving out what it names restores what images without marks allow"
+_LEFT_OUT = "Additional claim (ours): where M names the mark, leaving out what it names undoes the reliance on it"
 
 
 def spurious_claims(done: Sequence[Outcome]) -> list[Claim]:
