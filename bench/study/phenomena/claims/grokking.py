@@ -38,13 +38,13 @@ NETWORK_RULE = (
     "if none does, but more than half had not reached that test accuracy when training ended."
 )
 ALIKE_RULE = (
-    f"The first layer comes to weigh what M weighs if in the end the cosine of D'D and M, as matrices' entries, is at "
-    f"least {ALIKE:g} and larger than at first; D is what training has added to the layer. The claim holds if it does "
-    "so in every run, in part if in more than half."
+    "What training adds to the first layer comes to weigh what M weighs if in the end the cosine of D'D and M, as"
+    f" matrices' entries, is at least {ALIKE:g} and larger than at first; D is what training has added to the "
+    "layer. The claim holds if it does so in every run, in part if in more than half."
 )
 _RFM = "RFM groks: test accuracy rises long after training accuracy is 100 %"
 _NETWORK = "Networks grok on the same images"
-_ALIKE = "The network's first layer comes to weigh what RFM's M weighs"
+_ALIKE = "What training adds to the network's first layer comes to weigh what RFM's M weighs"
 VARIANTS = {
     "patch": "Patch",
     "moved": "Patch elsewhere in test images",
