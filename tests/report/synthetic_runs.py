@@ -24,7 +24,7 @@ PROVENANCE = {
     "cores": 2,
     "platform": "Linux-x86_64",
     "threads": 1,
-    "seed": 0,
+    "seeds": [0],
     "commit": "0123abc",
     "command": "python -m bench run --subset embedded",
     "started": "2026-01-01T00:00:00Z",
@@ -98,7 +98,7 @@ def make_run(
                     )
                 )
     planned = tuple(r.job for r in results)
-    return RunRecord(folder, tuple(results), planned, {**PROVENANCE, "seed": seed})
+    return RunRecord(folder, tuple(results), planned, {**PROVENANCE, "seeds": [seed]})
 
 
 def _holdout(

@@ -154,8 +154,8 @@ def test_kinds_never_share_a_table(mixed: Document) -> None:
     assert "on 12 of 12 datasets" in found["clean-regression-summary"].note
     assert {"leak", "printed"} <= set(sections(mixed))
     first = render_markdown(mixed)
-    assert "Under `clean`, on 4 datasets, **RFM averages" in first
-    assert "Under `clean`, on 12 regression datasets, **RFM averages" in first
+    assert "Under `clean`, on 4 datasets (4 families, one seed), **RFM averages" in first
+    assert "Under `clean`, on 12 regression datasets (12 families, one seed), **RFM averages" in first
     render_html(mixed)
 
 
@@ -213,8 +213,8 @@ def test_what_selected_is_said_where_it_is_not_the_usual_one() -> None:
 def test_plain_text_has_a_table_for_each_kind() -> None:
     text = headline_text(gather([classes(), numbers(("clean",))]))
     heads = [line for line in text.splitlines() if line.startswith("protocol ")]
-    assert heads[0] == "protocol clean: 4 common datasets of 4, accuracy in percent"
-    assert heads[-1] == "protocol clean: 12 common datasets of 12, R2 (cut at 0)"
+    assert heads[0] == "protocol clean: 4 common datasets of 4, 4 families, one seed; accuracy in percent"
+    assert heads[-1] == "protocol clean: 12 common datasets of 12, 12 families, one seed; R2 (cut at 0)"
     below = [h.score for r in numbers(("clean",)).results for h in r.holdouts if h.score < 0]
     said = f"  {len(below)} hold-outs below 0 count as 0 (lowest {min(below):.3f}: lost/mlp)"
     assert [line for line in text.splitlines() if "count as 0" in line] == [said]

@@ -154,11 +154,12 @@ def _baseline(evidence: Evidence, view: ProtocolView) -> Section | None:
         measure,
     )
     overall = paired_difference(view.by_seed[RFM], view.by_seed[LAPLACE], view.families)
+    seeds = ("by seed " if overall.seed_range else "") + wording.by_seed(overall, measure)
     single = wording.single(overall.single, overall.single.p, measure)
     opening = text(
         f"RFM {wording.MINUS} Laplace on the {plural(overall.datasets, 'dataset')} that both have "
         f"({plural(overall.families, 'family', 'families')}): Δ {wording.difference(overall, measure)} "
-        f"{measure.points}, {wording.interval(overall, measure)}; by seed: {wording.by_seed(overall, measure)}; "
+        f"{measure.points}, {wording.interval(overall, measure)}; {seeds}; "
         f"{overall.wins} wins, {overall.ties} ties, {overall.losses} losses; Wilcoxon's signed-rank test over "
         f"families, this pair alone: p {wording.p_value(overall.p)}; over single datasets {single}. "
         f"Median {wording.number(float(difference.median()), measure.digits, sign=True)}.{swayed(difference, measure)}"
