@@ -1,0 +1,53 @@
+"""What is known of datasets: families of the registry, and of tables that runs describe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from synthetic_runs import PROVENANCE, make_run
+
+from bench.data.registry import load_registry
+from bench.records.result import RunRecord
+from bench.report.about import about_datasets, families_in
+
+REGISTRY = load_registry()
+
+
+def described(**tables: dict[str, Any]) -> RunRecord:
+    """A run that recorded these tables."""
+    told = {"origin": "o.csv", "target": "y", "licence": "", "notes": [], "features": []}
+    recorded = {name: told | more for name, more in tables.items()}
+    run = make_run(["iris"], ["rfm"])
+    return replace(run, provenance={**PROVENANCE, "tables": recorded})
+
+
+def test_siblings_of_the_registry_share_a_family_and_its_reason() -> None:
+    about = about_datasets([], REGISTRY)
+    families = families_in(about)
+    assert families["heart-va"] == families["statlog-heart"] == "heart-disease"
+    assert "four hospitals" in about["statlog-heart"].relation
+    assert families["iris"] == "iris"
+    assert about["iris"].relation == ""
+
+
+def test_a_table_of_ones_own_is_of_no_family_unless_it_says_so() -> None:
+    run = described(
+        mine={}, old={"family": ""}, musk={}, first={"family": "loans"}, second={"family": "loans"},
+        heart={"family": "heart-disease"}, wines={"family": "pima"},
+    )  # fmt: skip
+    about = about_datasets([run], REGISTRY)
+    families = families_in(about)
+    assert (families["mine"], families["old"]) == ("mine", "old")
+    assert families["musk"] not in ("musk", families["musk-1"])  # named like a family of the registry: no part of it
+    assert families["first"] == families["second"] == "loans"
+    assert families["heart"] == families["heart-va"]
+    assert about["heart"].relation == about["heart-va"].relation
+    assert families["wines"] == families["pima"]  # a dataset that is a family of one can be named too
+
+
+def test_a_copy_of_a_registry_table_keeps_its_family() -> None:
+    run = described(**{"statlog-heart": {"copy": True, "family": ""}})
+    about = about_datasets([run], REGISTRY)["statlog-heart"]
+    assert about.family == "heart-disease"
+    assert about.notes[0] == "a copy, o.csv, column y"
