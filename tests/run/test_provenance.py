@@ -51,10 +51,10 @@ def test_the_environments_archive_is_part_of_the_command(tmp_path: Path, monkeyp
 
 
 def test_the_machine_is_described_but_not_named() -> None:
-    recorded = json.dumps([machine(1), {k: v for k, v in invocation(0, 2, ["run"]).items() if k != "platform"}])
+    recorded = json.dumps([machine(1), {k: v for k, v in invocation((0,), 2, ["run"]).items() if k != "platform"}])
     assert "host" not in machine(1)
     assert socket.gethostname() not in recorded
-    assert invocation(0, 2, ["run"], {"source": "embedded"})["source"] == "embedded"
+    assert invocation((0,), 2, ["run"], {"source": "embedded"})["source"] == "embedded"
 
 
 TEXTS = {
