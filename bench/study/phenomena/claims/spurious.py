@@ -130,7 +130,8 @@ def restored(o: Outcome, method: str, words: str = "named") -> bool | None:
     left = o.values["left out"].get(words)
     if left is None:
         return None
-    return bool(left[method]["reversed"] >= o.values["clean"][method] - CLOSE)
+    unmarked = o.values["clean"][method]
+    return bool(left[method]["reversed"] >= unmarked - CLOSE)
 
 
 def _left_out_claim(tied: Sequence[Outcome]) -> Claim:

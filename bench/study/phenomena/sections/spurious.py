@@ -148,7 +148,8 @@ def _network_table(networks: Sequence[Outcome]) -> Table:
         found = [o.values["accuracy"]["network"] for o in some if "kept" in o.values["accuracy"]["network"]]
         left = [o.values["left out"]["named"]["network"] for o in some if "left out" in o.values]
         after = [one["reversed"] for one in left if "reversed" in one]
-        clean = [o.values["clean"]["network"] for o in some if "network" in o.values["clean"]]
+        unmarked = [o.values["clean"] for o in some]
+        clean = [found["network"] for found in unmarked if "network" in found]
         accounts = [o.values["training"]["marked"] for o in some]
         right = [a["tried"][f"{a['rate']:g}"]["train"] for a in accounts if a["rate"] is not None]
         rows.append(
