@@ -12,11 +12,11 @@ from bench.study.cell import Outcome
 from bench.study.claims import Claim, Verdict, not_measured
 from bench.study.phenomena.reading import (
     all_of,
-    grouped,
     of_kind,
     percent,
     sign_test,
 )
+from bench.study.summary import grouped
 
 RECALL, PRECISION, STRONG = 0.9, 0.5, 0.9
 """Of the mark's coordinates, and of those that M names, so many must be both; ties from which the mark is a strong
