@@ -30,7 +30,9 @@ from bench.records.grinsztajn import MAX_TRAIN, PARTS, SPLITS, Part
 from bench.records.measure import SELECTING, Kind
 
 TEXTS = ("benchmark", "model_name", "data__keyword", "hp")
-NUMBERS = ("mean_val_score", "mean_test_score", "mean_time", "n_train")
+SCORES = ("mean_val_score", "mean_test_score")
+"""R2, or the share of rows that are right: larger is better, and none is above 1."""
+NUMBERS = (*SCORES, "mean_time", "n_train")
 COLUMNS = (*TEXTS, *NUMBERS)
 """Of the CSV, those that are read."""
 BENCHMARKS = tuple(f"{part.title}_{size}" for size in MAX_TRAIN for part in PARTS.values())
@@ -107,14 +109,16 @@ def read_runs(path: Path) -> PublishedRuns:
         raise ReportError(f"{path}: runs of another benchmark ({found}); known are {', '.join(BENCHMARKS)}")
     runs = runs[known]
     _refuse(path, runs["hp"], ~runs["hp"].isin(CONFIGURATIONS), f"is none of {', '.join(CONFIGURATIONS)}")
-    usable = runs[["mean_val_score", "mean_test_score", "mean_time"]].notna().all(axis=1)
+    for name in SCORES:
+        _refuse(path, runs[name], runs[name] > 1, "is above 1: no R2 or share of right rows, but perhaps an error")
+    usable = runs[[*SCORES, "mean_time"]].notna().all(axis=1)
     return PublishedRuns(runs.loc[usable, list(COLUMNS)].reset_index(drop=True), int((~usable).sum()))
 
 
 def _refuse(path: Path, column: pd.Series, wrong: pd.Series, what: str) -> None:
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
-        raise ReportError(f"{path}: row {column.index[at] + 2}: {column.name}: {column.iloc[at]!r} {what}")
+        raise ReportError(f"{path}: row {column.index[at] + 2}: {column.name}: {column.astype(object).iloc[at]!r} {what}")
 
 
 def normalised(scores: NDArray[np.float64], among: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -49,6 +49,12 @@ class SignTest:
 
     wins: int
     losses: int
+
+    @classmethod
+    def of(cls, gains: Iterable[float], tie: float = 0.0) -> SignTest:
+        """Of one gain a problem; those of no more than ``tie`` count for neither side."""
+        found = list(gains)
+        return cls(sum(bool(gain > tie) for gain in found), sum(bool(gain < -tie) for gain in found))
 
     @property
     def p(self) -> float:

@@ -21,6 +21,7 @@ from bench.report.build import write_document
 from bench.store import read_run
 from bench.study.cell import Cell, Outcome, Study, without_device
 from bench.study.claims import Claim
+from bench.study.summary import grouped
 
 RESULTS = "cells.csv"
 _ACCOUNT = "account"
@@ -134,10 +135,7 @@ def _account(outcomes: Sequence[Outcome], record: RunRecord) -> Section:
         )
         for run in record.invocations
     ]
-    kinds: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        kinds.setdefault(outcome.cell.kind, []).append(outcome)
-    for kind, some in kinds.items():
+    for kind, some in grouped(outcomes, lambda o: o.cell.kind).items():
         seconds = sum(o.cpu_seconds for o in some)
         lines.append((Code(kind), f": {plural(len(some), 'cell')}, {wording.seconds(seconds)} processor seconds."))
     lines += _without_values(outcomes)
@@ -150,13 +148,12 @@ def _account(outcomes: Sequence[Outcome], record: RunRecord) -> Section:
 
 def _without_values(outcomes: Sequence[Outcome]) -> Iterator[tuple[Span, ...]]:
     """A line for each reason for which cells of one kind have no values, however many these are."""
-    alike: dict[tuple[str, str, str], list[str]] = {}
-    for o in outcomes:
-        if o.status != "ok":
-            alike.setdefault((o.status, o.cell.kind, o.reason), []).append(o.cell.name)
-    for (status, kind, reason), (first, *others) in alike.items():
+    without = (o for o in outcomes if o.status != "ok")
+    for (status, kind, reason), (first, *others) in grouped(
+        without, lambda o: (o.status, o.cell.kind, o.reason)
+    ).items():
         more = f" and {plural(len(others), 'other')} of the kind" if others else ""
-        yield f"{status}: ", Code(f"{kind} {first}"), f"{more}: {reason}"
+        yield f"{status}: ", Code(f"{kind} {first.cell.name}"), f"{more}: {reason}"
 
 
 def results_csv(outcomes: Sequence[Outcome]) -> str:

@@ -1,15 +1,34 @@
-"""Intervals for the studies' curves."""
+"""What the studies' reports share: groups of results, and intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from bench.report.figures.curves import Point
 
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
 CONFIDENCE = 0.95
+
+
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """By ``key``, in the order in which keys are met."""
+    found: dict[K, list[T]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return found
+
+
+def student_half(values: Sequence[float] | NDArray[np.float64]) -> float:
+    """Half of the 95 % Student interval of the mean of two values or more."""
+    count = len(values)
+    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1) * np.std(values, ddof=1) / np.sqrt(count))
 
 
 def mean_point(x: float, values: Sequence[float], *, log: bool = False, floor: float = 0.0) -> Point:
@@ -23,7 +42,7 @@ def mean_point(x: float, values: Sequence[float], *, log: bool = False, floor: f
     if len(v) < 3:
         low, high = float(scale.min()), float(scale.max())
     else:
-        half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(v) - 1) * scale.std(ddof=1) / np.sqrt(len(v)))
+        half = student_half(scale)
         low, high = middle - half, middle + half
     back = (lambda s: float(10.0**s)) if log else float
     return Point(x, back(middle), back(low), back(high))

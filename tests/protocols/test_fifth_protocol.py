@@ -145,6 +145,7 @@ OTHER_MEANINGS = {
     ("bench.cli.run", "clean"): "the default of --protocol",
     ("bench.data", "published"): "the name of the archive's splits",
     ("bench.study.lin_rfm", "published"): "the published setting of matrix completion",
+    ("bench.study.phenomena", "clean"): "images without marks",
 }
 """Strings equal to a protocol's name that mean something else: by package and string, with what they are."""
 

@@ -25,7 +25,7 @@ def made(benchmark: str = "numerical_regression_medium", seed: int = 0) -> pd.Da
     for number, table in enumerate(TABLES):
         for model, count in MODELS.items():
             for run in range(count - number):
-                quality = rng.normal(0.7, 0.2)
+                quality = rng.beta(3.5, 1.5)
                 rows.append(
                     {
                         "id": f"{table}/{model}/{run}",
@@ -33,7 +33,7 @@ def made(benchmark: str = "numerical_regression_medium", seed: int = 0) -> pd.Da
                         "model_name": model,
                         "data__keyword": table,
                         "hp": "default" if run == 3 else "random",
-                        "mean_val_score": round(quality + rng.normal(0, 0.05), 2),  # so that some are equal
+                        "mean_val_score": min(1.0, round(quality + rng.normal(0, 0.05), 2)),  # so that some are equal
                         "mean_test_score": quality,
                         "mean_time": rng.exponential(10),
                         "n_train": 10_000,
@@ -224,6 +224,7 @@ def test_what_is_read(path: Path) -> None:
         ),
         (lambda runs: runs.assign(mean_time="soon"), "row 2: mean_time: 'soon' is no number"),
         (lambda runs: runs.assign(model_name=None), "row 2: model_name: nan names none"),
+        (lambda runs: runs.assign(mean_test_score=30.5), "row 2: mean_test_score: 30.5 is above 1"),
     ],
 )
 def test_files_that_are_not_its_runs(tmp_path: Path, change: Any, message: str) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy import stats
 
 from bench.study.ansatz.cells import DATASETS, DEFAULT, MAIN
 from bench.study.cell import Outcome
+from bench.study.summary import grouped, student_half
 
 COSINE, PEARSON = 0, 1
 """Places in a likeness."""
@@ -68,10 +68,7 @@ def main_runs(runs: Iterable[Run], start: str = DEFAULT) -> list[Run]:
 
 def by_dataset(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """Dataset: its runs."""
-    found: dict[str, list[Run]] = {}
-    for run in runs:
-        found.setdefault(run.data, []).append(run)
-    return found
+    return grouped(runs, lambda run: run.data)
 
 
 def at(look: Values, layer: int, name: str, which: int = COSINE) -> float | None:
@@ -111,8 +108,7 @@ class Interval:
         count = len(values)
         if count < 2:
             return cls(float(np.mean(values)), float("inf"), count)
-        half = float(stats.t.ppf(0.975, count - 1) * np.std(values, ddof=1) / np.sqrt(count))
-        return cls(float(np.mean(values)), half, count)
+        return cls(float(np.mean(values)), student_half(values), count)
 
     @property
     def excludes_zero(self) -> bool:

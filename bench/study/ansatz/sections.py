@@ -27,7 +27,7 @@ from bench.study.ansatz.runs import (
 from bench.study.ansatz.verdicts import interval_words, script_difference
 from bench.study.cell import Outcome
 from bench.study.pictures import Panels, image_grid, paired_heat_maps
-from bench.study.summary import band_words, mean_point
+from bench.study.summary import band_words, grouped, mean_point
 
 MATRICES = {
     "change": "(W − W₀)'(W − W₀)",
@@ -265,9 +265,7 @@ def metric_section(runs: Sequence[Run]) -> Section:
 
 def training_section(runs: Sequence[Run], outcomes: Sequence[Outcome]) -> Section:
     """How every kind of network was trained, and how the rates were chosen."""
-    groups: dict[tuple[str, str, str], list[Run]] = {}
-    for run in runs:
-        groups.setdefault((run.data, run.start, run.variant), []).append(run)
+    groups = grouped(runs, lambda run: (run.data, run.start, run.variant))
     table = Table(
         "training",
         (

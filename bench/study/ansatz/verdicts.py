@@ -66,7 +66,7 @@ def layers_claim(runs: Sequence[Run], words: str, name: str, redrawn: str) -> Cl
         for layer in range(layer_count(some[0])):
             cosines[f"{data}, layer {layer + 1}"] = mean(value(run, layer) for run in some) or 0.0
     gains = _differences(chosen, value, control)
-    test = _sign_test(gains)
+    test = SignTest.of(gains)
     own, other = (mean(over_layers(run, look) for run in chosen) for look in (value, control))
     return Claim(
         words,
@@ -96,7 +96,7 @@ def metric_claim(runs: Sequence[Run]) -> Claim:
         for a, b in [(value(run, "change", "rfm 1"), value(run, "change", "inputs"))]
         if a is not None and b is not None
     ]
-    test = _sign_test(gains)
+    test = SignTest.of(gains)
     means = {
         (of, by): wording.number(mean(value(run, of, by) for run in chosen), 2)
         for of in ("change", "nfm")
@@ -213,7 +213,7 @@ def _paired_claim(chosen: Sequence[Run], words: str, first: tuple[str, Look], se
 
 def _sign_claim(words: str, first: tuple[str, Sequence[float]], second: tuple[str, Sequence[float]]) -> Claim:
     gains = [a - b for a, b in zip(first[1], second[1], strict=True)]
-    test = _sign_test(gains)
+    test = SignTest.of(gains)
     means = ", ".join(f"{name} {wording.number(mean(values), 2)}" for name, values in (first, second))
     return Claim(
         words,
@@ -226,10 +226,6 @@ def _differences(runs: Sequence[Run], value: Look, control: Look) -> list[float]
     """Each network's mean over layers of its value less its control's."""
     pairs = [(over_layers(run, value), over_layers(run, control)) for run in runs]
     return [a - b for a, b in pairs if a is not None and b is not None]
-
-
-def _sign_test(gains: Sequence[float]) -> SignTest:
-    return SignTest(sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains))
 
 
 def _range(cosines: Mapping[str, float], unit: str) -> str:

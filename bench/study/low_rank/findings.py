@@ -121,7 +121,7 @@ def _versus(done: Sequence[Outcome], others: tuple[str, ...], words: str) -> Cla
     if not pairs:
         return not_measured(words)
     gains = np.array([v["RFM"] - max(v[m] for m in others) for v in pairs])
-    test = SignTest(int((gains > 0).sum()), int((gains < 0).sum()))
+    test = SignTest.of(gains)
     rival = "the network" if len(others) == 1 else "the better of them"
     means = ", ".join(f"{m} {np.mean([v[m] for v in pairs]):.3f}" for m in ("RFM", *others))
     return Claim(

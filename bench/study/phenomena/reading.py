@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +14,6 @@ from bench.report.figures.curves import Point
 from bench.study.cell import Outcome
 from bench.study.claims import SignTest, Verdict
 from bench.study.summary import mean_point
-
-K = TypeVar("K", bound=Hashable)
 
 PAPER = Link("Radhakrishnan et al. (2024)", "https://arxiv.org/abs/2212.13881")
 CODE = Link("the authors' code", "https://github.com/aradha/recursive_feature_machines")
@@ -27,6 +25,7 @@ TITLES = {
     "svhn": "SVHN",
     "digits": "Digits (8 x 8)",
 }
+METHODS = {"Laplace": "Laplace kernel", "RFM 1": "RFM, 1 update", "RFM 3": "RFM, 3 updates"}
 CLASSES: dict[tuple[str, tuple[int, ...]], str] = {
     ("cifar10", (0, 9)): "airplanes and trucks",
     ("stl10", (0, 9)): "airplanes and trucks",
@@ -38,14 +37,6 @@ CLASSES: dict[tuple[str, tuple[int, ...]], str] = {
 def of_kind(done: Sequence[Outcome], kind: str) -> list[Outcome]:
     """Those of one kind of cell, by seed."""
     return sorted((o for o in done if o.cell.kind == kind), key=lambda o: o.cell.seed)
-
-
-def grouped(outcomes: Iterable[Outcome], key: Callable[[Outcome], K]) -> dict[K, list[Outcome]]:
-    """By ``key``, in the order in which keys are met."""
-    found: dict[K, list[Outcome]] = {}
-    for o in outcomes:
-        found.setdefault(key(o), []).append(o)
-    return found
 
 
 def parameter(o: Outcome, name: str) -> Any:
@@ -84,8 +75,7 @@ def share_of(x: float, values: Sequence[float]) -> Point:
 
 def sign_test(gains: Iterable[float]) -> SignTest:
     """Wins and losses of gains that are accuracies: equal ones are ties to the last digit."""
-    found = list(gains)
-    return SignTest(sum(g > 1e-9 for g in found), sum(g < -1e-9 for g in found))
+    return SignTest.of(gains, tie=1e-9)
 
 
 def all_of(verdicts: Sequence[Verdict]) -> Verdict:

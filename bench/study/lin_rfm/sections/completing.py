@@ -13,7 +13,7 @@ from bench.report.blocks import Block, Cell, Column, Figure, Section, Table, tex
 from bench.report.figures.curves import Axis, Curve, curves
 from bench.study.cell import Outcome
 from bench.study.claims import Claim, SignTest, Verdict, not_measured
-from bench.study.summary import band_words, mean_point
+from bench.study.summary import band_words, grouped, mean_point
 
 EXACT = 1e-3
 """Root mean squared error, relative to the entries', below which a matrix counts as recovered."""
@@ -142,11 +142,9 @@ def _network_claims(cells: Sequence[Outcome]) -> list[Claim]:
 def _noise_claim(cells: Sequence[Outcome]) -> Claim:
     if not cells:
         return not_measured(_NOISY)
-    by_density: dict[float, list[Outcome]] = {}
-    for o in cells:
-        by_density.setdefault(float(o.cell.parameters["density"]), []).append(o)
+    by_density = grouped(cells, lambda o: float(o.cell.parameters["density"]))
     gains = [_chosen(o.values, _NETWORKS) - _chosen(o.values, ("lin-RFM alternating",)) for o in cells]
-    test = SignTest(sum(g > 0 for g in gains), sum(g < 0 for g in gains))
+    test = SignTest.of(gains)
     shown = "; ".join(
         f"{100 * density:g} % observed: "
         + ", ".join(

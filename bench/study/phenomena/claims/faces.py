@@ -9,11 +9,12 @@ import numpy as np
 from bench.study.cell import Outcome
 from bench.study.claims import Claim, not_measured
 from bench.study.phenomena.reading import (
+    METHODS,
     counted,
-    grouped,
     of_kind,
     percent,
 )
+from bench.study.summary import grouped
 
 TIMES = 2.0
 """How many times the eyes' share of the pixels their share of the named pixels must be."""
@@ -29,7 +30,6 @@ PASTED_RULE = (
 _EYES = "Where the class is a pair of glasses, M names the eyes"
 _PASTED = "CelebA: templates pasted over what M names change predictions (lipstick, earrings, glasses)"
 ATTRIBUTES = {"Wearing_Lipstick": "lipstick", "Wearing_Earrings": "earrings", "Eyeglasses": "glasses"}
-METHODS = {"Laplace": "Laplace kernel", "RFM 1": "RFM, 1 update", "RFM 3": "RFM, 3 updates"}
 
 
 def faces_claims(done: Sequence[Outcome], outcomes: Sequence[Outcome]) -> list[Claim]:

@@ -12,11 +12,11 @@ from bench.study.cell import Outcome
 from bench.study.claims import Claim, Verdict, not_measured
 from bench.study.phenomena.reading import (
     counted,
-    grouped,
     of_kind,
     parameter,
     percent,
 )
+from bench.study.summary import grouped
 
 STARTS_BELOW, ENDS_ABOVE = 0.75, 0.95
 """Test accuracy of the kernel, and after the last update, of an RFM that groks."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from bench.errors import plural
 from bench.study.cell import Outcome
 from bench.study.claims import Claim, Verdict, not_measured
+from bench.study.phenomena.reading import METHODS as KERNEL_METHODS
 from bench.study.phenomena.reading import of_kind, percent
 
 TIMES, CHANCE, LEARNABLE = 4.0, 0.1, 0.2
@@ -22,7 +23,7 @@ RULE = (
 )
 _BIAS = "RFM and networks rely on the easy half of a picture although the other says the class too"
 _KERNEL = "Additional claim (ours): the Laplace kernel has the bias already, without learning features"
-METHODS = {"Laplace": "Laplace kernel", "RFM 1": "RFM, 1 update", "RFM 3": "RFM, 3 updates", "network": "Network"}
+METHODS = {**KERNEL_METHODS, "network": "Network"}
 TESTS = {
     "intact": "intact",
     "left of another class": "hard half of another class",

@@ -12,11 +12,11 @@ from bench.study.cell import Outcome
 from bench.study.claims import Claim, Verdict, not_measured
 from bench.study.phenomena.reading import (
     all_of,
-    grouped,
     of_kind,
     percent,
     sign_test,
 )
+from bench.study.summary import grouped
 
 RECALL, PRECISION, STRONG = 0.9, 0.5, 0.9
 """Of the mark's coordinates, and of those that M names, so many must be both; ties from which the mark is a strong
@@ -130,7 +130,8 @@ def restored(o: Outcome, method: str, words: str = "named") -> bool | None:
     left = o.values["left out"].get(words)
     if left is None:
         return None
-    return bool(left[method]["reversed"] >= o.values["clean"][method] - CLOSE)
+    unmarked = o.values["clean"][method]
+    return bool(left[method]["reversed"] >= unmarked - CLOSE)
 
 
 def _left_out_claim(tied: Sequence[Outcome]) -> Claim:

@@ -10,21 +10,20 @@ from bench.errors import plural
 from bench.report import wording
 from bench.study.cell import Outcome
 from bench.study.claims import Claim, SignTest, not_measured
+from bench.study.phenomena.reading import METHODS as KERNEL_METHODS
 from bench.study.phenomena.reading import (
     all_of,
     classes_words,
-    grouped,
     of_kind,
     parameter,
     points,
     sign_test,
 )
+from bench.study.summary import grouped
 
 TICKET = "RFM-T 1"
 METHODS = {
-    "Laplace": "Laplace kernel",
-    "RFM 1": "RFM, 1 update",
-    "RFM 3": "RFM, 3 updates",
+    **KERNEL_METHODS,
     TICKET: "RFM-T",
     "RFM-T 3": "RFM-T after 3 updates",
     "random mask": "Laplace, as many random pixels",

@@ -21,7 +21,6 @@ from bench.study.phenomena.reading import (
     PAPER,
     TITLES,
     classes_words,
-    grouped,
     mean_cell,
     of_kind,
     parameter,
@@ -30,7 +29,7 @@ from bench.study.phenomena.reading import (
 from bench.study.phenomena.sections.grokking_networks import network_blocks, network_panels
 from bench.study.phenomena.stored import unpacked
 from bench.study.pictures import Panels, image_grid
-from bench.study.summary import band_words
+from bench.study.summary import band_words, grouped
 
 
 def grokking_section(done: Sequence[Outcome]) -> Section | None:

@@ -21,9 +21,9 @@ from bench.study.phenomena.claims.grokking import (
     is_dead,
     variant_of,
 )
-from bench.study.phenomena.reading import TITLES, grouped, mean_cell, parameter, share_of
+from bench.study.phenomena.reading import TITLES, mean_cell, parameter, share_of
 from bench.study.phenomena.stored import unpacked
-from bench.study.summary import band_words
+from bench.study.summary import band_words, grouped
 
 SETTING = ("outputs", "batch", "rate")
 
@@ -56,12 +56,7 @@ def network_blocks(images: str, runs: Sequence[Outcome]) -> list[Block]:
                 f"What the network's first layer has learned, and RFM's M ({title})",
                 f"Cosine of the entries of D'D and M after RFM's last update; D is what training has added to W. "
                 f"{note}",
-                [
-                    _curve(
-                        _words(some[0]), number, "cosine_epochs", [o.values["cosines"]["moved"] for o in some], some[0]
-                    )
-                    for number, some in enumerate(shown.values())
-                ],
+                _cosine_curves(shown.values()),
                 Axis("epoch", log=True),
                 Axis("cosine", limits=(0.0, 1.0)),
             ),
@@ -91,10 +86,11 @@ def _words(o: Outcome) -> str:
     return f"rate {parameter(o, 'rate'):g}, batch {parameter(o, 'batch'):,}"
 
 
-def _curve(name: str, series: int, epochs: str, paths: Sequence[Sequence[float]], first: Outcome) -> Curve:
-    """The mean of the runs' ``paths`` by epoch."""
-    points = (share_of(e, [path[k] for path in paths]) for k, e in enumerate(first.values[epochs]))
-    return Curve(name, series, tuple(points))
+def _curve(
+    name: str, series: int, epochs: Sequence[int], paths: Sequence[Sequence[float]], drawn: Iterable[int]
+) -> Curve:
+    """The mean of the runs' ``paths`` by epoch, at those whose numbers are ``drawn``."""
+    return Curve(name, series, tuple(share_of(epochs[k], [path[k] for path in paths]) for k in drawn))
 
 
 MARKS = 16
@@ -114,18 +110,19 @@ def _thinned(epochs: Sequence[int]) -> list[int]:
 def _accuracy_curves(settings: Iterable[Sequence[Outcome]]) -> list[Curve]:
     found: list[Curve] = []
     for some in settings:
+        epochs = some[0].values["epochs"]
         for key, words in (("train", "training"), ("test", "test")):
-            epochs, paths = some[0].values["epochs"], [o.values[key] for o in some]
-            points = (share_of(epochs[k], [path[k] for path in paths]) for k in _thinned(epochs))
-            found.append(Curve(f"{words}, {_words(some[0])}", len(found), tuple(points)))
+            name, paths = f"{words}, {_words(some[0])}", [o.values[key] for o in some]
+            found.append(_curve(name, len(found), epochs, paths, _thinned(epochs)))
     return found
 
 
 def _cosine_curves(settings: Iterable[Sequence[Outcome]]) -> list[Curve]:
-    return [
-        _curve(_words(some[0]), number, "cosine_epochs", [o.values["cosines"]["moved"] for o in some], some[0])
-        for number, some in enumerate(settings)
-    ]
+    found: list[Curve] = []
+    for number, some in enumerate(settings):
+        epochs, paths = some[0].values["cosine_epochs"], [o.values["cosines"]["moved"] for o in some]
+        found.append(_curve(_words(some[0]), number, epochs, paths, range(len(epochs))))
+    return found
 
 
 def _table(images: str, settings: Iterable[Sequence[Outcome]]) -> Table:

@@ -22,7 +22,6 @@ from bench.study.phenomena.reading import (
     CODE,
     PAPER,
     classes_words,
-    grouped,
     mean_cell,
     of_kind,
     parameter,
@@ -30,7 +29,7 @@ from bench.study.phenomena.reading import (
 )
 from bench.study.phenomena.stored import unpacked
 from bench.study.pictures import Panels, image_grid
-from bench.study.summary import band_words
+from bench.study.summary import band_words, grouped
 
 
 def spurious_section(done: Sequence[Outcome]) -> Section | None:
@@ -148,7 +147,8 @@ def _network_table(networks: Sequence[Outcome]) -> Table:
         found = [o.values["accuracy"]["network"] for o in some if "kept" in o.values["accuracy"]["network"]]
         left = [o.values["left out"]["named"]["network"] for o in some if "left out" in o.values]
         after = [one["reversed"] for one in left if "reversed" in one]
-        clean = [o.values["clean"]["network"] for o in some if "network" in o.values["clean"]]
+        unmarked = [o.values["clean"] for o in some]
+        clean = [found["network"] for found in unmarked if "network" in found]
         accounts = [o.values["training"]["marked"] for o in some]
         right = [a["tried"][f"{a['rate']:g}"]["train"] for a in accounts if a["rate"] is not None]
         rows.append(

@@ -25,14 +25,13 @@ from bench.study.phenomena.claims.tickets import (
 from bench.study.phenomena.reading import (
     CODE,
     PAPER,
-    grouped,
     mean_cell,
     of_kind,
     share_of,
 )
 from bench.study.phenomena.stored import unpacked
 from bench.study.pictures import Panels, image_grid
-from bench.study.summary import band_words
+from bench.study.summary import band_words, grouped
 
 
 def tickets_section(done: Sequence[Outcome]) -> Section | None:
