@@ -118,7 +118,8 @@ def read_runs(path: Path) -> PublishedRuns:
 def _refuse(path: Path, column: pd.Series, wrong: pd.Series, what: str) -> None:
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
-        raise ReportError(f"{path}: row {column.index[at] + 2}: {column.name}: {column.astype(object).iloc[at]!r} {what}")
+        found = column.astype(object).iloc[at]
+        raise ReportError(f"{path}: row {column.index[at] + 2}: {column.name}: {found!r} {what}")
 
 
 def normalised(scores: NDArray[np.float64], among: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
