@@ -153,7 +153,8 @@ class Section:
     """A part of the report.
 
     A ``fold`` section is closed on the page until it is opened; of one with ``tabs`` the page shows one child at a
-    time. ``detail`` sections are one of many alike: closed in a list on the page, and in a Markdown file of their own.
+    time, by its ``label``. ``detail`` sections are one of many alike: closed in a list on the page, and in a Markdown
+    file of their own.
     """
 
     anchor: str
@@ -164,6 +165,7 @@ class Section:
     tag: str = ""
     fold: bool = False
     tabs: bool = False
+    label: str = ""
 
     def all_sections(self) -> Iterator[Section]:
         """Itself, then its children with theirs."""

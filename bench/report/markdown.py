@@ -31,8 +31,7 @@ def render_markdown(document: Document) -> str:
     parts = [f"# {escaped(document.title)}", *_note(document), escaped(document.kicker), facts]
     for position, section in enumerate(document.sections):
         parts += _section(section, 2, heading=position > 0)
-    inside = (inner for section in document.sections for inner in section.all_sections())
-    folded = {section.anchor for section in inside if section.detail}
+    folded = {s.anchor for section in document.sections for s in section.all_sections() if s.detail}
     moved = re.compile(r"(?<=\]\()#([^)]+)(?=\))")  # text has no "](": it is escaped
     return moved.sub(lambda m: f"{DETAILS}{m[0]}" if m[1] in folded else m[0], _joined(parts))
 
@@ -40,7 +39,7 @@ def render_markdown(document: Document) -> str:
 def render_details(document: Document) -> str:
     """``datasets.md``: the folded sections, dataset by dataset; empty if there are none."""
     parts: list[str] = []
-    for section in (inner for section in document.sections for inner in section.all_sections()):
+    for section in (inner for top in document.sections for inner in top.all_sections()):
         children = [child for child in section.children if child.detail]
         if children:
             parts += [f"# {escaped(section.title)}", *_blocks(section.blocks)]
