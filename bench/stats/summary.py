@@ -118,7 +118,7 @@ def metrics_of(measure: Measure) -> tuple[Metric, ...]:
         ),
         Metric(
             "friedman_rank",
-            "Friedman rank",
+            "Average rank",
             "mean rank over datasets; 1 is best, ties share their mean rank",
             lambda pool: pool.ranks.mean(),
             lower_is_better=True,

@@ -16,13 +16,13 @@ from bench.records.method import HoldoutResult
 from bench.records.result import RunRecord
 from bench.report import wording
 from bench.report.about import About
-from bench.report.blocks import Document, Figure, Notice, Paragraph, Section, Table
+from bench.report.blocks import Document, Figure, Notice, Section, Table
 from bench.report.build import compose, write_report
 from bench.report.evidence import Evidence
 from bench.report.html import render_html
 from bench.report.markdown import render_details, render_markdown
 from bench.report.merge import merge_runs
-from bench.report.sections.headline import verdict
+from bench.report.sections.headline import answer, verdict
 from bench.report.sections.printed import KNOWN, load_printed
 from bench.stats.published import PublishedStudy
 from bench.store import Store, read_run
@@ -67,11 +67,17 @@ def test_markdown_is_the_golden_one(document: Document, name: str) -> None:
 
 
 def sections(document: Document) -> dict[str, Section]:
-    return {s.anchor: s for top in document.sections for s in (top, *top.children)}
+    return {s.anchor: s for top in document.sections for s in top.all_sections()}
 
 
 def tables(document: Document) -> dict[str, Table]:
-    return {b.name: b for s in sections(document).values() for b in s.blocks if isinstance(b, Table)}
+    return {b.name: b for s in document.sections for b in s.all_blocks() if isinstance(b, Table)}
+
+
+def warnings(document: Document) -> list[Notice]:
+    """What is to be known before a figure is believed."""
+    notes = sections(document).get("notes")
+    return [b for b in notes.blocks if isinstance(b, Notice)] if notes else []
 
 
 def test_every_protocol_has_its_own_section_and_tables_name_pool_and_rule(document: Document) -> None:
@@ -208,7 +214,7 @@ def test_only_common_seeds_count_and_what_is_left_out_is_said() -> None:
     assert "NTK, seed 7, which counts as missing" in note
     cells = {c.text for r in tables(document)["clean-accuracy"].rows for c in r}
     assert "other seeds" in cells
-    warned = " ".join(str(b.spans) for b in document.sections[0].blocks if isinstance(b, Notice))
+    warned = " ".join(str(b.spans) for b in warnings(document))
     assert "Left out: Laplace kernel, seed 0" in warned
 
 
@@ -216,7 +222,7 @@ def test_protocols_of_different_seeds_are_announced() -> None:
     names = [f"t{i}" for i in range(12)]
     runs = [make_run(names, ["rfm", "laplace"], [p], seed=s, folder=p) for p, s in (("clean", 0), ("clean-cv", 1))]
     document = compose(evidence(*runs))
-    warned = " ".join(str(b.spans) for b in document.sections[0].blocks if isinstance(b, Notice))
+    warned = " ".join(str(b.spans) for b in warnings(document))
     assert "Protocols differ in their seeds (clean 0; clean-cv 1)" in warned
     assert "selection" not in {s.anchor for s in document.sections}
 
@@ -236,8 +242,7 @@ def test_results_of_several_commits_are_announced() -> None:
     def warned(*commits: str) -> str:
         runs = [make_run([f"t{i}"], ["rfm"], folder=f"results/{c}") for i, c in enumerate(commits)]
         runs = [replace(r, provenance={**PROVENANCE, "commit": c}) for r, c in zip(runs, commits, strict=True)]
-        blocks = compose(evidence(*runs)).sections[0].blocks
-        return " ".join(str(b.spans) for b in blocks if isinstance(b, Notice))
+        return " ".join(str(b.spans) for b in warnings(compose(evidence(*runs))))
 
     assert "commit" not in warned("aaa")
     assert "Computed at 2 commits of the harness: aaa (1 job), bbb (1 job)." in warned("aaa", "bbb")
@@ -332,8 +337,9 @@ def test_thin_runs_still_give_a_report(tmp_path: Path, names: list[str], methods
 @pytest.mark.parametrize("protocol", ["published", "relearn", "clean-cv"])
 def test_one_protocol_alone_is_its_own_headline(protocol: str) -> None:
     document = compose(evidence(make_run([f"t{i}" for i in range(12)], ["rfm", "laplace"], [protocol])))
-    assert [s.anchor for s in document.sections[:3]] == ["verdict", "reading", protocol]
-    warned = any("carries test labels" in str(b) for b in document.sections[0].blocks)
+    assert [s.anchor for s in document.sections[:2]] == ["verdict", "results"]
+    assert [s.anchor for s in document.sections[1].children] == [protocol]
+    warned = any("carries test labels" in str(b) for b in warnings(document))
     assert warned == (protocol == "published")
 
 
@@ -356,16 +362,40 @@ def test_a_holdout_without_a_learned_metric_is_not_counted_as_one() -> None:
     assert "of M on H2" in str(section.blocks[-1])
 
 
-def test_the_first_screen_names_every_protocol_and_what_is_wrong_with_two(document: Document) -> None:
-    told = [str(block.spans) for block in document.sections[0].blocks if isinstance(block, Paragraph)]
-    assert [next(p for p in ("clean-cv", "clean", "relearn", "published") if f"'{p}'" in words) for words in told] == [
-        "clean",
-        "clean-cv",
-        "relearn",
-        "published",
-    ]
-    assert "tuned on test rows" in told[2]
-    assert "with test labels in M" in told[3]
+def test_every_protocol_has_its_tab_and_says_what_is_wrong_with_two(document: Document) -> None:
+    results = sections(document)["results"]
+    assert results.tabs
+    assert [child.label for child in results.children] == ["clean", "clean-cv", "relearn", "published"]
+    first = {child.anchor: str(child.blocks[0]) for child in results.children}
+    assert "Under" not in first["clean"]  # it is the headline's
+    assert "Under" in str(document.sections[0].blocks[0])
+    assert "tuned on test rows" in first["relearn"]
+    assert "with test labels in M" in first["published"]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "title"),
+    [
+        ({"rfm": 90.0}, "RFM alone: mean accuracy 90.00 %"),
+        ({"rfm": 90.0, "mlp": 80.0}, "RFM is first of 2 by mean accuracy, significantly better than MLP"),
+        ({"rfm": 90.0, "mlp": 90.0}, "RFM is first of 2 by mean accuracy, not significantly different from MLP"),
+        (
+            {"rfm": 90.0, "mlp": 80.0, "ntk": 90.0},
+            "RFM is first of 3 by mean accuracy, significantly better than 1 of the others",
+        ),
+        (
+            {"rfm": 90.0, "mlp": 80.0, "ntk": 70.0},
+            "RFM is first of 3 by mean accuracy, significantly better than all of the others",
+        ),
+        (
+            {"rfm": 90.0, "mlp": 80.0, "ntk": 95.0},
+            "NTK is first of 3 by mean accuracy; RFM is 2nd, significantly better than 1 and worse than 1 of the others",
+        ),
+        ({"laplace": 90.0, "mlp": 80.0}, "Laplace kernel is first of 2 by mean accuracy"),
+    ],
+)
+def test_the_title_is_the_answer(accuracies: dict[str, float], title: str) -> None:
+    assert answer(constant(accuracies)) == title
 
 
 def test_datasets_without_any_result_are_not_counted_as_compared() -> None:
@@ -398,7 +428,7 @@ def test_reduced_tables_are_named_on_the_first_screen_and_in_their_own_section()
         ["letter"], ["rfm", "laplace"], folder="results/large", reduction="tested on the first hold-out only"
     )
     page = compose(evidence(small, large))
-    told = [block for block in page.sections[0].blocks if isinstance(block, Notice)]
+    told = warnings(page)
     assert any("(tested on the first hold-out only): letter." in str(notice.spans) for notice in told)
     [datasets] = [section for section in page.sections if section.anchor == "datasets"]
     marked = [s.title for s in datasets.children if any("Reduced" in str(block) for block in s.blocks)]
@@ -408,8 +438,7 @@ def test_reduced_tables_are_named_on_the_first_screen_and_in_their_own_section()
 def test_nothing_in_common_is_said_and_not_averaged() -> None:
     failures = {("iris", "rfm"): ("timeout", "600 s"), ("wine", "laplace"): ("oom", "killed")}
     document = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"], failures=failures)))
-    notices = [b for b in document.sections[0].blocks if isinstance(b, Notice)]
-    assert any("no dataset with a result of every method" in str(n.spans) for n in notices)
+    assert any("no dataset with a result of every method" in str(n.spans) for n in warnings(document))
     assert "clean-summary" not in tables(document)
     assert len(tables(document)["failures"].rows) == 2
 
@@ -428,14 +457,14 @@ def test_tables_that_could_not_be_read_have_no_holdouts_to_warn_of() -> None:
     read = make_run(["iris", "wine"], ["rfm", "laplace"])
     run = replace(read, results=(*read.results, *unread.results))
     document = compose(evidence(run))
-    warned = [str(b.spans) for b in document.sections[0].blocks if isinstance(b, Notice)]
+    warned = [str(b.spans) for b in warnings(document)]
     assert not any("drawn by the harness" in words for words in warned)
     shown = [tuple(cell.text for cell in row) for row in tables(document)["sources"].rows]
     assert shown == [("archive", "published", "2"), ("archive", "none: the table could not be read", "1")]
     assert "where it could not be read" in str(sections(document)["dataset-absent"].blocks[0])
     drawn = make_run(["iris", "wine"], ["rfm", "laplace"], split="seed-0")
     document = compose(evidence(replace(run, results=(*drawn.results, *unread.results))))
-    warned = [str(b.spans) for b in document.sections[0].blocks if isinstance(b, Notice)]
+    warned = [str(b.spans) for b in warnings(document)]
     assert any("On 2 of 2 datasets with results the hold-outs were drawn" in words for words in warned)
 
 

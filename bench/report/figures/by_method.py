@@ -158,7 +158,7 @@ def _draw_score_rank(sheet: Sheet, kept: pd.DataFrame, others: list[str], method
     by_rank = sorted(methods, key=lambda m: ranks[m])
     axes = sheet.figure.subplots()
     axes.set(
-        xlabel="Friedman rank (lower is better)",
+        xlabel="average rank (lower is better)",
         ylabel=f"mean {measure.title}" + (f", {measure.unit}" if measure.unit else ""),
     )
 

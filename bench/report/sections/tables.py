@@ -279,7 +279,7 @@ def scores_table(
     columns: list[tuple[Column, Callable[[str], Cell | str | int]]] = [
         (Column("Dataset", "text"), named),
         *((Column(title, hint=key), partial(size, key)) for title, key in heads),
-        *((Column(wording.title(m)), partial(score, m)) for m in map(str, matrix.columns)),
+        *((Column(wording.title(m), compared=True), partial(score, m)) for m in map(str, matrix.columns)),
     ]
     if RFM in matrix and LAPLACE in matrix and measure == SELECTING[kind]:
         lead = view.matrix[RFM] - view.matrix[LAPLACE]
