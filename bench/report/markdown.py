@@ -56,7 +56,11 @@ def _joined(parts: Iterable[str]) -> str:
 
 
 def _section(section: Section, level: int, *, heading: bool = True) -> Iterator[str]:
-    """Its paragraphs, those of its children included."""
+    """Its paragraphs, those of its children included. Tabs are sections one after the other."""
+    if section.tabs:
+        for child in section.children:
+            yield from _section(child, level)
+        return
     if heading:
         tag = f" ({escaped(section.tag)})" if section.tag and not section.detail else ""
         yield f'<a id="{section.anchor}"></a>'

@@ -13,11 +13,13 @@ from bench.errors import ReportError, StoreError, UsageError
 from bench.records.result import Job, RunRecord
 from bench.report import wording
 from bench.report.against import join
+from bench.report.blocks import Choice
 from bench.report.build import gather
 from bench.report.evidence import Evidence
 from bench.report.merge import merge_runs
 from bench.report.sections.accounts import provenance_section
 from bench.report.sections.headline import headline
+from bench.report.sections.leaderboard import leaderboard
 from bench.report.sections.tables import summary_table
 
 NAMES = [f"t{i}" for i in range(6)]
@@ -139,7 +141,9 @@ def test_on_folds_that_no_seed_moves_results_of_another_seed_stand_next_to_ones_
 def page(evidence: Evidence) -> str:
     with wording.titled(evidence.titles):
         table = summary_table(evidence, evidence.views["clean"], "summary", "")
-        blocks = [str(headline(evidence)), str(provenance_section(evidence)), table.note]
+        board = leaderboard(evidence, evidence.views["clean"])[0]
+        assert isinstance(board, Choice)
+        blocks = [str(headline(evidence)), str(provenance_section(evidence)), board.options[0][1].note]
         return "\n".join([*blocks, *(row[0].text for row in table.rows)])
 
 

@@ -138,9 +138,9 @@ def test_all_ties_are_no_significant_difference() -> None:
         "It is not significantly different from any other method: Laplace kernel (Δ 0.00 ± 0.00 pp) and MLP (Δ 0.00 ± "
         "0.00 pp)."
     )
-    summary = tables(compose(body))["clean-summary"]
-    assert [row[6].text for row in summary.rows] == ["2.00"] * 3  # ranks
-    assert [row[11].text for row in summary.rows] == ["–", "not significant", "not significant"]
+    found = tables(compose(body))
+    assert [row[6].text for row in found["clean-summary"].rows] == ["2.00"] * 3  # ranks
+    assert [row[5].text for row in found["clean-comparisons"].rows] == ["not significant", "not significant"]
 
 
 def test_two_datasets_are_too_few_to_be_called_better() -> None:
@@ -159,7 +159,8 @@ def test_one_family_has_no_interval_in_words() -> None:
     document = compose(body)
     summary = tables(document)["clean-summary"]
     assert "All datasets are of one family: there is no interval, and no test." in summary.note
-    assert [cell.text for cell in summary.rows[1]][7:12] == ["+40.00", "–", "12 / 0 / 0", "1.00", "not significant"]
+    found = tables(document)["clean-comparisons"].rows
+    assert [cell.text for cell in found[0]][1:6] == ["+40.00", "–", "12 / 0 / 0", "1.00", "not significant"]
     assert "Family: one (the same rows), with t1, t10, t11, t2" in str(sections(document)["dataset-t0"].blocks[0])
     assert not re.search(r"\bnan\b", render_markdown(document).lower())
 
@@ -185,15 +186,16 @@ def test_several_seeds_are_averaged_and_their_spread_stands_next_to_every_compar
     lead = [float((matrix["rfm"] - matrix["laplace"]).mean()) for matrix in alone]
     document = compose(body)
     assert ("3", "seeds") in document.facts
-    row = next(r for r in tables(document)["clean-summary"].rows if r[0].text == "Laplace kernel")
-    by_seed = [c.title for c in tables(document)["clean-summary"].columns].index("By seed")
+    row = next(r for r in tables(document)["clean-comparisons"].rows if r[0].text == "Laplace kernel")
+    by_seed = [c.title for c in tables(document)["clean-comparisons"].columns].index("By seed")
+    assert "By seed" in [c.title for c in tables(document)["clean-leaderboard"].columns]
     assert row[by_seed].text == f"{min(lead):+.2f} to {max(lead):+.2f}, one sign"
     assert f"by seed {min(lead):+.2f} to {max(lead):+.2f}" in spoken(body)
     assert "By seed" in [c.title for c in tables(document)["clean-pairs"].columns]
     holdouts = tables(document)["dataset-t0-clean"]
     assert [cell.text for cell in holdouts.rows[1]][:2] == ["RFM", "1"]
     one = tables(compose(evidence(runs[0])))
-    assert "By seed" not in [c.title for c in one["clean-summary"].columns]
+    assert not any("By seed" in [c.title for c in table.columns] for table in one.values())
     assert "12 families of datasets; one seed." in one["clean-summary"].note
     assert "Seed" not in [c.title for c in one["dataset-t0-clean"].columns]
 
@@ -389,7 +391,8 @@ def test_every_protocol_has_its_tab_and_says_what_is_wrong_with_two(document: Do
         ),
         (
             {"rfm": 90.0, "mlp": 80.0, "ntk": 95.0},
-            "NTK is first of 3 by mean accuracy; RFM is 2nd, significantly better than 1 and worse than 1 of the others",
+            "NTK is first of 3 by mean accuracy; RFM is 2nd, "
+            "significantly better than 1 and worse than 1 of the others",
         ),
         ({"laplace": 90.0, "mlp": 80.0}, "Laplace kernel is first of 2 by mean accuracy"),
     ],

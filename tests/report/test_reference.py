@@ -58,9 +58,7 @@ def test_any_method_can_be_asked_for_and_the_whole_page_follows() -> None:
     usual, asked = (gather([run], reference=method) for method in (None, "ntk"))
     assert (usual.reference, asked.reference) == ("rfm", "ntk")
     document = compose(asked)
-    assert re.fullmatch(
-        r"\S+.* is first of 3 by mean accuracy(; NTK is \d\w\w)?, (not )?significantly .*", document.title
-    )
+    assert re.search(r" is first of 3 by mean accuracy(; NTK is (2nd|3rd))?, (not )?significantly ", document.title)
     assert "NTK" in document.title
     assert figures(document)["clean-difference"].title == "NTK minus each method"
     rfm, ntk = (

@@ -93,8 +93,9 @@ def _draw_bars(
 
 def _name_outermost(sheet: Sheet, axes: Axes, ordered: pd.Series, count: int = 3) -> None:
     """The names of the largest gains and losses, one below the other, with a line from each to its bar."""
+    sheet.figure.draw_without_rendering()  # so that the axes have their height
     low, high = axes.get_ylim()
-    line = (high - low) * 17 / (sheet.height - 40)
+    line = (high - low) * 1.4 * TICK / axes.get_window_extent().height
     last = len(ordered) - 1
     gains, losses = ordered[ordered > TIE].head(count), ordered[ordered < -TIE].tail(count)[::-1]
     for some, start, way in ((gains, 0, 1), (losses, last, -1)):
@@ -102,7 +103,7 @@ def _name_outermost(sheet: Sheet, axes: Axes, ordered: pd.Series, count: int = 3
         for position, (dataset, value) in enumerate(some.items()):
             level = min(abs(float(value)), level - line)
             words = axes.annotate(
-                fitted(str(dataset), sheet.width / 3, TICK),
+                fitted(str(dataset), sheet.width / 4, TICK),
                 (start + way * position, float(value)),
                 (start + way * (count + 0.035 * last), way * level),
                 size=TICK,
@@ -111,6 +112,7 @@ def _name_outermost(sheet: Sheet, axes: Axes, ordered: pd.Series, count: int = 3
                 va="center",
                 arrowprops={"arrowstyle": "-", "color": palette()["muted"], "linewidth": 0.75, "shrinkA": 2},
             )
+            words.set_in_layout(False)
             sheet.mark(words, "halo")
 
 

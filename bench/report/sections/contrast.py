@@ -113,7 +113,7 @@ def _decomposition(evidence: Evidence, found: LeakDecomposition, key: str, title
         (
             (Column("Step", "text"), lambda s: f"{s.first} → {s.second}"),
             (Column("What changes", "text"), lambda s: what_changes(get_protocol(s.first), get_protocol(s.second))),
-            *difference_columns("RFM", lambda s: _alone(s.method), ACCURACY, seeds=seeds, rule=False),
+            *_brief("RFM", lambda s: s.method, seeds=seeds),
             *(_brief("Laplace", lambda s: s.baseline, seeds=seeds) if found.baseline else ()),
             *(_brief("Excess", lambda s: s.excess, seeds=seeds) if found.baseline else ()),
         ),

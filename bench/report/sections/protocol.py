@@ -16,19 +16,27 @@ from bench.report.figures.by_method import profiles, score_rank
 from bench.report.sections.headline import contrast_figure, headline_view, nothing_in_common, selected_by, verdict
 from bench.report.sections.leaderboard import leaderboard
 from bench.report.sections.significance import tests_section
-from bench.report.sections.tables import bins_table, further_table, scores_table, summary_table, swayed
+from bench.report.sections.tables import (
+    bins_table,
+    comparisons_table,
+    further_table,
+    scores_table,
+    summary_table,
+    swayed,
+)
 from bench.stats.groups import ASPECT_BINS, DIMENSION_BINS, SIZE_BINS
 from bench.stats.paired import paired_difference
 from bench.stats.summary import profile
 from bench.stats.trend import log_trend, relative_error_reduction
 
+UNKNOWN = "For comparison, of a protocol that is not registered here. "
+
 
 def results_section(evidence: Evidence) -> Section | None:
-    """A tab a protocol; the first is that of the headline. None if nothing can be compared."""
-    chief = headline_view(evidence)
-    if chief is None:
+    """A tab a protocol: first those that withhold test labels, the headline's among them. None if there is none."""
+    views = sorted(evidence.views.values(), key=lambda view: not view.withholds_test_labels)
+    if not views:
         return None
-    views = [chief, *(view for view in evidence.views.values() if view is not chief)]
     shown = tuple(protocol_section(evidence, view) for view in views)
     return Section("results", "Results by protocol", (), shown, tabs=True)
 
@@ -62,7 +70,7 @@ def protocol_section(evidence: Evidence, view: ProtocolView) -> Section:
 def _caution(view: ProtocolView) -> list[str]:
     """What is to be said before a verdict under a protocol with test labels, or one of another installation."""
     if view.record is None:
-        return ["For comparison, of a protocol that is not registered here. "]
+        return [UNKNOWN]
     return [view.record.caution] if view.record.sees_test_labels else []
 
 
@@ -75,6 +83,8 @@ def _all_measures(evidence: Evidence, view: ProtocolView) -> Section:
     if len(view.scores) < len(view.matrix):
         caption += f", the {len(view.scores)} of {len(view.matrix)} that all methods have"
     tables = [summary_table(evidence, view, f"{view.key}-summary", f"{caption}, protocol {view.protocol}")]
+    if view.contrasts:
+        tables.append(comparisons_table(evidence, view, f"{view.key}-comparisons"))
     further = further_table(evidence, view, f"{view.key}-further")
     tables += [further] if further else []
     return Section(f"{view.key}-measures", "All metrics, tests against the reference", tuple(tables), fold=True)

@@ -40,7 +40,7 @@ def dataset_cell(evidence: Evidence, dataset: str) -> Cell:
 
 
 def seconds_cell(value: float) -> Cell:
-    return Cell(wording.seconds(value), value)
+    return Cell(wording.seconds(value), None if value != value else value)
 
 
 def p_cell(p: float, *, strong: bool = False) -> Cell:
@@ -116,18 +116,21 @@ def _single(c: Comparison, measure: Measure) -> Cell:
 
 
 def summary_table(evidence: Evidence, view: ProtocolView, name: str, caption: str) -> Table:
-    """Methods x metrics, and the reference against each; best values stand out."""
-    seconds = frame.fit_seconds(evidence.scores, view.protocol, view.common.pool.datasets)
+    """Methods x metrics, and the mean difference of the reference from each; best values stand out."""
     columns = [
         (Column("Method", "text"), lambda m: method_cell(evidence, m)),
         *(_metric_column(view, metric) for metric in metrics_of(view.measure)),
-        *(_reference_columns(view) if view.has_reference else ()),
-        (
-            Column("CPU s", hint="CPU seconds of selecting, refitting and predicting, all test folds and datasets"),
-            lambda m: seconds_cell(float(seconds.get(m, float("nan")))),
-        ),
+        *(_reference_columns(view, full=False) if view.has_reference else ()),
     ]
-    return table(name, caption, view.methods, columns, note=pool_note(evidence, view) + evidence.timings)
+    return table(name, caption, view.methods, columns, note=pool_note(evidence, view))
+
+
+def comparisons_table(evidence: Evidence, view: ProtocolView, name: str) -> Table:
+    """The reference against every other method: difference, interval, test, what the rule says, each seed's."""
+    others = [c.second for c in view.contrasts]
+    columns = [(Column("Method", "text"), lambda m: method_cell(evidence, m)), *_reference_columns(view, full=True)]
+    caption = f"{wording.title(view.reference)} against each method, protocol {view.protocol}"
+    return table(name, caption, others, columns, note=pool_note(evidence, view))
 
 
 def _metric_column(view: ProtocolView, metric: Metric) -> tuple[Column, Callable[[str], Cell]]:
@@ -140,7 +143,7 @@ def _metric_column(view: ProtocolView, metric: Metric) -> tuple[Column, Callable
     )
 
 
-def _reference_columns(view: ProtocolView) -> list[tuple[Column, Callable[[str], Cell]]]:
+def _reference_columns(view: ProtocolView, *, full: bool) -> list[tuple[Column, Callable[[str], Cell]]]:
     """The reference against each method, dashes beside itself."""
     reference = wording.title(view.reference)
     found = {c.second: c for c in view.contrasts}
@@ -150,7 +153,7 @@ def _reference_columns(view: ProtocolView) -> list[tuple[Column, Callable[[str],
         "Wilcoxon's signed-rank test over families, two-sided, Holm-adjusted over the methods of the table",
     )
     title = f"Δ {view.measure.title} ({reference} {wording.MINUS} method)"
-    return difference_columns(title, found.get, view.measure, seeds=len(view.seeds) > 1, hints=hints)
+    return difference_columns(title, found.get, view.measure, seeds=len(view.seeds) > 1, full=full, hints=hints)
 
 
 def pool_note(evidence: Evidence, view: ProtocolView) -> str:
