@@ -12,7 +12,7 @@ import torch
 from bench.methods.classes import known_targets, only_seen
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
-from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import Choice, CpuClock, Fold, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
 from rfm.factored import FactoredMatrix
 from rfm.kernels import Laplace as LaplaceKernel
@@ -142,7 +142,10 @@ class ChainSession(Session):
             details = {"solver": fit.solver}
         if fit.metric is not None:
             details |= describe_metric(fit.metric)
-        return Prediction(only_seen(self.task, train, fit.scores), details)
+        scoring = CpuClock()
+        with scoring:
+            scores = only_seen(self.task, train, fit.scores)
+        return Prediction(scores, details, fit.score_seconds + scoring.seconds)
 
     def _points(self, fold: Fold) -> Iterator[Point | LargeFit]:
         """All points of all chains on one fold."""

@@ -9,6 +9,7 @@ of either tuning half; what was selected is fitted and tested on all rows all th
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from bench.protocols.record import Protocol, Ties
 from bench.protocols.rows import fill_missing, inner_folds, inner_split, standardise, stratified_sample
 from bench.records.dataset import Dataset, FloatArray, Holdout, IntArray, Splits
 from bench.records.measure import SELECTING, Measure, measures_of
-from bench.records.method import HIDDEN, Choice, Fold, HoldoutResult, Method, Path, Session, Task
+from bench.records.method import HIDDEN, Choice, Fold, HoldoutResult, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
 
 
@@ -149,17 +150,34 @@ class _Carried:
         scores, truth = unit.restored(prediction.scores), unit.y[rows]
         self.keep(Predicted(index, rows, truth, scores))
         measures = {m.key: m.value(scores, truth) for m in measures_of(task.kind, shares=self.method.probabilities)}
+        seconds = time.process_time() - started
         return HoldoutResult(
             holdout=index,
             score=measures[SELECTING[task.kind].key],
             config=dict(chosen.choice.config),
             iteration=chosen.choice.iteration,
             validation_score=task.selecting.from_merit(chosen.merit),
-            fit_seconds=time.process_time() - started,
+            fit_seconds=seconds,
             path=[_path_row(path, chosen.folds, task.selecting) for path in chosen.paths],
             details=dict(prediction.details),
             measures=measures,
+            predict_seconds=_scoring_seconds(prediction, index, seconds),
+            train_samples=len(own.train),
+            test_samples=len(own.test),
         )
+
+
+def _scoring_seconds(prediction: Prediction, index: int, total: float) -> float | None:
+    """What the method says scoring took, which must be part of the ``total`` of test fold ``index``."""
+    told = prediction.predict_seconds
+    if told is None:
+        return None
+    if not (math.isfinite(told) and 0 <= told <= total):
+        raise MethodError(
+            f"hold-out {index}: predict_seconds is {told:g}, expected 0 to {total:g}, the CPU seconds of selecting, "
+            "fitting and predicting together; leave it None where scoring cannot be timed by itself"
+        )
+    return float(told)
 
 
 @dataclass(frozen=True)

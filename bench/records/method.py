@@ -7,6 +7,7 @@ matrices of all rows, say) and slice it for the row sets it is asked about. The 
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -114,16 +115,37 @@ class Choice:
 class Prediction:
     """Scores ``(m, width)`` of the rows asked for and JSON-able details worth keeping.
 
-    One score a class (the largest wins), or the predicted number.
+    One score a class (the largest wins), or the predicted number. ``predict_seconds`` are the CPU seconds that the
+    fitted predictor took to score the rows, without the fit (:class:`CpuClock`); None where a method does not tell.
     """
 
     scores: FloatArray
     details: Mapping[str, Any] = field(default_factory=dict)
+    predict_seconds: float | None = None
+
+
+class CpuClock:
+    """Adds up the CPU seconds of this process in the ``with`` blocks that it is given to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._started = 0.0
+
+    def __enter__(self) -> CpuClock:
+        self._started = time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.process_time() - self._started
 
 
 @dataclass(frozen=True)
 class HoldoutResult:
-    """Outcome on one hold-out; seconds are CPU seconds of choosing, refitting and predicting.
+    """Outcome on one hold-out.
+
+    ``fit_seconds`` are CPU seconds of choosing, refitting and predicting; ``predict_seconds`` those of them that went
+    into scoring the test samples, None where the method does not tell. ``train_samples`` and ``test_samples`` are the
+    test fold's sizes. All three are None in results of before they were recorded.
 
     ``score`` is the accuracy in percent, or R2; ``validation_score`` the value of the measure that selected.
     ``path`` lists, per configuration in grid order, ``{"config", "iterations", "score", "squared_error"}`` with the
@@ -141,6 +163,9 @@ class HoldoutResult:
     path: list[dict[str, Any]] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
     measures: dict[str, float] = field(default_factory=dict)
+    predict_seconds: float | None = None
+    train_samples: int | None = None
+    test_samples: int | None = None
 
     def measure(self, key: str) -> float | None:
         """The value of the measure ``key``; None if it is not defined or was not computed."""

@@ -29,9 +29,12 @@ def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
         tail = (result.job_seconds, result.peak_rss_mb, job.seed)
         account = (job.reduction or "", result.reason, result.cpu_seconds)
         if result.status != "ok":
+            nothing = (None, None, None)
             more: tuple[object, ...] = (job.kind, selected_by, None, None, *[None for _ in others])
             checks = (job.table_sha256, "")
-            rows.append((*head, None, result.status, None, None, None, None, None, *tail, *more, *checks, *account))
+            rows.append(
+                (*head, None, result.status, None, None, None, None, None, *tail, *more, *checks, *account, *nothing)
+            )
             continue
         folds = dict(enumerate(job.folds))
         for h in result.holdouts:
@@ -40,7 +43,8 @@ def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
             outcome = (h.measure("accuracy"), config, h.iteration, judged, h.fit_seconds)
             more = (job.kind, selected_by, h.score, h.validation_score, *map(h.measure, others))
             checks = (job.table_sha256, folds.get(h.holdout, ""))
-            rows.append((*head, h.holdout, result.status, *outcome, *tail, *more, *checks, *account))
+            fold = (h.predict_seconds, h.train_samples, h.test_samples)
+            rows.append((*head, h.holdout, result.status, *outcome, *tail, *more, *checks, *account, *fold))
     frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
     for column, kind in (FIRST_COLUMNS | LATER_COLUMNS).items():
         if kind != "text":

@@ -34,6 +34,8 @@ _SINCE_THEN = {
     "reduction": "reductions of large tables",
     "reason": "reasons of failures",
     "cpu_seconds": "CPU seconds of whole jobs",
+    "predict_seconds": "seconds of predicting",
+    "test_samples": "sizes of test folds",
 }
 """What else older files do not hold, by a column that they do not have."""
 
@@ -128,6 +130,10 @@ class _Row:
         """NaN where it is empty."""
         value = self.values[column]
         return math.nan if value is None else float(value)
+
+    def optional(self, column: str) -> Any:
+        """None where it is empty."""
+        return self.values[column]
 
     def error(self, column: str, problem: str) -> StoreError:
         """That ``column`` of this row cannot be."""
@@ -304,6 +310,9 @@ def _holdout(row: _Row, kind: Kind) -> HoldoutResult:
         validation_score=row.number("validation_score"),
         fit_seconds=row.number("fit_seconds"),
         measures=found if set(found) != {"accuracy"} else {},
+        predict_seconds=row.optional("predict_seconds"),
+        train_samples=row.optional("train_samples"),
+        test_samples=row.optional("test_samples"),
     )
 
 

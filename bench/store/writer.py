@@ -144,7 +144,7 @@ class Store:
                 for table in ("holdouts", "results"):  # each for itself: one of them may be damaged
                     connection.execute(f"DELETE FROM {table} WHERE job = ?", (result.job.id,))
                 connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-                connection.executemany("INSERT INTO holdouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", holdouts)
+                connection.executemany("INSERT INTO holdouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", holdouts)
                 seal(connection, result.job.id)
             except _UNFIT as error:  # the store is well: what it was given is not
                 raise ValueError(str(error)) from error

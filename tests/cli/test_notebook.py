@@ -42,7 +42,7 @@ def test_a_run_from_python_is_that_of_the_command_line(capsys: pytest.CaptureFix
     assert capsys.readouterr().out == ""
     words = ["run", "--subset", "iris,wine", "--plugin", "bayes.py", "--methods", "bayes", "--run", "b", "--jobs", "1"]
     assert main([*words, "--folds", "2"]) == 0
-    seconds = ["fit_seconds", "job_seconds", "cpu_seconds", "peak_rss_mb"]
+    seconds = ["fit_seconds", "job_seconds", "cpu_seconds", "predict_seconds", "peak_rss_mb"]
     pd.testing.assert_frame_equal(done.scores.drop(columns=seconds), bench.load("b").drop(columns=seconds))
     assert tuple(done.scores.columns) == SCORE_COLUMNS
     again = bench.run(subset="iris,wine", plugin=["bayes.py"], methods="bayes", run=Path("a"), jobs=1, folds=2)

@@ -7,6 +7,7 @@ of its fit rows, nothing else); and tables at the edge.
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -100,6 +101,9 @@ def scores(exercise: Exercise) -> Iterator[str]:
     prediction = session.predict(best_choice(paths), table.train, table.test)
     yield from _shape_breaches(prediction.scores, table)
     json.dumps(dict(prediction.details), allow_nan=False)
+    told = prediction.predict_seconds
+    if told is not None and not 0 <= told < math.inf:
+        yield f"predict_seconds is {told}, expected CPU seconds of scoring, or None where it cannot be timed by itself"
     measure = SELECTING[exercise.kind]
     reached = measure.compute(prediction.scores, table.truth)
     if reached < LEARNABLE[measure.key]:
