@@ -144,7 +144,6 @@ RECORDS = "bench.protocols.registry"
 OTHER_MEANINGS = {
     ("bench.cli.run", "clean"): "the default of --protocol",
     ("bench.data", "published"): "the name of the archive's splits",
-    ("bench.stats.frame", "published"): "the name of the archive's splits",
     ("bench.study.lin_rfm", "published"): "the published setting of matrix completion",
     ("bench.study.phenomena", "clean"): "images without marks",
 }

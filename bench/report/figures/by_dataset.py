@@ -102,15 +102,16 @@ def _name_outermost(sheet: Sheet, axes: Axes, ordered: pd.Series, count: int = 3
         level = float("inf")
         for position, (dataset, value) in enumerate(some.items()):
             level = min(abs(float(value)), level - line)
-            words = axes.annotate(
+            bar, at = start + way * position, start + way * (count + 0.035 * last)
+            axes.plot([bar, at], [float(value), way * level], color=palette()["muted"], linewidth=0.75)
+            words = axes.text(
+                at + way * 0.007 * last,
+                way * level,
                 fitted(str(dataset), sheet.width / 4, TICK),
-                (start + way * position, float(value)),
-                (start + way * (count + 0.035 * last), way * level),
                 size=TICK,
                 color=palette()["ink"],
                 ha="left" if way > 0 else "right",
                 va="center",
-                arrowprops={"arrowstyle": "-", "color": palette()["muted"], "linewidth": 0.75, "shrinkA": 2},
             )
             words.set_in_layout(False)
             sheet.mark(words, "halo")
