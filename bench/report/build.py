@@ -23,9 +23,9 @@ from bench.report.sections.accounts import cost_section, failures_section, prove
 from bench.report.sections.contrast import leak_section, selection_section
 from bench.report.sections.datasets import datasets_section
 from bench.report.sections.grinsztajn import grinsztajn_section
-from bench.report.sections.headline import headline, question, reading_guide
+from bench.report.sections.headline import answer, headline, notes_section, reading_guide
 from bench.report.sections.printed import printed_section
-from bench.report.sections.protocol import protocol_section
+from bench.report.sections.protocol import results_section
 from bench.report.sections.study import study_section
 from bench.stats.grinsztajn import PublishedRuns
 from bench.stats.published import PublishedStudy
@@ -74,8 +74,9 @@ def compose(evidence: Evidence) -> Document:
 def _compose(evidence: Evidence) -> Document:
     sections = [
         headline(evidence),
+        results_section(evidence),
+        notes_section(evidence),
         reading_guide(evidence),
-        *(protocol_section(evidence, view) for view in evidence.views.values()),
         leak_section(evidence),
         *(selection_section(evidence, measure) for measure in COMPARED.values()),
         study_section(evidence),
@@ -103,7 +104,7 @@ def _compose(evidence: Evidence) -> Document:
         tables = f"tables of the 121-dataset UCI comparison and {len(evidence.own_tables)} beyond"
     name = "Recursive Feature Machines" if evidence.reference == RFM else wording.title(evidence.reference)
     kicker = f"{name} on {tables} · run {names}"
-    return Document(question(evidence), kicker, facts, tuple(s for s in sections if s is not None))
+    return Document(answer(evidence), kicker, facts, tuple(s for s in sections if s is not None))
 
 
 def _datasets_words(evidence: Evidence) -> str:

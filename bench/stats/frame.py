@@ -138,6 +138,43 @@ def fit_seconds(scores: pd.DataFrame, protocol: str, datasets: Iterable[str]) ->
     return by_seed.groupby(level=["method", "dataset"]).mean().groupby(level="method").sum()
 
 
+def seconds_per_thousand(scores: pd.DataFrame, protocol: str, datasets: Iterable[str]) -> pd.DataFrame:
+    """CPU seconds per 1,000 samples, methods x (``train``, ``predict``); NaN where nothing is known.
+
+    ``train`` is selecting and fitting over the training samples of a test fold, ``predict`` scoring over its test
+    samples. Of a dataset it is the mean over test folds and seeds, of a method the median over those of ``datasets``
+    where it is known. What scoring took is part of ``train`` where a method or an older result does not tell it apart.
+    Every method that occurs under ``protocol`` has its row, by name.
+    """
+    part = scores[(scores["protocol"] == protocol) & scores["dataset"].isin(list(datasets))]
+    methods = in_order(part["method"], ())
+    part = part[part["status"] == "ok"]
+    scoring = _numbers(part, "predict_seconds")
+    train, test = _fold_samples(part)
+    by_fold = pd.DataFrame(
+        {"train": 1000 * (part["fit_seconds"] - scoring.fillna(0.0)) / train, "predict": 1000 * scoring / test}
+    )
+    by_dataset = by_fold.groupby([part["method"], part["dataset"]]).mean()
+    return by_dataset.groupby(level="method").median().reindex(methods)
+
+
+_TRAIN_SHARE = 0.75
+"""Of a dataset's samples on the published and the drawn test folds."""
+
+
+def _fold_samples(part: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Training and test samples of each row's test fold. Older results do not tell them; their folds' shares do."""
+    split = part["split"].astype("str")
+    rows = part["rows"].astype("float64").where((split == "published") | split.str.startswith("seed-"))
+    train, test = (_numbers(part, column) for column in ("train_samples", "test_samples"))
+    return train.fillna(_TRAIN_SHARE * rows), test.fillna((1 - _TRAIN_SHARE) * rows)
+
+
+def _numbers(part: pd.DataFrame, column: str) -> pd.Series:
+    """The numbers of a later ``column``; NaN where it is empty, or not there."""
+    return part.reindex(columns=[column])[column].astype("float64")
+
+
 def in_order(names: Iterable[str], preferred: Sequence[str]) -> list[str]:
     """``names`` without repeats: those in ``preferred`` in its order, then the others sorted."""
     present = set(names)

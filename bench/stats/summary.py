@@ -126,6 +126,15 @@ def metrics_of(measure: Measure) -> tuple[Metric, ...]:
     )
 
 
+def win_rates(pool: Pool) -> pd.Series:
+    """By method, percent: how often it has the higher score, over all datasets and other methods; ties count half.
+
+    That is its average rank on another scale: (methods - rank) / (methods - 1). NaN for a single method.
+    """
+    others = len(pool.methods) - 1
+    return 100.0 * (len(pool.methods) - pool.ranks.mean()) / others if others else pool.ranks.mean() * float("nan")
+
+
 def summarise(pool: Pool) -> pd.DataFrame:
     """Methods (rows, in the pool's order) x the keys of :func:`metrics_of`."""
     return pd.DataFrame({m.key: m.compute(pool) for m in metrics_of(pool.measure)}).reindex(pool.methods)

@@ -40,13 +40,15 @@ def failures_section(evidence: Evidence) -> Section:
         (Column("Seconds", hint="wall seconds of the job"), lambda x: seconds_cell(x[4])),
     )
     caption = f"{plural(len(lost), 'job')} without a result"
-    return Section("failures", "Failures", (table("failures", caption, lost, columns, filterable=len(lost) > 8),))
+    shown = table("failures", caption, lost, columns, filterable=len(lost) > 8)
+    return Section("failures", "Failures", (shown,), fold=True)
 
 
 def cost_section(evidence: Evidence) -> Section:
     """Seconds and memory by kind, method and protocol; measured peaks against the methods' own estimates."""
     costs = (_costs(evidence, kind) for kind in COMPARED)
-    return Section("cost", "Time and memory", (*(table for table in costs if table), *_solvers(evidence)))
+    blocks = (*(table for table in costs if table), *_solvers(evidence))
+    return Section("cost", "Time and memory", blocks, fold=True)
 
 
 def _costs(evidence: Evidence, kind: Kind) -> Table | None:
@@ -159,7 +161,7 @@ def provenance_section(evidence: Evidence) -> Section:
     if evidence.against:
         blocks.append(text(" ".join(evidence.against.sentences())))
     blocks.append(_sources(evidence))
-    return Section("provenance", "Provenance", tuple(blocks))
+    return Section("provenance", "Provenance", tuple(blocks), fold=True)
 
 
 def _invocations(name: str, invocations: tuple[dict[str, Any], ...]) -> Table:

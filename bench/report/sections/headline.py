@@ -15,37 +15,58 @@ from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Sec
 from bench.report.evidence import Evidence, ProtocolView, view_key
 from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.tables import seed_gaps_text
-from bench.stats.summary import metrics_of
+from bench.stats.summary import TIE, metrics_of
 from bench.stats.verdict import Comparison
 
-UNKNOWN = "For comparison, of a protocol that is not registered here. "
 FEW = 10
 
 
 def headline(evidence: Evidence) -> Section:
-    """The verdict per protocol without test labels, then of the others; the first's interval plot, every warning."""
-    blocks: list[Block] = []
-    shown = _answers(evidence)
+    """The verdict under the protocol of the first screen, and what other results were joined."""
     chief = headline_view(evidence)
-    blocks += [Paragraph(verdict(evidence, view), lead=view is chief) for view in shown]
-    blocks += [
-        Paragraph((view.record.caution if view.record else UNKNOWN, *verdict(evidence, view)))
-        for view in evidence.views.values()
-        if view not in shown
-    ]
+    blocks: list[Block] = []
     if chief is None:
         blocks.append(Paragraph(("No protocol has a dataset on which its methods can be compared.",), lead=True))
-    elif chief.contrasts:
-        blocks.append(contrast_figure(evidence, chief, "headline"))
+    else:
+        blocks.append(Paragraph(verdict(evidence, chief), lead=True))
     if evidence.against:
         blocks.append(Notice((" ".join(evidence.against.sentences()),), "note"))
-    blocks += [Notice(spans, "warning") for spans in warnings(evidence)]
-    return Section("verdict", question(evidence), tuple(blocks))
+    return Section("verdict", answer(evidence), tuple(blocks))
 
 
-def question(evidence: Evidence) -> str:
-    """What the report answers first: its title."""
-    return f"Does {wording.title(evidence.reference)} beat the rest?"
+def notes_section(evidence: Evidence) -> Section | None:
+    """All warnings; None if there are none."""
+    found = [Notice(spans, "warning") for spans in warnings(evidence)]
+    return Section("notes", f"Warnings ({len(found)})", tuple(found), fold=True) if found else None
+
+
+def answer(evidence: Evidence) -> str:
+    """The page's title: which method is first, and where the reference stands by the rule."""
+    view = headline_view(evidence)
+    name = wording.title(evidence.reference)
+    if view is None:
+        return "No methods to compare"
+    means, score = view.summary["mean_score"], f"mean {view.measure.title}"
+    best, count = wording.title(str(means.idxmax())), len(view.methods)
+    if count == 1:
+        return f"{best} alone: {score} {wording.amount(float(means.iloc[0]), view.measure)}"
+    if not view.has_reference:
+        return f"{best} is first of {count} by {score}"
+    place = int((means / TIE).round().rank(ascending=False, method="min")[view.reference])
+    first = f"{name} is first of {count} by {score}"
+    opening = first if place == 1 else f"{best} is first of {count} by {score}; {name} is {wording.ordinal(place)}"
+    return f"{opening}, {_standing(view.contrasts)}"
+
+
+def _standing(contrasts: Sequence[Comparison]) -> str:
+    """What the rule says of the reference against the others, as the end of a sentence."""
+    if len(contrasts) == 1:
+        return f"{contrasts[0].words} {wording.title(contrasts[0].second)}"
+    counts = {found: sum(c.verdict == found for c in contrasts) for found in ("better", "worse")}
+    parts = [f"{found} than {'all' if n == len(contrasts) else n}" for found, n in counts.items() if n]
+    return (
+        f"significantly {' and '.join(parts)} of the others" if parts else "not significantly different from any other"
+    )
 
 
 def headline_view(evidence: Evidence, kind: Kind | None = None) -> ProtocolView | None:
@@ -93,7 +114,7 @@ def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
     return (*opening, wording.said(view.contrasts, measure))
 
 
-def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Block:
+def contrast_figure(evidence: Evidence, view: ProtocolView) -> Block:
     """The reference minus every other method, with 95 % intervals over families."""
     ordered = sorted(view.contrasts, key=lambda c: c.difference.mean)
     lines = [
@@ -102,7 +123,7 @@ def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Bloc
     datasets = plural(len(view.common.pool.datasets), "common dataset")
     reference, outcome = wording.title(view.reference), _outcome(view.contrasts)
     caption = wording.prose("headline-figure", view=view, datasets=datasets, reference=reference, outcome=outcome)
-    return intervals(f"{prefix}-difference", f"{reference} minus each method", caption, lines, view.measure)
+    return intervals(f"{view.key}-difference", f"{reference} minus each method", caption, lines, view.measure)
 
 
 def _outcome(comparisons: Sequence[Comparison]) -> str:
@@ -208,7 +229,7 @@ def reading_guide(evidence: Evidence) -> Section:
     lines = [(line.format(reference=reference),) for part in (*kinds, "both") for line in texts[part]]
     lines.append((wording.rule(),))
     explained = tuple((Strong(title), f": {hint}.") for title, hint in _metrics(kinds))
-    return Section("reading", "How to read this", (Items((*lines, *explained)),))
+    return Section("reading", "How to read the tables", (Items((*lines, *explained)),), fold=True)
 
 
 def _metrics(kinds: Sequence[Kind]) -> Iterator[tuple[str, str]]:

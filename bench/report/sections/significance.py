@@ -46,7 +46,7 @@ def tests_section(evidence: Evidence, view: ProtocolView) -> Section | None:
         )
     )
     blocks += [_wins(evidence, view), _pairs(view, pairs)]
-    return Section(f"{view.key}-tests", "Tests over families", tuple(blocks))
+    return Section(f"{view.key}-tests", "Tests over families, all pairs", tuple(blocks), fold=True)
 
 
 def _wins(evidence: Evidence, view: ProtocolView) -> Table:
