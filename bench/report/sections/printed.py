@@ -26,9 +26,9 @@ COVERAGE = 0.9
 """A reproduced mean stands next to a reported one only if it covers this share of the reported one's datasets."""
 
 KNOWN = {
-    "read": "read in the source",
-    "computed": "not printed: computed from the source",
-    "secondary": "read in a third party's summary of it",
+    "read": "read there",
+    "computed": "computed from it",
+    "secondary": "third party's summary",
 }
 
 
@@ -71,6 +71,7 @@ def printed_section(evidence: Evidence) -> Section | None:
         (Column("Datasets", "text"), lambda item: item.set),
         (Column("Reported"), lambda item: Cell(item.figure, float(item.figure))),
         (Column("Source", "text"), _origin),
+        (Column("Known how", "text"), lambda item: KNOWN[item.known]),
         *(
             (Column(f"Here, {p}", hint="mean accuracy, and on how many datasets"), partial(_measured, evidence, p))
             for p in protocols
@@ -79,9 +80,11 @@ def printed_section(evidence: Evidence) -> Section | None:
     if evidence.study:
         columns.append((Column("From the study's file"), partial(_recomputed, evidence, evidence.study)))
     procedures = _procedures(of_the_paper, without_labels)
-    note = wording.prose("printed", coverage=100 * COVERAGE, procedures=procedures)
-    shown = table("reported-and-reproduced", "Reported and reproduced figures", load_printed(), columns, note=note)
-    opening = text("Only figures that stand in a source at hand.")
+    figures = load_printed()
+    cautions = " ".join(f"{item.source}: {item.caution}." for item in figures if item.caution)
+    note = wording.prose("printed", coverage=100 * COVERAGE, procedures=procedures, cautions=cautions)
+    shown = table("reported-and-reproduced", "Reported and reproduced figures", figures, columns, note=note)
+    opening = text("What papers report and what this run measured. Only figures that stand in a source at hand.")
     return Section("printed", "Reported vs reproduced", (opening, shown))
 
 
@@ -92,11 +95,9 @@ def _procedures(of_the_paper: list[str], without_labels: list[str]) -> str:
 
 
 def _origin(item: Printed) -> Cell:
-    """Where the figure stands and how it is known, with a link if the source is a preprint."""
+    """Where the figure stands, with a link if that is a preprint."""
     preprint = re.search(r"arXiv (\d{4}\.\d{4,5})", item.source)
-    href = f"https://arxiv.org/abs/{preprint[1]}" if preprint else ""
-    caution = f": {item.caution}" if item.caution else ""
-    return Cell(f"{item.source} ({KNOWN[item.known]}){caution}", href=href)
+    return Cell(item.source, href=f"https://arxiv.org/abs/{preprint[1]}" if preprint else "")
 
 
 def _measured(evidence: Evidence, protocol: str, item: Printed) -> Cell:

@@ -7,7 +7,7 @@ from functools import partial
 
 import pandas as pd
 
-from bench.errors import ReportError, plural
+from bench.errors import ReportError, listed, plural
 from bench.methods import built_in_methods
 from bench.protocols.registry import known
 from bench.report import wording
@@ -24,8 +24,8 @@ SHOWN = 40
 """The study's classifiers in the figure."""
 OF_THE_PAPER = (RFM, LAPLACE, "ntk")
 """Methods of the paper's own comparison: in the first table, with the reference and the user's own."""
-SETS = {"all121": "all", "no-test-file": "no test file", "small90": "small"}
-"""Short names of the sets of datasets, for columns."""
+SETS = {"small90": "small", "no-test-file": "no test file", "all121": "all"}
+"""Short names of the sets of datasets, for columns; the comparable ones first."""
 LONG = {
     "all121": "all datasets that both have",
     "no-test-file": "the datasets without a test file",
@@ -58,9 +58,24 @@ def study_section(evidence: Evidence) -> Section | None:
     children = []
     if found:
         alone = study_alone(study, found)
+        blocks.insert(0, text(_answer(evidence, found)))
         blocks.append(_overview(evidence, found, alone))
         children.append(_details(evidence, found))
     return Section("study", f"Among the {study.accuracy.shape[1]} classifiers of 2014", tuple(blocks), tuple(children))
+
+
+def _answer(evidence: Evidence, found: list[Standing]) -> str:
+    """Where the reference stands under each protocol, on the first set that has it."""
+    subset = next(s for s in SETS if any(s == standing.subset for standing in found))
+    reference = evidence.reference
+    shown = [s for s in found if s.subset == subset and reference in s.ours]
+    parts = [
+        f"{s.value(reference, 'place_by_rank'):.0f} / {s.value(reference, 'place_by_mean'):.0f} under {s.protocol}"
+        for s in shown
+    ]
+    if not parts:
+        return f"{wording.title(reference)} has no place: too few results."
+    return f"{wording.title(reference)}'s place by average rank / by mean accuracy on {LONG[subset]}: {listed(parts)}."
 
 
 def _gaps(
@@ -91,7 +106,7 @@ def _gaps(
 def _overview(evidence: Evidence, found: list[Standing], alone: dict[str, pd.DataFrame]) -> Table:
     """Protocol x method: mean, average rank and places on every set; the study's best, among themselves, last."""
     at = {(s.protocol, s.subset): s for s in found}
-    subsets = [subset for subset in SUBSETS if subset in alone]
+    subsets = [subset for subset in SETS if subset in alone]
     protocols = list(dict.fromkeys(s.protocol for s in found))
     mine: list[Row] = [
         (p, m)
@@ -162,11 +177,11 @@ def _drawn(evidence: Evidence, found: list[Standing]) -> str:
 def _details(evidence: Evidence, found: list[Standing]) -> Section:
     """All methods and all metrics, a table for each set of datasets, and one figure; folded."""
     blocks: list[Block] = []
-    for subset in SUBSETS:
+    for subset in SETS:
         of_subset = [s for s in found if s.subset == subset]
         if of_subset:
             blocks.append(_whole(evidence, subset, of_subset))
-    return Section("study-details", "All methods and metrics", (*blocks, _figure(evidence, found)), detail=True)
+    return Section("study-details", "All methods and metrics", (*blocks, _figure(evidence, found)), fold=True)
 
 
 def _whole(evidence: Evidence, subset: str, found: list[Standing]) -> Table:
