@@ -133,7 +133,8 @@ def results_in_readme(scores: pd.DataFrame, registry: Registry, places: pd.DataF
     titles: Mapping[str, str] = wording.texts()["claims"]
     for protocol in dict.fromkeys(c.protocol for c in found):
         parts.append(f"{titles[protocol]}\n\n{_table([c for c in found if c.protocol == protocol])}")
-    parts.append(wording.prose("claims-note"))
+    few = any(set(c.means.index) != set(d.means.index) for c in found for d in found if c.protocol == d.protocol)
+    parts.append(wording.prose("claims-note") + " A dash: too few results there." * few)
     return "\n\n".join(parts)
 
 

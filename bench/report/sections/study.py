@@ -66,7 +66,7 @@ def study_section(evidence: Evidence) -> Section | None:
 
 def _answer(evidence: Evidence, found: list[Standing]) -> str:
     """Where the reference stands under each protocol, on the first set that has it."""
-    subset = next(s for s in SETS if any(s == standing.subset for standing in found))
+    subset = next(name for name in SETS if any(s.subset == name for s in found))
     reference = evidence.reference
     shown = [s for s in found if s.subset == subset and reference in s.ours]
     parts = [
