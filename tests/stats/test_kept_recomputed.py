@@ -21,7 +21,9 @@ SETS = [
     ("clean", "small90"),
     ("clean", "all121"),
     ("clean-cv", "small90"),
+    ("relearn", "small90"),
     ("relearn", "all121"),
+    ("published", "small90"),
     ("published", "all121"),
 ]
 
@@ -43,11 +45,11 @@ def datasets_of(registry: dict[str, dict[str, str]], subset: str) -> list[str]:
 
 
 def common(kept: pd.DataFrame, protocol: str, datasets: list[str]) -> pd.DataFrame:
-    """Mean accuracies, datasets x methods, of the datasets that all methods have."""
+    """Mean accuracies, datasets x methods, of the datasets that all methods have; without methods that have less than
+    95 % of the best-covered one's."""
     rows = kept[(kept["protocol"] == protocol) & kept["dataset"].isin(datasets) & (kept["status"] == "ok")]
-    return (
-        rows.groupby(["dataset", "method", "seed"])["accuracy"].mean().groupby(level=[0, 1]).mean().unstack().dropna()
-    )
+    means = rows.groupby(["dataset", "method", "seed"])["accuracy"].mean().groupby(level=[0, 1]).mean().unstack()
+    return means.loc[:, means.count() >= 0.95 * means.count().max()].dropna()
 
 
 def holm(p: list[float]) -> list[float]:
@@ -159,7 +161,7 @@ def computed(kept: pd.DataFrame, protocol: str, subset: str, table: pd.DataFrame
     registry = load_registry()
     names = {entry.name for entry in registry.select(subset)}
     scores = seed_matrix(kept.assign(task="classification"), protocol, COMPARED["classification"])
-    scores = scores[scores.index.get_level_values("dataset").isin(names & set(table.index))]
+    scores = scores.loc[scores.index.get_level_values("dataset").isin(names & set(table.index)), list(table.columns)]
     return against_each(scores, "rfm", {e.name: e.family or e.name for e in registry.entries.values()})
 
 
