@@ -15,6 +15,7 @@ import pandas as pd
 from bench.data.registry import Registry
 from bench.errors import ReportError, plural
 from bench.methods import method_names
+from bench.protocols.registry import PROTOCOLS
 from bench.records.measure import COMPARED
 from bench.report import wording
 from bench.report.evidence import LAPLACE, RFM
@@ -28,8 +29,6 @@ from bench.stats.verdict import Comparison, against_each, grouped
 
 ACCURACY = COMPARED["classification"]
 SUBSETS = {"small90": "small datasets", "all121": "datasets that all methods have"}
-LEAK = ("published", "relearn")
-"""The protocol whose metric has seen test labels, and the one that differs from it in that alone."""
 MARK = " *"
 """Beside a significant difference in a table."""
 OF_THE_PAPER = (RFM, LAPLACE, "ntk")
@@ -158,12 +157,13 @@ def _difference(other: str) -> str:
 
 def leak_sentence(scores: pd.DataFrame, registry: Registry) -> str:
     """How much of the reference's lead over its kernel is the leak of test labels; empty without both protocols."""
-    rows = scores[scores["protocol"].isin(LEAK)]
+    leak = _leak()
+    rows = scores[scores["protocol"].isin(leak)]
     found = leak_decomposition(rows, list(registry.entries), _families(registry), RFM, LAPLACE)
-    step = next((s for s in found.steps if (s.first, s.second) == LEAK), None) if found else None
+    step = next((s for s in found.steps if (s.first, s.second) == leak), None) if found else None
     if found is None or step is None or step.excess is None:
         return ""
-    before, after = (wording.difference(found.over_baseline[p], ACCURACY) for p in LEAK)
+    before, after = (wording.difference(found.over_baseline[p], ACCURACY) for p in leak)
     return wording.prose(
         "claims-leak",
         datasets=plural(len(found.accuracy), "dataset"),
@@ -172,6 +172,16 @@ def leak_sentence(scores: pd.DataFrame, registry: Registry) -> str:
         change=wording.difference(step.excess, ACCURACY),
         interval=wording.interval(step.excess, ACCURACY),
     )
+
+
+def _leak() -> tuple[str, str]:
+    """The protocol whose metric has seen test labels, and the one that differs from it in that alone."""
+    seeing = sorted((p for p in PROTOCOLS.values() if p.sees_test_labels), key=lambda p: -p.exposure)
+    return seeing[0].name, seeing[-1].name
+
+
+def _exposure(protocol: str) -> int:
+    return PROTOCOLS[protocol].exposure if protocol in PROTOCOLS else 0
 
 
 def places_of(scores: pd.DataFrame, study: PublishedStudy, registry: Registry) -> pd.DataFrame:
@@ -239,8 +249,7 @@ def _place_cells(row: Mapping[Hashable, Any]) -> str:
 def reproduction(scores: pd.DataFrame, registry: Registry, source: str, places: pd.DataFrame | None = None) -> str:
     """RFM and the Laplace kernel from the paper's procedure to one without a leak; ``source`` is where from."""
     found = [claim for claim in claims(scores, registry) if LAPLACE in claim.means]
-    order = {name: place for place, name in enumerate((*LEAK, "clean", "clean-cv"))}
-    found.sort(key=lambda c: (list(SUBSETS).index(c.subset), order.get(c.protocol, len(order))))
+    found.sort(key=lambda c: (list(SUBSETS).index(c.subset), -_exposure(c.protocol)))
     lines = [
         f"| protocol | datasets | families | RFM % | Laplace kernel % | {_difference('Laplace')} |",
         "|:---|---:|---:|---:|---:|---:|",
