@@ -13,8 +13,13 @@ from scipy import stats
 
 from bench.data.registry import load_registry
 from bench.records.measure import COMPARED
+from bench.report.blocks import Choice
+from bench.report.build import gather
+from bench.report.evidence import Evidence
+from bench.report.sections.leaderboard import leaderboard
 from bench.stats.frame import seed_matrix
 from bench.stats.verdict import Comparison, against_each, all_pairs
+from bench.store.exported import read_results
 
 ROOT = Path(__file__).parents[2]
 SETS = [
@@ -163,6 +168,51 @@ def computed(kept: pd.DataFrame, protocol: str, subset: str, table: pd.DataFrame
     scores = seed_matrix(kept.assign(task="classification"), protocol, COMPARED["classification"])
     scores = scores.loc[scores.index.get_level_values("dataset").isin(names & set(table.index)), list(table.columns)]
     return against_each(scores, "rfm", {e.name: e.family or e.name for e in registry.entries.values()})
+
+
+@pytest.fixture(scope="module")
+def page() -> Evidence:
+    return gather([read_results(ROOT / "results" / "kept" / "comparison")])
+
+
+@pytest.mark.parametrize("protocol", ["clean", "clean-cv", "relearn", "published"])
+def test_the_leaderboard_is_that_of_an_independent_computation(
+    kept: pd.DataFrame, registry: dict[str, dict[str, str]], page: Evidence, protocol: str
+) -> None:
+    shown = leaderboard(page, page.views[protocol])[0]
+    assert isinstance(shown, Choice)
+    board = shown.options[0][1]
+    rows = {row[0].text: {c.title: cell for c, cell in zip(board.columns, row, strict=True)} for row in board.rows}
+    wanted = kept[(kept["protocol"] == protocol) & (kept["status"] == "ok")]
+    means = wanted.groupby(["dataset", "method"])["accuracy"].mean().unstack()
+    table = means.loc[:, means.count() >= 0.5 * means.count().max()].dropna()
+    titles = {"rfm": "RFM", **TITLES}
+    order = table.mean().sort_values(ascending=False)
+    assert list(rows) == [titles[m] for m in order.index]
+    ranks = pd.DataFrame(
+        stats.rankdata(-table.to_numpy().round(9), axis=1), index=table.index, columns=table.columns
+    ).mean()
+    families = np.array([registry[name].get("family", name) for name in table.index])
+    for method in table.columns:
+        row = rows[titles[method]]
+        assert row["Mean accuracy"].value == pytest.approx(table[method].mean())
+        assert row["Average rank"].value == pytest.approx(ranks[method])
+        lead = (table[[method]].to_numpy() - table.drop(columns=method).to_numpy()).round(9)
+        assert row["Win rate"].value == pytest.approx(100 * ((lead > 0) + (lead == 0) / 2).mean())
+        grouped = table[method].groupby(families)
+        drawn = stats.bootstrap(
+            (grouped.sum().to_numpy(), grouped.count().to_numpy()),
+            lambda sums, counts, axis=-1: sums.sum(axis=axis) / counts.sum(axis=axis),
+            paired=True,
+            vectorized=True,
+            method="percentile",
+            rng=np.random.default_rng(7),
+        )
+        ends = [float(end) for end in row["95 % interval"].text.split(" to ")]
+        assert ends == pytest.approx(list(drawn.confidence_interval), abs=0.15 * drawn.standard_error)
+        part = wanted[(wanted["method"] == method) & wanted["dataset"].isin(table.index)]
+        seconds = part["fit_seconds"] / (0.75 * part["rows"] / 1000)
+        assert row["Train, s per 1,000"].value == pytest.approx(seconds.groupby(part["dataset"]).mean().median())
 
 
 def test_all_pairs_under_clean_cv(kept: pd.DataFrame, registry: dict[str, dict[str, str]]) -> None:
