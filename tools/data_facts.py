@@ -49,9 +49,7 @@ def missing_in(packages: Path, recipe: dict[str, Any], entry: Entry) -> Missing:
     names, rows = read_file(folder, recipe)
     label, columns = names.index(recipe["label"]), [names.index(name) for name in recipe["columns"]]
     classes = code_book(recipe["classes"]) if "classes" in recipe else {}
-    counts = [
-        sum(row[i] in MISSING for i in columns) for row in rows if not classes or row[label] in classes
-    ]
+    counts = [sum(row[i] in MISSING for i in columns) for row in rows if not classes or row[label] in classes]
     return sum(counts), sum(count > 0 for count in counts)
 
 

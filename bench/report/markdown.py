@@ -62,7 +62,7 @@ def _section(section: Section, level: int, *, heading: bool = True) -> Iterator[
         yield f"{'#' * level} {escaped(section.title)}{tag}"
     yield from _blocks(section.blocks)
     if any(child.detail for child in section.children):
-        yield f"Every dataset has its section in [{DETAILS}]({DETAILS})."
+        yield f"Details are in [{DETAILS}]({DETAILS})."
     for child in section.children:
         if not child.detail:
             yield from _section(child, level + 1)
