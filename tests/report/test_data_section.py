@@ -14,13 +14,13 @@ from bench.data.facts import Facts, load_facts
 from bench.data.registry import load_registry
 from bench.records.result import Job, RunRecord
 from bench.report.about import About, about_datasets, measured_facts
-from bench.report.blocks import Section, Table
-from bench.report.build import compose
+from bench.report.blocks import Document, Section, Table
 from bench.report.evidence import Evidence
 from bench.report.html import render_html
 from bench.report.markdown import render_details, render_markdown
 from bench.report.merge import merge_runs
 from bench.report.sections.data import changes, data_section, facts_sentence, parts_of
+from bench.report.sections.datasets import dataset_section, datasets_section
 from bench.stats.verdict import against_each
 
 METHODS = ["rfm", "laplace", "mlp"]
@@ -136,7 +136,6 @@ def test_only_datasets_with_something_to_know_are_listed(evidence: Evidence) -> 
 
 def test_without_facts_there_is_no_section_and_with_some_the_rest_stays_in() -> None:
     assert data_section(body({})) is None
-    assert "data" not in {section.anchor for section in compose(body({})).sections}
     some = body({NAMES[0]: facts(NAMES[0], repeated_percent=50.0)}, make_run(NAMES[:6], METHODS))
     section = data_section(some)
     assert section is not None
@@ -162,7 +161,9 @@ def test_one_method_alone_has_facts_and_no_comparison(known: dict[str, Facts]) -
 
 def test_nothing_of_a_name_is_markup() -> None:
     odd = 'a<b> & "c" | `d`'
-    document = compose(body({odd: facts(odd, repeated_percent=30.0)}, make_run([odd, *NAMES[:4]], METHODS)))
+    odd_one = body({odd: facts(odd, repeated_percent=30.0)}, make_run([odd, *NAMES[:4]], METHODS[:2]))
+    sections = (data_section(odd_one), datasets_section(odd_one))
+    document = Document("Title", "kicker", (), (Section("first", "", ()), *filter(None, sections)))
     page = render_html(document)
     assert odd not in page
     assert escape(odd).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
@@ -173,12 +174,11 @@ def test_nothing_of_a_name_is_markup() -> None:
 
 
 def test_a_datasets_own_section_has_its_facts(evidence: Evidence) -> None:
-    datasets = next(section for section in compose(evidence).sections if section.anchor == "datasets")
-    words = {child.title: str(child.blocks) for child in datasets.children}
+    words = str(dataset_section(evidence, NAMES[0]).blocks)
     assert (
         "Measured: 50.0 % of the test samples of the published folds stand in the training part too, 12.5 % with "
         "another label; 0 of 5 columns possibly nominal; missing values filled: none."
-    ) in words[NAMES[0]]
+    ) in words
     drawn = facts("x", folds="seed-0", missing_values=None, missing_samples=None)
     assert facts_sentence(drawn) == (
         "Measured: none of the test samples of the folds of seed 0 stands in the training part too; 0 of 5 columns "
