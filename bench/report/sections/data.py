@@ -52,9 +52,9 @@ def _any(evidence: Evidence, name: str) -> bool:
 
 
 CONCERNS = (
-    Concern(f"those with more than {REPEATED:.0f} % repeated test samples", _repeated),
-    Concern(f"those of at most {TINY} samples", _tiny),
-    Concern("those with possibly nominal columns", _nominal),
+    Concern(f"repeated samples (> {REPEATED:.0f} %)", _repeated),
+    Concern(f"tiny ones (\u2264 {TINY} samples)", _tiny),
+    Concern("possibly nominal columns", _nominal),
     Concern("any of these", _any),
 )
 """In the table's order; the last joins the others."""
@@ -114,7 +114,7 @@ def known_facts(evidence: Evidence) -> dict[str, Facts]:
 
 def facts_sentence(facts: Facts) -> str:
     """What was measured of one dataset, for its own section."""
-    folds = "published folds" if facts.folds == "published" else f"folds of {facts.folds.replace('-', ' ')}"
+    folds = folds_of(facts)
     repeated = f"none of the test samples of the {folds} stands in the training part too"
     if facts.repeated_percent:
         label = wording.number(facts.conflicting_percent, 1)
@@ -125,6 +125,11 @@ def facts_sentence(facts: Facts) -> str:
     columns = f"{facts.possibly_nominal} of {plural(facts.features, 'column')} possibly nominal"
     missing = _missing(facts)
     return f"Measured: {repeated}; {columns}; missing values filled: {missing}."
+
+
+def folds_of(facts: Facts) -> str:
+    """Which test folds were looked at: ``published folds``, ``folds of seed 0``."""
+    return "published folds" if facts.folds == "published" else f"folds of {facts.folds.replace('-', ' ')}"
 
 
 def _missing(facts: Facts) -> str:
@@ -162,14 +167,13 @@ def changes(parts: Sequence[Part]) -> tuple[Span, ...]:
         turned = [(m, before, after) for m, before, after in turned if before != after]
         lost |= any(after == "not significant" for *_, after in turned)
         if turned:
-            words = ", ".join(f"{wording.title(m)} ({before} \u2192 {after})" for m, before, after in turned)
+            words = ", ".join(f"{wording.title(m)} {before} \u2192 {after}" for m, before, after in turned)
             said.append(f"without {part.without}: {words}")
-    opening = ("Under ", Code(view.protocol), f"{view.aside} ")
-    reference = wording.title(view.reference)
+    opening = ("Under ", Code(view.protocol), f"{view.aside} {wording.title(view.reference)}'s ")
     if not said:
-        return (*opening, f"{reference}'s verdicts are the same on each line below.")
+        return (*opening, "verdicts are the same on each line of the table.")
     power = f" {wording.prose('data-power')}" if lost else ""
-    return (*opening, f"{reference}'s verdicts change {'; '.join(said)}.{power}")
+    return (*opening, f"verdicts change {'; '.join(said)}.{power}")
 
 
 def _without(evidence: Evidence, parts: Sequence[Part]) -> Table:
@@ -214,20 +218,17 @@ def _shared(evidence: Evidence, known: Mapping[str, Facts]) -> Iterable[tuple[Sp
         f": {wording.prose('data-repeated', count=len(often), number=number, limit=f'{REPEATED:.0f}')}",
         f": {named}." if often else ".",
     )
-    nominal = sum(f.possibly_nominal > 0 for f in known.values())
-    yield (
-        Strong("Nominal columns"),
-        f" {wording.prose('data-nominal', count=nominal, number=number, fewest=FEWEST_CODES, most=MOST_CODES)}",
-    )
-    told = [f for f in known.values() if f.missing_values is not None]
-    lacking = sum(bool(f.missing_values) for f in told)
-    filled = wording.prose("data-missing", known=len(told), number=number, lacking=lacking)
-    scaled = [f for f in known.values() if f.source == "archive"]
-    if scaled:
-        plain = [f.dataset for f in scaled if not f.standardised]
-        which = f" (not {wording.listing(plain)})" if plain else ""
-        filled += f" {wording.prose('data-standardised', which=which)}"
-    yield Strong("Missing values"), f" {filled}"
+    classes = [facts for name, facts in known.items() if evidence.kinds[name] == "classification"]
+    if classes:  # columns of words are 0/1 columns in the other tables that ship with the package
+        words = wording.prose(
+            "data-nominal",
+            count=sum(f.possibly_nominal > 0 for f in classes),
+            number=plural(len(classes), "dataset"),
+            fewest=FEWEST_CODES,
+            most=MOST_CODES,
+        )
+        yield Strong("Nominal columns"), f" {words}"
+    yield Strong("Missing values"), f" {_filling(known, number)}"
     families = len({evidence.families.get(name, name) for name in known})
     yield (
         Strong("Folds and families"),
@@ -239,6 +240,21 @@ def _shared(evidence: Evidence, known: Mapping[str, Facts]) -> Iterable[tuple[Sp
         yield Strong("Tiny datasets"), f": {words}"
 
 
+def _filling(known: Mapping[str, Facts], number: str) -> str:
+    """What became of missing values, and what was standardised over which samples."""
+    told = [f for f in known.values() if f.missing_values is not None]
+    lacking = sum(bool(f.missing_values) for f in told)
+    if lacking:
+        words = wording.prose("data-missing", known=len(told), number=number, lacking=lacking)
+    else:
+        words = wording.prose("data-none-missing", known=len(told), number=number)
+    scaled = [f for f in known.values() if f.source == "archive"]
+    if not scaled:
+        return words
+    plain = [f.dataset for f in scaled if not f.standardised]
+    return f"{words} {wording.prose('data-standardised', which=f' (not {wording.listing(plain)})' if plain else '')}"
+
+
 def _concerned(evidence: Evidence, known: Mapping[str, Facts]) -> Section | None:
     """The datasets of which there is something to know, one line each."""
     found = [
@@ -248,6 +264,7 @@ def _concerned(evidence: Evidence, known: Mapping[str, Facts]) -> Section | None
     ]
     if not found:
         return None
+    folds = " and ".join(sorted({folds_of(facts) for facts in found}, reverse=True))
     shown = table(
         "data-facts",
         "Datasets concerned",
@@ -261,7 +278,9 @@ def _concerned(evidence: Evidence, known: Mapping[str, Facts]) -> Section | None
             (Column("Missing, filled", "text"), _missing),
             (Column("Family", "text"), lambda f: evidence.of(f.dataset).family or wording.DASH),
         ],
-        note=wording.prose("data-facts", shown=f"{SHOWN:.0f}", tiny=TINY, fewest=FEWEST_CODES, most=MOST_CODES),
+        note=wording.prose(
+            "data-facts", folds=folds, shown=f"{SHOWN:.0f}", tiny=TINY, fewest=FEWEST_CODES, most=MOST_CODES
+        ),
     )
     tag = f"{len(found)} of {plural(len(known), 'dataset')}"
     return Section("data-concerned", "Datasets concerned", (shown,), detail=True, tag=tag)
