@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from bench.data.facts import FEWEST_CODES, MOST_CODES, Facts
@@ -161,33 +161,37 @@ def changes(parts: Sequence[Part]) -> tuple[Span, ...]:
     """Whether a verdict on the reference against a method differs on some of ``parts`` from that on the first."""
     whole, *others = parts
     view = whole.view
-    lost, said = False, []
+    said = []
     for part in others:
         turned = [(m, whole.contrasts[m].verdict, c.verdict) for m, c in part.contrasts.items()]
-        turned = [(m, before, after) for m, before, after in turned if before != after]
-        lost |= any(after == "not significant" for *_, after in turned)
-        if turned:
-            words = ", ".join(f"{wording.title(m)} {before} \u2192 {after}" for m, before, after in turned)
-            said.append(f"without {part.without}: {words}")
-    opening = ("Under ", Code(view.protocol), f"{view.aside} {wording.title(view.reference)}'s ")
-    if not said:
-        return (*opening, "verdicts are the same on each line of the table.")
-    power = f" {wording.prose('data-power')}" if lost else ""
-    return (*opening, f"verdicts change {'; '.join(said)}.{power}")
+        words = [f"{wording.title(m)} {before} \u2192 {after}" for m, before, after in turned if before != after]
+        if words:
+            said.append(f"without {part.without}: {', '.join(words)}")
+    found = f"verdicts change {'; '.join(said)}." if said else "verdicts are the same in each column of the table."
+    return ("Under ", Code(view.protocol), f"{view.aside} {wording.title(view.reference)}'s {found}")
 
 
 def _without(evidence: Evidence, parts: Sequence[Part]) -> Table:
-    """A line for each part: how many datasets, the reference's mean, and its difference from each method."""
+    """A column for each part: how many datasets, the reference's mean, and its difference from each method."""
     view = parts[0].view
     measure, reference = view.measure, wording.title(view.reference)
 
-    def difference(method: str, part: Part) -> Cell | str:
+    def difference(method: str, part: Part) -> Cell:
         c = part.contrasts.get(method)
         if c is None:
-            return wording.DASH
+            return Cell(wording.DASH)
         cell = difference_cell(c.difference, measure)
         mark = f" {MARK}" if c.significant else ""
-        return Cell(cell.text + mark, cell.value, hint=f"{cell.hint}; p {wording.p_value(c.p)}")
+        return replace(cell, text=cell.text + mark, hint=f"{cell.hint}; p {wording.p_value(c.p)}")
+
+    lines: list[tuple[str, Callable[[Part], Cell]]] = [
+        ("Datasets (families)", lambda part: Cell(f"{len(part.datasets)} ({part.families})", len(part.datasets))),
+        (f"{reference}, mean", lambda part: wording.num(part.mean, measure.digits)),
+        *((f"{wording.MINUS} {wording.title(m)}", partial(difference, m)) for m in parts[0].contrasts),
+    ]
+
+    def column(part: Part) -> tuple[Column, Callable[[tuple[str, Callable[[Part], Cell]]], Cell]]:
+        return Column(f"without {part.without}" if part.without else "all common ones"), lambda line: line[1](part)
 
     unknown = [name for name in parts[0].datasets if evidence.of(name).facts is None]
     kept = f" Nothing is known of {wording.listing(unknown, 6)}, and none left out for it." if unknown else ""
@@ -195,14 +199,8 @@ def _without(evidence: Evidence, parts: Sequence[Part]) -> Table:
     return table(
         f"data-without-{view.key}",
         f"{reference} {wording.MINUS} each method, without some datasets",
-        parts,
-        [
-            (Column("Datasets", "text"), lambda p: f"without {p.without}" if p.without else "all common ones"),
-            (Column("Number"), lambda p: len(p.datasets)),
-            (Column("Families"), lambda p: p.families),
-            (Column(f"{reference}, mean"), lambda p: wording.num(p.mean, measure.digits)),
-            *((Column(f"{wording.MINUS} {wording.title(m)}"), partial(difference, m)) for m in parts[0].contrasts),
-        ],
+        lines,
+        [(Column("", "text"), lambda line: line[0]), *map(column, parts)],
         note=note + kept,
         sortable=False,
     )
@@ -212,7 +210,7 @@ def _shared(evidence: Evidence, known: Mapping[str, Facts]) -> Iterable[tuple[Sp
     """What many of the datasets have in common, a line each."""
     number = plural(len(known), "dataset")
     often = sorted((f for f in known.values() if f.repeated_percent > REPEATED), key=lambda f: -f.repeated_percent)
-    named = wording.listing([f"{f.dataset} {wording.number(f.repeated_percent, 0)} %" for f in often], 5)
+    named = wording.listing([f"{f.dataset} {wording.number(f.repeated_percent, 0)} %" for f in often], 3)
     yield (
         Strong("Repeated samples"),
         f": {wording.prose('data-repeated', count=len(often), number=number, limit=f'{REPEATED:.0f}')}",
