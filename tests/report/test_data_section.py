@@ -115,7 +115,7 @@ def test_a_verdict_that_hangs_on_some_datasets_is_said_to() -> None:
     runs = replace(run, results=results)
     hanging = body({name: facts(name, possibly_nominal=int(name in NAMES[:12])) for name in NAMES}, runs)
     said = "".join(map(str, changes(parts_of(hanging, hanging.views["clean"]))))
-    assert "without possibly nominal columns: Laplace kernel better → not significant" in said
+    assert "without possibly nominal columns: Laplace kernel (better → not significant)" in said
     steady = body({name: facts(name, possibly_nominal=int(name in NAMES[12:14])) for name in NAMES}, runs)
     said = "".join(map(str, changes(parts_of(steady, steady.views["clean"]))))
     assert "RFM's verdicts are the same" in said

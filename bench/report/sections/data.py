@@ -164,7 +164,7 @@ def changes(parts: Sequence[Part]) -> tuple[Span, ...]:
     said = []
     for part in others:
         turned = [(m, whole.contrasts[m].verdict, c.verdict) for m, c in part.contrasts.items()]
-        words = [f"{wording.title(m)} {before} \u2192 {after}" for m, before, after in turned if before != after]
+        words = [f"{wording.title(m)} ({before} \u2192 {after})" for m, before, after in turned if before != after]
         if words:
             said.append(f"without {part.without}: {', '.join(words)}")
     found = f"verdicts change {'; '.join(said)}." if said else "verdicts are the same in each column of the table."
@@ -200,7 +200,7 @@ def _without(evidence: Evidence, parts: Sequence[Part]) -> Table:
         f"data-without-{view.key}",
         f"{reference} {wording.MINUS} each method, without some datasets",
         lines,
-        [(Column("", "text"), lambda line: line[0]), *map(column, parts)],
+        [(Column("Comparison", "text"), lambda line: line[0]), *map(column, parts)],
         note=note + kept,
         sortable=False,
     )
