@@ -117,10 +117,10 @@ def facts_sentence(facts: Facts) -> str:
     folds = folds_of(facts)
     repeated = f"none of the test samples of the {folds} stands in the training part too"
     if facts.repeated_percent:
-        label = wording.number(facts.conflicting_percent, 1)
+        label = f"{wording.number(facts.conflicting_percent, 1)} %" if facts.conflicting_percent else "none"
         repeated = (
             f"{wording.number(facts.repeated_percent, 1)} % of the test samples of the {folds} stand in the training "
-            f"part too, {label} % with another label"
+            f"part too, {label} with another label"
         )
     columns = f"{facts.possibly_nominal} of {plural(facts.features, 'column')} possibly nominal"
     missing = _missing(facts)
