@@ -21,6 +21,7 @@ from bench.report.markdown import DETAILS, FIGURES, render_details, render_markd
 from bench.report.merge import merge_runs
 from bench.report.sections.accounts import cost_section, failures_section, provenance_section
 from bench.report.sections.contrast import leak_section, selection_section
+from bench.report.sections.data import data_section
 from bench.report.sections.datasets import datasets_section
 from bench.report.sections.grinsztajn import grinsztajn_section
 from bench.report.sections.headline import answer, headline, notes_section, reading_guide
@@ -82,6 +83,7 @@ def _compose(evidence: Evidence) -> Document:
         study_section(evidence),
         grinsztajn_section(evidence),
         printed_section(evidence),
+        data_section(evidence),
         datasets_section(evidence),
         failures_section(evidence),
         cost_section(evidence),

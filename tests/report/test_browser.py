@@ -130,7 +130,7 @@ def test_follows_a_link_to_a_dataset_and_opens_it(page: Page) -> None:
     assert target.get_attribute("open") is None
     page.locator("#clean-accuracy-rows").get_by_role("link", name="table-07", exact=True).click()
     page.wait_for_function("document.getElementById('dataset-table-07').open")
-    target.get_by_text("Known faults of this table: a fault").wait_for(state="visible")
+    target.get_by_text("Known faults of this dataset: a fault").wait_for(state="visible")
     assert 0 <= page.evaluate("document.getElementById('dataset-table-07').getBoundingClientRect().top") < 200
     link = target.get_by_role("link", name="UCI 1")
     assert link.get_attribute("href") == "https://archive.ics.uci.edu/dataset/1"

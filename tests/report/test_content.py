@@ -282,13 +282,13 @@ def test_results_of_several_commits_are_announced() -> None:
     assert "0123456789+dirty (1 job). +dirty: with changes that no commit holds" in warned(f"{long}+dirty")
 
 
-def test_choices_stand_by_holdout_and_the_path_in_figures(document: Document) -> None:
+def test_selections_stand_by_fold_and_the_path_in_figures(document: Document) -> None:
     section = next(s for s in sections(document).values() if s.anchor == "dataset-iris")
     table = next(b for b in section.blocks if isinstance(b, Table) and b.name.endswith("-clean"))
-    chosen = next(i for i, c in enumerate(table.columns) if c.title == "Chosen")
+    selected = next(i for i, c in enumerate(table.columns) if c.title == "Selected")
     rfm = table.rows[0]
-    assert re.search(r"H1.*: ridge .*; H\d", rfm[chosen].text)
-    assert re.fullmatch(r"H1: \d+\.\d to \d+\.\d", rfm[-1].text)
+    assert re.search(r"folds? 1.*: ridge .*; folds? \d", rfm[selected].text)
+    assert re.fullmatch(r"Fold 1: \d+\.\d to \d+\.\d", rfm[-1].text)
 
 
 def test_a_metric_that_has_vanished_is_called_so() -> None:
@@ -303,9 +303,9 @@ def test_a_metric_that_has_vanished_is_called_so() -> None:
             sections(compose(evidence(run)))["dataset-iris"],
         )
     ]
-    assert "On H1 M has all but vanished" in notes[0]
+    assert "On fold 1 M has all but vanished" in notes[0]
     assert "vanished" not in notes[1]
-    assert "Trace of M: H1 " in notes[1]
+    assert re.search(r"Trace of M: [\d.]+ \(fold 1\), ", notes[1])
 
 
 def test_a_whole_set_of_datasets_is_called_by_its_name(document: Document) -> None:
@@ -390,8 +390,8 @@ def test_a_holdout_without_a_learned_metric_is_not_counted_as_one() -> None:
     bare = replace(run.results[0], holdouts=(replace(first, details={}), *rest))
     section = sections(compose(evidence(replace(run, results=(bare,)))))["dataset-iris"]
     table = next(b for b in section.blocks if isinstance(b, Table) and b.name.endswith("-metric"))
-    assert "mean over 3 of 4 hold-outs; on the others RFM chose iteration 0" in table.note
-    assert "of M on H2" in str(section.blocks[-1])
+    assert "mean over 3 of 4 test folds; on the others RFM selected iteration 0" in table.note
+    assert "of M on fold 2" in str(section.blocks[-1])
 
 
 def test_every_protocol_has_its_tab_and_says_what_is_wrong_with_two(document: Document) -> None:

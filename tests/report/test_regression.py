@@ -206,7 +206,8 @@ def test_what_selected_is_said_where_it_is_not_the_usual_one() -> None:
     assert "validation MAE along the iteration path" in render_details(document)
     assert "MAE selects; equal ones go to the smaller squared error." in render_markdown(document)
     hints = {c.title: c.hint for name, t in tables(document).items() for c in t.columns if name.startswith("dataset-")}
-    assert hints["Validation"].endswith("MAE of the choices, in standard deviations of the training part's targets")
+    said_there = "MAE of what was selected, in standard deviations of the training part's targets"
+    assert hints["Validation"].endswith(said_there)
     assert said not in render_markdown(compose(gather([numbers()])))
 
 
