@@ -125,7 +125,7 @@ def test_only_datasets_with_something_to_know_are_listed(evidence: Evidence) -> 
     section = data_section(evidence)
     assert section is not None
     concerned = next(child for child in section.children if child.anchor == "data-concerned")
-    assert concerned.detail
+    assert concerned.fold
     listed = [row[0].text for row in tables(section)["data-facts"].rows]
     tiny = {name for name in NAMES if evidence.sizes["rows"][name] <= 32}
     assert set(listed) == {*NAMES[:9], *tiny}
@@ -171,8 +171,8 @@ def test_nothing_of_a_name_is_markup() -> None:
     assert escape(odd).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
     assert r"a&lt;b&gt; &amp; \"c\" \| \`d\`".replace(r"\"", '"') in render_markdown(document)
     assert 'id="data-concerned"' in page
-    assert "data-concerned" in render_details(document)
-    assert "data-concerned" not in render_markdown(document)
+    assert "data-concerned" in render_markdown(document)
+    assert "data-concerned" not in render_details(document)
 
 
 def test_a_datasets_own_section_has_its_facts(evidence: Evidence) -> None:

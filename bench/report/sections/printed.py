@@ -71,11 +71,7 @@ def printed_section(evidence: Evidence) -> Section | None:
         (Column("Datasets", "text"), lambda item: item.set),
         (Column("Reported"), lambda item: Cell(item.figure, float(item.figure))),
         (Column("Source", "text"), _origin),
-        (Column("Known how", "text"), lambda item: KNOWN[item.known]),
-        *(
-            (Column(f"Here, {p}", hint="mean accuracy, and on how many datasets"), partial(_measured, evidence, p))
-            for p in protocols
-        ),
+        *((Column(f"Here, {p}", hint="mean accuracy"), partial(_measured, evidence, p)) for p in protocols),
     ]
     if evidence.study:
         columns.append((Column("From the study's file"), partial(_recomputed, evidence, evidence.study)))
@@ -97,7 +93,7 @@ def _procedures(of_the_paper: list[str], without_labels: list[str]) -> str:
 def _origin(item: Printed) -> Cell:
     """Where the figure stands, with a link if that is a preprint."""
     preprint = re.search(r"arXiv (\d{4}\.\d{4,5})", item.source)
-    return Cell(item.source, href=f"https://arxiv.org/abs/{preprint[1]}" if preprint else "")
+    return Cell(f"{item.source} ({KNOWN[item.known]})", href=f"https://arxiv.org/abs/{preprint[1]}" if preprint else "")
 
 
 def _measured(evidence: Evidence, protocol: str, item: Printed) -> Cell:
@@ -110,7 +106,7 @@ def _measured(evidence: Evidence, protocol: str, item: Printed) -> Cell:
     if len(values) < COVERAGE * size:
         return Cell(wording.DASH, hint=f"on {len(values)} of {size} datasets")
     mean = float(values.mean())
-    return Cell(f"{wording.number(mean)} ({len(values)})", mean)
+    return Cell(wording.number(mean), mean, hint=f"on {len(values)} datasets")
 
 
 def _recomputed(evidence: Evidence, study: PublishedStudy, item: Printed) -> Cell:
@@ -125,4 +121,4 @@ def _recomputed(evidence: Evidence, study: PublishedStudy, item: Printed) -> Cel
         return Cell(wording.DASH, hint=f"the file and the registry share {len(datasets)} of {size} datasets")
     rule = ZERO_EVERYWHERE if item.rule == ZERO_EVERYWHERE.name else STUDY_2014
     value = float(summarise(study_pool(study, datasets, rule))[item.metric][item.classifier])
-    return Cell(f"{wording.number(value)} ({rule.name})", value)
+    return Cell(wording.number(value), value, hint=f"{rule.name}: {rule.text}")
