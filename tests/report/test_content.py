@@ -554,7 +554,7 @@ def test_reported_figures_all_have_a_source_and_none_is_only_recalled(document: 
     table = tables(document)["reported-and-reproduced"]
     (row,) = [r for r in table.rows if r[2].text == "85.10"]
     assert row[3].href == "https://arxiv.org/abs/2507.05644"
-    assert row[4].text == "third party's summary"
+    assert row[3].text == "arXiv 2507.05644 (third party's summary)"
     assert table.note.startswith(f"arXiv 2507.05644: {third_party.caution}. ")
 
 
