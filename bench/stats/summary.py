@@ -89,6 +89,11 @@ def _share_within(fraction: float) -> Callable[[Pool], pd.Series]:
     return lambda pool: 100.0 * (pool.relative >= fraction - 1e-12).mean()
 
 
+def _share_metric(percent: int, name: str) -> Metric:
+    hint = f"share of datasets with at least {percent} % of the best {name} of the methods compared"
+    return Metric(f"p{percent}", f"P{percent}", hint, _share_within(percent / 100))
+
+
 def metrics_of(measure: Measure) -> tuple[Metric, ...]:
     """The columns of the summary of a pool that is compared on ``measure``."""
     name = measure.title
@@ -96,7 +101,7 @@ def metrics_of(measure: Measure) -> tuple[Metric, ...]:
         Metric(
             "mean_score",
             f"Mean {name}",
-            f"mean over datasets of the mean {name} over hold-outs{measure.in_unit}",
+            f"mean over datasets of the mean {name} over test folds{measure.in_unit}",
             lambda pool: filled(pool.scores, pool.rule.in_mean).mean(),
             measure.digits,
         ),
@@ -108,12 +113,22 @@ def metrics_of(measure: Measure) -> tuple[Metric, ...]:
             lambda pool: filled(pool.scores, pool.rule.in_mean).std(ddof=1),
             measure.digits,
         ),
-        Metric("p90", "P90", f"share of datasets with at least 90 % of the pool's best {name}", _share_within(0.90)),
-        Metric("p95", "P95", f"share of datasets with at least 95 % of the pool's best {name}", _share_within(0.95)),
+        Metric(
+            "p90",
+            "P90",
+            f"share of datasets with at least 90 % of the best {name} of the methods compared",
+            _share_within(0.90),
+        ),
+        Metric(
+            "p95",
+            "P95",
+            f"share of datasets with at least 95 % of the best {name} of the methods compared",
+            _share_within(0.95),
+        ),
         Metric(
             "pma",
             "PMA",
-            f"mean over datasets of {name} over the pool's best {name}, percent",
+            f"mean over datasets of {name} over the best {name} of the methods compared, percent",
             lambda pool: 100.0 * pool.relative.mean(),
         ),
         Metric(
