@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="FILE",
         help="file for the scores (for latex the summary), or a folder (made if it ends in /); summary and provenance "
-        "go beside (default: into DIR)",
+        "go next to it (default: into DIR)",
     )
 
 
@@ -101,7 +101,7 @@ def export_runs(
     """Write results, summary and provenance of the runs in ``folders``, taken together; returns the files written.
 
     They go into the folder of a single run as ``scores.<format>``, ``summary.<format>`` and ``provenance.json``. With
-    ``out`` the results go to that file and the others beside it, as ``<stem>-summary<suffix>`` and
+    ``out`` the results go to that file and the others next to it, as ``<stem>-summary<suffix>`` and
     ``<stem>-provenance.json``; an ``out`` that is a folder takes all under their usual names. In ``latex`` there is the
     summary alone: ``summary.tex``, or the file ``out``. Each file appears whole or not at all.
 
@@ -109,20 +109,20 @@ def export_runs(
     under ``refuse_empty``, and as :func:`bench.report.merge.merge_runs` for runs that do not belong together.
     """
     if len(folders) > 1 and out is None:
-        raise UsageError("several runs are exported together into no one's folder: say where with --out")
+        raise UsageError("several runs are exported together: name the file or folder for them with --out")
     found = gathered(folders, allow)
     if refuse_empty and not found.results:
         raise ReportError(f"nothing to export: no results in {', '.join(map(str, folders))}")
     scores = exported_scores(found.results)
     if out is None and any(record.lacks for record in found.records):
-        raise UsageError(f"{folders[0]}: exported scores; say where they are exported to with --out")
+        raise UsageError(f"{folders[0]}: exported scores; name the file or folder to export to with --out")
     if format == "latex":
         path = _targets(folders[0], "tex", out)[1 if out is None or out.is_dir() else 0]
         _write(path, latex_summary(summary_frame(scores, group_of(), found.planned), _titles(found.records)))
         return [path]
     target, beside, account = _targets(folders[0], format, out)
     if any(file.samefile(target) for file in filter(None, map(scores_file, folders)) if target.exists()):
-        raise UsageError(f"--out {out}: {target} is what is exported; say another place")
+        raise UsageError(f"--out {out}: {target} is the file that is exported; name another")
     write_table(target, scores, format)
     write_table(beside, summary_frame(scores, group_of(), found.planned), format)
     _write(account, json.dumps(_provenance(found.records), indent=1) + "\n")

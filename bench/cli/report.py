@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against",
         metavar="WHAT",
-        help="compare with others' results on the same tables and test folds: those of a run folder or of exported "
-        "scores, or `kept`: those of all built-in methods that come along",
+        help="compare with other results on the same datasets and test folds: a run folder, exported "
+        "scores, or `kept`: the results of all built-in methods, which come with the package",
     )
     parser.add_argument("--note", metavar="TEXT", default="", help="a sentence for the top of the report")
     add_cache_argument(parser)
@@ -88,7 +88,7 @@ def default_folder(runs: Sequence[Path]) -> Path:
     """``reports/<run name>``, the names joined if there are several; of exported scores the folder's or the file's."""
     names = list(dict.fromkeys(_name(path.resolve()) for path in runs))
     if not all(names):
-        raise ReportError("a run folder without a name: say where the report goes with --out DIR")
+        raise ReportError("a run folder without a name: name the report's folder with --out DIR")
     return Path("reports") / "+".join(names)
 
 

@@ -1,4 +1,4 @@
-"""``bench run``: run methods on tables under a protocol, into a folder that resumes."""
+"""``bench run``: run methods on datasets under a protocol, into a folder that resumes."""
 
 from __future__ import annotations
 
@@ -46,27 +46,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--protocol", default="clean", help=f"one of {', '.join(PROTOCOLS)} (default: %(default)s)")
     parser.add_argument(
-        "--archive", metavar="PATH_OR_URL", help="take all tables from this copy of the study's archive"
+        "--archive", metavar="PATH_OR_URL", help="take all datasets from this copy of the study's archive"
     )
     add_source_arguments(
         parser,
         "embedded, archive, openml or uci (default: an archive that is named; for smoke, embedded and regression the "
-        "package; an archive that was fetched; the package)",
+        "package; else a fetched archive; else the package)",
     )
     parser.add_argument(
         "--full",
         action="store_true",
-        help=f"tables above {LARGE_ROWS:,} rows too: choose on all training rows, test all hold-outs "
-        f"(default: choose on {TUNING_ROWS:,} rows, test one)",
+        help=f"for datasets above {LARGE_ROWS:,} samples too: select on all training samples, test all test folds "
+        f"(default: select on {TUNING_ROWS:,} samples, test one fold)",
     )
     parser.add_argument("--run", metavar="DIR", help="run folder (default: results/<subset>-<protocol>)")
     parser.add_argument(
         "--splits",
         metavar="NAME",
-        help="how tables are divided: drawn (from the seed), grinsztajn-medium or grinsztajn-large (as that benchmark "
+        help="how datasets are split: drawn (from the seed), grinsztajn-medium or grinsztajn-large (as that benchmark "
         "does; default: as the source does, else drawn)",
     )
-    parser.add_argument("--seed", help="of everything that is drawn (default: 0)")
+    parser.add_argument("--seed", help="seed of all random numbers (default: 0)")
     parser.add_argument(
         "--seeds",
         metavar="N,N,...",
@@ -75,23 +75,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folds",
         metavar="N",
-        help="for a first look, test each table on its first N test folds only (default: all)",
+        help="for a first look, test each dataset on its first N test folds only (default: all)",
     )
     parser.add_argument(
         "--select",
         metavar="MEASURE",
-        help="what selects hyperparameters instead of accuracy or r2; one for each kind of task, comma-separated: "
+        help="measure that selects hyperparameters, instead of accuracy or r2; one for each kind of task, "
+        "comma-separated: "
         f"{', '.join(MEASURES)}",
     )
     parser.add_argument(
         "--keep-predictions",
         action="store_true",
-        help="write class scores or predicted numbers of all test rows as Parquet into the run folder",
+        help="write class scores or predicted numbers of all test samples as Parquet into the run folder",
     )
     parser.add_argument(
         "--shard",
         metavar="I/N",
-        help="run the I-th of N parts, as in a job array; export and report take all together",
+        help="run the I-th of N parts, as in a job array; export and report combine them",
     )
     add_job_arguments(parser)
 
@@ -180,10 +181,10 @@ def carry_out(args: argparse.Namespace) -> Done:
     chosen.warn()
     for count in sorted(set(fewer.values())):
         named = listed([name for name, has in fewer.items() if has == count])
-        say(f"--folds {folds}: no more than {plural(count, 'test fold')}, all tested: {named}")
+        say(f"--folds {folds}: these datasets have {plural(count, 'test fold')}, all tested: {named}")
     for kind, measure in wanted.items():
         if kind not in {job.kind for job in plan.jobs}:
-            raise UsageError(f"--select {measure.key}: a measure of {kind}, and no table asked for is for that")
+            raise UsageError(f"--select {measure.key}: a measure for {kind}, and no dataset of this run is for that")
     if part is not None:
         plan = shard(plan, *part)
     plan = with_kept_versions(plan, folder, how)
@@ -206,7 +207,7 @@ def selecting(text: str | None) -> dict[Kind, Measure]:
             raise unknown_name("measure", word, MEASURES)
         measure = MEASURES[word]
         if measure.kind in chosen:
-            raise UsageError(f"--select {text}: two measures of {measure.kind}; one selects")
+            raise UsageError(f"--select {text}: two measures for {measure.kind}; give one")
         chosen[measure.kind] = measure
     return chosen
 
@@ -223,7 +224,7 @@ def seeds_of(one: str | None, several: str | None) -> tuple[int, ...]:
         raise UsageError(f"--seeds {several}: must be whole numbers of at least 0, separated by commas, such as 0,1,2")
     seeds = tuple(map(int, words))
     if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
-        raise UsageError(f"--seeds {several}: {', '.join(map(str, twice))} stands twice; give each seed once")
+        raise UsageError(f"--seeds {several}: {', '.join(map(str, twice))} is given twice; give each seed once")
     return seeds
 
 

@@ -73,7 +73,7 @@ class EstimatorMethod(Method):
     iterations: ClassVar[tuple[int, ...]] = ()
     """Points of the iteration path, ascending (rounds, trees, epochs), if the estimator has one."""
     iteration_parameter: ClassVar[str] = "n_estimators"
-    """The estimator's parameter that says how far it goes: the last point while tuning, the chosen one afterwards."""
+    """The estimator's parameter that says how far it goes: the last point while tuning, the selected one afterwards."""
 
     def __init_subclass__(cls) -> None:
         """Find out what it predicts; refuse a grid or a path that would quietly be read as another one."""

@@ -58,7 +58,7 @@ class SVMRBF(Method):
 
     def limitation(self, n: int, d: int, c: int) -> str | None:
         if n > MOST_ROWS:
-            return f"{n:,} rows: libsvm's training time grows with their square at best, not tried above {MOST_ROWS:,}"
+            return f"{n:,} rows: libsvm's training time grows at least with their square; not run above {MOST_ROWS:,}"
         return None
 
     def session(self, task: Task) -> Session:

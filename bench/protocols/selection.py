@@ -145,7 +145,8 @@ class _Carried:
         expected = (len(rows), task.width)
         if prediction.scores.shape != expected or not np.isfinite(prediction.scores).all():
             raise MethodError(
-                f"hold-out {index}: scores of shape {prediction.scores.shape} or not finite, expected finite {expected}"
+                f"test fold {index}: scores of shape {prediction.scores.shape} or not finite, "
+                f"expected finite {expected}"
             )
         scores, truth = unit.restored(prediction.scores), unit.y[rows]
         self.keep(Predicted(index, rows, truth, scores))
@@ -174,7 +175,7 @@ def _scoring_seconds(prediction: Prediction, index: int, total: float) -> float 
         return None
     if not (math.isfinite(told) and 0 <= told <= total):
         raise MethodError(
-            f"hold-out {index}: predict_seconds is {told:g}, expected 0 to {total:g}, the CPU seconds of selecting, "
+            f"test fold {index}: predict_seconds is {told:g}, expected 0 to {total:g}, the CPU seconds of selecting, "
             "fitting and predicting together; leave it None where scoring cannot be timed by itself"
         )
     return float(told)
@@ -235,7 +236,7 @@ def choose(paths: Sequence[Path], folds: Sequence[Fold], *, ties: Ties, counts: 
             if best is None or key > best:
                 best, choice = key, Choice(path.config, iteration)
     if best is None or choice is None:
-        raise MethodError("the method returned no configuration to choose from")
+        raise MethodError("the method returned no configuration to select from")
     return choice, best[0]
 
 

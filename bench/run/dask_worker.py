@@ -60,7 +60,7 @@ def _difference(name: str, work: Work, wanted: Fingerprint) -> str:
     try:
         here = work.fingerprint()
     except BenchError as error:
-        return f"it has not what {name} needs: {error}"
+        return f"it does not have what {name} needs: {error}"
     if here.versions != wanted.versions:
         return f"{name}: {here.words or 'no library'} there, {wanted.words} where the run was started"
     return "" if here.code == wanted.code else f"other code of {name}"

@@ -235,7 +235,7 @@ def _parsed_text(file: str, source: str) -> Trees:
 def _source_files(name: str) -> Iterator[Path]:
     origin = _origin(name)
     if origin is None or not origin.endswith(".py"):
-        raise UsageError(f"the source of module {name!r} is not to be found, so its results cannot be identified")
+        raise UsageError(f"the source of module {name!r} cannot be found, so its results cannot be identified")
     path = Path(origin)
     if path.name == "__init__.py" and name.partition(".")[0] not in _FOLLOWED:
         yield from sorted(path.parent.rglob("*.py"))

@@ -360,21 +360,21 @@ def _refuse_protocol(dataset: Dataset, splits: Splits, protocol: protocols.Proto
     if splits.holdouts[0].validation is not None and not protocol.takes_validation_part:
         fitting = [p.name for p in protocols.PROTOCOLS.values() if p.takes_validation_part]
         raise UsageError(
-            f"{dataset.name}: the divisions {splits.name} have validation parts of their own, which --protocol "
-            f"{protocol.name} would not select on: use {' or '.join(fitting)}"
+            f"{dataset.name}: the splits {splits.name} have validation parts of their own, on which --protocol "
+            f"{protocol.name} does not select: use {' or '.join(fitting)}"
         )
     if dataset.kind not in protocol.kinds:
         fitting = [p.name for p in protocols.PROTOCOLS.values() if dataset.kind in p.kinds]
         raise UsageError(
-            f"{dataset.name}: a table for {dataset.kind}, and --protocol {protocol.name} selects on the tuning halves "
-            f"of the 2014 archive, whose tables have classes: use {' or '.join(fitting)}"
+            f"{dataset.name}: a dataset for {dataset.kind}; --protocol {protocol.name} selects on the tuning halves "
+            f"of the 2014 archive, which has classification datasets only: use {' or '.join(fitting)}"
         )
 
 
 def _limitation(method: Method, dataset: Dataset, n: int, select: Measure | None) -> str | None:
     """Why ``method`` is not to be tried on ``n`` rows of ``dataset``; None if it is."""
     if select is not None and select.of_shares and not method.probabilities:
-        return f"{method.name} gives no class probabilities, which {select.title} is of: it cannot select here"
+        return f"{method.name} gives no class probabilities, which {select.title} needs: not run"
     if dataset.kind not in method.kinds:
         return f"{method.name} does {' and '.join(method.kinds)}, not {dataset.kind}"
     return method.limitation(n, dataset.X.shape[1], dataset.n_classes or 1)

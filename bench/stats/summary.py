@@ -38,7 +38,7 @@ class Pool:
         if self.rule.common_only and bool(self.scores.isna().any(axis=None)):
             raise ReportError(
                 f"the grid is ragged ({describe_gaps(self.scores)}): compare on the common datasets "
-                "(bench.stats.summary.common_pool) or choose a rule for missing results"
+                "(bench.stats.summary.common_pool) or select a rule for missing results"
             )
 
     @property
@@ -51,7 +51,7 @@ class Pool:
 
     @property
     def text(self) -> str:
-        """The pool in words, to stand beside a table."""
+        """The methods compared in words, to stand next to a table."""
         methods = ", ".join(self.methods) if len(self.methods) <= 10 else f"{len(self.methods)} methods"
         return f"{methods} on {len(self.datasets)} datasets"
 
@@ -189,7 +189,7 @@ FURTHER: dict[Kind, tuple[Further, ...]] = {
     "classification": tuple(Further(m) for m in measures_of("classification") if m != COMPARED["classification"]),
     "regression": (Further(MEASURES["r2"], "median"), Further(MEASURES["r2"], "min")),
 }
-"""What else is told of a pool. RMSE and MAE are not averaged: each dataset has its own unit; R2 has no lower bound."""
+"""Further measures. RMSE and MAE are not averaged: each dataset has its own unit; R2 has no lower bound."""
 
 
 def normalised_score(scores: pd.DataFrame, protocol: str, pool: Pool) -> pd.Series:

@@ -180,7 +180,7 @@ class Store:
             )
         return StoreError(
             f"store {self.path} cannot be written to: {one_line(error)}. All results before are intact; "
-            f"mend that (free some space, say) and run the same command again to go on"
+            f"repair that (for example, free some space) and run the same command again to resume"
         )
 
     def _keep_sound(self, connection: sqlite3.Connection, job: Job) -> bool:

@@ -196,7 +196,7 @@ def absent(exercise: Exercise) -> Iterator[str]:
         scores = session.predict(Choice(path.config, path.iterations[-1]), fit, table.test).scores
         won = int((scores.argmax(axis=1) == 2).sum())
         if won:
-            yield f"{dict(path.config)}: a class without fit rows wins {won} of {len(scores)} rows"
+            yield f"{dict(path.config)}: a class without fit rows is predicted for {won} of {len(scores)} rows"
 
 
 def one_class(exercise: Exercise) -> Iterator[str]:
