@@ -159,7 +159,7 @@ def provenance_section(evidence: Evidence) -> Section:
         else:
             blocks.append(text("Run ", Code(name), " recorded no provenance."))
     if evidence.against:
-        blocks.append(text(" ".join(evidence.against.sentences())))
+        blocks.append(text(" ".join([*evidence.against.sentences(), *evidence.against.origins()])))
     blocks.append(_sources(evidence))
     return Section("provenance", "Provenance", tuple(blocks), fold=True)
 
