@@ -217,5 +217,5 @@ def test_plain_text_has_a_table_for_each_kind() -> None:
     assert heads[0] == "protocol clean: 4 common datasets of 4, 4 families, one seed; accuracy in percent"
     assert heads[-1] == "protocol clean: 12 common datasets of 12, 12 families, one seed; R2 (cut at 0)"
     below = [h.score for r in numbers(("clean",)).results for h in r.holdouts if h.score < 0]
-    said = f"  {len(below)} hold-outs below 0 count as 0 (lowest {min(below):.3f}: lost/mlp)"
+    said = f"  {len(below)} test folds below 0 count as 0 (lowest {min(below):.3f}: lost/mlp)"
     assert [line for line in text.splitlines() if "count as 0" in line] == [said]
