@@ -121,7 +121,9 @@ def test_scores_of_before_the_later_columns_are_read(exported: Path) -> None:
     assert {(h.predict_seconds, h.train_samples, h.test_samples) for r in found.results for h in r.holdouts} == {
         (None, None, None)
     }
-    assert {"measures other than accuracy", "checksums of datasets and folds", "reasons of failures"} <= set(found.lacks)
+    assert {"measures other than accuracy", "checksums of datasets and folds", "reasons of failures"} <= set(
+        found.lacks
+    )
     assert {"seconds of predicting", "sizes of test folds"} <= set(found.lacks)
 
 
