@@ -179,8 +179,8 @@ def _with_split(result: JobResult) -> JobResult:
 
 def _titles(records: Sequence[RunRecord]) -> dict[str, str]:
     """What methods that are not built in call themselves; with the name behind it where that is another's title too."""
-    told = [i.get("methods", {}) for record in records for i in invocations_of(record)]
-    titles = {name: str(about["title"]) for methods in told for name, about in methods.items()}
+    recorded = [i.get("methods", {}) for record in records for i in invocations_of(record)]
+    titles = {name: str(about["title"]) for methods in recorded for name, about in methods.items()}
     counts = Counter([*titles.values(), *TITLES.values()])
     return {name: f"{title} ({name})" if counts[title] > 1 else title for name, title in titles.items()}
 

@@ -23,7 +23,7 @@ from bench.cli.running import (
     whole_number,
     with_kept_versions,
 )
-from bench.cli.tables import add_data_arguments, add_source_arguments, chosen_tables, say
+from bench.cli.tables import add_data_arguments, add_source_arguments, say, selected_datasets
 from bench.errors import UsageError, listed, plural, unknown_name
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import PROTOCOLS, get_protocol
@@ -148,9 +148,9 @@ def carry_out(args: argparse.Namespace) -> Done:
         others = " or ".join(p.name for p in PROTOCOLS.values() if not p.sees_test_labels)
         raise UsageError(f"--select: --protocol {protocol.name} selects by accuracy; use {others}")
     methods = named_methods(args.methods, args.plugin)
-    chosen = chosen_tables(args)
-    say(chosen.origins())
-    folder = Path(args.run or default_folder(chosen.label, args.protocol, seeds, part, args.splits, folds))
+    selected = selected_datasets(args)
+    say(selected.origins())
+    folder = Path(args.run or default_folder(selected.label, args.protocol, seeds, part, args.splits, folds))
     if not how.dry_run:
         Store(folder).close()  # an unusable folder is better found before the tables are read
 
@@ -176,9 +176,9 @@ def carry_out(args: argparse.Namespace) -> Done:
             select=select,
             keep_predictions=args.keep_predictions,
         )
-        for entries, source in chosen.parts
+        for entries, source in selected.parts
     )
-    chosen.warn()
+    selected.warn()
     for count in sorted(set(fewer.values())):
         named = listed([name for name, has in fewer.items() if has == count])
         say(f"--folds {folds}: these datasets have {plural(count, 'test fold')}, all tested: {named}")
@@ -190,26 +190,26 @@ def carry_out(args: argparse.Namespace) -> Done:
     plan = with_kept_versions(plan, folder, how)
     if how.dry_run:
         list_plan(plan, folder, how)
-        return Done(folder, len(plan.jobs), chosen.origins(), None)
-    about = invocation(seeds, how.size, args.arguments, chosen.recorded(), additions(methods))
+        return Done(folder, len(plan.jobs), selected.origins(), None)
+    about = invocation(seeds, how.size, args.arguments, selected.recorded(), additions(methods))
     outcome = run_plan(plan, folder, about, how, keep_predictions=args.keep_predictions)
     export_runs([folder])
     PredictionFiles(folder).drop_others({result.job.id for result in read_run(folder).results})
-    return Done(folder, len(plan.jobs), chosen.origins(), outcome)
+    return Done(folder, len(plan.jobs), selected.origins(), outcome)
 
 
 def selecting(text: str | None) -> dict[Kind, Measure]:
     """The measures of ``--select`` by the kind of task. Raises :class:`UsageError`."""
     refuse_empty(select=text)
-    chosen: dict[Kind, Measure] = {}
+    selected: dict[Kind, Measure] = {}
     for word in [] if text is None else [word.strip() for word in text.split(",")]:
         if word not in MEASURES:
             raise unknown_name("measure", word, MEASURES)
         measure = MEASURES[word]
-        if measure.kind in chosen:
+        if measure.kind in selected:
             raise UsageError(f"--select {text}: two measures for {measure.kind}; give one")
-        chosen[measure.kind] = measure
-    return chosen
+        selected[measure.kind] = measure
+    return selected
 
 
 def seeds_of(one: str | None, several: str | None) -> tuple[int, ...]:

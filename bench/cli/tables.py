@@ -48,7 +48,7 @@ def say(line: str) -> None:
     print(f"bench: {line}", file=sys.stderr, flush=True)
 
 
-def told_by(source: Any) -> Mapping[str, dict[str, Any]]:
+def recorded_by(source: Any) -> Mapping[str, dict[str, Any]]:
     """What ``source`` records of the tables it has loaded, by name; the archive and the embedded tables need none."""
     from bench.data.openml_source import OpenMLSource
     from bench.data.uci_source import UCISource
@@ -58,7 +58,7 @@ def told_by(source: Any) -> Mapping[str, dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedDatasets:
     """The tables of a run: ``parts`` are entries with the source that gives them, ``label`` what they are called
     together (for the default run folder)."""
 
@@ -85,16 +85,16 @@ class Chosen:
 
     def tables(self) -> dict[str, Any]:
         """What the sources tell of the tables loaded so far that are not the archive's, by name."""
-        return {name: told for _, source in self.parts for name, told in told_by(source).items()}
+        return {name: about for _, source in self.parts for name, about in recorded_by(source).items()}
 
     def warn(self) -> None:
         """Print the warnings about the datasets, once they are loaded: what ``bench validate`` warns of."""
-        for name, told in self.tables().items():
-            for warning in told["warnings"]:
+        for name, about in self.tables().items():
+            for warning in about["warnings"]:
                 say(f"{name}: warning: {warning}")
 
 
-def chosen_tables(args: argparse.Namespace) -> Chosen:
+def selected_datasets(args: argparse.Namespace) -> SelectedDatasets:
     """The tables of ``--subset`` and of ``--data``. Raises :class:`UsageError` if neither is given."""
     from bench.data.registry import load_registry
     from bench.data.selection import by_source, select_tables
@@ -124,4 +124,4 @@ def chosen_tables(args: argparse.Namespace) -> Chosen:
             raise UsageError(f"--data: {twice[0]!r} is also a dataset of --subset; give yours another name")
         parts.append((own.tables, own))
     words = [args.subset] if args.subset is not None else []
-    return Chosen(parts, ",".join([*words, *(table.name for table in own.tables)]))
+    return SelectedDatasets(parts, ",".join([*words, *(table.name for table in own.tables)]))

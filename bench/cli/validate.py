@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from bench.cli.tables import add_data_arguments, add_source_arguments, say, told_by
+from bench.cli.tables import add_data_arguments, add_source_arguments, recorded_by, say
 from bench.data.validate import Examined, Finding, examine, unnamed
 from bench.errors import BenchError, UsageError, one_line
 
@@ -52,7 +52,7 @@ class Candidate:
 
 def run(args: argparse.Namespace) -> int:
     """0 without a warning, 1 with one or more, 2 if a table cannot be read."""
-    code, told = EXIT_FINE, []
+    code, reports = EXIT_FINE, []
     for candidate in candidates(args):
         try:
             table, notes, findings = candidate.read()
@@ -64,11 +64,11 @@ def run(args: argparse.Namespace) -> int:
         if any(finding.severity == "warning" for finding in findings):
             code = max(code, EXIT_WARNINGS)
         if args.json:
-            told.append(_as_data(candidate, table, notes, findings))
+            reports.append(_as_data(candidate, table, notes, findings))
         else:
             print("\n".join([*_lines(candidate, table, notes, findings), ""]), flush=True)
     if args.json:
-        print(json.dumps(told, indent=1))
+        print(json.dumps(reports, indent=1))
     return code
 
 
@@ -108,8 +108,8 @@ def candidates(args: argparse.Namespace) -> Iterator[Candidate]:
     def read_known(source: Source, entry: AnyEntry) -> Read:
         dataset = source.load(entry)
         table = unnamed(dataset.X, dataset.y, dataset.n_classes)
-        told = told_by(source).get(entry.name, {}).get("warnings", ())
-        warned = [Finding("as read", "warning", warning, "") for warning in told]
+        warnings = recorded_by(source).get(entry.name, {}).get("warnings", ())
+        warned = [Finding("as read", "warning", warning, "") for warning in warnings]
         return table, (*dataset.notes, *getattr(entry, "faults", ())), [*warned, *examine(table)]
 
     for part, giver in by_source(entries, source):

@@ -69,7 +69,7 @@ def _grid_seconds(n: int) -> float:
 class _NTKSession(Session):
     """Gram matrices of all rows, in float64.
 
-    On a large table those of the rows that choose; what is chosen is fitted block by block, in float32.
+    On a large dataset those of the rows that select; what is selected is fitted block by block, in float32.
     """
 
     def __init__(self, task: Task) -> None:

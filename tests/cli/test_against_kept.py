@@ -60,7 +60,7 @@ def test_on_the_first_fold_alone_and_what_other_seeds_leave(here: Path, capsys: 
     run("own", "--subset", "iris", "--data", "own.csv", "--target", "kind")
     capsys.readouterr()
     assert main(["report", "first", "--against", "kept", "--out", "page"]) == 0
-    assert "tested on the first 1 of 4 hold-outs only" in (here / "page" / "report.md").read_text(encoding="utf-8")
+    assert "tested on the first 1 of 4 test folds only" in (here / "page" / "report.md").read_text(encoding="utf-8")
     assert "7 methods, on 2 of 2 datasets" in capsys.readouterr().out
     assert main(["report", "other", "--against", "kept", "--out", "none"]) == 2
     assert "--against kept: nothing to compare with: 1 dataset other test folds (zoo)" in capsys.readouterr().err

@@ -128,7 +128,7 @@ def test_the_kept_scores_are_exported_again_with_the_kept_summary(
     found_results = [i["results"] for run in json.loads(provenance.read_text()) for i in run["invocations"]]
     assert sum(found_results) == pd.read_csv(kept / "scores.csv").groupby(["dataset", "method", "protocol"]).ngroups
     for words, told in (
-        ([str(scores)], "exported scores; say where they are exported to with --out"),
+        ([str(scores)], "exported scores; name the file or folder to export to with --out"),
         ([str(tmp_path), "--out", str(tmp_path)], "scores.csv is what is exported; say another place"),
     ):
         assert main(["export", *words]) == 2
@@ -216,7 +216,7 @@ def test_several_runs_are_exported_as_one(tmp_path: Path, capsys: pytest.Capture
     assert [run["run"] for run in json.loads((out / "provenance.json").read_text())] == ["part0", "part1", "part2"]
     capsys.readouterr()
     assert main(["export", *map(str, folders)]) == 2
-    assert "say where with --out" in capsys.readouterr().err
+    assert "name the file or folder for them with --out" in capsys.readouterr().err
 
 
 def test_runs_that_do_not_belong_together_are_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ def test_means_are_over_the_tables_that_all_methods_share() -> None:
 def test_a_method_that_covers_little_is_named_and_left_out() -> None:
     results = [result(name, "rfm", 80.0) for name in "abc"] + [result("a", "mlp", 50.0)]
     lines = score_tables(results, {})
-    assert lines[0] == "clean: mean accuracy over 3 tables"
+    assert lines[0] == "clean: mean accuracy over 3 datasets"
     assert lines[-1].split() == ["mlp", "left", "out:", "results", "on", "1", "table", "only"]
 
 
@@ -52,9 +52,9 @@ def test_each_kind_has_a_table_of_its_own_measure() -> None:
     assert score_tables(results, {}) == [
         "clean: mean accuracy over 1 table",
         "  rfm               90.00 %      1 table        1.0 CPU-s",
-        "clean: mean R2 (cut at 0) over 2 tables (selected by MAE)",
-        "  rfm               0.500       2 tables        2.0 CPU-s",
-        "  1 hold-out below 0 counts as 0 (lowest -1234.500: x/rfm)",
+        "clean: mean R2 (cut at 0) over 2 datasets (selected by MAE)",
+        "  rfm               0.500     2 datasets        2.0 CPU-s",
+        "  1 test fold below 0 counts as 0 (lowest -1234.500: x/rfm)",
     ]
 
 

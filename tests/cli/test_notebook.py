@@ -61,7 +61,7 @@ def test_a_run_from_python_is_that_of_the_command_line(capsys: pytest.CaptureFix
 
 def test_what_is_wrong_is_an_error_with_the_command_lines_words(capsys: pytest.CaptureFixture[str]) -> None:
     for flags, words in (
-        ({}, "no table to run on"),
+        ({}, "no dataset to run on"),
         ({"subset": "irsi"}, "'irsi': did you mean 'iris'"),
         ({"subset": "iris", "method": "rfm"}, "unknown argument of bench.run 'method': did you mean 'methods'"),
         ({"subset": "iris", "methods": "rmf"}, "unknown method 'rmf'"),

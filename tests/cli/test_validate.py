@@ -107,7 +107,7 @@ def test_own_tables_alone_name_the_run_folder(capsys: pytest.CaptureFixture[str]
     assert Path("results/orders-clean/scores.csv").is_file()
     assert read_run("results/orders-clean").provenance["source"] == "user"
     assert main(["run", "--methods", "svm_rbf"]) == 2
-    assert "no table to run on: --subset names known ones" in capsys.readouterr().err
+    assert "no dataset to run on: give --subset (known ones" in capsys.readouterr().err
 
 
 def test_a_table_that_breaks_its_description_costs_its_own_jobs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,7 +133,7 @@ def test_sources_asked_for_by_name(tiny: Any) -> None:
         resolve_source(registry, smoke, source="archiv")
     with pytest.raises(SourceError, match="exclude each other"):
         resolve_source(registry, smoke, "x.tar", "embedded")
-    with pytest.raises(SourceError, match="none of the 1 tables asked for ships"):
+    with pytest.raises(SourceError, match="none of the 1 datasets asked for comes"):
         resolve_source(registry, registry.select("pima"), source="embedded")
     with pytest.raises(SourceError, match="none fetched"):
         resolve_source(registry, smoke, source="archive")

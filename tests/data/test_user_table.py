@@ -95,7 +95,7 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
     other = described.with_name("other.yaml")
     other.write_text("one: {file: orders.csv, target: paid}\ntwo: {file: orders.csv, target: colour}\n")
     assert [t.name for t in read_tables([described, other], registry)] == ["orders", "one", "two"]
-    with pytest.raises(UsageError, match="--data: two tables are both called orders"):
+    with pytest.raises(UsageError, match="--data: two datasets are both called orders"):
         read_tables([described, described], registry)
 
 
@@ -115,11 +115,11 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
         (("orders:", "or ders:"), RegistryError, "or ders: not a name for a table"),
         (("orders:", "iris:"), RegistryError, "iris: this is the name of a registry table or subset"),
         (("orders:", "smoke:"), RegistryError, "smoke: this is the name of a registry table or subset"),
-        (("file: orders.csv", "url: ftp://x/orders.csv"), RegistryError, "no address that begins with http"),
+        (("file: orders.csv", "url: ftp://x/orders.csv"), RegistryError, "not an address that begins with http"),
         (("file: orders.csv", "header: true"), RegistryError, r"give either file \(a path\) or url"),
         (("file: orders.csv", "file: orders.csv\n  url: http://x/y.csv"), RegistryError, "give either file"),
         (("file: orders.csv", "file: absent.csv"), UsageError, "orders: file: there is no file .*absent.csv"),
-        (("file: orders.csv", "file: my.yaml"), RegistryError, "say it with format: csv, arff or parquet"),
+        (("file: orders.csv", "file: my.yaml"), RegistryError, "name it with format: csv, arff or parquet"),
         (("notes: Made up.", "format: excel"), RegistryError, "format: expected one of arff, csv, parquet, got"),
         (("notes: Made up.", "delimiter: ab"), RegistryError, "expected one character, or one of comma"),
         (("drop: [customer]", "drop: [{a: b}]"), RegistryError, "drop: expected a list of texts"),
@@ -144,7 +144,7 @@ def test_descriptions_that_cannot_be_read(tmp_path: Path, registry: Registry) ->
         read_description(tmp_path / "none.yaml", registry)
     with pytest.raises(UsageError, match="not a file"):
         read_description(tmp_path, registry)
-    for text, says in (("", "expected a mapping"), ("[]", "expected a mapping"), ("{}", "describes no table")):
+    for text, says in (("", "expected a mapping"), ("[]", "expected a mapping"), ("{}", "describes no dataset")):
         (tmp_path / "my.yaml").write_text(text)
         with pytest.raises(RegistryError, match=says):
             read_description(tmp_path / "my.yaml", registry)

@@ -131,7 +131,7 @@ def test_results_of_a_protocol_that_is_not_registered_are_reported_without_its_m
         (
             Protocol("a", "tuning halves", reuses_metric=True),
             Protocol("b", inner_folds=3),
-            "the leak into M, and all that selecting on test rows was worth",
+            "without the leak into M and without selection on test samples",
         ),
         (Protocol("a"), Protocol("b"), ""),
     ],

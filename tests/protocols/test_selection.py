@@ -75,7 +75,7 @@ def test_what_scoring_took_is_optional_and_part_of_the_whole(table: Dataset, mon
             "predict",
             lambda *a, told=told, **k: replace(predict(*a, **k), predict_seconds=told),
         )
-        with pytest.raises(MethodError, match=r"hold-out 0: predict_seconds is .*, expected 0 to .*; leave it None"):
+        with pytest.raises(MethodError, match=r"test fold 0: predict_seconds is .*, expected 0 to .*; leave it None"):
             carry_out(Watched(), table, splits, PROTOCOLS["clean"], 0)
     monkeypatch.setattr(
         WatchedSession, "predict", lambda *a, **k: replace(predict(*a, **k), predict_seconds=np.float64(0.0))

@@ -401,7 +401,7 @@ def test_every_protocol_has_its_tab_and_says_what_is_wrong_with_two(document: Do
     first = {child.anchor: str(child.blocks[0]) for child in results.children}
     assert "Under" not in first["clean"]  # it is the headline's
     assert "Under" in str(document.sections[0].blocks[0])
-    assert "tuned on test rows" in first["relearn"]
+    assert "tuned on test samples" in first["relearn"]
     assert "with test labels in M" in first["published"]
 
 
@@ -462,7 +462,7 @@ def test_reduced_tables_are_named_on_the_first_screen_and_in_their_own_section()
     )
     page = compose(evidence(small, large))
     told = warnings(page)
-    assert any("(tested on the first hold-out only): letter." in str(notice.spans) for notice in told)
+    assert any("(tested on the first test fold only): letter." in str(notice.spans) for notice in told)
     [datasets] = [section for section in page.sections if section.anchor == "datasets"]
     marked = [s.title for s in datasets.children if any("Reduced" in str(block) for block in s.blocks)]
     assert marked == ["letter"]

@@ -121,7 +121,9 @@ def test_scores_of_before_the_later_columns_are_read(exported: Path) -> None:
     assert {(h.predict_seconds, h.train_samples, h.test_samples) for r in found.results for h in r.holdouts} == {
         (None, None, None)
     }
-    assert {"measures other than accuracy", "checksums of tables and folds", "reasons of failures"} <= set(found.lacks)
+    assert {"measures other than accuracy", "checksums of datasets and folds", "reasons of failures"} <= set(
+        found.lacks
+    )
     assert {"seconds of predicting", "sizes of test folds"} <= set(found.lacks)
 
 
@@ -172,8 +174,8 @@ IN_WORDS = {
     "no dataset": (put(2, "dataset", ""), "line 3, column dataset: is empty"),
     "another size": (put(2, "features", "7"), "line 3, column features: 7 where line 2 of the same job has"),
     "another table": (put(2, "table_sha256", "ff"), "line 3, column table_sha256: ff where line 2 of the same job has"),
-    "a fold twice": (put(3, "holdout", "0"), r"line 4, column holdout: test fold 0 of iris/mlp \(clean\) stands in "
-     "line 2 already"),
+    "a fold twice": (put(3, "holdout", "0"), r"line 4, column holdout: test fold 0 of iris/mlp \(clean\) is already "
+     "in line 2"),
     "a row too short": (lambda rows: rows[4].pop(), "line 5: 37 values where the header has 38 columns"),
     "a column missing": (renamed("accuracy", "r2_cut2"), "no column accuracy; column 'r2_cut2', which scores do not"),
     "a column mistyped": (renamed("log_loss", "logloss"), "column 'logloss', which scores do not have: did you mean"),
@@ -202,7 +204,7 @@ def test_a_failed_job_has_one_row_without_a_fold(exported: Path) -> None:
     at = {name: rows[0].index(name) for name in ("status", "holdout")}
     failed = next(k for k, row in enumerate(rows) if row[at["status"]] == "oom")
     rewritten(exported, lambda rows: rows.append(rows[failed]))
-    with pytest.raises(StoreError, match=rf"a failed job of wine/mlp .* stands in line {failed + 1} already"):
+    with pytest.raises(StoreError, match=rf"a failed job of wine/mlp .* is already in line {failed + 1}"):
         read_results(exported)
     rewritten(exported, lambda rows: rows.pop())
     rewritten(exported, put(failed, "holdout", "0"))

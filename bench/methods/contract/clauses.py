@@ -103,7 +103,7 @@ def scores(exercise: Exercise) -> Iterator[str]:
     json.dumps(dict(prediction.details), allow_nan=False)
     told = prediction.predict_seconds
     if told is not None and not 0 <= told < math.inf:
-        yield f"predict_seconds is {told}, expected CPU seconds of scoring, or None where it cannot be timed by itself"
+        yield f"predict_seconds is {told}, expected CPU seconds of scoring, or None where it cannot be timed separately"
     measure = SELECTING[exercise.kind]
     reached = measure.compute(prediction.scores, table.truth)
     if reached < LEARNABLE[measure.key]:
