@@ -25,7 +25,8 @@ from bench.study.baselines.completing import (
     soft_impute,
 )
 from bench.study.baselines.irls import inverse_weights, inverse_weights_by_gram
-from bench.study.baselines.networks import Product, diagonal_network
+from bench.study.baselines.networks import Product
+from bench.study.baselines.vector_networks import diagonal_network
 from bench.study.lin_rfm import ratings
 from bench.study.lin_rfm.completion import draw, low_rank
 from bench.study.lin_rfm.regression import basis_pursuit, matching_pursuit, problem

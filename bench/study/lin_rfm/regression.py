@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import OrthogonalMatchingPursuit, lars_path
 
-from bench.study.baselines.networks import diagonal_network
+from bench.study.baselines.vector_networks import diagonal_network
 from rfm.completion.entries import FloatArray
 from rfm.linear import LinearRFM
 
