@@ -1,31 +1,41 @@
 """One method on one low-rank regression: hyperparameters by held-out training rows, then the test error.
 
 Every method gets 1,000 rows. A fifth of them chooses (ridge, bandwidth and number of metric updates; network and
-number of epochs); then all are refitted, as chosen, on all of them.
+number of epochs); then all are refitted, as chosen, on all of them. Each method's grid widens until no neighbour of
+what is selected is better (:mod:`bench.study.low_rank.search`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
+from bench.study.low_rank.search import LEAST, Axis, Selected, search
 from rfm.estimators import KernelRidgeRegressor, RFMRegressor
 from rfm.machine import FloatArray
 
-RIDGES = (1e-1, 1e-2, 1e-3)
-BANDWIDTHS = (3.0, 10.0, 30.0)
-ITERATIONS = 6
-DEPTHS = (1, 2, 3)
-NETWORKS = ((1, 256), (2, 256))
-RATES = (1e-3, 3e-3)
-DECAYS = (0.0, 1e-2)
-EPOCHS, PATIENCE = 120, 25
+Rows: TypeAlias = tuple[FloatArray, FloatArray]
+"""X (n, d) and y (n,)."""
+
+RIDGE = Axis("ridge", (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0), 1e-3)
+NTK_RIDGE = Axis("ridge", (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0), 1e-2)
+BANDWIDTH = Axis("bandwidth", (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0), 30.0)
+NTK_DEPTH = Axis("depth", (1, 2, 3, 4, 5, 6), 2, first_is_natural=True)
+NETWORK = (
+    Axis("rate", (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2), 3e-3),
+    Axis("decay", (0.0, 1e-2, 1e-1, 1.0, 10.0), 1e-1, first_is_natural=True),
+    Axis("depth", (1, 2, 3, 4, 5), 2, first_is_natural=True),
+    Axis("width", (32, 64, 128, 256, 512, 1024), 128),
+)
+ITERATIONS = 10
+EPOCHS, PATIENCE = 300, 30
+"""Updates of M at most; epochs at most, and so many without a lower error after which to stop."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,9 @@ def regression(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
     spread = float(np.sum((y_test - y_test.mean()) ** 2))
     return {
         "r2": 1.0 - float(np.sum((y_test - predicted) ** 2)) / spread,
-        "chosen": chosen,
+        "chosen": chosen.settings,
+        "tried": chosen.tried,
+        "at_edge": chosen.at_edge,
         "alignment": alignment,
         "fit_cpu_seconds": time.process_time() - began,
     }
@@ -109,35 +121,42 @@ def _kernel_machine(
     method: str,
     X: FloatArray,
     y: FloatArray,
-    train: tuple[FloatArray, FloatArray],
-    held_out: tuple[FloatArray, FloatArray],
+    train: Rows,
+    held_out: Rows,
     X_test: FloatArray,
     U: FloatArray,
     quick: bool,
-) -> tuple[FloatArray, dict[str, Any], float | None]:
+) -> tuple[FloatArray, Selected, float | None]:
     learns = method in ("RFM", "diagonal RFM")
-    axes = DEPTHS if method == "NTK" else BANDWIDTHS
-    best: tuple[float, dict[str, Any]] = (-np.inf, {})
-    for ridge in RIDGES[1:2] if quick else RIDGES:
-        for axis in axes[1:2] if quick else axes:
-            if learns:
-                settings: dict[str, Any] = {"ridge": ridge, "bandwidth": axis, "diagonal": method == "diagonal RFM"}
-                model = RFMRegressor(**settings, iterations=ITERATIONS).fit(*train, held_out)
-                path = np.asarray(model.path_)
-                score, settings = float(path.max()), {**settings, "iterations": model.best_iteration_}
-            else:
-                settings = {
-                    "ridge": ridge,
-                    **({"kernel": "ntk", "depth": axis} if method == "NTK" else {"bandwidth": axis}),
-                }
-                score = KernelRidgeRegressor(**settings).fit(*train).score(*held_out)
-            if score > best[0]:
-                best = (score, settings)
+    axes = (NTK_RIDGE, NTK_DEPTH) if method == "NTK" else (RIDGE, BANDWIDTH)
+    fixed: dict[str, Any] = {"kernel": "ntk"} if method == "NTK" else {"diagonal": True} if "diag" in method else {}
+    updates: dict[tuple[float, ...], int] = {}
+
+    def error(settings: Mapping[str, Any]) -> float:
+        if not learns:
+            return 1.0 - KernelRidgeRegressor(**settings, **fixed).fit(*train).score(*held_out)
+        model = RFMRegressor(**settings, **fixed, iterations=ITERATIONS).fit(*train, held_out)
+        found = 1.0 - np.asarray(model.path_)
+        # The fewest updates that do as well: later ones differ by noise of the held-out rows.
+        updates[tuple(settings.values())] = int(np.argmax(found <= found.min() / (1 - LEAST)))
+        return float(found.min())
+
+    chosen = _only_start(axes, error) if quick else search(axes, error, diagonal=True)
+    settings: dict[str, Any] = {**chosen.settings, **fixed}
     if not learns:
-        return KernelRidgeRegressor(**best[1]).fit(X, y).predict(X_test), best[1], None
-    model = RFMRegressor(**best[1]).fit(X, y)
-    metric = np.diag(model.M_) if best[1]["diagonal"] else model.M_
-    return model.predict(X_test), best[1], alignment(metric, U)
+        return KernelRidgeRegressor(**settings).fit(X, y).predict(X_test), chosen, None
+    settings["iterations"] = updates[tuple(chosen.settings.values())]
+    model = RFMRegressor(**settings).fit(X, y)
+    metric = np.diag(model.M_) if fixed else model.M_
+    at_edge = [*chosen.at_edge, *(["iterations"] if settings["iterations"] == ITERATIONS else [])]
+    found = replace(chosen, settings=settings, at_edge=at_edge)
+    return model.predict(X_test), found, alignment(metric, U)
+
+
+def _only_start(axes: Sequence[Axis], error: Callable[[Mapping[str, Any]], float]) -> Selected:
+    """Without a search, for the study's small version."""
+    settings: dict[str, Any] = {axis.name: axis.start for axis in axes}
+    return Selected(settings, error(settings), 1, [])
 
 
 def alignment(metric: FloatArray, U: FloatArray) -> float:
@@ -153,37 +172,26 @@ def alignment(metric: FloatArray, U: FloatArray) -> float:
 
 
 def _network(
-    X: FloatArray,
-    y: FloatArray,
-    train: tuple[FloatArray, FloatArray],
-    held_out: tuple[FloatArray, FloatArray],
-    X_test: FloatArray,
-    seed: int,
-    quick: bool,
-) -> tuple[FloatArray, dict[str, Any]]:
-    best: tuple[float, dict[str, Any]] = (np.inf, {})
-    for depth, width in NETWORKS[:1] if quick else NETWORKS:
-        for rate in RATES[:1] if quick else RATES:
-            for decay in DECAYS[:1] if quick else DECAYS:
-                settings: dict[str, Any] = {"depth": depth, "width": width, "rate": rate, "decay": decay}
-                error, epoch = _best_epoch(train, held_out, settings, seed, 10 if quick else EPOCHS)
-                if error < best[0]:
-                    best = (error, {**settings, "epoch": epoch})
-    settings = dict(best[1])
-    epochs = settings.pop("epoch")
-    *_, network = _epochs(X, y, **settings, seed=seed, epochs=epochs)
+    X: FloatArray, y: FloatArray, train: Rows, held_out: Rows, X_test: FloatArray, seed: int, quick: bool
+) -> tuple[FloatArray, Selected]:
+    limit = 10 if quick else EPOCHS
+    epochs: dict[tuple[float, ...], int] = {}
+
+    def error(settings: Mapping[str, Any]) -> float:
+        found, epochs[tuple(settings.values())] = _best_epoch(train, held_out, settings, seed, limit)
+        return found
+
+    chosen = _only_start(NETWORK, error) if quick else search(NETWORK, error)
+    epoch = epochs[tuple(chosen.settings.values())]
+    *_, network = _epochs(X, y, **chosen.settings, seed=seed, epochs=epoch)
     with torch.no_grad():
         predicted: FloatArray = network(torch.from_numpy(X_test).float())[:, 0].double().numpy()
-    return predicted, best[1]
+    cut_off = not quick and epoch > limit - PATIENCE
+    at_edge = [*chosen.at_edge, *(["epoch"] if cut_off else [])]
+    return predicted, replace(chosen, settings={**chosen.settings, "epoch": epoch}, at_edge=at_edge)
 
 
-def _best_epoch(
-    train: tuple[FloatArray, FloatArray],
-    held_out: tuple[FloatArray, FloatArray],
-    settings: dict[str, Any],
-    seed: int,
-    epochs: int,
-) -> tuple[float, int]:
+def _best_epoch(train: Rows, held_out: Rows, settings: Mapping[str, Any], seed: int, epochs: int) -> tuple[float, int]:
     """The least held-out squared error of one network, and after which epoch it had it (from 1)."""
     Xv, yv = (torch.from_numpy(part).float() for part in held_out)
     best, at = np.inf, 0
@@ -209,7 +217,7 @@ def _epochs(
             layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
         network = torch.nn.Sequential(*layers, torch.nn.Linear(width, 1))
     rows, targets = torch.from_numpy(X).float(), torch.from_numpy(y).float()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay, fused=True)
     order = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
         for some in torch.randperm(len(rows), generator=order).split(100):
