@@ -16,26 +16,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
+from bench.study.low_rank.grids import BANDWIDTH, EPOCHS, ITERATIONS, NETWORK, NTK_DEPTH, NTK_RIDGE, PATIENCE, RIDGE
 from bench.study.low_rank.search import LEAST, Axis, Selected, search
 from rfm.estimators import KernelRidgeRegressor, RFMRegressor
 from rfm.machine import FloatArray
 
 Rows: TypeAlias = tuple[FloatArray, FloatArray]
 """X (n, d) and y (n,)."""
-
-RIDGE = Axis("ridge", (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0), 1e-3)
-NTK_RIDGE = Axis("ridge", (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0), 1e-2)
-BANDWIDTH = Axis("bandwidth", (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0), 30.0)
-NTK_DEPTH = Axis("depth", (1, 2, 3, 4, 5, 6), 2, first_is_natural=True)
-NETWORK = (
-    Axis("rate", (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2), 3e-3),
-    Axis("decay", (0.0, 1e-2, 1e-1, 1.0, 10.0), 1e-1, first_is_natural=True),
-    Axis("depth", (1, 2, 3, 4, 5), 2, first_is_natural=True),
-    Axis("width", (32, 64, 128, 256, 512, 1024), 128),
-)
-ITERATIONS = 10
-EPOCHS, PATIENCE = 300, 30
-"""Updates of M at most; epochs at most, and so many without a lower error after which to stop."""
 
 
 @dataclass(frozen=True)
