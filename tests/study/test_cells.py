@@ -280,12 +280,13 @@ COMPUTED: dict[str, tuple[Study, list[tuple[str, dict[str, Any]]]]] = {
     "lin-rfm": (
         LIN_RFM,
         [
-            ("sparse", {"n": 12, "d": 20, "nonzeros": 2, "problems": 1, "steps": 5}),
+            ("sparse", {"n": 12, "d": 20, "nonzeros": 2, "problems": 1}),
             *(
-                ("published", {"size": 12, "rank": 1, "count": 90, "method": m, "steps": 5})
-                for m in ("as published 1/2", "lin-RFM alternating", "lin-RFM factored", "IRLS-1", "ALS", "network 2")
+                ("published", {"size": 12, "rank": 1, "count": 90, "method": m})
+                for m in ("as published 1/2", "lin-RFM alternating", "lin-RFM factored", "IRLS-1", "ALS")
             ),
-            ("timing", {"size": 12}),
+            ("completion", {"size": 12, "rank": 1, "density": 0.6, "steps": 5}),
+            ("timing", {"size": 12, "repeats": 1}),
             ("scale", {"rows": 20, "cols": 15, "rank": 1, "count": 200, "max_rank": 3}),
         ],
     ),
