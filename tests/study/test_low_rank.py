@@ -3,37 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from bench.study.low_rank import compute
 from bench.study.low_rank.compute import draw
+from bench.study.low_rank.network import trained
 from bench.study.low_rank.search import Axis, search
 
 
 def test_the_network_is_refitted_on_all_rows_to_the_chosen_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y, X_test, _, _ = draw("rotated", 4, 200, 20, 0.1, 0)
     train, held_out = (X[40:], y[40:]), (X[:40], y[:40])
-    trained: list[tuple[int, dict[str, Any]]] = []
-    plain = compute._epochs
+    noted: list[tuple[int, dict[str, Any]]] = []
+    plain = compute.trained
 
-    def noted(rows: Any, targets: Any, **settings: Any) -> Any:
-        trained.append((len(rows), settings))
+    def note(rows: Any, targets: Any, **settings: Any) -> Any:
+        noted.append((len(rows), settings))
         return plain(rows, targets, **settings)
 
-    monkeypatch.setattr(compute, "_epochs", noted)
+    monkeypatch.setattr(compute, "trained", note)
     predicted, chosen = compute._network(X, y, train, held_out, X_test, 3, quick=True)
-    assert [rows for rows, _ in trained] == [160, 200]
+    assert [rows for rows, _ in noted] == [160, 200]
     settings = {key: chosen.settings[key] for key in ("depth", "width", "rate", "decay")}
-    assert trained[1][1] == {**settings, "seed": 3, "epochs": chosen.settings["epoch"]}
+    assert noted[1][1] == {**settings, "seed": 3, "epochs": chosen.settings["epoch"]}
     assert compute._best_epoch(train, held_out, settings, 3, 10)[1] == chosen.settings["epoch"]
     changed = y.copy()
     changed[:40] += 5.0  # what chooses is as it was; the refit learns from these rows too
     other, other_chosen = compute._network(X, changed, train, held_out, X_test, 3, quick=True)
     assert other_chosen == chosen
     assert np.abs(other - predicted).max() > 0.1
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_the_network_takes_the_steps_of_automatic_differentiation_and_adamw(depth: int) -> None:
+    X, y, *_ = draw("rotated", 4, 150, 5, 0.1, 0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        layers = [torch.nn.Linear(a, b) for a, b in pairwise([4, *([7] * depth), 1])]
+    theirs = torch.nn.Sequential(*(part for layer in layers[:-1] for part in (layer, torch.nn.ReLU())), layers[-1])
+    rows, targets = torch.from_numpy(X).float(), torch.from_numpy(y).float()
+    optimiser = torch.optim.AdamW(theirs.parameters(), lr=1e-2, weight_decay=0.3)
+    order = torch.Generator().manual_seed(3)
+    for network in trained(X, y, depth=depth, width=7, rate=1e-2, decay=0.3, seed=3, epochs=4):
+        for some in torch.randperm(150, generator=order).split(100):
+            optimiser.zero_grad()
+            ((theirs(rows[some])[:, 0] - targets[some]) ** 2).mean().backward()
+            optimiser.step()
+        torch.testing.assert_close(network.predict(rows), theirs(rows)[:, 0].detach(), atol=1e-4, rtol=1e-3)
 
 
 def bowl(centre: dict[str, float]) -> Callable[[Mapping[str, float]], float]:

@@ -8,15 +8,15 @@ what is selected is better (:mod:`bench.study.low_rank.search`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
 from bench.study.low_rank.grids import BANDWIDTH, EPOCHS, ITERATIONS, NETWORK, NTK_DEPTH, NTK_RIDGE, PATIENCE, RIDGE
+from bench.study.low_rank.network import trained
 from bench.study.low_rank.search import LEAST, Axis, Selected, search
 from rfm.estimators import KernelRidgeRegressor, RFMRegressor
 from rfm.machine import FloatArray
@@ -170,9 +170,8 @@ def _network(
 
     chosen = _only_start(NETWORK, error) if quick else search(NETWORK, error)
     epoch = epochs[tuple(chosen.settings.values())]
-    *_, network = _epochs(X, y, **chosen.settings, seed=seed, epochs=epoch)
-    with torch.no_grad():
-        predicted: FloatArray = network(torch.from_numpy(X_test).float())[:, 0].double().numpy()
+    *_, network = trained(X, y, **chosen.settings, seed=seed, epochs=epoch)
+    predicted: FloatArray = network.predict(torch.from_numpy(X_test).float()).double().numpy()
     cut_off = not quick and epoch > limit - PATIENCE
     at_edge = [*chosen.at_edge, *(["epoch"] if cut_off else [])]
     return predicted, replace(chosen, settings={**chosen.settings, "epoch": epoch}, at_edge=at_edge)
@@ -182,33 +181,10 @@ def _best_epoch(train: Rows, held_out: Rows, settings: Mapping[str, Any], seed: 
     """The least held-out squared error of one network, and after which epoch it had it (from 1)."""
     Xv, yv = (torch.from_numpy(part).float() for part in held_out)
     best, at = np.inf, 0
-    for epoch, network in enumerate(_epochs(*train, **settings, seed=seed, epochs=epochs), start=1):
-        with torch.no_grad():
-            error = float(((network(Xv)[:, 0] - yv) ** 2).mean())
+    for epoch, network in enumerate(trained(*train, **settings, seed=seed, epochs=epochs), start=1):
+        error = float(((network.predict(Xv) - yv) ** 2).mean())
         if error < best:
             best, at = error, epoch
         elif epoch - at >= PATIENCE:
             break
     return best, at
-
-
-def _epochs(
-    X: FloatArray, y: FloatArray, *, depth: int, width: int, rate: float, decay: float, seed: int, epochs: int
-) -> Iterator[torch.nn.Module]:
-    """A ReLU network after each epoch of AdamW in batches of 100: the same object, trained on."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        sizes = [X.shape[1], *([width] * depth)]
-        layers: list[torch.nn.Module] = []
-        for a, b in pairwise(sizes):
-            layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
-        network = torch.nn.Sequential(*layers, torch.nn.Linear(width, 1))
-    rows, targets = torch.from_numpy(X).float(), torch.from_numpy(y).float()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay, fused=True)
-    order = torch.Generator().manual_seed(seed)
-    for _ in range(epochs):
-        for some in torch.randperm(len(rows), generator=order).split(100):
-            optimiser.zero_grad()
-            ((network(rows[some])[:, 0] - targets[some]) ** 2).mean().backward()
-            optimiser.step()
-        yield network
