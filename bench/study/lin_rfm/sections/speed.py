@@ -141,19 +141,21 @@ def timing_section(done: Sequence[Outcome]) -> Section | None:
                 "the rows' systems in batches, as lin-RFM does. The alternating and the factored form, which is told "
                 "twice the rank, are ours."
             ),
-            *(_timing_figure(found, goal) for goal in goals),
+            *(figure for goal in goals if (figure := _timing_figure(found, goal))),
             _timing_table(found, goals),
         ),
     )
 
 
-def _timing_figure(found: Mapping[int, Mapping[str, Any]], goal: str) -> Figure:
+def _timing_figure(found: Mapping[int, Mapping[str, Any]], goal: str) -> Figure | None:
     lines = []
     for series, (name, title) in enumerate(TIMED.items()):
         at = [(size, _seconds(one, name, goal)) for size, one in found.items()]
         points = tuple(Point(size, s, s, s) for size, s in at if s < float("inf"))
         if points:
             lines.append(Curve(title, series, points))
+    if not lines:
+        return None
     return curves(
         f"seconds-to-{goal}",
         f"Processor seconds to an error of {goal}",
