@@ -23,9 +23,10 @@ from bench.study.figures import Phases, phase_diagram
 from bench.study.lin_rfm import findings as lin_rfm
 from bench.study.lin_rfm import scale
 from bench.study.lin_rfm.sections.completion_claims import completion_claims
+from bench.study.lin_rfm.sections.methods import SERIES
 from bench.study.lin_rfm.sections.ratings import ratings_claims
 from bench.study.lin_rfm.sections.regression import regression_claims
-from bench.study.lin_rfm.sections.speed import speed_claims
+from bench.study.lin_rfm.sections.speed import TIMED, speed_claims
 from bench.study.low_rank import findings as low_rank
 from bench.study.low_rank.cells import STUDY as LOW_RANK
 from bench.study.low_rank.claims import Judged, dimension_claims, overall
@@ -404,6 +405,24 @@ def test_figures_are_well_formed_and_escape_their_names() -> None:
             ):
                 assert -1 <= float(element.attrib.get(name, 0.0)) <= limit + 1
     assert drawn[0].data.splitlines()[1].startswith('"<b> & ""c"""') or ODD in drawn[0].data or '""c""' in drawn[0].data
+
+
+def test_no_name_of_the_study_is_cut_in_a_legend() -> None:
+    errors = {"rmse": 0.1, "held_out_rmse": 0.1, "iterations": 3, "cpu_seconds": 1.0}
+    one = {"reached": {"0.001": {"seconds": 1.0, "iterations": 3}}, "error": 1e-4, "ms_an_iteration": 1.0}
+    cells = [
+        ok("completion", {"size": 9, "rank": 1, "density": 0.1}, dict.fromkeys(SERIES, errors)),
+        ok("timing", {"size": 9}, {"methods": dict.fromkeys(TIMED, one)}),
+        ok("sparse", dict(sparse(0.0, 1.0).cell.parameters), {**sparse(0.0, 1.0).values, "starts": [0.1], **SECONDS}),
+    ]
+    drawn = [figure for section in lin_rfm.find(cells).sections for figure in figures(section)]
+    assert len(drawn) >= 4
+    for figure in drawn:
+        assert "\u2026" not in figure.svg
+        assert "\u2026" not in figure.phone
+
+
+SECONDS = {"seconds": dict.fromkeys(sparse(0.0, 1.0).values["errors"], 0.1)}
 
 
 def figures(section: Section) -> list[Figure]:
