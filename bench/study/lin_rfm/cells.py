@@ -38,7 +38,7 @@ RANKS = (2, 4, 8)
 DENSITIES = (0.1, 0.15, 0.2, 0.3, 0.45)
 REPEATS = 3
 NOISY_REPEATS = 6
-TIMED_SIZES = {100: 3, 200: 3, 400: 1}
+TIMED_SIZES = {100: 3, 200: 3, 300: 1}
 """And how often each is timed."""
 
 _SCALE: dict[str, Any] = {"alone": True, "all_cores": True, "memory_mb": 1000.0}
@@ -71,7 +71,7 @@ def cells(quick: bool) -> Sequence[Cell]:
     ]
     found += [Cell("movielens", {"held_out": 0.05, "test": 0.1}, seed, cost=150) for seed in range(REPEATS)]
     found += [
-        Cell("timing", {"size": size, "repeats": repeats}, alone=True, cost=100 * (size / 400) ** 2)
+        Cell("timing", {"size": size, "repeats": repeats}, alone=True, cost=90 * (size / 300) ** 2)
         for size, repeats in TIMED_SIZES.items()
     ]
     found += [

@@ -38,9 +38,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class ByDimension:
-    """A claim with what was found in each dimension, and overall in figures."""
+    """A claim, in full and in ``short``, with what was found in each dimension, and overall in figures."""
 
     claim: str
+    short: str
     judged: Mapping[int, Judged]
     measured: str
 
@@ -75,8 +76,13 @@ def dimension_claims(done: Sequence[Outcome]) -> list[ByDimension]:
     """RFM against kernels and network; the subspace; the diagonal metric."""
     r2, aligned = _problems(done, "r2"), _problems(done, "alignment")
     return [
-        _versus(r2, ("Laplace", "NTK"), "RFM beats kernels that learn no features (Laplace, NTK) on low-rank targets"),
-        _versus(r2, ("MLP",), "RFM beats a tuned network on low-rank targets"),
+        _versus(
+            r2,
+            ("Laplace", "NTK"),
+            "RFM beats kernels that learn no features (Laplace, NTK) on low-rank targets",
+            "Beats kernels",
+        ),
+        _versus(r2, ("MLP",), "RFM beats a tuned network on low-rank targets", "Beats the network"),
         _alignment(aligned),
         _diagonal(r2),
     ]
@@ -87,7 +93,7 @@ def verdicts_table(claims: Sequence[ByDimension]) -> Table:
     dimensions = sorted({d for claim in claims for d in claim.judged})
     rows = tuple(
         (
-            Cell(claim.claim),
+            Cell(claim.short),
             *(
                 Cell(f"{claim.judged[d].verdict} ({claim.judged[d].words})" if d in claim.judged else wording.DASH)
                 for d in dimensions
@@ -132,7 +138,7 @@ def _judged(
     return {d: one for d, one in found.items() if one is not None}
 
 
-def _versus(problems: Problems, others: tuple[str, ...], claim: str) -> ByDimension:
+def _versus(problems: Problems, others: tuple[str, ...], claim: str, short: str) -> ByDimension:
     def test(some: Problems) -> SignTest:
         return SignTest.of(v["RFM"] - max(v[m] for m in others) for v in some.values())
 
@@ -143,7 +149,7 @@ def _versus(problems: Problems, others: tuple[str, ...], claim: str) -> ByDimens
     methods = ("RFM", *others)
     paired = {k: v for k, v in problems.items() if all(m in v for m in methods)}
     if not paired:
-        return ByDimension(claim, {}, "")
+        return ByDimension(claim, short, {}, "")
     all_ = test(paired)
     rival = "the network" if len(others) == 1 else "the better of them"
     means = ", ".join(f"{m} {np.mean([v[m] for v in paired.values()]):.3f}" for m in methods)
@@ -151,11 +157,11 @@ def _versus(problems: Problems, others: tuple[str, ...], claim: str) -> ByDimens
         f"Higher R² than {rival} on {all_.wins} of {len(paired)} problems of all dimensions, lower on {all_.losses}. "
         f"Mean R²: {means}."
     )
-    return ByDimension(claim, _judged(problems, methods, judge), measured)
+    return ByDimension(claim, short, _judged(problems, methods, judge), measured)
 
 
 def _alignment(problems: Problems) -> ByDimension:
-    claim = "The leading eigenvectors of M span the true subspace"
+    claim, short = "The leading eigenvectors of M span the true subspace", "Spans the subspace"
 
     def judge(some: Problems) -> Judged:
         good = sum(v["RFM"] >= ALIGNED for v in some.values())
@@ -166,16 +172,17 @@ def _alignment(problems: Problems) -> ByDimension:
 
     values = [v["RFM"] for v in problems.values() if "RFM" in v]
     if not values:
-        return ByDimension(claim, {}, "")
+        return ByDimension(claim, short, {}, "")
     measured = (
         f"Mean squared cosine at least {ALIGNED:g} on {sum(v >= ALIGNED for v in values)} of {len(values)} problems "
         f"(median {np.median(values):.3f}). In a dimension it holds on all problems, in part on more than half."
     )
-    return ByDimension(claim, _judged(problems, ("RFM",), judge), measured)
+    return ByDimension(claim, short, _judged(problems, ("RFM",), judge), measured)
 
 
 def _diagonal(problems: Problems) -> ByDimension:
     claim = "A diagonal metric suffices when directions are features, and does not when they are rotated"
+    short = "Diagonal metric"
     methods = ("RFM", "diagonal RFM")
 
     def differences(some: Problems) -> tuple[float, float] | None:
@@ -193,10 +200,10 @@ def _diagonal(problems: Problems) -> ByDimension:
 
     found = differences({k: v for k, v in problems.items() if all(m in v for m in methods)})
     if found is None:
-        return ByDimension(claim, {}, "")
+        return ByDimension(claim, short, {}, "")
     measured = (
         f"Diagonal RFM's R² less RFM's: {wording.number(found[0], 3, sign=True)} along features, "
         f"{wording.number(found[1], 3, sign=True)} along random directions. It suffices where it loses less than "
         f"{MARGIN:g}; if in a dimension only one half of the claim is so, it holds there in part."
     )
-    return ByDimension(claim, _judged(problems, methods, judge), measured)
+    return ByDimension(claim, short, _judged(problems, methods, judge), measured)

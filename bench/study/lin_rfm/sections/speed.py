@@ -196,7 +196,7 @@ def _timing_table(found: Mapping[int, Mapping[str, Any]], goals: Sequence[str]) 
         ),
         rows,
         "Processor seconds to an error, and iterations",
-        note="Median of three runs, of one run at 400 x 400.",
+        note="Median of three runs, of one run at 300 x 300.",
     )
 
 
