@@ -4,7 +4,7 @@ The coding needs no fitting, so that no row can leak into another through it:
 
 - A number stays as it is (scaling is the protocol's, on the training part). What a column of text holds is decided by
   all of its cells (:mod:`bench.data.text_columns`): if they are mostly numbers, it is one of numbers.
-- A column of categories becomes one 0/1 column per category, missing being one of them; two categories become one column.
+- A column of categories becomes one 0/1 column per category, missing being one; two categories become one column.
   They are those of the whole table: one that only test rows have is constant on the training part, and constant
   columns are zeroed by the protocol, so it is as unknown as if it had never been coded.
 - A *missing number stays NaN*. What replaces it has to be learned from training rows, and which those are is not known

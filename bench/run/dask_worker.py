@@ -1,7 +1,7 @@
 """What runs inside a Dask worker: the same isolated process a job as on one machine.
 
-A job that crashes, hangs or grows therefore harms neither the Dask worker nor other jobs. If a Dask worker is killed, its
-jobs are given to another. A job that nobody waits for any more is stopped.
+A job that crashes, hangs or grows therefore harms neither the Dask worker nor other jobs. If a Dask worker is killed,
+its jobs are given to another. A job that nobody waits for any more is stopped.
 """
 
 from __future__ import annotations
