@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     files = write_report(evidence, args.out or default_folder(args.runs), args.note)
     print(headline_text(evidence))
     if evidence.against:
-        print("", *evidence.against.sentences(), sep="\n")
+        print("", *evidence.against.sentences(), *evidence.against.origins(), sep="\n")
     print(f"\n{files.html}\n{files.markdown}")
     return 0
 
@@ -111,10 +111,10 @@ def _table(evidence: Evidence, view: ProtocolView) -> str:
     contrasts = {c.second: c for c in view.contrasts}
     unit = f", {view.measure.points}" if view.measure.unit else ""
     difference = f"{wording.title(view.reference)} {wording.MINUS} method{unit}"
-    heads = [difference, "95 % interval", "W/T/L", "p (Holm)", "by the rule"]
-    lines = [["method", "mean", "sd", "P90", "P95", "PMA", "rank", *heads]]
-    metrics = metrics_of(view.measure)
-    for method in view.methods:
+    heads = [difference, "95 % interval", "p (Holm)", "by the rule"]
+    lines = [["method", "mean", "rank", *heads]]
+    metrics = [m for m in metrics_of(view.measure) if m.key in ("mean_score", "friedman_rank")]
+    for method in view.ranking:
         cells = [
             wording.title(method),
             *(wording.number(float(view.summary[m.key][method]), m.digits) for m in metrics),
@@ -124,7 +124,6 @@ def _table(evidence: Evidence, view: ProtocolView) -> str:
             cells += [
                 wording.difference(d, view.measure),
                 wording.DASH if d.se != d.se else wording.ends(d.low, d.high, view.measure),
-                f"{d.wins}/{d.ties}/{d.losses}",
                 wording.p_value(c.p),
                 c.verdict,
             ]

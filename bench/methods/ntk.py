@@ -13,9 +13,8 @@ from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
 from bench.records.method import Choice, CpuClock, Fold, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
-from rfm.arrays import row_blocks
 from rfm.linalg import matmul_float64, solve_ridge
-from rfm.ntk import ntk_matrices
+from rfm.ntk import ntk_matrices, ntk_matrix
 from rfm.solvers.choice import DIRECT_ROWS, solve_blocks
 from rfm.solvers.tangent import TangentBlocks
 from rfm.sweep import ridge_scores
@@ -101,24 +100,17 @@ class _NTKSession(Session):
         depth, ridge = int(choice.config["depth"]), float(choice.config["ridge"])
         if len(self._X) > LARGE_ROWS:
             return self._predict_by_blocks(depth, ridge, train, test)
-        all_pairs, scoring = CpuClock(), CpuClock()
-        if fresh := self._kept is None or self._kept[0] != depth:
-            with all_pairs:
-                *_, K = ntk_matrices(self._X, depth)
-            self._kept = depth, K
-        else:
-            K = self._kept[1]
-        columns = K[:, torch.as_tensor(train)]
-        alpha = solve_ridge(columns[train], ridge, self._Y[train]).alpha
-        with scoring:
-            scores = only_seen(self.task, train, matmul_float64(columns[test], alpha).numpy())
-        if not fresh:  # the kernel is part of an earlier test fold's seconds: what scoring takes here is not known
-            return Prediction(scores)
-        # The kernel of all pairs of rows is computed at once, each entry for the same price: its lower triangle, by
-        # blocks of rows.
-        entries = sum((stop - start) * stop for start, stop in row_blocks(len(K), len(K), 8))
-        share = len(train) * len(test) / entries
-        return Prediction(scores, predict_seconds=scoring.seconds + share * all_pairs.seconds)
+        if self._kept is None or self._kept[0] != depth:
+            for K in ntk_matrices(self._X, depth):
+                self._kept = depth, K
+        assert self._kept is not None
+        square = self._kept[1][:, torch.as_tensor(train)][train]
+        alpha = solve_ridge(square, ridge, self._Y[train]).alpha
+        scoring = CpuClock()
+        with scoring:  # not sliced from the matrix of all rows: what scoring takes could not be told from fitting
+            between = ntk_matrix(self._X[test], self._X[train], depth)
+            scores = only_seen(self.task, train, matmul_float64(between, alpha).numpy())
+        return Prediction(scores, predict_seconds=scoring.seconds)
 
     def _predict_by_blocks(self, depth: int, ridge: float, train: IntArray, test: IntArray) -> Prediction:
         seed = derive_seed(self.task.seed, "large table")

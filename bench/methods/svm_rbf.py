@@ -69,10 +69,8 @@ class _SVMSession(Session):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self._distances: FloatArray | None = None
-        self._all_pairs: CpuClock | None = CpuClock()
         if len(task.X) <= DENSE_ROWS:
-            with self._all_pairs:
-                self._distances = cdist(task.X, task.X, "sqeuclidean")
+            self._distances = cdist(task.X, task.X, "sqeuclidean")
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         return single_point_paths(
@@ -80,44 +78,41 @@ class _SVMSession(Session):
         )
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
-        fitted, scoring = self._fitted(choice.config, train), CpuClock()
+        fitted, scoring = self._fitted(choice.config, train, anew=True), CpuClock()
         with scoring:
             scores = fitted(test)
-        # The distances of all pairs of rows are computed at once, each for the same price. They are part of the seconds
-        # of the first test fold that a session serves; what scoring takes on further ones is not known.
-        all_pairs = self._all_pairs
-        if self._distances is not None:
-            self._all_pairs = None
-        if all_pairs is None:
-            return Prediction(scores)
-        share = len(train) * len(test) / len(self.task.X) ** 2
-        return Prediction(scores, predict_seconds=scoring.seconds + share * all_pairs.seconds)
+        return Prediction(scores, predict_seconds=scoring.seconds)
 
-    def _fitted(self, config: Config, fit: IntArray) -> Callable[[IntArray], FloatArray]:
-        """A machine of the rows ``fit``: what scores rows by class shares (m, n_classes) or numbers (m, 1)."""
+    def _fitted(self, config: Config, fit: IntArray, *, anew: bool = False) -> Callable[[IntArray], FloatArray]:
+        """A machine of the rows ``fit``: what scores rows by class shares (m, n_classes) or numbers (m, 1).
+
+        It computes their distances ``anew``, as on rows that were not there before, or has them from all rows'.
+        """
         gamma = config["gamma_times_d"] / self.task.X.shape[1]
         how: dict[str, Any] = {"C": config["C"], "cache_size": CACHE_MB}
         how |= {"gamma": gamma} if self._distances is None else {"kernel": "precomputed"}
         fitted = self._inputs(gamma, fit, fit)
         if self.task.kind == "regression":
             regressor = SVR(**how).fit(fitted, known_targets(self.task, fit, "fit"))
-            return lambda rows: regressor.predict(self._inputs(gamma, rows, fit))[:, None]
+            return lambda rows: regressor.predict(self._inputs(gamma, rows, fit, anew=anew))[:, None]
         classes = fit_classes(self.task, fit)
         if classes.single:
             return lambda rows: classes.certain(len(rows))
         machine = SVC(decision_function_shape="ovo", **how).fit(fitted, classes.codes)
 
         def scores(rows: IntArray) -> FloatArray:
-            decision = machine.decision_function(self._inputs(gamma, rows, fit))
+            decision = machine.decision_function(self._inputs(gamma, rows, fit, anew=anew))
             return classes.expand(couple(pairwise_shares(decision, len(classes.present))))
 
         return scores
 
-    def _inputs(self, gamma: float, rows: IntArray, fit: IntArray) -> FloatArray:
+    def _inputs(self, gamma: float, rows: IntArray, fit: IntArray, *, anew: bool = False) -> FloatArray:
         """What libsvm is given of ``rows``: their kernel with the ``fit`` rows, or on large tables the rows as such."""
         if self._distances is None:
             return self.task.X[rows]
-        kernel: FloatArray = np.exp(-gamma * self._distances[np.ix_(rows, fit)])
+        X = self.task.X
+        distances = cdist(X[rows], X[fit], "sqeuclidean") if anew else self._distances[np.ix_(rows, fit)]
+        kernel: FloatArray = np.exp(-gamma * distances)
         return kernel
 
 

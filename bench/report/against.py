@@ -56,7 +56,7 @@ class Joined:
         return sorted({str(i["cpu"]) for i in invocations if i.get("cpu")})
 
     def sentences(self) -> Iterator[str]:
-        """What a reader is told: what was joined, what was left out and why, where it comes from."""
+        """What was joined, and what was left out and why."""
         # The last part of a path: where it lies on this machine is nobody's business.
         what = "the kept comparison" if self.name == KEPT else Path(self.name).resolve().name
         left = {name for names in self.left_out.values() for name in names}
@@ -73,6 +73,9 @@ class Joined:
         if self.seeds:
             pairs = (f"{theirs} next to your seed {own}" for theirs, own in self.seeds)
             yield f"On the same folds, there are results of seed {'; '.join(pairs)}."
+
+    def origins(self) -> Iterator[str]:
+        """Where the joined results come from, and what is to be known of them."""
         for record in self.records:
             yield from _origin(record)
 

@@ -99,11 +99,11 @@ def _compose(evidence: Evidence) -> Document:
         (f"{done:,} of {len(results) + len(evidence.merged.undone):,}", "jobs ok"),
     )
     names = ", ".join(dict.fromkeys(Path(folder).name or folder for folder, _ in evidence.invocations))
-    tables = "the tables of the 121-dataset UCI comparison"
+    tables = "the datasets of the 121-dataset UCI comparison"
     if len(evidence.own_tables) == len(evidence.datasets):
-        tables = "tables beyond the 121-dataset UCI comparison"
+        tables = "datasets beyond the 121-dataset UCI comparison"
     elif evidence.own_tables:
-        tables = f"tables of the 121-dataset UCI comparison and {len(evidence.own_tables)} beyond"
+        tables = f"datasets of the 121-dataset UCI comparison and {len(evidence.own_tables)} beyond"
     name = "Recursive Feature Machines" if evidence.reference == RFM else wording.title(evidence.reference)
     kicker = f"{name} on {tables} · run {names}"
     return Document(answer(evidence), kicker, facts, tuple(s for s in sections if s is not None))

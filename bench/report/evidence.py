@@ -25,7 +25,7 @@ from bench.stats.grinsztajn import PublishedRuns
 from bench.stats.groups import Group, standard_groups
 from bench.stats.published import PublishedStudy
 from bench.stats.seeds import SeedGap
-from bench.stats.summary import CommonPool, common_pool, summarise
+from bench.stats.summary import TIE, CommonPool, common_pool, summarise
 from bench.stats.verdict import Comparison, against_each, all_pairs
 
 RFM = "rfm"
@@ -84,6 +84,13 @@ class ProtocolView:
     @property
     def methods(self) -> list[str]:
         return self.common.pool.methods
+
+    @cached_property
+    def ranking(self) -> list[str]:
+        """The methods, the highest mean first; equal ones by average rank."""
+        by = self.summary.assign(mean_score=(self.summary["mean_score"] / TIE).round())
+        ordered = by.sort_values(["mean_score", "friedman_rank"], ascending=[False, True], kind="stable")
+        return [str(m) for m in ordered.index]
 
     @property
     def record(self) -> Protocol | None:

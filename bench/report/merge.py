@@ -131,8 +131,8 @@ def _sources(results: list[JobResult]) -> str:
     if not mixed:
         return _contents(results)
     first = min(mixed)
-    shown = " and ".join(f"{o[0]} (hold-outs {o[1]}; {o[2]}; {o[3]})" for o in sorted(mixed[first]))
-    return f"tables from several sources or divisions: {first} from {shown}; in all {listing(sorted(mixed), 5)}"
+    shown = " and ".join(f"{o[0]} (test folds {o[1]}; {o[2]}; {o[3]})" for o in sorted(mixed[first]))
+    return f"datasets from several sources or divisions: {first} from {shown}; in all {listing(sorted(mixed), 5)}"
 
 
 def _contents(results: list[JobResult]) -> str:

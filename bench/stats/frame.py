@@ -162,16 +162,14 @@ def seconds_per_thousand(scores: pd.DataFrame, protocol: str, datasets: Iterable
     return by_dataset.groupby(level="method").median().reindex(methods)
 
 
-_THREE_QUARTERS = "published$|seed-"
-"""Splits whose training parts are :data:`_TRAIN_SHARE` of the dataset: the archive's, and those that are drawn."""
 _TRAIN_SHARE = 0.75
-"""Of a dataset's samples on the published and the drawn test folds."""
+_SPLITS = r"published|seed-\d+"
+"""The training part's share of a dataset's samples, in divisions of these names."""
 
 
 def _fold_samples(part: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """Training and test samples of each row's test fold. Older results do not tell them; their folds' shares do."""
-    split = part["split"].astype("str")
-    rows = part["rows"].astype("float64").where(split.str.match(_THREE_QUARTERS))
+    rows = part["rows"].astype("float64").where(part["split"].astype("str").str.fullmatch(_SPLITS))
     train, test = (_numbers(part, column) for column in ("train_samples", "test_samples"))
     return train.fillna(_TRAIN_SHARE * rows), test.fillna((1 - _TRAIN_SHARE) * rows)
 

@@ -89,6 +89,11 @@ def _share_within(fraction: float) -> Callable[[Pool], pd.Series]:
     return lambda pool: 100.0 * (pool.relative >= fraction - 1e-12).mean()
 
 
+def _share_metric(percent: int, name: str) -> Metric:
+    hint = f"share of datasets with at least {percent} % of the best {name} of the methods compared"
+    return Metric(f"p{percent}", f"P{percent}", hint, _share_within(percent / 100))
+
+
 def metrics_of(measure: Measure) -> tuple[Metric, ...]:
     """The columns of the summary of a pool that is compared on ``measure``."""
     name = measure.title

@@ -56,28 +56,8 @@ def test_every_built_in_method_tells_what_scoring_took(name: str, kind: str) -> 
 
 @pytest.mark.parametrize("name", ["rfm", "ntk", "svm_rbf"])
 @pytest.mark.parametrize("protocol", ["relearn", "published"])
-def test_a_kernel_matrix_of_all_test_folds_is_in_the_first_ones_seconds(name: str, protocol: str) -> None:
-    found = [seconds is not None for seconds in told(get_method(name), protocol)]
-    assert found == ([True] * 4 if name == "rfm" else [True, False, False, False])
-
-
-@pytest.mark.parametrize("n", [20, 400])
-def test_a_part_of_one_kernel_matrix_takes_what_it_takes_alone(n: int) -> None:
-    """NTK's part of one kernel matrix, against the kernel between test and training rows by itself."""
-    from rfm.ntk import ntk_matrix
-
-    dataset = table("regression", n)
-    splits = draw_splits(dataset.name, dataset.strata, 0)
-    results = carry_out(get_method("ntk"), dataset, splits, PROTOCOLS["clean"], 0)
-    alone = []
-    for result, holdout in zip(results, splits.holdouts, strict=True):
-        X = torch.as_tensor(dataset.X)
-        clock = CpuClock()
-        with clock:
-            ntk_matrix(X[holdout.test], X[holdout.train], result.config["depth"])
-        assert result.predict_seconds is not None
-        alone.append(result.predict_seconds / clock.seconds)
-    assert 1 / 10 < float(np.median(alone)) < 10  # a busy machine
+def test_it_is_told_of_every_test_fold_that_one_session_serves(name: str, protocol: str) -> None:
+    assert None not in told(get_method(name), protocol)
 
 
 def burn(seconds: float) -> None:

@@ -54,7 +54,7 @@ def test_what_is_of_the_same_table_and_folds_is_joined() -> None:
     assert [len(record.results) for record in joined.records] == [18]
     assert [Path(record.folder).name for record in merged.records] == ["mine"]
     assert (joined.left_out, joined.replaced) == ({}, ())
-    told = " ".join(joined.sentences())
+    told = " ".join([*joined.sentences(), *joined.origins()])
     assert told.startswith("Compared with the kept comparison (--against), 3 methods, on 6 of 6 datasets")
     assert (
         "others: computed 2026-01-01T00:00:00Z; at commit 0123abc; on Example CPU @ 2.0 GHz; with numpy 2.4.0" in told
@@ -81,7 +81,7 @@ def test_what_has_no_counterpart_is_left_out_with_the_reason() -> None:
         "could not be read": ["v"],
     }
     assert {r.job.dataset for r in merged.results} == {"t0", "t5"}
-    told = " ".join(joined.sentences())
+    told = " ".join([*joined.sentences(), *joined.origins()])
     assert "on 2 of 8 datasets" in told
     assert "Left out: another table of that name: t1; could not be read: v; no checksums recorded there: t4;" in told
     with pytest.raises(

@@ -85,7 +85,7 @@ def test_every_protocol_has_its_own_section_and_tables_name_pool_and_rule(docume
     for protocol in ("clean", "clean-cv", "relearn", "published"):
         assert protocol in found
         note = tables(document)[f"{protocol}-summary"].note
-        assert note.startswith(f"Protocol {protocol}. Pool: RFM, Laplace kernel")
+        assert note.startswith(f"Protocol {protocol}. Methods compared: RFM, Laplace kernel")
         assert "(rule: common datasets): only datasets on which every method of the table has a result" in note
     assert found["published"].tag == "leaks labels"
     assert {"leak", "selection", "study", "printed", "failures", "provenance"} <= set(found)
@@ -498,7 +498,7 @@ def test_tables_that_could_not_be_read_have_no_holdouts_to_warn_of() -> None:
     drawn = make_run(["iris", "wine"], ["rfm", "laplace"], split="seed-0")
     document = compose(evidence(replace(run, results=(*drawn.results, *unread.results))))
     warned = [str(b.spans) for b in warnings(document)]
-    assert any("On 2 of 2 datasets with results the hold-outs were drawn" in words for words in warned)
+    assert any("On 2 of 2 datasets with results the test folds were drawn" in words for words in warned)
 
 
 def test_provenance_names_every_invocation_that_results_come_from_and_no_other(tmp_path: Path) -> None:

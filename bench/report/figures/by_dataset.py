@@ -183,7 +183,7 @@ def _draw_scatters(
 
 
 def sparkline(paths: Sequence[tuple[Sequence[float], Sequence[float], float]], series: int, words: str) -> str:
-    """Validation scores along the iteration path, one faint line a hold-out, a dot where the choice fell.
+    """Validation scores along the iteration path, one faint line a test fold, a dot where the choice fell.
 
     ``paths`` holds (iterations, scores, chosen iteration). Hundreds stand in one page: whole
     numbers on a 384 x 104 grid, shown at a quarter of that, keep each to a few hundred bytes.

@@ -146,7 +146,7 @@ def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
     of_classes = set(evidence.of_kind("classification"))  # the 2014 study has no others
     if drawn := len(evidence.drawn & of_classes):
         count = f"On {drawn} of {plural(len(evidence.measured & of_classes), 'dataset')} with results"
-        yield (f"{count} the hold-outs were drawn by the harness from its seed; they are not the 2014 study's.",)
+        yield (f"{count} the test folds were drawn by the harness from its seed; they are not the 2014 study's.",)
     for words, names in evidence.reduced.items():
         yield (f"Reduced, for every method alike ({words}): {wording.listing(names, 10)}.",)
     commits = evidence.commits

@@ -30,7 +30,7 @@ def leaderboard(evidence: Evidence, view: ProtocolView) -> list[Block]:
     first = [view.reference] if view.has_reference else []
     options = [
         (wording.title(m), _against(evidence, view, m, seconds, intervals))
-        for m in dict.fromkeys([*first, *_ordered(view)])
+        for m in dict.fromkeys([*first, *view.ranking])
     ]
     blocks: list[Block] = [Choice(f"{view.key}-leaderboard", "Compare with", tuple(options))]
     train = seconds["train"].reindex(view.methods)
@@ -39,13 +39,6 @@ def leaderboard(evidence: Evidence, view: ProtocolView) -> list[Block]:
         name, title = f"{view.key}-{view.measure.key}-time", f"Mean {view.measure.title} against training time"
         blocks.append(score_time(name, title, caption, view.summary["mean_score"], train, view.measure))
     return blocks
-
-
-def _ordered(view: ProtocolView) -> list[str]:
-    """The highest mean first; equal ones by average rank."""
-    by = view.summary.assign(mean_score=(view.summary["mean_score"] / TIE).round())
-    ordered = by.sort_values(["mean_score", "friedman_rank"], ascending=[False, True], kind="stable")
-    return [str(m) for m in ordered.index]
 
 
 def _against(
@@ -109,7 +102,7 @@ def _against(
     usual = reference == view.reference
     name = f"{view.key}-leaderboard" + ("" if usual else f"-{wording.slug(reference)}")
     caption = f"Leaderboard: {plural(len(view.scores), 'dataset')}, protocol {view.words}"
-    return table(name, caption, _ordered(view), columns, note=_note(evidence, view, bool(found)))
+    return table(name, caption, view.ranking, columns, note=_note(evidence, view, bool(found)))
 
 
 def _by_seed(

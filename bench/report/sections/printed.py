@@ -80,7 +80,7 @@ def printed_section(evidence: Evidence) -> Section | None:
     cautions = " ".join(f"{item.source}: {item.caution}." for item in figures if item.caution)
     note = wording.prose("printed", coverage=100 * COVERAGE, procedures=procedures, cautions=cautions)
     shown = table("reported-and-reproduced", "Reported and reproduced figures", figures, columns, note=note)
-    opening = text("What papers report and what this run measured. Only figures that stand in a source at hand.")
+    opening = text("What papers report and what was measured here. Only figures whose source was read.")
     return Section("printed", "Reported vs reproduced", (opening, shown))
 
 

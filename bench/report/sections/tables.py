@@ -144,7 +144,7 @@ def _metric_column(view: ProtocolView, metric: Metric) -> tuple[Column, Callable
 
 
 def _reference_columns(view: ProtocolView, *, full: bool) -> list[tuple[Column, Callable[[str], Cell]]]:
-    """The reference against each method, dashes beside itself."""
+    """The reference against each method, dashes for itself."""
     reference = wording.title(view.reference)
     found = {c.second: c for c in view.contrasts}
     hints = (
@@ -161,7 +161,7 @@ def pool_note(evidence: Evidence, view: ProtocolView) -> str:
     common, planned = view.common, len(view.matrix)
     methods = ", ".join(wording.title(m) for m in view.methods)
     parts = [
-        f"Protocol {view.words}. Pool: {methods}, on {len(common.pool.datasets)} of "
+        f"Protocol {view.words}. Methods compared: {methods}, on {len(common.pool.datasets)} of "
         f"{plural(planned, 'dataset')}. Missing results (rule: {COMMON_DATASETS.name}): "
         f"{COMMON_DATASETS.text}."
     ]
@@ -242,9 +242,9 @@ def further_table(evidence: Evidence, view: ProtocolView, name: str) -> Table | 
 def scores_table(
     evidence: Evidence, view: ProtocolView, name: str, caption: str, measure: Measure | None = None
 ) -> Table:
-    """Every dataset of the protocol with every method's mean score over hold-outs, missing ones included.
+    """Every dataset of the protocol with every method's mean score over test folds, missing ones included.
 
-    ``measure`` is what a hold-out's score is, or another one: accuracy or R2 unless it is given.
+    ``measure`` is what a test fold's score is, or another one: accuracy or R2 unless it is given.
     """
     kind = view.measure.kind
     measure = measure or SELECTING[kind]
@@ -294,7 +294,7 @@ def scores_table(
         "results are named."
     )
     if cuts:
-        note += f" {CUT} cut at 0 in means: on a hold-out or more R2 is negative and counts as 0 there."
+        note += f" {CUT} cut at 0 in means: on one test fold or more R2 is negative and counts as 0 there."
         if constant:
             note += f" {CONSTANT} {wording.prose('constant-fold')}"
         if columns[-1][0].title.endswith("Laplace"):
