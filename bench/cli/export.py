@@ -120,13 +120,13 @@ def export_runs(
         path = _targets(folders[0], "tex", out)[1 if out is None or out.is_dir() else 0]
         _write(path, latex_summary(summary_frame(scores, group_of(), found.planned), _titles(found.records)))
         return [path]
-    target, beside, account = _targets(folders[0], format, out)
+    target, summary, account = _targets(folders[0], format, out)
     if any(file.samefile(target) for file in filter(None, map(scores_file, folders)) if target.exists()):
         raise UsageError(f"--out {out}: {target} is the file that is exported; name another")
     write_table(target, scores, format)
-    write_table(beside, summary_frame(scores, group_of(), found.planned), format)
+    write_table(summary, summary_frame(scores, group_of(), found.planned), format)
     _write(account, json.dumps(_provenance(found.records), indent=1) + "\n")
-    return [target, beside, account]
+    return [target, summary, account]
 
 
 @dataclass(frozen=True)
@@ -192,8 +192,8 @@ def _targets(folder: Path, format: str, out: Path | None) -> tuple[Path, Path, P
     if not out.parent.is_dir():
         raise StoreError(f"cannot write {out}: the folder {out.parent} does not exist")
     suffix = out.suffix or f".{format}"
-    beside = out.with_name(f"{out.stem}-summary{suffix}")
-    return out.with_suffix(suffix), beside, out.with_name(f"{out.stem}-provenance.json")
+    summary = out.with_name(f"{out.stem}-summary{suffix}")
+    return out.with_suffix(suffix), summary, out.with_name(f"{out.stem}-provenance.json")
 
 
 def group_of() -> Mapping[str, str | None]:

@@ -83,7 +83,7 @@ def run_plan(
 ) -> Outcome:
     """Run what ``plan`` holds and the store in ``folder`` does not, watched as the user reads along.
 
-    With ``keep_predictions`` what was predicted is written beside the store, and a job without it is run again.
+    With ``keep_predictions`` what was predicted is written next to the store, and a job without it is run again.
     """
     from bench.run.predictions import PredictionFiles
     from bench.run.runlog import watched

@@ -190,7 +190,7 @@ class ArchiveSource:
 
 
 def file_names(files: ArchiveFiles) -> tuple[str, str, str]:
-    """(table, tuning halves, hold-outs) in the archive."""
+    """(table, tuning halves, test folds) in the archive."""
     return f"{files.folder}/{files.table}", f"{files.folder}/{TUNING_FILE}", f"{files.folder}/{HOLDOUTS_FILE}"
 
 

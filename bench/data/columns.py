@@ -4,11 +4,11 @@ The coding needs no fitting, so that no row can leak into another through it:
 
 - A number stays as it is (scaling is the protocol's, on the training part). What a column of text holds is decided by
   all of its cells (:mod:`bench.data.text_columns`): if they are mostly numbers, it is one of numbers.
-- A category becomes one 0/1 column per level, a missing value being a level of its own; two levels become one column.
-  Levels are those of the whole table: one that only test rows have is constant on the training part, and constant
+- A column of categories becomes one 0/1 column per category, missing being one; two categories become one column.
+  They are those of the whole table: one that only test rows have is constant on the training part, and constant
   columns are zeroed by the protocol, so it is as unknown as if it had never been coded.
 - A *missing number stays NaN*. What replaces it has to be learned from training rows, and which those are is not known
-  before the hold-out: :mod:`bench.protocols.rows` fills it hold-out by hold-out.
+  before the split: :mod:`bench.protocols.rows` fills it test fold by test fold.
 - A column of categories that are all different, or more than 20 and more than half as many as there are rows (a name, a
   key, an address), says next to nothing about a new row and would drown the others: left out, unless declared.
 - Classes are numbered in the order of their labels: as declared, by value if numbers, else as text. A number to predict
@@ -243,7 +243,7 @@ def _positions(texts: pd.Series, levels: list[str]) -> IntArray:
 
 @dataclass
 class _Coder:
-    """Codes the columns of a table one by one, and keeps what is to be told of them."""
+    """Codes the columns of a table one by one, and keeps what is to be reported of them."""
 
     where: str
     marks: Collection[str]

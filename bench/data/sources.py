@@ -84,7 +84,7 @@ def resolve_source(
     4. The archive that was fetched before.
     5. The tables that ship with the package, if they are all of ``entries``.
 
-    What is not one of the study's tables comes from the package beside an archive too
+    What is not one of the study's tables comes from the package, also when an archive is given
     (:func:`bench.data.selection.by_source`).
 
     Raises :class:`SourceError` saying what was tried, :class:`UsageError` for an unknown source.

@@ -62,7 +62,7 @@ def _matrices_bytes(n: int) -> float:
 
 
 def _grid_seconds(n: int) -> float:
-    """All configurations on one hold-out of ``n`` rows."""
+    """All configurations on one test fold of ``n`` rows."""
     return 25 * (0.6 * n) ** 3 / 3 / 3.2e10 + 5 * n * n * 1e-8 + 0.01
 
 

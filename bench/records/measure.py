@@ -201,7 +201,7 @@ MEASURES: dict[str, Measure] = {
 """All measures by key; those of one kind in the order of the columns."""
 
 SELECTING: dict[Kind, Measure] = {"classification": MEASURES["accuracy"], "regression": MEASURES["r2"]}
-"""What selects, and is told of a test fold first, unless something else is asked for."""
+"""What selects, and is reported first for a test fold, unless something else is asked for."""
 
 COMPARED: dict[Kind, Measure] = {"classification": MEASURES["accuracy"], "regression": MEASURES["r2_cut"]}
 """What methods are compared on over datasets."""

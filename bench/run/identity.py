@@ -83,7 +83,7 @@ def job_ids(found: Fingerprint, **effective: Any) -> tuple[str, str]:
 
 
 def splits_hash(splits: Splits) -> str:
-    """sha256 over all row numbers of the tuning halves and of every hold-out, in order, and ``tuning_rows``."""
+    """sha256 over all row numbers of the tuning halves and of every test fold, in order, and ``tuning_rows``."""
     start = splits.name + ("" if splits.tuning_rows is None else f"tuning_rows={splits.tuning_rows}")
     return _rows_hash(start, (rows for division in (splits.tuning, *splits.holdouts) for rows in _parts(division)))
 

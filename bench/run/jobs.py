@@ -120,7 +120,7 @@ class Task:
     expected_seconds: float
     timeout_seconds: float
     alone: bool = False
-    """Nothing runs beside it."""
+    """It runs alone."""
     all_cores: bool = False
     """Its linear algebra has all cores instead of one."""
 
@@ -217,7 +217,7 @@ def counted_rows(n: int, splits: Splits, share: float = TRAIN_SHARE) -> int:
 
 
 def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> float:
-    """Seconds on one core: ``method``'s own figure, which is for :data:`HOLDOUTS` hold-outs, brought to ``splits``.
+    """Seconds on one core: ``method``'s own figure, which is for :data:`HOLDOUTS` test folds, brought to ``splits``.
 
     To choose on ``tuning_rows`` training rows costs what it costs on a table of which they are the training part. What
     is chosen is fitted on all training rows all the same: that is one of the fits, as many as the grid has
@@ -257,7 +257,7 @@ def expected_bytes(method: Method, n: int, d: int, c: int, protocol: protocols.P
 
 
 def _counts_reduction(work: Callable[[int, int, int], float], d: int, c: int) -> bool:
-    """Whether a method's ``work`` is, beyond :data:`LARGE_ROWS`, that of one hold-out of the reduced table.
+    """Whether a method's ``work`` is, beyond :data:`LARGE_ROWS`, that of one test fold of the reduced table.
 
     It is where it falls: kernel methods, whose grid and whose last fit are solved in different ways, state it so.
     """

@@ -16,9 +16,9 @@ from bench.stats.seeds import SeedGap, counted, seed_gaps
 
 
 def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
-    """The results table with :data:`SCORE_COLUMNS`; a job that is not ``ok`` has one row without a hold-out.
+    """The results table with :data:`SCORE_COLUMNS`; a job that is not ``ok`` has one row without a test fold.
 
-    Rows are ordered by dataset, method, protocol, hold-out, so that equal results give equal files.
+    Rows are ordered by dataset, method, protocol, test fold, so that equal results give equal files.
     """
     rows: list[tuple[object, ...]] = []
     others = [key for key in MEASURES if key != "accuracy"]

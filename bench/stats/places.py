@@ -25,7 +25,7 @@ WHOLE = 0.95
 """A method of ours takes part if it has this share of the results of our best-covered one: the rule for what is missing
 is the study's own, and was made for a few failures."""
 BEST = 5
-"""The study's classifiers that are kept beside ours."""
+"""The study's classifiers that are kept next to ours."""
 
 COLUMNS = (
     "protocol",

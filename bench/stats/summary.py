@@ -17,7 +17,7 @@ from bench.stats.grinsztajn import normalised
 from bench.stats.missing import COMMON_DATASETS, MissingRule, filled
 
 TIE = 1e-9
-"""Scores closer than this are equal: they differ by rounding of the mean over hold-outs only."""
+"""Scores closer than this are equal: they differ by rounding of the mean over test folds only."""
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class Store:
         Each job takes over its cell. The ``unread`` ones, whose table could not be read, do not where the cell's own
         job has an ``ok`` result: that one stays, planned for this invocation too (see :meth:`is_current`).
         Raises :class:`UsageError` if the folder holds results of another source or of another measure that selected, or
-        of a table in full beside a reduced one: those are not mixed.
+        of a table in full next to a reduced one: those are not mixed.
         """
         known: dict[str, Status] = {}
         with self._transaction() as connection:
@@ -205,7 +205,7 @@ class Store:
                 )
 
     def _refuse_two_reductions(self, connection: sqlite3.Connection) -> None:
-        """A table's methods are compared on the same hold-outs: all of them, or those that the reduction leaves."""
+        """A table's methods are compared on the same test folds: all of them, or those that the reduction leaves."""
         mixed = connection.execute(
             "SELECT jobs.dataset, jobs.protocol FROM cells JOIN jobs ON id = job WHERE split != '' "
             "GROUP BY jobs.dataset, jobs.protocol HAVING count(DISTINCT coalesce(reduction, '')) > 1"

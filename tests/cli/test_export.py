@@ -129,7 +129,7 @@ def test_the_kept_scores_are_exported_again_with_the_kept_summary(
     assert sum(found_results) == pd.read_csv(kept / "scores.csv").groupby(["dataset", "method", "protocol"]).ngroups
     for words, told in (
         ([str(scores)], "exported scores; name the file or folder to export to with --out"),
-        ([str(tmp_path), "--out", str(tmp_path)], "scores.csv is what is exported; say another place"),
+        ([str(tmp_path), "--out", str(tmp_path)], "scores.csv is the file that is exported; name another"),
     ):
         assert main(["export", *words]) == 2
         assert told in capsys.readouterr().err

@@ -126,7 +126,7 @@ def test_results_of_a_protocol_that_is_not_registered_are_reported_without_its_m
         (
             Protocol("a", "tuning halves"),
             Protocol("b", inner_folds=3),
-            "selection and scaling without the test rows, on 3 folds instead of the halves",
+            "selection and scaling without test samples, on 3 folds instead of the halves",
         ),
         (
             Protocol("a", "tuning halves", reuses_metric=True),

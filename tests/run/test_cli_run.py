@@ -286,7 +286,7 @@ def test_an_upgrade_is_announced_and_its_results_can_be_kept(
     assert bench("--run", "r", "--dry-run") == 0
     out = capsys.readouterr().out
     assert "4 of these jobs have results of other versions of the libraries: --keep-versions keeps them" in out
-    assert out.count("again for other versions: numpy ") == 4
+    assert out.count("to run again, library versions differ: numpy ") == 4
     assert "-> 99.0" in out
     assert bench("--run", "r", "--dry-run", "--keep-versions") == 0
     assert "0 jobs to run, 4 done before" in capsys.readouterr().out
@@ -480,7 +480,7 @@ def test_several_seeds_go_into_one_folder(capsys: pytest.CaptureFixture[str]) ->
 def test_another_measure_selects(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["run", "--subset", "lenses", "--methods", "random_forest,faulty_methods:Centroid", "--jobs", "1", "--run"]
     assert main([*words, "r", "--select", "log_loss"]) == 1  # a nearest centroid has no probabilities
-    assert "centroid gives no class probabilities, which log loss is of" in capsys.readouterr().out
+    assert "centroid gives no class probabilities, which log loss needs" in capsys.readouterr().out
     chosen = pd.read_csv("r/scores.csv").query("status == 'ok'")
     assert set(chosen["metric"]) == {"log_loss"}
     assert chosen["validation_accuracy"].isna().all()

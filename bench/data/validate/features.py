@@ -100,7 +100,7 @@ def scales(table: Examined) -> Iterator[Finding]:
             "note",
             f"the standard deviation of {table.features[high]} is {spread[high] / spread[low]:.3g} times that of "
             f"{table.features[low]}",
-            "without scaling, a kernel would depend on the first alone; the harness standardises on each training part",
+            "without scaling, a kernel would depend on the first alone; here each training part is standardised",
             (table.features[high], table.features[low]),
         )
 
