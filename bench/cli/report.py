@@ -15,6 +15,7 @@ from bench.errors import ReportError, UsageError, plural
 from bench.report import wording
 from bench.report.build import gather, write_report
 from bench.report.evidence import Evidence, ProtocolView
+from bench.report.sections.headline import verdict
 from bench.stats.grinsztajn import read_runs
 from bench.stats.published import read_published
 from bench.stats.summary import metrics_of
@@ -111,7 +112,7 @@ def _table(evidence: Evidence, view: ProtocolView) -> str:
     contrasts = {c.second: c for c in view.contrasts}
     unit = f", {view.measure.points}" if view.measure.unit else ""
     difference = f"{wording.title(view.reference)} {wording.MINUS} method{unit}"
-    heads = [difference, "95 % interval", "p (Holm)", "by the rule"]
+    heads = [difference, "95 % interval", "p (Holm)", "by the rule"] if contrasts else []
     lines = [["method", "mean", "rank", *heads]]
     metrics = [m for m in metrics_of(view.measure) if m.key in ("mean_score", "friedman_rank")]
     for method in view.ranking:
@@ -139,5 +140,8 @@ def _table(evidence: Evidence, view: ProtocolView) -> str:
     words = f"{view.measure.title} in percent" if view.measure.unit else view.measure.title
     families = plural(view.family_count, "family", "families")
     seeds = "one seed" if len(view.seeds) == 1 else f"seeds {', '.join(map(str, view.seeds))}"
-    head = f"protocol {view.protocol}: {count}, {families}, {seeds}; {words}"
-    return "\n".join([head, *map(str.rstrip, shown), *cut_at_0(evidence.scores, view.protocol, view.common.pool)])
+    first = f"; {part}" if (part := evidence.first_folds(view)) else ""
+    head = f"protocol {view.protocol}: {count}, {families}, {seeds}; {words}{first}"
+    why = [] if contrasts else ["".join(s if isinstance(s, str) else s.text for s in verdict(evidence, view))]
+    below = cut_at_0(evidence.scores, view.protocol, view.common.pool)
+    return "\n".join([head, *map(str.rstrip, shown), *why, *below])

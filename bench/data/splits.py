@@ -56,7 +56,7 @@ def taken(splits: Splits) -> str | None:
     reduced = reduction(splits)
     if not isinstance(splits, FirstFolds):
         return reduced
-    words = f"tested on the first {len(splits.holdouts)} of {splits.of} hold-outs only"
+    words = f"tested on the first {len(splits.holdouts)} of {splits.of} test folds only"
     return f"{reduced}, {words}" if reduced else words
 
 

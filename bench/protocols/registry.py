@@ -5,6 +5,7 @@ Apart from the record, because nothing here decides an outcome: a word that is c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 
 from bench.errors import unknown_name
@@ -45,6 +46,12 @@ def reduction_in_words(reduction: str, protocols: Collection[str]) -> str:
     words = reduction.replace("chosen on", "selected on").replace("hold-out", "test fold")
     once = [p.name for p in known(protocols) if p.selected_on == "tuning halves" and words.startswith("selected")]
     return f"{words}; under {' and '.join(once)} selected on as many of each tuning half" if once else words
+
+
+def first_folds_in_words(reduction: str) -> str:
+    """``first 1 of 4 test folds only`` where that is all that was reduced (``--folds``); empty otherwise."""
+    found = re.fullmatch(r"tested on the (first \d+ of \d+) test folds only", reduction)
+    return f"{found[1]} test folds only" if found else ""
 
 
 def what_changes(first: Protocol, second: Protocol) -> str:

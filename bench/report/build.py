@@ -61,7 +61,11 @@ def gather(
     if against is not None:
         merged, joined = join(merged, against, records_of(against))
     evidence = Evidence(merged, about, study, published_runs, joined, reference or "")
-    if reference is not None and reference not in evidence.methods:
+    if reference is not None:
+        named = [m for m in evidence.methods if evidence.title_of(m) == reference]
+        if reference not in evidence.methods and len(named) == 1:
+            evidence = replace(evidence, asked=named[0])
+    if reference is not None and evidence.reference not in evidence.methods:
         raise unknown_name("method of these results for --reference", reference, evidence.methods)
     return evidence
 

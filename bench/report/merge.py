@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from bench.errors import ReportError, unknown_name
+from bench.protocols.record import Ties
 from bench.records.measure import SELECTING
 from bench.records.result import Job, JobResult, RunRecord, job_name
 from bench.report.wording import listing
@@ -24,6 +25,14 @@ class Merged:
     undone: tuple[Job, ...]
     records: tuple[RunRecord, ...]
     allowed: tuple[str, ...]
+
+
+def older_ties(record: RunRecord) -> Iterator[dict[str, Ties]]:
+    """By protocol, the rule for ties of results of before the protocol had its own, as recorded with them."""
+    recorded = (i.get("ties") for i in invocations_of(record))
+    yield from (
+        {str(k): v for k, v in found.items() if v in get_args(Ties)} for found in recorded if isinstance(found, dict)
+    )
 
 
 def merge_runs(records: Iterable[RunRecord], allow: Collection[str] = ()) -> Merged:
@@ -132,7 +141,9 @@ def _sources(results: list[JobResult]) -> str:
         return _contents(results)
     first = min(mixed)
     shown = " and ".join(f"{o[0]} (test folds {o[1]}; {o[2]}; {o[3]})" for o in sorted(mixed[first]))
-    return f"datasets from several sources or divisions: {first} from {shown}; in all {listing(sorted(mixed), 5)}"
+    found = f"datasets from several sources or splits: {first} from {shown}; in all {listing(sorted(mixed), 5)}"
+    folds = any("test folds only" in o[3] for o in mixed[first])
+    return f"{found} (some tested on the first folds only, --folds: compare them with --against)" if folds else found
 
 
 def _contents(results: list[JobResult]) -> str:

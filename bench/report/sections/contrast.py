@@ -112,7 +112,10 @@ def _decomposition(evidence: Evidence, found: LeakDecomposition, key: str, title
         found.steps,
         (
             (Column("Step", "text"), lambda s: f"{s.first} → {s.second}"),
-            (Column("What changes", "text"), lambda s: what_changes(get_protocol(s.first), get_protocol(s.second))),
+            (
+                Column("What changes", "text"),
+                lambda s: what_changes(_as_run(evidence, s.first), _as_run(evidence, s.second)),
+            ),
             *_brief("RFM", lambda s: s.method, seeds=seeds),
             *(_brief("Laplace", lambda s: s.baseline, seeds=seeds) if found.baseline else ()),
             *(_brief("Excess", lambda s: s.excess, seeds=seeds) if found.baseline else ()),
@@ -124,6 +127,10 @@ def _decomposition(evidence: Evidence, found: LeakDecomposition, key: str, title
     change = found.accuracy[found.method, second] - found.accuracy[found.method, first]
     influence = swayed(change, ACCURACY)
     return [means, steps, text(f"RFM, {first} → {second}.{influence}")] if influence else [means, steps]
+
+
+def _as_run(evidence: Evidence, name: str) -> Protocol:
+    return evidence.protocol(name) or get_protocol(name)
 
 
 def _alone(difference: PairedDifference | None) -> Comparison | None:
@@ -205,7 +212,14 @@ def selection_section(evidence: Evidence, measure: Measure) -> Section | None:
         lines,
         measure,
     )
-    opening = text(wording.prose("selection", few=few, many=many, changes=what_changes(few, many)))
+    opening = text(
+        wording.prose(
+            "selection",
+            few=few,
+            many=many,
+            changes=what_changes(_as_run(evidence, few.name), _as_run(evidence, many.name)),
+        )
+    )
     title = "Effect of model-selection noise" + ("" if name == "selection" else f": {measure.kind}")
     return Section(name, title, (opening, noise, figure))
 

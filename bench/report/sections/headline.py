@@ -49,11 +49,13 @@ def answer(evidence: Evidence) -> str:
     means, score = view.summary["mean_score"], f"mean {view.measure.title}"
     best, count = wording.title(str(means.idxmax())), len(view.methods)
     if count == 1:
-        return f"{best} alone: {score} {wording.amount(float(means.iloc[0]), view.measure)}"
+        alone = "alone" if len(view.matrix.columns) == 1 else "is the only one with enough results"
+        return f"{best} {alone}: {score} {wording.amount(float(means.iloc[0]), view.measure)}"
     if not view.has_reference:
         return f"{best} is first of {count} by {score}"
-    place = int((means / TIE).round().rank(ascending=False, method="min")[view.reference])
-    first = f"{name} is first of {count} by {score}"
+    places = (means / TIE).round().rank(ascending=False, method="min")
+    place = int(places[view.reference])
+    first = f"{name} {'is first' if (places == 1).sum() == 1 else 'shares first place'} of {count} by {score}"
     opening = first if place == 1 else f"{best} is first of {count} by {score}; {name} is {wording.ordinal(place)}"
     return f"{opening}, {_standing(view.contrasts)}"
 
@@ -90,7 +92,8 @@ def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
     named = evidence.group_of(view.common.pool.datasets)
     which = f"{named.key}, " if named else ""
     seeds = plural(len(view.seeds), "seed") if len(view.seeds) > 1 else "one seed"
-    inside = f"{which}{plural(view.family_count, 'family', 'families')}, {seeds}"
+    first = evidence.first_folds(view)
+    inside = f"{which}{plural(view.family_count, 'family', 'families')}, {seeds}{f', {first}' if first else ''}"
     reference = wording.title(view.reference)
     opening: list[Span] = ["Under ", Code(view.protocol), f", on {count} ({inside}), "]
     if not view.has_reference:
@@ -141,6 +144,9 @@ def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
         words += f" and {undone} more were planned but not run" if undone else ""
         yield f"{words}: ", Link("failures", "#failures"), "."
     yield from _coverage(evidence)
+    for protocol in known(evidence.protocols):
+        if (older := evidence.protocol(protocol.name)) is not None and older.ties != protocol.ties:
+            yield Code(protocol.name), f": {wording.prose('older-ties-warning')}"
     for kind, measure in evidence.selected_by.items():
         yield (selected_by(kind, measure),)
     of_classes = set(evidence.of_kind("classification"))  # the 2014 study has no others

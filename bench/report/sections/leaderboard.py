@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -14,7 +15,7 @@ from bench.report.evidence import Evidence, ProtocolView
 from bench.report.figures.score_time import score_time
 from bench.report.sections.tables import difference_cell, gaps_text, method_cell, seconds_cell, seeds_text
 from bench.stats import frame
-from bench.stats.families import FamilyInterval, family_interval
+from bench.stats.families import FEWEST, FamilyInterval, family_interval
 from bench.stats.summary import TIE, win_rates
 from bench.stats.verdict import Comparison
 
@@ -27,6 +28,8 @@ def leaderboard(evidence: Evidence, view: ProtocolView) -> list[Block]:
     mean score against training time, if times are known."""
     seconds = frame.seconds_per_thousand(evidence.scores, view.protocol, view.common.pool.datasets)
     intervals = {m: family_interval(view.scores[m], view.families) for m in view.methods}
+    if view.family_count < FEWEST:  # Student's t of so few would leave the scale
+        intervals = {}
     first = [view.reference] if view.has_reference else []
     options = [
         (wording.title(m), _against(evidence, view, m, seconds, intervals))
@@ -62,14 +65,14 @@ def _against(
         return seconds_cell(float(seconds[kind].get(m, float("nan"))))
 
     columns = [
-        (Column("Method", "text"), lambda m: method_cell(evidence, m)),
+        (Column("Method", "text"), lambda m: replace(method_cell(evidence, m), strong=m == reference)),
         (
             Column(f"Mean {measure.title}", hint=f"mean over datasets{measure.in_unit}"),
             figure(view.summary["mean_score"], measure.digits),
         ),
         (
             Column("95 % interval", "text", hint=wording.prose("mean-interval-hint"), minor=True),
-            lambda m: _interval(intervals[m], measure.digits),
+            lambda m: _interval(intervals.get(m), measure.digits),
         ),
         (
             Column("Average rank", hint="mean rank over datasets, 1 is best; ties share their mean", lower_first=True),
@@ -94,15 +97,24 @@ def _against(
             Column("Train, s per 1,000", hint=wording.prose("train-hint"), lower_first=True, minor=True),
             partial(time, "train"),
         ),
-        (
-            Column("Predict, s per 1,000", hint=wording.prose("predict-hint"), lower_first=True, minor=True),
-            partial(time, "predict"),
+        *(
+            (
+                (
+                    Column("Predict, s per 1,000", hint=wording.prose("predict-hint"), lower_first=True, minor=True),
+                    partial(time, "predict"),
+                ),
+            )
+            if seconds["predict"].notna().any()
+            else ()
         ),
     ]
     usual = reference == view.reference
     name = f"{view.key}-leaderboard" + ("" if usual else f"-{wording.slug(reference)}")
-    caption = f"Leaderboard: {plural(len(view.scores), 'dataset')}, protocol {view.words}"
-    return table(name, caption, view.ranking, columns, note=_note(evidence, view, bool(found)))
+    first = evidence.first_folds(view)
+    caption = (
+        f"Leaderboard: {plural(len(view.scores), 'dataset')}, protocol {view.words}{f'; {first}' if first else ''}"
+    )
+    return table(name, caption, view.ranking, columns, note=_note(evidence, view, reference, list(found.values())))
 
 
 def _by_seed(
@@ -118,8 +130,8 @@ def _by_seed(
     return [(Column("By seed", "text", hint=wording.prose("seed-hint"), minor=True), spread)]
 
 
-def _interval(found: FamilyInterval, digits: int) -> Cell:
-    if found.se != found.se:
+def _interval(found: FamilyInterval | None, digits: int) -> Cell:
+    if found is None:
         return Cell(wording.DASH)
     return Cell(f"{wording.number(found.low, digits)} to {wording.number(found.high, digits)}")
 
@@ -132,9 +144,12 @@ def _difference(comparison: Comparison | None, view: ProtocolView, itself: bool)
     return Cell(marked, cell.value, hint=f"{cell.hint}; p {wording.p_value(comparison.p)}; {comparison.verdict}")
 
 
-def _note(evidence: Evidence, view: ProtocolView, compared: bool) -> str:
+def _note(evidence: Evidence, view: ProtocolView, reference: str, found: Sequence[Comparison]) -> str:
     """What is left out, seeds and families, what the mark means."""
-    parts = [wording.prose("leaderboard-note")] if compared else []
+    parts = []
+    if found:
+        name = "leaderboard-note" if any(c.significant for c in found) else "leaderboard-none"
+        parts.append(wording.prose(name, reference=wording.title(reference)))
     if view.common.dropped:
         parts.append(f"Left out: {gaps_text(view.common.dropped, 3)}.")
     parts += [f"{wording.title(m)} has too few results ({n})." for m, n in view.common.left_out.items()]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 
 from bench.errors import plural
+from bench.protocols.record import Ties
 from bench.records.grinsztajn import SPLITS
 from bench.records.measure import SELECTING, TARGET, Measure, measures_of
 from bench.report import wording
@@ -122,9 +125,11 @@ def _meaning(evidence: Evidence, view: ProtocolView) -> list[Block]:
     own_part = view.record.takes_validation_part and splits <= {"", *SPLITS}
     if own_part or view.record.meaning:
         blocks.append(text(wording.prose("meaning-validation-part") if own_part else view.record.meaning))
-    ties = {"brier": "Brier score" if kind == "classification" else "squared error"}.get(view.record.ties)
-    settles = f"equal ones go to the smaller {ties}" if ties else "equal ones go to the earlier grid entry"
-    words = f"{evidence.judging(kind).heading} selects; {settles}."
+    ties = {"brier": "Brier score" if kind == "classification" else "squared error"}
+    rules = {r: f"to the smaller {ties[r]}" if r in ties else "to the earlier grid entry" for r in get_args(Ties)}
+    words = f"{evidence.judging(kind).heading} selects; equal ones go {rules[view.record.ties]}."
+    if (older := evidence.protocol(view.protocol)) is not None and older.ties != view.record.ties:
+        words += f" {wording.prose('older-ties', rule=rules[older.ties])}"
     if kind == "regression":
         words += f" {wording.prose('meaning-regression')}"
     return [*blocks, text(words)]

@@ -50,11 +50,13 @@ def study_section(evidence: Evidence) -> Section | None:
             "regression"
         )
     ours = {protocol: evidence.matrix(protocol) for protocol in evidence.protocols}
-    ours = {protocol: matrix for protocol, matrix in ours.items() if len(matrix)}
+    part = {v.protocol: words for v in evidence.views.values() if (words := evidence.first_folds(v))}
+    ours = {protocol: matrix for protocol, matrix in ours.items() if len(matrix) and protocol not in part}
     groups = {str(d): evidence.of(str(d)).group for matrix in ours.values() for d in matrix.index}
     found = standings(study, ours, groups)
     blocks: list[Block] = [text(wording.prose("study", classifiers=SIZE[1], datasets=SIZE[0]))]
     blocks += [Notice((words,), "warning") for words in _gaps(evidence, study, ours, groups, found)]
+    blocks += [Notice((f"{p}: {words}, so no places.",), "warning") for p, words in part.items()]
     children = []
     if found:
         alone = study_alone(study, found)
@@ -195,7 +197,7 @@ def _whole(evidence: Evidence, subset: str, found: list[Standing]) -> Table:
         return int(at[row[0]].value(row[1], key))
 
     def named(row: Row) -> Cell:
-        return method_cell(evidence, row[1], strong=True) if row[1] in at[row[0]].ours else Cell(row[1])
+        return method_cell(evidence, row[1]) if row[1] in at[row[0]].ours else Cell(row[1])
 
     titles = {m.key: m for m in metrics_of(found[0].pool.measure)}
     keys = ("mean_score", "p90", "p95", "pma")
