@@ -123,7 +123,7 @@ def _families(registry: Registry) -> dict[str, str]:
 
 
 def results_in_readme(scores: pd.DataFrame, registry: Registry, places: pd.DataFrame | None = None) -> str:
-    """A sentence and a table for each protocol, what the leak is worth, RFM's ``places`` in the study, and the rule."""
+    """A sentence and a table for each protocol, the effect of the leak, RFM's ``places`` in the study, and the rule."""
     found = claims(scores, registry)
     parts = ["\n".join(f"- `{c.protocol}`, {c.where}: {c.sentence}" for c in found)]
     parts += [leak for leak in [leak_sentence(scores, registry)] if leak]

@@ -30,9 +30,9 @@ class Merged:
 def older_ties(record: RunRecord) -> Iterator[dict[str, Ties]]:
     """By protocol, the rule for ties of results of before the protocol had its own, as recorded with them."""
     recorded = (i.get("ties") for i in invocations_of(record))
-    yield from (
-        {str(k): v for k, v in found.items() if v in get_args(Ties)} for found in recorded if isinstance(found, dict)
-    )
+    for found in recorded:
+        if isinstance(found, dict):
+            yield {str(protocol): rule for protocol, rule in found.items() if rule in get_args(Ties)}
 
 
 def merge_runs(records: Iterable[RunRecord], allow: Collection[str] = ()) -> Merged:

@@ -114,7 +114,7 @@ def _decomposition(evidence: Evidence, found: LeakDecomposition, key: str, title
             (Column("Step", "text"), lambda s: f"{s.first} → {s.second}"),
             (
                 Column("What changes", "text"),
-                lambda s: what_changes(_as_run(evidence, s.first), _as_run(evidence, s.second)),
+                lambda s: _changes(evidence, s.first, s.second),
             ),
             *_brief("RFM", lambda s: s.method, seeds=seeds),
             *(_brief("Laplace", lambda s: s.baseline, seeds=seeds) if found.baseline else ()),
@@ -129,8 +129,9 @@ def _decomposition(evidence: Evidence, found: LeakDecomposition, key: str, title
     return [means, steps, text(f"RFM, {first} → {second}.{influence}")] if influence else [means, steps]
 
 
-def _as_run(evidence: Evidence, name: str) -> Protocol:
-    return evidence.protocol(name) or get_protocol(name)
+def _changes(evidence: Evidence, first: str, second: str) -> str:
+    """What a step changes, with the rules for ties that the results had."""
+    return what_changes(*(evidence.protocol(name) or get_protocol(name) for name in (first, second)))
 
 
 def _alone(difference: PairedDifference | None) -> Comparison | None:
@@ -217,7 +218,7 @@ def selection_section(evidence: Evidence, measure: Measure) -> Section | None:
             "selection",
             few=few,
             many=many,
-            changes=what_changes(_as_run(evidence, few.name), _as_run(evidence, many.name)),
+            changes=_changes(evidence, few.name, many.name),
         )
     )
     title = "Effect of model-selection noise" + ("" if name == "selection" else f": {measure.kind}")

@@ -164,7 +164,7 @@ def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
         yield words, Link("Provenance", "#provenance"), "."
     for protocol in known(evidence.protocols):
         if protocol.reuses_metric:
-            yield Code(protocol.name), f" {wording.prose('leaks')} ", Link("How much that is worth", "#leak"), "."
+            yield Code(protocol.name), f" {wording.prose('leaks')} ", Link("Its effect", "#leak"), "."
     unsound = [name for record in evidence.merged.records for name in record.damaged]
     if unsound:
         yield (f"Damaged in the store and left out: {wording.listing(unsound, 10)}.",)
