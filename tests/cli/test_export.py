@@ -226,7 +226,7 @@ def test_runs_that_do_not_belong_together_are_not_exported(tmp_path: Path, capsy
     ]
     words = ["export", *map(str, folders), "--out", str(tmp_path / "all.csv")]
     assert main(words) == 2
-    assert "tables from several sources" in capsys.readouterr().err
+    assert "datasets from several sources" in capsys.readouterr().err
     assert not (tmp_path / "all.csv").exists()
     assert main([*words, "--allow", "sources"]) == 0
 

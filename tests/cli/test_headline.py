@@ -53,7 +53,7 @@ def test_each_kind_has_a_table_of_its_own_measure() -> None:
         "clean: mean accuracy over 1 dataset",
         "  rfm               90.00 %     1 dataset        1.0 CPU-s",
         "clean: mean R2 (cut at 0) over 2 datasets (selected by MAE)",
-        "  rfm               0.500     2 datasets        2.0 CPU-s",
+        "  rfm               0.500      2 datasets        2.0 CPU-s",
         "  1 test fold below 0 counts as 0 (lowest -1234.500: x/rfm)",
     ]
 

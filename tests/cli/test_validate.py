@@ -93,7 +93,7 @@ def test_own_tables_run_beside_the_registrys_and_appear_in_the_report(capsys: py
     page, details = Path("page/index.html").read_text(), Path("page/datasets.md").read_text()
     assert "Made &lt;up&gt;" in page
     assert "Made <up>" not in page
-    assert "Source: user, hold-outs seed-0. Licence: CC0. Origin: mine/orders.csv, column paid." in details
+    assert "Source: user, test folds seed-0. Licence: CC0. Origin: mine/orders.csv, column paid." in details
     capsys.readouterr()
     assert main(words) == 0
     assert "2 jobs: 2 ok (2 from before)" in capsys.readouterr().out

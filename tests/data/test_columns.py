@@ -207,7 +207,7 @@ def test_the_odd_text_among_numbers_to_predict_is_told() -> None:
     frame = pd.DataFrame({"x": range(10), "price": ["1", "2", "3", "4", "5", "6", "7", "8", "9", "sold"]})
     coded = code_table(frame, "price", "t", kind="regression")
     assert coded.X[:, 0].tolist() == list(range(9))
-    assert "price: 1 of 10 known values are no numbers, the first in row 10 ('sold')" in coded.warnings[0]
+    assert "price: 1 of 10 known values are not numbers, the first in row 10 ('sold')" in coded.warnings[0]
 
 
 @pytest.mark.parametrize(

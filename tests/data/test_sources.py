@@ -94,7 +94,7 @@ def test_tables_of_regression_are_not_looked_for_in_the_archive(tiny: Any, monke
     monkeypatch.delenv("BENCH_ARCHIVE")
     assert select_tables(registry, "servo")[1].name == "embedded"
     assert not archive.has(registry.entry("servo"))
-    with pytest.raises(DataUnavailable, match="servo: not a table of the study; it ships with the package"):
+    with pytest.raises(DataUnavailable, match="servo: not a dataset of the study; it comes with the package"):
         archive.load(registry.entry("servo"))
 
 

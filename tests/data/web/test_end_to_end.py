@@ -200,7 +200,7 @@ def test_single_tables_from_uci(
     assert main(["list", "--subset", "all"]) == 0
     listing = capsys.readouterr().out
     assert "  alpha, UCI 53: other units" in listing
-    assert "  not certain to be the same table: alpha (UCI 53)" in listing
+    assert "  not certain to be the same dataset: alpha (UCI 53)" in listing
     assert "  uci: 1 of 2 datasets, in " in listing
     assert main(["run", "--subset", "alpha", "--source", "uci", "--methods", "laplace", "--run", "r"]) == 0
     assert {(row["source"], row["split"], row["status"]) for row in scores("r")} == {("uci", "seed-0", "ok")}

@@ -95,7 +95,7 @@ def test_what_uci_does_not_have(uci: FakeUCI, registry: Registry, document: obje
         ({"data": {"data_url": "x.csv", "variables": [1]}}, "not an account of a data set"),
         (
             {"data": {"data_url": "file:///etc/passwd", "variables": []}},
-            "'file:///etc/passwd', which is no web address",
+            "'file:///etc/passwd', which is not a web address",
         ),
     ],
 )
