@@ -367,6 +367,7 @@ def test_edges_that_are_selected_are_counted() -> None:
     values = {"r2": 0.5, "chosen": {"ridge": 10.0, "bandwidth": 30.0}}
     cells = [ok("regression", sizes, {**values, "at_edge": ["ridge"] if seed == 0 else []}, seed) for seed in range(4)]
     table = next(b for b in low_rank.find(cells).sections[1].blocks if isinstance(b, Table))
+    assert "Above 10 %: Laplace's ridge (25 %)" in table.note
     shown = [[cell.text for cell in row] for row in table.rows]
     assert shown == [
         ["Laplace", "ridge", "1e-06 to 10", "25", DASH, "4"],

@@ -25,6 +25,9 @@ TITLES = {
     "rotated": "rotated: z1 z2, along two random directions",
     "cubic": "cubic: (z1 + z2 z3 + (z3³ - 3 z3) / 2) / √3.5, along three random directions",
 }
+OFTEN = 0.1
+"""Share of grid cells with an edge selected above which a grid counts as too small."""
+
 _NAMES = {"rate": "learning rate", "decay": "weight decay", "depth": "hidden layers", "iterations": "updates of M"}
 RANKS = {"product": 2, "rotated": 2, "cubic": 3}
 
@@ -101,11 +104,13 @@ def _values(done: Sequence[Outcome], target: str, method: str, key: str) -> dict
 
 def _edges_table(done: Sequence[Outcome]) -> Table | None:
     """How often the last value of a grid was selected, which a wider grid might have improved on."""
-    rows = []
+    rows, often = [], []
     for series, method in enumerate(METHODS):
         some = [o.values for o in done if o.cell.parameters["method"] == method and "at_edge" in o.values]
         for axis in AXES[method] if some else ():
             ends = np.mean([axis.name in values["at_edge"] for values in some])
+            if ends > OFTEN:
+                often.append(f"{method}'s {_NAMES.get(axis.name, axis.name)} ({100 * ends:.0f} %)")
             natural = np.mean([values["chosen"].get(axis.name) == axis.values[0] for values in some])
             rows.append(
                 (
@@ -132,7 +137,12 @@ def _edges_table(done: Sequence[Outcome]) -> Table | None:
         tuple(rows),
         "How often the edge of a grid is selected",
         note="An edge is a value beyond which a wider grid would go on; no updates, one hidden layer and no decay are "
-        "natural ends. Epochs are at their edge where the limit came before the early stopping.",
+        "natural ends. Epochs are at their edge where the limit came before the early stopping. "
+        + (
+            f"Above {100 * OFTEN:g} %: {', '.join(often)}; a wider grid, which would cost more, might do better there."
+            if often
+            else f"None is above {100 * OFTEN:g} %."
+        ),
     )
 
 
