@@ -189,13 +189,12 @@ def _reason(own: Job, others: Iterable[Job]) -> str | None:
         return "no checksums recorded with your results (run the same command again)"
     if not others:
         return f"not there under {own.protocol}"
-    # What differs is said as what is there.
     if not (others := [other for other in others if other.table_sha256]):
         return "no checksums recorded there"
     if not (others := [other for other in others if _same_table(own, other)]):
         return f"under {own.protocol}, of that name there are only other data"
+    seeds = sorted({other.seed for other in others})
     if not (others := [other for other in others if other.folds[: len(own.folds)] == own.folds]):
-        seeds = sorted({other.seed for other in others})
         drawn = own.split.startswith("seed-") and own.seed not in seeds
         return f"seed {own.seed}, there only seed {', '.join(map(str, seeds))}" if drawn else "other test folds there"
     return None if any(other.selected_by == own.selected_by for other in others) else "selected by another measure"

@@ -64,8 +64,9 @@ def gather(
     if reference is not None:
         named = [m for m in evidence.methods if evidence.title_of(m) == reference]
         if reference not in evidence.methods and len(named) == 1:
-            evidence = replace(evidence, asked=named[0])
-    if reference is not None and evidence.reference not in evidence.methods:
+            reference = named[0]
+            evidence = replace(evidence, asked=reference)
+    if reference is not None and reference not in evidence.methods:
         raise unknown_name("method of these results for --reference", reference, evidence.methods)
     return evidence
 

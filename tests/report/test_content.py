@@ -410,10 +410,13 @@ def test_every_protocol_has_its_tab_and_says_what_is_wrong_with_two(document: Do
     [
         ({"rfm": 90.0}, "RFM alone: mean accuracy 90.00 %"),
         ({"rfm": 90.0, "mlp": 80.0}, "RFM is first of 2 by mean accuracy, significantly better than MLP"),
-        ({"rfm": 90.0, "mlp": 90.0}, "RFM is first of 2 by mean accuracy, not significantly different from MLP"),
+        (
+            {"rfm": 90.0, "mlp": 90.0},
+            "RFM shares first place of 2 by mean accuracy, not significantly different from MLP",
+        ),
         (
             {"rfm": 90.0, "mlp": 80.0, "ntk": 90.0},
-            "RFM is first of 3 by mean accuracy, significantly better than 1 of the others",
+            "RFM shares first place of 3 by mean accuracy, significantly better than 1 of the others",
         ),
         (
             {"rfm": 90.0, "mlp": 80.0, "ntk": 70.0},
@@ -466,6 +469,29 @@ def test_reduced_tables_are_named_on_the_first_screen_and_in_their_own_section()
     [datasets] = [section for section in page.sections if section.anchor == "datasets"]
     marked = [s.title for s in datasets.children if any("Reduced" in str(block) for block in s.blocks)]
     assert marked == ["letter"]
+
+
+def test_first_test_folds_alone_are_said_where_figures_stand() -> None:
+    words = "first 1 of 4 test folds only"
+    run = make_run([f"t{i}" for i in range(8)], ["rfm", "laplace"], reduction=f"tested on the {words}")
+    document = compose(evidence(run))
+    assert words in str(document.sections[0].blocks[0])
+    assert words in tables(document)["clean-leaderboard"].caption
+    study = replace(
+        tiny(), merged=merge_runs([make_run(["iris", "letter"], ["rfm"], reduction=f"tested on the {words}")])
+    )
+    assert f"clean: {words}, so no places." in str(sections(compose(study))["study"].blocks)
+
+
+def test_results_of_before_a_rule_for_ties_say_so() -> None:
+    """Where they are shown, where they are warned of, and in what a step between protocols changes."""
+    run = make_run([f"t{i}" for i in range(8)], ["rfm", "laplace"], ["clean", "clean-cv"])
+    older = replace(run, provenance={**run.provenance, "ties": {"clean": "order"}})
+    page = render_markdown(compose(evidence(older)))
+    assert "Some of these results are older: in them equal ones go to the earlier grid entry." in page
+    assert "`clean`: some results are older" in page
+    assert "ties to the smaller Brier score" in page
+    assert "ties to the smaller Brier score" not in render_markdown(compose(evidence(run)))
 
 
 def test_nothing_in_common_is_said_and_not_averaged() -> None:

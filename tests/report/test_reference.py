@@ -70,7 +70,7 @@ def test_any_method_can_be_asked_for_and_the_whole_page_follows() -> None:
     assert ntk["RFM"] == f"{mean.translate(str.maketrans('+−', '−+'))} ± {error}"  # the same pair from the other side
     text = render_markdown(document)
     assert "right of zero NTK is better" in text
-    assert "The p beside a difference from NTK" in text
+    assert "The p next to a difference from NTK" in text
     assert "NTK averages" in text
     assert "RFM averages" not in text
     assert "clean-rfm-minus-laplace" in figures(document)  # the paper's own comparison stays
@@ -117,3 +117,10 @@ def test_methods_of_one_title_are_shown_with_their_names() -> None:
     posing = gather([with_plugins(make_run(NAMES, ["rfm", "a"], details=False), a="RFM")])
     assert (posing.titles, posing.reference) == ({"a": "RFM (a)"}, "a")
     assert "RFM (a) is " in spoken(posing).splitlines()[0]
+
+
+def test_a_reference_can_be_named_as_pages_name_it() -> None:
+    run = make_run(NAMES[:2], ["rfm", "laplace", "mine"], details=False)
+    evidence = gather([with_plugins(run, mine="My method")], reference="Laplace kernel")
+    assert evidence.reference == "laplace"
+    assert gather([with_plugins(run, mine="My method")], reference="My method").reference == "mine"

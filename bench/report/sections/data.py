@@ -129,7 +129,7 @@ def facts_sentence(facts: Facts) -> str:
 
 def folds_of(facts: Facts) -> str:
     """Which test folds were looked at: ``published folds``, ``folds of seed 0``."""
-    return "published folds" if facts.folds == "published" else f"folds of {facts.folds.replace('-', ' ')}"
+    return f"folds of {facts.folds.replace('-', ' ')}" if facts.folds.startswith("seed-") else "published folds"
 
 
 def _missing(facts: Facts) -> str:

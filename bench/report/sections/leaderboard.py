@@ -148,8 +148,12 @@ def _note(evidence: Evidence, view: ProtocolView, reference: str, found: Sequenc
     """What is left out, seeds and families, what the mark means."""
     parts = []
     if found:
-        name = "leaderboard-note" if any(c.significant for c in found) else "leaderboard-none"
-        parts.append(wording.prose(name, reference=wording.title(reference)))
+        title, any_significant = wording.title(reference), any(c.significant for c in found)
+        parts.append(
+            wording.prose("leaderboard-note", reference=title)
+            if any_significant
+            else wording.prose("leaderboard-none", reference=title)
+        )
     if view.common.dropped:
         parts.append(f"Left out: {gaps_text(view.common.dropped, 3)}.")
     parts += [f"{wording.title(m)} has too few results ({n})." for m, n in view.common.left_out.items()]
