@@ -54,7 +54,7 @@ def test_a_run_from_python_is_that_of_the_command_line(capsys: pytest.CaptureFix
     pd.testing.assert_frame_equal(bench.load("b/scores.csv"), bench.load("b"))
     table = bench.load("b").assign(features=7)
     table.to_csv("other.csv", index=False)
-    with pytest.raises(ReportError, match="datasets from several sources or divisions: iris"):
+    with pytest.raises(ReportError, match="datasets from several sources or splits: iris"):
         bench.load("a", "other.csv")
     assert len(bench.load("a", "other.csv", allow=["sources", "duplicates"])) == 4
 

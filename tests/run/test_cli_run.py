@@ -494,4 +494,4 @@ def test_another_measure_selects(capsys: pytest.CaptureFixture[str]) -> None:
         assert said in capsys.readouterr().err
     assert main([*words, "r2", "--select", "auc", "--protocol", "published"]) == 2
     assert main([*words, "r2", "--select", "rmse"]) == 2
-    assert "--select rmse: a measure of regression, and no table asked for is for that" in capsys.readouterr().err
+    assert "--select rmse: a measure for regression, and no dataset of this run is for that" in capsys.readouterr().err
