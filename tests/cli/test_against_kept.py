@@ -63,7 +63,9 @@ def test_on_the_first_fold_alone_and_what_other_seeds_leave(here: Path, capsys: 
     assert "tested on the first 1 of 4 test folds only" in (here / "page" / "report.md").read_text(encoding="utf-8")
     assert "7 methods, on 2 of 2 datasets" in capsys.readouterr().out
     assert main(["report", "other", "--against", "kept", "--out", "none"]) == 2
-    assert "--against kept: nothing to compare with: seed 7, there only seed 0: 1 dataset (zoo)" in capsys.readouterr().err
+    assert (
+        "--against kept: nothing to compare with: seed 7, there only seed 0: 1 dataset (zoo)" in capsys.readouterr().err
+    )
     assert not (here / "none").exists()
     assert main(["report", "own", "--against", "kept", "--out", "page"]) == 0
     printed = capsys.readouterr().out

@@ -19,7 +19,7 @@ from bench.records.dataset import Splits
 from bench.run.identity import fold_hashes, splits_hash
 from bench.store import read_run
 
-WORDS = "tested on the first 2 of 4 hold-outs only"
+WORDS = "tested on the first 2 of 4 test folds only"
 SHOWN = "tested on the first 2 of 4 test folds only"
 
 

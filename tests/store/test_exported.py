@@ -20,7 +20,7 @@ from synthetic_runs import make_regression_run, make_run, store_run, with_measur
 from bench.cli.export import export_runs
 from bench.errors import StoreError
 from bench.records.result import RunRecord
-from bench.records.scores import FIRST_COLUMNS
+from bench.records.scores import FIRST_COLUMNS, LATER_COLUMNS
 from bench.stats.frame import scores_frame
 from bench.store import Store, read_results, read_run
 
@@ -133,6 +133,8 @@ def test_the_kept_comparison_is_read() -> None:
     assert found.folder == str(path)
     columns = {"holdout": "Int64", "iteration": "Int64"}
     kept = pd.read_csv(path / "scores.csv", dtype=columns)
+    texts = [column for column, kind in LATER_COLUMNS.items() if kind == "text" and column in kept]
+    kept[texts] = kept[texts].fillna("")  # an empty text is one: pandas reads it as a missing value
     again = scores_frame(found.results)[list(kept.columns)]
     pd.testing.assert_frame_equal(again, kept, check_dtype=False, rtol=1e-15)
     assert sum(i["results"] for i in found.invocations) == len(found.results)
