@@ -134,7 +134,7 @@ def test_the_kept_comparison_is_read() -> None:
     columns = {"holdout": "Int64", "iteration": "Int64"}
     kept = pd.read_csv(path / "scores.csv", dtype=columns)
     texts = [column for column, kind in LATER_COLUMNS.items() if kind == "text" and column in kept]
-    kept[texts] = kept[texts].fillna("")  # an empty text is one: pandas reads it as a missing value
+    kept[texts] = kept[texts].astype(object).fillna("")  # an empty text is one: pandas reads it as a missing value
     again = scores_frame(found.results)[list(kept.columns)]
     pd.testing.assert_frame_equal(again, kept, check_dtype=False, rtol=1e-15)
     assert sum(i["results"] for i in found.invocations) == len(found.results)
