@@ -131,7 +131,8 @@ def test_the_kept_comparison_is_read() -> None:
     path = ROOT / "results" / "kept" / "comparison"
     found = read_results(path)
     assert found.folder == str(path)
-    columns = {"holdout": "Int64", "iteration": "Int64"}
+    whole = ("holdout", "iteration", *(column for column, kind in LATER_COLUMNS.items() if kind == "whole"))
+    columns = dict.fromkeys(whole, "Int64")
     kept = pd.read_csv(path / "scores.csv", dtype=columns)
     texts = [column for column, kind in LATER_COLUMNS.items() if kind == "text" and column in kept]
     kept[texts] = kept[texts].astype(object).fillna("")  # an empty text is one: pandas reads it as a missing value
