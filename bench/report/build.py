@@ -61,14 +61,12 @@ def gather(
     if against is not None:
         merged, joined = join(merged, against, records_of(against))
     evidence = Evidence(merged, about, study, published_runs, joined, reference or "")
-    if reference is not None:
-        named = [m for m in evidence.methods if evidence.title_of(m) == reference]
-        if reference not in evidence.methods and len(named) == 1:
-            reference = named[0]
-            evidence = replace(evidence, asked=reference)
-    if reference is not None and reference not in evidence.methods:
+    if reference is None or reference in evidence.methods:
+        return evidence
+    named = [m for m in evidence.methods if evidence.title_of(m) == reference]
+    if len(named) != 1:
         raise unknown_name("method of these results for --reference", reference, evidence.methods)
-    return evidence
+    return replace(evidence, asked=named[0])
 
 
 def compose(evidence: Evidence) -> Document:

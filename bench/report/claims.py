@@ -29,8 +29,6 @@ from bench.stats.verdict import Comparison, against_each, grouped
 
 ACCURACY = COMPARED["classification"]
 SUBSETS = {"small90": "small datasets", "all121": "datasets that all methods have"}
-MARK = " *"
-"""Beside a significant difference in a table."""
 OF_THE_PAPER = (RFM, LAPLACE, "ntk")
 """Methods of the paper's own comparison: placed among the study's classifiers."""
 PLACED_ON = {"small90": "small datasets", "no-test-file": "without a test file", "all121": "that both have"}
@@ -81,7 +79,7 @@ class Claim:
         found = next((c for c in self.comparisons if c.second == method), None)
         if found is None:
             return ""
-        return wording.difference(found.difference, ACCURACY) + MARK * found.significant
+        return wording.difference(found.difference, ACCURACY) + wording.MARK * found.significant
 
 
 def _listed(methods: Sequence[str]) -> str:

@@ -125,10 +125,13 @@ class ProtocolView:
     @cached_property
     def contrasts(self) -> list[Comparison]:
         """The reference against every other method, in the table's order; empty without the reference."""
-        return self.against(self.reference)
+        return self._compared(self.reference)
 
     def against(self, method: str) -> list[Comparison]:
         """``method`` against every other one, in the table's order; empty without it."""
+        return self.contrasts if method == self.reference else self._compared(method)
+
+    def _compared(self, method: str) -> list[Comparison]:
         return against_each(self.paired, method, self.families) if method in self.methods else []
 
     @cached_property
@@ -284,7 +287,8 @@ class Evidence:
     def first_folds(self, view: ProtocolView) -> str:
         """That the view's results are of the first test folds alone, in words; empty if some are of all."""
         jobs = [r.job for r in self.merged.results if r.status == "ok" and r.job.protocol == view.protocol]
-        found = {job.reduction for job in jobs if job.dataset in set(view.common.pool.datasets)}
+        common = set(view.common.pool.datasets)
+        found = {job.reduction for job in jobs if job.dataset in common}
         words = {w for reduction in found if (w := first_folds_in_words(reduction or ""))}
         return words.pop() if len(words) == 1 and len(found) == 1 else ""
 

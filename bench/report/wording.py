@@ -34,6 +34,8 @@ TITLES = {
 
 _titles: ContextVar[Mapping[str, str]] = ContextVar("titles", default=TITLES)
 
+MARK = " *"
+"""Behind a difference that is significant by the rule."""
 MINUS = "\u2212"
 DASH = "\u2013"
 

@@ -113,18 +113,8 @@ def metrics_of(measure: Measure) -> tuple[Metric, ...]:
             lambda pool: filled(pool.scores, pool.rule.in_mean).std(ddof=1),
             measure.digits,
         ),
-        Metric(
-            "p90",
-            "P90",
-            f"share of datasets with at least 90 % of the best {name} of the methods compared",
-            _share_within(0.90),
-        ),
-        Metric(
-            "p95",
-            "P95",
-            f"share of datasets with at least 95 % of the best {name} of the methods compared",
-            _share_within(0.95),
-        ),
+        _share_metric(90, name),
+        _share_metric(95, name),
         Metric(
             "pma",
             "PMA",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 
 from bench.data.facts import FEWEST_CODES, MOST_CODES, Facts
@@ -12,7 +12,7 @@ from bench.report import wording
 from bench.report.blocks import Block, Cell, Code, Column, Items, Section, Span, Strong, Table, table, text
 from bench.report.evidence import Evidence, ProtocolView
 from bench.report.sections.headline import headline_view
-from bench.report.sections.tables import dataset_cell, difference_cell
+from bench.report.sections.tables import dataset_cell, marked_cell
 from bench.stats.verdict import Comparison, against_each
 
 REPEATED = 20.0
@@ -21,8 +21,6 @@ SHOWN = 5.0
 """Percent of them from which a dataset is listed."""
 TINY = 32
 """Samples up to which a dataset is left out."""
-MARK = "*"
-"""Beside a difference that is significant by the rule."""
 
 
 @dataclass(frozen=True)
@@ -180,9 +178,7 @@ def _without(evidence: Evidence, parts: Sequence[Part]) -> Table:
         c = part.contrasts.get(method)
         if c is None:
             return Cell(wording.DASH)
-        cell = difference_cell(c.difference, measure)
-        mark = f" {MARK}" if c.significant else ""
-        return replace(cell, text=cell.text + mark, hint=f"{cell.hint}; p {wording.p_value(c.p)}")
+        return marked_cell(c, measure)
 
     lines: list[tuple[str, Callable[[Part], Cell]]] = [
         ("Datasets (families)", lambda part: Cell(f"{len(part.datasets)} ({part.families})", len(part.datasets))),
@@ -195,7 +191,7 @@ def _without(evidence: Evidence, parts: Sequence[Part]) -> Table:
 
     unknown = [name for name in parts[0].datasets if evidence.of(name).facts is None]
     kept = f" Nothing is known of {wording.listing(unknown, 6)}, and none left out for it." if unknown else ""
-    note = wording.prose("data-without", view=view, reference=reference, unit=measure.points, mark=MARK)
+    note = wording.prose("data-without", view=view, reference=reference, unit=measure.points, mark=wording.MARK.strip())
     return table(
         f"data-without-{view.key}",
         f"{reference} {wording.MINUS} each method, without some datasets",

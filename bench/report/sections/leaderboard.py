@@ -13,14 +13,11 @@ from bench.report import wording
 from bench.report.blocks import Block, Cell, Choice, Column, Table, table
 from bench.report.evidence import Evidence, ProtocolView
 from bench.report.figures.score_time import score_time
-from bench.report.sections.tables import difference_cell, gaps_text, method_cell, seconds_cell, seeds_text
+from bench.report.sections.tables import best_cell, gaps_text, marked_cell, method_cell, seconds_cell, seeds_text
 from bench.stats import frame
 from bench.stats.families import FEWEST, FamilyInterval, family_interval
-from bench.stats.summary import TIE, win_rates
+from bench.stats.summary import win_rates
 from bench.stats.verdict import Comparison
-
-SIGNIFICANT = " *"
-"""Behind a difference that is significant by the rule."""
 
 
 def leaderboard(evidence: Evidence, view: ProtocolView) -> list[Block]:
@@ -51,24 +48,18 @@ def _against(
     seconds: pd.DataFrame,
     intervals: Mapping[str, FamilyInterval],
 ) -> Table:
-    measure, rates = view.measure, win_rates(view.common.pool)
+    measure = view.measure
+    means, ranks, rates = view.summary["mean_score"], view.summary["friedman_rank"], win_rates(view.common.pool)
     found = {c.second: c for c in view.against(reference)}
-
-    def number(values: pd.Series, digits: int, lower: bool, m: str) -> Cell:
-        best = float(values.min() if lower else values.max())
-        return wording.num(float(values[m]), digits, strong=len(values) > 1 and abs(values[m] - best) < TIE)
-
-    def figure(values: pd.Series, digits: int, *, lower: bool = False) -> Callable[[str], Cell]:
-        return partial(number, values, digits, lower)
 
     def time(kind: str, m: str) -> Cell:
         return seconds_cell(float(seconds[kind].get(m, float("nan"))))
 
     columns = [
-        (Column("Method", "text"), lambda m: replace(method_cell(evidence, m), strong=m == reference)),
+        (Column("Method", "text"), lambda m: method_cell(evidence, m, reference)),
         (
             Column(f"Mean {measure.title}", hint=f"mean over datasets{measure.in_unit}"),
-            figure(view.summary["mean_score"], measure.digits),
+            lambda m: best_cell(means, m, measure.digits),
         ),
         (
             Column("95 % interval", "text", hint=wording.prose("mean-interval-hint"), minor=True),
@@ -76,9 +67,9 @@ def _against(
         ),
         (
             Column("Average rank", hint="mean rank over datasets, 1 is best; ties share their mean", lower_first=True),
-            figure(view.summary["friedman_rank"], 2, lower=True),
+            lambda m: best_cell(ranks, m, 2, lower=True),
         ),
-        (Column("Win rate", hint=wording.prose("win-rate-hint"), minor=True), figure(rates, 1)),
+        (Column("Win rate", hint=wording.prose("win-rate-hint"), minor=True), lambda m: best_cell(rates, m, 1)),
         *(
             (
                 (
@@ -139,9 +130,8 @@ def _interval(found: FamilyInterval | None, digits: int) -> Cell:
 def _difference(comparison: Comparison | None, view: ProtocolView, itself: bool) -> Cell:
     if comparison is None:
         return Cell("reference" if itself else wording.DASH)
-    cell = difference_cell(comparison.difference, view.measure)
-    marked = cell.text + (SIGNIFICANT if comparison.significant else "")
-    return Cell(marked, cell.value, hint=f"{cell.hint}; p {wording.p_value(comparison.p)}; {comparison.verdict}")
+    cell = marked_cell(comparison, view.measure)
+    return replace(cell, hint=f"{cell.hint}; {comparison.verdict}")
 
 
 def _note(evidence: Evidence, view: ProtocolView, reference: str, found: Sequence[Comparison]) -> str:

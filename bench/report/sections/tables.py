@@ -28,10 +28,10 @@ CONSTANT = "‡"
 """Beside a dataset with a test fold on which R2 is not defined."""
 
 
-def method_cell(evidence: Evidence, method: str, *, strong: bool = False) -> Cell:
-    """The reference stands out, and with ``strong`` the method."""
+def method_cell(evidence: Evidence, method: str, reference: str | None = None) -> Cell:
+    """The report's reference stands out, or the one that a table compares with."""
     series = wording.series(method, evidence.methods)
-    return Cell(wording.title(method), series=series, strong=strong or method == evidence.reference)
+    return Cell(wording.title(method), series=series, strong=method == (reference or evidence.reference))
 
 
 def dataset_cell(evidence: Evidence, dataset: str) -> Cell:
@@ -43,18 +43,30 @@ def seconds_cell(value: float) -> Cell:
     return Cell(wording.seconds(value), None if value != value else value)
 
 
-def p_cell(p: float, *, strong: bool = False) -> Cell:
-    return Cell(wording.p_value(p), p, strong=strong)
+def p_cell(p: float) -> Cell:
+    return Cell(wording.p_value(p), p)
 
 
-def score_cell(wins: int, ties: int, losses: int, *, strong: bool = False) -> Cell:
-    return Cell(f"{wins} / {ties} / {losses}", float(wins - losses), strong=strong)
+def score_cell(wins: int, ties: int, losses: int) -> Cell:
+    return Cell(f"{wins} / {ties} / {losses}", float(wins - losses))
+
+
+def best_cell(values: pd.Series, method: str, digits: int, *, lower: bool = False) -> Cell:
+    """A method's value; the best of several stands out, the smallest where ``lower`` is better."""
+    best = values.min() if lower else values.max()
+    return wording.num(float(values[method]), digits, strong=len(values) > 1 and abs(values[method] - best) < TIE)
 
 
 def difference_cell(d: PairedDifference, measure: Measure) -> Cell:
     """Mean difference and its standard error, interval and seeds on hover."""
     hint = f"{wording.interval(d, measure)}; {wording.by_seed(d, measure)}"
     return Cell(wording.difference(d, measure), d.mean, hint=hint)
+
+
+def marked_cell(c: Comparison, measure: Measure) -> Cell:
+    """The difference, with a mark if it is significant by the rule; the adjusted p on hover too."""
+    cell = difference_cell(c.difference, measure)
+    return replace(cell, text=cell.text + wording.MARK * c.significant, hint=f"{cell.hint}; p {wording.p_value(c.p)}")
 
 
 def difference_columns(
@@ -135,12 +147,10 @@ def comparisons_table(evidence: Evidence, view: ProtocolView, name: str) -> Tabl
 
 def _metric_column(view: ProtocolView, metric: Metric) -> tuple[Column, Callable[[str], Cell]]:
     values = view.summary[metric.key]
-    best = values.min() if metric.lower_is_better else values.max()
-    ranked = metric.key != "sd_score" and len(view.methods) > 1
-    return (
-        Column(metric.title, hint=metric.hint, lower_first=metric.lower_is_better),
-        lambda m: wording.num(float(values[m]), metric.digits, strong=ranked and abs(values[m] - best) < TIE),
-    )
+    head = Column(metric.title, hint=metric.hint, lower_first=metric.lower_is_better)
+    if metric.key == "sd_score":  # no spread is the best one
+        return head, lambda m: wording.num(float(values[m]), metric.digits)
+    return head, lambda m: best_cell(values, m, metric.digits, lower=metric.lower_is_better)
 
 
 def _reference_columns(view: ProtocolView, *, full: bool) -> list[tuple[Column, Callable[[str], Cell]]]:
@@ -244,7 +254,7 @@ def scores_table(
 ) -> Table:
     """Every dataset of the protocol with every method's mean score over test folds, missing ones included.
 
-    ``measure`` is what a test fold's score is, or another one: accuracy or R2 unless it is given.
+    ``measure`` is the one to show: accuracy or R2 unless it is given.
     """
     kind = view.measure.kind
     measure = measure or SELECTING[kind]
