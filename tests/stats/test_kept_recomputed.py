@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -72,18 +73,23 @@ def signed_rank(values: np.ndarray) -> float:
     return float(stats.wilcoxon(values, method="exact" if exact else "approx").pvalue)
 
 
-def expected(table: pd.DataFrame, first: str, second: str, families: pd.Series) -> dict[str, float]:
-    difference = table[first] - table[second]
-    grouped = difference.groupby(families.loc[difference.index].to_numpy())
-    drawn = stats.bootstrap(
+def bootstrap(grouped: Any, seed: int) -> Any:
+    """SciPy's, of the mean over all values, families drawn."""
+    return stats.bootstrap(
         (grouped.sum().to_numpy(), grouped.count().to_numpy()),
         lambda sums, counts, axis=-1: sums.sum(axis=axis) / counts.sum(axis=axis),
         paired=True,
         vectorized=True,
         n_resamples=9_999,
         method="percentile",
-        rng=np.random.default_rng(99),
+        rng=np.random.default_rng(seed),
     )
+
+
+def expected(table: pd.DataFrame, first: str, second: str, families: pd.Series) -> dict[str, float]:
+    difference = table[first] - table[second]
+    grouped = difference.groupby(families.loc[difference.index].to_numpy())
+    drawn = bootstrap(grouped, 99)
     t = stats.ttest_1samp(difference, 0.0).confidence_interval()
     return {
         "mean": float(difference.mean()),
@@ -98,14 +104,21 @@ def expected(table: pd.DataFrame, first: str, second: str, families: pd.Series) 
     }
 
 
+def compared(
+    kept: pd.DataFrame, registry: dict[str, dict[str, str]], protocol: str, subset: str
+) -> tuple[pd.DataFrame, list[str], list[dict[str, float]]]:
+    """The common datasets' means, the methods that RFM is compared with, and what comes out for each."""
+    table = common(kept, protocol, datasets_of(registry, subset))
+    families = pd.Series({name: entry.get("family", name) for name, entry in registry.items()})
+    others = [m for m in table.columns if m != "rfm"]
+    return table, others, [expected(table, "rfm", m, families) for m in others]
+
+
 @pytest.mark.parametrize(("protocol", "subset"), SETS)
 def test_every_figure_and_verdict_is_that_of_an_independent_computation(
     kept: pd.DataFrame, registry: dict[str, dict[str, str]], protocol: str, subset: str
 ) -> None:
-    table = common(kept, protocol, datasets_of(registry, subset))
-    families = pd.Series({name: entry.get("family", name) for name, entry in registry.items()})
-    others = [m for m in table.columns if m != "rfm"]
-    found = [expected(table, "rfm", m, families) for m in others]
+    table, others, found = compared(kept, registry, protocol, subset)
     adjusted = holm([f["p"] for f in found])
     ours = {c.second: c for c in computed(kept, protocol, subset, table)}
     assert set(ours) == set(others)
@@ -140,10 +153,7 @@ TITLES = {
 def test_the_readme_says_what_comes_out(
     kept: pd.DataFrame, registry: dict[str, dict[str, str]], protocol: str, subset: str
 ) -> None:
-    table = common(kept, protocol, datasets_of(registry, subset))
-    families = pd.Series({name: entry.get("family", name) for name, entry in registry.items()})
-    others = [m for m in table.columns if m != "rfm"]
-    found = [expected(table, "rfm", m, families) for m in others]
+    table, others, found = compared(kept, registry, protocol, subset)
     better = {
         TITLES[m]
         for m, values, p in zip(others, found, holm([f["p"] for f in found]), strict=True)
@@ -200,14 +210,7 @@ def test_the_leaderboard_is_that_of_an_independent_computation(
         lead = (table[[method]].to_numpy() - table.drop(columns=method).to_numpy()).round(9)
         assert row["Win rate"].value == pytest.approx(100 * ((lead > 0) + (lead == 0) / 2).mean())
         grouped = table[method].groupby(families)
-        drawn = stats.bootstrap(
-            (grouped.sum().to_numpy(), grouped.count().to_numpy()),
-            lambda sums, counts, axis=-1: sums.sum(axis=axis) / counts.sum(axis=axis),
-            paired=True,
-            vectorized=True,
-            method="percentile",
-            rng=np.random.default_rng(7),
-        )
+        drawn = bootstrap(grouped, 7)
         ends = [float(end) for end in row["95 % interval"].text.split(" to ")]
         assert ends == pytest.approx(list(drawn.confidence_interval), abs=0.15 * drawn.standard_error)
         part = wanted[(wanted["method"] == method) & wanted["dataset"].isin(table.index)]
