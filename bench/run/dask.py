@@ -14,7 +14,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -51,7 +51,9 @@ class DaskExecutor:
         self._cluster = None
         self._address = address or "a local cluster"
         try:
-            if address is None:
+            if address is not None:
+                _knock(address)
+            else:
                 # Jobs are supervised by us, not by Dask's nanny: it would kill a worker and all its jobs for memory.
                 self._cluster = distributed.LocalCluster(
                     n_workers=size, threads_per_worker=1, processes=True, memory_limit=None, dashboard_address=":0"
@@ -106,6 +108,21 @@ class DaskExecutor:
             return threads
         except (OSError, TimeoutError, AttributeError):
             return None
+
+
+def _knock(address: str) -> None:
+    """Raise what connecting to ``address`` raises when no scheduler answers there.
+
+    A ``Client`` that fails to connect leaves its half-made self to the garbage collector. If that comes round while
+    the next ``Client`` is being made, both wait for one lock for ever.
+    """
+    from distributed.comm import connect
+
+    async def once() -> None:
+        (await connect(address, timeout=CONNECT_SECONDS)).abort()
+
+    with ThreadPoolExecutor(1) as elsewhere:  # in a notebook, an event loop runs in this thread already
+        elsewhere.submit(asyncio.run, once()).result()
 
 
 class _Run:

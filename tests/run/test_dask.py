@@ -204,6 +204,8 @@ def test_a_scheduler_that_dies_leaves_a_run_that_resumes(
 
 def test_no_scheduler_at_the_address(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.run.dask.CONNECT_SECONDS", 1)
+    # Dask leaves a client that has failed to the garbage collector, which may then hang: there must be none.
+    monkeypatch.setattr("distributed.Client", lambda *_, **__: pytest.fail("a client was made"))
     with pytest.raises(EngineError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         run_on("tcp://127.0.0.1:9", tiny, "Centroid")
     with pytest.raises(EngineError, match="no Dask scheduler answers at nonsense"):
