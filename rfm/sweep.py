@@ -11,7 +11,7 @@ factors.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 
 from rfm.agop import agop
 from rfm.arrays import Workspace
+from rfm.engines import Engine, engine
 from rfm.factored import FactoredMatrix
-from rfm.kernels import Laplace, RadialKernel, kernel_between_, kernel_lower_
+from rfm.kernels import kernel_between_, kernel_lower_
 from rfm.linalg import RidgeSolution, matmul_float64, solve_ridge
+from rfm.native.chains import KERNELS, NativePoint, NativeProblem, follow
+from rfm.problem import Point, Problem, Rows, power_of_two, scale_metric, unit_rows
 from rfm.rows import (
     Metric,
     MetricRows,
@@ -36,64 +39,29 @@ from rfm.rows import (
 from rfm.span import Span, is_wide
 from rfm.stacked import TooClose, stacked_chains
 
-Rows = NDArray[np.int64]
-
-METRIC_SCALINGS = ("none", "trace", "max")
-
 
 @dataclass(frozen=True)
-class Point:
-    """One point of a chain, evaluated.
+class Sweep(Problem):
+    """A :class:`Problem` solved directly: whole grids, or one chain, with matrices of the fitted rows in memory."""
 
-    ``scores`` (m, c) are the predictor's values on the validation rows, ``metric`` the M it was fitted in ((d, d), as
-    factors where d > n; (d,) with ``diagonal``; None for the identity), ``alpha`` (n, c) its dual coefficients,
-    ``solver`` how its system was solved.
-    """
+    @cached_property
+    def _targets(self) -> NDArray[np.float64]:
+        return np.ascontiguousarray(self.Y)
 
-    unit_norm: bool
-    ridge: float
-    iteration: int
-    scores: NDArray[np.float64]
-    metric: Metric | None
-    alpha: torch.Tensor
-    solver: str
+    @cached_property
+    def _tables(self) -> dict[bool, NDArray[np.float64]]:
+        return {}
 
+    @cached_property
+    def _workspaces(self) -> dict[torch.dtype, Workspace]:
+        return {}
 
-@dataclass(frozen=True)
-class Fit:
-    """Predictor of one configuration: scores (m, c) of the test rows, dual coefficients and the metric."""
-
-    scores: NDArray[np.float64]
-    alpha: torch.Tensor
-    metric: Metric | None
-    solver: str
-
-
-@dataclass
-class Sweep:
-    """Kernel machines over a grid on the rows of one table.
-
-    ``X`` (n, d) float64 and ``Y`` (n, c) float64 targets (one-hot for classification); rows of ``Y`` that are never
-    fitted may hold anything. ``dtype`` is the precision of kernels, factors and AGOPs; residuals and scores are
-    accumulated in float64. ``diagonal`` learns only the diagonal of M, ``center_gradients`` uses centred gradients,
-    ``metric_scaling`` divides each new M by its trace / d or its largest entry (the published code: ``"none"``).
-    """
-
-    X: NDArray[np.float64]
-    Y: NDArray[np.float64]
-    kernel: RadialKernel = field(default_factory=Laplace)
-    dtype: torch.dtype = torch.float32
-    device: str = "cpu"
-    diagonal: bool = False
-    center_gradients: bool = False
-    metric_scaling: str = "none"
-
-    def __post_init__(self) -> None:
-        if self.metric_scaling not in METRIC_SCALINGS:
-            raise ValueError(f"metric_scaling must be one of {METRIC_SCALINGS}, got {self.metric_scaling!r}")
-        self._targets = np.ascontiguousarray(self.Y)
-        self._tables: dict[bool, NDArray[np.float64]] = {}
-        self._workspaces: dict[torch.dtype, Workspace] = {}
+    @cached_property
+    def _native(self) -> Engine | None:
+        """The native engine, None for Python's."""
+        found = engine(self.device, self.engine)
+        known = type(self.kernel) in KERNELS and (not self.diagonal or self.X.shape[1] <= len(self.X))
+        return found if found.library is not None and known else None
 
     def points(
         self, fit: Rows, validation: Rows, *, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
@@ -105,6 +73,11 @@ class Sweep:
         if not ridges or not unit_norms:
             return
         n, d = len(fit), self.X.shape[1]
+        if self._native is not None:
+            for unit_norm in unit_norms:
+                at_work = self._at_work(unit_norm, fit, validation, updates=iterations)
+                yield from self._native_points(at_work, unit_norm, ridges, iterations)
+            return
         width = n if self._in_span(n, iterations) else d
         if n + width <= _SMALL and len(validation) <= 4 * _SMALL:
             yield from self._stacked_points(fit, validation, ridges, unit_norms, iterations)
@@ -166,21 +139,89 @@ class Sweep:
                 metric = rows[unit_norm].metric_of_features(None if step.metric is None else step.metric[k])
                 yield Point(unit_norm, ridge, step.iteration, scores[k], metric, step.alpha[k], step.solvers[k])
 
+    def _native_points(self, rows: _Rows, unit_norm: bool, ridges: Sequence[float], iterations: int) -> Iterator[Point]:
+        for point in self._followed(rows, ridges, iterations=iterations):
+            metric = None if point.metric is None else torch.from_numpy(point.metric)
+            if point.solver:
+                yield Point(
+                    unit_norm,
+                    point.ridge,
+                    point.iteration,
+                    point.scores,
+                    rows.metric_of_features(metric),
+                    torch.from_numpy(point.alpha),
+                    point.solver,
+                )
+            else:
+                learned = {} if metric is None else {(unit_norm, point.ridge): metric}
+                yield from self._points_one_by_one(
+                    [(unit_norm, rows)], [point.ridge], point.iteration, iterations, learned
+                )
+
+    def _followed(
+        self,
+        rows: _Rows,
+        ridges: Sequence[float],
+        *,
+        iterations: int,
+        update_last: bool = False,
+        start: torch.Tensor | None = None,
+    ) -> Iterator[NativePoint]:
+        """The points of the native engine; see :func:`rfm.native.chains.follow`."""
+        native = self._native
+        assert native is not None
+        problem = NativeProblem(
+            exact=np.ascontiguousarray(rows.exact.numpy()),
+            targets=np.ascontiguousarray(rows.targets.double().numpy()),
+            gain=rows.target_size,
+            sizes=rows.sizes.double().numpy(),
+            kernel=self.kernel,
+            narrow=rows.stacked.dtype == torch.float32,
+            center=self.center_gradients,
+            diagonal=self.diagonal,
+            scaling=self.metric_scaling,
+        )
+        first = None if start is None else np.ascontiguousarray(start.double().numpy())
+        return follow(native, problem, ridges, iterations=iterations, update_last=update_last, start=first)
+
     def learn(self, train: Rows, *, ridge: float, unit_norm: bool, iterations: int) -> Metric | None:
         """The metric after ``iterations`` updates on the rows ``train`` (None, the identity, after 0)."""
         rows = self._at_work(unit_norm, train, train[:0], updates=iterations)
         metric: torch.Tensor | None = None
-        for _ in range(iterations):
+        done = 0
+        if self._native is not None and iterations:
+            for point in self._followed(rows, [ridge], iterations=iterations - 1, update_last=True):
+                done, metric = point.iteration, None if point.metric is None else torch.from_numpy(point.metric)
+        for _ in range(done, iterations):
             kernels = self._kernels(rows, metric, weights=True)
             metric = self._update(rows, kernels, self._solve(kernels.K, ridge, rows, metric), metric)
         return rows.metric_of_features(metric)
 
-    def fit(self, train: Rows, test: Rows, *, ridge: float, unit_norm: bool, metric: Metric | None) -> Fit:
-        """Kernel ridge regression in ``metric`` on ``train``, evaluated on ``test``, no more rows of it at a time."""
+    def fit(
+        self,
+        train: Rows,
+        test: Rows,
+        *,
+        ridge: float,
+        unit_norm: bool,
+        iterations: int = 0,
+        metric: Metric | None = None,
+    ) -> Point:
+        """Kernel ridge regression in ``metric`` on ``train``, evaluated on ``test``, no more rows of it at a time.
+
+        Without ``metric`` in the one that ``iterations`` updates give.
+        """
+        if metric is None and iterations:
+            metric = self.learn(train, ridge=ridge, unit_norm=unit_norm, iterations=iterations)
         n, m = len(train), len(test)
         metric = None if metric is None else metric.to(self.device)
         rows = self._at_work(unit_norm, train, test, metric=metric)
         among = metric.core if isinstance(metric, FactoredMatrix) else metric
+        if self._native is not None:
+            (point,) = self._followed(rows, [ridge], iterations=0, start=among)
+            if point.solver:
+                alpha = torch.from_numpy(point.alpha)
+                return Point(unit_norm, ridge, iterations, point.scores, metric, alpha, point.solver)
         kernels = self._kernels(rows, among, weights=False, at_once=min(n, m))
         solution = self._solve(kernels.K, ridge, rows, among)
         scores = [matmul_float64(kernels.between, solution.alpha)]
@@ -188,7 +229,9 @@ class Sweep:
             between = kernels.between[: m - start]
             kernel_between_(self.kernel, kernels.others.at(slice(start, start + n)), kernels.fitted, between)
             scores.append(matmul_float64(between, solution.alpha))
-        return Fit(_to_numpy(torch.cat(scores)), solution.alpha, metric, solution.solver)
+        return Point(
+            unit_norm, ridge, iterations, _to_numpy(torch.cat(scores)), metric, solution.alpha, solution.solver
+        )
 
     def _in_span(self, n: int, updates: int) -> bool:
         """Whether ``n`` fitted rows are followed in their span through ``updates`` of the metric.
@@ -204,7 +247,7 @@ class Sweep:
         n, d = len(fitted), self.X.shape[1]
         # A small system is solved in float64 in less time than the refinement of a float32 solution takes.
         dtype = torch.float64 if n + min(n, d) <= _SMALL else self.dtype
-        size = _power_of_two(self._targets[fitted])
+        size = power_of_two(self._targets[fitted])
         targets = torch.as_tensor(self._targets[fitted] / size).to(self.device, dtype)
         table = self._table(unit_norm)
         # Distances do not change under a common shift; without it float32 products lose digits. The median of the
@@ -339,38 +382,6 @@ class _Rows:
 _SMALL = 200
 """Problems whose fitted rows and features, or coordinates of their span, together are at most so many are worked out in
 float64, grids of them in stacks. With more of them arithmetic outweighs the calls, and float32 halves it."""
-
-
-def unit_rows(X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows of ``X`` divided by their Euclidean norms; an all-zero row stays zero."""
-    largest = np.abs(X).max(axis=1, keepdims=True, initial=0.0)  # first, so that no square overflows or vanishes
-    scaled = X / np.where(largest > 0, largest, 1.0)
-    norms = np.linalg.norm(scaled, axis=1, keepdims=True)
-    return np.asarray(scaled / np.where(norms > 0, norms, 1.0))
-
-
-def _power_of_two(targets: NDArray[np.float64]) -> float:
-    """1 for targets of an ordinary size, else the power of two below the largest: dividing by it rounds nothing."""
-    largest = np.abs(targets).max(initial=0.0)
-    if largest == 0.0 or 1e-6 <= largest <= 1e6:
-        return 1.0
-    return float(2.0 ** np.floor(np.log2(largest)))
-
-
-def scale_metric(M: torch.Tensor, scaling: str, gain: float = 1.0, span: Span | None = None) -> torch.Tensor:
-    """The metric learned from coefficients ``gain`` times as large as those that gave ``M`` (d, d) or (d,), scaled.
-
-    That is ``gain``^2 M, or M over its trace / d or its largest absolute entry; M itself if that is zero. Trace and
-    entry are those of the metric among features, also where ``M`` stands among coordinates of a ``span``.
-    """
-    if scaling == "none":
-        return M if gain == 1.0 else M * gain * gain
-    if span is not None:
-        size = span.mean_diagonal(M) if scaling == "trace" else span.largest(M)
-    else:
-        diagonal = M if M.dim() == 1 else M.diagonal()
-        size = diagonal.mean() if scaling == "trace" else M.abs().max()
-    return M / size if float(size) > 0 else M
 
 
 def _to_numpy(scores: torch.Tensor) -> NDArray[np.float64]:

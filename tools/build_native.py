@@ -1,7 +1,7 @@
 """Build the native chain next to its sources: ``python tools/build_native.py``; exit code 1 where that cannot be done.
 
-The build of a wheel, and an editable installation, call :func:`build` (``hatch_build.py``). It takes setuptools for what
-it knows of compilers, and a C compiler: the environment's ``CC``, or the one that Python itself was built with.
+The build of a wheel, and an editable installation, call :func:`build` (``hatch_build.py``). It takes setuptools for
+what it knows of compilers, and a C compiler: the environment's ``CC``, or the one that Python was built with.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parents[1] / "rfm" / "native"
-FLAGS = ["-O3", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"]
+FLAGS = ["-O3", "-g0", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"]
 """Square roots and comparisons that need not set ``errno`` or raise, so that loops of them become vector code; sums are
 reordered only where the code says so. ``-fopenmp-simd`` reads those marks and needs no OpenMP library."""
 

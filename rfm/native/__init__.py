@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Library:
-    """The compiled ``module`` with the addresses of BLAS and LAPACK loaded, and ``instruction_sets``, the best first."""
+    """The compiled ``module``, BLAS and LAPACK loaded, and the ``instruction_sets`` it has here, the best first."""
 
     module: Any
     instruction_sets: tuple[str, ...]

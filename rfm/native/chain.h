@@ -174,13 +174,13 @@ static void N(score_rows)(int kernel, const REAL *Z, const REAL *z, Index m, con
     }
 }
 
-/* alpha (c, n) with (K + ridge I) alpha = Y (c, n); K and `factor` (n, n). `x` (c, n) REAL and `residual` (c, n) are
+/* alpha (c, n) with (K + ridge I) alpha = Y (c, n); K and `factor` (n, n), in float64 the same if K is not needed again. `x` (c, n) REAL and `residual` (c, n) are
  * overwritten. 0 where the precision does not suffice. */
-static int N(solve)(const REAL *K, double ridge, const double *Y, Index n, Index c, REAL *factor, REAL *x,
+static int N(solve)(REAL *K, double ridge, const double *Y, Index n, Index c, REAL *factor, REAL *x,
                     double *residual, double *alpha) {
     const Index total = n * c;
     for (Index i = 0; i < n; i++) {
-        memcpy(factor + i * n + i, K + i * n + i, (size_t)(n - i) * sizeof(REAL));
+        if (factor != K) memcpy(factor + i * n + i, K + i * n + i, (size_t)(n - i) * sizeof(REAL));
         factor[i * n + i] += (REAL)ridge;
     }
     if (POTRF("L", n, factor, n) != 0) return 0;
@@ -297,19 +297,18 @@ static int N(follow)(const Chains *p) {
                 const Index chain = group[k];
                 double *alpha = alphas + solved * c * n;
                 int state = N(solve)(K, p->ridges[chain], Y, n, c, factor, x, residual, alpha) ? SOLVED : HANDED_BACK;
-                double *W64 = NULL;
 #ifdef WIDER
+                double *W64 = NULL;
                 if (state == HANDED_BACK) { /* the kernel anew from the rows in float64 */
-                    const Index need = (heavy ? 3 : 2) * n * n + n;
+                    const Index need = (heavy ? 2 : 1) * n * n + n;
                     if (!K64) K64 = malloc((size_t)need * sizeof(double));
                     memory = K64 != NULL;
                     if (!memory) break;
                     double *squares64 = K64 + need - n;
-                    W64 = heavy ? K64 + 2 * n * n : NULL;
+                    W64 = heavy ? K64 + n * n : NULL;
                     if (WIDER(squared_norms)(exact, n, r, scale64, squares64)) {
                         WIDER(kernel_matrix)(p->kernel, exact, squares64, n, r, scale64, K64, W64, found);
-                        if (WIDER(solve)(K64, p->ridges[chain], Y, n, c, K64 + n * n, alpha /* scratch */, residual,
-                                         alpha))
+                        if (WIDER(solve)(K64, p->ridges[chain], Y, n, c, K64, alpha, residual, alpha))
                             state = SOLVED_FLOAT64;
                     }
                 }

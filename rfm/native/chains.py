@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rfm.engines import Engine
 from rfm.kernels import Gaussian, Laplace, RadialKernel
-from rfm.native import Library
 
 FloatArray = NDArray[np.float64]
 
@@ -31,7 +30,7 @@ class NativeProblem:
     """What the chains of one set of rows have in common.
 
     ``exact`` (n + m, d) holds the fitted rows, then the others, in float64; ``targets`` (n, c) the fitted ones' over
-    ``gain``; ``sizes`` (d,) those of the features. Kernels, factors and gradients are computed in float32 if ``narrow``.
+    ``gain``; ``sizes`` (d,) those of the features. Kernels, factors and gradients are in float32 if ``narrow``.
     """
 
     exact: FloatArray
@@ -61,8 +60,7 @@ class NativePoint:
 
 
 def follow(
-    library: Library,
-    instruction_set: str,
+    engine: Engine,
     problem: NativeProblem,
     ridges: Sequence[float],
     *,
@@ -86,17 +84,13 @@ def follow(
         steps = int(max(1, min(last + 1 - done, _OUTPUT_BYTES / outputs, _CALL_WORK / work)))
         final = done + steps > last
         updates = steps if update_last or not final else steps - 1
-        scores, alpha, learned, status = _call(
-            library, instruction_set, problem, alive, metrics, steps, updates == steps
-        )
+        scores, alpha, learned, status = _call(engine, problem, alive, metrics, steps, updates == steps)
         kept = []
         for k, ridge in enumerate(alive):
             for step in range(steps):
                 metric = learned[step - 1, k] if step else (None if metrics is None else metrics[k])
                 state = int(status[step, k])
-                yield NativePoint(
-                    ridge, done + step, scores[step, k], alpha[step, k], metric, _SOLVERS.get(state, "")
-                )
+                yield NativePoint(ridge, done + step, scores[step, k], alpha[step, k], metric, _SOLVERS.get(state, ""))
                 if state == _HANDED_BACK:
                     break
             else:
@@ -112,8 +106,7 @@ def follow(
 
 
 def _call(
-    library: Library,
-    instruction_set: str,
+    engine: Engine,
     problem: NativeProblem,
     ridges: Sequence[float],
     start: FloatArray | None,
@@ -128,8 +121,9 @@ def _call(
     alpha = np.empty((steps, chains, n, c))
     learned = np.empty((steps if update_last else steps - 1, chains, *entries))
     status = np.empty((steps, chains), dtype=np.int32)
-    library.module.follow(
-        instruction_set,
+    assert engine.library is not None
+    engine.library.module.follow(
+        engine.instruction_set,
         problem.narrow,
         KERNELS[type(problem.kernel)],
         problem.kernel.bandwidth,

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 import rfm
 from rfm import KernelRidgeClassifier, KernelRidgeRegressor, RFMClassifier, RFMRegressor, ntk_matrix
-from rfm.sweep import unit_rows
+from rfm.problem import unit_rows
 
 Array = NDArray[np.float64]
 

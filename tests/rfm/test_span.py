@@ -17,9 +17,10 @@ from scipy.spatial.distance import cdist
 from rfm.factored import FactoredMatrix
 from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_matrix
 from rfm.large import LargeSweep
+from rfm.problem import Point
 from rfm.rows import Metric
 from rfm.span import Span, first_equals
-from rfm.sweep import Point, Sweep
+from rfm.sweep import Sweep
 
 Array = NDArray[np.float64]
 RIDGES = (1.0, 1e-2)
