@@ -17,7 +17,7 @@ ENGINES = ("native", "python")
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine: its ``name``, ``native`` or ``python``, and in ``words`` with what it computes, or why it is Python."""
+    """An engine: its ``name``, ``native`` or ``python``, and in ``words`` what it computes with, or why it is Python."""
 
     name: str
     words: str

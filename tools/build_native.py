@@ -6,6 +6,7 @@ what it knows of compilers, and a C compiler: the environment's ``CC``, or the o
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sys
 import tempfile
@@ -17,6 +18,12 @@ FLAGS = ["-O3", "-g0", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-
 reordered only where the code says so. ``-fopenmp-simd`` reads those marks and needs no OpenMP library."""
 
 
+def sources_hash() -> str:
+    """sha256 of the C sources; ``rfm.native`` compares it with that of the module it finds."""
+    names = sorted([*SOURCES.glob("*.c"), *SOURCES.glob("*.h")])
+    return hashlib.sha256(b"".join(name.read_bytes() for name in names)).hexdigest()
+
+
 def build(folder: Path = SOURCES) -> Path:
     """The compiled module, put into ``folder``; raises an exception of setuptools' where there is no compiler."""
     from setuptools import Distribution, Extension
@@ -24,7 +31,11 @@ def build(folder: Path = SOURCES) -> Path:
 
     flags = ["/O2"] if sys.platform == "win32" else FLAGS
     extension = Extension(
-        "rfm.native._chain", [str(SOURCES / "module.c")], extra_compile_args=flags, py_limited_api=True
+        "rfm.native._chain",
+        [str(SOURCES / "module.c")],
+        define_macros=[("SOURCES", f'"{sources_hash()}"')],
+        extra_compile_args=flags,
+        py_limited_api=True,
     )
     with tempfile.TemporaryDirectory() as scratch:
         command = build_ext(Distribution({"ext_modules": [extension]}))

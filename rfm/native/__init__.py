@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -28,6 +30,9 @@ def library() -> Library | str:
         if isinstance(error, ModuleNotFoundError):
             return "the native chain was not built when rfm was installed: no C compiler"
         return f"the native chain cannot be loaded: {error}"
+    sources = _sources_hash()
+    if sources and module.SOURCES != sources:
+        return "the native chain was built from other sources: run `python tools/build_native.py`"
     from scipy.linalg import cython_blas, cython_lapack
 
     try:
@@ -35,3 +40,10 @@ def library() -> Library | str:
     except (ImportError, KeyError, ValueError, AttributeError) as error:
         return f"scipy's BLAS cannot be called: {error}"
     return Library(module, tuple(module.instruction_sets()))
+
+
+def _sources_hash() -> str:
+    """sha256 of the C sources; empty where an installation has none."""
+    folder = Path(__file__).parent
+    names = sorted([*folder.glob("*.c"), *folder.glob("*.h")])
+    return hashlib.sha256(b"".join(name.read_bytes() for name in names)).hexdigest() if names else ""

@@ -21,6 +21,10 @@
 #define RESTRICT restrict
 #endif
 
+#ifndef SOURCES
+#define SOURCES "" /* what the build gives: the sha256 of the sources */
+#endif
+
 typedef ptrdiff_t Index;
 
 enum { LAPLACE, GAUSSIAN };
@@ -348,4 +352,8 @@ static PyMethodDef METHODS[] = {
 static struct PyModuleDef MODULE = {
     PyModuleDef_HEAD_INIT, "_chain", "Whole chains of Recursive Feature Machines.", -1, METHODS, NULL, NULL, NULL, NULL};
 
-PyMODINIT_FUNC PyInit__chain(void) { return PyModule_Create(&MODULE); }
+PyMODINIT_FUNC PyInit__chain(void) {
+    PyObject *module = PyModule_Create(&MODULE);
+    if (module && PyModule_AddStringConstant(module, "SOURCES", SOURCES) != 0) Py_CLEAR(module);
+    return module;
+}
