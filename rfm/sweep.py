@@ -60,8 +60,15 @@ class Sweep(Problem):
     def _native(self) -> Engine | None:
         """The native engine, None for Python's."""
         found = engine(self.device, self.engine)
-        known = type(self.kernel) in KERNELS and (not self.diagonal or self.X.shape[1] <= len(self.X))
-        return found if found.library is not None and known else None
+        return found if found.library is not None and type(self.kernel) in KERNELS else None
+
+    def _natively(self, n: int, updates: int) -> bool:
+        """Whether chains of ``updates`` on ``n`` fitted rows are followed by the native engine.
+
+        Of more features than rows it has neither a diagonal alone nor scales of the metric among features.
+        """
+        plain = updates == 0 or not is_wide(n, self.X.shape[1])
+        return self._native is not None and n > 0 and (plain or not (self.diagonal or self.metric_scaling != "none"))
 
     def points(
         self, fit: Rows, validation: Rows, *, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
@@ -73,7 +80,7 @@ class Sweep(Problem):
         if not ridges or not unit_norms:
             return
         n, d = len(fit), self.X.shape[1]
-        if self._native is not None:
+        if self._natively(n, iterations):
             for unit_norm in unit_norms:
                 at_work = self._at_work(unit_norm, fit, validation, updates=iterations)
                 yield from self._native_points(at_work, unit_norm, ridges, iterations)
@@ -189,7 +196,7 @@ class Sweep(Problem):
         rows = self._at_work(unit_norm, train, train[:0], updates=iterations)
         metric: torch.Tensor | None = None
         done = 0
-        if self._native is not None and iterations:
+        if iterations and self._natively(len(train), iterations):
             for point in self._followed(rows, [ridge], iterations=iterations - 1, update_last=True):
                 done, metric = point.iteration, None if point.metric is None else torch.from_numpy(point.metric)
         for _ in range(done, iterations):
@@ -217,7 +224,7 @@ class Sweep(Problem):
         metric = None if metric is None else metric.to(self.device)
         rows = self._at_work(unit_norm, train, test, metric=metric)
         among = metric.core if isinstance(metric, FactoredMatrix) else metric
-        if self._native is not None:
+        if self._natively(n, 0):
             (point,) = self._followed(rows, [ridge], iterations=0, start=among)
             if point.solver:
                 alpha = torch.from_numpy(point.alpha)
