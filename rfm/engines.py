@@ -17,12 +17,17 @@ ENGINES = ("native", "python")
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine: its ``name``, ``native`` or ``python``, and in ``words`` what it computes with, or why it is Python."""
+    """An engine: its ``name``, ``native`` or ``python``, and ``words``: what it computes with, or why it is Python."""
 
     name: str
     words: str
     library: Library | None = None
     instruction_set: str = ""
+
+    @property
+    def version(self) -> str:
+        """``python``, or ``native`` with the first digits of its sources' hash: what a result may depend on."""
+        return self.name if self.library is None else f"{self.name} {self.library.module.SOURCES[:8]}"
 
     def __str__(self) -> str:
         return f"{self.name} ({self.words})"

@@ -176,7 +176,7 @@ def fit_machine(
         unit_norm=recipe.unit_norm,
         center=center,
         rows=rows.astype(numpy_type),
-        alpha=np.array(solved.alpha.cpu()),  # of the native engine it is a slice of all points'
+        alpha=solved.alpha.cpu().numpy().copy(),  # of the native engine it is a slice of all points'
         metric=_kept(solved.metric),
         iterations=iterations,
         solver=solved.solver,
@@ -187,7 +187,7 @@ def fit_machine(
 def _kept(metric: Metric | None) -> FloatArray | FactoredMatrix | None:
     if isinstance(metric, FactoredMatrix):
         return metric.to("cpu").clone()  # it may be a slice of all points'
-    return None if metric is None else np.array(metric.double().cpu())
+    return None if metric is None else metric.double().cpu().numpy().copy()
 
 
 def _chain(recipe: Recipe, table: FloatArray, targets: FloatArray, n: int) -> Iterator[tuple[int, Point]]:

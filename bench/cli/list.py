@@ -173,8 +173,11 @@ def _footer(
 
 
 def _as_data(registry: Registry, entries: Sequence[Entry], sources: Sequence[Source]) -> dict[str, object]:
+    from rfm.engines import engine
+
     return {
         "registry": str(registry.path),
+        "engine": str(engine()),
         "subsets": {name: list(names) for name, names in registry.subsets.items()},
         "sources": {source.name: source.location for source in sources},
         "datasets": [

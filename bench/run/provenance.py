@@ -60,11 +60,14 @@ def cpu_model() -> str:
 
 def machine(threads: int) -> dict[str, Any]:
     """Of the process that runs a job: on what it runs and with what. Which machine it is stays private."""
+    from rfm.engines import engine
+
     return {
         "cpu": cpu_model(),
         "cores": available_cores(),
         "threads": threads,
         "versions": versions(),
+        "engine": str(engine()),
     }
 
 
@@ -81,6 +84,8 @@ def invocation(
     :func:`bench.run.selection.additions` says of methods that are not built in; the libraries that these compute with
     join the versions.
     """
+    from rfm.engines import engine
+
     libraries = {name: version for added in methods.values() for name, version in added["libraries"].items()}
     return {
         "versions": {**libraries, **versions()},
@@ -89,6 +94,7 @@ def invocation(
         "cores": available_cores(),
         "platform": f"{platform.system()} {platform.machine()}",
         "threads": 1,
+        "engine": str(engine()),
         "jobs": jobs,
         "seeds": list(seeds),
         "commit": commit(),

@@ -8,8 +8,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
+import importlib.resources
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 
@@ -31,7 +31,7 @@ def library() -> Library | str:
             return "the native chain was not built when rfm was installed: no C compiler"
         return f"the native chain cannot be loaded: {error}"
     sources = _sources_hash()
-    if sources and module.SOURCES != sources:
+    if sources and sources != module.SOURCES:
         return "the native chain was built from other sources: run `python tools/build_native.py`"
     from scipy.linalg import cython_blas, cython_lapack
 
@@ -44,6 +44,6 @@ def library() -> Library | str:
 
 def _sources_hash() -> str:
     """sha256 of the C sources; empty where an installation has none."""
-    folder = Path(__file__).parent
-    names = sorted([*folder.glob("*.c"), *folder.glob("*.h")])
-    return hashlib.sha256(b"".join(name.read_bytes() for name in names)).hexdigest() if names else ""
+    here = importlib.resources.files("rfm.native").iterdir()
+    sources = sorted((item for item in here if item.name.endswith((".c", ".h"))), key=lambda item: item.name)
+    return hashlib.sha256(b"".join(item.read_bytes() for item in sources)).hexdigest() if sources else ""
