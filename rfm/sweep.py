@@ -65,10 +65,10 @@ class Sweep(Problem):
     def _natively(self, n: int, updates: int) -> bool:
         """Whether chains of ``updates`` on ``n`` fitted rows are followed by the native engine.
 
-        Of more features than rows it has neither a diagonal alone nor scales of the metric among features.
+        Of more features than rows it has neither a diagonal alone nor the metric's largest entry.
         """
         plain = updates == 0 or not is_wide(n, self.X.shape[1])
-        return self._native is not None and n > 0 and (plain or not (self.diagonal or self.metric_scaling != "none"))
+        return self._native is not None and n > 0 and (plain or not (self.diagonal or self.metric_scaling == "max"))
 
     def points(
         self, fit: Rows, validation: Rows, *, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
@@ -187,6 +187,7 @@ class Sweep(Problem):
             center=self.center_gradients,
             diagonal=self.diagonal,
             scaling=self.metric_scaling,
+            features=self.X.shape[1],
         )
         first = None if start is None else np.ascontiguousarray(start.double().numpy())
         return follow(native, problem, ridges, iterations=iterations, update_last=update_last, start=first)

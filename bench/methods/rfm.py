@@ -98,7 +98,7 @@ class ChainSession(Session):
         targets = task.targets  # rows whose label is withheld are never fitted
         kernel, seed = LaplaceKernel(bandwidth), derive_seed(task.seed, "large table")
         self._problem = Problem(task.X, targets, kernel=kernel, dtype=method.dtype, diagonal=diagonal, seed=seed)
-        self._solvers: dict[bool, Chains] = {}
+        self._solvers: dict[type, Chains] = {}
         self.first_fit: IntArray = np.arange(0)
         """The rows that a transferred metric is learned on."""
         self._kept: dict[bool, _KeptMetric] = {}
@@ -148,11 +148,9 @@ class ChainSession(Session):
         )
 
     def _chains(self, n: int) -> Chains:
-        """What solves the problem with ``n`` fitted rows; folds of a size share its tables and scratch memory."""
-        large = n > SWEEP_ROWS
-        if large not in self._solvers:
-            self._solvers[large] = chains_of(self._problem, n)
-        return self._solvers[large]
+        """What solves the problem with ``n`` fitted rows; folds share its tables and scratch memory."""
+        found = chains_of(self._problem, n)
+        return self._solvers.setdefault(type(found), found)
 
     def _keep(self, point: Point, merit: tuple[float, int, int]) -> None:
         kept = self._kept.get(point.unit_norm)

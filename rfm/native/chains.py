@@ -30,7 +30,8 @@ class NativeProblem:
     """What the chains of one set of rows have in common.
 
     ``exact`` (n + m, d) holds the fitted rows, then the others, in float64; ``targets`` (n, c) the fitted ones' over
-    ``gain``; ``sizes`` (d,) those of the features. Kernels, factors and gradients are in float32 if ``narrow``.
+    ``gain``; ``sizes`` (d,) those of the features, of which there are ``features``: more than d where the rows are
+    coordinates in their span. Kernels, factors and gradients are in float32 if ``narrow``.
     """
 
     exact: FloatArray
@@ -42,6 +43,7 @@ class NativeProblem:
     center: bool
     diagonal: bool
     scaling: str
+    features: int
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def _call(
         problem.center,
         problem.diagonal,
         update_last,
-        (n, rows - n, d, c, chains, steps),
+        (n, rows - n, d, c, chains, steps, problem.features),
         problem.exact,
         problem.targets,
         problem.sizes,

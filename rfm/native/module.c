@@ -39,7 +39,6 @@ enum { NOT_REACHED = -1, SOLVED = 0, SOLVED_FLOAT64 = 1, HANDED_BACK = 2 };
 #define LEAST_SHRINKAGE 0.5
 #define REFINED 1e-6
 #define ACCEPTED 1e-4
-#define ACCURATE 0.03
 /* Multiply-adds of a matrix product that an entry's passes in the Gram form cost. */
 #define PASSES 40.0
 /* Bytes of a block that stays in the second-level cache, and of a chunk of classes. */
@@ -51,6 +50,7 @@ typedef struct {
     int kernel, scaling, center, diagonal, update_last;
     double bandwidth, gain;
     Index n, m, d, c, ridges_count, steps;
+    Index features; /* d, or more where the rows are coordinates in their span: what a trace is divided by */
     const double *X;      /* (n + m, d) */
     const double *Y;      /* (n, c) */
     const double *sizes;  /* (d,) of the features */
@@ -69,7 +69,11 @@ typedef struct {
 #define SYMM_ARGUMENTS(real) char *, char *, int *, int *, real *, real *, int *, real *, int *, real *, real *, int *
 #define SYRK_ARGUMENTS(real) char *, char *, int *, int *, real *, real *, int *, real *, real *, int *
 
+#define TRSM_ARGUMENTS(real) char *, char *, char *, char *, int *, int *, real *, real *, int *, real *, int *
+
 static struct {
+    void (*strsm)(TRSM_ARGUMENTS(float));
+    void (*dtrsm)(TRSM_ARGUMENTS(double));
     void (*sgemm)(GEMM_ARGUMENTS(float));
     void (*dgemm)(GEMM_ARGUMENTS(double));
     void (*ssymm)(SYMM_ARGUMENTS(float));
@@ -98,6 +102,12 @@ static struct {
                         real beta, real *C, Index ldc) {                                                                \
         int rows = (int)n, inner = (int)k, a = (int)lda, out = (int)ldc;                                                \
         fortran.x##syrk((char *)uplo, (char *)trans, &rows, &inner, &alpha, (real *)A, &a, &beta, C, &out);             \
+    }                                                                                                                   \
+    static void x##trsm(const char *side, const char *uplo, const char *trans, const char *diag, Index m, Index n,      \
+                        real alpha, const real *A, Index lda, real *B, Index ldb) {                                     \
+        int rows = (int)m, columns = (int)n, a = (int)lda, b = (int)ldb;                                                \
+        fortran.x##trsm((char *)side, (char *)uplo, (char *)trans, (char *)diag, &rows, &columns, &alpha, (real *)A,    \
+                        &a, B, &b);                                                                                     \
     }                                                                                                                   \
     static int x##potrf(const char *uplo, Index n, real *A, Index lda) {                                                \
         int rows = (int)n, a = (int)lda, info = 0;                                                                      \
@@ -154,7 +164,7 @@ static void metric_of_features(const Chains *p, const double *F, const double *S
         out[i] *= share;
         largest = fabs(out[i]) > largest ? fabs(out[i]) : largest;
     }
-    for (Index k = 0; k < d; k++) mean += out[p->diagonal ? k : k * d + k] / (double)d;
+    for (Index k = 0; k < d; k++) mean += out[p->diagonal ? k : k * d + k] / (double)p->features;
     double factor = size * size;
     if (p->scaling != NONE) {
         const double over = p->scaling == TRACE ? mean : largest;
@@ -260,6 +270,8 @@ static PyObject *load(PyObject *self, PyObject *args) {
     } while (0)
     LOAD(blas, sgemm, "char *, char *, int *, int *, int *, ");
     LOAD(blas, dgemm, "char *, char *, int *, int *, int *, ");
+    LOAD(blas, strsm, "char *, char *, char *, char *, int *, int *, ");
+    LOAD(blas, dtrsm, "char *, char *, char *, char *, int *, int *, ");
     LOAD(blas, ssymm, "char *, char *, int *, int *, ");
     LOAD(blas, dsymm, "char *, char *, int *, int *, ");
     LOAD(blas, ssyrk, "char *, char *, int *, int *, ");
@@ -297,17 +309,17 @@ static PyObject *exponentials(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* follow(set, narrow, kernel, bandwidth, gain, scaling, center, diagonal, update_last, (n, m, d, c, R, steps),
+/* follow(set, narrow, kernel, bandwidth, gain, scaling, center, diagonal, update_last, (n, m, d, c, R, steps, features),
  *        X, Y, sizes, ridges, start or None, scores, alpha, metrics, status) */
 static PyObject *follow(PyObject *self, PyObject *args) {
     const char *name;
     int narrow, done = 0;
     Chains p;
-    Py_ssize_t n, m, d, c, R, steps;
+    Py_ssize_t n, m, d, c, R, steps, features;
     Py_buffer X, Y, sizes, ridges, start, scores, alpha, metrics, status;
     (void)self;
-    if (!PyArg_ParseTuple(args, "spiddippp(nnnnnn)y*y*y*y*z*w*w*w*w*:follow", &name, &narrow, &p.kernel, &p.bandwidth,
-                          &p.gain, &p.scaling, &p.center, &p.diagonal, &p.update_last, &n, &m, &d, &c, &R, &steps, &X, &Y,
+    if (!PyArg_ParseTuple(args, "spiddippp(nnnnnnn)y*y*y*y*z*w*w*w*w*:follow", &name, &narrow, &p.kernel, &p.bandwidth,
+                          &p.gain, &p.scaling, &p.center, &p.diagonal, &p.update_last, &n, &m, &d, &c, &R, &steps, &features, &X, &Y,
                           &sizes, &ridges, &start, &scores, &alpha, &metrics, &status))
         return NULL;
     const Set *set = set_called(name);
@@ -326,7 +338,7 @@ static PyObject *follow(PyObject *self, PyObject *args) {
         set = NULL;
     }
     if (set) {
-        p.n = n, p.m = m, p.d = d, p.c = c, p.ridges_count = R, p.steps = steps;
+        p.n = n, p.m = m, p.d = d, p.c = c, p.ridges_count = R, p.steps = steps, p.features = features;
         p.X = X.buf, p.Y = Y.buf, p.sizes = sizes.buf, p.ridges = ridges.buf, p.start = start.buf;
         p.scores = scores.buf, p.alpha = alpha.buf, p.metrics = metrics.buf, p.status = status.buf;
         Py_BEGIN_ALLOW_THREADS;

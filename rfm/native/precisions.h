@@ -8,6 +8,7 @@
 #define N(name) JOIN(name, double, SET)
 #define SQRT sqrt
 #define EPSILON DBL_EPSILON
+#define ACCURATE 1e-6
 #define EXP_LEAST (-708.39)
 #define EXP_ROUNDING 6755399441055744.0 /* 1.5 times 2^52 */
 #define EXP_LOG2_HIGH 0.6931471801362932
@@ -26,6 +27,7 @@
 #define SYMM dsymm
 #define SYRK dsyrk
 #define POTRF dpotrf
+#define TRSM dtrsm
 #include "passes.h"
 #include "chain.h"
 #undef REAL
@@ -34,6 +36,7 @@
 #undef N
 #undef SQRT
 #undef EPSILON
+#undef ACCURATE
 #undef EXP_LEAST
 #undef EXP_ROUNDING
 #undef EXP_LOG2_HIGH
@@ -44,6 +47,7 @@
 #undef SYMM
 #undef SYRK
 #undef POTRF
+#undef TRSM
 
 #define REAL float
 #define INTEGER int32_t
@@ -52,6 +56,7 @@
 #define WIDER(name) JOIN(name, double, SET)
 #define SQRT sqrtf
 #define EPSILON FLT_EPSILON
+#define ACCURATE 0.03
 #define EXP_LEAST (-87.33f)
 #define EXP_ROUNDING 12582912.0f /* 1.5 times 2^23 */
 #define EXP_LOG2_HIGH 0.693115234375f
@@ -64,6 +69,7 @@
 #define SYMM ssymm
 #define SYRK ssyrk
 #define POTRF spotrf
+#define TRSM strsm
 #include "passes.h"
 #include "chain.h"
 #undef REAL
@@ -73,6 +79,7 @@
 #undef WIDER
 #undef SQRT
 #undef EPSILON
+#undef ACCURATE
 #undef EXP_LEAST
 #undef EXP_ROUNDING
 #undef EXP_LOG2_HIGH
@@ -83,3 +90,4 @@
 #undef SYMM
 #undef SYRK
 #undef POTRF
+#undef TRSM

@@ -218,7 +218,7 @@ def test_the_engine_is_named_and_can_be_asked_for(monkeypatch: pytest.MonkeyPatc
 def test_arrays_of_other_shapes_and_unknown_instructions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(FOUND, Library)
     one = np.ones(1)
-    numbers = (SETS[0], True, 0, 10.0, 1.0, 0, False, False, False, (1, 0, 2, 1, 1, 1))
+    numbers = (SETS[0], True, 0, 10.0, 1.0, 0, False, False, False, (1, 0, 2, 1, 1, 1, 2))
     with pytest.raises(ValueError, match="not of the shapes"):
         FOUND.module.follow(*numbers, one, one, one, one, None, one, one, one, np.zeros(1, dtype=np.int32))
     with pytest.raises(ValueError, match="'sse9'"):
