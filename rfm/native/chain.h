@@ -148,6 +148,50 @@ static int N(gradients)(const REAL *P, const double *alpha, REAL *W, Index n, In
     return N(gradients_by_rows)(P, alpha, W, n, r, c, center, S);
 }
 
+/* out (rows, c), rows `stride` apart, = B a' for B (rows, n) and a (c, n); `wide` (rows, n) is overwritten if there are
+ * so many targets that a product in float64 pays. */
+static void N(targets_of)(const REAL *B, Index rows, Index n, const double *a, Index c, double *out, Index stride,
+                          double *wide) {
+    if (c < MANY) {
+        N(scores)(B, rows, n, a, c, out, stride);
+        return;
+    }
+    for (Index i = 0; i < rows * n; i++) wide[i] = B[i];
+    dgemm("T", "N", c, rows, n, 1, a, n, wide, n, 0, out, stride);
+}
+
+#ifdef WIDER
+/* out (c, n) = K a for the symmetric K (n, n), upper triangle given. */
+static void N(symmetric_targets)(const REAL *K, Index n, const double *a, double *out, Index c, double *wide) {
+    const Index tile = TILE / (n * (Index)sizeof(REAL)) + 4;
+    for (Index i = 0; i < n * c; i++) out[i] = 0;
+    if (c < MANY) {
+        N(symmetric_product)(K, n, a, out, c);
+        return;
+    }
+    for (Index start = 0; start < n; start += tile) {
+        const Index rows = start + tile <= n ? tile : n - start, count = n - start, rest = count - rows;
+        for (Index i = 0; i < rows; i++)
+            for (Index j = i; j < count; j++) wide[i * count + j] = K[(start + i) * n + start + j];
+        const double *square = wide, *beside = wide + rows;
+        dsymm("L", "L", rows, c, 1, square, count, a + start, n, 1, out + start, n);
+        if (!rest) continue;
+        dgemm("T", "N", rows, c, rest, 1, beside, count, a + start + rows, n, 1, out + start, n);
+        dgemm("N", "N", rest, c, rows, 1, beside, count, a + start, n, 1, out + start + rows, n);
+    }
+}
+#endif
+
+/* x (c, n) in place of A^-1 x, for what `factor` left of A. */
+static void N(back)(const REAL *U, Index n, REAL *x, Index c) {
+    if (c < MANY) {
+        N(substitute)(U, n, x, c);
+        return;
+    }
+    TRSM("L", "L", "N", "N", n, c, 1, U, n, x, n);
+    TRSM("L", "L", "T", "N", n, c, 1, U, n, x, n);
+}
+
 /* Upper triangles of the kernel matrix K (n, n) and, if given, of L^2 W, of rows P (n, r). */
 static void N(kernel_matrix)(int kernel, const REAL *P, const REAL *squares, Index n, Index r, REAL scale, REAL *K, REAL *W,
                              Index *found) {
@@ -164,13 +208,13 @@ static void N(kernel_matrix)(int kernel, const REAL *P, const REAL *squares, Ind
 /* scores (m, c), rows `stride` apart, of the rows Z (m, r): their kernel with P (n, r) is never stored. */
 static void N(score_rows)(int kernel, const REAL *Z, const REAL *z, Index m, const REAL *P, const REAL *squares, Index n,
                           Index r, REAL scale, const double *alpha, Index c, double *scores, Index stride, REAL *block,
-                          Index *found) {
+                          double *wide, Index *found) {
     const Index tile = TILE / (n * (Index)sizeof(REAL)) + 4;
     for (Index start = 0; start < m; start += tile) {
         const Index rows = start + tile <= m ? tile : m - start;
         GEMM("T", "N", n, rows, r, -2 * scale, P, r, Z + start * r, r, 0, block, n);
         N(block)(kernel, block, NULL, n, rows, n, 0, Z + start * r, z + start, P, squares, r, scale, found);
-        N(scores)(block, rows, n, alpha, c, scores + start * stride, stride);
+        N(targets_of)(block, rows, n, alpha, c, scores + start * stride, stride, wide);
     }
 }
 
@@ -192,7 +236,7 @@ static int N(factor)(REAL *A, Index n) {
 /* alpha (c, n) with (K + ridge I) alpha = Y (c, n); K and `factor` (n, n), in float64 the same if K is not needed again. `x` (c, n) REAL and `residual` (c, n) are
  * overwritten. 0 where the precision does not suffice. */
 static int N(solve)(REAL *K, double ridge, const double *Y, Index n, Index c, REAL *factor, REAL *x,
-                    double *residual, double *alpha) {
+                    double *residual, double *alpha, double *wide) {
     const Index total = n * c;
     for (Index i = 0; i < n; i++) {
         if (factor != K) memcpy(factor + i * n + i, K + i * n + i, (size_t)(n - i) * sizeof(REAL));
@@ -200,17 +244,16 @@ static int N(solve)(REAL *K, double ridge, const double *Y, Index n, Index c, RE
     }
     if (!N(factor)(factor, n)) return 0;
     for (Index i = 0; i < total; i++) x[i] = (REAL)Y[i];
-    N(substitute)(factor, n, x, c);
+    N(back)(factor, n, x, c);
     for (Index i = 0; i < total; i++) alpha[i] = x[i];
 #ifdef WIDER
     if ((double)n > ridge * WELL_CONDITIONED) {
         double error = INFINITY, previous = 0;
         int step = 0;
         for (; step < MOST_REFINEMENTS; step++) {
-            for (Index i = 0; i < total; i++) residual[i] = 0;
-            N(symmetric_product)(K, n, alpha, residual, c);
+            N(symmetric_targets)(K, n, alpha, residual, c, wide);
             for (Index i = 0; i < total; i++) x[i] = (REAL)(Y[i] - ridge * alpha[i] - residual[i]);
-            N(substitute)(factor, n, x, c);
+            N(back)(factor, n, x, c);
             double size = 0, moved = 0;
             for (Index i = 0; i < total; i++) {
                 const double change = x[i];
@@ -229,7 +272,7 @@ static int N(solve)(REAL *K, double ridge, const double *Y, Index n, Index c, RE
         return error <= ACCEPTED;
     }
 #else
-    (void)residual;
+    (void)residual, (void)wide;
 #endif
     double sum = 0;
     for (Index i = 0; i < total; i++) sum += fabs(alpha[i]);
@@ -258,7 +301,7 @@ static int N(follow)(const Chains *p) {
     const Index square = weights || (rooted && !p->diagonal) ? d * d : d, moved = rooted ? rows * d : 0;
     const Index tile = TILE / (n * (Index)sizeof(REAL)) + 4;
     REAL *K = malloc((size_t)((2 + weights) * n * n + rows * (d + 1) + n * c + tile * n) * sizeof(REAL));
-    double *P64 = malloc((size_t)(moved + 3 * square + (R + 2) * n * c + 4 * d + m * R * c) * sizeof(double));
+    double *P64 = malloc((size_t)(moved + 3 * square + (R + 2) * n * c + 4 * d + m * R * c + (R * c < MANY ? 0 : tile * n)) * sizeof(double));
     Index *found = malloc((size_t)(n + R) * sizeof(Index));
     int *pivots = malloc((size_t)d * sizeof(int));
     double *K64 = NULL;
@@ -266,7 +309,7 @@ static int N(follow)(const Chains *p) {
     REAL *factor = K + n * n, *W = weights ? factor + n * n : NULL;
     REAL *P = K + (2 + weights) * n * n, *squares = P + rows * d, *x = squares + rows, *block = x + n * c;
     double *F = P64 + moved, *S = F + square, *T = S + square, *Y = T + square, *residual = Y + n * c;
-    double *alphas = residual + n * c, *work = alphas + R * n * c, *several = work + 4 * d;
+    double *alphas = residual + n * c, *work = alphas + R * n * c, *several = work + 4 * d, *wide = several + m * R * c;
     Index *group = found + n;
     if (memory)
         for (Index i = 0; i < n; i++)
@@ -313,7 +356,7 @@ static int N(follow)(const Chains *p) {
             for (Index k = 0; memory && k < members; k++) {
                 const Index chain = group[k];
                 double *alpha = alphas + solved * c * n;
-                int state = N(solve)(K, p->ridges[chain], Y, n, c, factor, x, residual, alpha) ? SOLVED : HANDED_BACK;
+                int state = N(solve)(K, p->ridges[chain], Y, n, c, factor, x, residual, alpha, wide) ? SOLVED : HANDED_BACK;
 #ifdef WIDER
                 double *W64 = NULL;
                 if (state == HANDED_BACK) { /* the kernel anew from the rows in float64 */
@@ -325,7 +368,7 @@ static int N(follow)(const Chains *p) {
                     W64 = heavy ? K64 + n * n : NULL;
                     if (WIDER(squared_norms)(exact, n, r, scale64, squares64)) {
                         WIDER(kernel_matrix)(p->kernel, exact, squares64, n, r, scale64, K64, W64, found);
-                        if (WIDER(solve)(K64, p->ridges[chain], Y, n, c, K64, alpha, residual, alpha))
+                        if (WIDER(solve)(K64, p->ridges[chain], Y, n, c, K64, alpha, residual, alpha, wide))
                             state = SOLVED_FLOAT64;
                     }
                 }
@@ -361,7 +404,7 @@ static int N(follow)(const Chains *p) {
             const int alone = solved == 1;
             double *scores = alone ? p->scores + (step * R + group[0]) * m * c : several;
             N(score_rows)(p->kernel, P + n * r, squares + n, m, P, squares, n, r, scale, alphas, solved * c, scores,
-                          solved * c, block, found);
+                          solved * c, block, wide, found);
             for (Index k = 0; !alone && k < solved; k++)
                 for (Index i = 0; i < m; i++)
                     memcpy(p->scores + ((step * R + group[k]) * m + i) * c, several + (i * solved + k) * c,

@@ -41,6 +41,10 @@ enum { NOT_REACHED = -1, SOLVED = 0, SOLVED_FLOAT64 = 1, HANDED_BACK = 2 };
 #define ACCEPTED 1e-4
 /* Multiply-adds of a matrix product that an entry's passes in the Gram form cost. */
 #define PASSES 40.0
+/* From so many targets on BLAS is faster with them than the loops over entries. */
+#ifndef MANY
+#define MANY 12
+#endif
 /* Bytes of a block that stays in the second-level cache, and of a chunk of classes. */
 #define TILE (256 << 10)
 #define CHUNK (8 << 20)
