@@ -2,9 +2,9 @@
 
     python benchmarks/native.py [--archive PATH] [--subset embedded] [--rows 2400] [--out benchmarks/native.md]
 
-Each row takes both engines in turn; what is short is repeated and the least counts. Chains are whole grids (five ridges,
-rows of unit norm and not, four updates) on generated rows; sweeps are the protocols on a table's published folds, whose
-choices are compared as well.
+Each row takes both engines in turn; what is short is repeated and the least counts. Grids are whole ones (five ridges,
+rows of unit norm and not, four updates) on generated rows; protocols run on a dataset's published folds, and what both
+engines select is compared.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,15 @@ Array = NDArray[np.float64]
 FOUND = library()
 SETS = FOUND.instruction_sets if isinstance(FOUND, Library) else ()
 needs_library = pytest.mark.skipif(not SETS, reason=str(FOUND))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_engine_asked_for() -> Iterator[None]:
+    """Whatever the tests around are run with."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RFM_ENGINE", raising=False)
+        patch.delenv("RFM_INSTRUCTIONS", raising=False)
+        yield
 
 
 def table(n: int, d: int, c: int, seed: int = 0, kind: str = "spread") -> tuple[Array, Array]:
