@@ -18,6 +18,7 @@ from typing import Any
 
 from bench import __version__
 from bench.data.location import public_location
+from bench.errors import UsageError
 from bench.records.result import JobResult
 from bench.run.resources import available_cores
 
@@ -58,16 +59,24 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
+def rfm_engine() -> str:
+    """The engine that RFM's chains run on here, in words. Raises :class:`UsageError` if another is asked for."""
+    from rfm.engines import engine  # here, so that what only reads results does not load what computes
+
+    try:
+        return str(engine())
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
 def machine(threads: int) -> dict[str, Any]:
     """Of the process that runs a job: on what it runs and with what. Which machine it is stays private."""
-    from rfm.engines import engine
-
     return {
         "cpu": cpu_model(),
         "cores": available_cores(),
         "threads": threads,
         "versions": versions(),
-        "engine": str(engine()),
+        "engine": rfm_engine(),
     }
 
 
@@ -84,8 +93,6 @@ def invocation(
     :func:`bench.run.selection.additions` says of methods that are not built in; the libraries that these compute with
     join the versions.
     """
-    from rfm.engines import engine
-
     libraries = {name: version for added in methods.values() for name, version in added["libraries"].items()}
     return {
         "versions": {**libraries, **versions()},
@@ -94,7 +101,7 @@ def invocation(
         "cores": available_cores(),
         "platform": f"{platform.system()} {platform.machine()}",
         "threads": 1,
-        "engine": str(engine()),
+        "engine": rfm_engine(),
         "jobs": jobs,
         "seeds": list(seeds),
         "commit": commit(),
