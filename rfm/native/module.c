@@ -45,6 +45,9 @@ enum { NOT_REACHED = -1, SOLVED = 0, SOLVED_FLOAT64 = 1, HANDED_BACK = 2 };
 #ifndef MANY
 #define MANY 12
 #endif
+/* Rows of the blocks of a Cholesky factor. */
+#define OUTER 256
+#define INNER 64
 /* Bytes of a block that stays in the second-level cache, and of a chunk of classes. */
 #define TILE (256 << 10)
 #define CHUNK (8 << 20)
@@ -184,6 +187,7 @@ static void metric_of_features(const Chains *p, const double *F, const double *S
 #endif
 
 #define SET baseline
+#define BLOCKED 0
 #include "precisions.h"
 #undef SET
 #ifdef SEVERAL_SETS
@@ -199,7 +203,9 @@ static void metric_of_features(const Chains *p, const double *F, const double *S
 #pragma GCC pop_options
 #endif
 #undef SET
+#undef BLOCKED
 #define SET avx512
+#define BLOCKED 1
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))), apply_to = function)
 #include "precisions.h"
