@@ -3,11 +3,10 @@
  * The mathematics and its safeguards are those of rfm/kernels.py, rfm/rows.py, rfm/linalg.py and rfm/agop.py. Where
  * these have a way out that is not here, the chain stops and Python goes on from its last metric. */
 
-/* S (r, r) in float64, both triangles, of the gradients of predictors with coefficients `alpha`
- * (c, n) at rows P (n, r), from weights W (n, n), upper triangle. Returns 1, 0 without memory. See
- * rfm/agop.py for both forms. */
-static int N(gradients_by_rows)(const REAL *P, const double *alpha, const REAL *W, Index n, Index r, Index c, int center,
-                                double *S) {
+/* S (r, r) in float64, both triangles, of the gradients of predictors with coefficients `alpha` (c, n) at rows P (n,
+ * r), from weights W (n, n), upper triangle. Returns 1, 0 without memory. See rfm/agop.py for both forms. */
+static int N(gradients_by_rows)(const REAL *P, const double *alpha, const REAL *W, Index n, Index r, Index c,
+                                int center, double *S) {
     const Index wide = r + 1;
     Index step = CHUNK / (n * wide * (Index)sizeof(REAL));
     step = step < 1 ? 1 : (step > c ? c : step);
@@ -47,7 +46,8 @@ static int N(gradients_by_rows)(const REAL *P, const double *alpha, const REAL *
     return 1;
 }
 
-/* As above by the Gram form, Q (n, n) and W's lower triangle overwritten; *rounding is a bound of what rounding is of the trace of S. */
+/* As above by the Gram form, Q (n, n) and W's lower triangle overwritten; *rounding is a bound of what rounding is of
+ * the trace of S. */
 static int N(gradients_by_gram)(const REAL *P, const double *alpha, REAL *W, Index n, Index r, Index c, int center,
                                 double *S, REAL *Q, double *rounding) {
     const Index columns = c + 2, tile = TILE / (2 * n * (Index)sizeof(REAL)) + 1;
@@ -60,7 +60,8 @@ static int N(gradients_by_gram)(const REAL *P, const double *alpha, REAL *W, Ind
     for (Index start = 0; start < n; start += 32) /* the lower triangle of W */
         for (Index from = start; from < n; from += 32)
             for (Index i = start; i < (start + 32 < n ? start + 32 : n); i++)
-                for (Index j = from > i ? from : i + 1; j < (from + 32 < n ? from + 32 : n); j++) W[j * n + i] = W[i * n + j];
+                for (Index j = from > i ? from : i + 1; j < (from + 32 < n ? from + 32 : n); j++)
+                    W[j * n + i] = W[i * n + j];
     for (Index i = 0; i < n; i++) {
         double size = 0, length = 0;
         for (Index q = 0; q < c; q++) {
@@ -88,11 +89,12 @@ static int N(gradients_by_gram)(const REAL *P, const double *alpha, REAL *W, Ind
     for (Index start = 0; start < n; start += tile) {
         const Index rows = start + tile <= n ? tile : n - start, count = n - start;
         GEMM("T", "N", count, rows, c, 1, A + start * columns, columns, A + start * columns, columns, 0, outer, count);
-        GEMM("T", "N", count, rows, 2 * c, 1, right + start * 2 * c, 2 * c, left + start * 2 * c, 2 * c, 0, cross, count);
+        GEMM("T", "N", count, rows, 2 * c, 1, right + start * 2 * c, 2 * c, left + start * 2 * c, 2 * c, 0, cross,
+             count);
         for (Index i = 0; i < rows; i++) {
             REAL *RESTRICT q = Q + (start + i) * n + start;
             const REAL *RESTRICT w = W + (start + i) * n + start, *RESTRICT a = outer + i * count,
-                           *RESTRICT b = cross + i * count;
+                                 *RESTRICT b = cross + i * count;
 #pragma omp simd
             for (Index j = 0; j < count; j++) q[j] = q[j] * a[j] - w[j] * b[j];
             REAL own = 0;
@@ -193,8 +195,8 @@ static void N(back)(const REAL *U, Index n, REAL *x, Index c) {
 }
 
 /* Upper triangles of the kernel matrix K (n, n) and, if given, of L^2 W, of rows P (n, r). */
-static void N(kernel_matrix)(int kernel, const REAL *P, const REAL *squares, Index n, Index r, REAL scale, REAL *K, REAL *W,
-                             Index *found) {
+static void N(kernel_matrix)(int kernel, const REAL *P, const REAL *squares, Index n, Index r, REAL scale, REAL *K,
+                             REAL *W, Index *found) {
     const Index tile = TILE / (n * (Index)sizeof(REAL)) + 1;
     for (Index start = 0; start < n; start += tile) {
         const Index rows = start + tile <= n ? tile : n - start, count = n - start;
@@ -206,9 +208,9 @@ static void N(kernel_matrix)(int kernel, const REAL *P, const REAL *squares, Ind
 }
 
 /* scores (m, c), rows `stride` apart, of the rows Z (m, r): their kernel with P (n, r) is never stored. */
-static void N(score_rows)(int kernel, const REAL *Z, const REAL *z, Index m, const REAL *P, const REAL *squares, Index n,
-                          Index r, REAL scale, const double *alpha, Index c, double *scores, Index stride, REAL *block,
-                          double *wide, Index *found) {
+static void N(score_rows)(int kernel, const REAL *Z, const REAL *z, Index m, const REAL *P, const REAL *squares,
+                          Index n, Index r, REAL scale, const double *alpha, Index c, double *scores, Index stride,
+                          REAL *block, double *wide, Index *found) {
     const Index tile = TILE / (n * (Index)sizeof(REAL)) + 4;
     for (Index start = 0; start < m; start += tile) {
         const Index rows = start + tile <= m ? tile : m - start;
@@ -218,8 +220,9 @@ static void N(score_rows)(int kernel, const REAL *Z, const REAL *z, Index m, con
     }
 }
 
-/* The Cholesky factor of A (n, n) in place; 0 if A is not positive definite. Where OpenBLAS has kernels for AVX-512, blocks
- * of two sizes are faster than its own recursion, by a tenth from 600 rows on; with those for AVX2 they are not. */
+/* The Cholesky factor of A (n, n) in place; 0 if A is not positive definite. Where OpenBLAS has kernels for AVX-512,
+ * blocks of two sizes are faster than its own recursion, by a tenth from 600 rows on; with those for AVX2 they are not.
+ */
 static int N(factor)(REAL *A, Index n) {
     if (!BLOCKED || n <= 300) return POTRF("L", n, A, n) == 0;
     for (Index start = 0; start < n; start += OUTER) {
@@ -240,10 +243,10 @@ static int N(factor)(REAL *A, Index n) {
     return 1;
 }
 
-/* alpha (c, n) with (K + ridge I) alpha = Y (c, n); K and `factor` (n, n), in float64 the same if K is not needed again. `x` (c, n) REAL and `residual` (c, n) are
- * overwritten. 0 where the precision does not suffice. */
-static int N(solve)(REAL *K, double ridge, const double *Y, Index n, Index c, REAL *factor, REAL *x,
-                    double *residual, double *alpha, double *wide) {
+/* alpha (c, n) with (K + ridge I) alpha = Y (c, n); K and `factor` (n, n), in float64 the same if K is not needed
+ * again. `x` (c, n) REAL, `residual` (c, n) and `wide` are overwritten. 0 where the precision does not suffice. */
+static int N(solve)(REAL *K, double ridge, const double *Y, Index n, Index c, REAL *factor, REAL *x, double *residual,
+                    double *alpha, double *wide) {
     const Index total = n * c;
     for (Index i = 0; i < n; i++) {
         if (factor != K) memcpy(factor + i * n + i, K + i * n + i, (size_t)(n - i) * sizeof(REAL));
@@ -297,127 +300,168 @@ static int N(squared_norms)(const REAL *P, Index rows, Index r, REAL scale, REAL
     return 1;
 }
 
-/* All points of the chains; see `Chains`. Returns 0 without memory. */
-static int N(follow)(const Chains *p) {
-    const Index n = p->n, m = p->m, d = p->d, c = p->c, R = p->ridges_count, rows = n + m, steps = p->steps;
-    const Index entries = p->diagonal ? d : d * d, last = steps - 1;
-    const REAL scale = (REAL)(1.0 / (p->bandwidth * p->bandwidth));
-    const double scale64 = 1.0 / (p->bandwidth * p->bandwidth);
-    const int weights = steps > 1 || p->update_last, rooted = steps > 1 || p->start;
+/* Working memory of `follow`, and what of the current metric is in it. */
+typedef struct {
+    REAL *K, *factor, *W;          /* (n, n); W only if weights are needed */
+    REAL *P, *squares, *x, *block; /* rows (n + m, r) and their scaled squared norms; (c, n); a tile of scores */
+    double *P64, *F, *S, *T;       /* the rows in float64, and the root of the metric (d, r); S and T (d, d) */
+    double *Y, *residual, *alphas; /* targets (c, n); (c, n); coefficients (R, c, n) */
+    double *work, *several, *wide; /* of metric_root; scores (m, R c); a tile in float64 */
+    double *K64, *W64;             /* (n, n), where float32 did not suffice */
+    Index *found, *group;
+    int *pivots;
+    const double *exact; /* the rows where the metric is the identity: P64, or those given */
+    Index r;
+    REAL scale;
+} N(Work);
+
+static void N(release)(N(Work) * w) {
+    free(w->K), free(w->P64), free(w->found), free(w->pivots), free(w->K64);
+}
+
+/* 0 without memory. */
+static int N(allocate)(const Chains *p, N(Work) * w) {
+    const Index n = p->n, m = p->m, d = p->d, c = p->c, R = p->ridges_count, rows = n + m;
+    const int weights = p->steps > 1 || p->update_last, rooted = p->steps > 1 || p->start;
+    const Index tile = TILE / (n * (Index)sizeof(REAL)) + 4;
     /* Of many features there is no metric, or its diagonal alone, when a single point is asked for. */
     const Index square = weights || (rooted && !p->diagonal) ? d * d : d, moved = rooted ? rows * d : 0;
-    const Index tile = TILE / (n * (Index)sizeof(REAL)) + 4;
-    REAL *K = malloc((size_t)((2 + weights) * n * n + rows * (d + 1) + n * c + tile * n) * sizeof(REAL));
-    double *P64 = malloc((size_t)(moved + 3 * square + (R + 2) * n * c + 4 * d + m * R * c + (R * c < MANY ? 0 : tile * n)) * sizeof(double));
-    Index *found = malloc((size_t)(n + R) * sizeof(Index));
-    int *pivots = malloc((size_t)d * sizeof(int));
-    double *K64 = NULL;
-    int memory = K && P64 && found && pivots;
-    REAL *factor = K + n * n, *W = weights ? factor + n * n : NULL;
-    REAL *P = K + (2 + weights) * n * n, *squares = P + rows * d, *x = squares + rows, *block = x + n * c;
-    double *F = P64 + moved, *S = F + square, *T = S + square, *Y = T + square, *residual = Y + n * c;
-    double *alphas = residual + n * c, *work = alphas + R * n * c, *several = work + 4 * d, *wide = several + m * R * c;
-    Index *group = found + n;
-    if (memory)
-        for (Index i = 0; i < n; i++)
-            for (Index q = 0; q < c; q++) Y[q * n + i] = p->Y[i * c + q];
-    for (Index k = 0; memory && k < steps * R; k++) p->status[k] = NOT_REACHED;
+    const Index singles = (2 + weights) * n * n + rows * (d + 1) + n * c + tile * n;
+    const Index doubles = moved + 3 * square + (R + 2) * n * c + 4 * d + m * R * c + (R * c < MANY ? 0 : tile * n);
+    memset(w, 0, sizeof *w);
+    w->K = malloc((size_t)singles * sizeof(REAL));
+    w->P64 = malloc((size_t)doubles * sizeof(double));
+    w->found = malloc((size_t)(n + R) * sizeof(Index));
+    w->pivots = malloc((size_t)d * sizeof(int));
+    if (!w->K || !w->P64 || !w->found || !w->pivots) return 0;
+    w->factor = w->K + n * n;
+    w->W = weights ? w->factor + n * n : NULL;
+    w->P = w->K + (2 + weights) * n * n;
+    w->squares = w->P + rows * d, w->x = w->squares + rows, w->block = w->x + n * c;
+    w->F = w->P64 + moved, w->S = w->F + square, w->T = w->S + square;
+    w->Y = w->T + square, w->residual = w->Y + n * c, w->alphas = w->residual + n * c;
+    w->work = w->alphas + R * n * c, w->several = w->work + 4 * d, w->wide = w->several + m * R * c;
+    w->group = w->found + n;
+    w->scale = (REAL)(1.0 / (p->bandwidth * p->bandwidth));
+    for (Index i = 0; i < n; i++)
+        for (Index q = 0; q < c; q++) w->Y[q * n + i] = p->Y[i * c + q];
+    return 1;
+}
 
-    for (Index step = 0; memory && step < steps; step++) {
-        const int shared = step == 0 && !p->start;
+/* The rows where `metric` (NULL: the identity) is the identity; 0 if they have no coordinates, or norms that overflow.
+ */
+static int N(place)(const Chains *p, N(Work) * w, const double *metric) {
+    const Index d = p->d, rows = p->n + p->m;
+    w->r = d, w->exact = p->X;
+    if (metric && p->diagonal) {
+        for (Index k = 0; k < d; k++) w->F[k] = sqrt(metric[k] > 0 ? metric[k] : 0);
+        for (Index i = 0; i < rows; i++)
+            for (Index k = 0; k < d; k++) w->P64[i * d + k] = p->X[i * d + k] * w->F[k];
+        w->exact = w->P64;
+    } else if (metric) {
+        w->r = metric_root(metric, p->sizes, d, w->F, w->S, w->work, w->pivots);
+        if (w->r == 0) return 0;
+        dgemm("N", "N", w->r, rows, d, 1, w->F, w->r, p->X, d, 0, w->P64, w->r);
+        w->exact = w->P64;
+    }
+    for (Index i = 0; i < rows * w->r; i++) w->P[i] = (REAL)w->exact[i];
+    return N(squared_norms)(w->P, rows, w->r, w->scale, w->squares);
+}
+
+#ifdef WIDER
+/* What float32 could not solve, with the kernel anew from the rows in float64; W64 too if it is `heavy`. */
+static int N(solve_float64)(const Chains *p, N(Work) * w, Index chain, int heavy, double *alpha) {
+    const Index n = p->n, need = (heavy ? 2 : 1) * n * n + n;
+    const double scale = 1.0 / (p->bandwidth * p->bandwidth);
+    if (!w->K64) w->K64 = malloc((size_t)need * sizeof(double)); /* heavy points come first */
+    if (!w->K64) return NO_MEMORY;
+    double *squares = w->K64 + need - n;
+    w->W64 = heavy ? w->K64 + n * n : NULL;
+    if (!WIDER(squared_norms)(w->exact, n, w->r, scale, squares)) return HANDED_BACK;
+    WIDER(kernel_matrix)(p->kernel, w->exact, squares, n, w->r, scale, w->K64, w->W64, w->found);
+    const int solved =
+        WIDER(solve)(w->K64, p->ridges[chain], w->Y, n, p->c, w->K64, alpha, w->residual, alpha, w->wide);
+    return solved ? SOLVED_FLOAT64 : HANDED_BACK;
+}
+#endif
+
+/* Coefficients `alpha` (c, n) of one chain in the metric at work and, if the point is `heavy`, the next metric. */
+static int N(point)(const Chains *p, N(Work) * w, Index chain, int heavy, int rooted, double *alpha, double *alpha_out,
+                    double *metric_out) {
+    const Index n = p->n, c = p->c;
+    const double scale = 1.0 / (p->bandwidth * p->bandwidth);
+    int state = SOLVED, done = 1;
+    w->W64 = NULL;
+    if (!N(solve)(w->K, p->ridges[chain], w->Y, n, c, w->factor, w->x, w->residual, alpha, w->wide)) {
+#ifdef WIDER
+        state = N(solve_float64)(p, w, chain, heavy, alpha);
+#else
+        state = HANDED_BACK;
+#endif
+        if (state != SOLVED_FLOAT64) return state;
+    }
+    double size = 0;
+    for (Index q = 0; q < c; q++)
+        for (Index i = 0; i < n; i++) {
+            const double value = alpha[q * n + i] *= p->gain;
+            alpha_out[i * c + q] = value;
+            size = fabs(value) > size ? fabs(value) : size;
+        }
+    if (!heavy) return state;
+    if (size == 0) size = 1;
+    for (Index i = 0; i < n * c; i++) w->residual[i] = alpha[i] / size;
+#ifdef WIDER
+    if (w->W64)
+        done = WIDER(gradients)(w->exact, w->residual, w->W64, n, w->r, c, p->center, w->S, w->K64);
+    else
+#endif
+        done = N(gradients)(w->P, w->residual, w->W, n, w->r, c, p->center, w->S, w->factor);
+    if (!done) return NO_MEMORY;
+    metric_of_features(p, rooted ? w->F : NULL, w->S, w->T, w->r, scale * scale / (double)n, size, metric_out);
+    return state;
+}
+
+/* All points of the chains; see `Chains`. Returns 0 without memory. */
+static int N(follow)(const Chains *p) {
+    const Index n = p->n, m = p->m, c = p->c, R = p->ridges_count, entries = p->diagonal ? p->d : p->d * p->d;
+    N(Work) w;
+    int memory = N(allocate)(p, &w);
+    for (Index k = 0; k < p->steps * R; k++) p->status[k] = NOT_REACHED;
+    for (Index step = 0; memory && step < p->steps; step++) {
+        const int shared = step == 0 && !p->start, heavy = step < p->steps - 1 || p->update_last;
         for (Index first = 0; memory && first < R; first += shared ? R : 1) {
             /* Chains that have the same metric: all of them in the identity, one otherwise. */
-            Index members = 0;
-            for (Index k = first; k < (shared ? R : first + 1); k++)
-                if (step == 0 || p->status[(step - 1) * R + k] == SOLVED || p->status[(step - 1) * R + k] == SOLVED_FLOAT64) group[members++] = k;
+            Index members = 0, solved = 0;
+            for (Index k = first; k < (shared ? R : first + 1); k++) {
+                const int before = step ? p->status[(step - 1) * R + k] : SOLVED;
+                if (before == SOLVED || before == SOLVED_FLOAT64) w.group[members++] = k;
+            }
             if (!members) continue;
-            const double *metric =
-                step ? p->metrics + ((step - 1) * R + first) * entries : (shared ? NULL : p->start + first * entries);
-            const int heavy = step < last || p->update_last;
-            Index r = d;
-            const double *exact = p->X;
-            if (metric) {
-                if (p->diagonal) {
-                    for (Index k = 0; k < d; k++) F[k] = sqrt(metric[k] > 0 ? metric[k] : 0);
-                    for (Index i = 0; i < rows; i++)
-                        for (Index k = 0; k < d; k++) P64[i * d + k] = p->X[i * d + k] * F[k];
-                } else {
-                    r = metric_root(metric, p->sizes, d, F, S, work, pivots);
-                    if (r > 0) {
-                        dgemm("N", "N", r, rows, d, 1, F, r, p->X, d, 0, P64, r);
-                    }
-                }
-                exact = P64;
-            }
-            int usable = r > 0;
-            if (usable) {
-                for (Index i = 0; i < rows * r; i++) P[i] = (REAL)exact[i];
-                usable = N(squared_norms)(P, rows, r, scale, squares);
-            }
-            if (!usable) {
-                for (Index k = 0; k < members; k++) p->status[step * R + group[k]] = HANDED_BACK;
+            const double *from = step ? p->metrics + (step - 1) * R * entries : p->start;
+            const double *metric = from ? from + first * entries : NULL;
+            if (!N(place)(p, &w, metric)) {
+                for (Index k = 0; k < members; k++) p->status[step * R + w.group[k]] = HANDED_BACK;
                 continue;
             }
-            N(kernel_matrix)(p->kernel, P, squares, n, r, scale, K, heavy ? W : NULL, found);
-            Index solved = 0;
+            N(kernel_matrix)(p->kernel, w.P, w.squares, n, w.r, w.scale, w.K, heavy ? w.W : NULL, w.found);
             for (Index k = 0; memory && k < members; k++) {
-                const Index chain = group[k];
-                double *alpha = alphas + solved * c * n;
-                int state = N(solve)(K, p->ridges[chain], Y, n, c, factor, x, residual, alpha, wide) ? SOLVED : HANDED_BACK;
-#ifdef WIDER
-                double *W64 = NULL;
-                if (state == HANDED_BACK) { /* the kernel anew from the rows in float64 */
-                    const Index need = (heavy ? 2 : 1) * n * n + n;
-                    if (!K64) K64 = malloc((size_t)need * sizeof(double));
-                    memory = K64 != NULL;
-                    if (!memory) break;
-                    double *squares64 = K64 + need - n;
-                    W64 = heavy ? K64 + n * n : NULL;
-                    if (WIDER(squared_norms)(exact, n, r, scale64, squares64)) {
-                        WIDER(kernel_matrix)(p->kernel, exact, squares64, n, r, scale64, K64, W64, found);
-                        if (WIDER(solve)(K64, p->ridges[chain], Y, n, c, K64, alpha, residual, alpha, wide))
-                            state = SOLVED_FLOAT64;
-                    }
-                }
-#endif
-                if (state != HANDED_BACK) {
-                    double size = 0;
-                    for (Index i = 0; i < n * c; i++) {
-                        alpha[i] *= p->gain;
-                        const double value = fabs(alpha[i]);
-                        size = value > size ? value : size;
-                    }
-                    double *out = p->alpha + (step * R + chain) * n * c;
-                    for (Index i = 0; i < n; i++)
-                        for (Index q = 0; q < c; q++) out[i * c + q] = alpha[q * n + i];
-                    if (heavy) {
-                        if (size == 0) size = 1;
-                        for (Index i = 0; i < n * c; i++) residual[i] = alpha[i] / size;
-#ifdef WIDER
-                        if (W64)
-                            memory = WIDER(gradients)(exact, residual, W64, n, r, c, p->center, S, K64);
-                        else
-#endif
-                            memory = N(gradients)(P, residual, W, n, r, c, p->center, S, factor);
-                        if (!memory) break;
-                        metric_of_features(p, metric ? F : NULL, S, T, r, scale64 * scale64 / (double)n, size,
-                                           p->metrics + (step * R + chain) * entries);
-                    }
-                    group[solved++] = chain;
-                }
-                p->status[step * R + chain] = state;
+                const Index chain = w.group[k], at = step * R + chain;
+                const int state = N(point)(p, &w, chain, heavy, metric != NULL, w.alphas + solved * c * n,
+                                           p->alpha + at * n * c, heavy ? p->metrics + at * entries : NULL);
+                memory = state != NO_MEMORY;
+                p->status[at] = state;
+                if (state != HANDED_BACK) w.group[solved++] = chain;
             }
             if (!memory || !solved || !m) continue;
-            const int alone = solved == 1;
-            double *scores = alone ? p->scores + (step * R + group[0]) * m * c : several;
-            N(score_rows)(p->kernel, P + n * r, squares + n, m, P, squares, n, r, scale, alphas, solved * c, scores,
-                          solved * c, block, wide, found);
-            for (Index k = 0; !alone && k < solved; k++)
+            double *scores = solved == 1 ? p->scores + (step * R + w.group[0]) * m * c : w.several;
+            N(score_rows)(p->kernel, w.P + n * w.r, w.squares + n, m, w.P, w.squares, n, w.r, w.scale, w.alphas,
+                          solved * c, scores, solved * c, w.block, w.wide, w.found);
+            for (Index k = 0; solved > 1 && k < solved; k++)
                 for (Index i = 0; i < m; i++)
-                    memcpy(p->scores + ((step * R + group[k]) * m + i) * c, several + (i * solved + k) * c,
+                    memcpy(p->scores + ((step * R + w.group[k]) * m + i) * c, w.several + (i * solved + k) * c,
                            (size_t)c * sizeof(double));
         }
     }
-    free(K), free(P64), free(found), free(pivots), free(K64);
+    N(release)(&w);
     return memory;
 }

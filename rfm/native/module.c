@@ -29,7 +29,7 @@ typedef ptrdiff_t Index;
 
 enum { LAPLACE, GAUSSIAN };
 enum { NONE, TRACE, LARGEST };
-enum { NOT_REACHED = -1, SOLVED = 0, SOLVED_FLOAT64 = 1, HANDED_BACK = 2 };
+enum { NO_MEMORY = -2, NOT_REACHED = -1, SOLVED = 0, SOLVED_FLOAT64 = 1, HANDED_BACK = 2 };
 
 /* As in rfm/rows.py, rfm/linalg.py and rfm/agop.py. */
 #define CLOSE ((REAL)5e-4)
@@ -57,7 +57,7 @@ typedef struct {
     int kernel, scaling, center, diagonal, update_last;
     double bandwidth, gain;
     Index n, m, d, c, ridges_count, steps;
-    Index features; /* d, or more where the rows are coordinates in their span: what a trace is divided by */
+    Index features;       /* d, or more where the rows are coordinates in their span: what a trace is divided by */
     const double *X;      /* (n + m, d) */
     const double *Y;      /* (n, c) */
     const double *sizes;  /* (d,) of the features */
@@ -71,7 +71,7 @@ typedef struct {
 
 /* BLAS and LAPACK. */
 
-#define GEMM_ARGUMENTS(real)                                                                                            \
+#define GEMM_ARGUMENTS(real)                                                                                           \
     char *, char *, int *, int *, int *, real *, real *, int *, real *, int *, real *, real *, int *
 #define SYMM_ARGUMENTS(real) char *, char *, int *, int *, real *, real *, int *, real *, int *, real *, real *, int *
 #define SYRK_ARGUMENTS(real) char *, char *, int *, int *, real *, real *, int *, real *, real *, int *
@@ -92,34 +92,34 @@ static struct {
     void (*dpstrf)(char *, int *, double *, int *, int *, int *, double *, double *, int *);
 } fortran;
 
-#define DEFINE_PRODUCTS(x, real)                                                                                        \
-    static void x##gemm(const char *ta, const char *tb, Index m, Index n, Index k, real alpha, const real *A, Index lda, \
-                        const real *B, Index ldb, real beta, real *C, Index ldc) {                                      \
-        int rows = (int)m, columns = (int)n, inner = (int)k, a = (int)lda, b = (int)ldb, out = (int)ldc;                \
-        fortran.x##gemm((char *)ta, (char *)tb, &rows, &columns, &inner, &alpha, (real *)A, &a, (real *)B, &b, &beta, C, \
-                        &out);                                                                                          \
-    }                                                                                                                   \
-    static void x##symm(const char *side, const char *uplo, Index m, Index n, real alpha, const real *A, Index lda,     \
-                        const real *B, Index ldb, real beta, real *C, Index ldc) {                                      \
-        int rows = (int)m, columns = (int)n, a = (int)lda, b = (int)ldb, out = (int)ldc;                                \
-        fortran.x##symm((char *)side, (char *)uplo, &rows, &columns, &alpha, (real *)A, &a, (real *)B, &b, &beta, C,    \
-                        &out);                                                                                          \
-    }                                                                                                                   \
-    static void x##syrk(const char *uplo, const char *trans, Index n, Index k, real alpha, const real *A, Index lda,    \
-                        real beta, real *C, Index ldc) {                                                                \
-        int rows = (int)n, inner = (int)k, a = (int)lda, out = (int)ldc;                                                \
-        fortran.x##syrk((char *)uplo, (char *)trans, &rows, &inner, &alpha, (real *)A, &a, &beta, C, &out);             \
-    }                                                                                                                   \
-    static void x##trsm(const char *side, const char *uplo, const char *trans, const char *diag, Index m, Index n,      \
-                        real alpha, const real *A, Index lda, real *B, Index ldb) {                                     \
-        int rows = (int)m, columns = (int)n, a = (int)lda, b = (int)ldb;                                                \
-        fortran.x##trsm((char *)side, (char *)uplo, (char *)trans, (char *)diag, &rows, &columns, &alpha, (real *)A,    \
-                        &a, B, &b);                                                                                     \
-    }                                                                                                                   \
-    static int x##potrf(const char *uplo, Index n, real *A, Index lda) {                                                \
-        int rows = (int)n, a = (int)lda, info = 0;                                                                      \
-        fortran.x##potrf((char *)uplo, &rows, A, &a, &info);                                                            \
-        return info;                                                                                                    \
+#define DEFINE_PRODUCTS(x, real)                                                                                       \
+    static void x##gemm(const char *ta, const char *tb, Index m, Index n, Index k, real alpha, const real *A,          \
+                        Index lda, const real *B, Index ldb, real beta, real *C, Index ldc) {                          \
+        int rows = (int)m, columns = (int)n, inner = (int)k, a = (int)lda, b = (int)ldb, out = (int)ldc;               \
+        fortran.x##gemm((char *)ta, (char *)tb, &rows, &columns, &inner, &alpha, (real *)A, &a, (real *)B, &b, &beta,  \
+                        C, &out);                                                                                      \
+    }                                                                                                                  \
+    static void x##symm(const char *side, const char *uplo, Index m, Index n, real alpha, const real *A, Index lda,    \
+                        const real *B, Index ldb, real beta, real *C, Index ldc) {                                     \
+        int rows = (int)m, columns = (int)n, a = (int)lda, b = (int)ldb, out = (int)ldc;                               \
+        fortran.x##symm((char *)side, (char *)uplo, &rows, &columns, &alpha, (real *)A, &a, (real *)B, &b, &beta, C,   \
+                        &out);                                                                                         \
+    }                                                                                                                  \
+    static void x##syrk(const char *uplo, const char *trans, Index n, Index k, real alpha, const real *A, Index lda,   \
+                        real beta, real *C, Index ldc) {                                                               \
+        int rows = (int)n, inner = (int)k, a = (int)lda, out = (int)ldc;                                               \
+        fortran.x##syrk((char *)uplo, (char *)trans, &rows, &inner, &alpha, (real *)A, &a, &beta, C, &out);            \
+    }                                                                                                                  \
+    static void x##trsm(const char *side, const char *uplo, const char *trans, const char *diag, Index m, Index n,     \
+                        real alpha, const real *A, Index lda, real *B, Index ldb) {                                    \
+        int rows = (int)m, columns = (int)n, a = (int)lda, b = (int)ldb;                                               \
+        fortran.x##trsm((char *)side, (char *)uplo, (char *)trans, (char *)diag, &rows, &columns, &alpha, (real *)A,   \
+                        &a, B, &b);                                                                                    \
+    }                                                                                                                  \
+    static int x##potrf(const char *uplo, Index n, real *A, Index lda) {                                               \
+        int rows = (int)n, a = (int)lda, info = 0;                                                                     \
+        fortran.x##potrf((char *)uplo, &rows, A, &a, &info);                                                           \
+        return info;                                                                                                   \
     }
 DEFINE_PRODUCTS(s, float)
 DEFINE_PRODUCTS(d, double)
@@ -164,8 +164,7 @@ static void metric_of_features(const Chains *p, const double *F, const double *S
     double mean = 0, largest = 0;
     for (Index i = 0; i < entries; i++) {
         const Index row = i / d, column = i % d;
-        if (!p->diagonal && column > row)
-            out[i] = out[column * d + row] = (out[i] + out[column * d + row]) / 2;
+        if (!p->diagonal && column > row) out[i] = out[column * d + row] = (out[i] + out[column * d + row]) / 2;
     }
     for (Index i = 0; i < entries; i++) {
         out[i] *= share;
@@ -207,7 +206,8 @@ static void metric_of_features(const Chains *p, const double *F, const double *S
 #define SET avx512
 #define BLOCKED 1
 #ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))),                   \
+                             apply_to = function)
 #include "precisions.h"
 #pragma clang attribute pop
 #else
@@ -240,7 +240,8 @@ static int runs_here(const char *name) {
     __builtin_cpu_init();
     if (strcmp(name, "avx512") == 0)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("fma");
     if (strcmp(name, "avx2") == 0) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
     return strcmp(name, "baseline") == 0;
@@ -272,11 +273,11 @@ static PyObject *load(PyObject *self, PyObject *args) {
     PyObject *blas, *lapack;
     (void)self;
     if (!PyArg_ParseTuple(args, "OO:load", &blas, &lapack)) return NULL;
-#define LOAD(from, name, expected)                                                                                      \
-    do {                                                                                                                \
-        void *found = address(from, #name, "void (" expected);                                                          \
-        if (!found) return NULL;                                                                                        \
-        memcpy(&fortran.name, &found, sizeof found);                                                                    \
+#define LOAD(from, name, expected)                                                                                     \
+    do {                                                                                                               \
+        void *found = address(from, #name, "void (" expected);                                                         \
+        if (!found) return NULL;                                                                                       \
+        memcpy(&fortran.name, &found, sizeof found);                                                                   \
     } while (0)
     LOAD(blas, sgemm, "char *, char *, int *, int *, int *, ");
     LOAD(blas, dgemm, "char *, char *, int *, int *, int *, ");
@@ -319,8 +320,8 @@ static PyObject *exponentials(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* follow(set, narrow, kernel, bandwidth, gain, scaling, center, diagonal, update_last, (n, m, d, c, R, steps, features),
- *        X, Y, sizes, ridges, start or None, scores, alpha, metrics, status) */
+/* follow(set, narrow, kernel, bandwidth, gain, scaling, center, diagonal, update_last, (n, m, d, c, R, steps,
+ * features), X, Y, sizes, ridges, start or None, scores, alpha, metrics, status) */
 static PyObject *follow(PyObject *self, PyObject *args) {
     const char *name;
     int narrow, done = 0;
@@ -329,17 +330,17 @@ static PyObject *follow(PyObject *self, PyObject *args) {
     Py_buffer X, Y, sizes, ridges, start, scores, alpha, metrics, status;
     (void)self;
     if (!PyArg_ParseTuple(args, "spiddippp(nnnnnnn)y*y*y*y*z*w*w*w*w*:follow", &name, &narrow, &p.kernel, &p.bandwidth,
-                          &p.gain, &p.scaling, &p.center, &p.diagonal, &p.update_last, &n, &m, &d, &c, &R, &steps, &features, &X, &Y,
-                          &sizes, &ridges, &start, &scores, &alpha, &metrics, &status))
+                          &p.gain, &p.scaling, &p.center, &p.diagonal, &p.update_last, &n, &m, &d, &c, &R, &steps,
+                          &features, &X, &Y, &sizes, &ridges, &start, &scores, &alpha, &metrics, &status))
         return NULL;
     const Set *set = set_called(name);
     const Py_ssize_t word = sizeof(double), entries = p.diagonal ? d : d * d;
-    if (set && !(n > 0 && m >= 0 && d > 0 && c > 0 && R > 0 && steps > 0 && X.len == (n + m) * d * word &&
-                 Y.len == n * c * word && sizes.len == d * word && ridges.len == R * word &&
-                 (!start.buf || start.len == R * entries * word) && scores.len == steps * R * m * c * word &&
-                 alpha.len == steps * R * n * c * word &&
-                 metrics.len == (steps - !p.update_last) * R * entries * word &&
-                 status.len == steps * R * (Py_ssize_t)sizeof(int32_t))) {
+    if (set &&
+        !(n > 0 && m >= 0 && d > 0 && c > 0 && R > 0 && steps > 0 && X.len == (n + m) * d * word &&
+          Y.len == n * c * word && sizes.len == d * word && ridges.len == R * word &&
+          (!start.buf || start.len == R * entries * word) && scores.len == steps * R * m * c * word &&
+          alpha.len == steps * R * n * c * word && metrics.len == (steps - !p.update_last) * R * entries * word &&
+          status.len == steps * R * (Py_ssize_t)sizeof(int32_t))) {
         PyErr_SetString(PyExc_ValueError, "the arrays are not of the shapes that the numbers give");
         set = NULL;
     }
@@ -371,8 +372,15 @@ static PyMethodDef METHODS[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef MODULE = {
-    PyModuleDef_HEAD_INIT, "_chain", "Whole chains of Recursive Feature Machines.", -1, METHODS, NULL, NULL, NULL, NULL};
+static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT,
+                                    "_chain",
+                                    "Whole chains of Recursive Feature Machines.",
+                                    -1,
+                                    METHODS,
+                                    NULL,
+                                    NULL,
+                                    NULL,
+                                    NULL};
 
 PyMODINIT_FUNC PyInit__chain(void) {
     PyObject *module = PyModule_Create(&MODULE);

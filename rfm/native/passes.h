@@ -1,13 +1,15 @@
 /* Loops over entries of kernel matrices in the precision REAL; included once for each precision and instruction set.
  *
- * Symmetric matrices are row-major with the upper triangle given, which LAPACK calls the lower one. Vectors of c classes
- * are stored class by class, (c, n), in float64: sums over coefficients of both signs lose all digits in float32. */
+ * Symmetric matrices are row-major with the upper triangle given, which LAPACK calls the lower one. Vectors of c
+ * classes are stored class by class, (c, n), in float64: sums over coefficients of both signs lose all digits in
+ * float32. */
 
 /* exp(x) for x <= 0: 2^k e^r with |r| <= log(2) / 2 and a polynomial for e^r, relative error below 3e-7 in float32 and
  * 1e-15 in float64. 0 where the result would be subnormal; not a number stays so. */
 static inline REAL N(exp)(REAL x) {
     const REAL held = x < EXP_LEAST ? EXP_LEAST : x;
-    const REAL shifted = held * (REAL)1.4426950408889634 + EXP_ROUNDING; /* the addition rounds to the nearest integer */
+    const REAL shifted =
+        held * (REAL)1.4426950408889634 + EXP_ROUNDING; /* the addition rounds to the nearest integer */
     const REAL k = shifted - EXP_ROUNDING;
     const REAL r = (held - k * EXP_LOG2_HIGH) - k * EXP_LOG2_LOW;
     REAL value = EXP_SERIES(r);
@@ -59,7 +61,7 @@ static void N(profile)(int kernel, REAL *RESTRICT u, REAL *RESTRICT weight, Inde
 
 /* Distances that rounding dominates, from differences of coordinates; numbers of the coincident go to `found`. */
 static Index N(resolve)(REAL *u, Index count, const REAL *row, const REAL *others, Index r, REAL square, REAL scale,
-                       Index *found) {
+                        Index *found) {
     const REAL close = CLOSE * square, least = close * COINCIDENT;
     Index number = 0;
     for (Index j = 0; j < count; j++) {
@@ -197,7 +199,8 @@ static void N(scores)(const REAL *B, Index rows, Index n, const double *a, Index
         }
 }
 
-/* x (c, n) in place of (U' U)^-1 x, where U (n, n), upper, is what the factorisation left: four rows of it at a time. */
+/* x (c, n) in place of (U' U)^-1 x, where U (n, n), upper, is what the factorisation left: four rows of it at a time.
+ */
 static void N(substitute)(const REAL *U, Index n, REAL *x, Index c) {
     const Index whole = n - n % 4;
     for (Index j = 0; j < n; j += 4) {
