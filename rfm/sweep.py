@@ -29,15 +29,14 @@ from rfm.problem import Point, Problem, Rows, power_of_two, scale_metric, unit_r
 from rfm.rows import (
     Metric,
     MetricRows,
-    equal_rows,
     euclidean_rows,
-    feature_sizes,
     in_coordinates,
     metric_root,
     metric_rows,
 )
 from rfm.span import Span, is_wide
 from rfm.stacked import TooClose, stacked_chains
+from rfm.working_rows import Coordinates, WorkingRows
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Sweep(Problem):
 
     def _points_one_by_one(
         self,
-        prepared: Iterable[tuple[bool, _Rows]],
+        prepared: Iterable[tuple[bool, WorkingRows]],
         ridges: Sequence[float],
         first: int,
         iterations: int,
@@ -146,7 +145,9 @@ class Sweep(Problem):
                 metric = rows[unit_norm].metric_of_features(None if step.metric is None else step.metric[k])
                 yield Point(unit_norm, ridge, step.iteration, scores[k], metric, step.alpha[k], step.solvers[k])
 
-    def _native_points(self, rows: _Rows, unit_norm: bool, ridges: Sequence[float], iterations: int) -> Iterator[Point]:
+    def _native_points(
+        self, rows: WorkingRows, unit_norm: bool, ridges: Sequence[float], iterations: int
+    ) -> Iterator[Point]:
         for point in self._followed(rows, ridges, iterations=iterations):
             metric = None if point.metric is None else torch.from_numpy(point.metric)
             if point.solver:
@@ -167,7 +168,7 @@ class Sweep(Problem):
 
     def _followed(
         self,
-        rows: _Rows,
+        rows: WorkingRows,
         ridges: Sequence[float],
         *,
         iterations: int,
@@ -250,7 +251,7 @@ class Sweep(Problem):
 
     def _at_work(
         self, unit_norm: bool, fitted: Rows, others: Rows, *, updates: int = 0, metric: Metric | None = None
-    ) -> _Rows:
+    ) -> WorkingRows:
         """Rows for a chain of ``updates`` from the identity, or for ``metric`` alone."""
         n, d = len(fitted), self.X.shape[1]
         # A small system is solved in float64 in less time than the refinement of a float32 solution takes.
@@ -266,12 +267,12 @@ class Sweep(Problem):
         elif self._in_span(n, updates):
             span = Span.of(rows[:n], self.device)
         else:
-            return _Rows(torch.as_tensor(rows).to(self.device, dtype), n, targets, size)
-        coordinates = _Coordinates(span, span.coordinates(rows, n), span.sizes(rows[:n]))
-        return _Rows(coordinates.exact.to(dtype), n, targets, size, coordinates)
+            return WorkingRows(torch.as_tensor(rows).to(self.device, dtype), n, targets, size)
+        coordinates = Coordinates(span, span.coordinates(rows, n), span.sizes(rows[:n]))
+        return WorkingRows(coordinates.exact.to(dtype), n, targets, size, coordinates)
 
     def _kernels(
-        self, rows: _Rows, metric: torch.Tensor | None, *, weights: bool, at_once: int | None = None
+        self, rows: WorkingRows, metric: torch.Tensor | None, *, weights: bool, at_once: int | None = None
     ) -> _Kernels:
         n, m = rows.n, len(rows.stacked) - rows.n
         scratch = self._workspaces.setdefault(rows.X.dtype, Workspace(rows.X.dtype, self.device))
@@ -286,7 +287,7 @@ class Sweep(Problem):
         kernel_between_(self.kernel, others.at(slice(len(between))), fitted, between)
         return _Kernels(fitted, others, K, W, between)
 
-    def _solve(self, K: torch.Tensor, ridge: float, rows: _Rows, metric: torch.Tensor | None) -> RidgeSolution:
+    def _solve(self, K: torch.Tensor, ridge: float, rows: WorkingRows, metric: torch.Tensor | None) -> RidgeSolution:
         """Solve in the scratch matrix ``K``; where float32 does not suffice the kernel is computed anew in float64."""
 
         def exact() -> torch.Tensor:
@@ -300,7 +301,7 @@ class Sweep(Problem):
         return solution
 
     def _update(
-        self, rows: _Rows, kernels: _Kernels, solution: RidgeSolution, metric: torch.Tensor | None
+        self, rows: WorkingRows, kernels: _Kernels, solution: RidgeSolution, metric: torch.Tensor | None
     ) -> torch.Tensor:
         fitted, W = kernels.fitted, kernels.W
         assert W is not None
@@ -315,7 +316,7 @@ class Sweep(Problem):
         learned = agop(fitted, solution.alpha / size, W, center=self.center_gradients, diagonal=self.diagonal)
         return scale_metric(learned, self.metric_scaling, size, rows.span)
 
-    def _prepared_float64(self, rows: _Rows, metric: torch.Tensor | None) -> MetricRows:
+    def _prepared_float64(self, rows: WorkingRows, metric: torch.Tensor | None) -> MetricRows:
         return metric_rows(rows.exact[: rows.n], metric, self.kernel.bandwidth, sizes=rows.sizes)
 
     def _table(self, unit_norm: bool) -> NDArray[np.float64]:
@@ -334,57 +335,6 @@ class _Kernels:
     K: torch.Tensor
     W: torch.Tensor | None
     between: torch.Tensor
-
-
-@dataclass(frozen=True)
-class _Coordinates:
-    """Rows in coordinates of a ``span``: ``exact`` (n + m, k) in float64, and the coordinates' ``sizes`` (k,)."""
-
-    span: Span
-    exact: torch.Tensor
-    sizes: torch.Tensor
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Rows at work: the first ``n`` of ``stacked`` (n + m, d) are fitted to ``targets`` (n, c), the rest evaluated.
-
-    ``targets`` are those given over ``target_size``, which keeps them within the range of float32. With ``coordinates``
-    ``stacked`` and the metrics stand in those of a span.
-    """
-
-    stacked: torch.Tensor
-    n: int
-    targets: torch.Tensor
-    target_size: float
-    coordinates: _Coordinates | None = None
-
-    @property
-    def span(self) -> Span | None:
-        return None if self.coordinates is None else self.coordinates.span
-
-    def metric_of_features(self, metric: torch.Tensor | None) -> Metric | None:
-        """The ``metric`` among what is at work as one among features."""
-        return metric if metric is None or self.span is None else self.span.factored(metric)
-
-    @property
-    def X(self) -> torch.Tensor:
-        return self.stacked[: self.n]
-
-    @cached_property
-    def exact(self) -> torch.Tensor:
-        """``stacked`` in float64."""
-        return self.stacked.double() if self.coordinates is None else self.coordinates.exact
-
-    @cached_property
-    def sizes(self) -> torch.Tensor:
-        """The largest absolute value (d,) of each feature among the fitted rows, or what of coordinates compares."""
-        return feature_sizes(self.X) if self.coordinates is None else self.coordinates.sizes
-
-    @cached_property
-    def groups(self) -> torch.Tensor | None:
-        """Which rows are equal, and so coincide in every metric; None where few are."""
-        return equal_rows(self.stacked)
 
 
 _SMALL = 200
