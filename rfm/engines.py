@@ -43,6 +43,11 @@ def engine(device: str = "cpu", choice: str | None = None) -> Engine:
     choice : str, optional
         ``"native"`` or ``"python"``; by default what ``RFM_ENGINE`` says, else native where it was built.
 
+    Returns
+    -------
+    Engine
+        Its name and what it computes with, or why it is Python's.
+
     Raises
     ------
     ValueError
