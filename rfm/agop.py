@@ -124,8 +124,8 @@ def _by_gram(
     n, c = alpha.shape
     full = mirror_(W.to(X.dtype, copy=True))
     sizes, lengths = alpha.norm(dim=1), X.norm(dim=1)
-    # NumPy's products for PyTorch's: 0.83 (600 rows, 100 features, 26 classes) to 1.02 of a grid's time on a processor of
-    # AMD, and more rounding between close rows. The native engine has scipy's anyway.
+    # NumPy's products for PyTorch's: 0.83 (600 rows, 100 features, 26 classes) to 1.02 of a grid's time on an AMD
+    # processor, and more rounding between close rows. The native engine has scipy's anyway.
     products = full @ torch.cat([alpha, sizes[:, None], (sizes * lengths)[:, None]], dim=1)
     B, spread = products[:, :c], products[:, c + 1] + products[:, c] * lengths
     Q = gram_lower(full)
