@@ -140,8 +140,8 @@ def main() -> None:
     text = [
         "# The native engine against the Python engine",
         "",
-        f"{how}. {cpu_model()}; {engine};",
-        f"{libraries}; commit {str(commit())[:12]}.",
+        f"{how}.",
+        f"{cpu_model()}; {engine}; {libraries}; commit {str(commit())[:12]}.",
         "",
         "## Whole grids",
         "",
