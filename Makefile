@@ -78,14 +78,14 @@ KEPT = $(PARTS:%=results/comparison-%)
 comparison: $(READY)
 	$(COMPARE) --subset all121 --run results/comparison-clean || [ $$? -eq 1 ]
 	$(COMPARE) --subset small90 --protocol clean-cv --run results/comparison-clean-cv || [ $$? -eq 1 ]
-	$(COMPARE) --subset all121 --methods rfm,laplace --protocol published --run results/comparison-published || [ $$? -eq 1 ]
-	$(COMPARE) --subset all121 --methods rfm,laplace --protocol relearn --run results/comparison-relearn || [ $$? -eq 1 ]
+	$(COMPARE) --subset all121 --protocol published --run results/comparison-published || [ $$? -eq 1 ]
+	$(COMPARE) --subset all121 --protocol relearn --run results/comparison-relearn || [ $$? -eq 1 ]
 	mkdir -p results/kept/comparison
 	$(BENCH) export $(KEPT) --out results/kept/comparison
 	$(if $(ARCHIVE),$(RUN_PYTHON) tools/kept_scores.py --archive results/kept/comparison --copy "$(ARCHIVE)")
 	$(if $(STUDY),,$(BENCH) fetch --published)
 	$(BENCH) report $(KEPT) --out reports/kept/comparison --published $(STUDY)
-	$(RUN_PYTHON) tools/readme_table.py
+	$(RUN_PYTHON) tools/readme_table.py --published $(STUDY)
 
 test: $(READY_DEV)
 	$(RUN_PYTHON) -m pytest $(ARGS)

@@ -1,7 +1,7 @@
-"""The benchmarking harness: registry, tables, methods, protocols, runner, statistics and report.
+"""The benchmark: registry, datasets, methods, protocols, runner, statistics and report.
 
-From Python, a notebook say, :func:`run` does what ``python -m bench run`` does and :func:`load` gives results as a
-table:
+From Python, for example in a notebook, :func:`run` does what ``python -m bench run`` does and :func:`load` gives scores
+as a DataFrame:
 
     import bench
 

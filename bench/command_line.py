@@ -24,15 +24,15 @@ from bench.errors import BenchError, UsageError, unknown_name
 EXIT_UNUSABLE, EXIT_INTERRUPTED = 2, 130
 
 COMMANDS = {
-    "list": "the registry: tables, sizes, licences, and which sources are available here",
-    "fetch": "get and check tables from a source",
-    "run": "run methods on tables under a protocol; the same folder resumes",
-    "status": "what a run folder holds: done, failed, left",
+    "list": "datasets of the registry: sizes, licences, sources available here",
+    "fetch": "download datasets and check them",
+    "run": "run methods on datasets under a protocol; the same command resumes",
+    "status": "progress of a run: done, failed, not done yet",
     "export": "write scores.csv, summary.csv and provenance.json of one or more run folders",
     "report": "HTML and Markdown report over one or more run folders",
-    "validate": "look for what is odd about a table, yours or a known one, and say what it means",
-    "study": "companion experiments: lin-rfm, low-rank; the same folder resumes",
-    "check-method": "check a method, your own file or a known one, against the contract",
+    "validate": "look for problems in a dataset, your own or a known one, and explain them",
+    "study": "companion experiments (ansatz, lin-rfm, low-rank, phenomena); the same command resumes",
+    "check-method": "check that a method, your own file or a known one, keeps the contract",
 }
 
 
@@ -44,7 +44,7 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     """The argument parser; ``only`` limits the import of subcommand modules to one."""
-    parser = _Parser(prog="python -m bench", description="Tabular benchmark of Recursive Feature Machines.")
+    parser = _Parser(prog="python -m bench", description="Benchmark of Recursive Feature Machines on tabular data.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
@@ -76,7 +76,7 @@ def _fill_standard_descriptors() -> None:
 
 
 def refuse_foreign_rfm() -> None:
-    """Raise :class:`UsageError` if `import rfm` gives a package that is not the one beside this one."""
+    """Raise :class:`UsageError` if `import rfm` gives a package that is not the one next to this one."""
     found = importlib.util.find_spec("rfm")
     where = Path(found.origin).resolve() if found and found.origin else None
     if where != Path(__file__).resolve().parents[1] / "rfm" / "__init__.py":

@@ -23,7 +23,7 @@ class SourceError(BenchError):
 
 
 class DataUnavailable(BenchError):
-    """One table is not available from the chosen source; other tables may be. Its jobs are `skipped`."""
+    """One dataset is not available from the selected source; others may be. Its jobs are `skipped`."""
 
 
 class DataInvalid(BenchError):

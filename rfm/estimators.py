@@ -240,7 +240,7 @@ class RFMClassifier(ClassTargets, _RecursiveFeatureMachine):
     """
 
     def fit(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
-        """Fit labels ``y`` (n,) on ``X`` (n, d); ``validation`` rows choose the number of updates, fewer if equal."""
+        """Fit labels ``y`` (n,) on ``X`` (n, d); ``validation`` rows select the number of updates, fewer if equal."""
         return self._fit_classes(X, y, validation)
 
 
@@ -281,5 +281,5 @@ class RFMRegressor(NumericTargets, _RecursiveFeatureMachine):
         )
 
     def fit(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
-        """Fit targets ``y`` (n,) or (n, t) on ``X`` (n, d); ``validation`` rows choose the number of updates."""
+        """Fit targets ``y`` (n,) or (n, t) on ``X`` (n, d); ``validation`` rows select the number of updates."""
         return self._fit_targets(X, y, validation)

@@ -6,6 +6,7 @@ size, metrics from the gradients at a recorded sample of rows.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -97,15 +98,18 @@ class LargeSweep(Problem):
         Y = torch.as_tensor(self.Y[train]).to(self.device)
         updates: list[dict[str, Any]] = []
         for iteration in range(iterations + 1):
+            started = time.process_time()
             blocks = RadialBlocks(self.kernel, rows, metric, fitted=n, sizes=sizes)
+            preparing = time.process_time() - started
             solution = solve_blocks(blocks, Y, ridge, seed=self.seed, direct_rows=self.direct_rows)
             if every or iteration == iterations:
-                scores = blocks.product(slice(n, len(rows)), slice(0, n), solution.alpha)
+                started = time.process_time()
+                scored = blocks.product(slice(n, len(rows)), slice(0, n), solution.alpha).cpu().numpy()
+                seconds = time.process_time() - started + preparing * (1 - n / len(rows))
                 account = self._account(n, solution, updates)
-                scored = scores.cpu().numpy()
                 alpha = solution.alpha[place]
                 found = metric if span is None or not isinstance(metric, torch.Tensor) else span.factored(metric)
-                yield Point(unit_norm, ridge, iteration, scored, found, alpha, solution.solver, account)
+                yield Point(unit_norm, ridge, iteration, scored, found, alpha, solution.solver, account, seconds)
             if iteration < iterations:
                 updates.append({"solver": solution.solver, **solution.account})
                 metric = self._update(blocks, solution.alpha, span)

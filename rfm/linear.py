@@ -44,7 +44,7 @@ class LinearRFM(RegressorMixin, BaseEstimator):
 
     ``alpha``          power of the AGOP, > 0; p = 2 - 4 alpha of IRLS-p.
     ``ridge``          > 0, added to the diagonal of X D X': in the units of squared features, as in ridge regression.
-                       With noisy targets choose it by validation; with exact ones leave it small.
+                       With noisy targets select it by validation; with exact ones leave it small.
     ``smoothing``      where s starts, in units of the largest squared coefficient of the first fit.
     ``smoothing_end``  where it ends, in the same units. Equal to ``smoothing``, s stays as it is.
     ``iterations``     at most so many fits after the first, which is ridge regression.

@@ -54,7 +54,9 @@ class Point:
     ``scores`` (m, c) are its values on the rows that were not fitted, ``metric`` the M it was fitted in ((d, d), as
     factors where d > n; (d,) with ``diagonal``; None for the identity), ``alpha`` (n, c) its dual coefficients,
     ``solver`` how its system was solved. ``account`` is what else is worth recording, JSON-able: of large tables rows,
-    epochs, the solvers of the updates.
+    epochs, the solvers of the updates. ``score_seconds``, of a single fit alone, are the CPU seconds of scoring: the
+    kernel between the rows scored and the fitted ones, its product with ``alpha``, and the part, by the number of rows,
+    of preparing all rows, which is done together.
     """
 
     unit_norm: bool
@@ -65,6 +67,7 @@ class Point:
     alpha: torch.Tensor
     solver: str
     account: Mapping[str, Any] = field(default_factory=dict)
+    score_seconds: float = 0.0
 
 
 class Chains(Protocol):

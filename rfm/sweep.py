@@ -10,6 +10,7 @@ factors.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -224,22 +225,31 @@ class Sweep(Problem):
             metric = self.learn(train, ridge=ridge, unit_norm=unit_norm, iterations=iterations)
         n, m = len(train), len(test)
         metric = None if metric is None else metric.to(self.device)
+        started = time.process_time()
         rows = self._at_work(unit_norm, train, test, metric=metric)
+        preparing = time.process_time() - started
         among = metric.core if isinstance(metric, FactoredMatrix) else metric
         if self._natively(n, 0):
             (point,) = self._followed(rows, [ridge], iterations=0, start=among)
             if point.solver:
                 alpha = torch.from_numpy(point.alpha)
-                return Point(unit_norm, ridge, iterations, point.scores, metric, alpha, point.solver)
-        kernels = self._kernels(rows, among, weights=False, at_once=min(n, m))
+                seconds = point.score_seconds + preparing * m / (n + m)
+                return Point(
+                    unit_norm, ridge, iterations, point.scores, metric, alpha, point.solver, score_seconds=seconds
+                )
+        kernels = self._kernels(rows, among, weights=False, at_once=0)
         solution = self._solve(kernels.K, ridge, rows, among)
-        scores = [matmul_float64(kernels.between, solution.alpha)]
-        for start in range(n, m, n):
-            between = kernels.between[: m - start]
+        started = time.process_time()
+        block = self._workspaces[rows.X.dtype].take("between", min(n, m), n)
+        scores = []
+        for start in range(0, max(m, 1), n):
+            between = block[: m - start]
             kernel_between_(self.kernel, kernels.others.at(slice(start, start + n)), kernels.fitted, between)
             scores.append(matmul_float64(between, solution.alpha))
+        scored = _to_numpy(torch.cat(scores))
+        seconds = time.process_time() - started + (preparing + kernels.preparing) * m / (n + m)
         return Point(
-            unit_norm, ridge, iterations, _to_numpy(torch.cat(scores)), metric, solution.alpha, solution.solver
+            unit_norm, ridge, iterations, scored, metric, solution.alpha, solution.solver, score_seconds=seconds
         )
 
     def _in_span(self, n: int, updates: int) -> bool:
@@ -280,12 +290,14 @@ class Sweep(Problem):
         W = scratch.take("W", n, n) if weights else None
         sides = scratch.take("sides", 2 * (n + m), rows.X.shape[1] + 2)
         root = None if metric is None else metric_root(metric, rows.sizes)
+        started = time.process_time()
         P = rows.stacked if root is None else in_coordinates(rows.exact, root).to(rows.stacked.dtype)
         prepared = euclidean_rows(P, self.kernel.bandwidth, root=root, groups=rows.groups, scratch=sides)
+        preparing = time.process_time() - started
         fitted, others = prepared.split(n)
         kernel_lower_(self.kernel, fitted, K, W)
         kernel_between_(self.kernel, others.at(slice(len(between))), fitted, between)
-        return _Kernels(fitted, others, K, W, between)
+        return _Kernels(fitted, others, K, W, between, preparing)
 
     def _solve(self, K: torch.Tensor, ridge: float, rows: WorkingRows, metric: torch.Tensor | None) -> RidgeSolution:
         """Solve in the scratch matrix ``K``; where float32 does not suffice the kernel is computed anew in float64."""
@@ -328,13 +340,14 @@ class Sweep(Problem):
 @dataclass(frozen=True)
 class _Kernels:
     """In scratch memory: K and L^2 W (n, n), lower triangles, of the ``fitted`` rows; K (m, n) ``between`` the first of
-    the ``others`` and them."""
+    the ``others`` and them. ``preparing`` all rows took so many CPU seconds."""
 
     fitted: MetricRows
     others: MetricRows
     K: torch.Tensor
     W: torch.Tensor | None
     between: torch.Tensor
+    preparing: float
 
 
 _SMALL = 200

@@ -29,13 +29,13 @@ from bench.files import replacing, write_atomically
 from bench.protocols.reduction import reduced
 from bench.records.dataset import Dataset
 from bench.records.result import JobResult, RunRecord
-from bench.report.merge import invocations_of
+from bench.report.merge import invocations_of, older_ties
 from bench.run.identity import fold_hashes
 from bench.stats.frame import scores_frame
 from bench.store import read_results
 
 KEPT = Path(__file__).resolve().parents[1] / "bench" / "report" / "kept"
-ROUNDED = {"fit_seconds": 4, "job_seconds": 3, "cpu_seconds": 3, "peak_rss_mb": 1}
+ROUNDED = {"fit_seconds": 4, "predict_seconds": 6, "job_seconds": 3, "cpu_seconds": 3, "peak_rss_mb": 1}
 """Decimals of what is measured to no more; scores keep all of theirs."""
 
 
@@ -44,25 +44,24 @@ def main() -> None:
     parser.add_argument("--embedded", metavar="RUN", type=Path)
     parser.add_argument("--archive", metavar="SCORES", type=Path)
     parser.add_argument("--copy", metavar="ARCHIVE", help="of the study's archive")
-    parser.add_argument("--note", metavar="TEXT", default="", help="what a reader must know of the scores given")
     args = parser.parse_args()
     account = KEPT / "kept.json"
     accounts = json.loads(account.read_text(encoding="utf-8")) if account.exists() else {}
     try:
         if args.embedded:
             record = with_checksums(read_results(args.embedded), EmbeddedSource())
-            accounts["embedded"] = write("embedded", record, args.note)
+            accounts["embedded"] = write("embedded", record)
         if args.archive:
             if args.copy is None:
                 raise UsageError("--archive needs --copy: the archive that the checksums are computed from")
             source = ArchiveSource(args.copy, load_registry(), offline=True)
-            accounts["archive"] = write("archive", with_checksums(read_results(args.archive), source), args.note)
+            accounts["archive"] = write("archive", with_checksums(read_results(args.archive), source))
     except BenchError as error:
         raise SystemExit(f"kept_scores: {error}") from error
     write_atomically(account, json.dumps(dict(sorted(accounts.items())), indent=1) + "\n")
 
 
-def write(body: str, record: RunRecord, note: str) -> dict[str, Any]:
+def write(body: str, record: RunRecord) -> dict[str, Any]:
     """Write the scores of ``body``; returns the account of where they come from."""
     lacking = [r.job.name for r in record.results if r.status == "ok" and not (r.job.table_sha256 and r.job.folds)]
     if lacking:
@@ -75,7 +74,8 @@ def write(body: str, record: RunRecord, note: str) -> dict[str, Any]:
         text = scores.to_csv(index=False, lineterminator="\n")
         temporary.write_bytes(gzip.compress(text.encode(), mtime=0))
     print(f"{path}: {len(record.results)} jobs, {path.stat().st_size / 1000:.0f} kB")
-    return account_of(invocations_of(record)) | ({"note": note} if note else {})
+    ties = {protocol: rule for rules in older_ties(record) for protocol, rule in rules.items()}
+    return account_of(invocations_of(record)) | ({"ties": ties} if ties else {})
 
 
 def account_of(invocations: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -1,41 +1,86 @@
 """Write the results in the README and in docs/reproduce-the-paper.md from the kept comparison.
 
-``python tools/readme_table.py`` reads ``results/kept/comparison/scores.csv`` and replaces what stands between the
-pages' markers (:mod:`bench.report.claims`). ``--check`` only says whether both are up to date.
+``python tools/readme_table.py`` reads ``scores.csv`` and ``places.csv`` in ``results/kept/comparison`` and replaces
+what stands between the pages' markers (:mod:`bench.report.claims`). The places among the 2014 study's classifiers need
+its results, which are not in the repository: with ``--published [FILE]``, or the variable BENCH_PUBLISHED,
+``places.csv`` is computed anew first. ``--check`` writes nothing and only says whether all is up to date.
 """
 
 from __future__ import annotations
 
+import argparse
+import io
+import os
 import sys
 from pathlib import Path
 
+import pandas as pd
+
+from bench.data.fetching import results_file
 from bench.data.registry import load_registry
-from bench.report.claims import kept_scores, reproduction, results_in_readme
+from bench.errors import BenchError
+from bench.files import write_atomically
+from bench.report.claims import kept_scores, outdated, places_of, reproduction, results_in_readme
+from bench.stats.published import read_published
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = ROOT / "results" / "kept" / "comparison" / "scores.csv"
+KEPT = Path("results", "kept", "comparison")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
-def main() -> int:
-    if not KEPT.is_file():
-        raise SystemExit(f"{KEPT.relative_to(ROOT)} is not there: `make comparison` makes it")
-    scores, registry, name = kept_scores(KEPT), load_registry(), KEPT.relative_to(ROOT)
+def main(root: Path = ROOT) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 if something is out of date")
+    parser.add_argument(
+        "--published",
+        metavar="FILE",
+        nargs="?",
+        const="",
+        default=os.environ.get("BENCH_PUBLISHED") or None,
+        help="results file of the 2014 study (alone: the fetched one; default: BENCH_PUBLISHED)",
+    )
+    args = parser.parse_args()
+    scores_csv, places_csv = root / KEPT / "scores.csv", root / KEPT / "places.csv"
+    if not scores_csv.is_file():
+        raise SystemExit(f"{KEPT / 'scores.csv'} is not there: `make comparison` makes it")
+    scores, registry = kept_scores(scores_csv), load_registry()
+    fresh: dict[Path, str] = {}
+    if args.published is not None:
+        try:
+            study = read_published(Path(args.published) if args.published else results_file())
+        except BenchError as error:
+            raise SystemExit(f"readme_table: {error}") from error
+        fresh[places_csv] = places_of(scores, study, registry).round(6).to_csv(index=False, lineterminator="\n")
+    places = _places(places_csv, fresh.get(places_csv))
+    of_others = outdated(places, scores, registry)
+    if of_others:
+        raise SystemExit(
+            f"{KEPT / 'places.csv'} is not of these scores ({', '.join(of_others[:3])}): give the 2014 study's results "
+            "with --published, and it is computed anew"
+        )
+    name = KEPT / "scores.csv"
     pages = {
-        ROOT / "README.md": results_in_readme(scores, registry),
-        ROOT / "docs" / "reproduce-the-paper.md": reproduction(scores, registry, f"[{name}](../{name})"),
+        root / "README.md": results_in_readme(scores, registry, places),
+        root / "docs" / "reproduce-the-paper.md": reproduction(scores, registry, f"[{name}](../{name})", places),
     }
-    stale = 0
     for page, content in pages.items():
-        text = page.read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
+        before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
         _, _, after = rest.partition(END)
-        fresh = f"{before}{BEGIN}\n{content}\n{END}{after}"
-        stale += fresh != text
-        if "--check" not in sys.argv[1:]:
-            page.write_text(fresh, encoding="utf-8")
-    return int("--check" in sys.argv[1:] and stale > 0)
+        fresh[page] = f"{before}{BEGIN}\n{content}\n{END}{after}"
+    stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    for path in stale:
+        print(f"{path.relative_to(root)}: {'out of date' if args.check else 'written'}")
+        if not args.check:
+            write_atomically(path, fresh[path])
+    return int(args.check and bool(stale))
+
+
+def _places(path: Path, fresh: str | None) -> pd.DataFrame:
+    """The kept places, or those just computed as they will be read again."""
+    if fresh is None and not path.is_file():
+        raise SystemExit(f"{KEPT / 'places.csv'} is not there: give the 2014 study's results with --published")
+    return pd.read_csv(path if fresh is None else io.StringIO(fresh))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

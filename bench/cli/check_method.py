@@ -18,11 +18,11 @@ WIDTH = 110
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``bench check-method``."""
     parser.add_argument("methods", metavar="NAME|FILE", nargs="+", help="known methods, module:Class, or plug-in files")
-    parser.add_argument("--json", action="store_true", help="every clause with its breaches, as JSON")
+    parser.add_argument("--json", action="store_true", help="all checks with their failures, as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if every method keeps every clause for what it predicts, 1 if not; an error for one that cannot be loaded."""
+    """0 if every method passes every check for what it predicts, 1 if not; an error for one that cannot be loaded."""
     from bench.methods.contract import Exercise, breaches, clauses_of
 
     methods = [method for word in args.methods for method in methods_of(word)]
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
                 print("\n".join(_lines(clause.name, clause.promise, found)), flush=True)
         kept = sum(not c["breaches"] for c in clauses)
         if not args.json:
-            print(f"  {kept} of {len(clauses)} clauses kept{_left_out(method)}\n")
+            print(f"  {kept} of {len(clauses)} checks passed{_left_out(method)}\n")
         named = {"method": method.name, "title": method.title, "kind": kind}
         reports.append({**named, "kept": kept == len(clauses), "clauses": clauses})
     if args.json:
@@ -55,9 +55,9 @@ def methods_of(word: str) -> list[Method]:
 
 
 def _left_out(method: Method) -> str:
-    """What a method that predicts one kind alone was not checked for."""
+    """The end of the line for a method that predicts one kind only: what was not checked."""
     others = sorted({"classification", "regression"} - set(method.kinds))
-    return f"; {others[0]}, which it does not do, was not checked" if others else ""
+    return f"; {others[0]} was not checked: the method does not do it" if others else ""
 
 
 def _grid(method: Method, kind: Kind) -> str:

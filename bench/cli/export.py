@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="FILE",
         help="file for the scores (for latex the summary), or a folder (made if it ends in /); summary and provenance "
-        "go beside (default: into DIR)",
+        "go next to it (default: into DIR)",
     )
 
 
@@ -101,7 +101,7 @@ def export_runs(
     """Write results, summary and provenance of the runs in ``folders``, taken together; returns the files written.
 
     They go into the folder of a single run as ``scores.<format>``, ``summary.<format>`` and ``provenance.json``. With
-    ``out`` the results go to that file and the others beside it, as ``<stem>-summary<suffix>`` and
+    ``out`` the results go to that file and the others next to it, as ``<stem>-summary<suffix>`` and
     ``<stem>-provenance.json``; an ``out`` that is a folder takes all under their usual names. In ``latex`` there is the
     summary alone: ``summary.tex``, or the file ``out``. Each file appears whole or not at all.
 
@@ -109,24 +109,24 @@ def export_runs(
     under ``refuse_empty``, and as :func:`bench.report.merge.merge_runs` for runs that do not belong together.
     """
     if len(folders) > 1 and out is None:
-        raise UsageError("several runs are exported together into no one's folder: say where with --out")
+        raise UsageError("several runs are exported together: name the file or folder for them with --out")
     found = gathered(folders, allow)
     if refuse_empty and not found.results:
         raise ReportError(f"nothing to export: no results in {', '.join(map(str, folders))}")
     scores = exported_scores(found.results)
     if out is None and any(record.lacks for record in found.records):
-        raise UsageError(f"{folders[0]}: exported scores; say where they are exported to with --out")
+        raise UsageError(f"{folders[0]}: exported scores; name the file or folder to export to with --out")
     if format == "latex":
         path = _targets(folders[0], "tex", out)[1 if out is None or out.is_dir() else 0]
         _write(path, latex_summary(summary_frame(scores, group_of(), found.planned), _titles(found.records)))
         return [path]
-    target, beside, account = _targets(folders[0], format, out)
+    target, summary, account = _targets(folders[0], format, out)
     if any(file.samefile(target) for file in filter(None, map(scores_file, folders)) if target.exists()):
-        raise UsageError(f"--out {out}: {target} is what is exported; say another place")
+        raise UsageError(f"--out {out}: {target} is the file that is exported; name another")
     write_table(target, scores, format)
-    write_table(beside, summary_frame(scores, group_of(), found.planned), format)
+    write_table(summary, summary_frame(scores, group_of(), found.planned), format)
     _write(account, json.dumps(_provenance(found.records), indent=1) + "\n")
-    return [target, beside, account]
+    return [target, summary, account]
 
 
 @dataclass(frozen=True)
@@ -179,8 +179,8 @@ def _with_split(result: JobResult) -> JobResult:
 
 def _titles(records: Sequence[RunRecord]) -> dict[str, str]:
     """What methods that are not built in call themselves; with the name behind it where that is another's title too."""
-    told = [i.get("methods", {}) for record in records for i in invocations_of(record)]
-    titles = {name: str(about["title"]) for methods in told for name, about in methods.items()}
+    recorded = [i.get("methods", {}) for record in records for i in invocations_of(record)]
+    titles = {name: str(about["title"]) for methods in recorded for name, about in methods.items()}
     counts = Counter([*titles.values(), *TITLES.values()])
     return {name: f"{title} ({name})" if counts[title] > 1 else title for name, title in titles.items()}
 
@@ -192,8 +192,8 @@ def _targets(folder: Path, format: str, out: Path | None) -> tuple[Path, Path, P
     if not out.parent.is_dir():
         raise StoreError(f"cannot write {out}: the folder {out.parent} does not exist")
     suffix = out.suffix or f".{format}"
-    beside = out.with_name(f"{out.stem}-summary{suffix}")
-    return out.with_suffix(suffix), beside, out.with_name(f"{out.stem}-provenance.json")
+    summary = out.with_name(f"{out.stem}-summary{suffix}")
+    return out.with_suffix(suffix), summary, out.with_name(f"{out.stem}-provenance.json")
 
 
 def group_of() -> Mapping[str, str | None]:

@@ -1,4 +1,4 @@
-"""``bench fetch``: bring tables, or the study's results, into the cache and check every one of them."""
+"""``bench fetch``: download datasets, or the study's results, into the cache and check each of them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SOURCES = ("archive", "openml", "uci")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``bench fetch``."""
     parser.add_argument(
-        "--subset", default="all121", help="tables to get and check, or openml-suite:N (default: all121)"
+        "--subset", default="all121", help="datasets to download and check, or openml-suite:N (default: all121)"
     )
-    add_source_arguments(parser, "archive, the 2014 study's (default), or openml or uci: single tables by their ids")
+    add_source_arguments(parser, "archive, the 2014 study's (default), or openml or uci: single datasets by their ids")
     parser.add_argument(
         "--archive",
         metavar="PATH_OR_URL",
@@ -35,22 +35,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH_OR_URL",
         action="append",
         default=[],
-        help="another copy, taken if that one cannot be had or is not sound; may be repeated (also: BENCH_MIRRORS)",
+        help="another copy, used if that one is not available or not valid; may be repeated (also: BENCH_MIRRORS)",
     )
     parser.add_argument(
         "--published",
         action="store_true",
-        help="not tables but the study's own results of its 179 classifiers, for `python -m bench report --published`",
+        help="instead of datasets, the study's own results of its 179 classifiers, for "
+        "`python -m bench report --published`",
     )
     parser.add_argument(
         "--published-grinsztajn",
         action="store_true",
-        help="not tables but all runs that Grinsztajn et al. publish of their benchmark",
+        help="instead of datasets, all runs that Grinsztajn et al. publish of their benchmark",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if every table asked for is there and sound, 1 if some are not; errors if the source cannot be had."""
+    """0 if every dataset asked for is available and valid, 1 if some are not; an error if the source cannot be used."""
     if args.published:
         return _fetch_published(offline=args.offline)
     if args.published_grinsztajn:
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"note: {table}: {note}")
     for _, problem in findings.problems:
         print(f"missing: {problem}", file=sys.stderr)
-    print(f"{findings.sound} of {plural(len(entries), 'table is', 'tables are')} there and sound, in {place}")
+    print(f"{findings.sound} of {plural(len(entries), 'dataset is', 'datasets are')} available and valid, in {place}")
     return 1 if findings.problems else 0
 
 
@@ -100,7 +101,7 @@ def _fetch_published(*, offline: bool) -> int:
         print(f"missing: the study's file has {SIZE[1]} classifiers on {SIZE[0]} datasets", file=sys.stderr)
         return 1
     if not known:
-        print("note: not byte for byte the file that the figures in the repository were computed with")
+        print("note: not exactly the file that the figures in the repository were computed with")
     return 0
 
 

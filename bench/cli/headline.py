@@ -25,8 +25,8 @@ _REASONS_SHOWN = 5
 
 
 def headline(record: RunRecord, outcome: Outcome, folder: Path, origins: str) -> str:
-    """Several lines: counts, failures by reason, scores per method over the tables all methods share and what the rule
-    says of them, ``origins`` of the tables, what next."""
+    """Several lines: counts, failures by reason, scores per method over the datasets that all methods have, what the
+    rule says of them, ``origins`` of the datasets, what next."""
     lines = [
         *counted(record, outcome),
         *score_tables(_of_latest_plan(record), families(record)),
@@ -44,13 +44,13 @@ def counted(record: RunRecord, outcome: Outcome) -> list[str]:
     counts = ", ".join(f"{count} {status}" for status, count in sorted(outcome.statuses.items()))
     lines = [
         f"{plural(len(record.planned), 'job')}{of_seeds(record)}: {counts or 'none done'}"
-        + (f", {outcome.undone} left undone" if outcome.undone else "")
+        + (f", {outcome.undone} not done" if outcome.undone else "")
         + f" ({outcome.already} from before) in {clock(outcome.seconds)}",
         *failures(_of_latest_plan(record)),
         *damaged(record),
     ]
     if outcome.kept:
-        lines.append("  not read this time, results from before are kept:")
+        lines.append("  not read this time, earlier results are kept:")
         lines += [f"  {line}" for line in failures(outcome.kept)]
     return lines
 
@@ -69,14 +69,14 @@ def families(record: RunRecord) -> dict[str, str]:
 def what_next(record: RunRecord, outcome: Outcome) -> list[str]:
     """How to have the jobs done that are not."""
     if outcome.undone:
-        return ["to go on: run the same command again"]
+        return ["to resume: run the same command again"]
     # A table that could not be read is looked at again in any case.
     unread = {r.job.id for r in outcome.unread}
     lines = []
     if any(r.status in ("error", "timeout", "oom") and r.job.id not in unread for r in _of_latest_plan(record)):
-        lines.append("to try the failed jobs again: the same command with --retry-failed")
+        lines.append("to retry failed jobs: the same command with --retry-failed")
     if unread:
-        lines.append("to try the tables that could not be read again: the same command, once they are mended")
+        lines.append("to retry the datasets that could not be read: repair them, then run the same command")
     return lines
 
 
@@ -90,7 +90,7 @@ def damaged(record: RunRecord) -> list[str]:
     if not record.damaged:
         return []
     named = ", ".join(record.damaged[:3]) + (f" and {len(record.damaged) - 3} more" if len(record.damaged) > 3 else "")
-    return [f"  damaged in the store and left out: {named}; the same command runs them again"]
+    return [f"  damaged in the store, not used: {named}; the same command runs them again"]
 
 
 def failures(results: Sequence[JobResult]) -> list[str]:
@@ -113,7 +113,7 @@ def failures(results: Sequence[JobResult]) -> list[str]:
 
 
 def score_tables(results: list[JobResult], families: Mapping[str, str]) -> list[str]:
-    """For each kind, the mean test score per method on the tables of the report's summary, its jobs' CPU seconds, and
+    """For each kind, the mean test score per method on the datasets of the report's summary, its jobs' CPU seconds, and
     what the report's rule says of the reference against the others.
 
     ``families`` gives the family of a dataset. Nothing if no job has a score: none is done, or they are a study's
@@ -129,7 +129,7 @@ def score_tables(results: list[JobResult], families: Mapping[str, str]) -> list[
 
 
 def reductions(results: Sequence[JobResult]) -> list[str]:
-    """One line for each thing that was taken from divisions (``--folds``, large tables), with the tables it is of."""
+    """One line for each reduction (``--folds``, large datasets), with the datasets concerned."""
     jobs: dict[str, list[Job]] = defaultdict(list)
     for job in (r.job for r in results if r.job.reduction):
         jobs[job.reduction or ""].append(job)
@@ -153,17 +153,17 @@ def _score_table(results: list[JobResult], measure: Measure, families: Mapping[s
         common = common_pool(matrix, measure)
     except ReportError as nothing_shared:
         return [f"{protocol}: {nothing_shared}"]
-    tables = plural(len(common.pool.datasets), "table")
+    datasets = plural(len(common.pool.datasets), "dataset")
     means = common.pool.scores.mean().sort_values(ascending=False)
-    shared = f"the {tables} that all {len(means)} methods have" if len(means) > 1 else tables
+    shared = f"the {datasets} that all {len(means)} methods have" if len(means) > 1 else datasets
     lines = [f"{protocol}: mean {measure.title} over {shared}"]
     selected_by = next((r.job.selected_by for r in results if r.job.selected_by), "")
     lines[0] += f" (selected by {MEASURES[selected_by].title})" if selected_by else ""
     lines += [
-        f"  {m:<16} {means[m]:6.{measure.digits}f} {measure.unit:<1}  {tables:>11}  {seconds[str(m)]:>9.1f} CPU-s"
+        f"  {m:<16} {means[m]:6.{measure.digits}f} {measure.unit:<1}  {datasets:>12}  {seconds[str(m)]:>9.1f} CPU-s"
         for m in means.index
     ]
-    lines += [f"  {m:<16} left out: results on {plural(count, 'table')} only" for m, count in common.left_out.items()]
+    lines += [f"  {m:<16} left out: results on {plural(count, 'dataset')} only" for m, count in common.left_out.items()]
     return [*lines, *cut_at_0(scores, protocol, common.pool), *_by_the_rule(by_seed, common.pool, families)]
 
 
@@ -174,17 +174,17 @@ def _by_the_rule(by_seed: pd.DataFrame, pool: Pool, families: Mapping[str, str])
         return []
     paired = by_seed.loc[by_seed.index.get_level_values("dataset").isin(pool.datasets), pool.methods]
     found = grouped(against_each(paired, reference, families))
-    told = "; ".join(f"{words} {', '.join(methods)}" for words, methods in found.items())
+    verdicts = "; ".join(f"{words} {', '.join(methods)}" for words, methods in found.items())
     number = len({families.get(d, d) for d in pool.datasets})
-    return [f"  {reference} by the report's rule, {plural(number, 'family', 'families')}: {told}"]
+    return [f"  {reference} by the report's rule, {plural(number, 'family', 'families')}: {verdicts}"]
 
 
 def cut_at_0(scores: pd.DataFrame, protocol: str, pool: Pool) -> list[str]:
-    """A line on how many test folds of a pool's methods count as 0 and which is the lowest, if R2 is cut on any."""
+    """A line on how many test folds of the methods compared count as 0 and which is the lowest, if R2 is cut on any."""
     part = scores[(scores["protocol"] == protocol) & scores["dataset"].isin(pool.datasets)]
     cut = part[part["method"].isin(pool.methods) & (part["r2"] < 0)]
     if pool.measure.key != "r2_cut" or cut.empty:
         return []
     lowest = cut.sort_values("r2", kind="stable").to_dict("records")[0]
-    count, counts = plural(len(cut), "hold-out"), "counts" if len(cut) == 1 else "count"
+    count, counts = plural(len(cut), "test fold"), "counts" if len(cut) == 1 else "count"
     return [f"  {count} below 0 {counts} as 0 (lowest {lowest['r2']:.3f}: {lowest['dataset']}/{lowest['method']})"]

@@ -1,4 +1,4 @@
-"""``bench list``: the registry as a table, and which sources are available here."""
+"""``bench list``: the datasets of the registry, and which sources are available here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the tables of the subset; 0, or an error for an unknown name."""
+    """Print the datasets of the subset; 0, or an error for an unknown name."""
     from bench.data.openml_source import TaskEntry
     from bench.data.selection import needs_openml, select_tables
 
@@ -78,7 +78,9 @@ def available_sources(registry: Registry) -> tuple[list[Source], list[str]]:
         remarks.append(f"archive: cannot be used: {error}")
     else:
         if archive is None:
-            remarks.append("archive: not here; `python -m bench fetch` gets it, or BENCH_ARCHIVE names a copy")
+            remarks.append(
+                "archive: not available here; `python -m bench fetch` downloads it, or BENCH_ARCHIVE names a copy"
+            )
         else:
             sources.append(archive)
     services: list[Source] = [OpenMLSource(offline=True), UCISource(offline=True)]
@@ -87,7 +89,7 @@ def available_sources(registry: Registry) -> tuple[list[Source], list[str]]:
             sources.append(service)
         else:
             remarks.append(
-                f"{service.name}: nothing of it here; `python -m bench fetch --source {service.name}` gets it"
+                f"{service.name}: nothing of it in the cache; `python -m bench fetch --source {service.name}` gets it"
             )
     return sources, remarks
 
@@ -126,7 +128,7 @@ def _table(entries: Sequence[Entry], sources: Sequence[Source]) -> list[str]:
 
 
 def _copies(entries: Sequence[Entry]) -> list[str]:
-    """How the copies that services host are known to differ from the registry's tables, and which may be others."""
+    """How the copies that services host are known to differ from the registry's datasets, and which may be others."""
     lines: list[str] = []
     unsure: list[str] = []
     for entry in entries:
@@ -137,8 +139,8 @@ def _copies(entries: Sequence[Entry]) -> list[str]:
             if link.confidence == "likely":
                 unsure.append(f"{entry.name} ({name})")
     if unsure:
-        lines += _wrapped(f"not certain to be the same table: {', '.join(unsure)}")
-    return ["", "copies elsewhere, and how they differ from the registry's table", *lines] if lines else []
+        lines += _wrapped(f"not certain to be the same dataset: {', '.join(unsure)}")
+    return ["", "copies in other sources, and how they differ from the registry's dataset", *lines] if lines else []
 
 
 def _tasks(tasks: Sequence[TaskEntry], source: Source) -> list[str]:
@@ -150,7 +152,7 @@ def _tasks(tasks: Sequence[TaskEntry], source: Source) -> list[str]:
         here = "" if source.has(task) else f"  ({task.problem or 'not here'})"
         lines.append(f"{task.id:>7}  {dataset:>8}  {sizes[0]:>7}  {sizes[1]:>6}  {sizes[2]:>7}  {task.name}{here}")
     there = sum(source.has(task) for task in tasks)
-    return [*lines, "", f"{there} of {len(tasks)} tables are here, from {source.location}"]
+    return [*lines, "", f"{there} of {len(tasks)} datasets are available, from {source.location}"]
 
 
 def _wrapped(text: str) -> list[str]:
@@ -165,7 +167,7 @@ def _footer(
     lines = ["sources available here"]
     for source in sources:
         there = sum(source.has(entry) for entry in known)
-        lines.append(f"  {source.name}: {there} of {len(known)} tables, in {source.location}")
+        lines.append(f"  {source.name}: {there} of {len(known)} datasets, in {source.location}")
     subsets = ", ".join(f"{name} ({len(names)})" for name, names in registry.subsets.items())
     from bench.data.selection import PARTS
 

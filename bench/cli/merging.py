@@ -22,7 +22,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, what: str) -> None:
         metavar="WHAT",
         action="append",
         default=[],
-        help=f"let a difference between the runs pass, comma-separated: {', '.join(ALLOWABLE)}",
+        help=f"differences between the runs to accept, comma-separated: {', '.join(ALLOWABLE)}",
     )
 
 

@@ -70,7 +70,7 @@ def run(**flags: Any) -> Run:
     Raises
     ------
     BenchError
-        With what the command line would say.
+        With the message that the command line would print.
 
     Examples
     --------
@@ -94,14 +94,14 @@ def run(**flags: Any) -> Run:
 
 
 def load(*places: str | Path, allow: Collection[str] = ()) -> pd.DataFrame:
-    """The scores of run folders, or of files of exported scores, together: one row a test fold.
+    """The scores of run folders, or of files of exported scores, together: one row per test fold.
 
     Parameters
     ----------
     *places : str or Path
-        Run folders, ``scores.csv`` (also packed, or Parquet), or folders with one.
+        Run folders, ``scores.csv`` (also compressed, or Parquet), or folders with one.
     allow : collection of str
-        Differences between several of them that are let pass, as ``--allow`` does.
+        Differences between them to accept, as with ``--allow``.
 
     Returns
     -------

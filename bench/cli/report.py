@@ -15,6 +15,7 @@ from bench.errors import ReportError, UsageError, plural
 from bench.report import wording
 from bench.report.build import gather, write_report
 from bench.report.evidence import Evidence, ProtocolView
+from bench.report.sections.headline import verdict
 from bench.stats.grinsztajn import read_runs
 from bench.stats.published import read_published
 from bench.stats.summary import metrics_of
@@ -51,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against",
         metavar="WHAT",
-        help="compare with others' results on the same tables and test folds: those of a run folder or of exported "
-        "scores, or `kept`: those of all built-in methods that come along",
+        help="compare with other results on the same datasets and test folds: a run folder, exported "
+        "scores, or `kept`: the results of all built-in methods, which come with the package",
     )
     parser.add_argument("--note", metavar="TEXT", default="", help="a sentence for the top of the report")
     add_cache_argument(parser)
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     files = write_report(evidence, args.out or default_folder(args.runs), args.note)
     print(headline_text(evidence))
     if evidence.against:
-        print("", *evidence.against.sentences(), sep="\n")
+        print("", *evidence.against.sentences(), *evidence.against.origins(), sep="\n")
     print(f"\n{files.html}\n{files.markdown}")
     return 0
 
@@ -88,7 +89,7 @@ def default_folder(runs: Sequence[Path]) -> Path:
     """``reports/<run name>``, the names joined if there are several; of exported scores the folder's or the file's."""
     names = list(dict.fromkeys(_name(path.resolve()) for path in runs))
     if not all(names):
-        raise ReportError("a run folder without a name: say where the report goes with --out DIR")
+        raise ReportError("a run folder without a name: name the report's folder with --out DIR")
     return Path("reports") / "+".join(names)
 
 
@@ -111,10 +112,10 @@ def _table(evidence: Evidence, view: ProtocolView) -> str:
     contrasts = {c.second: c for c in view.contrasts}
     unit = f", {view.measure.points}" if view.measure.unit else ""
     difference = f"{wording.title(view.reference)} {wording.MINUS} method{unit}"
-    heads = [difference, "95 % interval", "W/T/L", "p (Holm)", "by the rule"]
-    lines = [["method", "mean", "sd", "P90", "P95", "PMA", "rank", *heads]]
-    metrics = metrics_of(view.measure)
-    for method in view.methods:
+    heads = [difference, "95 % interval", "p (Holm)", "by the rule"] if contrasts else []
+    lines = [["method", "mean", "rank", *heads]]
+    metrics = [m for m in metrics_of(view.measure) if m.key in ("mean_score", "friedman_rank")]
+    for method in view.ranking:
         cells = [
             wording.title(method),
             *(wording.number(float(view.summary[m.key][method]), m.digits) for m in metrics),
@@ -124,7 +125,6 @@ def _table(evidence: Evidence, view: ProtocolView) -> str:
             cells += [
                 wording.difference(d, view.measure),
                 wording.DASH if d.se != d.se else wording.ends(d.low, d.high, view.measure),
-                f"{d.wins}/{d.ties}/{d.losses}",
                 wording.p_value(c.p),
                 c.verdict,
             ]
@@ -140,5 +140,8 @@ def _table(evidence: Evidence, view: ProtocolView) -> str:
     words = f"{view.measure.title} in percent" if view.measure.unit else view.measure.title
     families = plural(view.family_count, "family", "families")
     seeds = "one seed" if len(view.seeds) == 1 else f"seeds {', '.join(map(str, view.seeds))}"
-    head = f"protocol {view.protocol}: {count}, {families}, {seeds}; {words}"
-    return "\n".join([head, *map(str.rstrip, shown), *cut_at_0(evidence.scores, view.protocol, view.common.pool)])
+    first = f"; {part}" if (part := evidence.first_folds(view)) else ""
+    head = f"protocol {view.protocol}: {count}, {families}, {seeds}; {words}{first}"
+    why = [] if contrasts else ["".join(s if isinstance(s, str) else s.text for s in verdict(evidence, view))]
+    below = cut_at_0(evidence.scores, view.protocol, view.common.pool)
+    return "\n".join([head, *map(str.rstrip, shown), *why, *below])

@@ -1,4 +1,4 @@
-"""``bench run``: run methods on tables under a protocol, into a folder that resumes."""
+"""``bench run``: run methods on datasets under a protocol, into a folder that resumes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bench.cli.running import (
     whole_number,
     with_kept_versions,
 )
-from bench.cli.tables import add_data_arguments, add_source_arguments, chosen_tables, say
+from bench.cli.tables import add_data_arguments, add_source_arguments, say, selected_datasets
 from bench.errors import UsageError, listed, plural, unknown_name
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import PROTOCOLS, get_protocol
@@ -46,27 +46,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--protocol", default="clean", help=f"one of {', '.join(PROTOCOLS)} (default: %(default)s)")
     parser.add_argument(
-        "--archive", metavar="PATH_OR_URL", help="take all tables from this copy of the study's archive"
+        "--archive", metavar="PATH_OR_URL", help="take all datasets from this copy of the study's archive"
     )
     add_source_arguments(
         parser,
         "embedded, archive, openml or uci (default: an archive that is named; for smoke, embedded and regression the "
-        "package; an archive that was fetched; the package)",
+        "package; else a fetched archive; else the package)",
     )
     parser.add_argument(
         "--full",
         action="store_true",
-        help=f"tables above {LARGE_ROWS:,} rows too: choose on all training rows, test all hold-outs "
-        f"(default: choose on {TUNING_ROWS:,} rows, test one)",
+        help=f"for datasets above {LARGE_ROWS:,} samples too: select on all training samples, test all test folds "
+        f"(default: select on {TUNING_ROWS:,} samples, test one fold)",
     )
     parser.add_argument("--run", metavar="DIR", help="run folder (default: results/<subset>-<protocol>)")
     parser.add_argument(
         "--splits",
         metavar="NAME",
-        help="how tables are divided: drawn (from the seed), grinsztajn-medium or grinsztajn-large (as that benchmark "
+        help="how datasets are split: drawn (from the seed), grinsztajn-medium or grinsztajn-large (as that benchmark "
         "does; default: as the source does, else drawn)",
     )
-    parser.add_argument("--seed", help="of everything that is drawn (default: 0)")
+    parser.add_argument("--seed", help="seed of all random numbers (default: 0)")
     parser.add_argument(
         "--seeds",
         metavar="N,N,...",
@@ -75,23 +75,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folds",
         metavar="N",
-        help="for a first look, test each table on its first N test folds only (default: all)",
+        help="for a first look, test each dataset on its first N test folds only (default: all)",
     )
     parser.add_argument(
         "--select",
         metavar="MEASURE",
-        help="what selects hyperparameters instead of accuracy or r2; one for each kind of task, comma-separated: "
+        help="measure that selects hyperparameters, instead of accuracy or r2; one for each kind of task, "
+        "comma-separated: "
         f"{', '.join(MEASURES)}",
     )
     parser.add_argument(
         "--keep-predictions",
         action="store_true",
-        help="write class scores or predicted numbers of all test rows as Parquet into the run folder",
+        help="write class scores or predicted numbers of all test samples as Parquet into the run folder",
     )
     parser.add_argument(
         "--shard",
         metavar="I/N",
-        help="run the I-th of N parts, as in a job array; export and report take all together",
+        help="run the I-th of N parts, as in a job array; export and report combine them",
     )
     add_job_arguments(parser)
 
@@ -147,9 +148,9 @@ def carry_out(args: argparse.Namespace) -> Done:
         others = " or ".join(p.name for p in PROTOCOLS.values() if not p.sees_test_labels)
         raise UsageError(f"--select: --protocol {protocol.name} selects by accuracy; use {others}")
     methods = named_methods(args.methods, args.plugin)
-    chosen = chosen_tables(args)
-    say(chosen.origins())
-    folder = Path(args.run or default_folder(chosen.label, args.protocol, seeds, part, args.splits, folds))
+    selected = selected_datasets(args)
+    say(selected.origins())
+    folder = Path(args.run or default_folder(selected.label, args.protocol, seeds, part, args.splits, folds))
     if not how.dry_run:
         Store(folder).close()  # an unusable folder is better found before the tables are read
 
@@ -175,40 +176,40 @@ def carry_out(args: argparse.Namespace) -> Done:
             select=select,
             keep_predictions=args.keep_predictions,
         )
-        for entries, source in chosen.parts
+        for entries, source in selected.parts
     )
-    chosen.warn()
+    selected.warn()
     for count in sorted(set(fewer.values())):
         named = listed([name for name, has in fewer.items() if has == count])
-        say(f"--folds {folds}: no more than {plural(count, 'test fold')}, all tested: {named}")
+        say(f"--folds {folds}: these datasets have {plural(count, 'test fold')}, all tested: {named}")
     for kind, measure in wanted.items():
         if kind not in {job.kind for job in plan.jobs}:
-            raise UsageError(f"--select {measure.key}: a measure of {kind}, and no table asked for is for that")
+            raise UsageError(f"--select {measure.key}: a measure for {kind}, and no dataset of this run is for that")
     if part is not None:
         plan = shard(plan, *part)
     plan = with_kept_versions(plan, folder, how)
     if how.dry_run:
         list_plan(plan, folder, how)
-        return Done(folder, len(plan.jobs), chosen.origins(), None)
-    about = invocation(seeds, how.size, args.arguments, chosen.recorded(), additions(methods))
+        return Done(folder, len(plan.jobs), selected.origins(), None)
+    about = invocation(seeds, how.size, args.arguments, selected.recorded(), additions(methods))
     outcome = run_plan(plan, folder, about, how, keep_predictions=args.keep_predictions)
     export_runs([folder])
     PredictionFiles(folder).drop_others({result.job.id for result in read_run(folder).results})
-    return Done(folder, len(plan.jobs), chosen.origins(), outcome)
+    return Done(folder, len(plan.jobs), selected.origins(), outcome)
 
 
 def selecting(text: str | None) -> dict[Kind, Measure]:
     """The measures of ``--select`` by the kind of task. Raises :class:`UsageError`."""
     refuse_empty(select=text)
-    chosen: dict[Kind, Measure] = {}
+    selected: dict[Kind, Measure] = {}
     for word in [] if text is None else [word.strip() for word in text.split(",")]:
         if word not in MEASURES:
             raise unknown_name("measure", word, MEASURES)
         measure = MEASURES[word]
-        if measure.kind in chosen:
-            raise UsageError(f"--select {text}: two measures of {measure.kind}; one selects")
-        chosen[measure.kind] = measure
-    return chosen
+        if measure.kind in selected:
+            raise UsageError(f"--select {text}: two measures for {measure.kind}; give one")
+        selected[measure.kind] = measure
+    return selected
 
 
 def seeds_of(one: str | None, several: str | None) -> tuple[int, ...]:
@@ -223,7 +224,7 @@ def seeds_of(one: str | None, several: str | None) -> tuple[int, ...]:
         raise UsageError(f"--seeds {several}: must be whole numbers of at least 0, separated by commas, such as 0,1,2")
     seeds = tuple(map(int, words))
     if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
-        raise UsageError(f"--seeds {several}: {', '.join(map(str, twice))} stands twice; give each seed once")
+        raise UsageError(f"--seeds {several}: {', '.join(map(str, twice))} is given twice; give each seed once")
     return seeds
 
 

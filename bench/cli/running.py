@@ -83,7 +83,7 @@ def run_plan(
 ) -> Outcome:
     """Run what ``plan`` holds and the store in ``folder`` does not, watched as the user reads along.
 
-    With ``keep_predictions`` what was predicted is written beside the store, and a job without it is run again.
+    With ``keep_predictions`` what was predicted is written next to the store, and a job without it is run again.
     """
     from bench.run.predictions import PredictionFiles
     from bench.run.runlog import watched
@@ -146,7 +146,7 @@ def _notes(task: Task, memory_bytes: int, outdated: str | None, *, seed: bool) -
     notes += ["too large: will be skipped"] if task.estimated_bytes > memory_bytes else []
     notes += ["all cores"] if task.all_cores else []
     notes += [reduction_in_words(task.job.reduction, (task.job.protocol,))] if task.job.reduction else []
-    return notes + ([f"again for other versions: {outdated}"] if outdated is not None else [])
+    return notes + ([f"to run again, library versions differ: {outdated}"] if outdated is not None else [])
 
 
 def _totals(plan: Plan, todo: Sequence[Task], size: int, memory_bytes: int) -> str:
@@ -156,7 +156,7 @@ def _totals(plan: Plan, todo: Sequence[Task], size: int, memory_bytes: int) -> s
     longest = max((t.expected_seconds for t in todo), default=0.0)
     return (
         f"{plural(len(todo), 'job')} to run, {len(plan.tasks) - len(todo)} done before, "
-        f"{len(plan.settled)} cannot be tried; "
+        f"{len(plan.settled)} will be skipped; "
         f"about {clock(seconds)} of CPU time, {clock(max(longest, seconds / size))} with {size} at a time; "
         f"memory budget {memory_bytes / 1e6:,.0f} MB; nothing was run"
     )

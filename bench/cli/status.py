@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"  running {job['dataset']}/{job['method']} for {clock(job['seconds'])}")
     elif undone:
         again = record.provenance.get("command", "python -m bench run")
-        print(f"{undone} left undone, nothing running; to go on: {again}")
+        print(f"{undone} not done, nothing running; to resume: {again}")
     tables = score_tables(results, families(record))
     for line in (*failures(results), *damaged(record), *tables, *reductions(results)):
         print(line)

@@ -45,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="a small version, in a minute or two")
     parser.add_argument("--report-only", action="store_true", help="report what the folder holds; compute nothing")
     parser.add_argument(
-        "--images", metavar="DIR", help="folder with image sets, as docs/images.md lays it out (default: BENCH_IMAGES)"
+        "--images",
+        metavar="DIR",
+        help="folder with image sets, laid out as docs/images.md says (default: BENCH_IMAGES)",
     )
     parser.add_argument(
         "--device", default="cpu", help="where networks and kernels on images are computed: cpu (default) or cuda"

@@ -1,4 +1,4 @@
-"""The flags that say where tables come from, alike in every command that has them, and what they choose."""
+"""The flags that say where datasets come from, the same in every command that has them, and what they select."""
 
 from __future__ import annotations
 
@@ -26,27 +26,29 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="a table of your own (.csv, .tsv, .arff, .parquet, packed or not), or a YAML file that describes some",
+        help="a file of your own (.csv, .tsv, .arff, .parquet, compressed or not), or a YAML file that describes such",
     )
-    parser.add_argument("--target", metavar="COLUMN", help="the column to predict in tables given without description")
+    parser.add_argument("--target", metavar="COLUMN", help="the column to predict in files given without a description")
     parser.add_argument(
         "--task", choices=get_args(Kind), help="whether their target is a class (default) or a number: regression"
     )
 
 
 def add_cache_argument(parser: argparse.ArgumentParser) -> None:
-    """``--cache``; :func:`bench.command_line.main` heeds it."""
+    """``--cache``; :func:`bench.command_line.main` reads it."""
     parser.add_argument(
-        "--cache", metavar="DIR", help="where tables are kept (default: BENCH_CACHE, else the platform's cache folder)"
+        "--cache",
+        metavar="DIR",
+        help="where downloads are kept (default: BENCH_CACHE, else the platform's cache folder)",
     )
 
 
 def say(line: str) -> None:
-    """What a download has to tell while it goes on."""
+    """Messages of a download in progress."""
     print(f"bench: {line}", file=sys.stderr, flush=True)
 
 
-def told_by(source: Any) -> Mapping[str, dict[str, Any]]:
+def recorded_by(source: Any) -> Mapping[str, dict[str, Any]]:
     """What ``source`` records of the tables it has loaded, by name; the archive and the embedded tables need none."""
     from bench.data.openml_source import OpenMLSource
     from bench.data.uci_source import UCISource
@@ -56,7 +58,7 @@ def told_by(source: Any) -> Mapping[str, dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedDatasets:
     """The tables of a run: ``parts`` are entries with the source that gives them, ``label`` what they are called
     together (for the default run folder)."""
 
@@ -64,11 +66,11 @@ class Chosen:
     label: str
 
     def origins(self) -> str:
-        """How many tables come from where: ``3 tables from the package (embedded)``."""
+        """How many tables come from where: ``3 datasets from the package (embedded)``."""
         from bench.data.sources import in_words
 
         counts = ((len(entries), in_words(source)) for entries, source in self.parts)
-        return "; ".join(f"{plural(count, 'table')} from {words}" for count, words in counts)
+        return "; ".join(f"{plural(count, 'dataset')} from {words}" for count, words in counts)
 
     def recorded(self) -> dict[str, Any]:
         """What is recorded of where the tables come from, once they are loaded."""
@@ -83,16 +85,16 @@ class Chosen:
 
     def tables(self) -> dict[str, Any]:
         """What the sources tell of the tables loaded so far that are not the archive's, by name."""
-        return {name: told for _, source in self.parts for name, told in told_by(source).items()}
+        return {name: about for _, source in self.parts for name, about in recorded_by(source).items()}
 
     def warn(self) -> None:
-        """Say what is to be looked into about the tables, once they are loaded: what ``bench validate`` warns of."""
-        for name, told in self.tables().items():
-            for warning in told["warnings"]:
+        """Print the warnings about the datasets, once they are loaded: what ``bench validate`` warns of."""
+        for name, about in self.tables().items():
+            for warning in about["warnings"]:
                 say(f"{name}: warning: {warning}")
 
 
-def chosen_tables(args: argparse.Namespace) -> Chosen:
+def selected_datasets(args: argparse.Namespace) -> SelectedDatasets:
     """The tables of ``--subset`` and of ``--data``. Raises :class:`UsageError` if neither is given."""
     from bench.data.registry import load_registry
     from bench.data.selection import by_source, select_tables
@@ -109,15 +111,17 @@ def chosen_tables(args: argparse.Namespace) -> Chosen:
         )
     elif not own.tables:
         raise UsageError(
-            "no table to run on: --subset names known ones (`python -m bench list`), --data FILE --target COLUMN yours"
+            "no dataset to run on: give --subset (known ones: `python -m bench list`), or --data FILE --target COLUMN"
         )
     if args.subset is None and (args.source or args.archive):
-        raise UsageError(f"--{'source' if args.source else 'archive'} is for the tables of --subset; none is given")
+        raise UsageError(
+            f"--{'source' if args.source else 'archive'} is for the datasets of --subset, which is not given"
+        )
     if own.tables:
         known = {entry.name for entries, _ in parts for entry in entries}
         twice = [table.name for table in own.tables if table.name in known]
         if twice:
-            raise UsageError(f"--data: {twice[0]!r} is also a table of --subset; give yours another name")
+            raise UsageError(f"--data: {twice[0]!r} is also a dataset of --subset; give yours another name")
         parts.append((own.tables, own))
     words = [args.subset] if args.subset is not None else []
-    return Chosen(parts, ",".join([*words, *(table.name for table in own.tables)]))
+    return SelectedDatasets(parts, ",".join([*words, *(table.name for table in own.tables)]))

@@ -1,4 +1,4 @@
-"""``bench validate``: what is odd about a table, and what it means for a kernel method."""
+"""``bench validate``: problems of a dataset, and what they mean for a kernel method."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from bench.cli.tables import add_data_arguments, add_source_arguments, say, told_by
+from bench.cli.tables import add_data_arguments, add_source_arguments, recorded_by, say
 from bench.data.validate import Examined, Finding, examine, unnamed
 from bench.errors import BenchError, UsageError, one_line
 
@@ -27,16 +27,18 @@ SHOWN_CLASSES = 50
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``bench validate``."""
     parser.add_argument(
-        "tables", metavar="FILE|NAME", nargs="*", help="your tables (my.csv, my.yaml), registry tables, subsets"
+        "tables", metavar="FILE|NAME", nargs="*", help="your files (my.csv, my.yaml), datasets of the registry, subsets"
     )
     add_data_arguments(parser)
-    parser.add_argument("--archive", metavar="PATH_OR_URL", help="take registry tables from this copy of the archive")
-    add_source_arguments(parser, "where registry tables are taken from, as in `python -m bench run`")
+    parser.add_argument(
+        "--archive", metavar="PATH_OR_URL", help="take datasets of the registry from this copy of the archive"
+    )
+    add_source_arguments(parser, "where datasets of the registry are taken from, as in `python -m bench run`")
     parser.add_argument("--json", action="store_true", help="all findings as JSON")
 
 
 Read: TypeAlias = tuple[Examined, Sequence[str], Sequence[Finding]]
-"""A table, what was done to it, and what is odd about it."""
+"""A table, what was done to it, and what was found in it."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class Candidate:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if nothing calls for a warning, 1 if something does, 2 if a table cannot be read."""
-    code, told = EXIT_FINE, []
+    """0 without a warning, 1 with one or more, 2 if a table cannot be read."""
+    code, reports = EXIT_FINE, []
     for candidate in candidates(args):
         try:
             table, notes, findings = candidate.read()
@@ -62,11 +64,11 @@ def run(args: argparse.Namespace) -> int:
         if any(finding.severity == "warning" for finding in findings):
             code = max(code, EXIT_WARNINGS)
         if args.json:
-            told.append(_as_data(candidate, table, notes, findings))
+            reports.append(_as_data(candidate, table, notes, findings))
         else:
             print("\n".join([*_lines(candidate, table, notes, findings), ""]), flush=True)
     if args.json:
-        print(json.dumps(told, indent=1))
+        print(json.dumps(reports, indent=1))
     return code
 
 
@@ -84,7 +86,9 @@ def candidates(args: argparse.Namespace) -> Iterator[Candidate]:
     files = [*args.data, *own_words]
     names = [word for word in args.tables if word not in own_words]
     if not files and not names:
-        raise UsageError("nothing to validate: name a table (my.csv --target COLUMN, my.yaml) or one of the registry")
+        raise UsageError(
+            "nothing to validate: name a file (my.csv --target COLUMN, my.yaml) or a dataset of the registry"
+        )
     registry = load_registry()
     own = UserSource(read_tables(files, registry, args.target, args.task), offline=args.offline, say=say)
 
@@ -104,8 +108,8 @@ def candidates(args: argparse.Namespace) -> Iterator[Candidate]:
     def read_known(source: Source, entry: AnyEntry) -> Read:
         dataset = source.load(entry)
         table = unnamed(dataset.X, dataset.y, dataset.n_classes)
-        told = told_by(source).get(entry.name, {}).get("warnings", ())
-        warned = [Finding("as read", "warning", warning, "") for warning in told]
+        warnings = recorded_by(source).get(entry.name, {}).get("warnings", ())
+        warned = [Finding("as read", "warning", warning, "") for warning in warnings]
         return table, (*dataset.notes, *getattr(entry, "faults", ())), [*warned, *examine(table)]
 
     for part, giver in by_source(entries, source):
@@ -131,12 +135,12 @@ def _lines(candidate: Candidate, table: Examined, notes: Sequence[str], findings
         shown = ", ".join(f"{name} {value:,.6g}" for name, value in _quantiles(table).items())
         yield from _wrapped(f"target: {shown}", 2)
     for note in notes:
-        yield from _wrapped(f"known: {note}", 2)
+        yield from _wrapped(f"info: {note}", 2)
     for finding in findings:
         yield from _wrapped(f"{finding.severity}: {finding.check}: {finding.what}", 2)
         yield from _wrapped(finding.means, 6)
     if not findings:
-        yield "  nothing odd found"
+        yield "  no problems found"
 
 
 def _quantiles(table: Examined) -> dict[str, float]:

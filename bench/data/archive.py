@@ -83,7 +83,7 @@ class ArchiveSource:
         """
         about = entry.archive
         if about is None:
-            raise DataUnavailable(f"{entry.name}: not a table of the study; it ships with the package")
+            raise DataUnavailable(f"{entry.name}: not a dataset of the study; it comes with the package")
         names = file_names(about)
         missing = [name for name in names if name not in self._files]
         if missing:
@@ -104,7 +104,7 @@ class ArchiveSource:
         notes: tuple[str, ...] = ()
         if not verbatim:
             _verify_stratified(y, splits, at[0])
-            notes = ("the table's checksum is not the registry's; its sizes, labels and index lists agree",)
+            notes = ("the dataset's checksum is not the registry's; its sizes, labels and index lists agree",)
         # As the study's methods saw it: the published procedure must not scale a second time, nor scale the few
         # tables that the study left as they were.
         return Dataset(entry.name, X, y, entry.classes, self.name, standardised=True, published=splits, notes=notes)
@@ -154,7 +154,7 @@ class ArchiveSource:
             raise SourceError(f"no archive at {path}: neither a folder nor a file")
         if not files:
             raise SourceError(
-                f"{self.location}: none of the registry's tables in it; expected the layout "
+                f"{self.location}: none of the registry's datasets in it; expected the layout "
                 "[anything/]<name>/<name>_R.dat"
             )
         return files
@@ -190,7 +190,7 @@ class ArchiveSource:
 
 
 def file_names(files: ArchiveFiles) -> tuple[str, str, str]:
-    """(table, tuning halves, hold-outs) in the archive."""
+    """(table, tuning halves, test folds) in the archive."""
     return f"{files.folder}/{files.table}", f"{files.folder}/{TUNING_FILE}", f"{files.folder}/{HOLDOUTS_FILE}"
 
 
@@ -232,4 +232,4 @@ def _verify_stratified(y: IntArray, splits: Splits, where: str) -> None:
     counts = np.bincount(y)
     for division, share in [(splits.tuning, TUNING_SHARE), *((holdout, TRAIN_SHARE) for holdout in splits.holdouts)]:
         if not np.array_equal(np.bincount(y[division.train], minlength=len(counts)), first_part_counts(counts, share)):
-            raise DataInvalid(f"{where}: the labels do not go with the study's index lists: not the study's table")
+            raise DataInvalid(f"{where}: the labels do not match the study's index lists: not the study's dataset")

@@ -183,7 +183,7 @@ def _typed(column: pd.Series, kind: Kind, name: str, where: str) -> pd.Series:
     strange = texts[~texts.isin([level.strip() for level in kind])] if isinstance(kind, list) else texts[numbers.isna()]
     if len(strange):
         shown = f"row {strange.index[0] + 1}, attribute {one_line(name, 80)!r}: {one_line(strange.iloc[0], 50)!r}"
-        says = "is none of the values that its declaration lists" if isinstance(kind, list) else "is no number"
+        says = "is none of the values that its declaration lists" if isinstance(kind, list) else "is not a number"
         raise DataInvalid(f"{where}: {shown} {says} ({len(strange)} such); correct the rows, or the declaration")
     if isinstance(kind, list):
         levels = pd.CategoricalDtype(list(dict.fromkeys(level.strip() for level in kind)))

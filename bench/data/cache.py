@@ -79,7 +79,7 @@ class FileSet:
 
     def _make(self) -> dict[str, str]:
         if self._build is None:
-            raise SourceError(f"{self.folder}: the cached tables are gone or damaged; fetch them again")
+            raise SourceError(f"{self.folder}: the cached datasets are missing or damaged; fetch them again")
         import filelock
 
         with writing(self.folder.parent):

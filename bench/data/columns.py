@@ -4,11 +4,11 @@ The coding needs no fitting, so that no row can leak into another through it:
 
 - A number stays as it is (scaling is the protocol's, on the training part). What a column of text holds is decided by
   all of its cells (:mod:`bench.data.text_columns`): if they are mostly numbers, it is one of numbers.
-- A category becomes one 0/1 column per level, a missing value being a level of its own; two levels become one column.
-  Levels are those of the whole table: one that only test rows have is constant on the training part, and constant
+- A column of categories becomes one 0/1 column per category, missing being one; two categories become one column.
+  They are those of the whole table: one that only test rows have is constant on the training part, and constant
   columns are zeroed by the protocol, so it is as unknown as if it had never been coded.
 - A *missing number stays NaN*. What replaces it has to be learned from training rows, and which those are is not known
-  before the hold-out: :mod:`bench.protocols.rows` fills it hold-out by hold-out.
+  before the split: :mod:`bench.protocols.rows` fills it test fold by test fold.
 - A column of categories that are all different, or more than 20 and more than half as many as there are rows (a name, a
   key, an address), says next to nothing about a new row and would drown the others: left out, unless declared.
 - Classes are numbered in the order of their labels: as declared, by value if numbers, else as text. A number to predict
@@ -205,7 +205,7 @@ def code_labels(
     if numbers is not None and not (pd.api.types.is_integer_dtype(column) or pd.api.types.is_bool_dtype(column)):
         odd = numbers[~(np.isfinite(numbers) & (numbers == np.floor(numbers)))]
         if len(odd):
-            raise OtherKind(f"{where}: numbers that are not whole (such as {odd.iloc[0]:g}) are no classes")
+            raise OtherKind(f"{where}: numbers that are not whole (such as {odd.iloc[0]:g}) are not classes")
         known = known.where(numbers.abs() >= EXACT, numbers.map(lambda value: str(int(value))))
         values = in_order(known)
     present = set(known)
@@ -214,7 +214,7 @@ def code_labels(
         only = one_line(values[0], limit=50) if values else "no rows"
         raise DataInvalid(f"{where}: one class only ({only}); at least 2 are needed")
     if len(values) > max(2, len(column) // 2):
-        many = f"{where}: {len(values)} different values in {len(column)} rows are no classes"
+        many = f"{where}: {len(values)} different values in {len(column)} rows are not classes"
         if numbers is not None:
             raise OtherKind(many)
         raise DataInvalid(f"{many}; such as {_shown(values[0])}")
@@ -231,7 +231,7 @@ def _decoded(column: pd.Series, name: str, where: str) -> pd.Series:
         return column.str.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataInvalid(
-            f"{where}: column {name!r} holds bytes that are no UTF-8 text; drop it"
+            f"{where}: column {name!r} holds bytes that are not UTF-8 text; drop it"
             f" (in a description: {_key('drop', name)}), or save it as text or numbers"
         ) from error
 
@@ -243,7 +243,7 @@ def _positions(texts: pd.Series, levels: list[str]) -> IntArray:
 
 @dataclass
 class _Coder:
-    """Codes the columns of a table one by one, and keeps what is to be told of them."""
+    """Codes the columns of a table one by one, and keeps what is to be reported of them."""
 
     where: str
     marks: Collection[str]
@@ -277,7 +277,7 @@ class _Coder:
             self._text(name, len(column), self._known(column, name))
 
     def target(self, column: pd.Series, name: str) -> FloatArray:
-        """The numbers to predict (n,), NaN where there is none. Raises :class:`OtherKind` if they are no numbers."""
+        """The numbers to predict (n,), NaN where there is none. Raises :class:`OtherKind` if they are not numbers."""
         import pandas as pd
 
         where = f"{self.where}: target {name!r}"
@@ -310,7 +310,7 @@ class _Coder:
         if numbers and len(classes) > KEY_LEVELS and not declared and column.dtype != "category":
             self._warn(
                 "many classes",
-                f"{name}: {len(classes)} different whole numbers are taken for as many classes",
+                f"{name}: {len(classes)} different whole numbers are taken as classes",
                 f"if it is a number to predict, the task is regression; else say so with {_key('categories', name)}",
                 name,
             )
@@ -366,9 +366,9 @@ class _Coder:
         if len(strange):
             self._warn(
                 "not all numbers",
-                f"{name}: {len(strange)} of {len(texts)} known values are no numbers, {_first(strange)}",
+                f"{name}: {len(strange)} of {len(texts)} known values are not numbers, {_first(strange)}",
                 f"they are taken as missing; to say so, describe the table with {self._missing_too(strange)}, "
-                f"or, if {name} is no number, with {_key('categories', name)}",
+                f"or, if {name} is not a number, with {_key('categories', name)}",
                 name,
             )
         if open_question:
@@ -427,8 +427,8 @@ class _Coder:
         if key and not declared:
             self._warn(
                 "left out",
-                f"{name}: hardly a value comes twice (such as {_shown(texts.iloc[0])})",
-                f"it is no feature; say so with {_key('drop', name)}, or {_key('categories', name)} takes it as it is",
+                f"{name}: nearly all values are different (such as {_shown(texts.iloc[0])})",
+                f"it is no feature; say so with {_key('drop', name)}, or keep it with {_key('categories', name)}",
                 name,
             )
             return None
@@ -442,17 +442,17 @@ class _Coder:
             return self._append(values, names, name)
         self._refuse_more(len(names), name)
         if rows * len(names) > MAX_VALUES:
-            raise DataInvalid(f"{self.where}: column {name!r} of {len(names)} levels becomes too large; drop it")
+            raise DataInvalid(f"{self.where}: column {name!r} of {len(names)} categories becomes too large; drop it")
         return self._append((codes[:, None] == np.arange(len(names))).astype(np.float64), names, name)
 
     def compare(self, name: str, counts: Mapping[Any, int], kind: str) -> None:
-        """Warn of ``kind`` (classes or categories) that are nearly spelt alike."""
+        """Warn of ``kind`` (classes or categories) that are nearly spelt the same."""
         alike = [f"{_shown(v)} ({counts[v]})" for group in nearly_equal(counts) for v in group]
         if alike:
             self._warn(
                 f"similar {kind}",
                 f"{name}: they differ only by case, blanks or a final period: {', '.join(alike[:20])}",
-                f"they count as different {kind}; write them alike if they are one",
+                f"they count as different {kind}; write them the same way if they are the same",
                 name,
             )
 
@@ -477,7 +477,7 @@ class _Coder:
         if len(merged):
             raise DataInvalid(
                 f"{self.where}: column {name!r}, row {merged.index[0] + 1}: whole numbers beyond 2^53 (such as "
-                f"{one_line(merged.iloc[0], 50)}) cannot be told apart as float64; drop it, subtract a number, or "
+                f"{one_line(merged.iloc[0], 50)}) cannot be distinguished as float64; drop it, subtract a number, or "
                 "declare it a category"
             )
 
@@ -485,7 +485,7 @@ class _Coder:
         if len(self.features) + columns > MAX_FEATURES:
             raise DataInvalid(
                 f"{self.where}: more than {MAX_FEATURES} columns after coding: column {name!r} would add {columns}; "
-                "drop it, or group its rare levels"
+                "drop it, or group its rare categories"
             )
 
     def notes(self, X: FloatArray) -> list[str]:

@@ -50,17 +50,17 @@ def copy_as_dataset(
     if (rows, classes) != expected and not link.differs:
         found, wanted = (f" of {classes} classes", f" of {expected[1]}") if coded.classes else ("", "")
         raise DataInvalid(
-            f"{where}: {rows} rows{found}, expected {expected[0]} rows{wanted}: not the table "
+            f"{where}: {rows} rows{found}, expected {expected[0]} rows{wanted}: not the dataset "
             f"that the registry means{_because(link.note)}"
         )
     notes = [difference for difference in differences(entry, source) if difference]
     if entry.kind == "classification" and (rows, classes, inputs) != (entry.rows, entry.classes, entry.features):
         notes.append(
-            f"{rows} rows, {inputs} inputs, {classes} classes; the archive's table has {entry.rows}, "
+            f"{rows} rows, {inputs} inputs, {classes} classes; the archive's dataset has {entry.rows}, "
             f"{entry.features}, {entry.classes}"
         )
     elif rows != entry.rows:
-        notes.append(f"{rows} rows; the table that ships with the package has {entry.rows}")
+        notes.append(f"{rows} rows; the dataset that comes with the package has {entry.rows}")
     if len(labelled) < len(frame):
         notes.append(f"{len(frame) - len(labelled)} rows without a label are left out")
     return Dataset(entry.name, coded.X, coded.y, classes, source, notes=(*notes, *coded.notes)), coded
@@ -102,7 +102,7 @@ def differences(entry: Entry, source: str) -> tuple[str, ...]:
     service = SERVICES[source]
     found = [f"{service}'s copy: {link.note}"] if link.note else []
     if link.confidence == "likely":
-        found.append(f"that {service}'s {link.id} is this table is likely, not certain")
+        found.append(f"that {service}'s {link.id} is this dataset is likely, not certain")
     return tuple(found)
 
 

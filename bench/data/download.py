@@ -169,7 +169,7 @@ class Resuming:
                 if receiver.is_alive() and came < policy.slowest_bytes_per_second * policy.stall_seconds:
                     raise _BrokenOff(f"only {came} bytes came in {policy.stall_seconds:g} s")
                 if receiver.is_alive() and time.monotonic() > until:
-                    raise _BrokenOff(f"it was not all there after {policy.deadline_seconds:g} s")
+                    raise _BrokenOff(f"it was not complete after {policy.deadline_seconds:g} s")
         finally:
             if receiver.is_alive():  # it would read on for as long as the server sends: this ends it at its next step
                 thread, end = ctypes.c_ulong(receiver.ident or 0), ctypes.py_object(_GivenUp)
@@ -218,7 +218,7 @@ class Resuming:
             return int(found[2])
         if resumed and status in (206, 416):  # another part, or a file that has become shorter
             self._begin(url)
-            raise _BrokenOff(f"{answer} to the question for the rest")
+            raise _BrokenOff(f"{answer} to the request for the rest")
         if status in _PASSING:
             raise _BrokenOff(answer)
         if status != 200:

@@ -38,7 +38,7 @@ class EmbeddedSource:
     def load(self, entry: Entry) -> Dataset:
         """The table, verified by its SHA-256. Raises :class:`DataUnavailable` or :class:`DataInvalid`."""
         if entry.embedded is None:
-            raise DataUnavailable(f"{entry.name}: does not ship with the package; it is in the study's archive")
+            raise DataUnavailable(f"{entry.name}: does not come with the package; it is in the study's archive")
         path = self._folder / entry.embedded.file
         try:
             content = path.read_bytes()

@@ -82,7 +82,7 @@ def fetch_archive(sources: Iterable[ArchiveSource], entries: Sequence[Any], say:
         if not findings.problems:
             break
     if best is None:
-        raise trouble or SourceError("nowhere to look for the archive")
+        raise trouble or SourceError("no place to get the archive from")
     if trouble is not None:
         say(str(trouble))
     return best[0].keep(), best[1]

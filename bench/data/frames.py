@@ -41,7 +41,7 @@ def format_of(location: str) -> Format:
     """The format by the ending of a path or URL, ``.gz`` and the like aside. Raises :class:`UsageError` for another."""
     *rest, before, ending = ["", *location.rsplit("?", 1)[0].lower().rsplit("/", 1)[-1].rsplit(".", 2)]
     if ending in PACKED and len(rest) < 2:
-        raise UsageError(f"the name does not say which format is packed; call it like table.csv.{ending}")
+        raise UsageError(f"the name does not say which format is compressed; name it like table.csv.{ending}")
     ending = before if ending in PACKED else ending
     known: dict[str, Format] = dict.fromkeys(("csv", "tsv", "tab", "txt", "data"), "csv")
     known |= {"arff": "arff", "parquet": "parquet", "pq": "parquet"}
@@ -89,7 +89,7 @@ def _unpacked(content: bytes, where: str) -> bytes:
                 with opener(io.BytesIO(content)) as file:
                     return bytes(file.read(MAX_BYTES + 1))
             except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
-                raise DataInvalid(f"{where}: a packed file that cannot be unpacked: {one_line(error)}") from error
+                raise DataInvalid(f"{where}: a compressed file that cannot be unpacked: {one_line(error)}") from error
     return content
 
 
@@ -97,7 +97,9 @@ def _only_member(file: io.BytesIO) -> IO[bytes]:
     archive = zipfile.ZipFile(file)
     names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
     if len(names) != 1:
-        hint = " (a spreadsheet?); save the table as CSV, or unpack the one you mean" if names else "; pack it again"
+        hint = (
+            " (a spreadsheet?); save the table as CSV, or unpack the one you mean" if names else "; compress it again"
+        )
         raise OSError(f"{len(names)} files in it{hint}")
     return archive.open(names[0])
 

@@ -342,7 +342,7 @@ def _answer(question: Callable[[], Answer], seconds: float, cache: Path) -> Futu
     """What ``question`` returns or raises, if it does so within ``seconds``.
 
     Else its thread is left behind: the package waits without end, and nothing ends its requests. What it parsed it
-    keeps in pickles beside what it downloaded, and would load them: there are none in ``cache`` before and after.
+    keeps in pickles next to what it downloaded, and would load them: there are none in ``cache`` before and after.
     """
     answer: Future[Answer] = Future()
 

@@ -55,7 +55,7 @@ def select_tables(
         return entries, resolve_source(registry, entries, archive, source, shipped=shipped, offline=offline, say=say)
     if archive or source not in (None, OpenMLSource.name):
         (first, *_) = [word for word in words if needs_openml(word)]
-        raise UsageError(f"{first} takes its tables from OpenML: leave --archive and --source out")
+        raise UsageError(f"{first} takes its datasets from OpenML: leave --archive and --source out")
     openml = OpenMLSource(offline=offline, say=say)
     chosen: list[AnyEntry] = []
     for word in words:
@@ -78,9 +78,9 @@ def by_source(entries: Sequence[AnyEntry], source: Source) -> list[tuple[Sequenc
 
 
 def _unique(entries: Sequence[AnyEntry]) -> tuple[AnyEntry, ...]:
-    """``entries`` without repetitions. Raises :class:`UsageError` where one name stands for two tables."""
+    """``entries`` without repetitions. Raises :class:`UsageError` where one name stands for two datasets."""
     named: dict[str, AnyEntry] = {}
     for entry in entries:
         if named.setdefault(entry.name, entry) != entry:
-            raise UsageError(f"two of the tables asked for are called {entry.name!r}: run them into two folders")
+            raise UsageError(f"two of the datasets asked for are called {entry.name!r}: run them into two folders")
     return tuple(named.values())

@@ -84,7 +84,7 @@ def resolve_source(
     4. The archive that was fetched before.
     5. The tables that ship with the package, if they are all of ``entries``.
 
-    What is not one of the study's tables comes from the package beside an archive too
+    What is not one of the study's tables comes from the package, also when an archive is given
     (:func:`bench.data.selection.by_source`).
 
     Raises :class:`SourceError` saying what was tried, :class:`UsageError` for an unknown source.
@@ -104,7 +104,7 @@ def resolve_source(
     embedded = EmbeddedSource()
     covered = [entry for entry in entries if embedded.has(entry)]
     if source == "embedded" and not covered:
-        raise SourceError(f"none of the {len(entries)} tables asked for ships with the package")
+        raise SourceError(f"none of the {len(entries)} datasets asked for comes with the package")
     if source == "embedded" or (source is None and shipped):
         return embedded
     if (source or studied) and (fetched := ArchiveSource.fetched(registry)) is not None:
@@ -114,7 +114,7 @@ def resolve_source(
     missing = [entry.name for entry in entries if not embedded.has(entry)]
     named = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
     raise SourceError(
-        f"no source has the {len(entries)} tables asked for. Tried: embedded (has {len(covered)}, not {named}); "
+        f"no source has the {len(entries)} datasets asked for. Tried: embedded (has {len(covered)}, not {named}); "
         "archive (neither --archive nor BENCH_ARCHIVE is given; none fetched into the cache). To get them: "
         "`python -m bench fetch` downloads the study's archive, or `--archive PATH_OR_URL` names a copy of it"
     )

@@ -56,16 +56,16 @@ def taken(splits: Splits) -> str | None:
     reduced = reduction(splits)
     if not isinstance(splits, FirstFolds):
         return reduced
-    words = f"tested on the first {len(splits.holdouts)} of {splits.of} hold-outs only"
+    words = f"tested on the first {len(splits.holdouts)} of {splits.of} test folds only"
     return f"{reduced}, {words}" if reduced else words
 
 
 def draw_splits(name: str, y: IntArray, seed: int) -> Splits:
-    """Tuning halves and four hold-outs, drawn as the 2014 study drew its own; stratified by ``y`` (n,).
+    """Tuning halves and four test folds, drawn as the 2014 study drew its own; stratified by ``y`` (n,).
 
-    Each hold-out is an independent stratified 75/25 draw (they overlap), each tuning half a stratified half. The number
-    of rows per class is the study's: every class gives ``ceil(share * count)`` rows to the first part, so that rare
-    ones are always trained on, but for the most frequent one, which makes up the total. Index lists are ascending.
+    Each test fold is an independent stratified 75/25 draw (they overlap), each tuning half a stratified half. The
+    number of rows per class is the study's: every class gives ``ceil(share * count)`` rows to the first part, so that
+    rare ones are always trained on; the most frequent one makes up the total. Index lists are ascending.
     Raises :class:`DataInvalid` if there are fewer than two rows.
     """
     refuse_too_few(y, name)

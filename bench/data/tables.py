@@ -91,7 +91,7 @@ def read_divisions(content: bytes, rows: int, count: int, where: str) -> tuple[H
     for number, division in enumerate(divisions, start=1):
         size = len(division.train) + len(division.test)
         if len(np.unique(np.concatenate([division.train, division.test]))) != size:
-            raise DataInvalid(f"{where}: division {number}: a row stands in both of its lists")
+            raise DataInvalid(f"{where}: division {number}: a row is in both of its lists")
         if size != rows:
             raise DataInvalid(f"{where}: division {number} has {size} rows, the table {rows}")
     return divisions

@@ -1,4 +1,4 @@
-"""Reading chosen members of a tar file that may be broken or hostile."""
+"""Reading selected members of a tar file that may be broken or hostile."""
 
 from __future__ import annotations
 

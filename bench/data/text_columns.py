@@ -1,6 +1,6 @@
 """What a column of text is, judged by all of its cells: numbers, dates and times, or categories.
 
-The rules are the same for every format, and are stated in `docs/add-a-table.md`.
+The rules are the same for every format, and are stated in `docs/add-a-dataset.md`.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def read_record(content: bytes, id: int, address: str) -> UCIRecord:
         reason = one_line(f"{type(error).__name__} {error}")
         raise DataInvalid(f"{address}: not an account of a data set: {reason}") from error
     if not is_url(url):
-        raise DataInvalid(f"{address}: its table is at {url!r}, which is no web address")
+        raise DataInvalid(f"{address}: its table is at {url!r}, which is not a web address")
     return UCIRecord(id, name, url, tuple(roles["Target"]), (*roles["ID"], *roles["Other"]))
 
 

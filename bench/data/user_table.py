@@ -4,7 +4,7 @@
       file: credit.csv          # next to this file; or url: https://..., then best with sha256
       target: approved          # the column to predict
       task: classification      # optional, like all below: or regression, if the target is a number
-      drop: [customer]          # columns that are no features
+      drop: [customer]          # columns that are not features
       categories: [branch]      # columns that are categories, whatever stands in them
       missing: ["?", "-999"]    # what stands for a missing value (default: the usual marks; []: nothing)
       licence: CC BY 4.0
@@ -87,7 +87,7 @@ class UserTable(Struct, frozen=True, forbid_unknown_fields=True):
         if bool(self.file) == bool(self.url):
             raise ValueError("give either file (a path) or url (a web address)")
         if self.url and not is_url(self.url):
-            raise ValueError(f"url: {self.url!r} is no address that begins with http:// or https://")
+            raise ValueError(f"url: {self.url!r} is not an address that begins with http:// or https://")
         if self.target in self.drop:
             raise ValueError(f"the target {self.target!r} is among the columns to drop")
         if self.kind == "regression" and self.target in self.categories:
@@ -175,13 +175,13 @@ def read_description(path: str | Path, registry: Registry) -> tuple[UserTable, .
     """
     path = Path(path).expanduser()
     if path.exists() and not path.is_file():
-        raise UsageError(f"{path}: not a file; the description of a table is a YAML file")
+        raise UsageError(f"{path}: not a file; the description of a dataset is a YAML file")
     try:
         described = convert(read_yaml(path), dict[str, Any], str(path))
     except OSError as error:
-        raise UsageError(f"{path}: the description of a table cannot be read: {error.strerror or error}") from error
+        raise UsageError(f"{path}: the description of a dataset cannot be read: {error.strerror or error}") from error
     if not described:
-        raise RegistryError(f"{path}: describes no table")
+        raise RegistryError(f"{path}: describes no dataset")
     return tuple(_table(name, content, path, registry) for name, content in described.items())
 
 
@@ -203,13 +203,11 @@ def read_tables(
             plain += 1
     for flag, value in (("target", target), ("task", task)):
         if value is not None and not plain:
-            raise UsageError(
-                f"--{flag} {value}: no table file is given that it would be for; descriptions say their own"
-            )
+            raise UsageError(f"--{flag} {value}: it is for files without a description, and none is given")
     names = [table.name for table in tables]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UsageError(f"--data: two tables are both called {', '.join(twice)}")
+        raise UsageError(f"--data: two datasets are both called {', '.join(twice)}")
     return tuple(tables)
 
 
@@ -275,9 +273,9 @@ def _from_url(table: UserTable, offline: bool, say: Say) -> bytes:
 def _table(name: str, content: Any, path: Path, registry: Registry) -> UserTable:
     where = f"{path}: {name}"
     if not _NAME.fullmatch(name):
-        raise RegistryError(f"{where}: not a name for a table: letters, digits, '_', '.', '-', at most 100")
+        raise RegistryError(f"{where}: not a valid name for a dataset: use letters, digits, '_', '.', '-', at most 100")
     if name in registry.entries or name in registry.subsets:
-        raise RegistryError(f"{where}: this is the name of a registry table or subset; give yours another")
+        raise RegistryError(f"{where}: this is the name of a dataset or subset of the registry; give yours another")
     table = convert(content, UserTable, where, name)
     if table.file:
         table = structs.replace(table, file=str(path.parent / Path(table.file).expanduser()))
@@ -287,5 +285,5 @@ def _table(name: str, content: Any, path: Path, registry: Registry) -> UserTable
         try:
             format_of(table.location)
         except UsageError as error:
-            raise RegistryError(f"{where}: {error}; say it with format: csv, arff or parquet") from error
+            raise RegistryError(f"{where}: {error}; name it with format: csv, arff or parquet") from error
     return table

@@ -24,7 +24,7 @@ from bench.methods.classes import fit_classes, known_targets, only_seen
 from bench.methods.early_stopping import EarlyStopping
 from bench.methods.stacked_mlp import SCORED_ROWS, StackedMLP, Training, batch_rows, batches_per_epoch
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import Choice, Config, CpuClock, Fold, Method, Path, Prediction, Session, Task
 
 WIDTH = 128
 DEPTHS = (1, 2)
@@ -108,7 +108,10 @@ class _MLPSession(Session):
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         stack = self._stack([(choice.config, train)])
         stack.train_to(choice.iteration)
-        return Prediction(self._scores(stack, [(train, test)])[0])
+        scoring = CpuClock()
+        with scoring:
+            (scores,) = self._scores(stack, [(train, test)])
+        return Prediction(scores, predict_seconds=scoring.seconds)
 
     def _stack(self, members: Sequence[tuple[Config, IntArray]]) -> StackedMLP:
         """Networks for (configuration, fit rows) pairs of one depth and one batch shape."""

@@ -31,7 +31,7 @@ from bench.errors import MethodError
 from bench.methods.classes import FitClasses, fit_classes, known_targets
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.measure import Kind
-from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import Choice, Config, CpuClock, Fold, Method, Path, Prediction, Session, Task
 
 NO_PATH = (0,)
 """Iterations of a method without a path."""
@@ -73,7 +73,7 @@ class EstimatorMethod(Method):
     iterations: ClassVar[tuple[int, ...]] = ()
     """Points of the iteration path, ascending (rounds, trees, epochs), if the estimator has one."""
     iteration_parameter: ClassVar[str] = "n_estimators"
-    """The estimator's parameter that says how far it goes: the last point while tuning, the chosen one afterwards."""
+    """The estimator's parameter that says how far it goes: the last point while tuning, the selected one afterwards."""
 
     def __init_subclass__(cls) -> None:
         """Find out what it predicts; refuse a grid or a path that would quietly be read as another one."""
@@ -193,26 +193,30 @@ class _EstimatorSession(Session):
         figures = np.empty((len(folds), len(points), 2))
         for f, fold in enumerate(folds):
             truth = known_targets(self.task, fold.validation, "validation")
-            stages = self._scores(config, fold.fit, fold.validation, points)
+            stages = self._scores(config, fold.fit, fold.validation, points, CpuClock())
             for point, scores in enumerate(stages):
                 figures[f, point] = self.task.judge(scores, truth)
         return Path(config, points, figures[:, :, 0], figures[:, :, 1])
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
-        return Prediction(self._scores(choice.config, train, test, (choice.iteration,))[-1])
+        scoring = CpuClock()
+        scores = self._scores(choice.config, train, test, (choice.iteration,), scoring)[-1]
+        return Prediction(scores, predict_seconds=scoring.seconds)
 
-    def _scores(self, config: Config, fit: IntArray, rows: IntArray, points: Sequence[int]) -> list[FloatArray]:
-        """Scores (m, width) of ``rows`` at each of ``points``, fitted once, on ``fit``."""
+    def _scores(
+        self, config: Config, fit: IntArray, rows: IntArray, points: Sequence[int], scoring: CpuClock
+    ) -> list[FloatArray]:
+        """Scores (m, width) of ``rows`` at each of ``points``, fitted once, on ``fit``; ``scoring`` times the rest."""
         if self.task.kind == "regression":
             targets = known_targets(self.task, fit, "fit")
             if (targets == targets[0]).all():
                 return [np.full((len(rows), 1), targets[0])] * len(points)
-            stages = self._stages(self._method.regressor, config, fit, targets, rows, points)
+            stages = self._stages(self._method.regressor, config, fit, targets, rows, points, scoring)
             return [_numbers(stage, len(rows)) for stage in stages]
         classes = fit_classes(self.task, fit)
         if classes.single:
             return [classes.certain(len(rows))] * len(points)
-        stages = self._stages(self._method.classifier, config, fit, classes.codes, rows, points)
+        stages = self._stages(self._method.classifier, config, fit, classes.codes, rows, points, scoring)
         return [_expanded(scores, classes, len(rows)) for scores in stages]
 
     def _stages(
@@ -223,6 +227,7 @@ class _EstimatorSession(Session):
         y: IntArray | FloatArray,
         rows: IntArray,
         points: Sequence[int],
+        scoring: CpuClock,
     ) -> list[Any]:
         """What an estimator fitted to ``y`` on the rows ``fit`` gives for ``rows``, at each of ``points``."""
         method, task = self._method, self.task
@@ -233,9 +238,10 @@ class _EstimatorSession(Session):
             estimator = _going_to(estimator, method.iteration_parameter, points[-1])
         returned = method.fit(estimator, task.X[fit], y, fitting.seed)
         fitted, X = estimator if returned is None else returned, task.X[rows]
-        if not method.iterations:
-            return [class_scores(fitted, X, c) if task.kind == "classification" else fitted.predict(X)]
-        stages = list(method.staged_scores(fitted, X, points))
+        with scoring:
+            if not method.iterations:
+                return [class_scores(fitted, X, c) if task.kind == "classification" else fitted.predict(X)]
+            stages = list(method.staged_scores(fitted, X, points))
         if len(stages) != len(points):
             raise MethodError(f"{method.name}: staged_scores() gave {len(stages)} of {len(points)} points of the path")
         return stages

@@ -115,7 +115,7 @@ def read_plugin(path: str | Path) -> PluginFile:
     for name in sorted(_imported(tree)):
         if _stands_next_to(path, name):
             raise UsageError(
-                f"plug-in {path} imports {name!r}, which stands next to it: a plug-in is one file, so that all of its "
+                f"plug-in {path} imports {name!r}, a file next to it: a plug-in is one file, so that all of its "
                 "code is part of its results' identity and reaches every worker. Put both into one file, or install "
                 f"them as a package with an entry point in the group {ENTRY_POINTS!r}"
             )
@@ -185,7 +185,7 @@ def made(found: object, where: str) -> Method:
         if not isinstance(value, str) or not value.strip():
             raise UsageError(f"{where}: {kind} needs a text as its {attribute}, got {value!r}")
     if not _NAME.fullmatch(method.name):
-        raise UsageError(f"{where}: {method.name!r} is no name for a method: letters, digits, '_', '.', '-'")
+        raise UsageError(f"{where}: {method.name!r} is not a valid method name: use letters, digits, '_', '.', '-'")
     if not method.kinds:
         raise UsageError(f"{where}: {kind} predicts nothing: give it a classifier() or a regressor()")
     try:

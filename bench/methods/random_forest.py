@@ -11,7 +11,7 @@ number of trees is not offered as an iteration path: picking it on a validation 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from bench.methods.classes import fit_classes, known_targets, single_point_paths
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import Choice, Config, CpuClock, Fold, Method, Path, Prediction, Session, Task
 
 TREES = 200
 FEATURE_FACTORS = (1.0, 0.5, 2.0)
@@ -54,18 +54,22 @@ class RandomForest(Method):
 class _ForestSession(Session):
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         configurations = RandomForest().configurations_for(self.task.kind)
-        return single_point_paths(self.task, configurations, folds, self._scores)
+        return single_point_paths(self.task, configurations, folds, lambda g, fit, rows: self._fitted(g, fit)(rows))
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
-        return Prediction(self._scores(choice.config, train, test))
+        fitted, scoring = self._fitted(choice.config, train), CpuClock()
+        with scoring:
+            scores = fitted(test)
+        return Prediction(scores, predict_seconds=scoring.seconds)
 
-    def _scores(self, config: Config, fit: IntArray, rows: IntArray) -> FloatArray:
-        """Mean class shares of the leaves, (m, n_classes), or mean targets, (m, 1)."""
+    def _fitted(self, config: Config, fit: IntArray) -> Callable[[IntArray], FloatArray]:
+        """A forest of the rows ``fit``: what scores rows by mean class shares of the leaves, (m, n_classes), or mean
+        targets, (m, 1)."""
         if self.task.kind == "regression":
-            return self._numbers(config, fit, rows)
+            return self._fitted_to_numbers(config, fit)
         classes = fit_classes(self.task, fit)
         if classes.single:
-            return classes.certain(len(rows))
+            return lambda rows: classes.certain(len(rows))
         forest = RandomForestClassifier(
             n_estimators=TREES,
             max_features=tried_features(config["features_per_sqrt_d"], self.task.X.shape[1]),
@@ -73,9 +77,9 @@ class _ForestSession(Session):
             n_jobs=1,
         )
         forest.fit(self.task.X[fit].astype(np.float32), classes.codes)
-        return classes.expand(forest.predict_proba(self.task.X[rows].astype(np.float32)))
+        return lambda rows: classes.expand(forest.predict_proba(self.task.X[rows].astype(np.float32)))
 
-    def _numbers(self, config: Config, fit: IntArray, rows: IntArray) -> FloatArray:
+    def _fitted_to_numbers(self, config: Config, fit: IntArray) -> Callable[[IntArray], FloatArray]:
         forest = RandomForestRegressor(
             n_estimators=TREES,
             max_features=max(1, round(config["share_of_features"] * self.task.X.shape[1])),
@@ -83,7 +87,7 @@ class _ForestSession(Session):
             n_jobs=1,
         )
         forest.fit(self.task.X[fit].astype(np.float32), known_targets(self.task, fit, "fit"))
-        return forest.predict(self.task.X[rows].astype(np.float32))[:, None]
+        return lambda rows: forest.predict(self.task.X[rows].astype(np.float32))[:, None]
 
 
 def tried_features(factor: float, d: int) -> int:

@@ -12,7 +12,7 @@ import torch
 from bench.methods.classes import known_targets, only_seen
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
-from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import Choice, CpuClock, Fold, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
 from rfm.factored import FactoredMatrix
 from rfm.kernels import Laplace as LaplaceKernel
@@ -54,7 +54,7 @@ class RFM(Method):
         if m <= SWEEP_ROWS:
             return int(_sweep_bytes(m, n / 4, c * d) + tables + 3e7)
         # The rows in float64 and float32, as they are, in coordinates and prepared for distances; then the kernel
-        # matrix and its factor, or EigenPro's subsample. Hyperparameters are chosen on few rows (``--full`` aside).
+        # matrix and its factor, or EigenPro's subsample. Hyperparameters are selected on few rows (``--full`` aside).
         matrices = 8 * m * m if m <= DIRECT_ROWS else 2e8
         return int(max(_sweep_bytes(0.8 * TUNING_ROWS, 0.2 * TUNING_ROWS, c * d), matrices + 3e8) + 64 * n * d + tables)
 
@@ -134,7 +134,10 @@ class ChainSession(Session):
         details: dict[str, Any] = {"solver": fit.solver, **fit.account}
         if fit.metric is not None:
             details |= describe_metric(fit.metric)
-        return Prediction(only_seen(self.task, train, fit.scores), details)
+        scoring = CpuClock()
+        with scoring:
+            scores = only_seen(self.task, train, fit.scores)
+        return Prediction(scores, details, fit.score_seconds + scoring.seconds)
 
     def _points(self, fold: Fold) -> Iterator[Point]:
         """All points of all chains on one fold."""
@@ -191,7 +194,7 @@ def _sweep_bytes(m: float, others: float, spread: int) -> float:
 
 @dataclass(frozen=True)
 class _KeptMetric:
-    """The metric of the ``point`` (ridge, iteration) that is chosen among those with one ``unit_norm``.
+    """The metric of the ``point`` (ridge, iteration) that is selected among those with one ``unit_norm``.
 
     It has the largest ``merit``: that of the first fold, then the earlier configuration, then fewer updates. All
     points' metrics would be fifty matrices of features by features, of which `published` uses one and others none.

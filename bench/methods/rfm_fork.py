@@ -17,7 +17,7 @@ from sklearn.preprocessing import QuantileTransformer
 
 from bench.methods.rfm import RFM, ChainSession
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import Choice, Config, Fold, Path, Prediction, Session, Task
+from bench.records.method import Choice, Config, CpuClock, Fold, Path, Prediction, Session, Task
 
 MACHINES = tuple({"diagonal": diagonal, "bandwidth": bandwidth} for diagonal in (False, True) for bandwidth in (10, 20))
 """What is tuned besides the chains of one kernel."""
@@ -72,20 +72,26 @@ class _ForkSession(Session):
         return paths
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
-        chains = self._chains(self._task(self._first_fit if transfer else train), choice.config)
+        mapping = CpuClock()
+        chains = self._chains(self._task(self._first_fit if transfer else train, mapping), choice.config)
         chains.first_fit = self._first_fit
-        return chains.predict(choice, train, test, transfer=transfer)
+        prediction = chains.predict(choice, train, test, transfer=transfer)
+        share = len(test) / len(self.task.X)  # of the rows, which are mapped together
+        seconds = (prediction.predict_seconds or 0.0) + share * mapping.seconds
+        return replace(prediction, predict_seconds=seconds)
 
     def _chains(self, task: Task, config: Config) -> ChainSession:
         return ChainSession(task, self._method, bandwidth=config["bandwidth"], diagonal=config["diagonal"])
 
-    def _task(self, fit: IntArray) -> Task:
+    def _task(self, fit: IntArray, mapping: CpuClock | None = None) -> Task:
         """The task with the features that are learned from the rows ``fit``."""
-        return replace(self.task, X=quantile_normal(self.task.X, fit)) if self._method.quantile_normal else self.task
+        if not self._method.quantile_normal:
+            return self.task
+        return replace(self.task, X=quantile_normal(self.task.X, fit, mapping))
 
 
-def quantile_normal(X: FloatArray, fit: IntArray) -> FloatArray:
-    """``X`` (n, d), each column mapped to normal by its quantiles among the rows ``fit``.
+def quantile_normal(X: FloatArray, fit: IntArray, mapping: CpuClock | None = None) -> FloatArray:
+    """``X`` (n, d), each column mapped to normal by its quantiles among the rows ``fit``; ``mapping`` times that.
 
     A column with at most two values there (a category's) stays as it is: its quantiles would be the ends of the scale.
     """
@@ -97,5 +103,6 @@ def quantile_normal(X: FloatArray, fit: IntArray) -> FloatArray:
         n_quantiles=min(QUANTILES, len(fit)), output_distribution="normal", subsample=SAMPLED_ROWS, random_state=0
     ).fit(X[np.ix_(fit, numbers)])
     mapped = X.copy()
-    mapped[:, numbers] = transformer.transform(X[:, numbers])
+    with mapping or CpuClock():
+        mapped[:, numbers] = transformer.transform(X[:, numbers])
     return mapped

@@ -11,6 +11,7 @@ fold and nothing is carried on.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,7 @@ import xgboost as xgb
 from bench.methods.classes import FitClasses, fit_classes, known_targets
 from bench.methods.early_stopping import EarlyStopping
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import Choice, Config, CpuClock, Fold, Method, Path, Prediction, Session, Task
 
 DEPTHS = (3, 6)
 STEPS = (0.3, 0.1)
@@ -79,12 +80,9 @@ class _XGBoostSession(Session):
         stopping = EarlyStopping(PATIENCE)
         columns: list[FloatArray] = []
         for rounds in points:
-            figures = np.array(
-                [
-                    self.task.judge(boosting.scores_after(rounds), truth)
-                    for boosting, truth in zip(boosters, truths, strict=True)
-                ]
-            )
+            for boosting in boosters:
+                boosting.grow_to(rounds)
+            figures = np.array([self.task.judge(b.scores(), truth) for b, truth in zip(boosters, truths, strict=True)])
             columns.append(figures)
             if stopping.should_stop(figures, sizes):
                 break
@@ -93,13 +91,18 @@ class _XGBoostSession(Session):
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         boosting = _Boosting(_Part(self.task, train, test), choice.config, self.task.seed)
-        return Prediction(boosting.scores_after(choice.iteration))
+        boosting.grow_to(choice.iteration)
+        scoring = CpuClock()
+        with scoring:
+            scores = boosting.scores()
+        return Prediction(scores, predict_seconds=scoring.seconds)
 
 
 class _Part:
     """Fit rows (binned once for all configurations) and the rows to score."""
 
     def __init__(self, task: Task, fit: IntArray, rows: IntArray) -> None:
+        self._task, self._rows = task, rows
         self.classes: FitClasses | None = fit_classes(task, fit) if task.kind == "classification" else None
         self.count = len(rows)
         self.single = self.classes is not None and self.classes.single
@@ -107,7 +110,11 @@ class _Part:
         if not self.single:
             label = known_targets(task, fit, "fit") if self.classes is None else self.classes.codes
             self.fit = xgb.QuantileDMatrix(task.X[fit], label=label, nthread=1)
-            self.rows = xgb.DMatrix(task.X[rows], nthread=1)
+
+    @cached_property
+    def rows(self) -> xgb.DMatrix:
+        """The rows to score, made when they first are: that is part of scoring."""
+        return xgb.DMatrix(self._task.X[self._rows], nthread=1)
 
 
 class _Boosting:
@@ -135,17 +142,18 @@ class _Boosting:
             cache=[part.fit],
         )
 
-    def scores_after(self, rounds: int) -> FloatArray:
-        """Class probabilities (m, n_classes) or numbers (m, 1) of the part's rows after ``rounds`` rounds.
+    def grow_to(self, rounds: int) -> None:
+        """Boost until ``rounds`` rounds are done in all, not fewer than before."""
+        if not self._part.single:
+            for number in range(self._rounds, rounds):
+                self._booster.update(self._part.fit, number)
+        self._rounds = rounds
 
-        Not fewer than before.
-        """
+    def scores(self) -> FloatArray:
+        """Class probabilities (m, n_classes) or numbers (m, 1) of the part's rows."""
         part = self._part
         if part.classes is not None and part.classes.single:
             return part.classes.certain(part.count)
-        for number in range(self._rounds, rounds):
-            self._booster.update(part.fit, number)
-        self._rounds = rounds
         p: FloatArray = self._booster.predict(part.rows).astype(np.float64)
         if part.classes is None:
             return p[:, None]

@@ -33,24 +33,24 @@ class Protocol:
     meaning: str = ""
     """A sentence or three for the reader of a report."""
     tag: str = ""
-    """A few words of warning beside its heading."""
+    """A few words of warning next to its heading."""
     caution: str = ""
-    """How a sentence on its results opens if they are no estimate of accuracy."""
+    """How a sentence on its results begins if they are no estimate of accuracy."""
 
     def __post_init__(self) -> None:
         if self.inner_folds < 1 or (self.reuses_metric and self.selected_on != "tuning halves"):
             raise ValueError(
-                f"protocol {self.name!r}: at least 1 inner fold; only what the halves taught can be reused"
+                f"protocol {self.name!r}: at least 1 inner fold; only what is learned on the tuning halves is reused"
             )
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """What it can be carried out for: only the 2014 archive's tables, which have classes, have tuning halves."""
+        """What it can be carried out for: only the 2014 archive's datasets, which have classes, have tuning halves."""
         return ("classification",) if self.selected_on == "tuning halves" else ("classification", "regression")
 
     @property
     def takes_validation_part(self) -> bool:
-        """Whether it can select on a validation part that the divisions bring, where it selects on one 80/20 split."""
+        """Whether it can select on a validation part that the splits have, where it selects on one 80/20 split."""
         return self.selected_on == "training part" and self.inner_folds == 1
 
     @property

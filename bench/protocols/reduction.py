@@ -1,12 +1,12 @@
-"""The one stated reduction of large tables: the same for every method and protocol.
+"""The reduction of large datasets: the same for every method and protocol.
 
-A full grid on a table of tens of thousands of rows takes days on a small machine and decides little: with thousands of
-test rows one hold-out has a standard error below half a point, and thousands of rows choose a configuration as well as
-all of them. Above :data:`LARGE_ROWS` rows hyperparameters are therefore chosen on a stratified sample of at most
-:data:`TUNING_ROWS` training rows (`clean`, `clean-cv`) or on one such sample of either tuning half (`relearn`,
-`published`), and only the first hold-out is tested. What is chosen is fitted on *all* its training rows. ``--full``
-turns the reduction off. Divisions with validation parts of their own keep all their test folds: their benchmark has
-bounded them already.
+A full grid on tens of thousands of samples takes days on a small machine and decides little: with thousands of test
+samples one test fold has a standard error below half a percentage point, and thousands of samples select a
+configuration as well as all of them. Above :data:`LARGE_ROWS` samples hyperparameters are therefore selected on a
+stratified subset of at most :data:`TUNING_ROWS` training samples (`clean`, `clean-cv`) or on one such subset of each
+tuning half (`relearn`, `published`), and only the first test fold is tested. The selected configuration is fitted on
+*all* its training samples. ``--full`` turns the reduction off. Splits with validation parts of their own keep all
+their test folds: their benchmark has limited them already.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ def reduced(splits: Splits, rows: int) -> Splits:
 
 
 def reduction(splits: Splits) -> str | None:
-    """What the reduction left of ``splits``, in words that are kept with each result; None if nothing was taken."""
+    """What the reduction did to ``splits``, in words that are stored with each result; None if nothing.
+
+    Results are compared by these words, so they stay as they were; :func:`bench.protocols.registry.reduction_in_words`
+    is what a reader sees.
+    """
     if splits.tuning_rows is None:
         return None
     words = f"chosen on at most {splits.tuning_rows:,} rows"

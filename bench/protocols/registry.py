@@ -5,6 +5,7 @@ Apart from the record, because nothing here decides an outcome: a word that is c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 
 from bench.errors import unknown_name
@@ -38,20 +39,30 @@ def known(names: Iterable[str]) -> list[Protocol]:
 
 
 def reduction_in_words(reduction: str, protocols: Collection[str]) -> str:
-    """``reduction`` as a reader is told of it: results under ``protocols`` that choose once took two samples."""
-    once = [p.name for p in known(protocols) if p.selected_on == "tuning halves" and reduction.startswith("chosen")]
-    return f"{reduction}; under {' and '.join(once)} chosen on so many of either tuning half" if once else reduction
+    """``reduction`` as a reader sees it: results under ``protocols`` that select once used two samples.
+
+    Results are compared by the words that are stored with them, so those stay what they were in older results.
+    """
+    words = reduction.replace("chosen on", "selected on").replace("hold-out", "test fold")
+    once = [p.name for p in known(protocols) if p.selected_on == "tuning halves" and words.startswith("selected")]
+    return f"{words}; under {' and '.join(once)} selected on as many of each tuning half" if once else words
+
+
+def first_folds_in_words(reduction: str) -> str:
+    """``first 1 of 4 test folds only`` where that is all that was reduced (``--folds``); empty otherwise."""
+    found = re.fullmatch(r"tested on the (first \d+ of \d+) test folds only", reduction)
+    return f"{found[1]} test folds only" if found else ""
 
 
 def what_changes(first: Protocol, second: Protocol) -> str:
     """What a step to a protocol that test labels take no larger part in changes, as the end of a sentence."""
     if first.reuses_metric and not second.sees_test_labels:
-        return "the leak into M, and all that selecting on test rows was worth"
+        return "without the leak into M and without selection on test samples"
     words = []
     if first.reuses_metric and not second.reuses_metric:
         words.append(
-            "M learned without the test rows' labels, and from three quarters of the rows instead of half: the leak, "
-            "less what more rows gain"
+            "M learned without test labels, and from three quarters of the samples instead of half: the effect of the "
+            "leak, less the gain from more samples"
         )
     words += _selection_changes(first, second)
     if first.ties != second.ties:
@@ -64,11 +75,11 @@ def _selection_changes(first: Protocol, second: Protocol) -> list[str]:
         return []
     if first.sees_test_labels:
         part = (
-            "and selection on 15 % of the rows instead of half: noisier"
+            "and selection on 15 % of the samples instead of half, which is noisier"
             if second.inner_folds == 1
             else f"on {second.judged_on} instead of the halves"
         )
-        return [f"selection and scaling without the test rows, {part}"]
+        return [f"selection and scaling without test samples, {part}"]
     if first.inner_folds == second.inner_folds:
         return []
     noise = "less noisy " if first.inner_folds == 1 else "noisier " if second.inner_folds == 1 else ""
@@ -80,7 +91,7 @@ register(
         "clean",
         order=0,
         meaning="Each test fold's own training part is split 80/20 to select configuration and iteration; "
-        "everything is refitted on the whole training part and tested once. No label of a test row is seen.",
+        "everything is refitted on the whole training part and tested once. No label of a test sample is used.",
     )
 )
 register(
@@ -89,7 +100,7 @@ register(
         inner_folds=5,
         order=1,
         meaning="As clean, with stratified five-fold cross-validation inside the training part instead of one 80/20 "
-        "split. No label of a test row is seen.",
+        "split. No label of a test sample is used.",
     )
 )
 register(
@@ -99,10 +110,10 @@ register(
         ties="order",
         order=2,
         meaning="Configuration and iteration are selected once on the published tuning halves, which cover the whole "
-        "table; everything is refitted on each test fold's training part. Test rows took part in the selection, not "
-        "in the fit.",
-        tag="tuned on test rows",
-        caution="For comparison, tuned on test rows. ",
+        "dataset; everything is refitted on each test fold's training part. Test samples took part in the selection, "
+        "not in the fit.",
+        tag="tuned on test samples",
+        caution="For comparison, tuned on test samples. ",
     )
 )
 register(
@@ -112,8 +123,9 @@ register(
         ties="order",
         reuses_metric=True,
         order=3,
-        meaning="As the paper's published code does it: selected on the tuning halves, and the metric M learned there "
-        "is reused on all test folds. About half of the test rows' labels took part in learning M: these figures leak.",
+        meaning="The paper's procedure, as its published code has it: selected on the tuning halves, and the metric M "
+        "learned there is reused on all test folds. About half of the test labels took part in learning M: these "
+        "figures leak.",
         tag="leaks labels",
         caution="For comparison, with test labels in M. ",
     )

@@ -9,6 +9,7 @@ of either tuning half; what was selected is fitted and tested on all rows all th
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from bench.protocols.record import Protocol, Ties
 from bench.protocols.rows import fill_missing, inner_folds, inner_split, standardise, stratified_sample
 from bench.records.dataset import Dataset, FloatArray, Holdout, IntArray, Splits
 from bench.records.measure import SELECTING, Measure, measures_of
-from bench.records.method import HIDDEN, Choice, Fold, HoldoutResult, Method, Path, Session, Task
+from bench.records.method import HIDDEN, Choice, Fold, HoldoutResult, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
 
 
@@ -90,8 +91,8 @@ class _Carried:
         folds = self._folds(holdout, dataset.strata[rows], seed)
         paths = session.tune(folds)
         choice, merit = choose(paths, folds, ties=self.protocol.ties, counts=session.task.counts)
-        chosen = _Chosen(choice, merit, paths, folds)
-        return self._tested(session, chosen, Holdout(train, test), unit, index, started)
+        selected = _Selected(choice, merit, paths, folds)
+        return self._tested(session, selected, Holdout(train, test), unit, index, started)
 
     def _folds(self, holdout: Holdout, strata: IntArray, seed: int) -> list[Fold]:
         """What is fitted and judged to select, in positions of training part, own validation part and test part."""
@@ -130,40 +131,58 @@ class _Carried:
         results = []
         for index, holdout in enumerate(splits.holdouts):
             kept = paths if index == 0 else []  # one choice, one path: stored once
-            chosen = _Chosen(choice, merit, kept, folds)
-            results.append(self._tested(session, chosen, holdout, unit, index, started))
+            selected = _Selected(choice, merit, kept, folds)
+            results.append(self._tested(session, selected, holdout, unit, index, started))
             started = time.process_time()
         return results
 
     def _tested(
-        self, session: Session, chosen: _Chosen, own: Holdout, unit: _Unit, index: int, started: float
+        self, session: Session, selected: _Selected, own: Holdout, unit: _Unit, index: int, started: float
     ) -> HoldoutResult:
         """Predict the test rows and measure; ``own`` are the test fold's rows as the session counts them."""
         task, rows = session.task, self.splits.holdouts[index].test
-        prediction = session.predict(chosen.choice, own.train, own.test, transfer=self.protocol.reuses_metric)
+        prediction = session.predict(selected.choice, own.train, own.test, transfer=self.protocol.reuses_metric)
         expected = (len(rows), task.width)
         if prediction.scores.shape != expected or not np.isfinite(prediction.scores).all():
             raise MethodError(
-                f"hold-out {index}: scores of shape {prediction.scores.shape} or not finite, expected finite {expected}"
+                f"test fold {index}: scores of shape {prediction.scores.shape} or not finite, "
+                f"expected finite {expected}"
             )
         scores, truth = unit.restored(prediction.scores), unit.y[rows]
         self.keep(Predicted(index, rows, truth, scores))
         measures = {m.key: m.value(scores, truth) for m in measures_of(task.kind, shares=self.method.probabilities)}
+        seconds = time.process_time() - started
         return HoldoutResult(
             holdout=index,
             score=measures[SELECTING[task.kind].key],
-            config=dict(chosen.choice.config),
-            iteration=chosen.choice.iteration,
-            validation_score=task.selecting.from_merit(chosen.merit),
-            fit_seconds=time.process_time() - started,
-            path=[_path_row(path, chosen.folds, task.selecting) for path in chosen.paths],
+            config=dict(selected.choice.config),
+            iteration=selected.choice.iteration,
+            validation_score=task.selecting.from_merit(selected.merit),
+            fit_seconds=seconds,
+            path=[_path_row(path, selected.folds, task.selecting) for path in selected.paths],
             details=dict(prediction.details),
             measures=measures,
+            predict_seconds=_scoring_seconds(prediction, index, seconds),
+            train_samples=len(own.train),
+            test_samples=len(own.test),
         )
 
 
+def _scoring_seconds(prediction: Prediction, index: int, total: float) -> float | None:
+    """What the method says scoring took, which must be part of the ``total`` of test fold ``index``."""
+    seconds = prediction.predict_seconds
+    if seconds is None:
+        return None
+    if not (math.isfinite(seconds) and 0 <= seconds <= total):
+        raise MethodError(
+            f"test fold {index}: predict_seconds is {seconds:g}, expected 0 to {total:g}, the CPU seconds of "
+            "selecting, fitting and predicting together; leave it None where scoring cannot be timed separately"
+        )
+    return float(seconds)
+
+
 @dataclass(frozen=True)
-class _Chosen:
+class _Selected:
     """A choice with its merit, and the paths and folds that it was made from."""
 
     choice: Choice
@@ -217,7 +236,7 @@ def choose(paths: Sequence[Path], folds: Sequence[Fold], *, ties: Ties, counts: 
             if best is None or key > best:
                 best, choice = key, Choice(path.config, iteration)
     if best is None or choice is None:
-        raise MethodError("the method returned no configuration to choose from")
+        raise MethodError("the method returned no configuration to select from")
     return choice, best[0]
 
 

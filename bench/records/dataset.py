@@ -1,4 +1,4 @@
-"""The nouns of the data layer: a table, a hold-out, the splits of a table."""
+"""The nouns of the data layer: a dataset, a test fold, the splits of a dataset."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Splits:
     task, ``"grinsztajn-medium"`` and ``"grinsztajn-large"`` for those of that benchmark, ``"seed-N"`` for drawn ones.
     ``tuning`` is the pair of halves on which the published procedure chooses hyperparameters;
     ``holdouts`` are the (usually four) stratified 75/25 divisions on which methods are tested. ``tuning_rows``, if
-    given, bounds the rows on which hyperparameters are chosen (:mod:`bench.protocols.reduction`).
+    given, bounds the rows on which hyperparameters are selected (:mod:`bench.protocols.reduction`).
     """
 
     name: str

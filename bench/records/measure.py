@@ -88,7 +88,7 @@ def squared_error(scores: Scores, truth: NDArray[Any]) -> float:
 
 
 def balanced_accuracy(scores: Scores, truth: NDArray[Any]) -> float:
-    """Mean over the classes that occur in ``truth`` of the share of their rows that are right."""
+    """Mean over the classes that occur in ``truth`` of the share of their samples classified correctly."""
     right = scores.argmax(axis=1) == truth
     return float(np.mean([right[truth == code].mean() for code in np.unique(truth)]))
 
@@ -140,13 +140,13 @@ def r2_cut(scores: Scores, truth: NDArray[Any]) -> float:
 MEASURES: dict[str, Measure] = {
     measure.key: measure
     for measure in (
-        Measure("accuracy", "accuracy", "classification", accuracy, "share of rows that are right", "%", 2),
+        Measure("accuracy", "accuracy", "classification", accuracy, "share of samples classified correctly", "%", 2),
         Measure(
             "balanced_accuracy",
             "balanced accuracy",
             "classification",
             balanced_accuracy,
-            "mean over classes of the share of rows that are right",
+            "mean over classes of the share of samples classified correctly",
             "%",
             2,
         ),
@@ -170,7 +170,11 @@ MEASURES: dict[str, Measure] = {
         ),
         Measure("r2", "R2", "regression", r2, "share of the variance explained; below 0 if worse than the mean"),
         Measure(
-            "r2_cut", "R2 (cut at 0)", "regression", r2_cut, "R2, 0 where it is negative: one that can be averaged"
+            "r2_cut",
+            "R2 (cut at 0)",
+            "regression",
+            r2_cut,
+            "R2, with 0 where it is negative, so that it can be averaged",
         ),
         Measure(
             "rmse",
@@ -197,7 +201,7 @@ MEASURES: dict[str, Measure] = {
 """All measures by key; those of one kind in the order of the columns."""
 
 SELECTING: dict[Kind, Measure] = {"classification": MEASURES["accuracy"], "regression": MEASURES["r2"]}
-"""What selects, and is told of a test fold first, unless something else is asked for."""
+"""What selects, and is reported first for a test fold, unless something else is asked for."""
 
 COMPARED: dict[Kind, Measure] = {"classification": MEASURES["accuracy"], "regression": MEASURES["r2_cut"]}
 """What methods are compared on over datasets."""

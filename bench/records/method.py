@@ -1,12 +1,13 @@
-"""What a method is: a grid, a session that tunes over it, and a prediction for the choice made.
+"""What a method is: a grid, a session that tunes over it, and a prediction for the selected configuration.
 
-A *session* sees one task: a table whose test labels are hidden. It may keep whatever it computed (Gram
-matrices of all rows, say) and slice it for the row sets it is asked about. The protocols in
-:mod:`bench.protocols` drive it; a method never chooses anything itself and never sees a test label.
+A *session* sees one task: a dataset whose test labels are hidden. It may keep what it computed (for example Gram
+matrices of all rows) and slice it for the row sets it is asked about. The protocols in
+:mod:`bench.protocols` call it; a method never selects anything itself and never sees a test label.
 """
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ Config = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Task:
-    """One table as a method sees it.
+    """One dataset as a method sees it.
 
     ``X`` (n, d) float64, finite, already scaled by the protocol. ``y`` (n,) int64 in 0..n_classes-1, or
     ``HIDDEN`` where the label is withheld; for regression, where ``n_classes`` is 0, float64, standardised by the
@@ -82,7 +83,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Fold:
-    """Row numbers of one inner division: fitted on ``fit``, judged on ``validation``."""
+    """Row numbers of one inner split: fitted on ``fit``, judged on ``validation``."""
 
     fit: IntArray
     validation: IntArray
@@ -104,7 +105,7 @@ class Path:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a protocol picked: a configuration and a point of its iteration path."""
+    """What a protocol selected: a configuration and a point of its iteration path."""
 
     config: Config
     iteration: int
@@ -114,22 +115,43 @@ class Choice:
 class Prediction:
     """Scores ``(m, width)`` of the rows asked for and JSON-able details worth keeping.
 
-    One score a class (the largest wins), or the predicted number.
+    One score a class (the largest wins), or the predicted number. ``predict_seconds`` are the CPU seconds that the
+    fitted predictor took to score the rows, without the fit (:class:`CpuClock`); None if it does not measure them.
     """
 
     scores: FloatArray
     details: Mapping[str, Any] = field(default_factory=dict)
+    predict_seconds: float | None = None
+
+
+class CpuClock:
+    """Adds up the CPU seconds of this process in the ``with`` blocks that it is given to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._started = 0.0
+
+    def __enter__(self) -> CpuClock:
+        self._started = time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.process_time() - self._started
 
 
 @dataclass(frozen=True)
 class HoldoutResult:
-    """Outcome on one hold-out; seconds are CPU seconds of choosing, refitting and predicting.
+    """Result on one test fold.
+
+    ``fit_seconds`` are CPU seconds of selecting, refitting and predicting; ``predict_seconds`` those of them that went
+    into scoring the test samples, None if not measured. ``train_samples`` and ``test_samples`` are the
+    test fold's sizes. All three are None in older results.
 
     ``score`` is the accuracy in percent, or R2; ``validation_score`` the value of the measure that selected.
     ``path`` lists, per configuration in grid order, ``{"config", "iterations", "score", "squared_error"}`` with the
     validation figures averaged over inner folds. ``details`` is the method's own
     (for RFM: ``{"metric_diagonal": [...], "top_eigenvectors": [[...]], "eigenvalues": [...]}``). ``measures`` holds the
-    value of every measure that is defined, by key; empty in results of before there were several.
+    value of every measure that is defined, by key; empty in older results.
     """
 
     holdout: int
@@ -141,6 +163,9 @@ class HoldoutResult:
     path: list[dict[str, Any]] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
     measures: dict[str, float] = field(default_factory=dict)
+    predict_seconds: float | None = None
+    train_samples: int | None = None
+    test_samples: int | None = None
 
     def measure(self, key: str) -> float | None:
         """The value of the measure ``key``; None if it is not defined or was not computed."""
@@ -162,7 +187,7 @@ class Session(ABC):
         """Fit ``choice`` on the rows ``train`` and score the rows ``test``.
 
         ``transfer`` asks for the published procedure's shortcut: whatever representation was learned during
-        :meth:`tune` (on its first fold's fit rows) is reused instead of being learned anew on ``train``. Methods
+        :meth:`tune` (on its first fold's fit rows) is reused instead of being learned again on ``train``. Methods
         that learn no separate representation ignore it.
         """
 
@@ -187,7 +212,7 @@ class Method(ABC):
 
     @abstractmethod
     def configurations(self) -> list[dict[str, Any]]:
-        """The grid's configurations in the order that settles what merit and squared error leave tied."""
+        """The grid's configurations in the order in which ties of merit and squared error are broken."""
 
     def regression_configurations(self) -> list[dict[str, Any]]:
         """The grid's configurations for regression; the same unless a method says otherwise."""
@@ -209,9 +234,9 @@ class Method(ABC):
         """Rough cost of one ``clean`` job in seconds on one core; orders jobs and seeds the ETA."""
 
     def limitation(self, n: int, d: int, c: int) -> str | None:
-        """Why this method is not to be tried on n rows, d features, c classes; None if it is."""
+        """Why this method is not run on n rows, d features, c classes; None if it is."""
         return None
 
     @abstractmethod
     def session(self, task: Task) -> Session:
-        """Open the task."""
+        """A session on ``task``."""

@@ -41,6 +41,9 @@ LATER_COLUMNS: dict[str, ColumnKind] = {
     "reduction": "text",
     "reason": "text",
     "cpu_seconds": "number",
+    "predict_seconds": "number",
+    "train_samples": "whole",
+    "test_samples": "whole",
 }
 """Those that older files do not have."""
 
@@ -52,5 +55,7 @@ SCORE_COLUMNS = (*FIRST_COLUMNS, *LATER_COLUMNS)
 the table that was read, ``fold_sha256`` that of the row numbers of the test fold and of what selects for it (empty in
 results of before they were recorded): results on equal ones can be compared. ``reduction`` says in words what was
 taken from the divisions, ``reason`` why a job failed; ``job_seconds`` are wall and ``cpu_seconds`` CPU seconds of the
-whole job.
+whole job. Of a test fold ``fit_seconds`` are the CPU seconds of selecting, fitting and predicting, ``predict_seconds``
+those of them that scored its ``test_samples`` with the predictor fitted on its ``train_samples`` (empty where a method
+does not tell, and in older results).
 """

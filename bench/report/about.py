@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bench.data.facts import Facts, Known, load_facts
 from bench.data.registry import Registry
-from bench.records.result import RunRecord
+from bench.records.result import Job, RunRecord
 from bench.report.merge import invocations_of
 
 
@@ -16,7 +17,7 @@ class About:
 
     ``family`` is what it shares with its siblings (empty: it is one of its own), and ``relation`` says why they are,
     where the registry does. ``notes`` tell what was done to it, ``features`` are names in the table's order (the first
-    ones of very many).
+    ones of very many). ``facts`` are what was measured of the dataset as the runs had it; None where nothing is known.
     """
 
     group: str = ""
@@ -30,6 +31,7 @@ class About:
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    facts: Facts | None = None
 
 
 def about_datasets(records: Sequence[RunRecord], registry: Registry) -> dict[str, About]:
@@ -48,7 +50,26 @@ def about_datasets(records: Sequence[RunRecord], registry: Registry) -> dict[str
         )
         for entry in registry.entries.values()
     }
-    return {**known, **_described(records, known, registry.families)}
+    described = {**known, **_described(records, known, registry.families)}
+    facts = measured_facts((result.job for record in records for result in record.results), load_facts())
+    return {name: replace(told, facts=facts.get(name)) for name, told in described.items()}
+
+
+def measured_facts(jobs: Iterable[Job], known: Known) -> dict[str, Facts]:
+    """What is ``known`` of the datasets of ``jobs``, by name, where all jobs had the very table that was measured.
+
+    Source and sizes say so, and the table's checksum where the job has it.
+    """
+    tables: dict[str, set[tuple[str, int, int, str]]] = {}
+    for job in jobs:
+        tables.setdefault(job.dataset, set()).add((job.source, job.rows, job.features, job.table_sha256))
+    found = {name: known.get((name, source)) for name, had in tables.items() for source, *_ in had}
+    return {name: facts for name, facts in found.items() if facts and all(_is(had, facts) for had in tables[name])}
+
+
+def _is(had: tuple[str, int, int, str], facts: Facts) -> bool:
+    *sizes, checksum = had
+    return sizes == [facts.source, facts.samples, facts.features] and checksum in ("", facts.table_sha256)
 
 
 def families_in(about: Mapping[str, About]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from bench.errors import ReportError, UsageError, plural
 from bench.records.result import Job, JobResult, RunRecord
 from bench.report.kept import kept_records
-from bench.report.merge import Merged, invocations_of
+from bench.report.merge import Merged, invocations_of, older_ties
 from bench.report.wording import listing
 from bench.store import read_results
 
@@ -56,7 +56,7 @@ class Joined:
         return sorted({str(i["cpu"]) for i in invocations if i.get("cpu")})
 
     def sentences(self) -> Iterator[str]:
-        """What a reader is told: what was joined, what was left out and why, where it comes from."""
+        """What was joined, and what was left out and why."""
         # The last part of a path: where it lies on this machine is nobody's business.
         what = "the kept comparison" if self.name == KEPT else Path(self.name).resolve().name
         left = {name for names in self.left_out.values() for name in names}
@@ -73,6 +73,9 @@ class Joined:
         if self.seeds:
             pairs = (f"{theirs} next to your seed {own}" for theirs, own in self.seeds)
             yield f"On the same folds, there are results of seed {'; '.join(pairs)}."
+
+    def origins(self) -> Iterator[str]:
+        """Where the joined results come from, and what is to be known of them."""
         for record in self.records:
             yield from _origin(record)
 
@@ -88,7 +91,8 @@ def _origin(record: RunRecord) -> Iterator[str]:
     told += [f"with {', '.join(f'{k} {v}' for k, v in sorted(versions.items()))}"] if versions else []
     name = Path(record.folder).name or record.folder
     yield f"{name}: {'; '.join(told) or 'no provenance is recorded'}."
-    yield from dict.fromkeys(str(i["note"]) for i in made if i.get("note"))
+    older = sorted({protocol for rules in older_ties(record) for protocol in rules})
+    yield from (f"Under {p}, equal validation accuracies went to the earlier grid entry there." for p in older)
 
 
 def records_of(name: str) -> tuple[RunRecord, ...]:
@@ -158,7 +162,7 @@ def _counterparts(own: Job, offered: Sequence[_Offer]) -> list[_Offer]:
 
 def _nothing(joined: Joined) -> str:
     told = [
-        f"{plural(len(names), 'dataset')} {reason} ({listing(names, 5)})" for reason, names in joined.left_out.items()
+        f"{reason}: {plural(len(names), 'dataset')} ({listing(names, 5)})" for reason, names in joined.left_out.items()
     ]
     told += [f"your results have all its methods ({', '.join(joined.replaced)})"] if joined.replaced else []
     return f"--against {joined.name}: nothing to compare with: {'; '.join(told)}"
@@ -188,9 +192,11 @@ def _reason(own: Job, others: Iterable[Job]) -> str | None:
     if not (others := [other for other in others if other.table_sha256]):
         return "no checksums recorded there"
     if not (others := [other for other in others if _same_table(own, other)]):
-        return "another table of that name"
+        return f"under {own.protocol}, of that name there are only other data"
+    seeds = sorted({other.seed for other in others})
     if not (others := [other for other in others if other.folds[: len(own.folds)] == own.folds]):
-        return "other test folds"
+        drawn = own.split.startswith("seed-") and own.seed not in seeds
+        return f"seed {own.seed}, there only seed {', '.join(map(str, seeds))}" if drawn else "other test folds there"
     return None if any(other.selected_by == own.selected_by for other in others) else "selected by another measure"
 
 

@@ -71,13 +71,17 @@ class Items:
 class Column:
     """``kind`` decides alignment and how the column sorts; ``hint`` explains the title.
 
-    Numbers sort from the largest at the first click, or from the smallest where ``lower_first``.
+    Numbers sort from the largest at the first click, or from the smallest where ``lower_first``. A ``minor`` column is
+    left out where there is no room for it: on a phone. ``compared`` columns hold scores of one measure, so that the
+    page can show their differences from any one of them.
     """
 
     title: str
     kind: Literal["text", "number"] = "number"
     hint: str = ""
     lower_first: bool = False
+    minor: bool = False
+    compared: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,12 +135,27 @@ class Figure:
     phone: str = ""
 
 
-Block: TypeAlias = Paragraph | Notice | Items | Table | Figure
+@dataclass(frozen=True)
+class Choice:
+    """Tables of which the page shows one: the first, until another is selected by its title. Markdown has the first."""
+
+    kind: ClassVar[str] = "choice"
+    name: str
+    label: str
+    options: tuple[tuple[str, Table], ...]
+
+
+Block: TypeAlias = Paragraph | Notice | Items | Table | Figure | Choice
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report. ``detail`` sections are folded on the page and stand in their own Markdown file."""
+    """A part of the report.
+
+    A ``fold`` section is closed on the page until it is opened; of one with ``tabs`` the page shows one child at a
+    time, by its ``label``. ``detail`` sections are one of many alike: closed in a list on the page, and in a Markdown
+    file of their own.
+    """
 
     anchor: str
     title: str
@@ -144,12 +163,21 @@ class Section:
     children: tuple[Section, ...] = ()
     detail: bool = False
     tag: str = ""
+    fold: bool = False
+    tabs: bool = False
+    label: str = ""
+
+    def all_sections(self) -> Iterator[Section]:
+        """Itself, then its children with theirs."""
+        yield self
+        for child in self.children:
+            yield from child.all_sections()
 
     def all_blocks(self) -> Iterator[Block]:
-        """Its own, then its children's."""
-        yield from self.blocks
-        for child in self.children:
-            yield from child.all_blocks()
+        """Its own, then its children's; all that there is to choose from."""
+        for section in self.all_sections():
+            for block in section.blocks:
+                yield from (table for _, table in block.options) if isinstance(block, Choice) else (block,)
 
 
 @dataclass(frozen=True)

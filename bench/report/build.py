@@ -21,11 +21,12 @@ from bench.report.markdown import DETAILS, FIGURES, render_details, render_markd
 from bench.report.merge import merge_runs
 from bench.report.sections.accounts import cost_section, failures_section, provenance_section
 from bench.report.sections.contrast import leak_section, selection_section
+from bench.report.sections.data import data_section
 from bench.report.sections.datasets import datasets_section
 from bench.report.sections.grinsztajn import grinsztajn_section
-from bench.report.sections.headline import headline, question, reading_guide
+from bench.report.sections.headline import answer, headline, notes_section, reading_guide
 from bench.report.sections.printed import printed_section
-from bench.report.sections.protocol import protocol_section
+from bench.report.sections.protocol import results_section
 from bench.report.sections.study import study_section
 from bench.stats.grinsztajn import PublishedRuns
 from bench.stats.published import PublishedStudy
@@ -60,9 +61,12 @@ def gather(
     if against is not None:
         merged, joined = join(merged, against, records_of(against))
     evidence = Evidence(merged, about, study, published_runs, joined, reference or "")
-    if reference is not None and reference not in evidence.methods:
+    if reference is None or reference in evidence.methods:
+        return evidence
+    named = [m for m in evidence.methods if evidence.title_of(m) == reference]
+    if len(named) != 1:
         raise unknown_name("method of these results for --reference", reference, evidence.methods)
-    return evidence
+    return replace(evidence, asked=named[0])
 
 
 def compose(evidence: Evidence) -> Document:
@@ -74,13 +78,15 @@ def compose(evidence: Evidence) -> Document:
 def _compose(evidence: Evidence) -> Document:
     sections = [
         headline(evidence),
+        results_section(evidence),
+        notes_section(evidence),
         reading_guide(evidence),
-        *(protocol_section(evidence, view) for view in evidence.views.values()),
         leak_section(evidence),
         *(selection_section(evidence, measure) for measure in COMPARED.values()),
         study_section(evidence),
         grinsztajn_section(evidence),
         printed_section(evidence),
+        data_section(evidence),
         datasets_section(evidence),
         failures_section(evidence),
         cost_section(evidence),
@@ -96,14 +102,14 @@ def _compose(evidence: Evidence) -> Document:
         (f"{done:,} of {len(results) + len(evidence.merged.undone):,}", "jobs ok"),
     )
     names = ", ".join(dict.fromkeys(Path(folder).name or folder for folder, _ in evidence.invocations))
-    tables = "the tables of the 121-dataset UCI comparison"
+    tables = "the datasets of the 121-dataset UCI comparison"
     if len(evidence.own_tables) == len(evidence.datasets):
-        tables = "tables beyond the 121-dataset UCI comparison"
+        tables = "datasets beyond the 121-dataset UCI comparison"
     elif evidence.own_tables:
-        tables = f"tables of the 121-dataset UCI comparison and {len(evidence.own_tables)} beyond"
+        tables = f"datasets of the 121-dataset UCI comparison and {len(evidence.own_tables)} beyond"
     name = "Recursive Feature Machines" if evidence.reference == RFM else wording.title(evidence.reference)
     kicker = f"{name} on {tables} · run {names}"
-    return Document(question(evidence), kicker, facts, tuple(s for s in sections if s is not None))
+    return Document(answer(evidence), kicker, facts, tuple(s for s in sections if s is not None))
 
 
 def _datasets_words(evidence: Evidence) -> str:

@@ -5,28 +5,34 @@ Nothing in them is typed: ``tools/readme_table.py`` writes them between two mark
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from bench.data.registry import Registry
 from bench.errors import ReportError, plural
+from bench.methods import method_names
+from bench.protocols.registry import PROTOCOLS
 from bench.records.measure import COMPARED
 from bench.report import wording
 from bench.report.evidence import LAPLACE, RFM
-from bench.stats.frame import over_seeds, protocols_in, seed_matrix
+from bench.stats.frame import in_protocol_order, over_seeds, protocols_in, seed_matrix
+from bench.stats.places import SUBSETS as SUBSETS_OF_PLACES
+from bench.stats.places import WHOLE, places_frame, standings
 from bench.stats.protocols import leak_decomposition
+from bench.stats.published import PublishedStudy
 from bench.stats.summary import common_pool
 from bench.stats.verdict import Comparison, against_each, grouped
 
 ACCURACY = COMPARED["classification"]
 SUBSETS = {"small90": "small datasets", "all121": "datasets that all methods have"}
-LEAK = ("published", "relearn")
-"""The protocol whose metric has seen test labels, and the one that differs from it in that alone."""
-MARK = " *"
-"""Beside a significant difference in a table."""
+OF_THE_PAPER = (RFM, LAPLACE, "ntk")
+"""Methods of the paper's own comparison: placed among the study's classifiers."""
+PLACED_ON = {"small90": "small datasets", "no-test-file": "without a test file", "all121": "that both have"}
+"""The sets of datasets of the places, the comparable ones first."""
 
 
 def kept_scores(path: Path) -> pd.DataFrame:
@@ -73,7 +79,7 @@ class Claim:
         found = next((c for c in self.comparisons if c.second == method), None)
         if found is None:
             return ""
-        return wording.difference(found.difference, ACCURACY) + MARK * found.significant
+        return wording.difference(found.difference, ACCURACY) + wording.MARK * found.significant
 
 
 def _listed(methods: Sequence[str]) -> str:
@@ -97,7 +103,7 @@ def _claim(scores: pd.DataFrame, registry: Registry, protocol: str, subset: str)
     by_seed = seed_matrix(scores, protocol, ACCURACY)
     by_seed = by_seed[by_seed.index.get_level_values("dataset").isin([e.name for e in registry.select(subset)])]
     try:
-        pool = common_pool(over_seeds(by_seed)).pool
+        pool = common_pool(over_seeds(by_seed), coverage=WHOLE).pool
     except ReportError:
         return None
     if RFM not in pool.methods:
@@ -114,29 +120,33 @@ def _families(registry: Registry) -> dict[str, str]:
     return {entry.name: entry.family or entry.name for entry in registry.entries.values()}
 
 
-def results_in_readme(scores: pd.DataFrame, registry: Registry) -> str:
-    """A sentence and a table for each protocol, what the leak is worth, and the rule."""
+def results_in_readme(scores: pd.DataFrame, registry: Registry, places: pd.DataFrame | None = None) -> str:
+    """A sentence and a table for each protocol, the effect of the leak, RFM's ``places`` in the study, and the rule."""
     found = claims(scores, registry)
     parts = ["\n".join(f"- `{c.protocol}`, {c.where}: {c.sentence}" for c in found)]
     parts += [leak for leak in [leak_sentence(scores, registry)] if leak]
+    parts += [] if places is None else [place_sentences(places)]
     parts.append(wording.rule())
     titles: Mapping[str, str] = wording.texts()["claims"]
     for protocol in dict.fromkeys(c.protocol for c in found):
         parts.append(f"{titles[protocol]}\n\n{_table([c for c in found if c.protocol == protocol])}")
-    parts.append(wording.prose("claims-note"))
+    few = any(set(c.means.index) != set(d.means.index) for c in found for d in found if c.protocol == d.protocol)
+    parts.append(wording.prose("claims-note") + " A dash: too few results there." * few)
     return "\n\n".join(parts)
 
 
 def _table(found: Sequence[Claim]) -> str:
-    """Methods with their means and the reference's lead, one pair of columns a subset."""
+    """Methods with their means and the reference's lead, one pair of columns a subset; dashes where a method has too
+    few results."""
     heads = " | ".join(f"{SUBSETS[c.subset]} ({c.datasets}) % | {_difference('method')}" for c in found)
-    rows = [
-        f"| {wording.title(str(method))} | "
-        + " | ".join(f"{wording.number(float(c.means[method]))} | {c.lead(str(method))}" for c in found)
-        + " |"
-        for method in found[0].means.index
-    ]
-    return "\n".join([f"| method | {heads} |", "|:---|" + "---:|---:|" * len(found), *rows])
+    lines = [f"| method | {heads} |", "|:---|" + "---:|---:|" * len(found)]
+    for method in map(str, found[0].means.index):
+        pairs = (
+            (wording.number(float(c.means[method])), c.lead(method)) if method in c.means else (wording.DASH,) * 2
+            for c in found
+        )
+        lines.append(f"| {wording.title(method)} | {' | '.join(x for pair in pairs for x in pair)} |")
+    return "\n".join(lines)
 
 
 def _difference(other: str) -> str:
@@ -145,12 +155,13 @@ def _difference(other: str) -> str:
 
 def leak_sentence(scores: pd.DataFrame, registry: Registry) -> str:
     """How much of the reference's lead over its kernel is the leak of test labels; empty without both protocols."""
-    rows = scores[scores["protocol"].isin(LEAK)]
+    leak = _leak()
+    rows = scores[scores["protocol"].isin(leak)]
     found = leak_decomposition(rows, list(registry.entries), _families(registry), RFM, LAPLACE)
-    step = next((s for s in found.steps if (s.first, s.second) == LEAK), None) if found else None
+    step = next((s for s in found.steps if (s.first, s.second) == leak), None) if found else None
     if found is None or step is None or step.excess is None:
         return ""
-    before, after = (wording.difference(found.over_baseline[p], ACCURACY) for p in LEAK)
+    before, after = (wording.difference(found.over_baseline[p], ACCURACY) for p in leak)
     return wording.prose(
         "claims-leak",
         datasets=plural(len(found.accuracy), "dataset"),
@@ -161,11 +172,82 @@ def leak_sentence(scores: pd.DataFrame, registry: Registry) -> str:
     )
 
 
-def reproduction(scores: pd.DataFrame, registry: Registry, source: str) -> str:
+def _leak() -> tuple[str, str]:
+    """The protocol whose metric has seen test labels, and the one that differs from it in that alone."""
+    seeing = sorted((p for p in PROTOCOLS.values() if p.sees_test_labels), key=lambda p: -p.exposure)
+    return seeing[0].name, seeing[-1].name
+
+
+def _exposure(protocol: str) -> int:
+    return PROTOCOLS[protocol].exposure if protocol in PROTOCOLS else 0
+
+
+def places_of(scores: pd.DataFrame, study: PublishedStudy, registry: Registry) -> pd.DataFrame:
+    """``places.csv``: our methods and the study's best under each protocol (:mod:`bench.stats.places`)."""
+    ours = {p: over_seeds(seed_matrix(scores, p, ACCURACY, method_names())) for p in protocols_in(scores)}
+    return places_frame(standings(study, ours, {e.name: e.group for e in registry.entries.values()}))
+
+
+_TOLD = ("protocol", "subset", "method", "datasets", "missing", "mean_accuracy")
+
+
+def outdated(places: pd.DataFrame, scores: pd.DataFrame, registry: Registry) -> list[str]:
+    """What in ``places`` is not of ``scores``, as far as these alone say: our methods, their datasets and means.
+
+    Empty if nothing is. The places themselves need the study's file.
+    """
+    groups = {e.name: e.group for e in registry.entries.values()}
+    ours = places[places["whose"] == "ours"]
+    found = [p for p in protocols_in(scores) if p not in set(ours["protocol"])]
+    for protocol, subset, method, datasets, missing, mean in ours[list(_TOLD)].itertuples(index=False, name=None):
+        matrix = over_seeds(seed_matrix(scores, protocol, ACCURACY))
+        inside = matrix[[groups.get(str(d)) in SUBSETS_OF_PLACES[subset] for d in matrix.index]]
+        values = inside[method].dropna() if method in inside else pd.Series(dtype=float)
+        same = len(values) == datasets - missing and abs(float(values.mean()) - mean) < 1e-6
+        found += [] if same else [f"{method} under {protocol} on {subset}"]
+    return found
+
+
+def place_sentences(places: pd.DataFrame) -> str:
+    """Where RFM stands under each protocol: a line each, and what they are of."""
+    ours = places[(places["whose"] == "ours") & (places["method"] == RFM)]
+    lines = []
+    for protocol in in_protocol_order(ours["protocol"]):
+        rows = ours[ours["protocol"] == protocol].set_index("subset")
+        parts = [
+            f"{r.place_by_rank} / {r.place_by_mean} of {r.pool} on the {r.datasets} {PLACED_ON[str(r.Index)]}"
+            for r in rows.reindex([s for s in PLACED_ON if s in rows.index]).itertuples()
+        ]
+        lines.append(f"- `{protocol}`: {', '.join(parts)}.")
+    return "\n".join([wording.prose("claims-places"), "", *lines])
+
+
+def places_table(places: pd.DataFrame) -> str:
+    """The paper's methods among the study's classifiers: protocol x method, a pair of columns a set of datasets."""
+    ours = places[(places["whose"] == "ours") & places["method"].isin(OF_THE_PAPER)]
+    rows = {(r["protocol"], r["method"], r["subset"]): r for r in ours.to_dict("records")}
+    subsets = [s for s in PLACED_ON if s in set(ours["subset"])]
+    counts = ours.groupby("subset")["datasets"].max()
+    heads = " | ".join(f"{PLACED_ON[s]} ({counts[s]}): mean % | P90 / P95 / PMA | place" for s in subsets)
+    lines = [f"| protocol | method | {heads} |", "|:---|:---|" + "---:|---:|---:|" * len(subsets)]
+    for protocol in in_protocol_order(ours["protocol"]):
+        for method in OF_THE_PAPER:
+            found = [rows.get((protocol, method, subset)) for subset in subsets]
+            if any(found):
+                cells = " | ".join(_place_cells(r) if r else " | ".join([wording.DASH] * 3) for r in found)
+                lines.append(f"| `{protocol}` | {wording.title(method)} | {cells} |")
+    return "\n".join(lines)
+
+
+def _place_cells(row: Mapping[Hashable, Any]) -> str:
+    shares = " / ".join(wording.number(row[key], 1) for key in ("p90", "p95", "pma"))
+    return f"{wording.number(row['mean_accuracy'])} | {shares} | {row['place_by_rank']} / {row['place_by_mean']}"
+
+
+def reproduction(scores: pd.DataFrame, registry: Registry, source: str, places: pd.DataFrame | None = None) -> str:
     """RFM and the Laplace kernel from the paper's procedure to one without a leak; ``source`` is where from."""
     found = [claim for claim in claims(scores, registry) if LAPLACE in claim.means]
-    order = {name: place for place, name in enumerate((*LEAK, "clean", "clean-cv"))}
-    found.sort(key=lambda c: (list(SUBSETS).index(c.subset), order.get(c.protocol, len(order))))
+    found.sort(key=lambda c: (list(SUBSETS).index(c.subset), -_exposure(c.protocol)))
     lines = [
         f"| protocol | datasets | families | RFM % | Laplace kernel % | {_difference('Laplace')} |",
         "|:---|---:|---:|---:|---:|---:|",
@@ -174,4 +256,6 @@ def reproduction(scores: pd.DataFrame, registry: Registry, source: str) -> str:
         means = " | ".join(wording.number(float(c.means[m])) for m in (RFM, LAPLACE))
         lines.append(f"| `{c.protocol}` | {c.datasets} | {c.families} | {means} | {c.lead(LAPLACE)} |")
     note = f"Mean accuracy in percent, from {source}. {wording.prose('claims-note')} {wording.prose('claims-pool')}"
-    return "\n\n".join(["\n".join(lines), note, *filter(None, [leak_sentence(scores, registry)]), wording.rule()])
+    study = [] if places is None else [places_table(places), wording.prose("claims-places-table")]
+    leak = filter(None, [leak_sentence(scores, registry)])
+    return "\n\n".join(["\n".join(lines), note, *leak, wording.rule(), *study])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,19 +13,19 @@ import pandas as pd
 from bench.errors import ReportError
 from bench.methods import built_in_methods, method_names
 from bench.protocols.record import Protocol
-from bench.protocols.registry import PROTOCOLS, reduction_in_words
+from bench.protocols.registry import PROTOCOLS, first_folds_in_words, reduction_in_words
 from bench.records.measure import COMPARED, MEASURES, SELECTING, Kind, Measure
 from bench.records.result import Job, JobResult
 from bench.report.about import About, families_in
 from bench.report.against import Joined
-from bench.report.merge import Merged, invocations_of
+from bench.report.merge import Merged, invocations_of, older_ties
 from bench.report.wording import TITLES, slug
 from bench.stats import frame
 from bench.stats.grinsztajn import PublishedRuns
 from bench.stats.groups import Group, standard_groups
 from bench.stats.published import PublishedStudy
 from bench.stats.seeds import SeedGap
-from bench.stats.summary import CommonPool, common_pool, summarise
+from bench.stats.summary import TIE, CommonPool, common_pool, summarise
 from bench.stats.verdict import Comparison, against_each, all_pairs
 
 RFM = "rfm"
@@ -85,6 +85,13 @@ class ProtocolView:
     def methods(self) -> list[str]:
         return self.common.pool.methods
 
+    @cached_property
+    def ranking(self) -> list[str]:
+        """The methods, the highest mean first; equal ones by average rank."""
+        by = self.summary.assign(mean_score=(self.summary["mean_score"] / TIE).round())
+        ordered = by.sort_values(["mean_score", "friedman_rank"], ascending=[False, True], kind="stable")
+        return [str(m) for m in ordered.index]
+
     @property
     def record(self) -> Protocol | None:
         """What is known of the protocol; None if it is not registered: results of another installation."""
@@ -118,10 +125,13 @@ class ProtocolView:
     @cached_property
     def contrasts(self) -> list[Comparison]:
         """The reference against every other method, in the table's order; empty without the reference."""
-        return self.against(self.reference)
+        return self._compared(self.reference)
 
     def against(self, method: str) -> list[Comparison]:
         """``method`` against every other one, in the table's order; empty without it."""
+        return self.contrasts if method == self.reference else self._compared(method)
+
+    def _compared(self, method: str) -> list[Comparison]:
         return against_each(self.paired, method, self.families) if method in self.methods else []
 
     @cached_property
@@ -184,6 +194,10 @@ class Evidence:
         shared = {name for names in self.twins.values() for name in names}
         return {name: f"{title} ({name})" if name in shared else title for name, title in self._recorded_titles.items()}
 
+    def title_of(self, method: str) -> str:
+        """What pages call it."""
+        return TITLES.get(method) or self.titles.get(method, method)
+
     @cached_property
     def twins(self) -> dict[str, list[str]]:
         """Titles that several methods have, with their names."""
@@ -245,7 +259,7 @@ class Evidence:
         """Whose seconds were measured elsewhere, to stand next to them; empty without such."""
         if self.against is None:
             return ""
-        titles = ", ".join(TITLES.get(m) or self.titles.get(m, m) for m in self.methods if m in self.against.methods)
+        titles = ", ".join(self.title_of(m) for m in self.methods if m in self.against.methods)
         where = f", on {' and '.join(self.against.machines)}" if self.against.machines else ""
         return f" Seconds of {titles} were measured in another run{where}: --against."
 
@@ -269,6 +283,14 @@ class Evidence:
             reduction_in_words(words, {j.protocol for j in jobs[words]}): sorted({j.dataset for j in jobs[words]})
             for words in sorted(jobs)
         }
+
+    def first_folds(self, view: ProtocolView) -> str:
+        """That the view's results are of the first test folds alone, in words; empty if some are of all."""
+        jobs = [r.job for r in self.merged.results if r.status == "ok" and r.job.protocol == view.protocol]
+        common = set(view.common.pool.datasets)
+        found = {job.reduction for job in jobs if job.dataset in common}
+        words = {w for reduction in found if (w := first_folds_in_words(reduction or ""))}
+        return words.pop() if len(words) == 1 and len(found) == 1 else ""
 
     @cached_property
     def own_tables(self) -> list[str]:
@@ -342,6 +364,13 @@ class Evidence:
     def compared(self) -> list[tuple[str, Kind]]:
         """Protocol and kind of every comparison that was tried: classification first."""
         return list(self._matrices)
+
+    def protocol(self, name: str) -> Protocol | None:
+        """The protocol's record, with the rule for ties that the results had if they are older; None if unknown."""
+        record = PROTOCOLS.get(name)
+        records = (*self.merged.records, *(self.against.records if self.against else ()))
+        ties = {rules[name] for one in records for rules in older_ties(one) if name in rules}
+        return record if record is None or not ties else replace(record, ties=ties.pop())
 
     @cached_property
     def views(self) -> dict[str, ProtocolView]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from bench.report.blocks import (
     Block,
     Cell,
+    Choice,
     Code,
     Document,
     Items,
@@ -30,7 +31,7 @@ def render_markdown(document: Document) -> str:
     parts = [f"# {escaped(document.title)}", *_note(document), escaped(document.kicker), facts]
     for position, section in enumerate(document.sections):
         parts += _section(section, 2, heading=position > 0)
-    folded = {child.anchor for section in document.sections for child in section.children if child.detail}
+    folded = {s.anchor for section in document.sections for s in section.all_sections() if s.detail}
     moved = re.compile(r"(?<=\]\()#([^)]+)(?=\))")  # text has no "](": it is escaped
     return moved.sub(lambda m: f"{DETAILS}{m[0]}" if m[1] in folded else m[0], _joined(parts))
 
@@ -38,7 +39,7 @@ def render_markdown(document: Document) -> str:
 def render_details(document: Document) -> str:
     """``datasets.md``: the folded sections, dataset by dataset; empty if there are none."""
     parts: list[str] = []
-    for section in document.sections:
+    for section in (inner for top in document.sections for inner in top.all_sections()):
         children = [child for child in section.children if child.detail]
         if children:
             parts += [f"# {escaped(section.title)}", *_blocks(section.blocks)]
@@ -55,7 +56,11 @@ def _joined(parts: Iterable[str]) -> str:
 
 
 def _section(section: Section, level: int, *, heading: bool = True) -> Iterator[str]:
-    """Its paragraphs, those of its children included."""
+    """Its paragraphs, those of its children included. Tabs are sections one after the other."""
+    if section.tabs:
+        for child in section.children:
+            yield from _section(child, level)
+        return
     if heading:
         tag = f" ({escaped(section.tag)})" if section.tag and not section.detail else ""
         yield f'<a id="{section.anchor}"></a>'
@@ -79,6 +84,8 @@ def _blocks(blocks: Iterable[Block]) -> Iterator[str]:
                 yield "\n".join(f"- {_spans(line)}" for line in block.lines)
             case Table():
                 yield from _table(block)
+            case Choice():
+                yield from _table(block.options[0][1])
             case _:
                 title, file = escaped(block.title), f"{FIGURES}/{block.name}"
                 data = f" Data: [{block.name}.csv]({file}.csv)." if block.data else ""

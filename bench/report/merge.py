@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from bench.errors import ReportError, unknown_name
+from bench.protocols.record import Ties
 from bench.records.measure import SELECTING
 from bench.records.result import Job, JobResult, RunRecord, job_name
 from bench.report.wording import listing
@@ -24,6 +25,14 @@ class Merged:
     undone: tuple[Job, ...]
     records: tuple[RunRecord, ...]
     allowed: tuple[str, ...]
+
+
+def older_ties(record: RunRecord) -> Iterator[dict[str, Ties]]:
+    """By protocol, the rule for ties of results of before the protocol had its own, as recorded with them."""
+    recorded = (i.get("ties") for i in invocations_of(record))
+    for found in recorded:
+        if isinstance(found, dict):
+            yield {str(protocol): rule for protocol, rule in found.items() if rule in get_args(Ties)}
 
 
 def merge_runs(records: Iterable[RunRecord], allow: Collection[str] = ()) -> Merged:
@@ -131,8 +140,10 @@ def _sources(results: list[JobResult]) -> str:
     if not mixed:
         return _contents(results)
     first = min(mixed)
-    shown = " and ".join(f"{o[0]} (hold-outs {o[1]}; {o[2]}; {o[3]})" for o in sorted(mixed[first]))
-    return f"tables from several sources or divisions: {first} from {shown}; in all {listing(sorted(mixed), 5)}"
+    shown = " and ".join(f"{o[0]} (test folds {o[1]}; {o[2]}; {o[3]})" for o in sorted(mixed[first]))
+    found = f"datasets from several sources or splits: {first} from {shown}; in all {listing(sorted(mixed), 5)}"
+    folds = any("test folds only" in o[3] for o in mixed[first])
+    return f"{found} (some tested on the first folds only, --folds: compare them with --against)" if folds else found
 
 
 def _contents(results: list[JobResult]) -> str:

@@ -34,6 +34,8 @@ TITLES = {
 
 _titles: ContextVar[Mapping[str, str]] = ContextVar("titles", default=TITLES)
 
+MARK = " *"
+"""Behind a difference that is significant by the rule."""
 MINUS = "\u2212"
 DASH = "\u2013"
 
@@ -83,6 +85,12 @@ def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
     if float(shown.replace(",", "")) == 0:
         shown = f"{0:.{digits}f}"
     return shown.replace("-", MINUS)
+
+
+def ordinal(place: int) -> str:
+    """``2nd``, ``3rd``, ``11th``."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th") if place % 100 not in (11, 12, 13) else "th"
+    return f"{place}{ending}"
 
 
 def digits(value: float, measure: Measure) -> int:
@@ -150,22 +158,30 @@ def said(comparisons: Sequence[Comparison], measure: Measure) -> str:
         if group:
             sentences.append(f"It is significantly {found} than {_names(group, measure)}.")
     level = [c for c in comparisons if not c.significant]
+    names = _names(level, measure, each=len(level) < 3)
     if level and sentences:
-        sentences.append(f"No significant difference from {_names(level, measure)}.")
+        sentences.append(f"No significant difference from {names}.")
     elif level:
         any_other = "any other method: " if len(level) > 1 else ""
-        sentences.append(f"It is not significantly different from {any_other}{_names(level, measure)}.")
+        sentences.append(f"It is not significantly different from {any_other}{names}.")
     return " ".join(sentences)
 
 
-def _names(comparisons: list[Comparison], measure: Measure) -> str:
-    """Each with its difference, smallest first, and the range of that over several seeds."""
+def _names(comparisons: list[Comparison], measure: Measure, *, each: bool = True) -> str:
+    """By difference, smallest first: each with it, and its range over several seeds; or the range of all."""
     unit = f" {measure.points}" if measure.unit else ""
-    parts = []
-    for c in sorted(comparisons, key=lambda c: abs(c.difference.mean)):
-        seeds = f", by seed {ends(*c.difference.seed_range, measure)}" if c.difference.seed_range else ""
-        parts.append(f"{title(c.second)} (Δ {difference(c.difference, measure)}{unit}{seeds})")
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    ordered = sorted(comparisons, key=lambda c: abs(c.difference.mean))
+    parts = [title(c.second) for c in ordered]
+    if each:
+        parts = [f"{name} (Δ {_figures(c, measure, unit)})" for name, c in zip(parts, ordered, strict=True)]
+    names = " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+    means = [c.difference.mean for c in ordered]
+    return names if each else f"{names} (Δ {ends(min(means), max(means), measure)}{unit})"
+
+
+def _figures(c: Comparison, measure: Measure, unit: str) -> str:
+    seeds = f", by seed {ends(*c.difference.seed_range, measure)}" if c.difference.seed_range else ""
+    return f"{difference(c.difference, measure)}{unit}{seeds}"
 
 
 def rule() -> str:

@@ -89,7 +89,7 @@ class DaskExecutor:
                     raise EngineError(
                         f"the Dask scheduler at {self._address} is gone or has had no usable worker for "
                         f"{NO_WORKER_SECONDS:.0f} seconds{run.why_unusable}. All results so far are stored; run the "
-                        "same command again to go on"
+                        "same command again to resume"
                     )
                 if silent_since is None and not stop.draining:
                     yield from run.send()

@@ -1,7 +1,7 @@
 """What runs inside a Dask worker: the same isolated process a job as on one machine.
 
-A job that crashes, hangs or grows therefore costs neither the Dask worker nor the jobs beside it; and what is lost when
-a Dask worker is killed is given to another. A job that nobody waits for any more is stopped.
+A job that crashes, hangs or grows therefore harms neither the Dask worker nor other jobs. If a Dask worker is killed,
+its jobs are given to another. A job that nobody waits for any more is stopped.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _difference(name: str, work: Work, wanted: Fingerprint) -> str:
     try:
         here = work.fingerprint()
     except BenchError as error:
-        return f"it has not what {name} needs: {error}"
+        return f"it does not have what {name} needs: {error}"
     if here.versions != wanted.versions:
         return f"{name}: {here.words or 'no library'} there, {wanted.words} where the run was started"
     return "" if here.code == wanted.code else f"other code of {name}"
@@ -77,7 +77,7 @@ def run_job(task: Task, data: Any, preload: tuple[str, ...], memory_bytes: int, 
     deaths = 0
     while deaths < _DEATHS_ALLOWED:
         try:
-            # After a death of the fork server nothing runs beside this job: only then is another one its own doing.
+            # After a death of the fork server this job runs alone: only then is it the cause of another one.
             with _server.using(preload, alone=deaths > 0) as server:
                 return isolated(
                     task,

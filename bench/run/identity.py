@@ -94,7 +94,7 @@ def job_ids(found: Fingerprint, **effective: Any) -> tuple[str, str]:
 
 
 def splits_hash(splits: Splits) -> str:
-    """sha256 over all row numbers of the tuning halves and of every hold-out, in order, and ``tuning_rows``."""
+    """sha256 over all row numbers of the tuning halves and of every test fold, in order, and ``tuning_rows``."""
     start = splits.name + ("" if splits.tuning_rows is None else f"tuning_rows={splits.tuning_rows}")
     return _rows_hash(start, (rows for division in (splits.tuning, *splits.holdouts) for rows in _parts(division)))
 
@@ -246,7 +246,7 @@ def _parsed_text(file: str, source: str) -> Trees:
 def _source_files(name: str) -> Iterator[Path]:
     origin = _origin(name)
     if origin is None or not origin.endswith(".py"):
-        raise UsageError(f"the source of module {name!r} is not to be found, so its results cannot be identified")
+        raise UsageError(f"the source of module {name!r} cannot be found, so its results cannot be identified")
     path = Path(origin)
     if path.name == "__init__.py" and name.partition(".")[0] not in _FOLLOWED:
         yield from sorted(path.parent.rglob("*.py"))

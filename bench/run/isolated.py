@@ -137,7 +137,7 @@ class _Attempt:
         if code == -signal.SIGKILL:
             if not self._kills.explains_one():
                 return None
-            return "oom", f"killed by the kernel for want of memory (last seen at {self._peak_bytes / _MB:,.0f} MB)"
+            return "oom", f"killed by the kernel: out of memory (last seen at {self._peak_bytes / _MB:,.0f} MB)"
         if code < 0:
             return "error", f"its process crashed: {signal_name(-code)}"
         return "error", f"its process ended with exit code {code} in the middle of the job"

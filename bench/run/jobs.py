@@ -120,7 +120,7 @@ class Task:
     expected_seconds: float
     timeout_seconds: float
     alone: bool = False
-    """Nothing runs beside it."""
+    """It runs alone."""
     all_cores: bool = False
     """Its linear algebra has all cores instead of one."""
 
@@ -217,7 +217,7 @@ def counted_rows(n: int, splits: Splits, share: float = TRAIN_SHARE) -> int:
 
 
 def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> float:
-    """Seconds on one core: ``method``'s own figure, which is for :data:`HOLDOUTS` hold-outs, brought to ``splits``.
+    """Seconds on one core: ``method``'s own figure, which is for :data:`HOLDOUTS` test folds, brought to ``splits``.
 
     To choose on ``tuning_rows`` training rows costs what it costs on a table of which they are the training part. What
     is chosen is fitted on all training rows all the same: that is one of the fits, as many as the grid has
@@ -257,7 +257,7 @@ def expected_bytes(method: Method, n: int, d: int, c: int, protocol: protocols.P
 
 
 def _counts_reduction(work: Callable[[int, int, int], float], d: int, c: int) -> bool:
-    """Whether a method's ``work`` is, beyond :data:`LARGE_ROWS`, that of one hold-out of the reduced table.
+    """Whether a method's ``work`` is, beyond :data:`LARGE_ROWS`, that of one test fold of the reduced table.
 
     It is where it falls: kernel methods, whose grid and whose last fit are solved in different ways, state it so.
     """
@@ -360,21 +360,21 @@ def _refuse_protocol(dataset: Dataset, splits: Splits, protocol: protocols.Proto
     if splits.holdouts[0].validation is not None and not protocol.takes_validation_part:
         fitting = [p.name for p in protocols.PROTOCOLS.values() if p.takes_validation_part]
         raise UsageError(
-            f"{dataset.name}: the divisions {splits.name} have validation parts of their own, which --protocol "
-            f"{protocol.name} would not select on: use {' or '.join(fitting)}"
+            f"{dataset.name}: the splits {splits.name} have validation parts of their own, on which --protocol "
+            f"{protocol.name} does not select: use {' or '.join(fitting)}"
         )
     if dataset.kind not in protocol.kinds:
         fitting = [p.name for p in protocols.PROTOCOLS.values() if dataset.kind in p.kinds]
         raise UsageError(
-            f"{dataset.name}: a table for {dataset.kind}, and --protocol {protocol.name} selects on the tuning halves "
-            f"of the 2014 archive, whose tables have classes: use {' or '.join(fitting)}"
+            f"{dataset.name}: a dataset for {dataset.kind}; --protocol {protocol.name} selects on the tuning halves "
+            f"of the 2014 archive, which has classification datasets only: use {' or '.join(fitting)}"
         )
 
 
 def _limitation(method: Method, dataset: Dataset, n: int, select: Measure | None) -> str | None:
     """Why ``method`` is not to be tried on ``n`` rows of ``dataset``; None if it is."""
     if select is not None and select.of_shares and not method.probabilities:
-        return f"{method.name} gives no class probabilities, which {select.title} is of: it cannot select here"
+        return f"{method.name} gives no class probabilities, which {select.title} needs: not run"
     if dataset.kind not in method.kinds:
         return f"{method.name} does {' and '.join(method.kinds)}, not {dataset.kind}"
     return method.limitation(n, dataset.X.shape[1], dataset.n_classes or 1)

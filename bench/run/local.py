@@ -173,7 +173,7 @@ class Scheduler:
         return min(self._memory_bytes, int(_ALLOWANCE_FACTOR * task.estimated_bytes) + _ALLOWANCE_EXTRA_BYTES)
 
     def admit(self, running: Collection[Task]) -> Task | None:
-        """The job to start now beside those ``running``, taken off the queue; ``None`` if it must wait.
+        """The job to start now in addition to those ``running``, taken off the queue; ``None`` if it must wait.
 
         While the longest job waits for memory, shorter ones may overtake it, but only with memory that it does not
         need: it starts as soon as the jobs that were there before it end. A job that runs alone, or was put back to be
@@ -198,7 +198,7 @@ class Scheduler:
         return None
 
     def put_back(self, task: Task, *, alone: bool = False) -> None:
-        """Queue a job again that was interrupted; ``alone``: nothing shall run beside it."""
+        """Queue a job again that was interrupted; ``alone``: it shall run alone."""
         self._queue.appendleft(task)
         if alone:
             self._alone.add(task.job.id)

@@ -101,7 +101,7 @@ class Progress:
             parts.append(f"about {clock(self.remaining_seconds())} left")
         return "; ".join(parts)
 
-    def beside_bar(self) -> str:
+    def next_to_bar(self) -> str:
         """``1 failed, 2 running, 4:10 left  letter/rfm 2:10, wine/mlp 0:03``, the names last: they may be cut."""
         parts = self._without_score()
         if self.stopping:
@@ -135,7 +135,7 @@ class TerminalBar(tqdm):
         super().__init__(file=stream, ascii=" #", bar_format="{n_fmt}/{total_fmt} [{bar:10}] {desc}", **how)
 
     def __call__(self, progress: Progress, event: Event) -> None:
-        self.total, self.desc = progress.total, progress.beside_bar()
+        self.total, self.desc = progress.total, progress.next_to_bar()
         self.ncols = shutil.get_terminal_size().columns - 1
         with contextlib.suppress(OSError):  # a terminal that was hung up: the run goes on unwatched
             self.update(progress.done - self.n)

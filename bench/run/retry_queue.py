@@ -69,8 +69,8 @@ class RetryQueue:
             except StoreBusy:
                 if self._blocked_at is None:
                     self._note(
-                        f"another program holds {self._store.path}: the run goes on, its results are kept in memory "
-                        "and stored as soon as it lets go"
+                        f"another program holds {self._store.path}: the run continues; its results are kept in memory "
+                        "and stored as soon as that program closes it"
                     )
                 self._blocked_at = time.monotonic()
                 return stored

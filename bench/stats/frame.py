@@ -16,9 +16,9 @@ from bench.stats.seeds import SeedGap, counted, seed_gaps
 
 
 def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
-    """The results table with :data:`SCORE_COLUMNS`; a job that is not ``ok`` has one row without a hold-out.
+    """The results table with :data:`SCORE_COLUMNS`; a job that is not ``ok`` has one row without a test fold.
 
-    Rows are ordered by dataset, method, protocol, hold-out, so that equal results give equal files.
+    Rows are ordered by dataset, method, protocol, test fold, so that equal results give equal files.
     """
     rows: list[tuple[object, ...]] = []
     others = [key for key in MEASURES if key != "accuracy"]
@@ -29,9 +29,12 @@ def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
         tail = (result.job_seconds, result.peak_rss_mb, job.seed)
         account = (job.reduction or "", result.reason, result.cpu_seconds)
         if result.status != "ok":
+            nothing = (None, None, None)
             more: tuple[object, ...] = (job.kind, selected_by, None, None, *[None for _ in others])
             checks = (job.table_sha256, "")
-            rows.append((*head, None, result.status, None, None, None, None, None, *tail, *more, *checks, *account))
+            rows.append(
+                (*head, None, result.status, None, None, None, None, None, *tail, *more, *checks, *account, *nothing)
+            )
             continue
         folds = dict(enumerate(job.folds))
         for h in result.holdouts:
@@ -40,7 +43,8 @@ def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
             outcome = (h.measure("accuracy"), config, h.iteration, judged, h.fit_seconds)
             more = (job.kind, selected_by, h.score, h.validation_score, *map(h.measure, others))
             checks = (job.table_sha256, folds.get(h.holdout, ""))
-            rows.append((*head, h.holdout, result.status, *outcome, *tail, *more, *checks, *account))
+            fold = (h.predict_seconds, h.train_samples, h.test_samples)
+            rows.append((*head, h.holdout, result.status, *outcome, *tail, *more, *checks, *account, *fold))
     frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
     for column, kind in (FIRST_COLUMNS | LATER_COLUMNS).items():
         if kind != "text":
@@ -136,6 +140,43 @@ def fit_seconds(scores: pd.DataFrame, protocol: str, datasets: Iterable[str]) ->
     part = scores[(scores["protocol"] == protocol) & scores["dataset"].isin(list(datasets))]
     by_seed = part.groupby(["method", *_CELL])["fit_seconds"].sum()
     return by_seed.groupby(level=["method", "dataset"]).mean().groupby(level="method").sum()
+
+
+def seconds_per_thousand(scores: pd.DataFrame, protocol: str, datasets: Iterable[str]) -> pd.DataFrame:
+    """CPU seconds per 1,000 samples, methods x (``train``, ``predict``); NaN where nothing is known.
+
+    ``train`` is selecting and fitting over the training samples of a test fold, ``predict`` scoring over its test
+    samples. Of a dataset it is the mean over test folds and seeds, of a method the median over those of ``datasets``
+    where it is known. What scoring took is part of ``train`` where a method or an older result does not tell it apart.
+    Every method that occurs under ``protocol`` has its row, by name.
+    """
+    part = scores[(scores["protocol"] == protocol) & scores["dataset"].isin(list(datasets))]
+    methods = in_order(part["method"], ())
+    part = part[part["status"] == "ok"]
+    scoring = _numbers(part, "predict_seconds")
+    train, test = _fold_samples(part)
+    by_fold = pd.DataFrame(
+        {"train": 1000 * (part["fit_seconds"] - scoring.fillna(0.0)) / train, "predict": 1000 * scoring / test}
+    )
+    by_dataset = by_fold.groupby([part["method"], part["dataset"]]).mean()
+    return by_dataset.groupby(level="method").median().reindex(methods)
+
+
+_TRAIN_SHARE = 0.75
+_SPLITS = r"published|seed-\d+"
+"""The training part's share of a dataset's samples, in divisions of these names."""
+
+
+def _fold_samples(part: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Training and test samples of each row's test fold. Older results do not tell them; their folds' shares do."""
+    rows = part["rows"].astype("float64").where(part["split"].astype("str").str.fullmatch(_SPLITS))
+    train, test = (_numbers(part, column) for column in ("train_samples", "test_samples"))
+    return train.fillna(_TRAIN_SHARE * rows), test.fillna((1 - _TRAIN_SHARE) * rows)
+
+
+def _numbers(part: pd.DataFrame, column: str) -> pd.Series:
+    """The numbers of a later ``column``; NaN where it is empty, or not there."""
+    return part.reindex(columns=[column])[column].astype("float64")
 
 
 def in_order(names: Iterable[str], preferred: Sequence[str]) -> list[str]:

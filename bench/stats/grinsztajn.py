@@ -99,7 +99,7 @@ def read_runs(path: Path) -> PublishedRuns:
         raise ReportError(f"cannot read the benchmark's runs {str(path)!r}: {error}") from error
     for name in NUMBERS:
         numbers = pd.to_numeric(runs[name], errors="coerce")
-        _refuse(path, runs[name], numbers.isna() & runs[name].notna(), "is no number")
+        _refuse(path, runs[name], numbers.isna() & runs[name].notna(), "is not a number")
         runs[name] = numbers.replace([np.inf, -np.inf], np.nan)
     for name in ("model_name", "data__keyword"):
         _refuse(path, runs[name], runs[name].isna(), "names none")

@@ -33,9 +33,9 @@ def standard_groups(
         return tuple(name for name in names if group_of.get(name) in groups)
 
     groups = [
-        Group("small90", "small, no test file and at most 5,000 rows, of 90", pick("small")),
+        Group("small90", "small: no test file and at most 5,000 samples, of 90", pick("small")),
         Group("no-test-file", "no test file, of 102", pick("small", "large")),
-        Group("test-file", "a test file, of 19; hold-outs inside the training file", pick("test-file")),
+        Group("test-file", "a test file, of 19; test folds inside the training file", pick("test-file")),
         Group("all-available", "all available", tuple(names)),
         Group("regression", "regression", tuple(name for name in everything if name in regression)),
     ]
@@ -66,6 +66,6 @@ class Bins:
         return parts
 
 
-SIZE_BINS = Bins("rows", "rows n", (200, 1000, 5000))
+SIZE_BINS = Bins("rows", "samples n", (200, 1000, 5000))
 DIMENSION_BINS = Bins("features", "features d", (10, 30, 100))
-ASPECT_BINS = Bins("aspect", "rows per feature n/d", (10, 30, 100))
+ASPECT_BINS = Bins("aspect", "samples per feature n/d", (10, 30, 100))

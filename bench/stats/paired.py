@@ -1,7 +1,7 @@
 """The difference of two methods, or of two protocols, over datasets: its mean, its uncertainty, and each seed's mean.
 
-Dataset by dataset the difference is the mean over test folds, then over seeds. What is uncertain is told over families
-of related datasets (:mod:`bench.stats.families`), and next to it as if all datasets were independent.
+Dataset by dataset the difference is the mean over test folds, then over seeds. Uncertainty is computed over families of
+related datasets (:mod:`bench.stats.families`), and also as if all datasets were independent.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from bench.stats.grinsztajn import normalised
 from bench.stats.missing import COMMON_DATASETS, MissingRule, filled
 
 TIE = 1e-9
-"""Scores closer than this are equal: they differ by rounding of the mean over hold-outs only."""
+"""Scores closer than this are equal: they differ by rounding of the mean over test folds only."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Pool:
         if self.rule.common_only and bool(self.scores.isna().any(axis=None)):
             raise ReportError(
                 f"the grid is ragged ({describe_gaps(self.scores)}): compare on the common datasets "
-                "(bench.stats.summary.common_pool) or choose a rule for missing results"
+                "(bench.stats.summary.common_pool) or select a rule for missing results"
             )
 
     @property
@@ -51,7 +51,7 @@ class Pool:
 
     @property
     def text(self) -> str:
-        """The pool in words, to stand beside a table."""
+        """The methods compared in words, to stand next to a table."""
         methods = ", ".join(self.methods) if len(self.methods) <= 10 else f"{len(self.methods)} methods"
         return f"{methods} on {len(self.datasets)} datasets"
 
@@ -89,6 +89,11 @@ def _share_within(fraction: float) -> Callable[[Pool], pd.Series]:
     return lambda pool: 100.0 * (pool.relative >= fraction - 1e-12).mean()
 
 
+def _share_metric(percent: int, name: str) -> Metric:
+    hint = f"share of datasets with at least {percent} % of the best {name} of the methods compared"
+    return Metric(f"p{percent}", f"P{percent}", hint, _share_within(percent / 100))
+
+
 def metrics_of(measure: Measure) -> tuple[Metric, ...]:
     """The columns of the summary of a pool that is compared on ``measure``."""
     name = measure.title
@@ -96,7 +101,7 @@ def metrics_of(measure: Measure) -> tuple[Metric, ...]:
         Metric(
             "mean_score",
             f"Mean {name}",
-            f"mean over datasets of the mean {name} over hold-outs{measure.in_unit}",
+            f"mean over datasets of the mean {name} over test folds{measure.in_unit}",
             lambda pool: filled(pool.scores, pool.rule.in_mean).mean(),
             measure.digits,
         ),
@@ -108,22 +113,31 @@ def metrics_of(measure: Measure) -> tuple[Metric, ...]:
             lambda pool: filled(pool.scores, pool.rule.in_mean).std(ddof=1),
             measure.digits,
         ),
-        Metric("p90", "P90", f"share of datasets with at least 90 % of the pool's best {name}", _share_within(0.90)),
-        Metric("p95", "P95", f"share of datasets with at least 95 % of the pool's best {name}", _share_within(0.95)),
+        _share_metric(90, name),
+        _share_metric(95, name),
         Metric(
             "pma",
             "PMA",
-            f"mean over datasets of {name} over the pool's best {name}, percent",
+            f"mean over datasets of {name} over the best {name} of the methods compared, percent",
             lambda pool: 100.0 * pool.relative.mean(),
         ),
         Metric(
             "friedman_rank",
-            "Friedman rank",
+            "Average rank",
             "mean rank over datasets; 1 is best, ties share their mean rank",
             lambda pool: pool.ranks.mean(),
             lower_is_better=True,
         ),
     )
+
+
+def win_rates(pool: Pool) -> pd.Series:
+    """By method, percent: how often it has the higher score, over all datasets and other methods; ties count half.
+
+    That is its average rank on another scale: (methods - rank) / (methods - 1). NaN for a single method.
+    """
+    others = len(pool.methods) - 1
+    return 100.0 * (len(pool.methods) - pool.ranks.mean()) / others if others else pool.ranks.mean() * float("nan")
 
 
 def summarise(pool: Pool) -> pd.DataFrame:
@@ -165,7 +179,7 @@ FURTHER: dict[Kind, tuple[Further, ...]] = {
     "classification": tuple(Further(m) for m in measures_of("classification") if m != COMPARED["classification"]),
     "regression": (Further(MEASURES["r2"], "median"), Further(MEASURES["r2"], "min")),
 }
-"""What else is told of a pool. RMSE and MAE are not averaged: each dataset has its own unit; R2 has no lower bound."""
+"""Further measures. RMSE and MAE are not averaged: each dataset has its own unit; R2 has no lower bound."""
 
 
 def normalised_score(scores: pd.DataFrame, protocol: str, pool: Pool) -> pd.Series:

@@ -30,10 +30,12 @@ NEVER_KEPT = ("validation paths", "learned metrics", "memory estimates", "solver
 """What no file of scores holds of a run."""
 _SINCE_THEN = {
     "auc": "measures other than accuracy",
-    "table_sha256": "checksums of tables and folds",
-    "reduction": "reductions of large tables",
+    "table_sha256": "checksums of datasets and folds",
+    "reduction": "reductions of large datasets",
     "reason": "reasons of failures",
     "cpu_seconds": "CPU seconds of whole jobs",
+    "predict_seconds": "seconds of predicting",
+    "test_samples": "sizes of test folds",
 }
 """What else older files do not hold, by a column that they do not have."""
 
@@ -128,6 +130,10 @@ class _Row:
         """NaN where it is empty."""
         value = self.values[column]
         return math.nan if value is None else float(value)
+
+    def optional(self, column: str) -> Any:
+        """None where it is empty."""
+        return self.values[column]
 
     def error(self, column: str, problem: str) -> StoreError:
         """That ``column`` of this row cannot be."""
@@ -252,7 +258,7 @@ def _result(rows: Sequence[_Row]) -> JobResult:
         before = seen.setdefault(-1 if fold is None else row.whole("holdout"), row)
         if before is not row:
             what = "a failed job" if fold is None else f"test fold {fold}"
-            raise row.error("holdout", f"{what} of {_named(row)} stands in {before.place} already")
+            raise row.error("holdout", f"{what} of {_named(row)} is already in {before.place}")
     kind: Kind = "classification" if first.whole("classes") else "regression"
     holdouts = tuple(_holdout(seen[fold], kind) for fold in sorted(seen) if fold >= 0)
     sums = [seen[fold].text("fold_sha256") for fold in sorted(seen) if fold >= 0]
@@ -304,6 +310,9 @@ def _holdout(row: _Row, kind: Kind) -> HoldoutResult:
         validation_score=row.number("validation_score"),
         fit_seconds=row.number("fit_seconds"),
         measures=found if set(found) != {"accuracy"} else {},
+        predict_seconds=row.optional("predict_seconds"),
+        train_samples=row.optional("train_samples"),
+        test_samples=row.optional("test_samples"),
     )
 
 

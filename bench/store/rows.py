@@ -16,7 +16,7 @@ Row = Sequence[Any]
 
 _JOB = (str, str, str, int, int, int, str, str, str, int, str | None, *[str] * 7)
 _RESULT = (str, int, str, str, str, float, float, float, dict, str | None, str)
-_HOLDOUT = (str, int, float, dict, int, float, float, list, dict, dict)
+_HOLDOUT = (str, int, float, dict, int, float, float, list, dict, dict, float | None, *[int | None] * 2)
 """What the columns hold; ``dict`` and ``list`` are JSON text."""
 
 
@@ -120,7 +120,7 @@ def _to_row(values: Row, kinds: Sequence[Any]) -> Row:
     return [
         json_text(_of_kind(value, kind))
         if kind in (dict, list)
-        else _of_kind(value, int | float if kind is float else kind)
+        else _of_kind(value, int | kind if kind in (float, float | None) else kind)
         for value, kind in zip(values, kinds, strict=True)
     ]
 

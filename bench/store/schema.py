@@ -60,6 +60,7 @@ CREATE TABLE holdouts (
     score REAL NOT NULL, config TEXT NOT NULL, iteration INTEGER NOT NULL,
     validation_score REAL NOT NULL, fit_seconds REAL NOT NULL, path TEXT NOT NULL, details TEXT NOT NULL,
     measures TEXT NOT NULL DEFAULT '{{}}',
+    predict_seconds REAL, train_samples INTEGER, test_samples INTEGER,
     PRIMARY KEY (job, holdout)
 ) WITHOUT ROWID;
 """
@@ -89,6 +90,9 @@ _UPGRADES = {
         "INSERT INTO cells SELECT c.dataset, c.method, c.protocol, coalesce(j.seed, 0), c.job, c.invocation "
         "FROM cells_without_seed c LEFT JOIN jobs j ON j.id = c.job",
         "DROP TABLE cells_without_seed",
+        "ALTER TABLE holdouts ADD COLUMN predict_seconds REAL",
+        "ALTER TABLE holdouts ADD COLUMN train_samples INTEGER",
+        "ALTER TABLE holdouts ADD COLUMN test_samples INTEGER",
     ),
 }
 """What makes a store of one version one of the next."""

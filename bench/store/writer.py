@@ -90,7 +90,7 @@ class Store:
         Each job takes over its cell. The ``unread`` ones, whose table could not be read, do not where the cell's own
         job has an ``ok`` result: that one stays, planned for this invocation too (see :meth:`is_current`).
         Raises :class:`UsageError` if the folder holds results of another source or of another measure that selected, or
-        of a table in full beside a reduced one: those are not mixed.
+        of a table in full next to a reduced one: those are not mixed.
         """
         known: dict[str, Status] = {}
         with self._transaction() as connection:
@@ -144,7 +144,7 @@ class Store:
                 for table in ("holdouts", "results"):  # each for itself: one of them may be damaged
                     connection.execute(f"DELETE FROM {table} WHERE job = ?", (result.job.id,))
                 connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-                connection.executemany("INSERT INTO holdouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", holdouts)
+                connection.executemany("INSERT INTO holdouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", holdouts)
                 seal(connection, result.job.id)
             except _UNFIT as error:  # the store is well: what it was given is not
                 raise ValueError(str(error)) from error
@@ -180,7 +180,7 @@ class Store:
             )
         return StoreError(
             f"store {self.path} cannot be written to: {one_line(error)}. All results before are intact; "
-            f"mend that (free some space, say) and run the same command again to go on"
+            f"repair that (for example, free some space) and run the same command again to resume"
         )
 
     def _keep_sound(self, connection: sqlite3.Connection, job: Job) -> bool:
@@ -205,7 +205,7 @@ class Store:
                 )
 
     def _refuse_two_reductions(self, connection: sqlite3.Connection) -> None:
-        """A table's methods are compared on the same hold-outs: all of them, or those that the reduction leaves."""
+        """A table's methods are compared on the same test folds: all of them, or those that the reduction leaves."""
         mixed = connection.execute(
             "SELECT jobs.dataset, jobs.protocol FROM cells JOIN jobs ON id = job WHERE split != '' "
             "GROUP BY jobs.dataset, jobs.protocol HAVING count(DISTINCT coalesce(reduction, '')) > 1"

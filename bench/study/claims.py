@@ -33,6 +33,15 @@ class Claim:
         return f"{self.verdict}: {self.claim}. {self.measured}"
 
 
+ADDITIONAL = "Additional claim (ours)"
+"""Before a claim that the papers do not make."""
+
+ENDED_RULE = (
+    "A network decides a problem if it was trained until it ended, or was better already; if the others could turn the "
+    "test, the claim is undecided."
+)
+
+
 def claims_table(claims: Sequence[Claim], note: str) -> Table:
     """The claims in order, with their verdicts: before the figures, so that a phone shows them without scrolling."""
     rows = tuple((Cell(c.claim), Cell(c.verdict, strong=True), Cell(c.measured)) for c in claims)
@@ -66,6 +75,14 @@ class SignTest:
         if self.p >= SIGNIFICANT:
             return "undecided"
         return "holds" if self.wins > self.losses else "does not hold"
+
+
+def agreed(one: SignTest, other: SignTest) -> Verdict:
+    """The verdict of both; undecided where they differ.
+
+    For problems of which it is not known how they would end: with all of them on one side, and on the other.
+    """
+    return one.verdict if one.verdict == other.verdict else "undecided"
 
 
 def not_measured(claim: str) -> Claim:

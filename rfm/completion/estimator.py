@@ -32,7 +32,7 @@ from rfm.completion.rows import RowSystems
 from rfm.refit import all_or_nothing
 
 _FEWEST_HELD_OUT = 4
-"""With fewer held-out entries than this nothing can be chosen by them: none are held out then."""
+"""With fewer held-out entries than this nothing can be selected by them: none are held out then."""
 
 _DENSE_LIMIT_BYTES = 4 << 30
 """Matrices whose dense form, with its kernels, would take more than this need ``max_rank``."""
@@ -59,7 +59,7 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
     ``tol``                  relative root mean squared error on held-out entries at which to stop (without held-out
                              entries: relative change of the completed matrix's norm, once the ridge is at its end).
     ``patience``             iterations without a better held-out error after which to stop.
-    ``validation_fraction``  part of the *observed* entries that chooses the iteration; 0 for none. They take part in
+    ``validation_fraction``  part of the *observed* entries that selects the iteration; 0 for none. They take part in
                              the final completion. Of fewer than 4 / validation_fraction entries (80 by default, 70 with
                              rounding) none are held out, with a warning: the iteration then stops by change, and
                              noise is fitted.
@@ -112,7 +112,7 @@ class MatrixCompletion(TransformerMixin, BaseEstimator):
     ) -> Self:
         """Complete ``X``: its observed entries in any form that :func:`rfm.completion.entries.observed_entries` takes.
 
-        ``validation`` are further observed entries of the same matrix, in such a form too, that choose the iteration
+        ``validation`` are further observed entries of the same matrix, in such a form too, that select the iteration
         instead of a random part of those of ``X``. Raises ``ValueError`` for entries or parameters that make no sense;
         warns where rows or columns have no entry (``UserWarning``) and when the iteration did not converge
         (``ConvergenceWarning``: the best iteration is kept).

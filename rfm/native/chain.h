@@ -453,6 +453,7 @@ static int N(follow)(const Chains *p) {
                 if (state != HANDED_BACK) w.group[solved++] = chain;
             }
             if (!memory || !solved || !m) continue;
+            const clock_t started = clock();
             double *scores = solved == 1 ? p->scores + (step * R + w.group[0]) * m * c : w.several;
             N(score_rows)(p->kernel, w.P + n * w.r, w.squares + n, m, w.P, w.squares, n, w.r, w.scale, w.alphas,
                           solved * c, scores, solved * c, w.block, w.wide, w.found);
@@ -460,6 +461,7 @@ static int N(follow)(const Chains *p) {
                 for (Index i = 0; i < m; i++)
                     memcpy(p->scores + ((step * R + w.group[k]) * m + i) * c, w.several + (i * solved + k) * c,
                            (size_t)c * sizeof(double));
+            *p->score_seconds += (double)(clock() - started) / CLOCKS_PER_SEC;
         }
     }
     N(release)(&w);

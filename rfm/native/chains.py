@@ -59,6 +59,8 @@ class NativePoint:
     alpha: FloatArray
     metric: FloatArray | None
     solver: str
+    score_seconds: float = 0.0
+    """CPU seconds of scoring: a call's, divided among its points."""
 
 
 def follow(
@@ -86,13 +88,15 @@ def follow(
         steps = int(max(1, min(last + 1 - done, _OUTPUT_BYTES / outputs, _CALL_WORK / work)))
         final = done + steps > last
         updates = steps if update_last or not final else steps - 1
-        scores, alpha, learned, status = _call(engine, problem, alive, metrics, steps, updates == steps)
+        scores, alpha, learned, status, seconds = _call(engine, problem, alive, metrics, steps, updates == steps)
+        each = seconds / (steps * len(alive))
         kept = []
         for k, ridge in enumerate(alive):
             for step in range(steps):
                 metric = learned[step - 1, k] if step else (None if metrics is None else metrics[k])
                 state = int(status[step, k])
-                yield NativePoint(ridge, done + step, scores[step, k], alpha[step, k], metric, _SOLVERS.get(state, ""))
+                solver = _SOLVERS.get(state, "")
+                yield NativePoint(ridge, done + step, scores[step, k], alpha[step, k], metric, solver, each)
                 if state == _HANDED_BACK:
                     break
             else:
@@ -114,7 +118,7 @@ def _call(
     start: FloatArray | None,
     steps: int,
     update_last: bool,
-) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int32]]:
+) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int32], float]:
     n, c = problem.targets.shape
     rows, d = problem.exact.shape
     entries = (d,) if problem.diagonal else (d, d)
@@ -124,7 +128,7 @@ def _call(
     learned = np.empty((steps if update_last else steps - 1, chains, *entries))
     status = np.empty((steps, chains), dtype=np.int32)
     assert engine.library is not None
-    engine.library.module.follow(
+    seconds = engine.library.module.follow(
         engine.instruction_set,
         problem.narrow,
         KERNELS[type(problem.kernel)],
@@ -145,4 +149,4 @@ def _call(
         learned,
         status,
     )
-    return scores, alpha, learned, status
+    return scores, alpha, learned, status, seconds

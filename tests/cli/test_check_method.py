@@ -25,7 +25,7 @@ def test_a_method_that_keeps_the_contract(tmp_path: Path, capsys: pytest.Capture
     assert out.startswith("knn (Nearest neighbours), classification: 2 configurations\n")
     count = len(clauses_of("classification"))
     assert out.count("\n  ok ") == count
-    assert f"{count} of {count} clauses kept; regression, which it does not do, was not checked" in out
+    assert f"{count} of {count} checks passed; regression was not checked: the method does not do it" in out
 
 
 def test_both_kinds_are_checked_and_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,7 +49,7 @@ def test_a_method_that_breaks_some(tmp_path: Path, capsys: pytest.CaptureFixture
     assert [line[:16].strip() for line in failed] == ["ten rows"]
     assert "raised ValueError: Expected n_neighbors <= n_samples_fit" in out
     count = len(clauses_of("classification"))
-    assert f"{count - 1} of {count} clauses kept" in out
+    assert f"{count - 1} of {count} checks passed" in out
     assert main(["check-method", "--json", path]) == 1
     (report,) = json.loads(capsys.readouterr().out)
     assert report["method"] == "knn"

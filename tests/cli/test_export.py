@@ -23,7 +23,8 @@ SCORES = (
     "dataset,source,rows,features,classes,method,protocol,split,holdout,status,accuracy,config,iteration,"
     "validation_accuracy,fit_seconds,job_seconds,peak_rss_mb,seed,"
     "task,metric,score,validation_score,balanced_accuracy,auc,brier,log_loss,r2,r2_cut,rmse,mae,"
-    "table_sha256,fold_sha256,reduction,reason,cpu_seconds"
+    "table_sha256,fold_sha256,reduction,reason,cpu_seconds,"
+    "predict_seconds,train_samples,test_samples"
 )
 SUMMARY = (
     "group,protocol,method,datasets,missing,mean_accuracy,sd_accuracy,p90,p95,pma,friedman_rank,pool,missing_rule,"
@@ -127,8 +128,8 @@ def test_the_kept_scores_are_exported_again_with_the_kept_summary(
     found_results = [i["results"] for run in json.loads(provenance.read_text()) for i in run["invocations"]]
     assert sum(found_results) == pd.read_csv(kept / "scores.csv").groupby(["dataset", "method", "protocol"]).ngroups
     for words, told in (
-        ([str(scores)], "exported scores; say where they are exported to with --out"),
-        ([str(tmp_path), "--out", str(tmp_path)], "scores.csv is what is exported; say another place"),
+        ([str(scores)], "exported scores; name the file or folder to export to with --out"),
+        ([str(tmp_path), "--out", str(tmp_path)], "scores.csv is the file that is exported; name another"),
     ):
         assert main(["export", *words]) == 2
         assert told in capsys.readouterr().err
@@ -215,7 +216,7 @@ def test_several_runs_are_exported_as_one(tmp_path: Path, capsys: pytest.Capture
     assert [run["run"] for run in json.loads((out / "provenance.json").read_text())] == ["part0", "part1", "part2"]
     capsys.readouterr()
     assert main(["export", *map(str, folders)]) == 2
-    assert "say where with --out" in capsys.readouterr().err
+    assert "name the file or folder for them with --out" in capsys.readouterr().err
 
 
 def test_runs_that_do_not_belong_together_are_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -225,7 +226,7 @@ def test_runs_that_do_not_belong_together_are_not_exported(tmp_path: Path, capsy
     ]
     words = ["export", *map(str, folders), "--out", str(tmp_path / "all.csv")]
     assert main(words) == 2
-    assert "tables from several sources" in capsys.readouterr().err
+    assert "datasets from several sources" in capsys.readouterr().err
     assert not (tmp_path / "all.csv").exists()
     assert main([*words, "--allow", "sources"]) == 0
 

@@ -20,7 +20,7 @@ def result(dataset: str, method: str, accuracy: float | None) -> JobResult:
 def test_means_are_over_the_tables_that_all_methods_share() -> None:
     results = [result("a", "rfm", 90.0), result("b", "rfm", 70.0), result("a", "mlp", 50.0), result("b", "mlp", None)]
     lines = score_tables(results, {})
-    assert lines[0] == "clean: mean accuracy over the 1 table that all 2 methods have"
+    assert lines[0] == "clean: mean accuracy over the 1 dataset that all 2 methods have"
     assert [line.split()[:2] for line in lines[1:3]] == [["rfm", "90.00"], ["mlp", "50.00"]]
     assert lines[3] == "  rfm by the report's rule, 1 family: not significantly different from mlp"
     assert lines[1].endswith("2.0 CPU-s")
@@ -29,8 +29,8 @@ def test_means_are_over_the_tables_that_all_methods_share() -> None:
 def test_a_method_that_covers_little_is_named_and_left_out() -> None:
     results = [result(name, "rfm", 80.0) for name in "abc"] + [result("a", "mlp", 50.0)]
     lines = score_tables(results, {})
-    assert lines[0] == "clean: mean accuracy over 3 tables"
-    assert lines[-1].split() == ["mlp", "left", "out:", "results", "on", "1", "table", "only"]
+    assert lines[0] == "clean: mean accuracy over 3 datasets"
+    assert lines[-1].split() == ["mlp", "left", "out:", "results", "on", "1", "dataset", "only"]
 
 
 def test_nothing_shared_is_said_and_nothing_done_is_silent() -> None:
@@ -50,11 +50,11 @@ def test_each_kind_has_a_table_of_its_own_measure() -> None:
 
     results = [result("a", "rfm", 90.0), number("x", "rfm", (0.5, -1234.5)), number("y", "rfm", (0.75, 0.75))]
     assert score_tables(results, {}) == [
-        "clean: mean accuracy over 1 table",
-        "  rfm               90.00 %      1 table        1.0 CPU-s",
-        "clean: mean R2 (cut at 0) over 2 tables (selected by MAE)",
-        "  rfm               0.500       2 tables        2.0 CPU-s",
-        "  1 hold-out below 0 counts as 0 (lowest -1234.500: x/rfm)",
+        "clean: mean accuracy over 1 dataset",
+        "  rfm               90.00 %     1 dataset        1.0 CPU-s",
+        "clean: mean R2 (cut at 0) over 2 datasets (selected by MAE)",
+        "  rfm               0.500      2 datasets        2.0 CPU-s",
+        "  1 test fold below 0 counts as 0 (lowest -1234.500: x/rfm)",
     ]
 
 

@@ -42,7 +42,7 @@ def test_a_run_from_python_is_that_of_the_command_line(capsys: pytest.CaptureFix
     assert capsys.readouterr().out == ""
     words = ["run", "--subset", "iris,wine", "--plugin", "bayes.py", "--methods", "bayes", "--run", "b", "--jobs", "1"]
     assert main([*words, "--folds", "2"]) == 0
-    seconds = ["fit_seconds", "job_seconds", "cpu_seconds", "peak_rss_mb"]
+    seconds = ["fit_seconds", "job_seconds", "cpu_seconds", "predict_seconds", "peak_rss_mb"]
     pd.testing.assert_frame_equal(done.scores.drop(columns=seconds), bench.load("b").drop(columns=seconds))
     assert tuple(done.scores.columns) == SCORE_COLUMNS
     again = bench.run(subset="iris,wine", plugin=["bayes.py"], methods="bayes", run=Path("a"), jobs=1, folds=2)
@@ -54,14 +54,14 @@ def test_a_run_from_python_is_that_of_the_command_line(capsys: pytest.CaptureFix
     pd.testing.assert_frame_equal(bench.load("b/scores.csv"), bench.load("b"))
     table = bench.load("b").assign(features=7)
     table.to_csv("other.csv", index=False)
-    with pytest.raises(ReportError, match="tables from several sources or divisions: iris"):
+    with pytest.raises(ReportError, match="datasets from several sources or splits: iris"):
         bench.load("a", "other.csv")
     assert len(bench.load("a", "other.csv", allow=["sources", "duplicates"])) == 4
 
 
 def test_what_is_wrong_is_an_error_with_the_command_lines_words(capsys: pytest.CaptureFixture[str]) -> None:
     for flags, words in (
-        ({}, "no table to run on"),
+        ({}, "no dataset to run on"),
         ({"subset": "irsi"}, "'irsi': did you mean 'iris'"),
         ({"subset": "iris", "method": "rfm"}, "unknown argument of bench.run 'method': did you mean 'methods'"),
         ({"subset": "iris", "methods": "rmf"}, "unknown method 'rmf'"),

@@ -91,7 +91,7 @@ def test_among_the_benchmarks_published_runs(here: Path, capsys: pytest.CaptureF
         assert message in capsys.readouterr().err
     (here / "results.txt").write_text("problema a_R b_R min max mean std\niris 90 80 1 1 1 1\n")
     for flag, name, message in (
-        ("--published", "results.txt", "all tables here are regression"),
+        ("--published", "results.txt", "all datasets here are regression"),
         ("--published", "", "--published: the name of the file is empty"),
         ("--published-grinsztajn", "", "--published-grinsztajn: the name of the file is empty"),
     ):

@@ -93,7 +93,7 @@ def test_own_tables_run_beside_the_registrys_and_appear_in_the_report(capsys: py
     page, details = Path("page/index.html").read_text(), Path("page/datasets.md").read_text()
     assert "Made &lt;up&gt;" in page
     assert "Made <up>" not in page
-    assert "Source: user, hold-outs seed-0. Licence: CC0. Origin: mine/orders.csv, column paid." in details
+    assert "Source: user, test folds seed-0. Licence: CC0. Origin: mine/orders.csv, column paid." in details
     capsys.readouterr()
     assert main(words) == 0
     assert "2 jobs: 2 ok (2 from before)" in capsys.readouterr().out
@@ -107,7 +107,7 @@ def test_own_tables_alone_name_the_run_folder(capsys: pytest.CaptureFixture[str]
     assert Path("results/orders-clean/scores.csv").is_file()
     assert read_run("results/orders-clean").provenance["source"] == "user"
     assert main(["run", "--methods", "svm_rbf"]) == 2
-    assert "no table to run on: --subset names known ones" in capsys.readouterr().err
+    assert "no dataset to run on: give --subset (known ones" in capsys.readouterr().err
 
 
 def test_a_table_that_breaks_its_description_costs_its_own_jobs(capsys: pytest.CaptureFixture[str]) -> None:

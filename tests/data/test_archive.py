@@ -105,9 +105,9 @@ def test_a_rebuilt_or_unpinned_table_may_differ_where_the_lists_agree(tiny: Any,
     registry = tiny.registry()
     tiny.files["alpha/alpha_R.dat"] = _other_values(tiny.files["alpha/alpha_R.dat"])
     dataset = ArchiveSource(str(tiny.tar()), registry).load(registry.entry("alpha"))
-    assert dataset.notes == ("the table's checksum is not the registry's; its sizes, labels and index lists agree",)
+    assert dataset.notes == ("the dataset's checksum is not the registry's; its sizes, labels and index lists agree",)
     tiny.files["alpha/alpha_R.dat"] = _swapped_labels(tiny.files["alpha/alpha_R.dat"])
-    with pytest.raises(DataInvalid, match="the labels do not go with the study's index lists"):
+    with pytest.raises(DataInvalid, match="the labels do not match the study's index lists"):
         ArchiveSource(str(tiny.tar()), registry).load(registry.entry("alpha"))
 
 
@@ -151,7 +151,7 @@ def test_an_archive_of_something_else(tiny: Any, tmp_path: Path) -> None:
     registry = tiny.registry()
     tiny.files = {"gamma/gamma_R.dat": b"x"}
     for location in (tiny.tar(), tiny.unpacked()):
-        with pytest.raises(SourceError, match="none of the registry's tables in it; expected the layout"):
+        with pytest.raises(SourceError, match="none of the registry's datasets in it; expected the layout"):
             ArchiveSource(str(location), registry).open()
     with pytest.raises(SourceError, match="neither a folder nor a file"):
         ArchiveSource(str(tmp_path / "nowhere"), registry).open()

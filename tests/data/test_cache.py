@@ -62,9 +62,9 @@ def test_without_a_builder_damage_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     files = FileSet(folder, Builder())
     (folder / files.checksums["a/x"][:32]).unlink()
-    with pytest.raises(SourceError, match="gone or damaged; fetch them again"):
+    with pytest.raises(SourceError, match="missing or damaged; fetch them again"):
         FileSet(folder).read("a/x")
-    with pytest.raises(SourceError, match="gone or damaged"):
+    with pytest.raises(SourceError, match="missing or damaged"):
         FileSet(tmp_path / "nowhere")
 
 

@@ -33,7 +33,7 @@ def test_list_fits_a_hundred_columns_and_flags_faults(capsys: pytest.CaptureFixt
     for entry in load_registry().entries.values():
         (row,) = (line for line in lines if line.split("  ")[0] == entry.name + ("*" if entry.faults else ""))
         assert row.split()[1:4] == [str(entry.rows), str(entry.features), str(entry.classes or "-")]
-    assert "  archive: not here; `python -m bench fetch` gets it, or BENCH_ARCHIVE names a copy" in lines
+    assert "  archive: not available here; `python -m bench fetch` downloads it, or BENCH_ARCHIVE names a copy" in lines
 
 
 def test_list_as_json_says_what_the_registry_says(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,7 +51,7 @@ def test_list_with_an_archive(
 ) -> None:
     monkeypatch.setenv("BENCH_ARCHIVE", str(tiny.tar()))
     assert main(["list", "--subset", "all"]) == 0
-    assert "archive: 2 of 2 tables" in capsys.readouterr().out
+    assert "archive: 2 of 2 datasets" in capsys.readouterr().out
     monkeypatch.setenv("BENCH_ARCHIVE", "/nowhere/a.tar")
     assert main(["list", "--subset", "all"]) == 0
     assert "archive: cannot be used: no archive at /nowhere/a.tar" in capsys.readouterr().out
@@ -70,12 +70,12 @@ def test_fetch_list_and_fetch_again_offline(
 ) -> None:
     path = tiny.tar()
     assert main(["fetch", "--subset", "all", "--archive", str(path)]) == 0
-    assert f"2 of 2 tables are there and sound, in {own_cache}" in capsys.readouterr().out
+    assert f"2 of 2 datasets are available and valid, in {own_cache}" in capsys.readouterr().out
     path.unlink()
     assert main(["list", "--subset", "all"]) == 0
-    assert f"archive: 2 of 2 tables, in {path} (cached)" in capsys.readouterr().out
+    assert f"archive: 2 of 2 datasets, in {path} (cached)" in capsys.readouterr().out
     assert main(["fetch", "--subset", "first", "--offline"]) == 0
-    assert "1 of 1 table is there and sound" in capsys.readouterr().out
+    assert "1 of 1 dataset is available and valid" in capsys.readouterr().out
 
 
 def test_fetch_names_what_is_missing_or_wrong_and_exits_1(
@@ -85,7 +85,7 @@ def test_fetch_names_what_is_missing_or_wrong_and_exits_1(
     tiny.files["alpha/alpha_R.dat"] += b" "
     assert main(["fetch", "--subset", "all", "--archive", str(tiny.unpacked())]) == 1
     captured = capsys.readouterr()
-    assert "0 of 2 tables are there and sound" in captured.out
+    assert "0 of 2 datasets are available and valid" in captured.out
     assert "alpha/alpha_R.dat: SHA-256 is" in captured.err
     assert "beta: the archive" in captured.err
     assert "has no beta/conxuntos.dat" in captured.err

@@ -73,7 +73,7 @@ def test_numbers_with_something_else_in_them(
 
 def test_what_is_no_number_is_named() -> None:
     (finding,) = coded([*PLAIN, "abc", "?"]).findings
-    assert finding.what == "a: 1 of 11 known values are no numbers, the first in row 11 ('abc')"
+    assert finding.what == "a: 1 of 11 known values are not numbers, the first in row 11 ('abc')"
     assert '`missing: [abc, "?"]`' in finding.means
     assert "`categories: [a]`" in finding.means
     assert coded([*PLAIN, "abc", "?"], missing=["abc", "?"]).findings == ()
@@ -193,7 +193,10 @@ def test_a_key_is_left_out_with_a_warning() -> None:
     table = coded([f"k{i}" for i in range(30)])
     assert (table.features, checks(table)) == (("n",), ["left out"])
     assert "such as 'k0'" in table.findings[0].what
-    with pytest.raises(DataInvalid, match=r"no column is left that could be a feature: a: hardly .*such as '\$0'"):
+    with pytest.raises(
+        DataInvalid,
+        match=r"no column is left that could be a feature: a: nearly all values are different .*such as '\$0'",
+    ):
         coded([f"${i}" for i in range(30)], drop=["n"])
 
 
@@ -261,7 +264,7 @@ def test_bytes_of_parquet_are_text_or_refused() -> None:
     assert code_table(table("é".encode(), b"b"), "y", "t").features == ("a=é", "n")
     for target in ("y", "a"):
         with pytest.raises(
-            DataInvalid, match=r"t: column 'a' holds bytes that are no UTF-8 text; drop it .*drop: \[a\]"
+            DataInvalid, match=r"t: column 'a' holds bytes that are not UTF-8 text; drop it .*drop: \[a\]"
         ):
             code_table(table(b"\xff\x00", None), target, "t")
     assert code_table(table(b"\xff\x00", None), "y", "t", drop=["a"]).features == ("n",)

@@ -108,10 +108,10 @@ def test_dropped_columns_and_unknown_ones() -> None:
     ("column", "message"),
     [
         (["a", None, "b", "a"], "target 't': 1 label.s. missing, the first in row 2"),
-        ([1.0, 1.5, 1.0, 1.5], r"numbers that are not whole \(such as 1.5\) are no classes"),
+        ([1.0, 1.5, 1.0, 1.5], r"numbers that are not whole \(such as 1.5\) are not classes"),
         ([1.0, np.inf, 1.0, 2.0], r"numbers that are not whole \(such as inf\)"),
         (["a"] * 4, r"one class only \(a\)"),
-        ([1, 2, 3, 4], "4 different values in 4 rows are no classes"),
+        ([1, 2, 3, 4], "4 different values in 4 rows are not classes"),
     ],
 )
 def test_targets_that_are_no_classes(column: list[object], message: str) -> None:
@@ -207,7 +207,7 @@ def test_the_odd_text_among_numbers_to_predict_is_told() -> None:
     frame = pd.DataFrame({"x": range(10), "price": ["1", "2", "3", "4", "5", "6", "7", "8", "9", "sold"]})
     coded = code_table(frame, "price", "t", kind="regression")
     assert coded.X[:, 0].tolist() == list(range(9))
-    assert "price: 1 of 10 known values are no numbers, the first in row 10 ('sold')" in coded.warnings[0]
+    assert "price: 1 of 10 known values are not numbers, the first in row 10 ('sold')" in coded.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_targets_that_are_no_numbers(column: list[object], error: type[DataInval
 
 def test_numbers_are_classes_if_they_are_declared_so() -> None:
     frame = pd.DataFrame({"x": range(6), "y": [0.5, 1.5, 0.5, 1.5, 10.0, 10.0]})
-    with pytest.raises(OtherKind, match=r"numbers that are not whole \(such as 0.5\) are no classes"):
+    with pytest.raises(OtherKind, match=r"numbers that are not whole \(such as 0.5\) are not classes"):
         code_table(frame, "y", "t")
     coded = code_table(frame, "y", "t", categories=["y"])
     assert (coded.classes, coded.y.tolist()) == (("0.5", "1.5", "10.0"), [0, 1, 0, 1, 2, 2])
@@ -245,6 +245,6 @@ def test_many_whole_numbers_as_classes_are_a_warning() -> None:
     frame = pd.DataFrame({"x": range(90), "y": np.arange(90) % 30})
     coded = code_table(frame, "y", "t")
     assert len(coded.classes) == 30
-    assert coded.warnings[0].startswith("many classes: y: 30 different whole numbers are taken for as many classes")
+    assert coded.warnings[0].startswith("many classes: y: 30 different whole numbers are taken as classes")
     assert code_table(frame, "y", "t", categories=["y"]).warnings == []
     assert code_table(frame.assign(y=frame["y"] % 20), "y", "t").warnings == []

@@ -117,5 +117,5 @@ def test_checksum_and_absence(tmp_path: Path) -> None:
         source.load(entry)
     nowhere: Any = msgspec.structs.replace(entry, embedded=None)
     assert not source.has(nowhere)
-    with pytest.raises(DataUnavailable, match="x: does not ship with the package"):
+    with pytest.raises(DataUnavailable, match="x: does not come with the package"):
         source.load(nowhere)

@@ -138,7 +138,7 @@ def test_arff_in_latin_1() -> None:
         ),
         (b"@relation t\n@attribute a {x,y}\n@data\nx\nz\n", "row 2, attribute 'a': 'z' is none of the values"),
         (b"@relation t\n@attribute a {x,y\n@data\nx\n", "attribute 'a': its list of values is not closed"),
-        (b"@relation t\n@attribute a numeric\n@data\n1\n1%\n", "row 2, attribute 'a': '1%' is no number"),
+        (b"@relation t\n@attribute a numeric\n@data\n1\n1%\n", "row 2, attribute 'a': '1%' is not a number"),
         (b"@relation t\n@attribute a numeric\n@attribute a numeric\n@data\n1,2\n", "two columns are called 'a'"),
         (b"@relation t\n@attribute a numeric\n@data\n1,2\n", "row 1: 2 values, the header declares 1: 1,2"),
         (
@@ -211,7 +211,7 @@ def test_formats_by_ending() -> None:
     ]
     with pytest.raises(UsageError, match="unknown table format 'xlsx'"):
         format_of("a.xlsx")
-    with pytest.raises(UsageError, match=r"does not say which format is packed; call it like table\.csv\.zip"):
+    with pytest.raises(UsageError, match=r"does not say which format is compressed; name it like table\.csv\.zip"):
         format_of("http://h/a.zip")
 
 
@@ -333,10 +333,12 @@ def test_packed_tables(monkeypatch: pytest.MonkeyPatch) -> None:
         pd.testing.assert_frame_equal(read_frame(content, "csv", "t"), plain)
     with pytest.raises(DataInvalid, match=r"2 files in it .a spreadsheet.*save the table as CSV"):
         read_frame(zipped("a", "b"), "csv", "t")
-    with pytest.raises(DataInvalid, match="t: a packed file that cannot be unpacked: 0 files in it; pack it again"):
+    with pytest.raises(
+        DataInvalid, match="t: a compressed file that cannot be unpacked: 0 files in it; compress it again"
+    ):
         read_frame(zipped(), "csv", "t")
     for content in (gzip.compress(CSV)[:-12], bz2.compress(CSV)[:-5], zipped("t.csv")[:-30]):
-        with pytest.raises(DataInvalid, match="t: a packed file that cannot be unpacked"):
+        with pytest.raises(DataInvalid, match="t: a compressed file that cannot be unpacked"):
             read_frame(content, "csv", "t")
     monkeypatch.setattr(frames, "MAX_BYTES", 1000)
     with pytest.raises(DataInvalid, match="tables above 1000 are refused"):

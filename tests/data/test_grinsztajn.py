@@ -121,6 +121,6 @@ def test_words_of_the_subset() -> None:
     with pytest.raises(UsageError, match=r"unknown part of the benchmark 'grinsztajn-num-class'.*grinsztajn-num-clf"):
         select_tables(load_registry(), "grinsztajn-num-class")
     with pytest.raises(
-        UsageError, match="grinsztajn-num-reg takes its tables from OpenML: leave --archive and --source out"
+        UsageError, match="grinsztajn-num-reg takes its datasets from OpenML: leave --archive and --source out"
     ):
         select_tables(load_registry(), "grinsztajn-num-reg", source="uci")

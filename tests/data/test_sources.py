@@ -94,7 +94,7 @@ def test_tables_of_regression_are_not_looked_for_in_the_archive(tiny: Any, monke
     monkeypatch.delenv("BENCH_ARCHIVE")
     assert select_tables(registry, "servo")[1].name == "embedded"
     assert not archive.has(registry.entry("servo"))
-    with pytest.raises(DataUnavailable, match="servo: not a table of the study; it ships with the package"):
+    with pytest.raises(DataUnavailable, match="servo: not a dataset of the study; it comes with the package"):
         archive.load(registry.entry("servo"))
 
 
@@ -133,7 +133,7 @@ def test_sources_asked_for_by_name(tiny: Any) -> None:
         resolve_source(registry, smoke, source="archiv")
     with pytest.raises(SourceError, match="exclude each other"):
         resolve_source(registry, smoke, "x.tar", "embedded")
-    with pytest.raises(SourceError, match="none of the 1 tables asked for ships"):
+    with pytest.raises(SourceError, match="none of the 1 datasets asked for comes"):
         resolve_source(registry, registry.select("pima"), source="embedded")
     with pytest.raises(SourceError, match="none fetched"):
         resolve_source(registry, smoke, source="archive")

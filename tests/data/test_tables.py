@@ -105,7 +105,7 @@ def test_divisions_are_read_in_the_order_of_the_file() -> None:
         (b"0 1\n2 0x3\n", "something other than whole numbers"),
         (b"0 1\n2 1_1\n", "something other than whole numbers"),
         (b"0 1 1\n2 3\n", "line 1: row number 1 is listed twice"),
-        (b"0 1 2\n2 3\n", "division 1: a row stands in both"),
+        (b"0 1 2\n2 3\n", "division 1: a row is in both"),
         (b"0 1\n3\n", "division 1 has 3 rows, the table 4"),
         (b"0 1\n2 " + b"9" * 30 + b"\n", "far beyond the table's 4 rows"),
         (b"0 1\n2 " + b"9" * 9000 + b"\n", "far beyond the table's 4 rows"),

@@ -95,7 +95,7 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
     other = described.with_name("other.yaml")
     other.write_text("one: {file: orders.csv, target: paid}\ntwo: {file: orders.csv, target: colour}\n")
     assert [t.name for t in read_tables([described, other], registry)] == ["orders", "one", "two"]
-    with pytest.raises(UsageError, match="--data: two tables are both called orders"):
+    with pytest.raises(UsageError, match="--data: two datasets are both called orders"):
         read_tables([described, described], registry)
 
 
@@ -112,14 +112,14 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
             RegistryError,
             "the target 'paid' is among the categories; task: regression predicts numbers",
         ),
-        (("orders:", "or ders:"), RegistryError, "or ders: not a name for a table"),
-        (("orders:", "iris:"), RegistryError, "iris: this is the name of a registry table or subset"),
-        (("orders:", "smoke:"), RegistryError, "smoke: this is the name of a registry table or subset"),
-        (("file: orders.csv", "url: ftp://x/orders.csv"), RegistryError, "no address that begins with http"),
+        (("orders:", "or ders:"), RegistryError, "or ders: not a valid name for a dataset"),
+        (("orders:", "iris:"), RegistryError, "iris: this is the name of a dataset or subset of the registry"),
+        (("orders:", "smoke:"), RegistryError, "smoke: this is the name of a dataset or subset of the registry"),
+        (("file: orders.csv", "url: ftp://x/orders.csv"), RegistryError, "not an address that begins with http"),
         (("file: orders.csv", "header: true"), RegistryError, r"give either file \(a path\) or url"),
         (("file: orders.csv", "file: orders.csv\n  url: http://x/y.csv"), RegistryError, "give either file"),
         (("file: orders.csv", "file: absent.csv"), UsageError, "orders: file: there is no file .*absent.csv"),
-        (("file: orders.csv", "file: my.yaml"), RegistryError, "say it with format: csv, arff or parquet"),
+        (("file: orders.csv", "file: my.yaml"), RegistryError, "name it with format: csv, arff or parquet"),
         (("notes: Made up.", "format: excel"), RegistryError, "format: expected one of arff, csv, parquet, got"),
         (("notes: Made up.", "delimiter: ab"), RegistryError, "expected one character, or one of comma"),
         (("drop: [customer]", "drop: [{a: b}]"), RegistryError, "drop: expected a list of texts"),
@@ -140,11 +140,11 @@ def test_what_a_description_must_not_say(
 
 
 def test_descriptions_that_cannot_be_read(tmp_path: Path, registry: Registry) -> None:
-    with pytest.raises(UsageError, match=r"none\.yaml: the description of a table cannot be read: No such file"):
+    with pytest.raises(UsageError, match=r"none\.yaml: the description of a dataset cannot be read: No such file"):
         read_description(tmp_path / "none.yaml", registry)
     with pytest.raises(UsageError, match="not a file"):
         read_description(tmp_path, registry)
-    for text, says in (("", "expected a mapping"), ("[]", "expected a mapping"), ("{}", "describes no table")):
+    for text, says in (("", "expected a mapping"), ("[]", "expected a mapping"), ("{}", "describes no dataset")):
         (tmp_path / "my.yaml").write_text(text)
         with pytest.raises(RegistryError, match=says):
             read_description(tmp_path / "my.yaml", registry)
@@ -269,7 +269,7 @@ def test_a_file_and_a_target_are_a_table(tmp_path: Path, registry: Registry) -> 
         ("orders.csv", None, r"orders\.csv: which column is to be predicted\? Name it with --target"),
         ("none.csv", "paid", r"none\.csv: there is no such file"),
         ("orders.xlsx", "paid", r"unknown table format 'xlsx'.*Save it as CSV"),
-        ("my.yaml", "paid", "--target paid: no table file is given"),
+        ("my.yaml", "paid", "--target paid: it is for files without a description"),
     ],
 )
 def test_files_that_are_no_table(described: Path, registry: Registry, file: str, target: str | None, says: str) -> None:
@@ -321,7 +321,7 @@ def test_how_to_switch_to_the_other_kind_is_said(tmp_path: Path, registry: Regis
     (tmp_path / "prices.csv").write_text(PRICES)
     (numbers,) = read_tables([tmp_path / "prices.csv"], registry, "price")
     with pytest.raises(
-        DataInvalid, match=r"are no classes; to predict the number, say --task regression .*`categories`"
+        DataInvalid, match=r"are not classes; to predict the number, say --task regression .*`categories`"
     ):
         UserSource([numbers]).load(numbers)
     (texts,) = read_tables([tmp_path / "prices.csv"], registry, "colour", "regression")
@@ -332,7 +332,7 @@ def test_how_to_switch_to_the_other_kind_is_said(tmp_path: Path, registry: Regis
 
 
 def test_a_task_that_nobody_asked_for(described: Path, registry: Registry) -> None:
-    with pytest.raises(UsageError, match="--task regression: no table file is given that it would be for"):
+    with pytest.raises(UsageError, match="--task regression: it is for files without a description"):
         read_tables([described], registry, task="regression")
     described.write_text(DESCRIPTION + "  task: ranking\n")
     with pytest.raises(RegistryError, match="task: expected one of classification, regression, got 'ranking'"):

@@ -91,14 +91,14 @@ def test_row_numbers(column: np.ndarray, suspect: bool) -> None:
         (lambda y: y + 2.0 * np.random.default_rng(1).integers(0, 3, size=len(y)), "f2 alone determines the label"),
         (
             lambda y: np.where(np.arange(len(y)) == 7, 1 - y, y).astype(float),
-            "f2 alone labels 99.5 % of the rows right",
+            "f2 alone labels 99.5 % of the rows correctly",
         ),
     ],
 )
 def test_a_column_that_gives_the_label_away(given: object, says: str) -> None:
     X, y = plain()
     X[:, 1] = given(y)  # type: ignore[operator]
-    finding = found(X, y)["label given away"]
+    finding = found(X, y)["label leak"]
     assert (finding.what, finding.severity, finding.columns) == (says, "warning", ("f2",))
 
 
@@ -118,7 +118,7 @@ def test_small_classes_and_majorities() -> None:
     assert by_check["tiny classes"].what == "fewer than 4 rows: class 1 (2)"
     assert by_check["small classes"].what == "fewer than 10 rows: class 2 (6)"
     assert by_check["imbalance"].what == "97.3 % of the rows are of class 0"
-    assert "answering that always is 97.3 % accurate" in by_check["imbalance"].means
+    assert "always predicting it is 97.3 % accurate" in by_check["imbalance"].means
 
 
 def test_scales_far_out_values_and_rare_levels() -> None:
@@ -132,10 +132,10 @@ def test_scales_far_out_values_and_rare_levels() -> None:
     X[:, 2] = 0.0
     X[:2, 2] = 1.0
     by_check = found(X, y)
-    assert by_check["far-out values"].columns == ("f2",)
-    assert "in 1 row" in by_check["far-out values"].what
-    assert by_check["rare levels"].columns == ("f3",)
-    assert by_check["rare levels"].severity == "note"
+    assert by_check["outliers"].columns == ("f2",)
+    assert "in 1 row" in by_check["outliers"].what
+    assert by_check["rare categories"].columns == ("f3",)
+    assert by_check["rare categories"].severity == "note"
 
 
 def test_gaps_are_counted_and_do_not_look_far_out() -> None:
@@ -179,7 +179,7 @@ def test_nothing_is_odd_about_a_plain_table_of_regression() -> None:
 def test_a_column_that_is_the_target(given: object, says: str) -> None:
     X, y = numeric()
     X[:, 1] = given(y)  # type: ignore[operator]
-    finding = found(X, y, 0)["target given away"]
+    finding = found(X, y, 0)["target leak"]
     assert (finding.what, finding.severity, finding.columns) == (says, "warning", ("f2",))
 
 
@@ -190,7 +190,7 @@ def test_what_repeated_rows_bound_in_regression() -> None:
     y[:10], y[100:110] = 0.0, 8.0
     by_check = found(X, y, 0)
     assert by_check["repeated rows"].what == "60 of 200 rows have an equal row (170 distinct rows)"
-    assert "part of the R2 is memory" in by_check["repeated rows"].means
+    assert "part of the R2 is memorised" in by_check["repeated rows"].means
     assert by_check["contradictions"].what == "10 groups of equal rows with different targets"
     best = 1 - 10 * 2 * 4.0**2 / ((y - y.mean()) ** 2).sum()
     assert f"an R2 above {best:.3f}" in by_check["contradictions"].means
@@ -199,7 +199,7 @@ def test_what_repeated_rows_bound_in_regression() -> None:
 def test_targets_far_out_and_few() -> None:
     X, y = numeric(2000)
     y[7] = 500.0
-    finding = found(X, y, 0)["far-out targets"]
+    finding = found(X, y, 0)["outlying targets"]
     assert finding.what.startswith("1 more than 10 standard deviations from the mean, up to ")
     assert finding.severity == "warning"
     assert found(X, np.rint(X[:, 0]), 0)["few values"].severity == "note"
@@ -241,7 +241,7 @@ def test_the_known_faults_of_embedded_tables_are_found() -> None:
     votes = {f.check: f for f in checks_of("congressional-voting", EmbeddedSource())}
     assert votes["repeated rows"].what == "377 of 435 rows have an equal row (76 distinct rows)"
     assert "more than 67.6 %" in votes["contradictions"].means
-    assert "far-out targets" in {f.check for f in checks_of("forest-fires", EmbeddedSource())}
+    assert "outlying targets" in {f.check for f in checks_of("forest-fires", EmbeddedSource())}
 
 
 @pytest.mark.archive

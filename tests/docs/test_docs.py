@@ -65,7 +65,7 @@ def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_pages_that_are_promised_have_commands_that_run() -> None:
-    promised = {"add-a-table.md", "add-a-method.md", "read-the-report.md", "reproduce-the-paper.md"}
+    promised = {"add-a-dataset.md", "add-a-method.md", "read-the-report.md", "reproduce-the-paper.md"}
     assert promised <= {*QUICK, *SLOW}
 
 

@@ -105,7 +105,7 @@ def test_the_contract_holds(name: str, solver: str, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("protocol", ["clean", "published"])
 def test_a_reduced_table_goes_through_the_protocols(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chosen on a sample by the sweep, fitted on all rows beyond it; the metric that leaks is the sample's."""
+    """Selected on a sample by the sweep, fitted on all rows beyond it; the metric that leaks is the sample's."""
     monkeypatch.setattr(reduction, "LARGE_ROWS", 1000)
     monkeypatch.setattr(reduction, "TUNING_ROWS", 400)
     monkeypatch.setattr(rfm, "SWEEP_ROWS", 400)

@@ -80,7 +80,7 @@ def test_every_method_of_a_file_counts_but_not_what_it_imports_or_leaves_abstrac
         (("def classifier", "def classify"), "defines no method: a class derived from"),
         (('name, title = "knn", "Nearest neighbours"', 'title = "T"'), "Neighbours needs a text as its name"),
         (('"knn"', '"rfm"'), "'rfm' is the name of a built-in method; give Neighbours another"),
-        (('"knn"', '"k nn"'), "'k nn' is no name for a method"),
+        (('"knn"', '"k nn"'), "'k nn' is not a valid method name"),
         (('"Nearest neighbours"', "3"), "needs a text as its title, got 3"),
         (("[1, 3]", "[1, float('nan')]"), "the grid of Neighbours cannot be written as JSON: ValueError"),
         (("[1, 3]", "[1, {2}]"), "cannot be written as JSON: TypeError"),
@@ -131,7 +131,7 @@ def test_a_plugin_is_one_file(tmp_path: Path, line: str, monkeypatch: pytest.Mon
     for importable in (False, True):
         if importable:
             monkeypatch.syspath_prepend(str(tmp_path))
-        with pytest.raises(UsageError, match="imports 'my_helpers', which stands next to it: a plug-in is one file"):
+        with pytest.raises(UsageError, match="imports 'my_helpers', a file next to it: a plug-in is one file"):
             plugin_methods(path)
 
 

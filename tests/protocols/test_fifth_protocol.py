@@ -15,7 +15,7 @@ from bench.protocols.registry import what_changes
 from bench.report.build import ReportFiles, write_report
 from bench.report.evidence import Evidence
 from bench.report.merge import merge_runs
-from bench.report.sections.headline import UNKNOWN
+from bench.report.sections.protocol import UNKNOWN
 from bench.stats.frame import protocols_in, scores_frame
 from bench.stats.protocols import leak_decomposition, noise_pair
 
@@ -50,14 +50,14 @@ def part(page: str, protocol: str) -> str:
 def test_the_report_explains_it_in_its_place(fifth: Protocol, tmp_path: Path) -> None:
     files = report(tmp_path, *PROTOCOLS)
     for page in (files.markdown.read_text(encoding="utf-8"), files.html.read_text(encoding="utf-8")):
-        assert headings(page) == ["clean", "clean-cv", "relearn", "published", "clean-3"]
+        assert headings(page) == ["clean", "clean-cv", "clean-3", "relearn", "published"], "first those without labels"
         assert fifth.meaning in part(page, "clean-3")
         assert page.count(fifth.meaning) == 1
         assert "clean-cv → clean-3" in page
         assert what_changes(get_protocol("clean-cv"), fifth) in page
-    first_screen = files.markdown.read_text(encoding="utf-8").split("## How to read this")[0]
-    answers = re.findall(r"Under `([\w-]+)`", first_screen)
-    assert answers == ["clean", "clean-cv", "clean-3", "relearn", "published"], "those without test labels come first"
+    results = files.markdown.read_text(encoding="utf-8").split("## How to read")[0]
+    answers = re.findall(r"Under `([\w-]+)`", results)
+    assert answers == ["clean", "clean-cv", "clean-3", "relearn", "published"], "each answers in its section"
 
 
 def test_its_place_is_its_order(registry: dict[str, Protocol], tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_selection_noise_is_measured_with_it_where_it_is_the_extreme(fifth: Prot
 def test_the_statistics_order_it(fifth: Protocol) -> None:
     scores = scores_frame(make_run(TABLES, ["rfm", "laplace"], ["unknown", *reversed(PROTOCOLS)]).results)
     assert protocols_in(scores) == ["clean", "clean-cv", "relearn", "published", "clean-3", "unknown"]
-    found = leak_decomposition(scores, TABLES)
+    found = leak_decomposition(scores, TABLES, {})
     assert found is not None
     assert found.path == ["published", "relearn", "clean", "clean-cv", "clean-3"]
     assert [(s.first, s.second) for s in found.steps] == [
@@ -126,12 +126,12 @@ def test_results_of_a_protocol_that_is_not_registered_are_reported_without_its_m
         (
             Protocol("a", "tuning halves"),
             Protocol("b", inner_folds=3),
-            "selection and scaling without the test rows, on 3 folds instead of the halves",
+            "selection and scaling without test samples, on 3 folds instead of the halves",
         ),
         (
             Protocol("a", "tuning halves", reuses_metric=True),
             Protocol("b", inner_folds=3),
-            "the leak into M, and all that selecting on test rows was worth",
+            "without the leak into M and without selection on test samples",
         ),
         (Protocol("a"), Protocol("b"), ""),
     ],

@@ -64,6 +64,25 @@ def table() -> Dataset:
     return Dataset("table", rng.normal(3.0, 2.0, (60, 3)), np.repeat([0, 1, 2], 20), 3, "embedded")
 
 
+def test_what_scoring_took_is_optional_and_part_of_the_whole(table: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    splits = draw_splits("table", table.y, 0)
+    untold = carry_out(Watched(), table, splits, PROTOCOLS["clean"], 0)
+    assert {(r.predict_seconds, r.train_samples, r.test_samples) for r in untold} == {(None, 45, 15)}
+    predict = WatchedSession.predict
+    for told in (-1e-9, 1e6, np.nan, np.inf):
+        monkeypatch.setattr(
+            WatchedSession,
+            "predict",
+            lambda *a, told=told, **k: replace(predict(*a, **k), predict_seconds=told),
+        )
+        with pytest.raises(MethodError, match=r"test fold 0: predict_seconds is .*, expected 0 to .*; leave it None"):
+            carry_out(Watched(), table, splits, PROTOCOLS["clean"], 0)
+    monkeypatch.setattr(
+        WatchedSession, "predict", lambda *a, **k: replace(predict(*a, **k), predict_seconds=np.float64(0.0))
+    )
+    assert [r.predict_seconds for r in carry_out(Watched(), table, splits, PROTOCOLS["relearn"], 0)] == [0.0] * 4
+
+
 @pytest.mark.parametrize("protocol", ["clean", "clean-cv"])
 def test_a_clean_session_never_sees_a_test_label(table: Dataset, protocol: str) -> None:
     method, splits = Watched(), draw_splits("table", table.y, 0)

@@ -13,11 +13,13 @@ from bench.errors import ReportError, StoreError, UsageError
 from bench.records.result import Job, RunRecord
 from bench.report import wording
 from bench.report.against import join
+from bench.report.blocks import Choice
 from bench.report.build import gather
 from bench.report.evidence import Evidence
 from bench.report.merge import merge_runs
 from bench.report.sections.accounts import provenance_section
 from bench.report.sections.headline import headline
+from bench.report.sections.leaderboard import leaderboard
 from bench.report.sections.tables import summary_table
 
 NAMES = [f"t{i}" for i in range(6)]
@@ -52,7 +54,7 @@ def test_what_is_of_the_same_table_and_folds_is_joined() -> None:
     assert [len(record.results) for record in joined.records] == [18]
     assert [Path(record.folder).name for record in merged.records] == ["mine"]
     assert (joined.left_out, joined.replaced) == ({}, ())
-    told = " ".join(joined.sentences())
+    told = " ".join([*joined.sentences(), *joined.origins()])
     assert told.startswith("Compared with the kept comparison (--against), 3 methods, on 6 of 6 datasets")
     assert (
         "others: computed 2026-01-01T00:00:00Z; at commit 0123abc; on Example CPU @ 2.0 GHz; with numpy 2.4.0" in told
@@ -71,23 +73,23 @@ def test_what_has_no_counterpart_is_left_out_with_the_reason() -> None:
     there = replace(there, results=blank)
     merged, joined = join(merge_runs([replace(run, results=results)]), "kept", [there])
     assert joined.left_out == {
-        "another table of that name": ["t1"],
-        "other test folds": ["t2"],
+        "under clean, of that name there are only other data": ["t1"],
+        "other test folds there": ["t2"],
         "no checksums recorded with your results (run the same command again)": ["t3"],
         "no checksums recorded there": ["t4"],
         "not there under clean": ["u"],
         "could not be read": ["v"],
     }
     assert {r.job.dataset for r in merged.results} == {"t0", "t5"}
-    told = " ".join(joined.sentences())
+    told = " ".join([*joined.sentences(), *joined.origins()])
     assert "on 2 of 8 datasets" in told
-    assert "Left out: another table of that name: t1; could not be read: v; no checksums recorded there: t4;" in told
+    assert "Left out: could not be read: v; no checksums recorded there: t4; no checksums recorded with your" in told
     with pytest.raises(
-        ReportError, match=r"--against kept: nothing to compare with: 6 datasets other test folds \(t0, t1"
+        ReportError, match=r"--against kept: nothing to compare with: other test folds there: 6 datasets \(t0, t1"
     ):
         join(merge_runs([checked(mine(), folds="wxyz")]), "kept", [checked(others())])
     other_measure = tuple(replace(r, job=replace(r.job, selected_by="log_loss")) for r in checked(mine()).results)
-    with pytest.raises(ReportError, match="6 datasets selected by another measure"):
+    with pytest.raises(ReportError, match="selected by another measure: 6 datasets"):
         join(merge_runs([replace(checked(mine()), results=other_measure)]), "kept", [checked(others())])
 
 
@@ -101,7 +103,7 @@ def test_of_fewer_test_folds_these_alone_are_compared() -> None:
         assert result.holdouts == full.holdouts[:2]
         assert result.job_seconds != result.job_seconds  # of a job with four
         assert result.job.reduction == own.results[0].job.reduction
-    with pytest.raises(ReportError, match="other test folds"):
+    with pytest.raises(ReportError, match="other test folds there"):
         join(merge_runs([checked(mine())]), "kept", [checked(others(), folds="ab")])
 
 
@@ -133,13 +135,15 @@ def test_on_folds_that_no_seed_moves_results_of_another_seed_stand_next_to_ones_
     drawn = [checked(mine(seed=0)), checked(mine(seed=3), folds="wxyz")]
     merged, joined = join(merge_runs(drawn), "kept", [checked(others())])
     assert ({r.job.seed for r in merged.results}, joined.seeds) == ({0}, ())
-    assert joined.left_out == {"other test folds": NAMES}
+    assert joined.left_out == {"other test folds there": NAMES}
 
 
 def page(evidence: Evidence) -> str:
     with wording.titled(evidence.titles):
         table = summary_table(evidence, evidence.views["clean"], "summary", "")
-        blocks = [str(headline(evidence)), str(provenance_section(evidence)), table.note]
+        board = leaderboard(evidence, evidence.views["clean"])[0]
+        assert isinstance(board, Choice)
+        blocks = [str(headline(evidence)), str(provenance_section(evidence)), board.options[0][1].note]
         return "\n".join([*blocks, *(row[0].text for row in table.rows)])
 
 
@@ -164,3 +168,11 @@ def test_a_name_that_leads_nowhere_is_an_error(tmp_path: Path) -> None:
         gather([checked(mine())], against=" ")
     with pytest.raises(StoreError, match="there is no such folder or file"):
         gather([checked(mine())], against=str(tmp_path / "none"))
+
+
+def test_a_seed_that_is_not_there_is_named() -> None:
+    """Folds that are drawn differ from seed to seed: the reason says which seed there is."""
+    theirs = replace(others(), results=tuple(replace(r, job=replace(r.job, split="seed-0")) for r in others().results))
+    own = [replace(r, job=replace(r.job, split="seed-5", seed=5)) for r in mine().results]
+    with pytest.raises(ReportError, match="seed 5, there only seed 0: 6 datasets"):
+        join(merge_runs([checked(replace(mine(), results=tuple(own)), folds="wxyz")]), "kept", [checked(theirs)])

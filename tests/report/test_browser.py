@@ -62,6 +62,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iter
     opened.on("pageerror", lambda error: trouble.append(str(error)))
     opened.on("request", lambda asked: requests.append(asked.url))
     opened.goto(report.as_uri())
+    opened.evaluate("document.querySelectorAll('details.fold').forEach(folded => { folded.open = true; })")
     yield opened
     assert trouble == []
     assert [r for r in requests if not r.startswith(("file:", "blob:"))] == []
@@ -96,7 +97,7 @@ def test_sorts_by_click_and_by_key(page: Page) -> None:
 def test_the_first_click_puts_the_best_on_top(page: Page) -> None:
     heads = page.locator("#clean-summary-rows thead th")
     titles = [words.strip() for words in heads.all_inner_texts()]
-    for title, best in (("Friedman rank", min), ("Mean accuracy", max)):
+    for title, best in (("Average rank", min), ("Mean accuracy", max)):
         position = titles.index(title)
         heads.nth(position).locator("button").click()
         cells = page.locator(f"#clean-summary-rows tbody tr > :nth-child({position + 1})")
@@ -129,7 +130,7 @@ def test_follows_a_link_to_a_dataset_and_opens_it(page: Page) -> None:
     assert target.get_attribute("open") is None
     page.locator("#clean-accuracy-rows").get_by_role("link", name="table-07", exact=True).click()
     page.wait_for_function("document.getElementById('dataset-table-07').open")
-    target.get_by_text("Known faults of this table: a fault").wait_for(state="visible")
+    target.get_by_text("Known faults of this dataset: a fault").wait_for(state="visible")
     assert 0 <= page.evaluate("document.getElementById('dataset-table-07').getBoundingClientRect().top") < 200
     link = target.get_by_role("link", name="UCI 1")
     assert link.get_attribute("href") == "https://archive.ics.uci.edu/dataset/1"
@@ -192,10 +193,10 @@ def test_figures_are_legible_on_a_phone_and_stay_in_their_box(page: Page) -> Non
     )
     assert len(sizes) > 50
     assert min(sizes) >= 10.5
-    headline = page.locator("#headline-difference-figure svg.plot:visible")
+    headline = page.locator("#clean-difference-figure svg.plot:visible")
     assert headline.count() == 1
     assert page.evaluate(
-        "(b => b.scrollWidth <= b.clientWidth)(document.querySelector('#headline-difference-figure .drawing'))"
+        "(b => b.scrollWidth <= b.clientWidth)(document.querySelector('#clean-difference-figure .drawing'))"
     )
 
 
@@ -215,9 +216,73 @@ def test_nothing_sticks_out_sideways_and_colours_contrast(page: Page) -> None:
 def test_wide_tables_fit_a_laptop(browser: Browser, report: Path, width: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, offline=True)
     page.goto(report.as_uri())
-    for table in ("clean-summary", "clean-accuracy"):
+    page.evaluate("document.querySelectorAll('details.fold').forEach(folded => { folded.open = true; })")
+    for table in ("clean-leaderboard", "clean-summary", "clean-accuracy"):
         assert page.evaluate(f"(s => s.scrollWidth <= s.clientWidth)(document.querySelector('#{table}-table .scroll'))")
     page.close()
+
+
+def test_one_protocol_is_shown_at_a_time_and_arrow_keys_go_from_tab_to_tab(page: Page) -> None:
+    clean, published = (page.get_by_role("tab", name=name) for name in ("clean", "published"))
+    assert page.locator(".panel:visible").count() == 1
+    published.click()
+    assert published.get_attribute("aria-selected") == "true"
+    assert page.locator("#published-panel").is_visible()
+    assert not page.locator("#clean-panel").is_visible()
+    page.keyboard.press("ArrowRight")
+    assert clean.get_attribute("aria-selected") == "true"
+    assert clean.evaluate("tab => tab === document.activeElement")
+    assert page.locator("#clean-panel").is_visible()
+
+
+@pytest.mark.parametrize("page", ["light"], indirect=True)
+def test_a_link_into_another_tab_selects_it_and_opens_what_is_folded(page: Page, report: Path) -> None:
+    page.goto(f"{report.as_uri()}#published-datasets")
+    page.reload()
+    assert page.locator("#published-panel").is_visible()
+    assert page.locator("#published-accuracy-rows").is_visible()
+    assert not page.locator("#clean-panel").is_visible()
+    page.evaluate("location.hash = '#dataset-table-07'")
+    page.wait_for_function("document.getElementById('dataset-table-07').open")
+    assert page.locator("#dataset-table-07").is_visible()
+
+
+@pytest.mark.parametrize("page", ["light", "phone"], indirect=True)
+def test_any_method_can_be_compared_with(page: Page) -> None:
+    box = page.get_by_label("Compare with").first
+    assert page.locator("#clean-leaderboard-table").is_visible()
+    box.select_option("NTK")
+    assert not page.locator("#clean-leaderboard-table").is_visible()
+    head = page.locator("#clean-leaderboard-ntk-rows thead")
+    assert "NTK − method" in head.inner_text()
+    row = page.locator("#clean-leaderboard-ntk-rows tbody tr").filter(has_text="NTK")
+    assert "reference" in row.inner_text()
+
+
+def test_scores_are_shown_as_differences_from_any_method(page: Page) -> None:
+    titles = [words.strip() for words in page.locator("#clean-accuracy-rows thead th").all_inner_texts()]
+    rfm, ntk = titles.index("RFM") + 1, titles.index("NTK") + 1
+    before = [(float(a), float(b)) for a, b in zip(column(page, rfm), column(page, ntk), strict=True)]
+    box = page.get_by_label("Show Accuracy by dataset, protocol clean as")
+    box.select_option("minus NTK")
+    assert column(page, ntk) == ["0.00"] * 41
+    shown = [float(words.replace("−", "-")) for words in column(page, rfm)]
+    assert shown == pytest.approx([a - b for a, b in before], abs=0.011)
+    box.select_option("values")
+    assert [float(words) for words in column(page, rfm)] == [a for a, _ in before]
+
+
+@pytest.mark.parametrize("page", ["light"], indirect=True)
+def test_the_first_screen_of_a_laptop_has_the_leaderboard(page: Page) -> None:
+    last = page.locator("#clean-leaderboard-rows tbody tr").last.bounding_box()
+    assert last is not None
+    assert last["y"] + last["height"] <= 900
+
+
+@pytest.mark.parametrize("page", ["phone"], indirect=True)
+def test_the_leaderboard_needs_no_sideways_scrolling_on_a_phone(page: Page) -> None:
+    fits = "(box => box.scrollWidth <= box.clientWidth)(document.querySelector('#clean-leaderboard-table .scroll'))"
+    assert page.evaluate(fits)
 
 
 def contrast(one: str, other: str) -> float:
@@ -242,7 +307,7 @@ def contrast(one: str, other: str) -> float:
             "Method,Mean accuracy,SD",
         ),
         ("Download RFM minus Laplace, dataset by dataset as SVG", "clean-rfm-minus-laplace.svg", "<svg"),
-        ("Download the data of Accuracy profiles as CSV", "clean-profiles.csv", "within_percent_of_best,rfm"),
+        ("Download the data of Performance profile as CSV", "clean-profiles.csv", "within_percent_of_best,rfm"),
     ],
 )
 def test_downloads(page: Page, report: Path, label: str, name: str, start: str) -> None:

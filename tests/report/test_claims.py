@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import re
+import runpy
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from synthetic_runs import make_run
 
 from bench.data.registry import load_registry
-from bench.report.claims import claims, kept_scores, leak_sentence, reproduction, results_in_readme
+from bench.report.claims import (
+    claims,
+    kept_scores,
+    leak_sentence,
+    place_sentences,
+    places_of,
+    reproduction,
+    results_in_readme,
+)
 from bench.stats.frame import scores_frame
+from bench.stats.published import PublishedStudy
 
 REGISTRY = load_registry()
 NAMES = [entry.name for entry in REGISTRY.select("all121")][:24]
@@ -78,3 +92,82 @@ def test_the_page_on_the_paper_agrees_with_the_readme(seeds: tuple[int, ...]) ->
     lines = reproduction(table, REGISTRY, "here").splitlines()
     for protocol, lead in shown.items():
         assert next(x for x in lines if x.startswith(f"| `{protocol}` |")).endswith(f"| {lead} |")
+
+
+def study(classifiers: int = 30) -> PublishedStudy:
+    """Made-up accuracies of so many classifiers on the datasets of these tests."""
+    drawn = np.random.default_rng(3).uniform(60, 100, size=(len(NAMES), classifiers)).round(1)
+    return PublishedStudy(pd.DataFrame(drawn, index=NAMES, columns=[f"c{i}_R" for i in range(classifiers)]))
+
+
+def test_a_line_for_each_protocol_says_where_rfm_stands() -> None:
+    table = scores("clean", "published", methods=("rfm", "laplace", "ntk"))
+    places = places_of(table, study(), REGISTRY)
+    lines = place_sentences(places).splitlines()
+    rows = places[(places["method"] == "rfm") & (places["subset"] == "small90")].set_index("protocol")
+    for protocol in ("clean", "published"):
+        r = rows.loc[protocol]
+        (line,) = [x for x in lines if x.startswith(f"- `{protocol}`: ")]
+        assert f"{r['place_by_rank']} / {r['place_by_mean']} of 33 on the {r['datasets']} small datasets" in line
+        assert line.endswith("on the 24 that both have.")
+    assert place_sentences(places) in results_in_readme(table, REGISTRY, places)
+    told = reproduction(table, REGISTRY, "here", places).splitlines()
+    mean = f"{places.set_index(['protocol', 'method', 'subset'])['mean_accuracy']['clean', 'ntk', 'small90']:.2f}"
+    (row,) = [x for x in told if x.startswith(f"| `clean` | NTK | {mean} | ")]
+    assert len(row.split("|")) == len(next(x for x in told if x.startswith("| protocol | method |")).split("|"))
+
+
+def test_a_method_that_ran_on_few_datasets_leaves_the_others_theirs() -> None:
+    table = scores("published", seeds=(0,))
+    small = {e.name for e in REGISTRY.select("small90")}
+    table = table[(table["method"] != "mlp") | table["dataset"].isin(small)]
+    first, second = claims(table, REGISTRY)
+    assert (set(first.means.index), set(second.means.index)) == ({"rfm", "laplace", "mlp"}, {"rfm", "laplace"})
+    assert (first.datasets, second.datasets) == (len(small & set(NAMES)), len(NAMES))
+    text = results_in_readme(table, REGISTRY)
+    assert re.search(r"^\| MLP \| [\d.]+ \| .* \| – \| – \|$", text, re.MULTILINE)
+    assert "A dash: too few results there." in text
+    assert "A dash" not in results_in_readme(scores("published", seeds=(0,)), REGISTRY)
+
+
+@pytest.fixture
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """tools/readme_table.py on a folder of its own, with what is typed after it."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "results" / "kept" / "comparison").mkdir(parents=True)
+    for page in ("README.md", "docs/reproduce-the-paper.md"):
+        (tmp_path / page).write_text("before\n<!-- results: begin -->\nold\n<!-- results: end -->\nafter\n")
+    monkeypatch.delenv("BENCH_PUBLISHED", raising=False)
+    main = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "readme_table.py"))["main"]
+
+    def run(*typed: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["readme_table.py", *typed])
+        return int(main(tmp_path))
+
+    return run
+
+
+def test_the_tool_needs_the_study_once(tool: Callable[..., int], tmp_path: Path) -> None:
+    kept = tmp_path / "results" / "kept" / "comparison"
+    scores("clean", seeds=(0,)).to_csv(kept / "scores.csv", index=False)
+    with pytest.raises(SystemExit, match=r"places\.csv is not there: give the 2014 study's results with --published"):
+        tool()
+    results = tmp_path / "results.txt"
+    made = study().accuracy
+    lines = [" ".join(["problema", *made.columns, "min max mean std"])]
+    lines += [" ".join([name, *map(str, row), "0 0 0 0"]) for name, row in zip(NAMES, made.to_numpy(), strict=True)]
+    results.write_text("\n".join(lines) + "\n")
+    assert tool("--published", str(results)) == 0
+    page = (tmp_path / "README.md").read_text()
+    assert page.startswith("before\n<!-- results: begin -->\n- `clean`, ")
+    assert " of 33 on the " in page
+    assert "\nold\n" not in page
+    assert tool("--check") == 0
+    assert tool("--check", "--published", str(results)) == 0
+    (tmp_path / "README.md").write_text(page.replace(" of 33 ", " of 34 "))
+    assert tool("--check") == 1
+    scores("clean", seeds=(1,)).to_csv(kept / "scores.csv", index=False)
+    with pytest.raises(SystemExit, match=r"places\.csv is not of these scores"):
+        tool()
+    with pytest.raises(SystemExit, match="cannot read the published results"):
+        tool("--published", str(tmp_path / "nowhere"))

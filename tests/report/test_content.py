@@ -16,13 +16,13 @@ from bench.records.method import HoldoutResult
 from bench.records.result import RunRecord
 from bench.report import wording
 from bench.report.about import About
-from bench.report.blocks import Document, Figure, Notice, Paragraph, Section, Table
+from bench.report.blocks import Document, Figure, Notice, Section, Table
 from bench.report.build import compose, write_report
 from bench.report.evidence import Evidence
 from bench.report.html import render_html
 from bench.report.markdown import render_details, render_markdown
 from bench.report.merge import merge_runs
-from bench.report.sections.headline import verdict
+from bench.report.sections.headline import answer, verdict
 from bench.report.sections.printed import KNOWN, load_printed
 from bench.stats.published import PublishedStudy
 from bench.store import Store, read_run
@@ -67,11 +67,17 @@ def test_markdown_is_the_golden_one(document: Document, name: str) -> None:
 
 
 def sections(document: Document) -> dict[str, Section]:
-    return {s.anchor: s for top in document.sections for s in (top, *top.children)}
+    return {s.anchor: s for top in document.sections for s in top.all_sections()}
 
 
 def tables(document: Document) -> dict[str, Table]:
-    return {b.name: b for s in sections(document).values() for b in s.blocks if isinstance(b, Table)}
+    return {b.name: b for s in document.sections for b in s.all_blocks() if isinstance(b, Table)}
+
+
+def warnings(document: Document) -> list[Notice]:
+    """What is to be known before a figure is believed."""
+    notes = sections(document).get("notes")
+    return [b for b in notes.blocks if isinstance(b, Notice)] if notes else []
 
 
 def test_every_protocol_has_its_own_section_and_tables_name_pool_and_rule(document: Document) -> None:
@@ -79,7 +85,7 @@ def test_every_protocol_has_its_own_section_and_tables_name_pool_and_rule(docume
     for protocol in ("clean", "clean-cv", "relearn", "published"):
         assert protocol in found
         note = tables(document)[f"{protocol}-summary"].note
-        assert note.startswith(f"Protocol {protocol}. Pool: RFM, Laplace kernel")
+        assert note.startswith(f"Protocol {protocol}. Methods compared: RFM, Laplace kernel")
         assert "(rule: common datasets): only datasets on which every method of the table has a result" in note
     assert found["published"].tag == "leaks labels"
     assert {"leak", "selection", "study", "printed", "failures", "provenance"} <= set(found)
@@ -96,10 +102,40 @@ def test_a_gap_shrinks_the_common_set_and_is_named(document: Document) -> None:
     assert "not run" in [cell.text for r in unfinished.rows if r[0].text == "adult" for cell in r]
 
 
-def test_the_study_counts_only_comparable_datasets(document: Document) -> None:
-    table = tables(document)["study-clean"]
-    assert "2 comparable datasets" in table.note  # iris and letter: wine lacks mlp, adult has a test file
-    assert {row[0].text for row in table.rows} == {"RFM", "Laplace kernel", "MLP", "parRF_caret", "svm_C"}
+def test_the_study_has_each_set_of_datasets_its_place_and_its_gaps(document: Document) -> None:
+    overview = tables(document)["study-places"]
+    # adult is not in this study's file, so that "all" is no set of its own: iris, wine and letter; iris and wine
+    assert [c.title for c in overview.columns[2:]] == [
+        f"{what}, {where}" for where in ("small (2)", "no test file (3)") for what in ("Mean %", "Rank", "Place")
+    ]
+    methods = [(row[0].text, row[1].text) for row in overview.rows]
+    assert ("clean", "RFM") in methods
+    assert ("published (leaks labels)", "Laplace kernel") in methods
+    assert [m for p, m in methods if p == "2014 study"] == ["parRF_caret", "svm_C"]
+    assert not [m for _, m in methods if m == "MLP"]  # built in, and not of the paper's comparison: folded
+    assert sections(document)["study-details"].fold
+    whole = tables(document)["study-no-test-file"]
+    under = {p: [r[1].text for r in whole.rows if r[0].text == p] for p in ("clean", "clean-cv")}
+    assert sorted(under["clean"]) == ["Laplace kernel", "RFM", "parRF_caret", "svm_C"]  # wine lacks MLP
+    warned = " ".join(str(b.spans) for b in sections(document)["study"].blocks if isinstance(b, Notice))
+    assert "place by average rank / by mean accuracy on the small datasets" in str(
+        sections(document)["study"].blocks[0]
+    )
+    assert "clean, the datasets without a test file: too few results to be placed: MLP (2)" in warned
+    assert "Not in the results file and left out: adult" in warned
+
+
+def test_a_method_of_the_users_own_is_placed_in_the_first_table() -> None:
+    run = make_run(["iris", "wine", "letter"], ["rfm", "mlp", "mine"])
+    document = compose(evidence(run, study=tiny().study))
+    assert [row[1].text for row in tables(document)["study-places"].rows][:2] == ["RFM", "mine"]
+
+
+def test_runs_on_none_of_the_studys_datasets_are_told_so() -> None:
+    body = evidence(make_run([ODD, "other"], ["rfm", "mlp"]), study=tiny().study)
+    (section,) = [s for s in compose(body).sections if s.anchor == "study"]
+    assert not section.children
+    assert "clean: none of its datasets is comparable with the study" in str(section.blocks)
 
 
 def constant(accuracies: dict[str, float], datasets: int = 12) -> Evidence:
@@ -132,9 +168,9 @@ def test_all_ties_are_no_significant_difference() -> None:
         "It is not significantly different from any other method: Laplace kernel (Δ 0.00 ± 0.00 pp) and MLP (Δ 0.00 ± "
         "0.00 pp)."
     )
-    summary = tables(compose(body))["clean-summary"]
-    assert [row[6].text for row in summary.rows] == ["2.00"] * 3  # ranks
-    assert [row[11].text for row in summary.rows] == ["–", "not significant", "not significant"]
+    found = tables(compose(body))
+    assert [row[6].text for row in found["clean-summary"].rows] == ["2.00"] * 3  # ranks
+    assert [row[5].text for row in found["clean-comparisons"].rows] == ["not significant", "not significant"]
 
 
 def test_two_datasets_are_too_few_to_be_called_better() -> None:
@@ -153,7 +189,8 @@ def test_one_family_has_no_interval_in_words() -> None:
     document = compose(body)
     summary = tables(document)["clean-summary"]
     assert "All datasets are of one family: there is no interval, and no test." in summary.note
-    assert [cell.text for cell in summary.rows[1]][7:12] == ["+40.00", "–", "12 / 0 / 0", "1.00", "not significant"]
+    found = tables(document)["clean-comparisons"].rows
+    assert [cell.text for cell in found[0]][1:6] == ["+40.00", "–", "12 / 0 / 0", "1.00", "not significant"]
     assert "Family: one (the same rows), with t1, t10, t11, t2" in str(sections(document)["dataset-t0"].blocks[0])
     assert not re.search(r"\bnan\b", render_markdown(document).lower())
 
@@ -179,15 +216,16 @@ def test_several_seeds_are_averaged_and_their_spread_stands_next_to_every_compar
     lead = [float((matrix["rfm"] - matrix["laplace"]).mean()) for matrix in alone]
     document = compose(body)
     assert ("3", "seeds") in document.facts
-    row = next(r for r in tables(document)["clean-summary"].rows if r[0].text == "Laplace kernel")
-    by_seed = [c.title for c in tables(document)["clean-summary"].columns].index("By seed")
+    row = next(r for r in tables(document)["clean-comparisons"].rows if r[0].text == "Laplace kernel")
+    by_seed = [c.title for c in tables(document)["clean-comparisons"].columns].index("By seed")
+    assert "By seed" in [c.title for c in tables(document)["clean-leaderboard"].columns]
     assert row[by_seed].text == f"{min(lead):+.2f} to {max(lead):+.2f}, one sign"
     assert f"by seed {min(lead):+.2f} to {max(lead):+.2f}" in spoken(body)
     assert "By seed" in [c.title for c in tables(document)["clean-pairs"].columns]
     holdouts = tables(document)["dataset-t0-clean"]
     assert [cell.text for cell in holdouts.rows[1]][:2] == ["RFM", "1"]
     one = tables(compose(evidence(runs[0])))
-    assert "By seed" not in [c.title for c in one["clean-summary"].columns]
+    assert not any("By seed" in [c.title for c in table.columns] for table in one.values())
     assert "12 families of datasets; one seed." in one["clean-summary"].note
     assert "Seed" not in [c.title for c in one["dataset-t0-clean"].columns]
 
@@ -208,7 +246,7 @@ def test_only_common_seeds_count_and_what_is_left_out_is_said() -> None:
     assert "NTK, seed 7, which counts as missing" in note
     cells = {c.text for r in tables(document)["clean-accuracy"].rows for c in r}
     assert "other seeds" in cells
-    warned = " ".join(str(b.spans) for b in document.sections[0].blocks if isinstance(b, Notice))
+    warned = " ".join(str(b.spans) for b in warnings(document))
     assert "Left out: Laplace kernel, seed 0" in warned
 
 
@@ -216,7 +254,7 @@ def test_protocols_of_different_seeds_are_announced() -> None:
     names = [f"t{i}" for i in range(12)]
     runs = [make_run(names, ["rfm", "laplace"], [p], seed=s, folder=p) for p, s in (("clean", 0), ("clean-cv", 1))]
     document = compose(evidence(*runs))
-    warned = " ".join(str(b.spans) for b in document.sections[0].blocks if isinstance(b, Notice))
+    warned = " ".join(str(b.spans) for b in warnings(document))
     assert "Protocols differ in their seeds (clean 0; clean-cv 1)" in warned
     assert "selection" not in {s.anchor for s in document.sections}
 
@@ -236,8 +274,7 @@ def test_results_of_several_commits_are_announced() -> None:
     def warned(*commits: str) -> str:
         runs = [make_run([f"t{i}"], ["rfm"], folder=f"results/{c}") for i, c in enumerate(commits)]
         runs = [replace(r, provenance={**PROVENANCE, "commit": c}) for r, c in zip(runs, commits, strict=True)]
-        blocks = compose(evidence(*runs)).sections[0].blocks
-        return " ".join(str(b.spans) for b in blocks if isinstance(b, Notice))
+        return " ".join(str(b.spans) for b in warnings(compose(evidence(*runs))))
 
     assert "commit" not in warned("aaa")
     assert "Computed at 2 commits of the harness: aaa (1 job), bbb (1 job)." in warned("aaa", "bbb")
@@ -245,13 +282,13 @@ def test_results_of_several_commits_are_announced() -> None:
     assert "0123456789+dirty (1 job). +dirty: with changes that no commit holds" in warned(f"{long}+dirty")
 
 
-def test_choices_stand_by_holdout_and_the_path_in_figures(document: Document) -> None:
+def test_selections_stand_by_fold_and_the_path_in_figures(document: Document) -> None:
     section = next(s for s in sections(document).values() if s.anchor == "dataset-iris")
     table = next(b for b in section.blocks if isinstance(b, Table) and b.name.endswith("-clean"))
-    chosen = next(i for i, c in enumerate(table.columns) if c.title == "Chosen")
+    selected = next(i for i, c in enumerate(table.columns) if c.title == "Selected")
     rfm = table.rows[0]
-    assert re.search(r"H1.*: ridge .*; H\d", rfm[chosen].text)
-    assert re.fullmatch(r"H1: \d+\.\d to \d+\.\d", rfm[-1].text)
+    assert re.search(r"folds? 1.*: ridge .*; folds? \d", rfm[selected].text)
+    assert re.fullmatch(r"Fold 1: \d+\.\d to \d+\.\d", rfm[-1].text)
 
 
 def test_a_metric_that_has_vanished_is_called_so() -> None:
@@ -266,9 +303,9 @@ def test_a_metric_that_has_vanished_is_called_so() -> None:
             sections(compose(evidence(run)))["dataset-iris"],
         )
     ]
-    assert "On H1 M has all but vanished" in notes[0]
+    assert "On fold 1 M has all but vanished" in notes[0]
     assert "vanished" not in notes[1]
-    assert "Trace of M: H1 " in notes[1]
+    assert re.search(r"Trace of M: [\d.]+ \(fold 1\), ", notes[1])
 
 
 def test_a_whole_set_of_datasets_is_called_by_its_name(document: Document) -> None:
@@ -315,7 +352,7 @@ def test_a_results_file_that_is_not_whole_is_announced() -> None:
     blocks = sections(compose(replace(body, study=shorter)))["study"].blocks
     warned = " ".join(str(b.spans) for b in blocks if isinstance(b, Notice))
     assert "2 of 121 datasets, 2 of 179 classifiers" in warned
-    assert "left out: wine" in warned
+    assert "left out: adult, wine." in warned
 
 
 @pytest.mark.parametrize(
@@ -332,8 +369,9 @@ def test_thin_runs_still_give_a_report(tmp_path: Path, names: list[str], methods
 @pytest.mark.parametrize("protocol", ["published", "relearn", "clean-cv"])
 def test_one_protocol_alone_is_its_own_headline(protocol: str) -> None:
     document = compose(evidence(make_run([f"t{i}" for i in range(12)], ["rfm", "laplace"], [protocol])))
-    assert [s.anchor for s in document.sections[:3]] == ["verdict", "reading", protocol]
-    warned = any("carries test labels" in str(b) for b in document.sections[0].blocks)
+    assert [s.anchor for s in document.sections[:2]] == ["verdict", "results"]
+    assert [s.anchor for s in document.sections[1].children] == [protocol]
+    warned = any("carries test labels" in str(b) for b in warnings(document))
     assert warned == (protocol == "published")
 
 
@@ -352,20 +390,48 @@ def test_a_holdout_without_a_learned_metric_is_not_counted_as_one() -> None:
     bare = replace(run.results[0], holdouts=(replace(first, details={}), *rest))
     section = sections(compose(evidence(replace(run, results=(bare,)))))["dataset-iris"]
     table = next(b for b in section.blocks if isinstance(b, Table) and b.name.endswith("-metric"))
-    assert "mean over 3 of 4 hold-outs; on the others RFM chose iteration 0" in table.note
-    assert "of M on H2" in str(section.blocks[-1])
+    assert "mean over 3 of 4 test folds; on the others RFM selected iteration 0" in table.note
+    assert "of M on fold 2" in str(section.blocks[-1])
 
 
-def test_the_first_screen_names_every_protocol_and_what_is_wrong_with_two(document: Document) -> None:
-    told = [str(block.spans) for block in document.sections[0].blocks if isinstance(block, Paragraph)]
-    assert [next(p for p in ("clean-cv", "clean", "relearn", "published") if f"'{p}'" in words) for words in told] == [
-        "clean",
-        "clean-cv",
-        "relearn",
-        "published",
-    ]
-    assert "tuned on test rows" in told[2]
-    assert "with test labels in M" in told[3]
+def test_every_protocol_has_its_tab_and_says_what_is_wrong_with_two(document: Document) -> None:
+    results = sections(document)["results"]
+    assert results.tabs
+    assert [child.label for child in results.children] == ["clean", "clean-cv", "relearn", "published"]
+    first = {child.anchor: str(child.blocks[0]) for child in results.children}
+    assert "Under" not in first["clean"]  # it is the headline's
+    assert "Under" in str(document.sections[0].blocks[0])
+    assert "tuned on test samples" in first["relearn"]
+    assert "with test labels in M" in first["published"]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "title"),
+    [
+        ({"rfm": 90.0}, "RFM alone: mean accuracy 90.00 %"),
+        ({"rfm": 90.0, "mlp": 80.0}, "RFM is first of 2 by mean accuracy, significantly better than MLP"),
+        (
+            {"rfm": 90.0, "mlp": 90.0},
+            "RFM shares first place of 2 by mean accuracy, not significantly different from MLP",
+        ),
+        (
+            {"rfm": 90.0, "mlp": 80.0, "ntk": 90.0},
+            "RFM shares first place of 3 by mean accuracy, significantly better than 1 of the others",
+        ),
+        (
+            {"rfm": 90.0, "mlp": 80.0, "ntk": 70.0},
+            "RFM is first of 3 by mean accuracy, significantly better than all of the others",
+        ),
+        (
+            {"rfm": 90.0, "mlp": 80.0, "ntk": 95.0},
+            "NTK is first of 3 by mean accuracy; RFM is 2nd, "
+            "significantly better than 1 and worse than 1 of the others",
+        ),
+        ({"laplace": 90.0, "mlp": 80.0}, "Laplace kernel is first of 2 by mean accuracy"),
+    ],
+)
+def test_the_title_is_the_answer(accuracies: dict[str, float], title: str) -> None:
+    assert answer(constant(accuracies)) == title
 
 
 def test_datasets_without_any_result_are_not_counted_as_compared() -> None:
@@ -398,18 +464,40 @@ def test_reduced_tables_are_named_on_the_first_screen_and_in_their_own_section()
         ["letter"], ["rfm", "laplace"], folder="results/large", reduction="tested on the first hold-out only"
     )
     page = compose(evidence(small, large))
-    told = [block for block in page.sections[0].blocks if isinstance(block, Notice)]
-    assert any("(tested on the first hold-out only): letter." in str(notice.spans) for notice in told)
+    told = warnings(page)
+    assert any("(tested on the first test fold only): letter." in str(notice.spans) for notice in told)
     [datasets] = [section for section in page.sections if section.anchor == "datasets"]
     marked = [s.title for s in datasets.children if any("Reduced" in str(block) for block in s.blocks)]
     assert marked == ["letter"]
 
 
+def test_first_test_folds_alone_are_said_where_figures_stand() -> None:
+    words = "first 1 of 4 test folds only"
+    run = make_run([f"t{i}" for i in range(8)], ["rfm", "laplace"], reduction=f"tested on the {words}")
+    document = compose(evidence(run))
+    assert words in str(document.sections[0].blocks[0])
+    assert words in tables(document)["clean-leaderboard"].caption
+    study = replace(
+        tiny(), merged=merge_runs([make_run(["iris", "letter"], ["rfm"], reduction=f"tested on the {words}")])
+    )
+    assert f"clean: {words}, so no places." in str(sections(compose(study))["study"].blocks)
+
+
+def test_results_of_before_a_rule_for_ties_say_so() -> None:
+    """Where they are shown, where they are warned of, and in what a step between protocols changes."""
+    run = make_run([f"t{i}" for i in range(8)], ["rfm", "laplace"], ["clean", "clean-cv"])
+    older = replace(run, provenance={**run.provenance, "ties": {"clean": "order"}})
+    page = render_markdown(compose(evidence(older)))
+    assert "Some of these results are older: in them equal ones go to the earlier grid entry." in page
+    assert "`clean`: some results are older" in page
+    assert "ties to the smaller Brier score" in page
+    assert "ties to the smaller Brier score" not in render_markdown(compose(evidence(run)))
+
+
 def test_nothing_in_common_is_said_and_not_averaged() -> None:
     failures = {("iris", "rfm"): ("timeout", "600 s"), ("wine", "laplace"): ("oom", "killed")}
     document = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"], failures=failures)))
-    notices = [b for b in document.sections[0].blocks if isinstance(b, Notice)]
-    assert any("no dataset with a result of every method" in str(n.spans) for n in notices)
+    assert any("no dataset with a result of every method" in str(n.spans) for n in warnings(document))
     assert "clean-summary" not in tables(document)
     assert len(tables(document)["failures"].rows) == 2
 
@@ -428,15 +516,15 @@ def test_tables_that_could_not_be_read_have_no_holdouts_to_warn_of() -> None:
     read = make_run(["iris", "wine"], ["rfm", "laplace"])
     run = replace(read, results=(*read.results, *unread.results))
     document = compose(evidence(run))
-    warned = [str(b.spans) for b in document.sections[0].blocks if isinstance(b, Notice)]
+    warned = [str(b.spans) for b in warnings(document)]
     assert not any("drawn by the harness" in words for words in warned)
     shown = [tuple(cell.text for cell in row) for row in tables(document)["sources"].rows]
     assert shown == [("archive", "published", "2"), ("archive", "none: the table could not be read", "1")]
     assert "where it could not be read" in str(sections(document)["dataset-absent"].blocks[0])
     drawn = make_run(["iris", "wine"], ["rfm", "laplace"], split="seed-0")
     document = compose(evidence(replace(run, results=(*drawn.results, *unread.results))))
-    warned = [str(b.spans) for b in document.sections[0].blocks if isinstance(b, Notice)]
-    assert any("On 2 of 2 datasets with results the hold-outs were drawn" in words for words in warned)
+    warned = [str(b.spans) for b in warnings(document)]
+    assert any("On 2 of 2 datasets with results the test folds were drawn" in words for words in warned)
 
 
 def test_provenance_names_every_invocation_that_results_come_from_and_no_other(tmp_path: Path) -> None:
@@ -480,20 +568,26 @@ def test_runs_in_folders_of_one_name_keep_their_own_provenance() -> None:
     assert {"invocations-same", "invocations-same-2"} <= set(tables(compose(evidence(*runs))))
 
 
-def test_printed_figures_all_have_a_source_and_say_how_they_are_known() -> None:
+def test_reported_figures_all_have_a_source_and_none_is_only_recalled(document: Document) -> None:
     figures = load_printed()
-    assert len(figures) > 10
-    for item in figures:
-        assert item.source
-        assert item.known in KNOWN
-    recalled = {item.figure for item in figures if item.known == "recalled"}
-    assert {"85.37", "83.76", "82.70"} <= recalled, "the paper's own means are not verified and must say so"
+    assert {item.known for item in figures} <= set(KNOWN) == {"read", "computed", "secondary"}
+    assert all(item.source for item in figures)
+    unverified = {"85.37", "83.76", "82.70", "81.95", "88.89", "72.22", "95.72", "28.34", "80.88", "81.02"}
+    assert not unverified & {item.figure for item in figures}
+    (third_party,) = [item for item in figures if item.figure == "85.10"]
+    assert (third_party.what, third_party.set) == ("NFA-RFM, mean accuracy", "120 UCI datasets")
+    assert "which 120 datasets and which procedure it does not say" in third_party.caution
+    table = tables(document)["reported-and-reproduced"]
+    (row,) = [r for r in table.rows if r[2].text == "85.10"]
+    assert row[3].href == "https://arxiv.org/abs/2507.05644"
+    assert row[3].text == "arXiv 2507.05644 (third party's summary)"
+    assert table.note.startswith(f"arXiv 2507.05644: {third_party.caution}. ")
 
 
-def test_a_measured_mean_needs_the_printed_ones_datasets(document: Document) -> None:
-    table = tables(document)["printed-and-measured"]
-    measured = [i for i, c in enumerate(table.columns) if c.title.startswith("Measured")]
-    assert measured
+def test_a_measured_mean_needs_the_reported_ones_datasets(document: Document) -> None:
+    table = tables(document)["reported-and-reproduced"]
+    measured = [i for i, c in enumerate(table.columns) if c.title.startswith("Here, ")]
+    assert [table.columns[i].title for i in measured] == ["Here, published", "Here, clean", "Here, clean-cv"]
     assert all(row[i].text == "–" for row in table.rows for i in measured)
 
 

@@ -34,7 +34,7 @@ def test_runs_that_belong_together_are_one_body_of_results() -> None:
     [
         ({"source": "embedded"}, "sources", r"iris from archive .* and embedded .*iris, wine, zoo"),
         ({"reduction": "one hold-out"}, "sources", r"classes; in full\) and archive .*; one hold-out\)"),
-        ({"split": "seed-0"}, "sources", r"hold-outs drawn from its seed; .*\) and archive \(hold-outs published"),
+        ({"split": "seed-0"}, "sources", r"test folds drawn from its seed; .*\) and archive \(test folds published"),
     ],
 )
 def test_differences_are_refused_by_name_and_let_pass_on_request(
@@ -60,7 +60,7 @@ def test_runs_of_several_seeds_are_one_body_of_results() -> None:
     unfinished = replace(runs[0], results=runs[0].results[:1])
     assert [(job.dataset, job.seed) for job in merge_runs([unfinished, runs[1]]).undone] == [("wine", 1), ("zoo", 1)]
     other = make_run(NAMES, ["laplace"], folder="results/b", seed=1)  # the published folds, not drawn ones
-    with pytest.raises(ReportError, match=r"iris from archive \(hold-outs published"):
+    with pytest.raises(ReportError, match=r"iris from archive \(test folds published"):
         merge_runs([*runs, other])
 
 

@@ -126,7 +126,7 @@ def test_the_answer_names_the_best_of_ours_and_the_reference(document: Document,
     answer = part(document).blocks[0]
     assert isinstance(answer, Paragraph)
     (words,) = answer.spans
-    assert str(words).startswith("On 3 of the benchmark's 4 datasets, beside the 6 published models after all 130 ")
+    assert str(words).startswith("On 3 of the benchmark's 4 datasets, next to the 6 published models after all 130 ")
     assert (
         f"RFM (ours) has {placement.ours['rfm']:.3f} and would be number {placement.places['all']['rfm']} of 7" in words
     )

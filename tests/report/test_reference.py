@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from bench.report.blocks import Document, Figure, Table
 from bench.report.build import compose, gather
 from bench.report.evidence import Evidence
 from bench.report.markdown import render_markdown
-from bench.report.sections.headline import headline, question
+from bench.report.sections.headline import answer, headline, notes_section
 from bench.report.sections.tables import summary_table
 
 NAMES = [f"t{i}" for i in range(8)]
@@ -40,9 +41,11 @@ def column(table: Table, title: str) -> dict[str, str]:
 
 
 def spoken(evidence: Evidence) -> str:
-    """The first screen, and nothing else: a whole page has dozens of figures to draw."""
+    """The first screen and the warnings, and nothing else: a whole page has dozens of figures to draw."""
     with wording.titled(evidence.titles):
-        return render_markdown(Document(question(evidence), "", (), (headline(evidence),)))
+        notes = notes_section(evidence)
+        shown = (headline(evidence), *([notes] if notes else []))
+        return render_markdown(Document(answer(evidence), "", (), shown))
 
 
 def compared(evidence: Evidence) -> Table:
@@ -55,8 +58,9 @@ def test_any_method_can_be_asked_for_and_the_whole_page_follows() -> None:
     usual, asked = (gather([run], reference=method) for method in (None, "ntk"))
     assert (usual.reference, asked.reference) == ("rfm", "ntk")
     document = compose(asked)
-    assert document.title == "Does NTK beat the rest?"
-    assert figures(document)["headline-difference"].title == "NTK minus each method"
+    assert re.search(r" is first of 3 by mean accuracy(; NTK is (2nd|3rd))?, (not )?significantly ", document.title)
+    assert "NTK" in document.title
+    assert figures(document)["clean-difference"].title == "NTK minus each method"
     rfm, ntk = (
         column(compared(usual), "Δ accuracy (RFM − method)"),
         column(tables(document)["clean-summary"], "Δ accuracy (NTK − method)"),
@@ -66,7 +70,7 @@ def test_any_method_can_be_asked_for_and_the_whole_page_follows() -> None:
     assert ntk["RFM"] == f"{mean.translate(str.maketrans('+−', '−+'))} ± {error}"  # the same pair from the other side
     text = render_markdown(document)
     assert "right of zero NTK is better" in text
-    assert "The p beside a difference from NTK" in text
+    assert "The p next to a difference from NTK" in text
     assert "NTK averages" in text
     assert "RFM averages" not in text
     assert "clean-rfm-minus-laplace" in figures(document)  # the paper's own comparison stays
@@ -77,7 +81,7 @@ def test_the_only_plugin_is_the_reference_and_of_two_neither() -> None:
     run = make_run(NAMES, ["rfm", "laplace", "mine"], details=False)
     evidence = gather([with_plugins(run, mine="My method")])
     assert evidence.reference == "mine"
-    assert spoken(evidence).startswith("# Does My method beat the rest?")
+    assert re.match(r"# (My method is first of 3|.*; My method is (2nd|3rd))", spoken(evidence))
     assert "Δ accuracy (My method − method)" in [c.title for c in compared(evidence).columns]
     assert gather([run], reference="rfm").reference == "rfm"
     two = make_run(NAMES, ["rfm", "mine", "yours"], details=False)
@@ -112,4 +116,11 @@ def test_methods_of_one_title_are_shown_with_their_names() -> None:
     assert "2 methods are titled Boosting; each is shown with its name: a, b." in spoken(evidence)
     posing = gather([with_plugins(make_run(NAMES, ["rfm", "a"], details=False), a="RFM")])
     assert (posing.titles, posing.reference) == ({"a": "RFM (a)"}, "a")
-    assert spoken(posing).startswith("# Does RFM (a) beat the rest?")
+    assert "RFM (a) is " in spoken(posing).splitlines()[0]
+
+
+def test_a_reference_can_be_named_as_pages_name_it() -> None:
+    run = make_run(NAMES[:2], ["rfm", "laplace", "mine"], details=False)
+    evidence = gather([with_plugins(run, mine="My method")], reference="Laplace kernel")
+    assert evidence.reference == "laplace"
+    assert gather([with_plugins(run, mine="My method")], reference="My method").reference == "mine"

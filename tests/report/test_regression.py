@@ -31,11 +31,11 @@ def classes() -> RunRecord:
 
 
 def sections(document: Document) -> dict[str, Section]:
-    return {s.anchor: s for top in document.sections for s in (top, *top.children)}
+    return {s.anchor: s for top in document.sections for s in top.all_sections()}
 
 
 def tables(document: Document) -> dict[str, Table]:
-    return {b.name: b for s in sections(document).values() for b in s.blocks if isinstance(b, Table)}
+    return {b.name: b for s in document.sections for b in s.all_blocks() if isinstance(b, Table)}
 
 
 def column(table: Table, title: str) -> dict[str, Cell]:
@@ -67,7 +67,7 @@ def test_means_are_of_r2_cut_at_0_and_the_lowest_r2_is_shown(alone: Document) ->
     summary, further = tables(alone)["clean-regression-summary"], tables(alone)["clean-regression-further"]
     assert [c.title for c in further.columns[1:]] == [
         "Mean R2 (cut at 0)",
-        "Friedman rank",
+        "Average rank",
         "Median R2",
         "Lowest R2",
         "Normalised score",
@@ -148,7 +148,7 @@ def test_kinds_never_share_a_table(mixed: Document) -> None:
     assert {"clean-summary", "clean-regression-summary", "cost", "cost-regression"} <= set(found)
     (guide,) = (b for b in sections(mixed)["reading"].blocks if isinstance(b, Items))
     told = [line[0].text for line in guide.lines if isinstance(line[0], Strong)]
-    assert told == ["Mean accuracy", "Mean R2 (cut at 0)", "SD", "P90", "P95", "PMA", "Friedman rank"]
+    assert told == ["Mean accuracy", "Mean R2 (cut at 0)", "SD", "P90", "P95", "PMA", "Average rank"]
     assert "on 4 of 4 datasets" in found["clean-summary"].note
     assert "Protocol clean (regression)" in found["clean-regression-summary"].note
     assert "on 12 of 12 datasets" in found["clean-regression-summary"].note
@@ -201,12 +201,13 @@ def test_what_selected_is_said_where_it_is_not_the_usual_one() -> None:
     document = compose(gather([numbers(("clean",), selected_by="mae")]))
     said = "Hyperparameters for regression were selected by MAE (--select), not by R2."
     found = sections(document)
-    for anchor in ("verdict", "clean-regression"):
+    for anchor in ("notes", "clean-regression"):
         assert (said,) in [b.spans for b in found[anchor].blocks if isinstance(b, Notice)]
     assert "validation MAE along the iteration path" in render_details(document)
     assert "MAE selects; equal ones go to the smaller squared error." in render_markdown(document)
     hints = {c.title: c.hint for name, t in tables(document).items() for c in t.columns if name.startswith("dataset-")}
-    assert hints["Validation"].endswith("MAE of the choices, in standard deviations of the training part's targets")
+    said_there = "MAE of what was selected, in standard deviations of the training part's targets"
+    assert hints["Validation"].endswith(said_there)
     assert said not in render_markdown(compose(gather([numbers()])))
 
 
@@ -216,5 +217,5 @@ def test_plain_text_has_a_table_for_each_kind() -> None:
     assert heads[0] == "protocol clean: 4 common datasets of 4, 4 families, one seed; accuracy in percent"
     assert heads[-1] == "protocol clean: 12 common datasets of 12, 12 families, one seed; R2 (cut at 0)"
     below = [h.score for r in numbers(("clean",)).results for h in r.holdouts if h.score < 0]
-    said = f"  {len(below)} hold-outs below 0 count as 0 (lowest {min(below):.3f}: lost/mlp)"
+    said = f"  {len(below)} test folds below 0 count as 0 (lowest {min(below):.3f}: lost/mlp)"
     assert [line for line in text.splitlines() if "count as 0" in line] == [said]

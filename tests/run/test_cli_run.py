@@ -46,11 +46,11 @@ def bench(*words: str) -> int:
 def test_a_run_is_exported_summed_up_and_resumed(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench("--run", "r") == 0
     captured = capsys.readouterr()
-    assert captured.err.splitlines()[0] == "bench: 2 tables from the package (embedded)"
+    assert captured.err.splitlines()[0] == "bench: 2 datasets from the package (embedded)"
     out = captured.out
-    assert "\n2 tables from the package (embedded)\nresults: r " in out
+    assert "\n2 datasets from the package (embedded)\nresults: r " in out
     assert "4 jobs: 4 ok (0 from before)" in out
-    assert "mean accuracy over the 2 tables that all 2 methods have" in out
+    assert "mean accuracy over the 2 datasets that all 2 methods have" in out
     assert "results: r " in out
     assert "python -m bench report r" in out
     assert Path("r/scores.csv").read_text().startswith("dataset,source,rows,features,classes,method,protocol,split,")
@@ -92,7 +92,7 @@ def test_a_table_that_cannot_be_read_is_no_matter_of_retry_failed(
     out = capsys.readouterr().out
     assert "1 job: 1 error" in out
     assert "--retry-failed" not in out
-    assert "to try the tables that could not be read again: the same command" in out
+    assert "to retry the datasets that could not be read: repair them, then run the same command" in out
     (row,) = pd.read_csv("r/scores.csv").to_dict("records")
     assert row["split"] == "published"
     assert "SHA-256" in row["reason"]
@@ -120,7 +120,7 @@ def test_a_damaged_copy_leaves_the_results_of_a_sound_one(
     scores = Path("r/scores.csv").read_text()
     capsys.readouterr()
     assert main([*words, "--archive", str(folder_of_iris)]) == 1
-    assert "not read this time, results from before are kept:\n    error: iris/centroid: " in capsys.readouterr().out
+    assert "not read this time, earlier results are kept:\n    error: iris/centroid: " in capsys.readouterr().out
     assert Path("r/scores.csv").read_text() == scores
 
 
@@ -156,7 +156,7 @@ def test_a_dry_run_lists_and_runs_nothing(capsys: pytest.CaptureFixture[str]) ->
     assert bench("--run", "r", "--dry-run") == 0
     out = capsys.readouterr().out
     assert out.count("centroid") == 2
-    assert "4 jobs to run, 0 done before, 0 cannot be tried" in out
+    assert "4 jobs to run, 0 done before, 0 will be skipped" in out
     assert "nothing was run" in out
     assert not Path("r").exists()
     assert bench("--run", "r") == 0
@@ -175,7 +175,8 @@ def test_large_tables_are_reduced_unless_asked_in_full(
     words = "chosen on at most 40 rows, tested on the first hold-out only"
     assert bench("--run", "r", "--dry-run") == 0
     listed = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if "centroid" in line}
-    assert listed["wine"].endswith(words)
+    shown = "selected on at most 40 rows, tested on the first test fold only"
+    assert listed["wine"].endswith(shown)
     assert listed["iris"].endswith("0.0")
     assert bench("--run", "r") == 0
     results = {r.job.dataset: r for r in read_run("r").results}
@@ -183,7 +184,7 @@ def test_large_tables_are_reduced_unless_asked_in_full(
         "iris": (None, 4),
         "wine": (words, 1),
     }
-    assert f"start wine/centroid (clean): {words}" in "".join(p.read_text() for p in Path("r/logs").iterdir())
+    assert f"start wine/centroid (clean): {shown}" in "".join(p.read_text() for p in Path("r/logs").iterdir())
     assert bench("--run", "f", "--full") == 0
     full = {r.job.dataset: r for r in read_run("f").results}
     assert {name: (r.job.reduction, len(r.holdouts)) for name, r in full.items()} == {
@@ -208,7 +209,7 @@ BAD = {
     ("--seeds", "0,x"): "--seeds 0,x: must be whole numbers of at least 0, separated by commas, such as 0,1,2",
     ("--seeds", "0,-1"): "--seeds 0,-1: must be whole numbers",
     ("--seeds", "0,,1"): "--seeds 0,,1: must be whole numbers",
-    ("--seeds", "0,1,0"): "--seeds 0,1,0: 0 stands twice; give each seed once",
+    ("--seeds", "0,1,0"): "--seeds 0,1,0: 0 is given twice; give each seed once",
     ("--seed", "1", "--seeds", "1,2"): "--seed 1 and --seeds 1,2: give one of them",
     ("--protocol", "cleen"): "unknown protocol 'cleen': did you mean 'clean'?",
     ("--engine", "locl"): "unknown engine 'locl': did you mean 'local'?",
@@ -285,7 +286,7 @@ def test_an_upgrade_is_announced_and_its_results_can_be_kept(
     assert bench("--run", "r", "--dry-run") == 0
     out = capsys.readouterr().out
     assert "4 of these jobs have results of other versions of the libraries: --keep-versions keeps them" in out
-    assert out.count("again for other versions: numpy ") == 4
+    assert out.count("to run again, library versions differ: numpy ") == 4
     assert "-> 99.0" in out
     assert bench("--run", "r", "--dry-run", "--keep-versions") == 0
     assert "0 jobs to run, 4 done before" in capsys.readouterr().out
@@ -365,11 +366,11 @@ def test_status_and_refusal_from_another_terminal(capsys: pytest.CaptureFixture[
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "1 left undone" in out
+    assert "1 not done" in out
     assert "run the same command again" in out
     assert "stopping now" in err
     assert main(["status", "r"]) == 0
-    assert "1 left undone, nothing running; to go on: python -m bench run" in capsys.readouterr().out
+    assert "1 not done, nothing running; to resume: python -m bench run" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("columns", [80, 120])
@@ -415,7 +416,7 @@ def test_ctrl_c_says_how_to_go_on() -> None:
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "in flight will finish and be stored (Ctrl-C again to stop now)" in err
-    assert "to go on: run the same command again" in out
+    assert "to resume: run the same command again" in out
     stored = len(read_run("r").results)
     again = start(*words)
     out, err = again.communicate(timeout=120)
@@ -479,7 +480,7 @@ def test_several_seeds_go_into_one_folder(capsys: pytest.CaptureFixture[str]) ->
 def test_another_measure_selects(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["run", "--subset", "lenses", "--methods", "random_forest,faulty_methods:Centroid", "--jobs", "1", "--run"]
     assert main([*words, "r", "--select", "log_loss"]) == 1  # a nearest centroid has no probabilities
-    assert "centroid gives no class probabilities, which log loss is of" in capsys.readouterr().out
+    assert "centroid gives no class probabilities, which log loss needs" in capsys.readouterr().out
     chosen = pd.read_csv("r/scores.csv").query("status == 'ok'")
     assert set(chosen["metric"]) == {"log_loss"}
     assert chosen["validation_accuracy"].isna().all()
@@ -493,4 +494,4 @@ def test_another_measure_selects(capsys: pytest.CaptureFixture[str]) -> None:
         assert said in capsys.readouterr().err
     assert main([*words, "r2", "--select", "auc", "--protocol", "published"]) == 2
     assert main([*words, "r2", "--select", "rmse"]) == 2
-    assert "--select rmse: a measure of regression, and no table asked for is for that" in capsys.readouterr().err
+    assert "--select rmse: a measure for regression, and no dataset of this run is for that" in capsys.readouterr().err

@@ -389,7 +389,7 @@ def test_a_plugin_whose_library_no_worker_has_ends_the_command_with_the_reason(
     )  # fmt: skip
     assert found == {}
     assert (
-        "no usable worker for 2 seconds (it has not what centroids needs: plug-in my_method.py cannot be loaded: "
+        "no usable worker for 2 seconds (it does not have what centroids needs: plug-in my_method.py cannot be loaded: "
         "ModuleNotFoundError: No module named 'only_installed_here')"
     ) in capsys.readouterr().err
 

@@ -167,7 +167,7 @@ def test_a_kill_by_the_kernel_is_for_memory(tiny: TinyBenchmark, monkeypatch: py
     tiny.entries = tiny.entries[:1]
     _, record = tiny.run("KilledOutside")
     assert [(r.status, r.reason.partition(" (")[0]) for r in record.results] == [
-        ("oom", "killed by the kernel for want of memory")
+        ("oom", "killed by the kernel: out of memory")
     ]
 
 

@@ -19,7 +19,8 @@ from bench.records.dataset import Splits
 from bench.run.identity import fold_hashes, splits_hash
 from bench.store import read_run
 
-WORDS = "tested on the first 2 of 4 hold-outs only"
+WORDS = "tested on the first 2 of 4 test folds only"
+SHOWN = "tested on the first 2 of 4 test folds only"
 
 
 @pytest.fixture(autouse=True)
@@ -50,23 +51,23 @@ def test_what_a_large_table_is_reduced_to_is_said_too(splits: Splits) -> None:
     assert first_folds(one, 1) is one
     own = replace(splits, holdouts=tuple(replace(h, validation=h.train[:3]) for h in splits.holdouts), tuning_rows=5)
     assert taken(first_folds(own, 2)) == f"chosen on at most 5 rows, {WORDS}"
-    assert reduction_in_words(WORDS, {"relearn"}) == WORDS
-    assert "either tuning half" in reduction_in_words(str(taken(one)), {"relearn"})
+    assert reduction_in_words(WORDS, {"relearn"}) == SHOWN
+    assert "each tuning half" in reduction_in_words(str(taken(one)), {"relearn"})
 
 
 def test_a_run_of_two_folds_says_so_and_stands_in_a_folder_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--jobs", "1", "--run", "r"]
     assert main([*words, "--folds", "2"]) == 0
     printed = capsys.readouterr()
-    assert f"{WORDS}: iris" in printed.out
+    assert f"{SHOWN}: iris" in printed.out
     scores = pd.read_csv("r/scores.csv")
     assert scores["holdout"].tolist() == [0, 1]
     assert set(scores["reduction"]) == {WORDS}
     assert scores["fold_sha256"].nunique() == 2
     (result,) = read_run("r").results
-    assert reductions([result]) == [f"{WORDS}: iris"]
+    assert reductions([result]) == [f"{SHOWN}: iris"]
     assert main(["status", "r"]) == 0
-    assert f"{WORDS}: iris" in capsys.readouterr().out
+    assert f"{SHOWN}: iris" in capsys.readouterr().out
     assert main([*words, "--folds", "2", "--dry-run"]) == 0
     assert "0 jobs to run" in capsys.readouterr().out
     assert main([*words[:5], "--folds", "1", "--methods", "faulty_methods:Shrunken", "--run", "r"]) == 2
@@ -77,8 +78,8 @@ def test_more_folds_than_there_are_are_all_and_none_is_an_error(capsys: pytest.C
     words = ["run", "--subset", "iris,wine", "--methods", "faulty_methods:Centroid", "--dry-run", "--run", "r"]
     assert main([*words, "--folds", "9"]) == 0
     printed = capsys.readouterr()
-    assert "bench: --folds 9: no more than 4 test folds, all tested: iris, wine" in printed.err
-    assert "hold-outs only" not in printed.out
+    assert "bench: --folds 9: these datasets have 4 test folds, all tested: iris, wine" in printed.err
+    assert "test folds only" not in printed.out
     for wrong in ("0", "-1", "two", "1.5"):
         assert main([*words, f"--folds={wrong}"]) == 2
         assert f"--folds {wrong}: must be a whole number of at least 1" in capsys.readouterr().err

@@ -110,13 +110,13 @@ def test_a_method_is_tried_where_the_rows_that_are_trained_on_allow_it() -> None
         for name in ("grinsztajn-medium", "drawn")
     ]
     assert [len(plan.tasks) for plan in plans] == [1, 0]
-    assert "not tried above 50,000" in plans[1].settled[0].reason
+    assert "not run above 50,000" in plans[1].settled[0].reason
 
 
 def test_readers_are_told_of_both_samples() -> None:
-    assert reduction_in_words("chosen on few", ("clean",)) == "chosen on few"
+    assert reduction_in_words("chosen on few", ("clean",)) == "selected on few"
     told = reduction_in_words("chosen on few", {"published", "clean", "relearn"})
-    assert told == "chosen on few; under relearn and published chosen on so many of either tuning half"
+    assert told == "selected on few; under relearn and published selected on as many of each tuning half"
 
 
 def test_jobs_of_large_tables_say_what_was_taken_from_them(tiny: TinyBenchmark) -> None:

@@ -222,7 +222,7 @@ def test_what_is_read(path: Path) -> None:
             lambda runs: runs.assign(hp=["random", "best", *["random"] * (len(runs) - 2)]),
             "row 3: hp: 'best' is none of",
         ),
-        (lambda runs: runs.assign(mean_time="soon"), "row 2: mean_time: 'soon' is no number"),
+        (lambda runs: runs.assign(mean_time="soon"), "row 2: mean_time: 'soon' is not a number"),
         (lambda runs: runs.assign(model_name=None), "row 2: model_name: nan names none"),
         (lambda runs: runs.assign(mean_test_score=30.5), "row 2: mean_test_score: 30.5 is above 1"),
     ],

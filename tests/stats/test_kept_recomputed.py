@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,15 +14,22 @@ from scipy import stats
 
 from bench.data.registry import load_registry
 from bench.records.measure import COMPARED
+from bench.report.blocks import Choice
+from bench.report.build import gather
+from bench.report.evidence import Evidence
+from bench.report.sections.leaderboard import leaderboard
 from bench.stats.frame import seed_matrix
 from bench.stats.verdict import Comparison, against_each, all_pairs
+from bench.store.exported import read_results
 
 ROOT = Path(__file__).parents[2]
 SETS = [
     ("clean", "small90"),
     ("clean", "all121"),
     ("clean-cv", "small90"),
+    ("relearn", "small90"),
     ("relearn", "all121"),
+    ("published", "small90"),
     ("published", "all121"),
 ]
 
@@ -43,11 +51,11 @@ def datasets_of(registry: dict[str, dict[str, str]], subset: str) -> list[str]:
 
 
 def common(kept: pd.DataFrame, protocol: str, datasets: list[str]) -> pd.DataFrame:
-    """Mean accuracies, datasets x methods, of the datasets that all methods have."""
+    """Mean accuracies, datasets x methods, of the datasets that all methods have; without methods that have less than
+    95 % of the best-covered one's."""
     rows = kept[(kept["protocol"] == protocol) & kept["dataset"].isin(datasets) & (kept["status"] == "ok")]
-    return (
-        rows.groupby(["dataset", "method", "seed"])["accuracy"].mean().groupby(level=[0, 1]).mean().unstack().dropna()
-    )
+    means = rows.groupby(["dataset", "method", "seed"])["accuracy"].mean().groupby(level=[0, 1]).mean().unstack()
+    return means.loc[:, means.count() >= 0.95 * means.count().max()].dropna()
 
 
 def holm(p: list[float]) -> list[float]:
@@ -65,18 +73,23 @@ def signed_rank(values: np.ndarray) -> float:
     return float(stats.wilcoxon(values, method="exact" if exact else "approx").pvalue)
 
 
-def expected(table: pd.DataFrame, first: str, second: str, families: pd.Series) -> dict[str, float]:
-    difference = table[first] - table[second]
-    grouped = difference.groupby(families.loc[difference.index].to_numpy())
-    drawn = stats.bootstrap(
+def bootstrap(grouped: Any, seed: int) -> Any:
+    """SciPy's, of the mean over all values, families drawn."""
+    return stats.bootstrap(
         (grouped.sum().to_numpy(), grouped.count().to_numpy()),
         lambda sums, counts, axis=-1: sums.sum(axis=axis) / counts.sum(axis=axis),
         paired=True,
         vectorized=True,
         n_resamples=9_999,
         method="percentile",
-        rng=np.random.default_rng(99),
+        rng=np.random.default_rng(seed),
     )
+
+
+def expected(table: pd.DataFrame, first: str, second: str, families: pd.Series) -> dict[str, float]:
+    difference = table[first] - table[second]
+    grouped = difference.groupby(families.loc[difference.index].to_numpy())
+    drawn = bootstrap(grouped, 99)
     t = stats.ttest_1samp(difference, 0.0).confidence_interval()
     return {
         "mean": float(difference.mean()),
@@ -91,14 +104,21 @@ def expected(table: pd.DataFrame, first: str, second: str, families: pd.Series) 
     }
 
 
+def compared(
+    kept: pd.DataFrame, registry: dict[str, dict[str, str]], protocol: str, subset: str
+) -> tuple[pd.DataFrame, list[str], list[dict[str, float]]]:
+    """The common datasets' means, the methods that RFM is compared with, and what comes out for each."""
+    table = common(kept, protocol, datasets_of(registry, subset))
+    families = pd.Series({name: entry.get("family", name) for name, entry in registry.items()})
+    others = [m for m in table.columns if m != "rfm"]
+    return table, others, [expected(table, "rfm", m, families) for m in others]
+
+
 @pytest.mark.parametrize(("protocol", "subset"), SETS)
 def test_every_figure_and_verdict_is_that_of_an_independent_computation(
     kept: pd.DataFrame, registry: dict[str, dict[str, str]], protocol: str, subset: str
 ) -> None:
-    table = common(kept, protocol, datasets_of(registry, subset))
-    families = pd.Series({name: entry.get("family", name) for name, entry in registry.items()})
-    others = [m for m in table.columns if m != "rfm"]
-    found = [expected(table, "rfm", m, families) for m in others]
+    table, others, found = compared(kept, registry, protocol, subset)
     adjusted = holm([f["p"] for f in found])
     ours = {c.second: c for c in computed(kept, protocol, subset, table)}
     assert set(ours) == set(others)
@@ -133,10 +153,7 @@ TITLES = {
 def test_the_readme_says_what_comes_out(
     kept: pd.DataFrame, registry: dict[str, dict[str, str]], protocol: str, subset: str
 ) -> None:
-    table = common(kept, protocol, datasets_of(registry, subset))
-    families = pd.Series({name: entry.get("family", name) for name, entry in registry.items()})
-    others = [m for m in table.columns if m != "rfm"]
-    found = [expected(table, "rfm", m, families) for m in others]
+    table, others, found = compared(kept, registry, protocol, subset)
     better = {
         TITLES[m]
         for m, values, p in zip(others, found, holm([f["p"] for f in found]), strict=True)
@@ -159,8 +176,46 @@ def computed(kept: pd.DataFrame, protocol: str, subset: str, table: pd.DataFrame
     registry = load_registry()
     names = {entry.name for entry in registry.select(subset)}
     scores = seed_matrix(kept.assign(task="classification"), protocol, COMPARED["classification"])
-    scores = scores[scores.index.get_level_values("dataset").isin(names & set(table.index))]
+    scores = scores.loc[scores.index.get_level_values("dataset").isin(names & set(table.index)), list(table.columns)]
     return against_each(scores, "rfm", {e.name: e.family or e.name for e in registry.entries.values()})
+
+
+@pytest.fixture(scope="module")
+def page() -> Evidence:
+    return gather([read_results(ROOT / "results" / "kept" / "comparison")])
+
+
+@pytest.mark.parametrize("protocol", ["clean", "clean-cv", "relearn", "published"])
+def test_the_leaderboard_is_that_of_an_independent_computation(
+    kept: pd.DataFrame, registry: dict[str, dict[str, str]], page: Evidence, protocol: str
+) -> None:
+    shown = leaderboard(page, page.views[protocol])[0]
+    assert isinstance(shown, Choice)
+    board = shown.options[0][1]
+    rows = {row[0].text: {c.title: cell for c, cell in zip(board.columns, row, strict=True)} for row in board.rows}
+    wanted = kept[(kept["protocol"] == protocol) & (kept["status"] == "ok")]
+    means = wanted.groupby(["dataset", "method"])["accuracy"].mean().unstack()
+    table = means.loc[:, means.count() >= 0.5 * means.count().max()].dropna()
+    titles = {"rfm": "RFM", **TITLES}
+    order = table.mean().sort_values(ascending=False)
+    assert list(rows) == [titles[m] for m in order.index]
+    ranks = pd.DataFrame(
+        stats.rankdata(-table.to_numpy().round(9), axis=1), index=table.index, columns=table.columns
+    ).mean()
+    families = np.array([registry[name].get("family", name) for name in table.index])
+    for method in table.columns:
+        row = rows[titles[method]]
+        assert row["Mean accuracy"].value == pytest.approx(table[method].mean())
+        assert row["Average rank"].value == pytest.approx(ranks[method])
+        lead = (table[[method]].to_numpy() - table.drop(columns=method).to_numpy()).round(9)
+        assert row["Win rate"].value == pytest.approx(100 * ((lead > 0) + (lead == 0) / 2).mean())
+        grouped = table[method].groupby(families)
+        drawn = bootstrap(grouped, 7)
+        ends = [float(end) for end in row["95 % interval"].text.split(" to ")]
+        assert ends == pytest.approx(list(drawn.confidence_interval), abs=0.15 * drawn.standard_error)
+        part = wanted[(wanted["method"] == method) & wanted["dataset"].isin(table.index)]
+        seconds = part["fit_seconds"] / (0.75 * part["rows"] / 1000)
+        assert row["Train, s per 1,000"].value == pytest.approx(seconds.groupby(part["dataset"]).mean().median())
 
 
 def test_all_pairs_under_clean_cv(kept: pd.DataFrame, registry: dict[str, dict[str, str]]) -> None:

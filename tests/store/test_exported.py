@@ -20,7 +20,7 @@ from synthetic_runs import make_regression_run, make_run, store_run, with_measur
 from bench.cli.export import export_runs
 from bench.errors import StoreError
 from bench.records.result import RunRecord
-from bench.records.scores import FIRST_COLUMNS
+from bench.records.scores import FIRST_COLUMNS, LATER_COLUMNS
 from bench.stats.frame import scores_frame
 from bench.store import Store, read_results, read_run
 
@@ -28,10 +28,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def checked(run: RunRecord) -> RunRecord:
-    """``run`` as if checksums had been recorded with it."""
+    """``run`` as if checksums had been recorded with it, and sizes, and of two folds what scoring took."""
     sums = {"table_sha256": "ab" * 32, "fold_sha256": " ".join(k * 64 for k in "abcd")}
     jobs = {r.job.id: replace(r.job, **sums) for r in run.results}
-    results = tuple(replace(r, job=jobs[r.job.id]) for r in run.results)
+    folds = {
+        r.job.id: tuple(
+            replace(h, predict_seconds=1e-4 / (3 + k) if k < 2 else None, train_samples=7 + k, test_samples=3)
+            for k, h in enumerate(r.holdouts)
+        )
+        for r in run.results
+    }
+    results = tuple(replace(r, job=jobs[r.job.id], holdouts=folds[r.job.id]) for r in run.results)
     return replace(run, results=results, planned=tuple(jobs.values()))
 
 
@@ -111,15 +118,24 @@ def test_scores_of_before_the_later_columns_are_read(exported: Path) -> None:
     assert {r.job.kind for r in found.results} == {"classification"}
     assert all(h.measures == {} and h.measure("accuracy") == h.score for r in found.results for h in r.holdouts)
     assert {r.cpu_seconds == r.cpu_seconds for r in found.results} == {False}
-    assert {"measures other than accuracy", "checksums of tables and folds", "reasons of failures"} <= set(found.lacks)
+    assert {(h.predict_seconds, h.train_samples, h.test_samples) for r in found.results for h in r.holdouts} == {
+        (None, None, None)
+    }
+    assert {"measures other than accuracy", "checksums of datasets and folds", "reasons of failures"} <= set(
+        found.lacks
+    )
+    assert {"seconds of predicting", "sizes of test folds"} <= set(found.lacks)
 
 
 def test_the_kept_comparison_is_read() -> None:
     path = ROOT / "results" / "kept" / "comparison"
     found = read_results(path)
     assert found.folder == str(path)
-    columns = {"holdout": "Int64", "iteration": "Int64"}
+    whole = ("holdout", "iteration", *(column for column, kind in LATER_COLUMNS.items() if kind == "whole"))
+    columns = dict.fromkeys(whole, "Int64")
     kept = pd.read_csv(path / "scores.csv", dtype=columns)
+    texts = [column for column, kind in LATER_COLUMNS.items() if kind == "text" and column in kept]
+    kept[texts] = kept[texts].astype(object).fillna("")  # an empty text is one: pandas reads it as a missing value
     again = scores_frame(found.results)[list(kept.columns)]
     pd.testing.assert_frame_equal(again, kept, check_dtype=False, rtol=1e-15)
     assert sum(i["results"] for i in found.invocations) == len(found.results)
@@ -147,6 +163,7 @@ IN_WORDS = {
     "no number": (put(2, "accuracy", "good"), r"kept\.csv, line 3, column accuracy: 'good' is not a number"),
     "infinite": (put(2, "fit_seconds", "inf"), "line 3, column fit_seconds: 'inf' is not a number"),
     "not whole": (put(2, "rows", "1.5"), "line 3, column rows: '1.5' is not a whole number of at least 0"),
+    "no size": (put(2, "test_samples", "-3"), "line 3, column test_samples: '-3' is not a whole number of at least 0"),
     "negative": (put(2, "seed", "-1"), "line 3, column seed: '-1' is not a whole number"),
     "above 100": (put(2, "accuracy", "100.5"), "line 3, column accuracy: 100.5 is outside 0 to 100 percent"),
     "below 0": (put(2, "balanced_accuracy", "-3"), "line 3, column balanced_accuracy: -3 is outside 0 to 100"),
@@ -160,9 +177,9 @@ IN_WORDS = {
     "no dataset": (put(2, "dataset", ""), "line 3, column dataset: is empty"),
     "another size": (put(2, "features", "7"), "line 3, column features: 7 where line 2 of the same job has"),
     "another table": (put(2, "table_sha256", "ff"), "line 3, column table_sha256: ff where line 2 of the same job has"),
-    "a fold twice": (put(3, "holdout", "0"), r"line 4, column holdout: test fold 0 of iris/mlp \(clean\) stands in "
-     "line 2 already"),
-    "a row too short": (lambda rows: rows[4].pop(), "line 5: 34 values where the header has 35 columns"),
+    "a fold twice": (put(3, "holdout", "0"), r"line 4, column holdout: test fold 0 of iris/mlp \(clean\) is already "
+     "in line 2"),
+    "a row too short": (lambda rows: rows[4].pop(), "line 5: 37 values where the header has 38 columns"),
     "a column missing": (renamed("accuracy", "r2_cut2"), "no column accuracy; column 'r2_cut2', which scores do not"),
     "a column mistyped": (renamed("log_loss", "logloss"), "column 'logloss', which scores do not have: did you mean"),
     "an own column": (renamed("brier", "xxxx"), "column 'xxxx', which scores do not have: drop it"),
@@ -190,7 +207,7 @@ def test_a_failed_job_has_one_row_without_a_fold(exported: Path) -> None:
     at = {name: rows[0].index(name) for name in ("status", "holdout")}
     failed = next(k for k, row in enumerate(rows) if row[at["status"]] == "oom")
     rewritten(exported, lambda rows: rows.append(rows[failed]))
-    with pytest.raises(StoreError, match=rf"a failed job of wine/mlp .* stands in line {failed + 1} already"):
+    with pytest.raises(StoreError, match=rf"a failed job of wine/mlp .* is already in line {failed + 1}"):
         read_results(exported)
     rewritten(exported, lambda rows: rows.pop())
     rewritten(exported, put(failed, "holdout", "0"))

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,19 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     assert sorted(record.results, key=lambda r: r.job.id) == sorted(stored, key=lambda r: r.job.id)
     assert sorted(record.planned, key=lambda j: j.id) == sorted(jobs, key=lambda j: j.id)
     assert record.provenance == {"seed": 0, "command": "x", "results": 3}
+
+
+def test_what_scoring_took_and_the_sizes_of_test_folds_come_out_where_they_were_told(tmp_path: Path) -> None:
+    first, *others = result(job()).holdouts
+    told = replace(first, predict_seconds=1e-9 / 3, train_samples=7, test_samples=3)
+    with Store(tmp_path) as store:
+        store.begin([job(), job(1)], {})
+        store.record(replace(result(job()), holdouts=(told, *others)))
+        with pytest.raises(ValueError, match=r"type str is not supported where .*float \| None is expected"):
+            store.record(replace(result(job(1)), holdouts=(replace(first, predict_seconds="1"),)))  # type: ignore[arg-type]
+    (only,) = read_run(tmp_path).results
+    assert only.holdouts == (told, *others)
+    assert {(h.predict_seconds, h.train_samples, h.test_samples) for h in only.holdouts[1:]} == {(None, None, None)}
 
 
 def test_a_new_result_of_a_job_replaces_the_old_with_its_holdouts(tmp_path: Path) -> None:
@@ -235,7 +249,9 @@ def as_written_by_version(version: int, path: Path) -> None:
         "TEXT NOT NULL, job TEXT NOT NULL REFERENCES jobs (id), invocation INTEGER NOT NULL REFERENCES invocations "
         "(number), PRIMARY KEY (dataset, method, protocol)) WITHOUT ROWID; INSERT INTO cells SELECT dataset, method, "
         "protocol, job, invocation FROM seeded; DROP TABLE seeded; "
-        "ALTER TABLE jobs DROP COLUMN table_sha256; ALTER TABLE jobs DROP COLUMN fold_sha256"
+        "ALTER TABLE jobs DROP COLUMN table_sha256; ALTER TABLE jobs DROP COLUMN fold_sha256; "
+        "ALTER TABLE holdouts DROP COLUMN predict_seconds; ALTER TABLE holdouts DROP COLUMN train_samples; "
+        "ALTER TABLE holdouts DROP COLUMN test_samples"
     )
     if version < 4:
         without_measures(version, connection)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.integrate import solve_ivp
 
 from bench.errors import JobSkipped
 from bench.study.baselines import completing
@@ -24,11 +26,13 @@ from bench.study.baselines.completing import (
     published_iteration,
     soft_impute,
 )
-from bench.study.baselines.irls import inverse_weights, inverse_weights_by_gram
-from bench.study.baselines.networks import Product, diagonal_network
+from bench.study.baselines.irls import complete_rows, inverse_weights, inverse_weights_by_gram
+from bench.study.baselines.networks import Product
+from bench.study.baselines.vector_networks import ENDED, trained_to_the_end
 from bench.study.lin_rfm import ratings
 from bench.study.lin_rfm.completion import draw, low_rank
 from bench.study.lin_rfm.regression import basis_pursuit, matching_pursuit, problem
+from bench.study.lin_rfm.speed import IRLS, LinRFM, reached, undecomposed
 from rfm.completion.entries import Entries, observed_entries
 
 
@@ -104,6 +108,55 @@ def test_the_published_iteration_is_its_definition(alpha: float, steps: int) -> 
     np.testing.assert_allclose(X, written_out(Y, seen, held_out, alpha, steps), atol=1e-7)
     assert error == pytest.approx(np.mean((X[held_out.rows, held_out.cols] - held_out.values) ** 2))
     assert 1 <= step <= steps
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda entries: IRLS(entries, 0.0, undecomposed, batched=True),
+        lambda entries: IRLS(entries, 0.0, undecomposed, batched=False),
+        lambda entries: IRLS(entries, 0.0, inverse_weights, batched=False),
+    ],
+)
+def test_irls_at_p_0_takes_the_steps_of_lin_rfm_with_and_without_decomposition(begin: Any) -> None:
+    entries, _, test = parts()
+    one, other = LinRFM(entries), begin(entries)
+    for ridge in (None, 0.9, 0.5, 0.1, 0.02):
+        for method in (one, other):
+            if ridge is not None:
+                method.learn(ridge)
+            method.complete()
+        np.testing.assert_allclose(one.values(test.rows, test.cols), other.values(test.rows, test.cols), atol=1e-8)
+
+
+def test_irls_at_p_1_is_the_textbook_s() -> None:
+    entries, held_out, test = parts()
+    X, _, _ = completing.irls(entries, held_out, p=1.0, iterations=1)
+    method = IRLS(entries, 1.0, inverse_weights_by_gram, batched=True)
+    method.complete()
+    np.testing.assert_allclose(method.values(test.rows, test.cols), X[test.rows, test.cols], atol=1e-10)
+    method.learn(0.3)
+    method.complete()
+    seen = complete_rows(entries, inverse_weights(X, 0.3, 1.0))
+    np.testing.assert_allclose(method.values(test.rows, test.cols), seen[test.rows, test.cols], atol=1e-8)
+
+
+def test_time_is_measured_to_the_first_iteration_below_an_error() -> None:
+    entries, held_out, test = parts(share=0.6)
+    found = reached(LinRFM(entries, alternate=True), held_out, test, 0.9)
+    loose, strict = (found["reached"][goal] for goal in ("0.001", "1e-06"))
+    assert 0 < loose["iterations"] < strict["iterations"] == found["iterations"]
+    assert 0 < loose["seconds"] <= strict["seconds"] == found["seconds"]
+    method, ridge = LinRFM(entries, alternate=True), 1.0
+    for step in range(loose["iterations"]):
+        if step:
+            method.learn(ridge)
+        method.complete()
+        error = completing.rmse(method.values, held_out) ** 2
+        ridge = min(0.9 * ridge, error)
+        assert (completing.rmse(method.values, test) <= 1e-3) == (step + 1 == loose["iterations"])
+    few = reached(LinRFM(entries), held_out, test, 0.9, iterations=1)
+    assert few["reached"] == {"0.001": None, "1e-06": None}
 
 
 @pytest.mark.parametrize("p", [0.0, 0.5, 1.0])
@@ -187,25 +240,68 @@ def test_networks_say_whether_their_steps_cut_them_off() -> None:
     assert (long["cut_off"], long["steps_at_most"]) == (False, 20_000)
     assert long["rmse"] < short["rmse"]
     assert "cut_off" not in measured(soft_impute, entries, held_out, test, 0)
-    X, W = problem(40, 60, 3, 2, 0)
-    y = np.einsum("bnd,bd->bn", X, W)
-    short, long = (diagonal_network(X, y, 2, (1e-2, 1e-1), steps=steps) for steps in (100, 6000))
-    assert short[0].shape == (2, 2, 60)
-    assert short[1].all()
-    assert not long[1].any()
 
 
-def test_problems_that_have_ended_leave_the_others_as_they_are() -> None:
-    """The easy one of a batch ends first."""
-    X, W = problem(40, 60, 3, 3, 0)
-    W[1, :30] += 1.0
-    y = np.einsum("bnd,bd->bn", X, W)
-    together, open_ = diagonal_network(X, y, 2, (1e-2,), steps=6000)
-    for k in range(3):
-        alone, mine = diagonal_network(X[k : k + 1], y[k : k + 1], 2, (1e-2,), steps=6000)
-        np.testing.assert_allclose(alone[0, 0], together[0, k], atol=1e-3)
-        assert mine[0, 0] == open_[0, k]
-    assert open_.tolist() == [[False, True, False]]
+def test_a_rate_that_was_cut_off_leaves_the_choice_open() -> None:
+    """The slow one needs more steps than there are; with them it might have become the best."""
+    entries, held_out, test = parts(share=0.6)
+    found = measured(deep_linear(3, 3000, (0.1, 1e-4)), entries, held_out, test, 0)
+    assert found["chosen"]["rate"] == 0.1
+    assert found["cut_off"]
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_networks_of_vectors_end_where_gradient_descent_ends(depth: int) -> None:
+    """Plain descent on u^depth - v^depth with small steps, from a start from which it ends in a second."""
+    X, W = problem(12, 20, 2, 1, 0)
+    A, y, start = X[0], X[0] @ W[0], 0.1
+    u = np.full(20, start ** (1 / depth))
+    v = u.copy()
+    for _ in range(60_000):
+        residual = A @ (u**depth - v**depth) - y
+        if np.linalg.norm(residual) < 1e-3 * np.linalg.norm(y):
+            break
+        slope = depth * (A.T @ residual)
+        u, v = u - 5e-3 * slope * u ** (depth - 1), v + 5e-3 * slope * v ** (depth - 1)
+    else:
+        raise AssertionError("descent has not ended")
+    found = trained_to_the_end(A, y, depth, start)
+    assert found.ended
+    assert np.linalg.norm(A @ found.w - y) < 2 * ENDED * np.linalg.norm(y)
+    np.testing.assert_allclose(found.w, u**depth - v**depth, atol=1e-2 * np.abs(found.w).max())
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_networks_of_vectors_end_where_scipy_s_gradient_flow_ends(depth: int) -> None:
+    """From the small starts of the study the flow is stiff: an implicit solver follows it."""
+    X, W = problem(12, 20, 2, 1, 0)
+    A, y, start = X[0], X[0] @ W[0], 1e-4
+
+    def flow(_: float, uv: np.ndarray) -> np.ndarray:
+        u, v = uv[:20], uv[20:]
+        slope = depth * (A.T @ (A @ (u**depth - v**depth) - y))
+        return np.concatenate([-slope * u ** (depth - 1), slope * v ** (depth - 1)])
+
+    begin = np.full(40, start ** (1 / depth))
+    end = solve_ivp(flow, (0.0, 1e8), begin, method="LSODA", rtol=1e-9, atol=1e-12).y[:, -1]
+    found = trained_to_the_end(A, y, depth, start)
+    np.testing.assert_allclose(found.w, end[:20] ** depth - end[20:] ** depth, atol=1e-4 * np.abs(found.w).max())
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_networks_with_a_small_start_end_near_basis_pursuit(depth: int) -> None:
+    X, W = problem(30, 60, 6, 1, 1)
+    y = X[0] @ W[0]
+    pursued = basis_pursuit(X[0], y)
+    distances = [np.linalg.norm(trained_to_the_end(X[0], y, depth, start).w - pursued) for start in (1e-1, 1e-3, 1e-6)]
+    assert distances == sorted(distances, reverse=True)
+    assert distances[-1] < 0.1 * np.linalg.norm(pursued)
+
+
+def test_a_network_without_a_solution_has_not_ended() -> None:
+    """Two rows that contradict one another."""
+    A = np.ones((2, 5))
+    assert not trained_to_the_end(A, np.array([1.0, 2.0]), 3, 1e-2).ended
 
 
 def test_sparse_regression_baselines_find_few_coefficients() -> None:
@@ -213,10 +309,6 @@ def test_sparse_regression_baselines_find_few_coefficients() -> None:
     for A, w in zip(X, W, strict=True):
         np.testing.assert_allclose(basis_pursuit(A, A @ w), w, atol=1e-8)
         np.testing.assert_allclose(matching_pursuit(A, A @ w), w, atol=1e-8)
-    y = np.einsum("bnd,bd->bn", X, W)
-    found = diagonal_network(X, y, 3, (1e-4,), steps=6000)[0][0]
-    assert np.linalg.norm(found - W) < 0.1 * np.linalg.norm(W)
-    np.testing.assert_allclose(np.einsum("bnd,bd->bn", X, found), y, atol=0.1)
 
 
 RATINGS = (

@@ -38,8 +38,8 @@ def test_a_dry_run_lists_and_computes_nothing(tmp_path: Path, capsys: pytest.Cap
     folder = tmp_path / "r"
     assert main(["study", "lin-rfm", "--dry-run", "--jobs", "2", "--run", str(folder)]) == 0
     shown = capsys.readouterr().out
-    assert "144 jobs to run, 0 done before" in shown
-    assert "size=1600 #0" in shown
+    assert "133 jobs to run, 0 done before" in shown
+    assert "size=300 repeats=1 #0" in shown
     assert not folder.exists()
 
 

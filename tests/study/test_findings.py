@@ -13,20 +13,23 @@ import numpy as np
 import pytest
 
 from bench.records.result import JobResult
-from bench.report.blocks import Figure, Section
+from bench.report.blocks import Figure, Section, Table
 from bench.report.figures.curves import Axis, Curve, Point, curves
+from bench.report.wording import DASH
 from bench.store import Store, read_run
 from bench.study.cell import Cell, Outcome
-from bench.study.claims import SignTest
+from bench.study.claims import Claim, SignTest, agreed
 from bench.study.figures import Phases, phase_diagram
 from bench.study.lin_rfm import findings as lin_rfm
-from bench.study.lin_rfm import speed
-from bench.study.lin_rfm.sections.completing import completion_claims
+from bench.study.lin_rfm import scale
+from bench.study.lin_rfm.sections.completion_claims import completion_claims
+from bench.study.lin_rfm.sections.methods import SERIES
 from bench.study.lin_rfm.sections.ratings import ratings_claims
 from bench.study.lin_rfm.sections.regression import regression_claims
-from bench.study.lin_rfm.sections.speed import speed_claims
+from bench.study.lin_rfm.sections.speed import TIMED, speed_claims
 from bench.study.low_rank import findings as low_rank
 from bench.study.low_rank.cells import STUDY as LOW_RANK
+from bench.study.low_rank.claims import Judged, dimension_claims, overall
 from bench.study.low_rank.compute import TARGETS, alignment, draw
 from bench.study.plan import study_plan
 from bench.study.report import outcomes_of, results_csv, write_study
@@ -37,7 +40,7 @@ def ok(kind: str, parameters: dict[str, Any], values: dict[str, Any], seed: int 
     return Outcome(Cell(kind, parameters, seed), "ok", values)
 
 
-def sparse(ours: float, network: float, problems: int = 9) -> Outcome:
+def sparse(ours: float, network: float, problems: int = 9, open_: bool = False) -> Outcome:
     errors = {
         "lin-RFM 0.5": ours,
         "lin-RFM 0.25": 1.0,
@@ -50,7 +53,10 @@ def sparse(ours: float, network: float, problems: int = 9) -> Outcome:
     return ok(
         "sparse",
         {"n": 10, "nonzeros": 2, "d": 40, "problems": problems},
-        {"errors": {k: [v] * problems for k, v in errors.items()}},
+        {
+            "errors": {k: [v] * problems for k, v in errors.items()},
+            "unfinished": {f"network {depth}": [open_ and depth == 4] * problems for depth in (2, 3, 4)},
+        },
     )
 
 
@@ -59,6 +65,22 @@ def test_sparse_regression_verdicts_follow_the_counts() -> None:
     assert regression_claims([sparse(0.0, 0.0)])[0].verdict == "undecided"
     assert regression_claims([sparse(1.0, 0.0)])[0].verdict == "does not hold"
     assert regression_claims([])[0].verdict == "not measured"
+
+
+def test_networks_that_have_not_ended_decide_nothing() -> None:
+    """Six wins are enough; of others it is not known whether the network would have recovered."""
+    claim = regression_claims([sparse(0.0, 1.0, 9, open_=True)])[0]
+    assert claim.verdict == "undecided"
+    assert "trained to their end: 0 of 9" in claim.measured
+    assert regression_claims([sparse(0.0, 1.0, 6), sparse(0.0, 1.0, 3, open_=True)])[0].verdict == "holds"
+    assert regression_claims([sparse(0.0, 1.0, 6), sparse(1.0, 1.0, 4, open_=True)])[0].verdict == "undecided"
+    # One that has recovered already needs no end.
+    assert (
+        regression_claims([sparse(0.0, 1.0, 6), sparse(1.0, 0.0, 0), sparse(0.0, 0.0, 9, open_=True)])[0].verdict
+        == "holds"
+    )
+    assert agreed(SignTest(9, 0), SignTest(0, 9)) == agreed(SignTest(9, 0), SignTest(4, 4)) == "undecided"
+    assert agreed(SignTest(9, 0), SignTest(8, 0)) == "holds"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +112,12 @@ def test_one_rule_decides_all_comparisons(wins: int, losses: int, verdict: str) 
     matrices = [matrix(0.5 - 0.1 * gain, seed) for seed, gain in enumerate(gains)]
     assert [c.verdict for c in completion_claims(matrices)[1:3]] == [verdict] * 2
     noisy = [ok("noise", {**o.cell.parameters, "noise": 0.3}, dict(o.values), o.cell.seed) for o in matrices]
-    assert [c.verdict for c in completion_claims(noisy)[-1:]] == [verdict]
+    assert [c.verdict for c in completion_claims(noisy)[3:4]] == [verdict]
+    rivals = [
+        ok(o.cell.kind, dict(o.cell.parameters), {**o.values, "ALS": o.values["network 3"]}, o.cell.seed)
+        for o in (*matrices, *noisy)
+    ]
+    assert [c.verdict for c in completion_claims(rivals)[4:]] == [verdict] * 2
     functions = [function("RFM", 0.5 + 0.1 * gain, seed) for seed, gain in enumerate(gains)]
     functions += [function(m, 0.5, seed) for m in ("Laplace", "NTK", "MLP") for seed in range(len(gains))]
     sizes = {"train": 1, "test": 1, "noise": 0.1}
@@ -149,20 +176,47 @@ def test_networks_compete_with_the_depth_that_held_out_entries_choose() -> None:
     assert verdict(0.5) == "does not hold"
 
 
-def test_networks_that_were_cut_off_are_counted() -> None:
-    def network(cut_off: bool) -> dict[str, Any]:
-        return {"rmse": 0.1, "held_out_rmse": 0.1, "cut_off": cut_off, "steps_at_most": 1234}
+def test_networks_that_were_cut_off_are_counted_and_win_for_nobody() -> None:
+    def cell(ours: float, seed: int, cut_off: bool) -> Outcome:
+        networks = {
+            f"network {depth}": {
+                "rmse": 0.1,
+                "held_out_rmse": 0.1,
+                "cut_off": cut_off and depth == 3,
+                "steps_at_most": 1234,
+            }
+            for depth in (2, 3)
+        }
+        mine = {"rmse": ours, "held_out_rmse": ours}
+        values = {"as published 1": mine, "lin-RFM alternating": mine, **networks}
+        return ok("completion", {"size": 9, "rank": 1, "density": 0.1}, values, seed)
 
-    values = {m: {"rmse": 0.1, "held_out_rmse": 0.1} for m in ("as published 1", "lin-RFM alternating")}
-    values |= {"network 2": network(False), "network 3": network(True)}
-    cells = [ok("completion", {"size": 9, "rank": 1, "density": 0.1}, values, seed) for seed in range(3)]
-    words = "Still improving when their 1,234 steps were used up: 3 of 6 networks"
-    assert words in completion_claims(cells)[1].measured
-    one = sparse(0.0, 1.0, 4)
-    more = {"steps": 77, "unfinished": {f"network {depth}": [depth == 3] * 4 for depth in (2, 3, 4)}}
-    counted = ok("sparse", dict(one.cell.parameters), {**one.values, **more})
-    assert "at most 77 steps; 4 of 12 fits" in regression_claims([counted])[0].measured
-    assert "steps" not in regression_claims([one])[0].measured
+    def claim(*cells: Outcome) -> Claim:
+        return completion_claims(cells)[1]
+
+    ended = [cell(0.01, seed, cut_off=False) for seed in range(6)]
+    assert claim(*ended).verdict == "holds"
+    found = claim(*ended, cell(0.01, 7, cut_off=True))
+    assert "Of 14 networks (a depth, a matrix) 13 ended within their 1,234 steps" in found.measured
+    assert found.verdict == "undecided"  # six wins and one that might be a loss
+    assert claim(*ended, cell(0.2, 7, cut_off=True)).verdict == "undecided"
+    more = [cell(0.01, seed, cut_off=False) for seed in range(20)]
+    assert claim(*more, cell(0.01, 30, cut_off=True)).verdict == "holds"
+
+
+def test_matrices_that_both_recover_are_ties() -> None:
+    def cell(ours: float, other: float, seed: int) -> Outcome:
+        values = {
+            "lin-RFM alternating": {"rmse": ours, "held_out_rmse": ours},
+            "ALS": {"rmse": other, "held_out_rmse": other},
+            "soft-impute": {"rmse": 0.0, "held_out_rmse": 1.0},  # not what held-out entries choose
+        }
+        return ok("completion", {"size": 9, "rank": 1, "density": 0.1}, values, seed)
+
+    found = completion_claims([cell(1e-8, 1e-5, seed) for seed in range(9)])[4]
+    assert found.verdict == "undecided"
+    assert "recovered by both 9" in found.measured
+    assert completion_claims([cell(1e-8, 1e-2, seed) for seed in range(9)])[4].verdict == "holds"
 
 
 def test_errors_with_noise_have_their_interval() -> None:
@@ -171,28 +225,38 @@ def test_errors_with_noise_have_their_interval() -> None:
         values = {m: {"rmse": error, "held_out_rmse": error} for m in methods}
         return ok("noise", {"size": 9, "rank": 1, "density": 0.2, "noise": 0.3}, values, seed)
 
-    measured = completion_claims([cell(error, seed) for seed, error in enumerate((0.1, 0.2, 0.3))])[-1].measured
+    measured = completion_claims([cell(error, seed) for seed, error in enumerate((0.1, 0.2, 0.3))])[3].measured
     assert "20 % observed: alternating 0.200 ± 0.248, networks 0.200 ± 0.248" in measured
 
 
-def test_speed_is_claimed_for_the_decomposition_alone() -> None:
-    def timing(batched: float, by_gram: float = 9.0) -> Outcome:
-        seconds = {
-            "IRLS": 9.0,
-            "IRLS, batched": batched,
-            "IRLS, batched, eigh": by_gram,
-            "lin-RFM": 1.0,
-            "lin-RFM, float32": 1.0,
-            "lin-RFM factored": 1.0,
+@pytest.mark.parametrize(
+    ("ours", "plain", "decomposed", "verdict"),
+    [
+        (1.0, 2.0, 3.0, "holds"),
+        (1.0, 1.05, 3.0, "holds in part"),
+        (1.0, 0.5, 3.0, "holds in part"),
+        (1.0, None, None, "holds"),  # IRLS never gets there
+        (1.0, 2.0, 1.05, "does not hold"),
+        (None, 2.0, 3.0, "does not hold"),
+        (None, None, None, "does not hold"),
+    ],
+)
+def test_faster_is_less_time_to_every_error_on_every_size(
+    ours: float | None, plain: float | None, decomposed: float | None, verdict: str
+) -> None:
+    def timing(size: int, *seconds: float | None) -> Outcome:
+        names = ("lin-RFM", "IRLS-0", "IRLS-1")
+        found = {
+            name: {
+                "reached": {goal: s and {"seconds": s, "iterations": 3, "decay": 0.9} for goal in ("0.001", "1e-06")}
+            }
+            for name, s in zip(names, seconds, strict=True)
         }
-        return ok("timing", {"size": 100}, {"cpu_seconds": seconds})
+        return ok("timing", {"size": size, "repeats": 1}, {"methods": found})
 
-    assert speed_claims([timing(3.0)])[0].verdict == "holds"
-    assert speed_claims([timing(1.0)])[0].verdict == "does not hold"
-    assert speed_claims([timing(3.0, 1.0)])[0].verdict == "does not hold"
-    measured = speed_claims([timing(3.0, 2.0)])[0].measured
-    assert "X'X 2.0 at 100" in measured
-    assert "of X 3.0 at 100" in measured
+    claim = speed_claims([timing(100, 1.0, 2.0, 3.0), timing(200, ours, plain, decomposed)])[0]
+    assert claim.verdict == verdict
+    assert "100 x 100: 3.0 to 0.001, 3.0 to 1e-06" in claim.measured
 
 
 def test_memory_is_what_the_fit_added() -> None:
@@ -205,11 +269,11 @@ def test_memory_is_what_the_fit_added() -> None:
 def test_the_peak_is_read_in_the_system_s_unit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kilobytes on Linux, bytes on macOS."""
     usage = SimpleNamespace(ru_maxrss=3 << 20)
-    monkeypatch.setattr(speed, "resource", SimpleNamespace(RUSAGE_SELF=0, getrusage=lambda who: usage))
-    monkeypatch.setattr(speed, "status_bytes", lambda name: 0)
+    monkeypatch.setattr(scale, "resource", SimpleNamespace(RUSAGE_SELF=0, getrusage=lambda who: usage))
+    monkeypatch.setattr(scale, "status_bytes", lambda name: 0)
     for platform, megabytes in (("linux", 3072.0), ("darwin", 3.0)):
-        monkeypatch.setattr(speed, "sys", SimpleNamespace(platform=platform))
-        assert speed._peak_mb() == megabytes
+        monkeypatch.setattr(scale, "sys", SimpleNamespace(platform=platform))
+        assert scale._peak_mb() == megabytes
 
 
 def movielens(forms: dict[str, tuple[float, float]], seed: int) -> Outcome:
@@ -280,6 +344,37 @@ def test_intervals() -> None:
     assert share.high == pytest.approx(0.2775, abs=1e-3)
 
 
+def test_a_claim_holds_if_it_holds_in_each_dimension() -> None:
+    def verdict(*gains_by_dimension: int) -> Claim:
+        cells = [
+            ok("regression", {"target": "product", "d": 5 * 2**k, "method": method}, {"r2": r2}, seed)
+            for k, gain in enumerate(gains_by_dimension)
+            for seed in range(6)
+            for method, r2 in (("RFM", 0.5 + 0.1 * gain), ("MLP", 0.5))
+        ]
+        return dimension_claims(cells)[1].overall
+
+    assert verdict(1, 1).verdict == "holds"
+    assert verdict(1, 0).verdict == verdict(1, -1).verdict == "holds in part"
+    assert verdict(1, -1).measured.startswith("Holds at d = 5; does not hold at d = 10.")
+    assert verdict(0, -1).verdict == "does not hold"
+    assert verdict(0, 0).verdict == "undecided"
+    assert overall({5: Judged("holds in part", ""), 10: Judged("does not hold", "")}) == "holds in part"
+
+
+def test_edges_that_are_selected_are_counted() -> None:
+    sizes = {"target": "product", "d": 5, "method": "Laplace", "train": 1, "test": 1, "noise": 0.1}
+    values = {"r2": 0.5, "chosen": {"ridge": 10.0, "bandwidth": 30.0}}
+    cells = [ok("regression", sizes, {**values, "at_edge": ["ridge"] if seed == 0 else []}, seed) for seed in range(4)]
+    table = next(b for b in low_rank.find(cells).sections[1].blocks if isinstance(b, Table))
+    assert "Above 10 %: Laplace's ridge (25 %)" in table.note
+    shown = [[cell.text for cell in row] for row in table.rows]
+    assert shown == [
+        ["Laplace", "ridge", "1e-06 to 10", "25", DASH, "4"],
+        ["Laplace", "bandwidth", "1 to 1000", "0", DASH, "4"],
+    ]
+
+
 ODD = '<b> & "c"'
 
 
@@ -311,6 +406,24 @@ def test_figures_are_well_formed_and_escape_their_names() -> None:
             ):
                 assert -1 <= float(element.attrib.get(name, 0.0)) <= limit + 1
     assert drawn[0].data.splitlines()[1].startswith('"<b> & ""c"""') or ODD in drawn[0].data or '""c""' in drawn[0].data
+
+
+def test_no_name_of_the_study_is_cut_in_a_legend() -> None:
+    errors = {"rmse": 0.1, "held_out_rmse": 0.1, "iterations": 3, "cpu_seconds": 1.0}
+    one = {"reached": {"0.001": {"seconds": 1.0, "iterations": 3}}, "error": 1e-4, "ms_an_iteration": 1.0}
+    cells = [
+        ok("completion", {"size": 9, "rank": 1, "density": 0.1}, dict.fromkeys(SERIES, errors)),
+        ok("timing", {"size": 9}, {"methods": dict.fromkeys(TIMED, one)}),
+        ok("sparse", dict(sparse(0.0, 1.0).cell.parameters), {**sparse(0.0, 1.0).values, "starts": [0.1], **SECONDS}),
+    ]
+    drawn = [figure for section in lin_rfm.find(cells).sections for figure in figures(section)]
+    assert len(drawn) >= 4
+    for figure in drawn:
+        assert "\u2026" not in figure.svg
+        assert "\u2026" not in figure.phone
+
+
+SECONDS = {"seconds": dict.fromkeys(sparse(0.0, 1.0).values["errors"], 0.1)}
 
 
 def figures(section: Section) -> list[Figure]:

@@ -38,9 +38,9 @@ def identifiers(table: Examined) -> Iterator[Finding]:
         yield Finding(
             "identifiers",
             "warning",
-            f"{listed(names)}: all different whole numbers in close order, as a row number has",
-            "its differences enter every distance without meaning anything, or, if rows were sorted, give the label "
-            "away; drop it",
+            f"{listed(names)}: whole numbers, all different and close together, like row numbers",
+            "its differences change every distance but mean nothing; if the rows were sorted, it leaks the label; "
+            "drop it",
             names,
         )
 
@@ -55,13 +55,13 @@ def repeated_rows(table: Examined) -> Iterator[Finding]:
             "repeated rows",
             "warning" if count > REPEATED_SHARE * n else "note",
             f"{count} of {n} rows have an equal row ({len(sizes)} distinct rows)",
-            f"a row and its double can stand on both sides of a hold-out, so part of the {score} is memory; their "
+            f"equal rows can be in the training part and in the test fold, so part of the {score} is memorised; their "
             "kernel rows are equal, so without a ridge the kernel matrix is singular",
         )
 
 
 def far_out(table: Examined) -> Iterator[Finding]:
-    """Single values far from all others, and levels of a category that hardly any row has."""
+    """Single values far from all others, and categories that few rows have."""
     mean, spread = moments(table.X)
     deviation = np.nan_to_num(np.abs(table.X - mean) / np.where(spread > 0, spread, np.inf), nan=0.0)
     largest = deviation.max(axis=0)
@@ -70,21 +70,21 @@ def far_out(table: Examined) -> Iterator[Finding]:
     if extreme:
         rows = int((deviation[:, ~two_valued] > FAR_OUT).any(axis=1).sum())
         yield Finding(
-            "far-out values",
+            "outliers",
             "warning",
             f"{listed(extreme)}: up to {largest[~two_valued].max():.0f} standard deviations from the mean, in {rows} "
             f"row{'' if rows == 1 else 's'}",
-            "such a row is far from all others and the column's other values are squeezed together: take logarithms or "
+            "such a row is far from all others and the column's other values are close together: take logarithms or "
             "ranks, or look for a wrong value",
             extreme,
         )
     rare = named(table, ((largest > FAR_OUT) & two_valued).tolist())
     if rare:
         yield Finding(
-            "rare levels",
+            "rare categories",
             "note",
             f"{listed(rare)}: one of two values in fewer than one row in {FAR_OUT**2:.0f}",
-            f"standardised, such a row lies more than {FAR_OUT:.0f} standard deviations from the rest: group them",
+            f"standardised, such a row is more than {FAR_OUT:.0f} standard deviations from the others: group them",
             rare,
         )
 
@@ -98,8 +98,9 @@ def scales(table: Examined) -> Iterator[Finding]:
         yield Finding(
             "scales",
             "note",
-            f"{table.features[high]} spreads {spread[high] / spread[low]:.3g} times as far as {table.features[low]}",
-            "unscaled, a kernel would see the first alone; the harness standardises on each training part",
+            f"the standard deviation of {table.features[high]} is {spread[high] / spread[low]:.3g} times that of "
+            f"{table.features[low]}",
+            "without scaling, a kernel would depend on the first alone; here each training part is standardised",
             (table.features[high], table.features[low]),
         )
 
@@ -144,7 +145,7 @@ def constant_columns(table: Examined) -> Iterator[Finding]:
         yield Finding(
             "lost in rounding",
             "warning",
-            f"{listed(lost)}: the values differ, but by too little for float64 beside their size",
+            f"{listed(lost)}: the values differ, but by too little for float64 relative to their size",
             "standardising sets the column to 0; multiply it by a power of ten, or subtract its mean",
             lost,
         )
@@ -166,14 +167,14 @@ def shape(table: Examined) -> Iterator[Finding]:
             "wide",
             "note",
             f"{d} features for {n} rows",
-            "distances hardly differ in so many directions, and RFM's metric has more entries than can be learned",
+            "distances are nearly equal in so many dimensions, and RFM's metric has more entries than can be learned",
         )
     if n > LARGE_ROWS:
         yield Finding(
             "long",
             "note",
             f"{n:,} rows, above {LARGE_ROWS:,}",
-            f"unless --full is given, hyperparameters are chosen on {TUNING_ROWS:,} rows and one hold-out is tested; a "
+            f"unless --full is given, hyperparameters are selected on {TUNING_ROWS:,} rows and one fold is tested; a "
             f"kernel matrix of all rows takes {8 * n * n / 1e9:,.1f} GB",
         )
 

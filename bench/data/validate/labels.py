@@ -14,7 +14,7 @@ from bench.records.dataset import FloatArray
 GIVEN_AWAY = 0.99
 """A single column by whose values so much of the rows can be labelled is suspected to hold the label."""
 FEW_ROWS = 4
-"""A class with fewer rows cannot be trained on, chosen on and tested on in a 75/25 hold-out."""
+"""A class with fewer rows is too small to train, select and test on with a 75/25 split."""
 SCARCE_ROWS = 10
 HEAVY_MAJORITY = 0.9
 
@@ -28,10 +28,10 @@ def given_away(table: Examined) -> Iterator[Finding]:
         distinct = len(np.unique(values[~np.isnan(values)]))
         if _separates(table, values):
             yield Finding(
-                "label given away",
+                "label leak",
                 "warning",
                 f"{name} alone determines the label",
-                "if it is known only once the label is, no accuracy on this table means anything; RFM's metric will "
+                "if it is known only once the label is, accuracy on this dataset means nothing; RFM's metric will "
                 "show it as the one feature that counts",
                 (name,),
             )
@@ -39,10 +39,10 @@ def given_away(table: Examined) -> Iterator[Finding]:
             right = pd.crosstab(values, table.y, dropna=False).to_numpy().max(axis=1).sum() / n
             if right >= GIVEN_AWAY:
                 yield Finding(
-                    "label given away",
+                    "label leak",
                     "warning",
-                    f"{name} alone labels {100 * right:.1f} % of the rows right",
-                    "look whether it is known before the label is",
+                    f"{name} alone labels {100 * right:.1f} % of the rows correctly",
+                    "check whether it is known before the label is",
                     (name,),
                 )
 
@@ -55,11 +55,11 @@ def contradictions(table: Examined) -> Iterator[Finding]:
     best = by_label.max(axis=1).sum() / len(table.y)
     split = int(((by_label > 0).sum(axis=1) > 1).sum())
     if split:
-        yield disagreement(split, "labels", best, f"label more than {100 * best:.1f} % of the rows right")
+        yield disagreement(split, "labels", best, f"label more than {100 * best:.1f} % of the rows correctly")
 
 
 def scarce_classes(table: Examined) -> Iterator[Finding]:
-    """Classes with a handful of rows, and tables that one class dominates."""
+    """Classes with few rows, and datasets that one class dominates."""
     counts = table.counts
     few = [f"class {table.classes[c]} ({counts[c]})" for c in np.flatnonzero(counts < FEW_ROWS)]
     if few:
@@ -67,7 +67,7 @@ def scarce_classes(table: Examined) -> Iterator[Finding]:
             "tiny classes",
             "warning",
             f"fewer than {FEW_ROWS} rows: {listed(few)}",
-            "it cannot be trained on, chosen on and tested on at once: on some hold-outs it is never predicted right",
+            "too few to train, select and test on: on some test folds it is never predicted correctly",
         )
     scarce = [
         f"class {table.classes[c]} ({counts[c]})" for c in np.flatnonzero((counts >= FEW_ROWS) & (counts < SCARCE_ROWS))
@@ -77,7 +77,7 @@ def scarce_classes(table: Examined) -> Iterator[Finding]:
             "small classes",
             "note",
             f"fewer than {SCARCE_ROWS} rows: {listed(scarce)}",
-            "two or three test rows a hold-out: its own accuracy is a lottery",
+            "two or three test rows per fold: the accuracy on this class is mostly chance",
         )
     majority = counts.max() / counts.sum()
     if majority >= HEAVY_MAJORITY:
@@ -85,8 +85,8 @@ def scarce_classes(table: Examined) -> Iterator[Finding]:
             "imbalance",
             "warning",
             f"{100 * majority:.1f} % of the rows are of class {table.classes[int(counts.argmax())]}",
-            f"answering that always is {100 * majority:.1f} % accurate: accuracy hardly tells methods apart, and "
-            "squared loss pays little for the rare classes",
+            f"always predicting it is {100 * majority:.1f} % accurate: accuracy hardly separates methods, and "
+            "squared loss gives little weight to the rare classes",
         )
 
 

@@ -36,10 +36,10 @@ def given_away(table: Examined) -> Iterator[Finding]:
         else:
             continue
         yield Finding(
-            "target given away",
+            "target leak",
             "warning",
             f"{name} {how}",
-            "if it is known only once the target is, no R2 on this table means anything; drop it",
+            "if it is known only once the target is, R2 on this dataset means nothing; drop it",
             (name,),
         )
 
@@ -63,7 +63,7 @@ def far_out(table: Examined) -> Iterator[Finding]:
     if far.any():
         share = (distance[far] ** 2).sum() / len(table.y)
         yield Finding(
-            "far-out targets",
+            "outlying targets",
             "warning",
             f"{int(far.sum())} more than {FAR_OUT:.0f} standard deviations from the mean, up to "
             f"{distance.max():.0f}: {100 * share:.0f} % of the variance",

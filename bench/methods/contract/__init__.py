@@ -1,8 +1,8 @@
-"""The contract of a method, as checks that can be run on anyone's method.
+"""The contract of a method, as checks that can be run on any method.
 
-:func:`check_method` exercises a method on small generated tables and returns what it broke, in words. The clauses are
-listed in ``CLAUSES``; :mod:`bench.records.method` says the same in prose. A method that keeps them all can be given to
-any protocol. Figures may differ by ``clauses.TOLERANCE`` where the same network, forest or kernel is computed in
+:func:`check_method` exercises a method on small generated datasets and returns what failed, in words. The checks are
+listed in ``CLAUSES``; :mod:`bench.records.method` says the same in prose. A method that passes them all can be used
+with any protocol. Figures may differ by ``clauses.TOLERANCE`` where the same network, forest or kernel is computed in
 another batch.
 """
 
@@ -19,7 +19,7 @@ from bench.records.method import Method
 
 @dataclass(frozen=True)
 class Clause:
-    """One promise: ``check`` yields a sentence for each breach it finds."""
+    """One promise of the contract: ``check`` yields a sentence for each failure that it finds."""
 
     name: str
     promise: str
@@ -29,12 +29,12 @@ class Clause:
 
 
 def clauses_of(kind: Kind) -> list[Clause]:
-    """What a method must keep that predicts such."""
+    """The checks for a method that predicts ``kind``."""
     return [clause for clause in CLAUSES if clause.kind in (None, kind)]
 
 
 def check_method(method: Method) -> list[str]:
-    """All breaches by ``method``, as ``"clause (kind): what happened"``, for each kind of prediction that it makes."""
+    """All failures of ``method``, as ``"check (kind): what happened"``, for each kind of prediction that it makes."""
     found = []
     for kind in method.kinds:
         exercise = Exercise(method, kind)
@@ -44,11 +44,11 @@ def check_method(method: Method) -> list[str]:
 
 
 def breaches(clause: Clause, exercise: Exercise) -> list[str]:
-    """Breaches of one clause; an exception that the clause does not allow is a breach, ``sys.exit()`` included."""
+    """Failures of one check; an exception that it does not allow is a failure, ``sys.exit()`` included."""
     found: list[str] = []
     try:
         found.extend(clause.check(exercise))
-    except (Exception, SystemExit) as error:  # else whoever checks would end here, as if nothing were broken
+    except (Exception, SystemExit) as error:  # else the whole check would end here, as if nothing had failed
         found.append(f"raised {type(error).__name__}: {error}")
     return found
 
@@ -62,12 +62,18 @@ CLAUSES: tuple[Clause, ...] = (
         clauses.estimates,
     ),
     Clause("paths", "tune() gives one finite, well-formed path per configuration, in the grid's order", clauses.paths),
-    Clause("scores", "predict() scores every row asked for, each on its own, and learns what is easy", clauses.scores),
+    Clause(
+        "scores", "predict() scores each row independently of the others, and learns an easy problem", clauses.scores
+    ),
     Clause("identity", "predict() on a fold reproduces the path's figures", clauses.identity),
     Clause("determinism", "the same seed gives the same figures and scores, bit for bit", clauses.deterministic),
-    Clause("hidden labels", "no label is read but those of fit rows and, to judge, of validation rows", clauses.hidden),
-    Clause("task untouched", "the task's arrays are left as they are", clauses.untouched),
-    Clause("absent class", "a class without fit rows never wins", clauses.absent, "classification"),
+    Clause(
+        "hidden labels",
+        "only labels of fit rows are read, and those of validation rows to compare configurations",
+        clauses.hidden,
+    ),
+    Clause("task untouched", "the task's arrays are not changed", clauses.untouched),
+    Clause("absent class", "a class without fit rows is never predicted", clauses.absent, "classification"),
     Clause(
         "one class",
         "fit rows of one class: that class is predicted, or MethodError raised",

@@ -7,6 +7,7 @@ of its fit rows, nothing else); and tables at the edge.
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -100,6 +101,9 @@ def scores(exercise: Exercise) -> Iterator[str]:
     prediction = session.predict(best_choice(paths), table.train, table.test)
     yield from _shape_breaches(prediction.scores, table)
     json.dumps(dict(prediction.details), allow_nan=False)
+    told = prediction.predict_seconds
+    if told is not None and not 0 <= told < math.inf:
+        yield f"predict_seconds is {told}, expected CPU seconds of scoring, or None where it cannot be timed separately"
     measure = SELECTING[exercise.kind]
     reached = measure.compute(prediction.scores, table.truth)
     if reached < LEARNABLE[measure.key]:
@@ -192,7 +196,7 @@ def absent(exercise: Exercise) -> Iterator[str]:
         scores = session.predict(Choice(path.config, path.iterations[-1]), fit, table.test).scores
         won = int((scores.argmax(axis=1) == 2).sum())
         if won:
-            yield f"{dict(path.config)}: a class without fit rows wins {won} of {len(scores)} rows"
+            yield f"{dict(path.config)}: a class without fit rows is predicted for {won} of {len(scores)} rows"
 
 
 def one_class(exercise: Exercise) -> Iterator[str]:

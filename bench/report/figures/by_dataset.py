@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,16 @@ from bench.records.measure import Measure
 from bench.report import wording
 from bench.report.blocks import Figure
 from bench.report.figures.drawing import Sheet, figure, svg_element
-from bench.report.figures.style import COLOURS, TEXT, fitted, hue, palette, zero_line
+from bench.report.figures.style import COLOURS, TEXT, TICK, fitted, hue, palette, zero_line
 from bench.stats.summary import TIE
 from bench.stats.trend import Trend
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+MANY = 20
+"""Bars from which on the outermost are named in the drawing."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ def difference_bars(
 ) -> Figure:
     """One bar a dataset, sorted (first minus second); a note follows the dataset's name in the hover title.
 
-    The caption names the extremes: labels in the drawing would run into one another.
+    The outermost bars carry their datasets' names, and the caption their differences.
     """
     ordered = differences.sort_index().sort_values(ascending=False, kind="stable")
     data = ordered.rename_axis("dataset").rename(difference_name(measure)).reset_index()
@@ -69,6 +77,8 @@ def _draw_bars(
         tint = palette()[colour]
         axes.bar(places[side], values[side], 0.6, color=tint, edgecolor=tint, linewidth=0.75)
     zero_line(axes)
+    if len(ordered) >= MANY:
+        _name_outermost(sheet, axes, ordered)
     low, high = axes.get_ylim()
     axes.set(xlim=(-0.5, len(ordered) - 0.5), ylim=(low, high), xticks=[], ylabel=measure.points)
     axes.spines["bottom"].set_visible(False)
@@ -79,6 +89,32 @@ def _draw_bars(
         hits = axes.broken_barh(areas, (low, high - low), color=palette()["muted"], alpha=0.0, linewidth=0)
         titles = [_spoken(str(d), y, measure.points, notes.get(str(d), ""), measure.digits) for d, y in ordered.items()]
         sheet.mark(hits, "hits", titles, _links(ordered.index, anchors))
+
+
+def _name_outermost(sheet: Sheet, axes: Axes, ordered: pd.Series, count: int = 3) -> None:
+    """The names of the largest gains and losses, one below the other, with a line from each to its bar."""
+    sheet.figure.draw_without_rendering()  # so that the axes have their height
+    low, high = axes.get_ylim()
+    line = (high - low) * 1.4 * TICK / axes.get_window_extent().height
+    last = len(ordered) - 1
+    gains, losses = ordered[ordered > TIE].head(count), ordered[ordered < -TIE].tail(count)[::-1]
+    for some, start, way in ((gains, 0, 1), (losses, last, -1)):
+        level = float("inf")
+        for position, (dataset, value) in enumerate(some.items()):
+            level = min(abs(float(value)), level - line)
+            bar, at = start + way * position, start + way * (count + 0.035 * last)
+            axes.plot([bar, at], [float(value), way * level], color=palette()["muted"], linewidth=0.75)
+            words = axes.text(
+                at + way * 0.007 * last,
+                way * level,
+                fitted(str(dataset), sheet.width / 4, TICK),
+                size=TICK,
+                color=palette()["ink"],
+                ha="left" if way > 0 else "right",
+                va="center",
+            )
+            words.set_in_layout(False)
+            sheet.mark(words, "halo")
 
 
 def _extremes(ordered: pd.Series, digits: int, count: int = 3) -> str:
@@ -147,7 +183,7 @@ def _draw_scatters(
 
 
 def sparkline(paths: Sequence[tuple[Sequence[float], Sequence[float], float]], series: int, words: str) -> str:
-    """Validation scores along the iteration path, one faint line a hold-out, a dot where the choice fell.
+    """Validation scores along the iteration path, one faint line a test fold, a dot where the choice fell.
 
     ``paths`` holds (iterations, scores, chosen iteration). Hundreds stand in one page: whole
     numbers on a 384 x 104 grid, shown at a quarter of that, keep each to a few hundred bytes.

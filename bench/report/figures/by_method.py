@@ -103,7 +103,7 @@ def _spoken(d: PairedDifference, measure: Measure) -> str:
 
 
 def profiles(name: str, title: str, caption: str, table: pd.DataFrame, measure: Measure) -> Figure:
-    """Step curves, one a method: share of datasets (y) within x percent of the pool's best.
+    """Step curves, one a method: share of datasets (y) within x percent of the best.
 
     Curves carry their series' dash and, every :data:`MARKED` percent, its marker: colour alone tells nothing.
     """
@@ -141,7 +141,7 @@ def score_rank(
     measure: Measure,
     shown: int | None = None,
 ) -> Figure:
-    """Mean score (y) against Friedman rank (x, best on the left); ``ours`` in their colours, others grey.
+    """Mean score (y) against average rank (x, best on the left); ``ours`` in their colours, others grey.
 
     ``table`` is a summary; ``shown`` keeps only that many best-ranked methods beside ours, so that the crowd at the far
     end does not squeeze the part that matters.
@@ -158,7 +158,7 @@ def _draw_score_rank(sheet: Sheet, kept: pd.DataFrame, others: list[str], method
     by_rank = sorted(methods, key=lambda m: ranks[m])
     axes = sheet.figure.subplots()
     axes.set(
-        xlabel="Friedman rank (lower is better)",
+        xlabel="average rank (lower is better)",
         ylabel=f"mean {measure.title}" + (f", {measure.unit}" if measure.unit else ""),
     )
 

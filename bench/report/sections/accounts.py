@@ -40,13 +40,15 @@ def failures_section(evidence: Evidence) -> Section:
         (Column("Seconds", hint="wall seconds of the job"), lambda x: seconds_cell(x[4])),
     )
     caption = f"{plural(len(lost), 'job')} without a result"
-    return Section("failures", "Failures", (table("failures", caption, lost, columns, filterable=len(lost) > 8),))
+    shown = table("failures", caption, lost, columns, filterable=len(lost) > 8)
+    return Section("failures", "Failures", (shown,), fold=True)
 
 
 def cost_section(evidence: Evidence) -> Section:
     """Seconds and memory by kind, method and protocol; measured peaks against the methods' own estimates."""
     costs = (_costs(evidence, kind) for kind in COMPARED)
-    return Section("cost", "Time and memory", (*(table for table in costs if table), *_solvers(evidence)))
+    blocks = (*(table for table in costs if table), *_solvers(evidence))
+    return Section("cost", "Time and memory", blocks, fold=True)
 
 
 def _costs(evidence: Evidence, kind: Kind) -> Table | None:
@@ -125,7 +127,7 @@ def _solvers(evidence: Evidence) -> list[Table]:
         (Column("Method", "text"), lambda row: method_cell(evidence, row[0])),
         (Column("Protocol", "text"), lambda row: row[1]),
         (Column("Solver", "text"), lambda row: row[2]),
-        (Column("Fits", hint="of tested predictors, one a hold-out"), lambda row: row[3].total()),
+        (Column("Fits", hint="of tested predictors, one a test fold"), lambda row: row[3].total()),
         (Column("On", "text"), lambda row: _some(row[3])),
     )
     note = "By the number of fitted rows: Cholesky's method up to 25,000, EigenPro beyond or where float32 breaks down."
@@ -157,9 +159,9 @@ def provenance_section(evidence: Evidence) -> Section:
         else:
             blocks.append(text("Run ", Code(name), " recorded no provenance."))
     if evidence.against:
-        blocks.append(text(" ".join(evidence.against.sentences())))
+        blocks.append(text(" ".join([*evidence.against.sentences(), *evidence.against.origins()])))
     blocks.append(_sources(evidence))
-    return Section("provenance", "Provenance", tuple(blocks))
+    return Section("provenance", "Provenance", tuple(blocks), fold=True)
 
 
 def _invocations(name: str, invocations: tuple[dict[str, Any], ...]) -> Table:
@@ -207,7 +209,7 @@ def _sources(evidence: Evidence) -> Table:
         (str(source), "none: the table could not be read", int(count))
         for source, count in sought.groupby("source")["dataset"].nunique().items()
     ]
-    heads = (Column("Source", "text"), Column("Hold-outs", "text"), Column("Datasets"))
+    heads = (Column("Source", "text"), Column("Test folds", "text"), Column("Datasets"))
     return Table("sources", heads, tuple(cells(*line) for line in lines), "Where the tables came from")
 
 

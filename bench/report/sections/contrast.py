@@ -1,4 +1,4 @@
-"""The two sections that put protocols side by side on purpose: what the leak is worth, what selection noise costs."""
+"""The two sections that compare protocols: the effects of label leakage and of model-selection noise."""
 
 from __future__ import annotations
 
@@ -35,21 +35,29 @@ ACCURACY = COMPARED["classification"]
 
 
 def leak_section(evidence: Evidence) -> Section | None:
-    """RFM from the protocol that sees most of the test labels to none, and over Laplace under each."""
+    """RFM from the protocol that sees most of the test labels to none, and over Laplace under each; folded: each step,
+    and the same on more datasets.
+    """
     blocks: list[Block] = [text(wording.prose("leak"))]
+    children: list[Section] = []
     whole: LeakDecomposition | None = None
     seen: set[frozenset[str]] = set()
     for group in (g for g in evidence.groups if g.key in ("small90", "all-available")):
         found = leak_decomposition(evidence.scores, group.datasets, evidence.families, RFM, LAPLACE)
         if found is not None and frozenset(found.accuracy.index) not in seen:
             seen.add(frozenset(found.accuracy.index))
+            means, *steps = _decomposition(evidence, found, group.key, group.title)
+            if whole is None:
+                blocks.append(means)
+            else:
+                steps = [means, *steps]
             whole = found
-            blocks += _decomposition(evidence, found, group.key, group.title)
+            children.append(Section(f"leak-{group.key}", f"{group.key}: step by step", tuple(steps), fold=True))
         blocks += _left_out(evidence, group, found)
     if whole is None:
         return None
     blocks.append(_leak_figure(evidence, whole))
-    return Section("leak", "What the leak is worth", tuple(blocks))
+    return Section("leak", "Effect of label leakage", tuple(blocks), tuple(children))
 
 
 def _left_out(evidence: Evidence, group: Group, found: LeakDecomposition | None) -> list[Block]:
@@ -104,8 +112,11 @@ def _decomposition(evidence: Evidence, found: LeakDecomposition, key: str, title
         found.steps,
         (
             (Column("Step", "text"), lambda s: f"{s.first} → {s.second}"),
-            (Column("What changes", "text"), lambda s: what_changes(get_protocol(s.first), get_protocol(s.second))),
-            *difference_columns("RFM", lambda s: _alone(s.method), ACCURACY, seeds=seeds, rule=False),
+            (
+                Column("What changes", "text"),
+                lambda s: _changes(evidence, s.first, s.second),
+            ),
+            *_brief("RFM", lambda s: s.method, seeds=seeds),
             *(_brief("Laplace", lambda s: s.baseline, seeds=seeds) if found.baseline else ()),
             *(_brief("Excess", lambda s: s.excess, seeds=seeds) if found.baseline else ()),
         ),
@@ -116,6 +127,11 @@ def _decomposition(evidence: Evidence, found: LeakDecomposition, key: str, title
     change = found.accuracy[found.method, second] - found.accuracy[found.method, first]
     influence = swayed(change, ACCURACY)
     return [means, steps, text(f"RFM, {first} → {second}.{influence}")] if influence else [means, steps]
+
+
+def _changes(evidence: Evidence, first: str, second: str) -> str:
+    """What a step changes, with the rules for ties that the results had."""
+    return what_changes(*(evidence.protocol(name) or get_protocol(name) for name in (first, second)))
 
 
 def _alone(difference: PairedDifference | None) -> Comparison | None:
@@ -197,8 +213,15 @@ def selection_section(evidence: Evidence, measure: Measure) -> Section | None:
         lines,
         measure,
     )
-    opening = text(wording.prose("selection", few=few, many=many, changes=what_changes(few, many)))
-    title = "What selection noise costs" if name == "selection" else f"What selection noise costs: {measure.kind}"
+    opening = text(
+        wording.prose(
+            "selection",
+            few=few,
+            many=many,
+            changes=_changes(evidence, few.name, many.name),
+        )
+    )
+    title = "Effect of model-selection noise" + ("" if name == "selection" else f": {measure.kind}")
     return Section(name, title, (opening, noise, figure))
 
 

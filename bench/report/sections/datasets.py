@@ -1,4 +1,4 @@
-"""A section per dataset: every hold-out, what was chosen, the validation path, what RFM learned, known faults."""
+"""A section per dataset: every test fold, what was selected, the validation path, what RFM learned, known faults."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, cells, table, text
 from bench.report.evidence import LAPLACE, RFM, Evidence
 from bench.report.figures.by_dataset import bar, sparkline
+from bench.report.sections.data import facts_sentence
 from bench.report.sections.headline import headline_view
 from bench.report.sections.tables import method_cell
 from bench.stats import frame
@@ -52,8 +53,8 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
     results = [r for r in evidence.merged.results if r.job.dataset == name]
     job, about = results[0].job, evidence.of(name)
     classes = plural(job.classes, "class", "classes") if job.kind == "classification" else "a number to predict"
-    size = f"{job.rows:,} rows, {plural(job.features, 'feature')}, {classes}"
-    origins = sorted({f"{r.job.source}, hold-outs {r.job.split}" for r in results if r.job.split})
+    size = f"{job.rows:,} samples, {plural(job.features, 'feature')}, {classes}"
+    origins = sorted({f"{r.job.source}, test folds {r.job.split}" for r in results if r.job.split})
     source = "; ".join(origins) or f"{job.source}, where it could not be read"
     spans: list[Span] = [f"{size}. Source: {source}."]
     spans += [
@@ -78,10 +79,12 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
     for words in sorted({r.job.reduction for r in results if r.job.reduction}):
         told = reduction_in_words(words, {r.job.protocol for r in results if r.job.reduction == words})
         blocks.append(Notice((f"Reduced, for every method alike: {told}.",), "note"))
+    if about.facts:
+        blocks.append(text(facts_sentence(about.facts)))
     if about.notes:
-        blocks.append(Notice(("Of this table: ", "; ".join(note.rstrip(".") for note in about.notes), "."), "note"))
+        blocks.append(Notice(("Of this dataset: ", "; ".join(note.rstrip(".") for note in about.notes), "."), "note"))
     if about.faults:
-        blocks.append(Notice(("Known faults of this table: ", "; ".join(about.faults), "."), "note"))
+        blocks.append(Notice(("Known faults of this dataset: ", "; ".join(about.faults), "."), "note"))
     for protocol in evidence.protocols:
         part = [r for m in evidence.methods for r in results if r.job.method == m and r.job.protocol == protocol]
         if part:
@@ -103,11 +106,13 @@ def _family(evidence: Evidence, name: str) -> str:
 
 
 def _unmoved(results: Sequence[JobResult]) -> list[Block]:
-    """That RFM chose no update of its metric, if that is so."""
-    chosen = {h.iteration for r in results if r.job.method == RFM for h in r.holdouts}
-    if chosen != {0}:
+    """That RFM selected no update of its metric, if that is so."""
+    selected = {h.iteration for r in results if r.job.method == RFM for h in r.holdouts}
+    if selected != {0}:
         return []
-    return [text("RFM chose iteration 0 on every hold-out, the Laplace kernel: there is no learned metric to show.")]
+    return [
+        text("RFM selected iteration 0 on every test fold, the Laplace kernel: there is no learned metric to show.")
+    ]
 
 
 def _summary(evidence: Evidence, name: str) -> str:
@@ -137,12 +142,12 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
         Column("Method", "text"),
         *((Column("Seed", lower_first=True),) if several else ()),
         Column("Mean"),
-        *(Column(f"H{h + 1}", hint=f"{tested.title} on hold-out {h}{tested.in_unit}") for h in numbers),
-        *(Column(m.heading, hint=f"{m.meaning}{m.in_unit}; mean over hold-outs") for m in also),
-        Column("Chosen", "text", hint="configuration chosen; by hold-out where they differ"),
-        Column("Iteration", "text", hint="point of the iteration path chosen on each hold-out"),
-        Column("Validation", hint=f"mean validation {judged.title} of the choices{_judged_in(judged)}"),
-        Column("Path", "text", hint=f"validation {judged.title} along the chosen configuration's path"),
+        *(Column(fold_name(h), hint=f"{tested.title} on test fold {h + 1}{tested.in_unit}") for h in numbers),
+        *(Column(m.heading, hint=f"{m.meaning}{m.in_unit}; mean over test folds") for m in also),
+        Column("Selected", "text", hint="configuration selected; by test fold where they differ"),
+        Column("Iteration", "text", hint="point of the iteration path selected on each test fold"),
+        Column("Validation", hint=f"mean validation {judged.title} of what was selected{_judged_in(judged)}"),
+        Column("Path", "text", hint=f"validation {judged.title} along the selected configuration's path"),
     )
     rows = []
     for result in results:
@@ -161,7 +166,7 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
             wording.num(float(np.mean(list(scores.values()))), tested.digits),
             *(wording.num(scores.get(h), wording.brief(tested)) for h in numbers),
             *(wording.num(mean, wording.digits(mean, m)) for m, mean in means.items()),
-            _chosen(result),
+            _selected(result),
             iterations[0] if len(set(iterations)) == 1 else ", ".join(iterations),
             wording.num(float(np.mean(validation)), wording.brief(judged)),
             _path_cell(evidence, result),
@@ -171,18 +176,26 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
     return Table(name, columns, tuple(rows), f"Protocol {protocol}", sortable=False)
 
 
-def _chosen(result: JobResult) -> str:
-    """The configurations in words, each with the hold-outs that chose it unless all did."""
-    chosen: dict[str, list[str]] = {}
+def fold_name(number: int) -> str:
+    """What pages call the test fold ``number`` (from 0)."""
+    return f"Fold {number + 1}"
+
+
+def _selected(result: JobResult) -> str:
+    """The configurations in words, each with the test folds that it was selected on unless that is all of them."""
+    selected: dict[str, list[int]] = {}
     for h in result.holdouts:
-        chosen.setdefault(wording.config_text(h.config), []).append(f"H{h.holdout + 1}")
-    if len(chosen) == 1:
-        return next(iter(chosen))
-    return "; ".join(f"{', '.join(holdouts)}: {words}" for words, holdouts in chosen.items())
+        selected.setdefault(wording.config_text(h.config), []).append(h.holdout + 1)
+    if len(selected) == 1:
+        return next(iter(selected))
+    return "; ".join(
+        f"{'folds' if len(folds) > 1 else 'fold'} {', '.join(map(str, folds))}: {words}"
+        for words, folds in selected.items()
+    )
 
 
 def _path_cell(evidence: Evidence, result: JobResult) -> Cell:
-    found = [(h.holdout, p) for h in result.holdouts if (p := _chosen_path(h)) is not None]
+    found = [(h.holdout, p) for h in result.holdouts if (p := _selected_path(h)) is not None]
     if not found:
         return Cell("")
     series = wording.series(result.job.method, evidence.methods)
@@ -190,12 +203,13 @@ def _path_cell(evidence: Evidence, result: JobResult) -> Cell:
     words = f"validation {judged.title} along the path of {wording.title(result.job.method)}"
     holdout, (_, scores, _) = found[0]
     first, best = scores[0], max(scores) if judged.larger_is_better else min(scores)
-    ends = f"H{holdout + 1}: {' to '.join(wording.number(x, wording.brief(judged)) for x in (first, best))}"
+    ends = f"{fold_name(holdout)}: {' to '.join(wording.number(x, wording.brief(judged)) for x in (first, best))}"
     return Cell(ends, drawing=sparkline([path for _, path in found], series, words))
 
 
-def _chosen_path(holdout: HoldoutResult) -> tuple[list[float], list[float], float] | None:
-    """(iterations, validation scores, chosen iteration) of the chosen configuration; None for a path of one point."""
+def _selected_path(holdout: HoldoutResult) -> tuple[list[float], list[float], float] | None:
+    """(iterations, validation scores, selected iteration) of the selected configuration; None for a path of one
+    point."""
     for row in holdout.path:
         if row.get("config") == holdout.config:
             iterations = [float(i) for i in row.get("iterations", ())]
@@ -223,7 +237,7 @@ def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobRe
             Column("Share of trace M, %"),
             lambda i: replace(wording.num(float(mean[i]), 1), drawing=bar(100 * float(mean[i] / mean[leading[0]]))),
         ),
-        (Column("Range over hold-outs"), lambda i: wording.num(float(spread[i]), 1)),
+        (Column("Range over test folds"), lambda i: wording.num(float(spread[i]), 1)),
     )
     name, caption = f"{evidence.anchors[dataset]}-{protocol}-metric", f"RFM's leading features, protocol {protocol}"
     caption += f", seed {result.job.seed}" if len(evidence.seeds) > 1 else ""
@@ -233,18 +247,18 @@ def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobRe
     return [shown, vectors] if vectors else [shown]
 
 
-def _metric_note(features: int, kept: list[HoldoutResult], holdouts: int) -> str:
-    """How many hold-outs have a learned M (at iteration 0 there is none), and how large it is there.
+def _metric_note(features: int, kept: list[HoldoutResult], folds: int) -> str:
+    """How many test folds have a learned M (at iteration 0 there is none), and how large it is there.
 
-    Distances grow with the root of M: where its trace is far below that of the identity all rows lie close together
+    Distances grow with the root of M: where its trace is far below that of the identity all samples lie close together
     and the kernel is almost constant.
     """
     learned = len(kept)
-    mean = f"mean over {learned} of {plural(holdouts, 'hold-out')}"
-    plain = "; on the others RFM chose iteration 0, the plain Laplace kernel" if learned < holdouts else ""
+    mean = f"mean over {learned} of {plural(folds, 'test fold')}"
+    plain = "; on the others RFM selected iteration 0, the plain Laplace kernel" if learned < folds else ""
     traces = [(h.holdout, float(np.sum(h.details["metric_diagonal"]))) for h in kept]
-    sizes = ", ".join(f"H{number + 1} {trace:.2g}" for number, trace in traces)
-    flat = [f"H{number + 1}" for number, trace in traces if trace < COLLAPSED * features]
+    sizes = ", ".join(f"{trace:.2g} (fold {number + 1})" for number, trace in traces)
+    flat = [f"fold {number + 1}" for number, trace in traces if trace < COLLAPSED * features]
     warning = f" On {', '.join(flat)} M has all but vanished: the kernel is nearly constant there." if flat else ""
     return (
         f"Largest of {features} diagonal entries of M, {mean}{plain}. An even metric would give each "
@@ -259,7 +273,7 @@ def _feature(evidence: Evidence, dataset: str, i: int) -> str:
 
 
 def _eigenvectors(evidence: Evidence, dataset: str, holdout: HoldoutResult) -> Items | None:
-    """The leading eigenvectors of one hold-out's M, in their largest coordinates."""
+    """The leading eigenvectors of one test fold's M, in their largest coordinates."""
     details = holdout.details
     vectors, values = details.get("top_eigenvectors") or [], details.get("eigenvalues") or []
     total = float(np.sum(details["metric_diagonal"]))
@@ -271,7 +285,6 @@ def _eigenvectors(evidence: Evidence, dataset: str, holdout: HoldoutResult) -> I
             f"{wording.number(float(v[i]), 2, sign=True)} {_feature(evidence, dataset, int(i))}" for i in largest
         )
         share = f"{wording.number(100 * float(value) / total, 1)} % of trace M" if total > 0 else "share unknown"
-        lines.append(
-            (f"Eigenvector {rank} of M on H{holdout.holdout + 1} ({share}): {terms}{', ...' if len(v) > 4 else ''}",)
-        )
+        more = ", ..." if len(v) > 4 else ""
+        lines.append((f"Eigenvector {rank} of M on fold {holdout.holdout + 1} ({share}): {terms}{more}",))
     return Items(tuple(lines)) if lines else None

@@ -69,7 +69,7 @@ def _answer(evidence: Evidence, placement: Placement) -> Block:
     ]
     models = plural(count - 1, "published model")
     return text(
-        f"On {_of_all(placement)}, beside the {models} after all {plural(last, 'iteration')}: {'; '.join(told)}."
+        f"On {_of_all(placement)}, next to the {models} after all {plural(last, 'iteration')}: {'; '.join(told)}."
     )
 
 

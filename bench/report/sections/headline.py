@@ -15,37 +15,60 @@ from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Sec
 from bench.report.evidence import Evidence, ProtocolView, view_key
 from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.tables import seed_gaps_text
-from bench.stats.summary import metrics_of
+from bench.stats.summary import TIE, metrics_of
 from bench.stats.verdict import Comparison
 
-UNKNOWN = "For comparison, of a protocol that is not registered here. "
 FEW = 10
 
 
 def headline(evidence: Evidence) -> Section:
-    """The verdict per protocol without test labels, then of the others; the first's interval plot, every warning."""
-    blocks: list[Block] = []
-    shown = _answers(evidence)
+    """The verdict under the protocol of the first screen, and what other results were joined."""
     chief = headline_view(evidence)
-    blocks += [Paragraph(verdict(evidence, view), lead=view is chief) for view in shown]
-    blocks += [
-        Paragraph((view.record.caution if view.record else UNKNOWN, *verdict(evidence, view)))
-        for view in evidence.views.values()
-        if view not in shown
-    ]
+    blocks: list[Block] = []
     if chief is None:
         blocks.append(Paragraph(("No protocol has a dataset on which its methods can be compared.",), lead=True))
-    elif chief.contrasts:
-        blocks.append(contrast_figure(evidence, chief, "headline"))
+    else:
+        blocks.append(Paragraph(verdict(evidence, chief), lead=True))
     if evidence.against:
         blocks.append(Notice((" ".join(evidence.against.sentences()),), "note"))
-    blocks += [Notice(spans, "warning") for spans in warnings(evidence)]
-    return Section("verdict", question(evidence), tuple(blocks))
+    return Section("verdict", answer(evidence), tuple(blocks))
 
 
-def question(evidence: Evidence) -> str:
-    """What the report answers first: its title."""
-    return f"Does {wording.title(evidence.reference)} beat the rest?"
+def notes_section(evidence: Evidence) -> Section | None:
+    """All warnings; None if there are none."""
+    found = [Notice(spans, "warning") for spans in warnings(evidence)]
+    return Section("notes", f"Warnings ({len(found)})", tuple(found), fold=True) if found else None
+
+
+def answer(evidence: Evidence) -> str:
+    """The page's title: which method is first, and where the reference stands by the rule."""
+    view = headline_view(evidence)
+    name = wording.title(evidence.reference)
+    if view is None:
+        return "No methods to compare"
+    means, score = view.summary["mean_score"], f"mean {view.measure.title}"
+    best, count = wording.title(str(means.idxmax())), len(view.methods)
+    if count == 1:
+        alone = "alone" if len(view.matrix.columns) == 1 else "is the only one with enough results"
+        return f"{best} {alone}: {score} {wording.amount(float(means.iloc[0]), view.measure)}"
+    if not view.has_reference:
+        return f"{best} is first of {count} by {score}"
+    places = (means / TIE).round().rank(ascending=False, method="min")
+    place = int(places[view.reference])
+    first = f"{name} {'is first' if (places == 1).sum() == 1 else 'shares first place'} of {count} by {score}"
+    opening = first if place == 1 else f"{best} is first of {count} by {score}; {name} is {wording.ordinal(place)}"
+    return f"{opening}, {_standing(view.contrasts)}"
+
+
+def _standing(contrasts: Sequence[Comparison]) -> str:
+    """What the rule says of the reference against the others, as the end of a sentence."""
+    if len(contrasts) == 1:
+        return f"{contrasts[0].words} {wording.title(contrasts[0].second)}"
+    counts = {found: sum(c.verdict == found for c in contrasts) for found in ("better", "worse")}
+    parts = [f"{found} than {'all' if n == len(contrasts) else n}" for found, n in counts.items() if n]
+    return (
+        f"significantly {' and '.join(parts)} of the others" if parts else "not significantly different from any other"
+    )
 
 
 def headline_view(evidence: Evidence, kind: Kind | None = None) -> ProtocolView | None:
@@ -69,7 +92,8 @@ def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
     named = evidence.group_of(view.common.pool.datasets)
     which = f"{named.key}, " if named else ""
     seeds = plural(len(view.seeds), "seed") if len(view.seeds) > 1 else "one seed"
-    inside = f"{which}{plural(view.family_count, 'family', 'families')}, {seeds}"
+    first = evidence.first_folds(view)
+    inside = f"{which}{plural(view.family_count, 'family', 'families')}, {seeds}{f', {first}' if first else ''}"
     reference = wording.title(view.reference)
     opening: list[Span] = ["Under ", Code(view.protocol), f", on {count} ({inside}), "]
     if not view.has_reference:
@@ -93,7 +117,7 @@ def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
     return (*opening, wording.said(view.contrasts, measure))
 
 
-def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Block:
+def contrast_figure(evidence: Evidence, view: ProtocolView) -> Block:
     """The reference minus every other method, with 95 % intervals over families."""
     ordered = sorted(view.contrasts, key=lambda c: c.difference.mean)
     lines = [
@@ -102,7 +126,7 @@ def contrast_figure(evidence: Evidence, view: ProtocolView, prefix: str) -> Bloc
     datasets = plural(len(view.common.pool.datasets), "common dataset")
     reference, outcome = wording.title(view.reference), _outcome(view.contrasts)
     caption = wording.prose("headline-figure", view=view, datasets=datasets, reference=reference, outcome=outcome)
-    return intervals(f"{prefix}-difference", f"{reference} minus each method", caption, lines, view.measure)
+    return intervals(f"{view.key}-difference", f"{reference} minus each method", caption, lines, view.measure)
 
 
 def _outcome(comparisons: Sequence[Comparison]) -> str:
@@ -120,12 +144,15 @@ def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
         words += f" and {undone} more were planned but not run" if undone else ""
         yield f"{words}: ", Link("failures", "#failures"), "."
     yield from _coverage(evidence)
+    for protocol in known(evidence.protocols):
+        if (older := evidence.protocol(protocol.name)) is not None and older.ties != protocol.ties:
+            yield Code(protocol.name), f": {wording.prose('older-ties-warning')}"
     for kind, measure in evidence.selected_by.items():
         yield (selected_by(kind, measure),)
     of_classes = set(evidence.of_kind("classification"))  # the 2014 study has no others
     if drawn := len(evidence.drawn & of_classes):
         count = f"On {drawn} of {plural(len(evidence.measured & of_classes), 'dataset')} with results"
-        yield (f"{count} the hold-outs were drawn by the harness from its seed; they are not the 2014 study's.",)
+        yield (f"{count} the test folds were drawn by the harness from its seed; they are not the 2014 study's.",)
     for words, names in evidence.reduced.items():
         yield (f"Reduced, for every method alike ({words}): {wording.listing(names, 10)}.",)
     commits = evidence.commits
@@ -137,7 +164,7 @@ def warnings(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
         yield words, Link("Provenance", "#provenance"), "."
     for protocol in known(evidence.protocols):
         if protocol.reuses_metric:
-            yield Code(protocol.name), f" {wording.prose('leaks')} ", Link("How much that is worth", "#leak"), "."
+            yield Code(protocol.name), f" {wording.prose('leaks')} ", Link("Its effect", "#leak"), "."
     unsound = [name for record in evidence.merged.records for name in record.damaged]
     if unsound:
         yield (f"Damaged in the store and left out: {wording.listing(unsound, 10)}.",)
@@ -208,7 +235,7 @@ def reading_guide(evidence: Evidence) -> Section:
     lines = [(line.format(reference=reference),) for part in (*kinds, "both") for line in texts[part]]
     lines.append((wording.rule(),))
     explained = tuple((Strong(title), f": {hint}.") for title, hint in _metrics(kinds))
-    return Section("reading", "How to read this", (Items((*lines, *explained)),))
+    return Section("reading", "How to read the tables", (Items((*lines, *explained)),), fold=True)
 
 
 def _metrics(kinds: Sequence[Kind]) -> Iterator[tuple[str, str]]:

@@ -46,7 +46,7 @@ def tests_section(evidence: Evidence, view: ProtocolView) -> Section | None:
         )
     )
     blocks += [_wins(evidence, view), _pairs(view, pairs)]
-    return Section(f"{view.key}-tests", "Tests over families", tuple(blocks))
+    return Section(f"{view.key}-tests", "Tests over families, all pairs", tuple(blocks), fold=True)
 
 
 def _wins(evidence: Evidence, view: ProtocolView) -> Table:
@@ -57,7 +57,7 @@ def _wins(evidence: Evidence, view: ProtocolView) -> Table:
         if column == row:
             return ""
         won, tied, lost = score[row, column]
-        return score_cell(won, tied, lost, strong=won > lost)
+        return score_cell(won, tied, lost)
 
     return table(
         f"{view.key}-wins",
@@ -67,7 +67,7 @@ def _wins(evidence: Evidence, view: ProtocolView) -> Table:
             (Column("Row against column", "text"), lambda row: method_cell(evidence, row)),
             *((Column(wording.title(m)), partial(wins, m)) for m in view.methods),
         ],
-        note=f"Protocol {view.words}. Pool: {plural(len(view.scores), 'common dataset')}. Bold: more wins than losses.",
+        note=f"Protocol {view.words}. {plural(len(view.scores), 'common dataset')}.",
         sortable=False,
     )
 
@@ -88,7 +88,7 @@ def _pairs(view: ProtocolView, pairs: str) -> Table:
             (Column("Pair", "text"), lambda c: f"{wording.title(c.first)} {minus} {wording.title(c.second)}"),
             *difference_columns(f"Δ {measure.title}", lambda c: c, measure, seeds=len(view.seeds) > 1, hints=hints),
         ],
-        note=f"Protocol {view.words}. Pool: {plural(len(view.scores), 'common dataset')}. "
+        note=f"Protocol {view.words}. {plural(len(view.scores), 'common dataset')}. "
         + wording.prose("pairs", pairs=pairs),
         filterable=len(view.pairs) > 8,
     )

@@ -1,129 +1,235 @@
-"""Our methods in the pool of the published study's 179 classifiers, on the datasets where the task is the same."""
+"""Our methods among the published study's 179 classifiers: where each stands, under each protocol, on three sets."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import pandas as pd
 
-from bench.errors import ReportError, plural
-from bench.protocols.registry import PROTOCOLS
+from bench.errors import ReportError, listed, plural
+from bench.methods import built_in_methods
+from bench.protocols.registry import known
 from bench.report import wording
-from bench.report.blocks import Block, Cell, Column, Notice, Section, table, text
-from bench.report.evidence import Evidence, ProtocolView
+from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, Table, table, text
+from bench.report.evidence import LAPLACE, RFM, Evidence
 from bench.report.figures.by_method import score_rank
 from bench.report.sections.tables import method_cell
-from bench.stats.published import SIZE, PublishedStudy, joined_pool
-from bench.stats.summary import Metric, Pool, metrics_of, summarise
+from bench.stats.missing import STUDY_2014
+from bench.stats.places import BEST, SUBSETS, Standing, standings, study_alone
+from bench.stats.published import SIZE, PublishedStudy
+from bench.stats.summary import metrics_of
 
-TOP = 15
-"""Rows of the table besides ours."""
 SHOWN = 40
 """The study's classifiers in the figure."""
+OF_THE_PAPER = (RFM, LAPLACE, "ntk")
+"""Methods of the paper's own comparison: in the first table, with the reference and the user's own."""
+SETS = {"small90": "small", "no-test-file": "no test file", "all121": "all"}
+"""Short names of the sets of datasets, for columns; the comparable ones first."""
+LONG = {
+    "all121": "all datasets that both have",
+    "no-test-file": "the datasets without a test file",
+    "small90": "the small datasets (no test file, at most 5,000 samples)",
+}
+
+Row = tuple[str, str]
+"""Protocol and method; of the study's own no protocol."""
 
 
 def study_section(evidence: Evidence) -> Section | None:
-    """One table and one figure per protocol; None without the study's file.
+    """One table over all protocols, all figures folded under it; None without the study's file.
 
     Raises :class:`ReportError` if the run has no table with classes.
     """
-    if evidence.study is None:
+    study = evidence.study
+    if study is None:
         return None
     if not evidence.of_kind("classification"):
         raise ReportError(
-            "--published: the 2014 study's classifiers have no results to stand beside: all tables here are regression"
+            "--published: the 2014 study's classifiers have no results to stand next to: all datasets here are "
+            "regression"
         )
-    datasets, classifiers = evidence.study.accuracy.shape
-    blocks: list[Block] = [text(wording.prose("study", datasets=SIZE[0], classifiers=SIZE[1]))]
+    ours = {protocol: evidence.matrix(protocol) for protocol in evidence.protocols}
+    part = {v.protocol: words for v in evidence.views.values() if (words := evidence.first_folds(v))}
+    ours = {protocol: matrix for protocol, matrix in ours.items() if len(matrix) and protocol not in part}
+    groups = {str(d): evidence.of(str(d)).group for matrix in ours.values() for d in matrix.index}
+    found = standings(study, ours, groups)
+    blocks: list[Block] = [text(wording.prose("study", classifiers=SIZE[1], datasets=SIZE[0]))]
+    blocks += [Notice((words,), "warning") for words in _gaps(evidence, study, ours, groups, found)]
+    blocks += [Notice((f"{p}: {words}, so no places.",), "warning") for p, words in part.items()]
+    children = []
+    if found:
+        alone = study_alone(study, found)
+        blocks.insert(0, text(_answer(evidence, found)))
+        blocks.append(_overview(evidence, found, alone))
+        children.append(_details(evidence, found))
+    return Section("study", f"Among the {study.accuracy.shape[1]} classifiers of 2014", tuple(blocks), tuple(children))
+
+
+def _answer(evidence: Evidence, found: list[Standing]) -> str:
+    """Where the reference stands under each protocol, on the first set that has it."""
+    subset = next(name for name in SETS if any(s.subset == name for s in found))
+    reference = evidence.reference
+    shown = [s for s in found if s.subset == subset and reference in s.ours]
+    parts = [
+        f"{s.value(reference, 'place_by_rank'):.0f} / {s.value(reference, 'place_by_mean'):.0f} under {s.protocol}"
+        for s in shown
+    ]
+    if not parts:
+        return f"{wording.title(reference)} has no place: too few results."
+    return f"{wording.title(reference)}'s place by average rank / by mean accuracy on {LONG[subset]}: {listed(parts)}."
+
+
+def _gaps(
+    evidence: Evidence,
+    study: PublishedStudy,
+    ours: Mapping[str, pd.DataFrame],
+    groups: Mapping[str, str | None],
+    found: list[Standing],
+) -> list[str]:
+    """What is missing of the study's file, of the datasets, of our results: a sentence each."""
+    said = []
+    datasets, classifiers = study.accuracy.shape
     if (datasets, classifiers) != SIZE:
-        words = (
+        said.append(
             f"The results file is not whole: {datasets} of {SIZE[0]} datasets, {classifiers} of {SIZE[1]} classifiers."
         )
-        blocks.append(Notice((words,), "warning"))
-    for view in evidence.views.values():
-        protocol = view.protocol
-        if view.measure.kind != "classification":
-            continue
-        same_task = [str(d) for d in view.scores.index if evidence.of(str(d)).group in ("small", "large")]
-        comparable = [d for d in same_task if d in evidence.study.accuracy.index]
-        absent = sorted(set(same_task) - set(comparable))
-        if absent:
-            words = f"{protocol}: not in the results file and left out: {wording.listing(absent)}."
-            blocks.append(Notice((words,), "warning"))
-        if not comparable:
-            note = f"{protocol}: none of its common datasets is comparable with the study."
-            blocks.append(Notice((note,), "warning"))
-        else:
-            blocks += _joined(evidence, evidence.study, view, view.scores.loc[comparable])
-    return Section("study", f"Among the {classifiers} classifiers of 2014", tuple(blocks))
+    absent = sorted(d for d, group in groups.items() if group in SUBSETS["all121"] and d not in study.accuracy.index)
+    if absent:
+        said.append(f"Not in the results file and left out: {wording.listing(absent)}.")
+    without = [p for p in ours if p not in {s.protocol for s in found}]
+    said += [f"{p}: none of its datasets is comparable with the study." for p in without]
+    for s in found:
+        few = ", ".join(f"{wording.title(m)} ({n})" for m, n in s.left_out.items())
+        said += [f"{s.protocol}, {LONG[s.subset]}: too few results to be placed: {few}."] if few else []
+    return said
 
 
-def _joined(evidence: Evidence, study: PublishedStudy, view: ProtocolView, ours: pd.DataFrame) -> list[Block]:
-    pool = joined_pool(study, ours)
-    summary = summarise(pool)
-    by_rank = summary["friedman_rank"].rank(method="min").astype(int)
-    by_mean = summary["mean_score"].rank(ascending=False, method="min").astype(int)
-    ordered = list(summary.sort_values("friedman_rank", kind="stable").index)
-    mine = set(ours.columns)
-    shown = [m for m in ordered if m in mine or by_rank[m] <= TOP]
+def _overview(evidence: Evidence, found: list[Standing], alone: dict[str, pd.DataFrame]) -> Table:
+    """Protocol x method: mean, average rank and places on every set; the study's best, among themselves, last."""
+    at = {(s.protocol, s.subset): s for s in found}
+    subsets = [subset for subset in SETS if subset in alone]
+    protocols = list(dict.fromkeys(s.protocol for s in found))
+    mine: list[Row] = [
+        (p, m)
+        for p in protocols
+        for m in evidence.matrix(p).columns
+        if _first(evidence, m) and any(m in s.ours for s in found if s.protocol == p)
+    ]
+    rows: list[Row] = [*mine, *(("", str(m)) for m in alone[subsets[0]].index[:BEST])]
 
-    def title(m: str) -> Cell:
-        return method_cell(evidence, m, strong=True) if m in mine else Cell(m)
+    def value(key: str, subset: str, row: Row) -> float | None:
+        protocol, method = row
+        if not protocol:
+            return float(alone[subset][key][method])
+        s = at.get((protocol, subset))
+        return None if s is None or method not in s.ours else s.value(method, key)
 
-    def metric(found: Metric, m: str) -> Cell:
-        return wording.num(float(summary[found.key][m]), found.digits)
+    def number(key: str, subset: str, row: Row) -> Cell:
+        shown = value(key, subset, row)
+        return Cell(wording.DASH) if shown is None else wording.num(shown)
 
-    place = "place by Friedman rank; equal ranks share a place"
-    best = table(
-        f"study-{view.protocol}",
-        f"The best {TOP} of the pool by Friedman rank, and ours, protocol {view.protocol}",
-        shown,
-        (
-            (Column("Method", "text"), title),
-            (Column("Place by rank", hint=place, lower_first=True), lambda m: int(by_rank[m])),
-            (Column("Place by mean", lower_first=True), lambda m: int(by_mean[m])),
-            *(
-                (Column(m.title, hint=m.hint, lower_first=m.lower_is_better), partial(metric, m))
-                for m in metrics_of(pool.measure)
-            ),
+    def places(subset: str, row: Row) -> Cell:
+        by_rank, by_mean = (value(key, subset, row) for key in ("place_by_rank", "place_by_mean"))
+        if by_rank is None or by_mean is None:
+            return Cell(wording.DASH)
+        count = len(at[row[0], subset].pool.methods) if row[0] else len(alone[subset])
+        return Cell(f"{by_rank:.0f} / {by_mean:.0f}", by_rank, hint=f"of {count}")
+
+    columns: list[tuple[Column, Callable[[Row], Cell | str]]] = [
+        (Column("Protocol", "text"), _protocol),
+        (Column("Method", "text"), lambda row: method_cell(evidence, row[1]) if row[0] else Cell(row[1])),
+    ]
+    for subset in subsets:
+        count = max(len(s.pool.datasets) for s in found if s.subset == subset)
+        head = f"{SETS[subset]} ({count})"
+        columns += [
+            (Column(f"Mean %, {head}"), partial(number, "mean_score", subset)),
+            (Column(f"Rank, {head}", hint="average rank", lower_first=True), partial(number, "friedman_rank", subset)),
             (
-                Column("Missing", hint="datasets without a result", lower_first=True),
-                lambda m: int(pool.scores[m].isna().sum()),
+                Column(f"Place, {head}", hint="by average rank / by mean accuracy", lower_first=True),
+                partial(places, subset),
             ),
-        ),
-        note=_note(evidence, view, pool, len(mine)),
+        ]
+    sizes = sorted({len(s.pool.methods) - len(s.ours) for s in found})
+    note = wording.prose("study-pool", theirs=sizes[-1], best=BEST, rule=STUDY_2014)
+    caption = "Mean accuracy, average rank, and place by average rank / by mean"
+    return table("study-places", caption, rows, columns, note=note + _drawn(evidence, found))
+
+
+def _first(evidence: Evidence, method: str) -> bool:
+    """Whether ``method`` is in the first table; all are in the folded ones."""
+    return method in (*OF_THE_PAPER, evidence.reference) or method not in built_in_methods()
+
+
+def _protocol(row: Row) -> str:
+    """The protocol with what reports tag it by; the study's year."""
+    tags = [p.tag for p in known([row[0]]) if p.tag]
+    return " ".join([row[0], *(f"({tag})" for tag in tags)]) if row[0] else "2014 study"
+
+
+def _drawn(evidence: Evidence, found: list[Standing]) -> str:
+    """A sentence if our test folds are not the study's on some datasets."""
+    drawn = evidence.drawn.intersection(d for s in found for d in s.pool.datasets)
+    return f" On {plural(len(drawn), 'dataset')} our test folds were drawn by the harness: not the study's." * bool(
+        drawn
     )
-    figure = score_rank(
-        f"study-{view.protocol}-accuracy-rank",
-        f"Accuracy against rank in the study's pool, protocol {view.protocol}",
+
+
+def _details(evidence: Evidence, found: list[Standing]) -> Section:
+    """All methods and all metrics, a table for each set of datasets, and one figure; folded."""
+    blocks: list[Block] = []
+    for subset in SETS:
+        of_subset = [s for s in found if s.subset == subset]
+        if of_subset:
+            blocks.append(_whole(evidence, subset, of_subset))
+    return Section("study-details", "All methods and metrics", (*blocks, _figure(evidence, found)), fold=True)
+
+
+def _whole(evidence: Evidence, subset: str, found: list[Standing]) -> Table:
+    at = {s.protocol: s for s in found}
+    rows = [(s.protocol, m) for s in found for m in s.table.index if m in (*s.ours, *s.best_of_study)]
+
+    def value(key: str, row: Row) -> Cell:
+        return wording.num(at[row[0]].value(row[1], key))
+
+    def count(key: str, row: Row) -> int:
+        return int(at[row[0]].value(row[1], key))
+
+    def named(row: Row) -> Cell:
+        return method_cell(evidence, row[1]) if row[1] in at[row[0]].ours else Cell(row[1])
+
+    titles = {m.key: m for m in metrics_of(found[0].pool.measure)}
+    keys = ("mean_score", "p90", "p95", "pma")
+    place = "equal values share a place"
+    columns: list[tuple[Column, Callable[[Row], Cell | str | int]]] = [
+        (Column("Protocol", "text"), _protocol),
+        (Column("Method", "text"), named),
+        *((Column(titles[key].title, hint=titles[key].hint), partial(value, key)) for key in keys),
+        (Column("Average rank", hint=titles["friedman_rank"].hint, lower_first=True), partial(value, "friedman_rank")),
+        (Column("Place by rank", hint=place, lower_first=True), partial(count, "place_by_rank")),
+        (Column("Place by mean", hint=place, lower_first=True), partial(count, "place_by_mean")),
+        (Column("Missing", hint="datasets without a result", lower_first=True), partial(count, "missing")),
+    ]
+    sizes = ", ".join(f"{s.protocol} {len(s.pool.datasets)} datasets and {len(s.pool.methods)} methods" for s in found)
+    caption = f"On {LONG[subset]}: ours and the study's best {BEST} of each pool by average rank"
+    return table(f"study-{subset}", caption, rows, columns, note=f"Pools: {sizes}.")
+
+
+def _figure(evidence: Evidence, found: list[Standing]) -> Figure:
+    """Of the first protocol, on its smallest set."""
+    s = [s for s in found if s.protocol == found[0].protocol][-1]
+    return score_rank(
+        "study-accuracy-rank",
+        f"Mean accuracy against average rank among the study's classifiers, protocol {s.protocol}",
         wording.prose(
             "study-figure",
-            datasets=plural(len(pool.datasets), "dataset"),
-            pool=len(pool.methods),
-            shown=min(SHOWN, len(pool.methods) - len(mine)),
+            datasets=plural(len(s.pool.datasets), "dataset"),
+            pool=len(s.pool.methods),
+            shown=min(SHOWN, len(s.pool.methods) - len(s.ours)),
         ),
-        summary,
-        list(ours.columns),
-        pool.measure,
+        s.table,
+        s.ours,
+        s.pool.measure,
         shown=SHOWN,
     )
-    blocks: list[Block] = [best, figure]
-    if view.record is not None and view.record.reuses_metric:
-        alike = [p.name for p in PROTOCOLS.values() if p.exposure == 1]
-        warning = wording.prose("study-leak", protocol=view.protocol, alike=" and ".join(alike))
-        blocks.insert(0, Notice((warning,), "warning"))
-    return blocks
-
-
-def _note(evidence: Evidence, view: ProtocolView, pool: Pool, ours: int) -> str:
-    note = wording.prose(
-        "study-pool",
-        theirs=len(pool.methods) - ours,
-        ours=plural(ours, "method"),
-        datasets=plural(len(pool.datasets), "comparable dataset"),
-        rule=pool.rule,
-    )
-    drawn = len(evidence.drawn.intersection(pool.datasets))
-    if drawn:
-        note += f" On {drawn} of them our hold-outs were drawn by the harness and are not the study's."
-    return note

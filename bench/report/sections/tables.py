@@ -28,10 +28,10 @@ CONSTANT = "‡"
 """Beside a dataset with a test fold on which R2 is not defined."""
 
 
-def method_cell(evidence: Evidence, method: str, *, strong: bool = False) -> Cell:
-    """The reference stands out, and with ``strong`` the method."""
+def method_cell(evidence: Evidence, method: str, reference: str | None = None) -> Cell:
+    """The report's reference stands out, or the one that a table compares with."""
     series = wording.series(method, evidence.methods)
-    return Cell(wording.title(method), series=series, strong=strong or method == evidence.reference)
+    return Cell(wording.title(method), series=series, strong=method == (reference or evidence.reference))
 
 
 def dataset_cell(evidence: Evidence, dataset: str) -> Cell:
@@ -40,21 +40,33 @@ def dataset_cell(evidence: Evidence, dataset: str) -> Cell:
 
 
 def seconds_cell(value: float) -> Cell:
-    return Cell(wording.seconds(value), value)
+    return Cell(wording.seconds(value), None if value != value else value)
 
 
-def p_cell(p: float, *, strong: bool = False) -> Cell:
-    return Cell(wording.p_value(p), p, strong=strong)
+def p_cell(p: float) -> Cell:
+    return Cell(wording.p_value(p), p)
 
 
-def score_cell(wins: int, ties: int, losses: int, *, strong: bool = False) -> Cell:
-    return Cell(f"{wins} / {ties} / {losses}", float(wins - losses), strong=strong)
+def score_cell(wins: int, ties: int, losses: int) -> Cell:
+    return Cell(f"{wins} / {ties} / {losses}", float(wins - losses))
+
+
+def best_cell(values: pd.Series, method: str, digits: int, *, lower: bool = False) -> Cell:
+    """A method's value; the best of several stands out, the smallest where ``lower`` is better."""
+    best = values.min() if lower else values.max()
+    return wording.num(float(values[method]), digits, strong=len(values) > 1 and abs(values[method] - best) < TIE)
 
 
 def difference_cell(d: PairedDifference, measure: Measure) -> Cell:
     """Mean difference and its standard error, interval and seeds on hover."""
     hint = f"{wording.interval(d, measure)}; {wording.by_seed(d, measure)}"
     return Cell(wording.difference(d, measure), d.mean, hint=hint)
+
+
+def marked_cell(c: Comparison, measure: Measure) -> Cell:
+    """The difference, with a mark if it is significant by the rule; the adjusted p on hover too."""
+    cell = difference_cell(c.difference, measure)
+    return replace(cell, text=cell.text + wording.MARK * c.significant, hint=f"{cell.hint}; p {wording.p_value(c.p)}")
 
 
 def difference_columns(
@@ -116,32 +128,33 @@ def _single(c: Comparison, measure: Measure) -> Cell:
 
 
 def summary_table(evidence: Evidence, view: ProtocolView, name: str, caption: str) -> Table:
-    """Methods x metrics, and the reference against each; best values stand out."""
-    seconds = frame.fit_seconds(evidence.scores, view.protocol, view.common.pool.datasets)
+    """Methods x metrics, and the mean difference of the reference from each; best values stand out."""
     columns = [
         (Column("Method", "text"), lambda m: method_cell(evidence, m)),
         *(_metric_column(view, metric) for metric in metrics_of(view.measure)),
-        *(_reference_columns(view) if view.has_reference else ()),
-        (
-            Column("CPU s", hint="CPU seconds of selecting, refitting and predicting, all test folds and datasets"),
-            lambda m: seconds_cell(float(seconds.get(m, float("nan")))),
-        ),
+        *(_reference_columns(view, full=False) if view.has_reference else ()),
     ]
-    return table(name, caption, view.methods, columns, note=pool_note(evidence, view) + evidence.timings)
+    return table(name, caption, view.methods, columns, note=pool_note(evidence, view))
+
+
+def comparisons_table(evidence: Evidence, view: ProtocolView, name: str) -> Table:
+    """The reference against every other method: difference, interval, test, what the rule says, each seed's."""
+    others = [c.second for c in view.contrasts]
+    columns = [(Column("Method", "text"), lambda m: method_cell(evidence, m)), *_reference_columns(view, full=True)]
+    caption = f"{wording.title(view.reference)} against each method, protocol {view.protocol}"
+    return table(name, caption, others, columns, note=pool_note(evidence, view))
 
 
 def _metric_column(view: ProtocolView, metric: Metric) -> tuple[Column, Callable[[str], Cell]]:
     values = view.summary[metric.key]
-    best = values.min() if metric.lower_is_better else values.max()
-    ranked = metric.key != "sd_score" and len(view.methods) > 1
-    return (
-        Column(metric.title, hint=metric.hint, lower_first=metric.lower_is_better),
-        lambda m: wording.num(float(values[m]), metric.digits, strong=ranked and abs(values[m] - best) < TIE),
-    )
+    head = Column(metric.title, hint=metric.hint, lower_first=metric.lower_is_better)
+    if metric.key == "sd_score":  # no spread is the best one
+        return head, lambda m: wording.num(float(values[m]), metric.digits)
+    return head, lambda m: best_cell(values, m, metric.digits, lower=metric.lower_is_better)
 
 
-def _reference_columns(view: ProtocolView) -> list[tuple[Column, Callable[[str], Cell]]]:
-    """The reference against each method, dashes beside itself."""
+def _reference_columns(view: ProtocolView, *, full: bool) -> list[tuple[Column, Callable[[str], Cell]]]:
+    """The reference against each method, dashes for itself."""
     reference = wording.title(view.reference)
     found = {c.second: c for c in view.contrasts}
     hints = (
@@ -150,7 +163,7 @@ def _reference_columns(view: ProtocolView) -> list[tuple[Column, Callable[[str],
         "Wilcoxon's signed-rank test over families, two-sided, Holm-adjusted over the methods of the table",
     )
     title = f"Δ {view.measure.title} ({reference} {wording.MINUS} method)"
-    return difference_columns(title, found.get, view.measure, seeds=len(view.seeds) > 1, hints=hints)
+    return difference_columns(title, found.get, view.measure, seeds=len(view.seeds) > 1, full=full, hints=hints)
 
 
 def pool_note(evidence: Evidence, view: ProtocolView) -> str:
@@ -158,7 +171,7 @@ def pool_note(evidence: Evidence, view: ProtocolView) -> str:
     common, planned = view.common, len(view.matrix)
     methods = ", ".join(wording.title(m) for m in view.methods)
     parts = [
-        f"Protocol {view.words}. Pool: {methods}, on {len(common.pool.datasets)} of "
+        f"Protocol {view.words}. Methods compared: {methods}, on {len(common.pool.datasets)} of "
         f"{plural(planned, 'dataset')}. Missing results (rule: {COMMON_DATASETS.name}): "
         f"{COMMON_DATASETS.text}."
     ]
@@ -239,9 +252,9 @@ def further_table(evidence: Evidence, view: ProtocolView, name: str) -> Table | 
 def scores_table(
     evidence: Evidence, view: ProtocolView, name: str, caption: str, measure: Measure | None = None
 ) -> Table:
-    """Every dataset of the protocol with every method's mean score over hold-outs, missing ones included.
+    """Every dataset of the protocol with every method's mean score over test folds, missing ones included.
 
-    ``measure`` is what a hold-out's score is, or another one: accuracy or R2 unless it is given.
+    ``measure`` is the one to show: accuracy or R2 unless it is given.
     """
     kind = view.measure.kind
     measure = measure or SELECTING[kind]
@@ -279,7 +292,7 @@ def scores_table(
     columns: list[tuple[Column, Callable[[str], Cell | str | int]]] = [
         (Column("Dataset", "text"), named),
         *((Column(title, hint=key), partial(size, key)) for title, key in heads),
-        *((Column(wording.title(m)), partial(score, m)) for m in map(str, matrix.columns)),
+        *((Column(wording.title(m), compared=True), partial(score, m)) for m in map(str, matrix.columns)),
     ]
     if RFM in matrix and LAPLACE in matrix and measure == SELECTING[kind]:
         lead = view.matrix[RFM] - view.matrix[LAPLACE]
@@ -291,7 +304,7 @@ def scores_table(
         "results are named."
     )
     if cuts:
-        note += f" {CUT} cut at 0 in means: on a hold-out or more R2 is negative and counts as 0 there."
+        note += f" {CUT} cut at 0 in means: on one test fold or more R2 is negative and counts as 0 there."
         if constant:
             note += f" {CONSTANT} {wording.prose('constant-fold')}"
         if columns[-1][0].title.endswith("Laplace"):

@@ -1,5 +1,7 @@
 "use strict";
 (() => {
+  document.documentElement.classList.add("js");
+
   const value = (row, column) => {
     const cell = row.cells[column];
     const number = cell.dataset.v;
@@ -109,13 +111,29 @@
     });
   }
 
+  // What fits needs no scrolling, so it is no tab stop. Folded sections stay as they are: measuring them lays them out.
+  const boxes = [...document.querySelectorAll(".scroll, .drawing")].filter((box) => !box.closest("details"));
+  function stops() {
+    const scrolls = boxes.map((box) => box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight);
+    boxes.forEach((box, i) => (scrolls[i] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
+  }
+  addEventListener("resize", stops);
+
+  // What a link leads to is made visible: its tab selected, what it is folded into opened, a filter ended.
   function openTarget() {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (target && target.matches("details.dataset")) {
-      if (target.hidden) clearFilter(target.parentElement.id);
-      target.open = true;
-      target.scrollIntoView();
+    if (!target) return;
+    if (target.hidden) clearFilter(target.parentElement.id);
+    let moved = target.matches("details");
+    for (let around = target; around; around = around.parentElement) {
+      if (around.matches("details") && !around.open) around.open = moved = true;
+      if (around.matches("[role=tabpanel]") && around.hidden) {
+        select(document.getElementById(around.getAttribute("aria-labelledby")));
+        moved = true;
+      }
     }
+    const shown = target.offsetParent ? target : target.closest(".panel");
+    if (moved || shown !== target) (shown || target).scrollIntoView();
   }
 
   function clearFilter(scope) {
@@ -124,22 +142,87 @@
     input.dispatchEvent(new Event("input"));
   }
 
+  // Tabs: one panel at a time; arrow keys go from tab to tab.
+  function select(tab) {
+    for (const other of tab.parentElement.children) {
+      const chosen = other === tab;
+      other.setAttribute("aria-selected", chosen);
+      other.tabIndex = chosen ? 0 : -1;
+      document.getElementById(other.getAttribute("aria-controls")).hidden = !chosen;
+    }
+    stops();
+  }
+
+  for (const list of document.querySelectorAll("[role=tablist]")) {
+    const tabs = [...list.children];
+    select(tabs[0]);
+    list.addEventListener("click", (event) => {
+      const tab = event.target.closest("[role=tab]");
+      if (tab) select(tab);
+    });
+    list.addEventListener("keydown", (event) => {
+      const at = tabs.indexOf(event.target.closest("[role=tab]"));
+      const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
+      if (at < 0 || to === undefined) return;
+      event.preventDefault();
+      const next = tabs[(to + tabs.length) % tabs.length];
+      select(next);
+      next.focus();
+    });
+  }
+
+  for (const box of document.querySelectorAll("select[data-choice]")) {
+    const options = [...document.getElementById(`${box.dataset.choice}-choice`).children];
+    const show = () => {
+      options.forEach((option, i) => (option.hidden = i !== box.selectedIndex));
+      stops();
+    };
+    box.addEventListener("change", show);
+    show();  // a browser may keep the selection when the page is loaded again
+  }
+
+  // Scores as differences from one of the columns; where one of the two is missing there is none.
+  const signed = (number, digits) => (number > 0 ? "+" : number < 0 ? "\u2212" : "") + Math.abs(number).toFixed(digits);
+  for (const box of document.querySelectorAll("select[data-minus]")) {
+    const table = document.getElementById(box.dataset.minus);
+    const columns = [...table.tHead.rows[0].cells].filter((head) => "compared" in head.dataset).map((head) => head.cellIndex);
+    const kept = [...table.tBodies[0].rows].map((row) => ({
+      cells: columns.map((at) => row.cells[at]),
+      values: columns.map((at) => row.cells[at].dataset.v),
+      shown: columns.map((at) => row.cells[at].innerHTML),
+    }));
+    const show = () => {
+      const from = box.selectedIndex - 1;
+      for (const { cells, values, shown } of kept) {
+        const digits = Math.max(...shown.map((words) => (words.match(/\.(\d+)/) || ["", ""])[1].length));
+        cells.forEach((cell, i) => {
+          const known = values[i] !== undefined;
+          if (from < 0 || !known) {
+            cell.innerHTML = shown[i];
+            if (known) cell.dataset.v = values[i];
+          } else if (values[from] === undefined) {
+            cell.textContent = "\u2013";
+            delete cell.dataset.v;
+          } else {
+            const difference = Number((values[i] - values[from]).toFixed(digits));
+            cell.textContent = signed(difference, digits);
+            cell.dataset.v = difference;
+          }
+        });
+      }
+    };
+    box.addEventListener("change", show);
+    show();
+  }
+
   addEventListener("hashchange", openTarget);
   // A link to where the address already points changes no hash.
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[href^='#']");
     if (link && link.getAttribute("href") === location.hash) openTarget();
   });
-  openTarget();
-
-  // What fits needs no scrolling, so it is no tab stop. Folded sections stay as they are: measuring them lays them out.
-  const boxes = [...document.querySelectorAll(".scroll, .drawing")].filter((box) => !box.closest("details"));
-  function stops() {
-    const scrolls = boxes.map((box) => box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight);
-    boxes.forEach((box, i) => (scrolls[i] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
-  }
-  addEventListener("resize", stops);
   stops();
+  openTarget();
 
   const contents = document.querySelector(".toc details");
   if (matchMedia("(max-width: 72rem)").matches) contents.open = false;

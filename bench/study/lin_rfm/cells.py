@@ -14,7 +14,7 @@ KINDS = {
     "completion": _HERE + "completion:grid",
     "noise": _HERE + "completion:grid",
     "timing": _HERE + "speed:timing",
-    "scale": _HERE + "speed:scale",
+    "scale": _HERE + "scale:scale",
     "movielens": _HERE + "ratings:movielens",
 }
 
@@ -27,9 +27,6 @@ PUBLISHED_METHODS = {
     "IRLS-1": 22,
     "soft-impute": 16,
     "ALS": 10,
-    "network 2": 20,
-    "network 3": 90,
-    "network 4": 120,
 }
 """And about how many seconds each takes on a matrix."""
 
@@ -41,7 +38,9 @@ RANKS = (2, 4, 8)
 DENSITIES = (0.1, 0.15, 0.2, 0.3, 0.45)
 REPEATS = 3
 NOISY_REPEATS = 6
-TIMED_SIZES = (100, 200, 400, 800, 1600)
+TIMED_SIZES = {100: 3, 200: 3, 300: 1}
+"""And how often each is timed."""
+
 _SCALE: dict[str, Any] = {"alone": True, "all_cores": True, "memory_mb": 1000.0}
 
 
@@ -50,7 +49,7 @@ def cells(quick: bool) -> Sequence[Cell]:
     if quick:
         return _quick()
     found = [
-        Cell("sparse", {"n": n, "d": FEATURES, "nonzeros": k, "problems": 8}, 0, cost=3 + 0.12 * n)
+        Cell("sparse", {"n": n, "d": FEATURES, "nonzeros": k, "problems": 8}, 0, cost=0.5 + 0.02 * n)
         for n in OBSERVATIONS
         for k in NONZEROS
     ]
@@ -61,7 +60,7 @@ def cells(quick: bool) -> Sequence[Cell]:
     ]
     for seed in range(REPEATS):
         found += [
-            Cell("completion", {"size": GRID_SIZE, "rank": r, "density": p}, seed, cost=13)
+            Cell("completion", {"size": GRID_SIZE, "rank": r, "density": p}, seed, cost=15)
             for r in RANKS
             for p in DENSITIES
         ]
@@ -71,7 +70,10 @@ def cells(quick: bool) -> Sequence[Cell]:
         for p in (0.2, 0.45)
     ]
     found += [Cell("movielens", {"held_out": 0.05, "test": 0.1}, seed, cost=150) for seed in range(REPEATS)]
-    found += [Cell("timing", {"size": size}, alone=True, cost=(size / 400) ** 3) for size in TIMED_SIZES]
+    found += [
+        Cell("timing", {"size": size, "repeats": repeats}, alone=True, cost=90 * (size / 300) ** 2)
+        for size, repeats in TIMED_SIZES.items()
+    ]
     found += [
         Cell("scale", {"rows": n, "cols": d, "rank": 5, "count": count, "max_rank": r}, **_SCALE, cost=60)
         for n, d, count, r in (
@@ -85,19 +87,16 @@ def cells(quick: bool) -> Sequence[Cell]:
 
 
 def _quick() -> list[Cell]:
-    found = [
-        Cell("sparse", {"n": n, "d": 40, "nonzeros": k, "problems": 3, "steps": 200}) for n in (12, 30) for k in (2, 8)
-    ]
+    found = [Cell("sparse", {"n": n, "d": 40, "nonzeros": k, "problems": 3}) for n in (12, 30) for k in (2, 8)]
     found += [
-        Cell("published", {"size": 40, "rank": 2, "count": 800, "method": method, "steps": 60})
-        for method in PUBLISHED_METHODS
+        Cell("published", {"size": 40, "rank": 2, "count": 800, "method": method}) for method in PUBLISHED_METHODS
     ]
     found += [
         Cell("completion", {"size": 30, "rank": r, "density": p, "steps": 60}) for r in (1, 2) for p in (0.3, 0.6)
     ]
     found.append(Cell("noise", {"size": 30, "rank": 2, "density": 0.5, "noise": 0.3, "steps": 60}))
     found.append(Cell("movielens", {"held_out": 0.05, "test": 0.1, "largest": 150}))
-    found += [Cell("timing", {"size": size}, alone=True) for size in (50, 100)]
+    found += [Cell("timing", {"size": size, "repeats": 1}, alone=True) for size in (20, 30)]
     found.append(Cell("scale", {"rows": 300, "cols": 200, "rank": 2, "count": 9000, "max_rank": 6}, **_SCALE))
     return found
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from bench.report.blocks import Link, Section, text
 from bench.study.cell import Outcome
-from bench.study.claims import COMPARISON_RULE, claims_table
-from bench.study.lin_rfm.sections.completing import completion_claims, completion_section, noise_section
+from bench.study.claims import COMPARISON_RULE, ENDED_RULE, claims_table
+from bench.study.lin_rfm.sections.completing import completion_section, noise_section
+from bench.study.lin_rfm.sections.completion_claims import completion_claims
 from bench.study.lin_rfm.sections.ratings import ratings_claims, ratings_section
 from bench.study.lin_rfm.sections.regression import regression_claims, regression_section
 from bench.study.lin_rfm.sections.speed import scale_section, speed_claims, timing_section
@@ -36,8 +37,7 @@ def find(outcomes: Sequence[Outcome]) -> Findings:
                 "In matrix completion every method chooses its hyperparameters and when to stop by the same held-out "
                 "observed entries, and the entries on which errors are reported choose nothing. In sparse regression "
                 "nothing is held out or chosen: alpha is 1/2, and of a network the start and the depth count that come "
-                "closest to the truth. "
-                f"{COMPARISON_RULE}",
+                f"closest to the truth. {COMPARISON_RULE} {ENDED_RULE}",
             ),
         ),
     )

@@ -10,7 +10,7 @@ KINDS = {"regression": "bench.study.low_rank.compute:regression"}
 TARGET_NAMES = ("product", "rotated", "cubic")
 DIMENSIONS = (5, 10, 20, 40, 80)
 METHODS = ("RFM", "diagonal RFM", "Laplace", "NTK", "MLP")
-REPEATS = 6
+REPEATS = 4
 
 
 def cells(quick: bool) -> Sequence[Cell]:
@@ -24,7 +24,7 @@ def cells(quick: bool) -> Sequence[Cell]:
             for m in METHODS
         ]
     sizes = {"train": 1000, "test": 10_000, "noise": 0.1}
-    costs = {"MLP": 4.0, "RFM": 0.6, "diagonal RFM": 0.5, "Laplace": 0.2, "NTK": 0.4}
+    costs = {"MLP": 9.0, "RFM": 1.0, "diagonal RFM": 1.0, "Laplace": 0.2, "NTK": 0.5}
     return [
         Cell("regression", {"target": t, "d": d, "method": m, **sizes}, seed, cost=costs[m])
         for seed in range(REPEATS)

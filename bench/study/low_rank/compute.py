@@ -1,31 +1,28 @@
 """One method on one low-rank regression: hyperparameters by held-out training rows, then the test error.
 
 Every method gets 1,000 rows. A fifth of them chooses (ridge, bandwidth and number of metric updates; network and
-number of epochs); then all are refitted, as chosen, on all of them.
+number of epochs); then all are refitted, as chosen, on all of them. Each method's grid widens until no neighbour of
+what is selected is better (:mod:`bench.study.low_rank.search`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
+from bench.study.low_rank.grids import BANDWIDTH, EPOCHS, ITERATIONS, NETWORK, NTK_DEPTH, NTK_RIDGE, PATIENCE, RIDGE
+from bench.study.low_rank.network import trained
+from bench.study.low_rank.search import LEAST, Axis, Selected, search
 from rfm.estimators import KernelRidgeRegressor, RFMRegressor
 from rfm.machine import FloatArray
 
-RIDGES = (1e-1, 1e-2, 1e-3)
-BANDWIDTHS = (3.0, 10.0, 30.0)
-ITERATIONS = 6
-DEPTHS = (1, 2, 3)
-NETWORKS = ((1, 256), (2, 256))
-RATES = (1e-3, 3e-3)
-DECAYS = (0.0, 1e-2)
-EPOCHS, PATIENCE = 120, 25
+Rows: TypeAlias = tuple[FloatArray, FloatArray]
+"""X (n, d) and y (n,)."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,9 @@ def regression(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
     spread = float(np.sum((y_test - y_test.mean()) ** 2))
     return {
         "r2": 1.0 - float(np.sum((y_test - predicted) ** 2)) / spread,
-        "chosen": chosen,
+        "chosen": chosen.settings,
+        "tried": chosen.tried,
+        "at_edge": chosen.at_edge,
         "alignment": alignment,
         "fit_cpu_seconds": time.process_time() - began,
     }
@@ -109,35 +108,42 @@ def _kernel_machine(
     method: str,
     X: FloatArray,
     y: FloatArray,
-    train: tuple[FloatArray, FloatArray],
-    held_out: tuple[FloatArray, FloatArray],
+    train: Rows,
+    held_out: Rows,
     X_test: FloatArray,
     U: FloatArray,
     quick: bool,
-) -> tuple[FloatArray, dict[str, Any], float | None]:
+) -> tuple[FloatArray, Selected, float | None]:
     learns = method in ("RFM", "diagonal RFM")
-    axes = DEPTHS if method == "NTK" else BANDWIDTHS
-    best: tuple[float, dict[str, Any]] = (-np.inf, {})
-    for ridge in RIDGES[1:2] if quick else RIDGES:
-        for axis in axes[1:2] if quick else axes:
-            if learns:
-                settings: dict[str, Any] = {"ridge": ridge, "bandwidth": axis, "diagonal": method == "diagonal RFM"}
-                model = RFMRegressor(**settings, iterations=ITERATIONS).fit(*train, held_out)
-                path = np.asarray(model.path_)
-                score, settings = float(path.max()), {**settings, "iterations": model.best_iteration_}
-            else:
-                settings = {
-                    "ridge": ridge,
-                    **({"kernel": "ntk", "depth": axis} if method == "NTK" else {"bandwidth": axis}),
-                }
-                score = KernelRidgeRegressor(**settings).fit(*train).score(*held_out)
-            if score > best[0]:
-                best = (score, settings)
+    axes = (NTK_RIDGE, NTK_DEPTH) if method == "NTK" else (RIDGE, BANDWIDTH)
+    fixed: dict[str, Any] = {"kernel": "ntk"} if method == "NTK" else {"diagonal": True} if "diag" in method else {}
+    updates: dict[tuple[float, ...], int] = {}
+
+    def error(settings: Mapping[str, Any]) -> float:
+        if not learns:
+            return 1.0 - KernelRidgeRegressor(**settings, **fixed).fit(*train).score(*held_out)
+        model = RFMRegressor(**settings, **fixed, iterations=ITERATIONS).fit(*train, held_out)
+        found = 1.0 - np.asarray(model.path_)
+        # The fewest updates that do as well: later ones differ by noise of the held-out rows.
+        updates[tuple(settings.values())] = int(np.argmax(found <= found.min() / (1 - LEAST)))
+        return float(found.min())
+
+    chosen = _only_start(axes, error) if quick else search(axes, error, diagonal=True)
+    settings: dict[str, Any] = {**chosen.settings, **fixed}
     if not learns:
-        return KernelRidgeRegressor(**best[1]).fit(X, y).predict(X_test), best[1], None
-    model = RFMRegressor(**best[1]).fit(X, y)
-    metric = np.diag(model.M_) if best[1]["diagonal"] else model.M_
-    return model.predict(X_test), best[1], alignment(metric, U)
+        return KernelRidgeRegressor(**settings).fit(X, y).predict(X_test), chosen, None
+    settings["iterations"] = updates[tuple(chosen.settings.values())]
+    model = RFMRegressor(**settings).fit(X, y)
+    metric = np.diag(model.M_) if fixed else model.M_
+    at_edge = [*chosen.at_edge, *(["iterations"] if settings["iterations"] == ITERATIONS else [])]
+    found = replace(chosen, settings=settings, at_edge=at_edge)
+    return model.predict(X_test), found, alignment(metric, U)
+
+
+def _only_start(axes: Sequence[Axis], error: Callable[[Mapping[str, Any]], float]) -> Selected:
+    """Without a search, for the study's small version."""
+    settings: dict[str, Any] = {axis.name: axis.start for axis in axes}
+    return Selected(settings, error(settings), 1, [])
 
 
 def alignment(metric: FloatArray, U: FloatArray) -> float:
@@ -153,67 +159,32 @@ def alignment(metric: FloatArray, U: FloatArray) -> float:
 
 
 def _network(
-    X: FloatArray,
-    y: FloatArray,
-    train: tuple[FloatArray, FloatArray],
-    held_out: tuple[FloatArray, FloatArray],
-    X_test: FloatArray,
-    seed: int,
-    quick: bool,
-) -> tuple[FloatArray, dict[str, Any]]:
-    best: tuple[float, dict[str, Any]] = (np.inf, {})
-    for depth, width in NETWORKS[:1] if quick else NETWORKS:
-        for rate in RATES[:1] if quick else RATES:
-            for decay in DECAYS[:1] if quick else DECAYS:
-                settings: dict[str, Any] = {"depth": depth, "width": width, "rate": rate, "decay": decay}
-                error, epoch = _best_epoch(train, held_out, settings, seed, 10 if quick else EPOCHS)
-                if error < best[0]:
-                    best = (error, {**settings, "epoch": epoch})
-    settings = dict(best[1])
-    epochs = settings.pop("epoch")
-    *_, network = _epochs(X, y, **settings, seed=seed, epochs=epochs)
-    with torch.no_grad():
-        predicted: FloatArray = network(torch.from_numpy(X_test).float())[:, 0].double().numpy()
-    return predicted, best[1]
+    X: FloatArray, y: FloatArray, train: Rows, held_out: Rows, X_test: FloatArray, seed: int, quick: bool
+) -> tuple[FloatArray, Selected]:
+    limit = 10 if quick else EPOCHS
+    epochs: dict[tuple[float, ...], int] = {}
+
+    def error(settings: Mapping[str, Any]) -> float:
+        found, epochs[tuple(settings.values())] = _best_epoch(train, held_out, settings, seed, limit)
+        return found
+
+    chosen = _only_start(NETWORK, error) if quick else search(NETWORK, error)
+    epoch = epochs[tuple(chosen.settings.values())]
+    *_, network = trained(X, y, **chosen.settings, seed=seed, epochs=epoch)
+    predicted: FloatArray = network.predict(torch.from_numpy(X_test).float()).double().numpy()
+    cut_off = not quick and epoch > limit - PATIENCE
+    at_edge = [*chosen.at_edge, *(["epoch"] if cut_off else [])]
+    return predicted, replace(chosen, settings={**chosen.settings, "epoch": epoch}, at_edge=at_edge)
 
 
-def _best_epoch(
-    train: tuple[FloatArray, FloatArray],
-    held_out: tuple[FloatArray, FloatArray],
-    settings: dict[str, Any],
-    seed: int,
-    epochs: int,
-) -> tuple[float, int]:
+def _best_epoch(train: Rows, held_out: Rows, settings: Mapping[str, Any], seed: int, epochs: int) -> tuple[float, int]:
     """The least held-out squared error of one network, and after which epoch it had it (from 1)."""
     Xv, yv = (torch.from_numpy(part).float() for part in held_out)
     best, at = np.inf, 0
-    for epoch, network in enumerate(_epochs(*train, **settings, seed=seed, epochs=epochs), start=1):
-        with torch.no_grad():
-            error = float(((network(Xv)[:, 0] - yv) ** 2).mean())
+    for epoch, network in enumerate(trained(*train, **settings, seed=seed, epochs=epochs), start=1):
+        error = float(((network.predict(Xv) - yv) ** 2).mean())
         if error < best:
             best, at = error, epoch
         elif epoch - at >= PATIENCE:
             break
     return best, at
-
-
-def _epochs(
-    X: FloatArray, y: FloatArray, *, depth: int, width: int, rate: float, decay: float, seed: int, epochs: int
-) -> Iterator[torch.nn.Module]:
-    """A ReLU network after each epoch of AdamW in batches of 100: the same object, trained on."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        sizes = [X.shape[1], *([width] * depth)]
-        layers: list[torch.nn.Module] = []
-        for a, b in pairwise(sizes):
-            layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
-        network = torch.nn.Sequential(*layers, torch.nn.Linear(width, 1))
-    rows, targets = torch.from_numpy(X).float(), torch.from_numpy(y).float()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
-    order = torch.Generator().manual_seed(seed)
-    for _ in range(epochs):
-        for some in torch.randperm(len(rows), generator=order).split(100):
-            optimiser.zero_grad()
-            ((network(rows[some])[:, 0] - targets[some]) ** 2).mean().backward()
-            optimiser.step()
-        yield network

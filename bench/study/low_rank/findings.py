@@ -11,7 +11,10 @@ from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Section, Strong, Table, text
 from bench.report.figures.curves import Axis, Curve, Point, curves
 from bench.study.cell import Outcome
-from bench.study.claims import COMPARISON_RULE, Claim, SignTest, Verdict, claims_table, not_measured
+from bench.study.claims import COMPARISON_RULE, claims_table
+from bench.study.low_rank.claims import OVERALL_RULE, dimension_claims, verdicts_table
+from bench.study.low_rank.grids import AXES, EPOCH, UPDATES
+from bench.study.low_rank.search import LEAST
 from bench.study.report import Findings
 from bench.study.summary import band_words, mean_point
 
@@ -22,19 +25,20 @@ TITLES = {
     "rotated": "rotated: z1 z2, along two random directions",
     "cubic": "cubic: (z1 + z2 z3 + (z3³ - 3 z3) / 2) / √3.5, along three random directions",
 }
-RANKS = {"product": 2, "rotated": 2, "cubic": 3}
-ALIGNED = 0.9
-"""Mean squared cosine with the true subspace from which M's leading eigenvectors count as spanning it."""
+OFTEN = 0.1
+"""Share of grid cells with an edge selected above which a grid counts as too small."""
 
-MARGIN = 0.02
-"""Difference of mean R² that counts as one, of the diagonal metric to the full one."""
+_NAMES = {"rate": "learning rate", "decay": "weight decay", "depth": "hidden layers", "iterations": "updates of M"}
+RANKS = {"product": 2, "rotated": 2, "cubic": 3}
 
 
 def find(outcomes: Sequence[Outcome]) -> Findings:
     """The report's content from the cells that have a result."""
     done = [o for o in outcomes if o.status == "ok"]
     present = [t for t in TITLES if any(o.cell.parameters["target"] == t for o in done)]
-    claims = _claims(done)
+    judged = dimension_claims(done)
+    claims = [one.overall for one in judged]
+    edges = _edges_table(done)
     sizes = done[0].cell.parameters if done else {"train": 0, "test": 0, "noise": 0.0}
     head = Section(
         "claims",
@@ -48,8 +52,10 @@ def find(outcomes: Sequence[Outcome]) -> Findings:
             ),
             claims_table(
                 claims,
-                f"Every method chooses its hyperparameters on the same fifth of the training rows. {COMPARISON_RULE}",
+                "Every method chooses its hyperparameters on the same fifth of the training rows. "
+                f"{COMPARISON_RULE} {OVERALL_RULE}",
             ),
+            *([verdicts_table(judged)] if any(one.judged for one in judged) else []),
         ),
     )
     setting = Section(
@@ -66,14 +72,15 @@ def find(outcomes: Sequence[Outcome]) -> Findings:
             ),
             Items(tuple((TITLES[t],) for t in TITLES)),
             text(
-                "RFM, its diagonal form and the Laplace kernel choose ridge (0.1, 0.01, 0.001) and bandwidth "
-                "(3, 10, 30), "
-                "RFM the number of updates of M too (up to 6); the neural tangent kernel (NTK) the same "
-                "ridges and 1 to "
-                "3 hidden layers; the network (MLP) 1 or 2 layers of 256 units, two learning rates, two "
-                "weight decays and "
-                "the number of epochs (up to 120). All are refitted, as chosen, on all training rows."
+                "RFM, its diagonal form and the Laplace kernel choose ridge and bandwidth, RFM the number of updates "
+                f"of M too (up to {UPDATES.values[-1]:g}); the neural tangent kernel (NTK) ridge and depth; the "
+                "network (MLP, AdamW) learning rate, weight decay, hidden layers, width and the number of epochs (up "
+                f"to {EPOCH.values[-1]:g}). The search starts in the middle of the grids below and moves to a "
+                f"neighbour while that lowers the squared error on the held-out fifth by more than {100 * LEAST:g} %: "
+                "the neighbours of what is selected were all tried. Kernels look at all eight neighbours at once, the "
+                "network at one hyperparameter at a time. All are refitted, as chosen, on all training rows."
             ),
+            *([edges] if edges else []),
         ),
     )
     sections = [_target_section(done, t) for t in present]
@@ -95,84 +102,48 @@ def _values(done: Sequence[Outcome], target: str, method: str, key: str) -> dict
     return found
 
 
-def _claims(done: Sequence[Outcome]) -> list[Claim]:
-    return [
-        _versus(
-            done, ("Laplace", "NTK"), "RFM beats kernels that learn no features (Laplace, NTK) on low-rank targets"
+def _edges_table(done: Sequence[Outcome]) -> Table | None:
+    """How often the last value of a grid was selected, which a wider grid might have improved on."""
+    rows, often = [], []
+    for series, method in enumerate(METHODS):
+        some = [o.values for o in done if o.cell.parameters["method"] == method and "at_edge" in o.values]
+        for axis in AXES[method] if some else ():
+            ends = np.mean([axis.name in values["at_edge"] for values in some])
+            if ends > OFTEN:
+                often.append(f"{method}'s {_NAMES.get(axis.name, axis.name)} ({100 * ends:.0f} %)")
+            natural = np.mean([values["chosen"].get(axis.name) == axis.values[0] for values in some])
+            rows.append(
+                (
+                    Cell(method, series=series),
+                    Cell(_NAMES.get(axis.name, axis.name)),
+                    Cell(f"{axis.values[0]:g} to {axis.values[-1]:g}"),
+                    wording.num(100 * float(ends), 0),
+                    wording.num(100 * float(natural), 0) if axis.first_is_natural else Cell(wording.DASH),
+                    wording.num(len(some), 0),
+                )
+            )
+    if not rows:
+        return None
+    return Table(
+        "edges",
+        (
+            Column("Method", "text"),
+            Column("Hyperparameter", "text"),
+            Column("Grid", "text"),
+            Column("At an edge, %"),
+            Column("At a natural end, %"),
+            Column("Grid cells"),
         ),
-        _versus(done, ("MLP",), "RFM beats a tuned network on low-rank targets"),
-        _alignment_claim(done),
-        _diagonal_claim(done),
-    ]
-
-
-def _paired(done: Sequence[Outcome], key: str = "r2") -> dict[tuple[str, int, int], dict[str, float]]:
-    """(target, d, seed): value of every method."""
-    found: dict[tuple[str, int, int], dict[str, float]] = {}
-    for o in done:
-        p = o.cell.parameters
-        if o.values.get(key) is not None:
-            found.setdefault((p["target"], int(p["d"]), o.cell.seed), {})[p["method"]] = float(o.values[key])
-    return found
-
-
-def _versus(done: Sequence[Outcome], others: tuple[str, ...], words: str) -> Claim:
-    pairs = [v for v in _paired(done).values() if "RFM" in v and all(m in v for m in others)]
-    if not pairs:
-        return not_measured(words)
-    gains = np.array([v["RFM"] - max(v[m] for m in others) for v in pairs])
-    test = SignTest.of(gains)
-    rival = "the network" if len(others) == 1 else "the better of them"
-    means = ", ".join(f"{m} {np.mean([v[m] for v in pairs]):.3f}" for m in ("RFM", *others))
-    return Claim(
-        words,
-        f"Higher R² than {rival} on {test.wins} of {len(pairs)} problems, lower on {test.losses} (sign test p "
-        f"{wording.p_value(test.p)}). Mean R²: {means}.",
-        test.verdict,
+        tuple(rows),
+        "How often the edge of a grid is selected",
+        note="An edge is a value beyond which a wider grid would go on; no updates, one hidden layer and no decay are "
+        "natural ends. Epochs are at their edge where the limit came before the early stopping. "
+        + (
+            f"Above {100 * OFTEN:g} %: {', '.join(often)}; a wider grid, which would cost more, might do better there."
+            if often
+            else f"None is above {100 * OFTEN:g} %."
+        ),
     )
-
-
-def _alignment_claim(done: Sequence[Outcome]) -> Claim:
-    words = "The leading eigenvectors of M span the true subspace"
-    found = [(k, v["RFM"]) for k, v in _paired(done, "alignment").items() if "RFM" in v]
-    if not found:
-        return not_measured(words)
-    values = np.array([v for _, v in found])
-    missed = sorted({(t, d) for (t, d, _), v in found if v < ALIGNED})
-    good = int((values >= ALIGNED).sum())
-    verdict: Verdict = (
-        "holds" if good == len(values) else "holds in part" if good > len(values) / 2 else "does not hold"
-    )
-    where = "" if not missed else " Not on: " + ", ".join(f"{t} with d = {d}" for t, d in missed) + "."
-    return Claim(
-        words,
-        f"Mean squared cosine at least {ALIGNED:g} on {good} of {len(values)} problems (median "
-        f"{np.median(values):.3f}). Holds in part above half of them." + where,
-        verdict,
-    )
-
-
-def _diagonal_claim(done: Sequence[Outcome]) -> Claim:
-    words = "A diagonal metric suffices when directions are features, and does not when they are rotated"
-    pairs = _paired(done)
-    along = [v["diagonal RFM"] - v["RFM"] for (t, *_), v in pairs.items() if t == "product" and _both(v)]
-    turned = [v["diagonal RFM"] - v["RFM"] for (t, *_), v in pairs.items() if t != "product" and _both(v)]
-    if not along or not turned:
-        return not_measured(words)
-    one, other = float(np.mean(along)), float(np.mean(turned))
-    suffices, fails = one > -MARGIN, other < -MARGIN
-    verdict: Verdict = "holds" if suffices and fails else "holds in part" if suffices or fails else "does not hold"
-    return Claim(
-        words,
-        f"Diagonal RFM's R² less RFM's: {wording.number(one, 3, sign=True)} along features, "
-        f"{wording.number(other, 3, sign=True)} along random directions. It suffices where it loses less than "
-        f"{MARGIN:g}; if only one half of the claim is so, it holds in part.",
-        verdict,
-    )
-
-
-def _both(values: dict[str, float]) -> bool:
-    return "RFM" in values and "diagonal RFM" in values
 
 
 def _target_section(done: Sequence[Outcome], target: str) -> Section:

@@ -243,7 +243,7 @@ def test_no_try_lasts_longer_than_its_deadline(
     said: list[str] = []
     download(url, to, say=said.append)
     assert to.read_bytes() == CONTENT
-    assert "it was not all there after 0.3 s" in said[0]
+    assert "it was not complete after 0.3 s" in said[0]
     assert int((ranges(web)[1] or "")[6:-1]) > 5
 
 

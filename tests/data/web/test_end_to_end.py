@@ -43,7 +43,7 @@ def test_the_archive_from_a_server_with_troubles(
     assert main(["run", "--subset", "all", "--methods", "laplace"]) == 2
     assert "none fetched into the cache" in capsys.readouterr().err
     assert main(["fetch", "--subset", "all"]) == 0
-    assert "2 of 2 tables are there and sound" in capsys.readouterr().out
+    assert "2 of 2 datasets are available and valid" in capsys.readouterr().out
     requests = len(web.requests)
     words = ["run", "--subset", "all", "--methods", "laplace", "--jobs", "1", "--offline", "--run", "r"]
     assert main(words) == 0
@@ -66,7 +66,7 @@ def test_mirrors_in_turn(
     monkeypatch.setenv("BENCH_MIRRORS", f"{web.url}/page")
     assert main(["fetch", "--subset", "all", "--mirror", f"{web.url}/other"]) == 0
     captured = capsys.readouterr()
-    assert "2 of 2 tables are there and sound" in captured.out
+    assert "2 of 2 datasets are available and valid" in captured.out
     assert [address for address, _ in web.requests] == ["/gone", "/other", "/page", "/good"]
     assert "404 Not Found" in captured.err
     assert "a web page" in captured.err
@@ -81,7 +81,7 @@ def test_if_no_mirror_is_sound_the_best_is_kept(
     tiny_registry.document["study"] |= {"archive_url": f"{web.url}/a", "mirrors": [f"{web.url}/b"]}
     assert main(["fetch", "--subset", "all"]) == 1
     captured = capsys.readouterr()
-    assert "1 of 2 tables are there and sound" in captured.out
+    assert "1 of 2 datasets are available and valid" in captured.out
     assert "missing: http" in captured.err
     assert "alpha/alpha_R.dat: SHA-256 is" in captured.err
     assert main(["fetch", "--subset", "all"]) == 1
@@ -98,9 +98,9 @@ def test_a_cache_of_ones_own(
     assert not own_cache.exists()
     assert "in mine" in capsys.readouterr().out
     assert main(["list", *words]) == 0
-    assert "archive: 2 of 2 tables" in capsys.readouterr().out
+    assert "archive: 2 of 2 datasets" in capsys.readouterr().out
     assert main(["list", "--subset", "all"]) == 0
-    assert "archive: not here" in capsys.readouterr().out
+    assert "archive: not available here" in capsys.readouterr().out
     assert main(["run", *words, "--methods", "laplace", "--offline", "--dry-run"]) == 0
     assert "2 jobs to run" in capsys.readouterr().out
 
@@ -133,14 +133,14 @@ def test_a_suite(
     assert "`python -m bench fetch --subset openml-suite:99`" in said
     assert main(["fetch", *suite]) == 1
     captured = capsys.readouterr()
-    assert "2 of 3 tables are there and sound" in captured.out
+    assert "2 of 3 datasets are available and valid" in captured.out
     assert "note: things: 1 column(s) of categories" in captured.out
     assert "missing: OpenML task 12 is one of Learning Curve" in captured.err
     requests = len(web.requests)
     assert main(["list", *suite]) == 0
     listing = capsys.readouterr().out
     assert "     10        61       48       2        3  things" in listing
-    assert "2 of 3 tables are here" in listing
+    assert "2 of 3 datasets are available" in listing
     assert main(["run", *suite, "--methods", "laplace", "--offline", "--jobs", "1", "--run", "r"]) == 1
     assert "skipped: openml-task-12/laplace: OpenML task 12 is one of Learning Curve" in capsys.readouterr().out
     rows = scores("r")
@@ -181,7 +181,7 @@ def test_a_suite_that_mixes_kinds(
     assert "     11        62       48       3        -  prices" in capsys.readouterr().out
     assert main([*words, "--run", "p", "--protocol", "relearn"]) == 2
     assert (
-        "prices: a table for regression, and --protocol relearn selects on the tuning halves" in capsys.readouterr().err
+        "prices: a dataset for regression; --protocol relearn selects on the tuning halves" in capsys.readouterr().err
     )
 
 
@@ -194,14 +194,14 @@ def test_single_tables_from_uci(
     uci.data(53, FRAME[:24], {"class": "Target"})
     assert main(["fetch", "--subset", "all", "--source", "uci"]) == 1
     captured = capsys.readouterr()
-    assert "1 of 2 tables are there and sound" in captured.out
+    assert "1 of 2 datasets are available and valid" in captured.out
     assert "note: alpha: UCI's copy: other units" in captured.out
     assert "missing: beta: UCI has no copy that the registry knows" in captured.err
     assert main(["list", "--subset", "all"]) == 0
     listing = capsys.readouterr().out
     assert "  alpha, UCI 53: other units" in listing
-    assert "  not certain to be the same table: alpha (UCI 53)" in listing
-    assert "  uci: 1 of 2 tables, in " in listing
+    assert "  not certain to be the same dataset: alpha (UCI 53)" in listing
+    assert "  uci: 1 of 2 datasets, in " in listing
     assert main(["run", "--subset", "alpha", "--source", "uci", "--methods", "laplace", "--run", "r"]) == 0
     assert {(row["source"], row["split"], row["status"]) for row in scores("r")} == {("uci", "seed-0", "ok")}
     assert main(["report", "r", "--out", "page"]) == 0
@@ -214,8 +214,8 @@ def test_single_tables_from_uci(
     ("words", "message"),
     [
         (["--subset", "openml-suite:x"], "a suite is named by its number at OpenML, like openml-suite:99"),
-        (["--subset", "openml-suite:99", "--source", "uci"], "takes its tables from OpenML: leave --archive and"),
-        (["--subset", "openml-suite:99", "--archive", "a"], "takes its tables from OpenML: leave --archive and"),
+        (["--subset", "openml-suite:99", "--source", "uci"], "takes its datasets from OpenML: leave --archive and"),
+        (["--subset", "openml-suite:99", "--archive", "a"], "takes its datasets from OpenML: leave --archive and"),
         (["--subset", "all", "--source", "open-ml"], "did you mean 'openml'"),
         (["--subset", "all", "--cache", ""], "--cache is empty"),
     ],
@@ -250,7 +250,7 @@ def test_the_real_archive_end_to_end(
     problems = [line for line in captured.err.splitlines() if line.startswith("missing: ")]
     assert all(line.startswith("missing: miniboone: ") for line in problems)
     assert code == len(problems)
-    assert f"{121 - len(problems)} of 121 tables are there and sound" in captured.out
+    assert f"{121 - len(problems)} of 121 datasets are available and valid" in captured.out
     assert web.requests[1][1]["Range"].startswith("bytes=")
     words = ["run", "--subset", "smoke,balloons", "--archive", f"{web.url}/data.tar", "--offline", "--run", "r"]
     assert main([*words, "--methods", "laplace", "--protocol", "relearn", "--jobs", "1"]) == 0

@@ -53,13 +53,13 @@ def scores(folder: str) -> list[dict[str, str]]:
 def test_all_four_parts(openml: FakeOpenML, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--subset", "grinsztajn"]
     assert main(["fetch", *words]) == 0
-    assert "5 of 5 tables are there and sound" in capsys.readouterr().out
+    assert "5 of 5 datasets are available and valid" in capsys.readouterr().out
     assert not any("splits" in address for address, _ in openml.web.requests)
     requests = len(openml.web.requests)
     assert main(["list", *words]) == 0
     listing = capsys.readouterr().out
     assert "electricity-num-clf" in listing
-    assert "5 of 5 tables are here" in listing
+    assert "5 of 5 datasets are available" in listing
     assert main(["run", *words, "--methods", "laplace", "--offline", "--jobs", "1", "--run", "r"]) == 0
     rows = scores("r")
     expected = {
@@ -92,10 +92,13 @@ def test_a_part_and_a_suite_with_the_same_task_do_not_share_divisions(openml: Fa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--protocol", "clean-cv"], "have validation parts of their own, which --protocol clean-cv would not select"),
-        (["--protocol", "relearn"], "which --protocol relearn would not select on: use clean"),
+        (
+            ["--protocol", "clean-cv"],
+            "have validation parts of their own, on which --protocol clean-cv does not select",
+        ),
+        (["--protocol", "relearn"], "on which --protocol relearn does not select: use clean"),
         (["--splits", "grinsztajn-big"], "unknown splits 'grinsztajn-big': did you mean 'grinsztajn-large'?"),
-        (["--archive", "x"], "grinsztajn-num-clf takes its tables from OpenML"),
+        (["--archive", "x"], "grinsztajn-num-clf takes its datasets from OpenML"),
     ],
 )
 def test_words_that_do_not_go_together(

@@ -59,7 +59,7 @@ def test_a_table_by_its_id(openml: FakeOpenML, registry: Registry) -> None:
     assert dataset.X.shape == (24, 4)  # the size and three colours; row numbers are no input
     assert dataset.y.tolist() == [2, 0, 1] * 8
     assert np.isnan(dataset.X).sum() == 5
-    assert dataset.notes[0] == "24 rows, 2 inputs, 3 classes; the archive's table has 24, 3, 3"
+    assert dataset.notes[0] == "24 rows, 2 inputs, 3 classes; the archive's dataset has 24, 3, 3"
     assert not dataset.standardised
 
 
@@ -178,13 +178,13 @@ def test_a_sparse_table_that_calls_itself_dense(openml: FakeOpenML, registry: Re
 
 def test_sizes_that_are_not_the_registrys(openml: FakeOpenML, registry: Registry, tiny: Any) -> None:
     openml.data(61, arff(FRAME[:23]), more=IGNORED)
-    with pytest.raises(DataInvalid, match="23 rows of 3 classes, expected 24 rows of 3: not the table"):
+    with pytest.raises(DataInvalid, match="23 rows of 3 classes, expected 24 rows of 3: not the dataset"):
         OpenMLSource().load(registry.entry("alpha"))
     stated = registry_with(tiny, rows=23, note="one row less")
     dataset = OpenMLSource().load(stated.entry("alpha"))
     assert dataset.notes[:2] == (
         "OpenML's copy: one row less",
-        "23 rows, 2 inputs, 3 classes; the archive's table has 24, 3, 3",
+        "23 rows, 2 inputs, 3 classes; the archive's dataset has 24, 3, 3",
     )
     with pytest.raises(DataInvalid, match=r"expected 22 rows of 3.*one row less"):
         OpenMLSource().load(registry_with(tiny, rows=22).entry("alpha"))
@@ -197,7 +197,7 @@ def test_target_and_columns_by_the_registry(openml: FakeOpenML, registry: Regist
     entry = registry_with(tiny, target="colour", drop=["class", "row"], confidence="likely").entry("alpha")
     dataset = OpenMLSource().load(entry)
     assert dataset.X.shape == (24, 1)
-    assert dataset.notes[0] == "that OpenML's 61 is this table is likely, not certain"
+    assert dataset.notes[0] == "that OpenML's 61 is this dataset is likely, not certain"
     with pytest.raises(DataInvalid, match=r"unknown column .* 'klass'.*did you mean 'class'"):
         OpenMLSource().load(registry_with(tiny, target="klass").entry("alpha"))
 
@@ -422,7 +422,7 @@ def test_a_copy_of_a_table_of_regression(openml: FakeOpenML, tiny: Any) -> None:
     assert not any("archive" in note for note in dataset.notes)
     tiny.document["datasets"]["gamma"]["openml"]["id"] = 62
     openml.data(62, arff(NUMBERS[:9]), "price", more=IGNORED)
-    with pytest.raises(DataInvalid, match="9 rows, expected 24 rows: not the table"):
+    with pytest.raises(DataInvalid, match="9 rows, expected 24 rows: not the dataset"):
         OpenMLSource().load(tiny.registry().entry("gamma"))
 
 

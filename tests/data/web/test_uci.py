@@ -52,7 +52,7 @@ def test_a_table_by_its_id(uci: FakeUCI, registry: Registry, monkeypatch: pytest
     assert (dataset.name, dataset.source, dataset.n_classes) == ("alpha", "uci", 3)
     assert dataset.X.shape == (24, 2)
     assert dataset.y.tolist() == [2, 0, 1] * 8
-    assert dataset.notes[0] == "24 rows, 2 inputs, 3 classes; the archive's table has 24, 3, 3"
+    assert dataset.notes[0] == "24 rows, 2 inputs, 3 classes; the archive's dataset has 24, 3, 3"
     assert [address for address, _ in uci.web.requests] == ["/api/dataset?id=53", "/static/public/53/data.csv"]
     assert offline.has(entry)
     assert offline.load(entry).sha256 == UCISource().load(entry).sha256 == dataset.sha256
@@ -69,7 +69,7 @@ def test_of_several_targets_the_registry_names_one(uci: FakeUCI, registry: Regis
 
 def test_other_sizes_are_an_error(uci: FakeUCI, registry: Registry) -> None:
     uci.data(53, FRAME[:12], ROLES)
-    with pytest.raises(DataInvalid, match=r"Made up.: 12 rows of 3 classes, expected 24 rows of 3: not the table"):
+    with pytest.raises(DataInvalid, match=r"Made up.: 12 rows of 3 classes, expected 24 rows of 3: not the dataset"):
         UCISource().load(registry.entry("alpha"))
 
 
@@ -95,7 +95,7 @@ def test_what_uci_does_not_have(uci: FakeUCI, registry: Registry, document: obje
         ({"data": {"data_url": "x.csv", "variables": [1]}}, "not an account of a data set"),
         (
             {"data": {"data_url": "file:///etc/passwd", "variables": []}},
-            "'file:///etc/passwd', which is no web address",
+            "'file:///etc/passwd', which is not a web address",
         ),
     ],
 )

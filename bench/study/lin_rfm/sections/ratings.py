@@ -10,10 +10,10 @@ from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Cell, Column, Notice, Section, Table, text
 from bench.study.cell import Outcome
-from bench.study.claims import Claim, Verdict, not_measured
+from bench.study.claims import ADDITIONAL, Claim, Verdict, not_measured
 from bench.study.lin_rfm.sections.completing import SERIES, TITLES
 
-_CLAIM = "Ours to ask: of use on a real matrix (MovieLens 100k)"
+_CLAIM = f"{ADDITIONAL}: of use on a real matrix (MovieLens 100k)"
 _TITLES = {**TITLES, "lin-RFM alternating 1/4": "lin-RFM, alternating, alpha 1/4", "means": "User and item means"}
 
 

@@ -1,0 +1,220 @@
+"""The section on the data: what is listed, what is shared, the headline without some datasets, and no facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html import escape
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_runs import make_run
+
+from bench.data.facts import Facts, load_facts
+from bench.data.registry import load_registry
+from bench.records.result import Job, RunRecord
+from bench.report.about import About, about_datasets, measured_facts
+from bench.report.blocks import Cell, Document, Section, Table
+from bench.report.evidence import Evidence
+from bench.report.html import render_html
+from bench.report.markdown import render_details, render_markdown
+from bench.report.merge import merge_runs
+from bench.report.sections.data import changes, data_section, facts_sentence, parts_of
+from bench.report.sections.datasets import dataset_section, datasets_section
+from bench.stats.verdict import against_each
+
+METHODS = ["rfm", "laplace", "mlp"]
+NAMES = [f"table-{i:02}" for i in range(24)]
+
+
+def facts(name: str, **more: object) -> Facts:
+    plain = Facts(name, "archive", 100, 5, "", "published", 0.0, 0.0, 0, True, 0, 0)
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+def body(known: dict[str, Facts], *runs: RunRecord) -> Evidence:
+    runs = runs or (make_run(NAMES, METHODS, ["clean", "clean-cv", "published"]),)
+    names = {r.job.dataset for run in runs for r in run.results}
+    return Evidence(merge_runs(runs), {name: About(facts=known.get(name)) for name in names})
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, Facts]:
+    found = {name: facts(name) for name in NAMES}
+    for name in NAMES[:3]:
+        found[name] = facts(name, repeated_percent=50.0, conflicting_percent=12.5)
+    found[NAMES[3]] = facts(NAMES[3], repeated_percent=20.0)  # at the limit: it stays
+    for name in NAMES[4:9]:
+        found[name] = facts(name, possibly_nominal=2, missing_values=7, missing_samples=3)
+    found[NAMES[10]] = facts(NAMES[10], missing_values=None, missing_samples=None)
+    return found
+
+
+@pytest.fixture(scope="module")
+def evidence(known: dict[str, Facts]) -> Evidence:
+    return body(known)
+
+
+def tables(section: Section) -> dict[str, Table]:
+    return {block.name: block for block in section.all_blocks() if isinstance(block, Table)}
+
+
+def column(shown: Table, title: str) -> list[Cell]:
+    place = [head.title for head in shown.columns].index(title)
+    return [row[place] for row in shown.rows]
+
+
+def test_parts_leave_out_what_they_say(evidence: Evidence, known: dict[str, Facts]) -> None:
+    parts = {part.without: set(part.datasets) for part in parts_of(evidence, evidence.views["clean"])}
+    tiny = {name for name in NAMES if evidence.sizes["rows"][name] <= 32}
+    repeated, nominal = set(NAMES[:3]), set(NAMES[4:9])
+    assert tiny
+    assert parts == {
+        "": set(NAMES),
+        "repeated samples (> 20 %)": set(NAMES) - repeated,
+        "tiny ones (≤ 32 samples)": set(NAMES) - tiny,
+        "possibly nominal columns": set(NAMES) - nominal,
+        "any of these": set(NAMES) - repeated - tiny - nominal,
+    }
+
+
+def test_each_column_is_what_the_rule_says_of_its_datasets(evidence: Evidence) -> None:
+    section = data_section(evidence)
+    assert section is not None
+    shown = tables(section)["data-without-clean"]
+    scores = pd.DataFrame(
+        [
+            (r.job.dataset, r.job.seed, r.job.method, np.mean([h.score for h in r.holdouts]))
+            for r in evidence.merged.results
+            if r.job.protocol == "clean"
+        ],
+        columns=["dataset", "seed", "method", "score"],
+    ).pivot_table(index=["dataset", "seed"], columns="method", values="score")[METHODS]
+    left = scores[~scores.index.get_level_values("dataset").isin(NAMES[4:9])]
+    count, mean, *differences = column(shown, "without possibly nominal columns")
+    assert count.text == "19 (19)"
+    assert mean.value == pytest.approx(left["rfm"].mean())
+    for cell, c in zip(differences, against_each(left, "rfm", {}), strict=True):
+        assert cell.value == pytest.approx(float((left["rfm"] - left[c.second]).mean()))
+        assert cell.text.endswith(" *") == c.significant
+    assert set(tables(section)) == {"data-without-clean", "data-without-clean-cv", "data-facts"}  # published: none
+
+
+def test_a_verdict_that_hangs_on_some_datasets_is_said_to() -> None:
+    """RFM leads on the nominal ones alone."""
+    run = make_run(NAMES, ["rfm", "laplace"])
+
+    def level(dataset: str, method: str) -> float:
+        lead = 9.0 if dataset in NAMES[:12] else (-1.0) ** NAMES.index(dataset)
+        return 80.0 + (lead if method == "rfm" else 0.0)
+
+    results = tuple(
+        replace(r, holdouts=tuple(replace(h, score=level(r.job.dataset, r.job.method)) for h in r.holdouts))
+        for r in run.results
+    )
+    runs = replace(run, results=results)
+    hanging = body({name: facts(name, possibly_nominal=int(name in NAMES[:12])) for name in NAMES}, runs)
+    said = "".join(map(str, changes(parts_of(hanging, hanging.views["clean"]))))
+    assert "without possibly nominal columns: Laplace kernel (better → not significant)" in said
+    steady = body({name: facts(name, possibly_nominal=int(name in NAMES[12:14])) for name in NAMES}, runs)
+    said = "".join(map(str, changes(parts_of(steady, steady.views["clean"]))))
+    assert "RFM's verdicts are the same" in said
+
+
+def test_only_datasets_with_something_to_know_are_listed(evidence: Evidence) -> None:
+    section = data_section(evidence)
+    assert section is not None
+    concerned = next(child for child in section.children if child.anchor == "data-concerned")
+    assert concerned.fold
+    listed = [row[0].text for row in tables(section)["data-facts"].rows]
+    tiny = {name for name in NAMES if evidence.sizes["rows"][name] <= 32}
+    assert set(listed) == {*NAMES[:9], *tiny}
+    assert listed[:3] == NAMES[:3]  # most repeated first
+    line = next(row for row in tables(section)["data-facts"].rows if row[0].text == NAMES[4])
+    assert [cell.text for cell in line[4:6]] == ["2 of 5", "7 of 500, in 3 samples"]
+    words = str(section.blocks[0])
+    assert "on 3 of 24 datasets more than 20 %" in words
+    assert "known of 23 of 24 datasets; 5 had some" in words
+
+
+def test_without_facts_there_is_no_section_and_with_some_the_rest_stays_in() -> None:
+    assert data_section(body({})) is None
+    some = body({NAMES[0]: facts(NAMES[0], repeated_percent=50.0)}, make_run(NAMES[:6], METHODS))
+    section = data_section(some)
+    assert section is not None
+    shown = tables(section)["data-without-clean"]
+    assert column(shown, "without repeated samples (> 20 %)")[0].text == "5 (5)"
+    assert "Nothing is known of table-01, table-02, table-03, table-04, table-05" in shown.note
+
+
+def test_datasets_that_are_all_left_out_leave_a_column_of_dashes() -> None:
+    every = body({name: facts(name, repeated_percent=90.0) for name in NAMES[:3]}, make_run(NAMES[:3], METHODS))
+    section = data_section(every)
+    assert section is not None
+    left = column(tables(section)["data-without-clean"], "without repeated samples (> 20 %)")
+    assert [cell.text for cell in left] == ["0 (0)", "–", "–", "–"]
+
+
+def test_one_method_alone_has_facts_and_no_comparison(known: dict[str, Facts]) -> None:
+    section = data_section(body(known, make_run(NAMES, ["rfm"])))
+    assert section is not None
+    assert set(tables(section)) == {"data-facts"}
+
+
+def test_nothing_of_a_name_is_markup() -> None:
+    odd = 'a<b> & "c" | `d`'
+    odd_one = body({odd: facts(odd, repeated_percent=30.0)}, make_run([odd, *NAMES[:4]], METHODS[:2]))
+    sections = (data_section(odd_one), datasets_section(odd_one))
+    document = Document("Title", "kicker", (), (Section("first", "", ()), *filter(None, sections)))
+    page = render_html(document)
+    assert odd not in page
+    assert escape(odd).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
+    assert r"a&lt;b&gt; &amp; \"c\" \| \`d\`".replace(r"\"", '"') in render_markdown(document)
+    assert 'id="data-concerned"' in page
+    assert "data-concerned" in render_markdown(document)
+    assert "data-concerned" not in render_details(document)
+
+
+def test_a_datasets_own_section_has_its_facts(evidence: Evidence) -> None:
+    words = str(dataset_section(evidence, NAMES[0]).blocks)
+    assert (
+        "Measured: 50.0 % of the test samples of the published folds stand in the training part too, 12.5 % with "
+        "another label; 0 of 5 columns possibly nominal; missing values filled: none."
+    ) in words
+    drawn = facts("x", folds="seed-0", missing_values=None, missing_samples=None)
+    assert facts_sentence(drawn) == (
+        "Measured: none of the test samples of the folds of seed 0 stands in the training part too; 0 of 5 columns "
+        "possibly nominal; missing values filled: not known."
+    )
+
+
+def job(**more: object) -> Job:
+    zoo = load_facts()["zoo", "embedded"]
+    plain = Job("id", "zoo", "embedded", zoo.samples, zoo.features, 7, "rfm", "clean", "seed-0", 0)
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+def test_facts_are_of_the_very_table_that_was_measured() -> None:
+    known = load_facts()
+    zoo = known["zoo", "embedded"]
+    assert measured_facts([job(), job(table_sha256=zoo.table_sha256)], known) == {"zoo": zoo}
+    assert measured_facts([job(source="archive")], known) == {"zoo": known["zoo", "archive"]}
+    for other in (
+        job(rows=zoo.samples + 1),
+        job(features=zoo.features + 9),
+        job(table_sha256="0" * 64),
+        job(source="openml"),
+        job(source="archive"),
+        job(dataset="mine"),
+    ):
+        found = measured_facts([job(), other], known)
+        assert found == ({} if other.dataset == "zoo" else {"zoo": zoo})
+
+
+def test_the_registrys_datasets_get_their_facts_from_the_runs() -> None:
+    run = make_run(["zoo"], METHODS, source="embedded", split="seed-0")
+    real = tuple(replace(r, job=replace(r.job, rows=101, features=16)) for r in run.results)
+    about = about_datasets([replace(run, results=real)], load_registry())
+    assert about["zoo"].facts == load_facts()["zoo", "embedded"]
+    assert about["iris"].facts is None
+    assert about_datasets([run], load_registry())["zoo"].facts is None  # another table of that name
