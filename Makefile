@@ -29,16 +29,21 @@ endif
 INSTALL = $(RUN_PYTHON) -m pip install --quiet --disable-pip-version-check
 PIP = $(INSTALL) -c constraints.txt
 BENCH = $(RUN_PYTHON) -m bench
+ENGINE = @$(RUN_PYTHON) -c "import rfm; print('engine:', rfm.engine())"
 
 .PHONY: setup active active-dev bench report comparison test lint format clean
 
 setup: $(READY)
 
-$(VENV)/.ready: pyproject.toml constraints.txt
+# What the native chain of rfm is built from: the installation builds it again when one of these changed.
+NATIVE = hatch_build.py tools/build_native.py $(wildcard rfm/native/*.[ch])
+
+$(VENV)/.ready: pyproject.toml constraints.txt $(NATIVE)
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) "$(TORCH)"
 	$(PIP) -e .
 	$(RUN_PYTHON) tools/check_environment.py
+	$(ENGINE)
 	touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
@@ -50,6 +55,7 @@ active:
 	@$(RUN_PYTHON) -c "import torch" 2>/dev/null || { echo "ACTIVE=1: $(PYTHON) has no PyTorch: activate an environment that has it, or leave ACTIVE out" >&2; exit 2; }
 	$(INSTALL) -e .
 	$(RUN_PYTHON) tools/check_environment.py
+	$(ENGINE)
 
 active-dev: active
 	$(INSTALL) -e ".[dev]"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rfm.completion import MatrixCompletion
+    from rfm.engines import engine
     from rfm.estimators import KernelRidgeClassifier, KernelRidgeRegressor, RFMClassifier, RFMRegressor
     from rfm.kernels import kernel_matrix, make_kernel
     from rfm.linalg import solve_ridge
@@ -25,6 +26,7 @@ __all__ = [
     "RFMClassifier",
     "RFMRegressor",
     "Sweep",
+    "engine",
     "kernel_matrix",
     "make_kernel",
     "ntk_matrix",
@@ -39,6 +41,7 @@ _HOMES = {
     "RFMClassifier": "rfm.estimators",
     "RFMRegressor": "rfm.estimators",
     "Sweep": "rfm.sweep",
+    "engine": "rfm.engines",
     "kernel_matrix": "rfm.kernels",
     "make_kernel": "rfm.kernels",
     "ntk_matrix": "rfm.ntk",

@@ -107,13 +107,14 @@ def _by_safe_gram(
     """The Gram form in the precision of ``X``, in float64 or by rows where rounding would show."""
     for dtype in dict.fromkeys((X.dtype, torch.float64)):
         S, rounding = _by_gram(X.to(dtype), alpha.to(dtype), W, center=center, diagonal=diagonal)
-        if rounding <= _ACCURATE:
+        if rounding <= (_ACCURATE if X.dtype == torch.float32 else _EXACT):
             return S
     return _by_rows(X, alpha, W, center=center, diagonal=diagonal)
 
 
-_ACCURATE = 0.03
-"""A bound: on seven tables with ridges from 10 to 0.001 the rounding itself was about a hundredth of it."""
+_ACCURATE, _EXACT = 0.03, 1e-6
+"""Bounds in float32 and in float64: on seven tables with ridges from 10 to 0.001 the rounding itself was about a
+hundredth of them. Whoever asks for float64 gets as many digits as the form by rows would give."""
 
 
 def _by_gram(
@@ -123,6 +124,8 @@ def _by_gram(
     n, c = alpha.shape
     full = mirror_(W.to(X.dtype, copy=True))
     sizes, lengths = alpha.norm(dim=1), X.norm(dim=1)
+    # NumPy's products for PyTorch's: 0.83 (600 rows, 100 features, 26 classes) to 1.02 of a grid's time on an AMD
+    # processor, and more rounding between close rows. The native engine has scipy's anyway.
     products = full @ torch.cat([alpha, sizes[:, None], (sizes * lengths)[:, None]], dim=1)
     B, spread = products[:, :c], products[:, c + 1] + products[:, c] * lengths
     Q = gram_lower(full)

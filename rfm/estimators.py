@@ -48,7 +48,7 @@ from rfm import parameters
 from rfm.factored import FactoredMatrix
 from rfm.kernels import RadialKernel, make_kernel
 from rfm.machine import FloatArray, Judge, NeuralTangent, Recipe, fit_machine
-from rfm.sweep import METRIC_SCALINGS
+from rfm.problem import METRIC_SCALINGS
 from rfm.targets import ClassTargets, NumericTargets, Validation
 
 RADIAL_KERNELS = ("laplace", "gaussian", "generalised_laplace")

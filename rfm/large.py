@@ -7,8 +7,8 @@ size, metrics from the gradients at a recorded sample of rows.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,56 +16,27 @@ import torch
 from numpy.typing import NDArray
 
 from rfm.factored import FactoredMatrix
-from rfm.kernels import Laplace, RadialKernel
+from rfm.problem import Chains, Point, Problem, Rows, scale_metric, unit_rows
 from rfm.rows import Metric
 from rfm.solvers.blocks import RadialBlocks
 from rfm.solvers.choice import BlockSolution, solve_blocks
 from rfm.solvers.gradients import SAMPLED_ROWS, sampled_agop
 from rfm.span import Span, is_wide
-from rfm.sweep import Rows, scale_metric, unit_rows
+from rfm.sweep import Sweep
 
 SWEEP_ROWS = 10_000
 """Up to so many fitted rows :class:`rfm.sweep.Sweep` serves: its five n x n matrices take 2 GB there."""
 
 
 @dataclass(frozen=True)
-class LargeFit:
-    """The predictor of one configuration after ``iteration`` updates.
-
-    ``scores`` (m, c) of the test rows and dual coefficients ``alpha`` (n, c) of the training rows are in the order of
-    the rows given. ``account`` is what else is worth recording, JSON-able: rows, epochs, the solvers of the updates.
-    ``score_seconds`` are CPU seconds as those of :class:`rfm.sweep.Fit`.
-    """
-
-    unit_norm: bool
-    ridge: float
-    iteration: int
-    scores: NDArray[np.float64]
-    alpha: torch.Tensor
-    metric: Metric | None
-    solver: str
-    account: Mapping[str, Any]
-    score_seconds: float
-
-
-@dataclass(frozen=True)
-class LargeSweep:
-    """Single configurations on the rows of one table; fields as :class:`rfm.sweep.Sweep` has them.
+class LargeSweep(Problem):
+    """A :class:`Problem` of many rows, one configuration after another.
 
     ``seed`` draws the order of the rows: which are held out, sampled for gradients, and visited when.
     ``direct_rows`` is the most that are solved directly (None: the rule's), ``sampled_rows`` the most that an M update
     looks at.
     """
 
-    X: NDArray[np.float64]
-    Y: NDArray[np.float64]
-    kernel: RadialKernel = field(default_factory=Laplace)
-    dtype: torch.dtype = torch.float32
-    device: str = "cpu"
-    diagonal: bool = False
-    center_gradients: bool = False
-    metric_scaling: str = "none"
-    seed: int = 0
     direct_rows: int | None = None
     sampled_rows: int = SAMPLED_ROWS
 
@@ -78,15 +49,23 @@ class LargeSweep:
         unit_norm: bool,
         iterations: int = 0,
         metric: Metric | None = None,
-    ) -> LargeFit:
+    ) -> Point:
         """Kernel ridge regression on ``train`` after ``iterations`` updates of ``metric``, evaluated on ``test``."""
         for point in self._path(train, test, ridge, unit_norm, iterations, metric, every=False):
             fit = point
         return fit
 
-    def points(self, train: Rows, test: Rows, *, ridge: float, unit_norm: bool, iterations: int) -> Iterator[LargeFit]:
-        """The chain of one configuration: after 0, 1, ..., ``iterations`` updates."""
-        return self._path(train, test, ridge, unit_norm, iterations, None, every=True)
+    def learn(self, train: Rows, *, ridge: float, unit_norm: bool, iterations: int) -> Metric | None:
+        """The metric after ``iterations`` updates on the rows ``train`` (None, the identity, after 0)."""
+        return self.fit(train, train[:0], ridge=ridge, unit_norm=unit_norm, iterations=iterations).metric
+
+    def points(
+        self, fit: Rows, validation: Rows, *, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
+    ) -> Iterator[Point]:
+        """All points of all chains fitted on ``fit``, chain by chain, from no update on."""
+        for unit_norm in unit_norms:
+            for ridge in ridges:
+                yield from self._path(fit, validation, ridge, unit_norm, iterations, None, every=True)
 
     def _path(
         self,
@@ -98,7 +77,7 @@ class LargeSweep:
         metric: Metric | None,
         *,
         every: bool,
-    ) -> Iterator[LargeFit]:
+    ) -> Iterator[Point]:
         """Fits after 0, 1, ... updates; the last one alone unless ``every``."""
         n = len(train)
         order = np.random.default_rng(self.seed).permutation(n)
@@ -130,7 +109,7 @@ class LargeSweep:
                 account = self._account(n, solution, updates)
                 alpha = solution.alpha[place]
                 found = metric if span is None or not isinstance(metric, torch.Tensor) else span.factored(metric)
-                yield LargeFit(unit_norm, ridge, iteration, scored, alpha, found, solution.solver, account, seconds)
+                yield Point(unit_norm, ridge, iteration, scored, found, alpha, solution.solver, account, seconds)
             if iteration < iterations:
                 updates.append({"solver": solution.solver, **solution.account})
                 metric = self._update(blocks, solution.alpha, span)
@@ -156,3 +135,9 @@ class LargeSweep:
         if updates:
             account |= {"gradient_rows": min(n, self.sampled_rows), "updates": list(updates)}
         return account
+
+
+def chains_of(problem: Problem, n: int) -> Chains:
+    """What solves ``problem`` with ``n`` fitted rows."""
+    kind = Sweep if n <= SWEEP_ROWS else LargeSweep
+    return kind(**{item.name: getattr(problem, item.name) for item in fields(Problem)})

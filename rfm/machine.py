@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from rfm.arrays import row_blocks
 from rfm.factored import FactoredMatrix
 from rfm.kernels import RadialKernel, kernel_between_
-from rfm.large import SWEEP_ROWS, LargeSweep
+from rfm.large import SWEEP_ROWS, chains_of
 from rfm.linalg import RidgeSolution, solve_ridge
 from rfm.ntk import ntk_matrices, ntk_matrix
+from rfm.problem import Point, Problem, unit_rows
 from rfm.rows import Metric, euclidean_rows, feature_sizes, in_coordinates, metric_root
 from rfm.solvers.choice import BlockSolution, solve_blocks
 from rfm.solvers.tangent import TangentBlocks
-from rfm.sweep import Sweep, unit_rows
 
 FloatArray = NDArray[np.float64]
 Judge = Callable[[FloatArray], float]
@@ -48,7 +48,7 @@ class Recipe:
     ``iterations`` metric updates follow plain kernel ridge regression (radial kernels only). ``dtype`` is the working
     precision of kernels and factors (the neural tangent kernel works in float64, on large tables in float32). The
     remaining fields are those
-    of :class:`rfm.sweep.Sweep`.
+    of :class:`rfm.problem.Problem`.
     """
 
     kernel: RadialKernel | NeuralTangent
@@ -163,7 +163,7 @@ def fit_machine(
         table = np.concatenate([rows, held_out])
         targets = np.concatenate([Y, np.zeros((len(validation[0]), Y.shape[1]))])  # never fitted
     path = None if validation is None else np.full(recipe.iterations + 1, -np.inf)
-    best: tuple[int, _Solved] | None = None
+    best: tuple[int, Point] | None = None
     for iteration, solved in _chain(recipe, table, targets, n):
         if path is not None and validation is not None:
             path[iteration] = validation[1](solved.scores)
@@ -176,7 +176,7 @@ def fit_machine(
         unit_norm=recipe.unit_norm,
         center=center,
         rows=rows.astype(numpy_type),
-        alpha=solved.alpha.cpu().numpy(),
+        alpha=solved.alpha.cpu().numpy().copy(),  # of the native engine it is a slice of all points'
         metric=_kept(solved.metric),
         iterations=iterations,
         solver=solved.solver,
@@ -186,29 +186,16 @@ def fit_machine(
 
 def _kept(metric: Metric | None) -> FloatArray | FactoredMatrix | None:
     if isinstance(metric, FactoredMatrix):
-        return metric.to("cpu").clone()  # the core may be a slice of all chains'
-    return None if metric is None else metric.double().cpu().numpy()
+        return metric.to("cpu").clone()  # it may be a slice of all points'
+    return None if metric is None else metric.double().cpu().numpy().copy()
 
 
-class _Solved(Protocol):
-    """What the sweeps give of a predictor, whatever else."""
-
-    @property
-    def scores(self) -> FloatArray: ...
-    @property
-    def alpha(self) -> torch.Tensor: ...
-    @property
-    def metric(self) -> Metric | None: ...
-    @property
-    def solver(self) -> str: ...
-
-
-def _chain(recipe: Recipe, table: FloatArray, targets: FloatArray, n: int) -> Iterator[tuple[int, _Solved]]:
+def _chain(recipe: Recipe, table: FloatArray, targets: FloatArray, n: int) -> Iterator[tuple[int, Point]]:
     """(iteration, predictor) fitted on the first ``n`` rows: every iteration's if there are others, else the last."""
     assert isinstance(recipe.kernel, RadialKernel)
     train, held = np.arange(n), np.arange(n, len(table))
     ridge, iterations = recipe.ridge, recipe.iterations
-    sweep = (Sweep if n <= SWEEP_ROWS else LargeSweep)(
+    problem = Problem(
         table,
         targets,
         kernel=recipe.kernel,
@@ -218,18 +205,12 @@ def _chain(recipe: Recipe, table: FloatArray, targets: FloatArray, n: int) -> It
         center_gradients=recipe.center_gradients,
         metric_scaling=recipe.metric_scaling,
     )
-    if isinstance(sweep, LargeSweep):
-        if len(held):
-            for fit in sweep.points(train, held, ridge=ridge, unit_norm=False, iterations=iterations):
-                yield fit.iteration, fit
-        else:
-            yield iterations, sweep.fit(train, held, ridge=ridge, unit_norm=False, iterations=iterations)
-    elif len(held):
-        for point in sweep.points(train, held, ridges=(ridge,), unit_norms=(False,), iterations=iterations):
+    chains = chains_of(problem, n)
+    if len(held):
+        for point in chains.points(train, held, ridges=(ridge,), unit_norms=(False,), iterations=iterations):
             yield point.iteration, point
     else:
-        metric = sweep.learn(train, ridge=ridge, unit_norm=False, iterations=iterations)
-        yield iterations, sweep.fit(train, held, ridge=ridge, unit_norm=False, metric=metric)
+        yield iterations, chains.fit(train, held, ridge=ridge, unit_norm=False, iterations=iterations)
 
 
 def _fit_neural_tangent(recipe: Recipe, kernel: NeuralTangent, X: FloatArray, Y: FloatArray) -> Machine:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -21,85 +21,54 @@ from numpy.typing import NDArray
 
 from rfm.agop import agop
 from rfm.arrays import Workspace
+from rfm.engines import Engine, engine
 from rfm.factored import FactoredMatrix
-from rfm.kernels import Laplace, RadialKernel, kernel_between_, kernel_lower_
+from rfm.kernels import kernel_between_, kernel_lower_
 from rfm.linalg import RidgeSolution, matmul_float64, solve_ridge
+from rfm.native.chains import KERNELS, NativePoint, NativeProblem, follow
+from rfm.problem import Point, Problem, Rows, power_of_two, scale_metric, unit_rows
 from rfm.rows import (
     Metric,
     MetricRows,
-    equal_rows,
     euclidean_rows,
-    feature_sizes,
     in_coordinates,
     metric_root,
     metric_rows,
 )
 from rfm.span import Span, is_wide
 from rfm.stacked import TooClose, stacked_chains
-
-Rows = NDArray[np.int64]
-
-METRIC_SCALINGS = ("none", "trace", "max")
+from rfm.working_rows import Coordinates, WorkingRows
 
 
 @dataclass(frozen=True)
-class Point:
-    """One point of a chain, evaluated.
+class Sweep(Problem):
+    """A :class:`Problem` solved directly: whole grids, or one chain, with matrices of the fitted rows in memory."""
 
-    ``scores`` (m, c) are the predictor's values on the validation rows, ``metric`` the M it was fitted in ((d, d), as
-    factors where d > n; (d,) with ``diagonal``; None for the identity), ``alpha`` (n, c) its dual coefficients,
-    ``solver`` how its system was solved.
-    """
+    @cached_property
+    def _targets(self) -> NDArray[np.float64]:
+        return np.ascontiguousarray(self.Y)
 
-    unit_norm: bool
-    ridge: float
-    iteration: int
-    scores: NDArray[np.float64]
-    metric: Metric | None
-    alpha: torch.Tensor
-    solver: str
+    @cached_property
+    def _tables(self) -> dict[bool, NDArray[np.float64]]:
+        return {}
 
+    @cached_property
+    def _workspaces(self) -> dict[torch.dtype, Workspace]:
+        return {}
 
-@dataclass(frozen=True)
-class Fit:
-    """Predictor of one configuration: scores (m, c) of the test rows, dual coefficients and the metric.
+    @cached_property
+    def _native(self) -> Engine | None:
+        """The native engine, None for Python's."""
+        found = engine(self.device, self.engine)
+        return found if found.library is not None and type(self.kernel) in KERNELS else None
 
-    ``score_seconds`` are the CPU seconds of scoring: the kernel between test and fitted rows, its product with
-    ``alpha``, and the test rows' part, by their number, of preparing all rows, which is done together.
-    """
+    def _natively(self, n: int, updates: int) -> bool:
+        """Whether chains of ``updates`` on ``n`` fitted rows are followed by the native engine.
 
-    scores: NDArray[np.float64]
-    alpha: torch.Tensor
-    metric: Metric | None
-    solver: str
-    score_seconds: float
-
-
-@dataclass
-class Sweep:
-    """Kernel machines over a grid on the rows of one table.
-
-    ``X`` (n, d) float64 and ``Y`` (n, c) float64 targets (one-hot for classification); rows of ``Y`` that are never
-    fitted may hold anything. ``dtype`` is the precision of kernels, factors and AGOPs; residuals and scores are
-    accumulated in float64. ``diagonal`` learns only the diagonal of M, ``center_gradients`` uses centred gradients,
-    ``metric_scaling`` divides each new M by its trace / d or its largest entry (the published code: ``"none"``).
-    """
-
-    X: NDArray[np.float64]
-    Y: NDArray[np.float64]
-    kernel: RadialKernel = field(default_factory=Laplace)
-    dtype: torch.dtype = torch.float32
-    device: str = "cpu"
-    diagonal: bool = False
-    center_gradients: bool = False
-    metric_scaling: str = "none"
-
-    def __post_init__(self) -> None:
-        if self.metric_scaling not in METRIC_SCALINGS:
-            raise ValueError(f"metric_scaling must be one of {METRIC_SCALINGS}, got {self.metric_scaling!r}")
-        self._targets = np.ascontiguousarray(self.Y)
-        self._tables: dict[bool, NDArray[np.float64]] = {}
-        self._workspaces: dict[torch.dtype, Workspace] = {}
+        Of more features than rows it has neither a diagonal alone nor the metric's largest entry.
+        """
+        plain = updates == 0 or not is_wide(n, self.X.shape[1])
+        return self._native is not None and n > 0 and (plain or not (self.diagonal or self.metric_scaling == "max"))
 
     def points(
         self, fit: Rows, validation: Rows, *, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
@@ -111,6 +80,11 @@ class Sweep:
         if not ridges or not unit_norms:
             return
         n, d = len(fit), self.X.shape[1]
+        if self._natively(n, iterations):
+            for unit_norm in unit_norms:
+                at_work = self._at_work(unit_norm, fit, validation, updates=iterations)
+                yield from self._native_points(at_work, unit_norm, ridges, iterations)
+            return
         width = n if self._in_span(n, iterations) else d
         if n + width <= _SMALL and len(validation) <= 4 * _SMALL:
             yield from self._stacked_points(fit, validation, ridges, unit_norms, iterations)
@@ -120,7 +94,7 @@ class Sweep:
 
     def _points_one_by_one(
         self,
-        prepared: Iterable[tuple[bool, _Rows]],
+        prepared: Iterable[tuple[bool, WorkingRows]],
         ridges: Sequence[float],
         first: int,
         iterations: int,
@@ -172,23 +146,97 @@ class Sweep:
                 metric = rows[unit_norm].metric_of_features(None if step.metric is None else step.metric[k])
                 yield Point(unit_norm, ridge, step.iteration, scores[k], metric, step.alpha[k], step.solvers[k])
 
+    def _native_points(
+        self, rows: WorkingRows, unit_norm: bool, ridges: Sequence[float], iterations: int
+    ) -> Iterator[Point]:
+        for point in self._followed(rows, ridges, iterations=iterations):
+            metric = None if point.metric is None else torch.from_numpy(point.metric)
+            if point.solver:
+                yield Point(
+                    unit_norm,
+                    point.ridge,
+                    point.iteration,
+                    point.scores,
+                    rows.metric_of_features(metric),
+                    torch.from_numpy(point.alpha),
+                    point.solver,
+                )
+            else:
+                learned = {} if metric is None else {(unit_norm, point.ridge): metric}
+                yield from self._points_one_by_one(
+                    [(unit_norm, rows)], [point.ridge], point.iteration, iterations, learned
+                )
+
+    def _followed(
+        self,
+        rows: WorkingRows,
+        ridges: Sequence[float],
+        *,
+        iterations: int,
+        update_last: bool = False,
+        start: torch.Tensor | None = None,
+    ) -> Iterator[NativePoint]:
+        """The points of the native engine; see :func:`rfm.native.chains.follow`."""
+        native = self._native
+        assert native is not None
+        problem = NativeProblem(
+            exact=np.ascontiguousarray(rows.exact.numpy()),
+            targets=np.ascontiguousarray(rows.targets.double().numpy()),
+            gain=rows.target_size,
+            sizes=rows.sizes.double().numpy(),
+            kernel=self.kernel,
+            narrow=rows.stacked.dtype == torch.float32,
+            center=self.center_gradients,
+            diagonal=self.diagonal,
+            scaling=self.metric_scaling,
+            features=self.X.shape[1],
+        )
+        first = None if start is None else np.ascontiguousarray(start.double().numpy())
+        return follow(native, problem, ridges, iterations=iterations, update_last=update_last, start=first)
+
     def learn(self, train: Rows, *, ridge: float, unit_norm: bool, iterations: int) -> Metric | None:
         """The metric after ``iterations`` updates on the rows ``train`` (None, the identity, after 0)."""
         rows = self._at_work(unit_norm, train, train[:0], updates=iterations)
         metric: torch.Tensor | None = None
-        for _ in range(iterations):
+        done = 0
+        if iterations and self._natively(len(train), iterations):
+            for point in self._followed(rows, [ridge], iterations=iterations - 1, update_last=True):
+                done, metric = point.iteration, None if point.metric is None else torch.from_numpy(point.metric)
+        for _ in range(done, iterations):
             kernels = self._kernels(rows, metric, weights=True)
             metric = self._update(rows, kernels, self._solve(kernels.K, ridge, rows, metric), metric)
         return rows.metric_of_features(metric)
 
-    def fit(self, train: Rows, test: Rows, *, ridge: float, unit_norm: bool, metric: Metric | None) -> Fit:
-        """Kernel ridge regression in ``metric`` on ``train``, evaluated on ``test``, no more rows of it at a time."""
+    def fit(
+        self,
+        train: Rows,
+        test: Rows,
+        *,
+        ridge: float,
+        unit_norm: bool,
+        iterations: int = 0,
+        metric: Metric | None = None,
+    ) -> Point:
+        """Kernel ridge regression in ``metric`` on ``train``, evaluated on ``test``, no more rows of it at a time.
+
+        Without ``metric`` in the one that ``iterations`` updates give.
+        """
+        if metric is None and iterations:
+            metric = self.learn(train, ridge=ridge, unit_norm=unit_norm, iterations=iterations)
         n, m = len(train), len(test)
         metric = None if metric is None else metric.to(self.device)
         started = time.process_time()
         rows = self._at_work(unit_norm, train, test, metric=metric)
         preparing = time.process_time() - started
         among = metric.core if isinstance(metric, FactoredMatrix) else metric
+        if self._natively(n, 0):
+            (point,) = self._followed(rows, [ridge], iterations=0, start=among)
+            if point.solver:
+                alpha = torch.from_numpy(point.alpha)
+                seconds = point.score_seconds + preparing * m / (n + m)
+                return Point(
+                    unit_norm, ridge, iterations, point.scores, metric, alpha, point.solver, score_seconds=seconds
+                )
         kernels = self._kernels(rows, among, weights=False, at_once=0)
         solution = self._solve(kernels.K, ridge, rows, among)
         started = time.process_time()
@@ -200,7 +248,9 @@ class Sweep:
             scores.append(matmul_float64(between, solution.alpha))
         scored = _to_numpy(torch.cat(scores))
         seconds = time.process_time() - started + (preparing + kernels.preparing) * m / (n + m)
-        return Fit(scored, solution.alpha, metric, solution.solver, seconds)
+        return Point(
+            unit_norm, ridge, iterations, scored, metric, solution.alpha, solution.solver, score_seconds=seconds
+        )
 
     def _in_span(self, n: int, updates: int) -> bool:
         """Whether ``n`` fitted rows are followed in their span through ``updates`` of the metric.
@@ -211,12 +261,12 @@ class Sweep:
 
     def _at_work(
         self, unit_norm: bool, fitted: Rows, others: Rows, *, updates: int = 0, metric: Metric | None = None
-    ) -> _Rows:
+    ) -> WorkingRows:
         """Rows for a chain of ``updates`` from the identity, or for ``metric`` alone."""
         n, d = len(fitted), self.X.shape[1]
         # A small system is solved in float64 in less time than the refinement of a float32 solution takes.
         dtype = torch.float64 if n + min(n, d) <= _SMALL else self.dtype
-        size = _power_of_two(self._targets[fitted])
+        size = power_of_two(self._targets[fitted])
         targets = torch.as_tensor(self._targets[fitted] / size).to(self.device, dtype)
         table = self._table(unit_norm)
         # Distances do not change under a common shift; without it float32 products lose digits. The median of the
@@ -227,12 +277,12 @@ class Sweep:
         elif self._in_span(n, updates):
             span = Span.of(rows[:n], self.device)
         else:
-            return _Rows(torch.as_tensor(rows).to(self.device, dtype), n, targets, size)
-        coordinates = _Coordinates(span, span.coordinates(rows, n), span.sizes(rows[:n]))
-        return _Rows(coordinates.exact.to(dtype), n, targets, size, coordinates)
+            return WorkingRows(torch.as_tensor(rows).to(self.device, dtype), n, targets, size)
+        coordinates = Coordinates(span, span.coordinates(rows, n), span.sizes(rows[:n]))
+        return WorkingRows(coordinates.exact.to(dtype), n, targets, size, coordinates)
 
     def _kernels(
-        self, rows: _Rows, metric: torch.Tensor | None, *, weights: bool, at_once: int | None = None
+        self, rows: WorkingRows, metric: torch.Tensor | None, *, weights: bool, at_once: int | None = None
     ) -> _Kernels:
         n, m = rows.n, len(rows.stacked) - rows.n
         scratch = self._workspaces.setdefault(rows.X.dtype, Workspace(rows.X.dtype, self.device))
@@ -249,7 +299,7 @@ class Sweep:
         kernel_between_(self.kernel, others.at(slice(len(between))), fitted, between)
         return _Kernels(fitted, others, K, W, between, preparing)
 
-    def _solve(self, K: torch.Tensor, ridge: float, rows: _Rows, metric: torch.Tensor | None) -> RidgeSolution:
+    def _solve(self, K: torch.Tensor, ridge: float, rows: WorkingRows, metric: torch.Tensor | None) -> RidgeSolution:
         """Solve in the scratch matrix ``K``; where float32 does not suffice the kernel is computed anew in float64."""
 
         def exact() -> torch.Tensor:
@@ -263,7 +313,7 @@ class Sweep:
         return solution
 
     def _update(
-        self, rows: _Rows, kernels: _Kernels, solution: RidgeSolution, metric: torch.Tensor | None
+        self, rows: WorkingRows, kernels: _Kernels, solution: RidgeSolution, metric: torch.Tensor | None
     ) -> torch.Tensor:
         fitted, W = kernels.fitted, kernels.W
         assert W is not None
@@ -278,7 +328,7 @@ class Sweep:
         learned = agop(fitted, solution.alpha / size, W, center=self.center_gradients, diagonal=self.diagonal)
         return scale_metric(learned, self.metric_scaling, size, rows.span)
 
-    def _prepared_float64(self, rows: _Rows, metric: torch.Tensor | None) -> MetricRows:
+    def _prepared_float64(self, rows: WorkingRows, metric: torch.Tensor | None) -> MetricRows:
         return metric_rows(rows.exact[: rows.n], metric, self.kernel.bandwidth, sizes=rows.sizes)
 
     def _table(self, unit_norm: bool) -> NDArray[np.float64]:
@@ -300,92 +350,9 @@ class _Kernels:
     preparing: float
 
 
-@dataclass(frozen=True)
-class _Coordinates:
-    """Rows in coordinates of a ``span``: ``exact`` (n + m, k) in float64, and the coordinates' ``sizes`` (k,)."""
-
-    span: Span
-    exact: torch.Tensor
-    sizes: torch.Tensor
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Rows at work: the first ``n`` of ``stacked`` (n + m, d) are fitted to ``targets`` (n, c), the rest evaluated.
-
-    ``targets`` are those given over ``target_size``, which keeps them within the range of float32. With ``coordinates``
-    ``stacked`` and the metrics stand in those of a span.
-    """
-
-    stacked: torch.Tensor
-    n: int
-    targets: torch.Tensor
-    target_size: float
-    coordinates: _Coordinates | None = None
-
-    @property
-    def span(self) -> Span | None:
-        return None if self.coordinates is None else self.coordinates.span
-
-    def metric_of_features(self, metric: torch.Tensor | None) -> Metric | None:
-        """The ``metric`` among what is at work as one among features."""
-        return metric if metric is None or self.span is None else self.span.factored(metric)
-
-    @property
-    def X(self) -> torch.Tensor:
-        return self.stacked[: self.n]
-
-    @cached_property
-    def exact(self) -> torch.Tensor:
-        """``stacked`` in float64."""
-        return self.stacked.double() if self.coordinates is None else self.coordinates.exact
-
-    @cached_property
-    def sizes(self) -> torch.Tensor:
-        """The largest absolute value (d,) of each feature among the fitted rows, or what of coordinates compares."""
-        return feature_sizes(self.X) if self.coordinates is None else self.coordinates.sizes
-
-    @cached_property
-    def groups(self) -> torch.Tensor | None:
-        """Which rows are equal, and so coincide in every metric; None where few are."""
-        return equal_rows(self.stacked)
-
-
 _SMALL = 200
 """Problems whose fitted rows and features, or coordinates of their span, together are at most so many are worked out in
 float64, grids of them in stacks. With more of them arithmetic outweighs the calls, and float32 halves it."""
-
-
-def unit_rows(X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows of ``X`` divided by their Euclidean norms; an all-zero row stays zero."""
-    largest = np.abs(X).max(axis=1, keepdims=True, initial=0.0)  # first, so that no square overflows or vanishes
-    scaled = X / np.where(largest > 0, largest, 1.0)
-    norms = np.linalg.norm(scaled, axis=1, keepdims=True)
-    return np.asarray(scaled / np.where(norms > 0, norms, 1.0))
-
-
-def _power_of_two(targets: NDArray[np.float64]) -> float:
-    """1 for targets of an ordinary size, else the power of two below the largest: dividing by it rounds nothing."""
-    largest = np.abs(targets).max(initial=0.0)
-    if largest == 0.0 or 1e-6 <= largest <= 1e6:
-        return 1.0
-    return float(2.0 ** np.floor(np.log2(largest)))
-
-
-def scale_metric(M: torch.Tensor, scaling: str, gain: float = 1.0, span: Span | None = None) -> torch.Tensor:
-    """The metric learned from coefficients ``gain`` times as large as those that gave ``M`` (d, d) or (d,), scaled.
-
-    That is ``gain``^2 M, or M over its trace / d or its largest absolute entry; M itself if that is zero. Trace and
-    entry are those of the metric among features, also where ``M`` stands among coordinates of a ``span``.
-    """
-    if scaling == "none":
-        return M if gain == 1.0 else M * gain * gain
-    if span is not None:
-        size = span.mean_diagonal(M) if scaling == "trace" else span.largest(M)
-    else:
-        diagonal = M if M.dim() == 1 else M.diagonal()
-        size = diagonal.mean() if scaling == "trace" else M.abs().max()
-    return M / size if float(size) > 0 else M
 
 
 def _to_numpy(scores: torch.Tensor) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from bench.data.copies import SERVICES, links
 from bench.data.registry import Entry, Registry, load_registry
 from bench.data.sources import Source
 from bench.errors import BenchError, SourceError
+from bench.run.provenance import rfm_engine
 
 if TYPE_CHECKING:
     from bench.data.openml_source import TaskEntry
@@ -177,6 +178,7 @@ def _footer(
 def _as_data(registry: Registry, entries: Sequence[Entry], sources: Sequence[Source]) -> dict[str, object]:
     return {
         "registry": str(registry.path),
+        "engine": rfm_engine(),
         "subsets": {name: list(names) for name, names in registry.subsets.items()},
         "sources": {source.name: source.location for source in sources},
         "datasets": [

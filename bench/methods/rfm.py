@@ -16,11 +16,11 @@ from bench.records.method import Choice, CpuClock, Fold, Method, Path, Predictio
 from bench.seeds import derive_seed
 from rfm.factored import FactoredMatrix
 from rfm.kernels import Laplace as LaplaceKernel
-from rfm.large import SWEEP_ROWS, LargeFit, LargeSweep
+from rfm.large import SWEEP_ROWS, chains_of
+from rfm.problem import Chains, Point, Problem
 from rfm.rows import Metric
 from rfm.solvers.choice import DIRECT_ROWS
 from rfm.solvers.gradients import SAMPLED_ROWS
-from rfm.sweep import Fit, Point, Sweep
 
 BANDWIDTH = 10.0
 RIDGES = (10.0, 1.0, 0.1, 0.01, 0.001)
@@ -97,8 +97,8 @@ class ChainSession(Session):
         self._method = method
         targets = task.targets  # rows whose label is withheld are never fitted
         kernel, seed = LaplaceKernel(bandwidth), derive_seed(task.seed, "large table")
-        self._sweep = Sweep(task.X, targets, kernel=kernel, dtype=method.dtype, diagonal=diagonal)
-        self._large = LargeSweep(task.X, targets, kernel=kernel, diagonal=diagonal, seed=seed)
+        self._problem = Problem(task.X, targets, kernel=kernel, dtype=method.dtype, diagonal=diagonal, seed=seed)
+        self._solvers: dict[type, Chains] = {}
         self.first_fit: IntArray = np.arange(0)
         """The rows that a transferred metric is learned on."""
         self._kept: dict[bool, _KeptMetric] = {}
@@ -128,18 +128,10 @@ class ChainSession(Session):
         ridge, unit_norm = float(choice.config["ridge"]), bool(choice.config["unit_norm"])
         metric = self._tuned_metric(ridge, unit_norm, choice.iteration) if transfer else None
         updates = 0 if transfer else choice.iteration
-        details: dict[str, Any]
-        fit: Fit | LargeFit
-        if len(train) > SWEEP_ROWS:
-            fit = large = self._large.fit(
-                train, test, ridge=ridge, unit_norm=unit_norm, iterations=updates, metric=metric
-            )
-            details = {"solver": large.solver, **large.account}
-        else:
-            if not transfer:
-                metric = self._sweep.learn(train, ridge=ridge, unit_norm=unit_norm, iterations=updates)
-            fit = self._sweep.fit(train, test, ridge=ridge, unit_norm=unit_norm, metric=metric)
-            details = {"solver": fit.solver}
+        fit = self._chains(len(train)).fit(
+            train, test, ridge=ridge, unit_norm=unit_norm, iterations=updates, metric=metric
+        )
+        details: dict[str, Any] = {"solver": fit.solver, **fit.account}
         if fit.metric is not None:
             details |= describe_metric(fit.metric)
         scoring = CpuClock()
@@ -147,25 +139,23 @@ class ChainSession(Session):
             scores = only_seen(self.task, train, fit.scores)
         return Prediction(scores, details, fit.score_seconds + scoring.seconds)
 
-    def _points(self, fold: Fold) -> Iterator[Point | LargeFit]:
+    def _points(self, fold: Fold) -> Iterator[Point]:
         """All points of all chains on one fold."""
-        iterations = self._method.iterations
-        if len(fold.fit) <= SWEEP_ROWS:
-            yield from self._sweep.points(
-                fold.fit,
-                fold.validation,
-                ridges=self._method.ridges,
-                unit_norms=self._method.unit_norms,
-                iterations=iterations,
-            )
-            return
-        for unit_norm in self._method.unit_norms:
-            for ridge in self._method.ridges:
-                yield from self._large.points(
-                    fold.fit, fold.validation, ridge=ridge, unit_norm=unit_norm, iterations=iterations
-                )
+        method = self._method
+        return self._chains(len(fold.fit)).points(
+            fold.fit,
+            fold.validation,
+            ridges=method.ridges,
+            unit_norms=method.unit_norms,
+            iterations=method.iterations,
+        )
 
-    def _keep(self, point: Point | LargeFit, merit: tuple[float, int, int]) -> None:
+    def _chains(self, n: int) -> Chains:
+        """What solves the problem with ``n`` fitted rows; folds share its tables and scratch memory."""
+        found = chains_of(self._problem, n)
+        return self._solvers.setdefault(type(found), found)
+
+    def _keep(self, point: Point, merit: tuple[float, int, int]) -> None:
         kept = self._kept.get(point.unit_norm)
         if kept is None or merit > kept.merit:
             metric = None if point.metric is None else point.metric.clone()  # it may be a slice of all chains' metrics
@@ -175,7 +165,8 @@ class ChainSession(Session):
         """The metric learned in tuning on the first fold's fit rows; learned there again if it was not kept."""
         kept = self._kept.get(unit_norm)
         if kept is None or kept.point != (ridge, iteration):
-            metric = self._sweep.learn(self.first_fit, ridge=ridge, unit_norm=unit_norm, iterations=iteration)
+            chains = self._chains(len(self.first_fit))
+            metric = chains.learn(self.first_fit, ridge=ridge, unit_norm=unit_norm, iterations=iteration)
             kept = self._kept[unit_norm] = _KeptMetric((np.inf, 0, 0), (ridge, iteration), metric)
         return kept.metric
 
@@ -193,7 +184,7 @@ def _metric_bytes(m: float, d: int) -> float:
 
 
 def _sweep_bytes(m: float, others: float, spread: int) -> float:
-    """What a :class:`Sweep` takes on ``m`` fitted rows and ``others``; ``spread`` is classes times features.
+    """What a :class:`rfm.sweep.Sweep` takes on ``m`` fitted rows and ``others``; ``spread`` is classes times features.
 
     K, W and the factor and the kernel of the rest in float32, two float64 matrices when float32 does not suffice; the
     by-rows AGOP works in chunks of at most 64 MB, three at a time.

@@ -66,7 +66,18 @@ def fingerprint(module: str, named: Iterable[str] = (), harness: Iterable[str] =
         plugin = plugin_of(name)  # its module's name changes with every comment
         digest.update(f"{plugin.title if plugin else name}={_module_hash(name)}\n".encode())
     roots = _roots(code) & set(_NUMERICAL) | _roots(own) | set(_NUMERICAL[:2])
-    return Fingerprint(digest.hexdigest(), _versions(roots))
+    engine = {"rfm engine": _engine()} if "rfm.engines" in code else {}
+    return Fingerprint(digest.hexdigest(), {**_versions(roots), **engine})
+
+
+def _engine() -> str:
+    """The engine that RFM's chains run on here, with the version of its sources."""
+    from rfm.engines import engine
+
+    try:
+        return engine().version
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def imported_modules(module: str, named: Iterable[str] = ()) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from bench import __version__
 from bench.data.location import public_location
+from bench.errors import UsageError
 from bench.records.result import JobResult
 from bench.run.resources import available_cores
 
@@ -58,6 +59,16 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
+def rfm_engine() -> str:
+    """The engine that RFM's chains run on here, in words. Raises :class:`UsageError` if another is asked for."""
+    from rfm.engines import engine  # here, so that what only reads results does not load what computes
+
+    try:
+        return str(engine())
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
 def machine(threads: int) -> dict[str, Any]:
     """Of the process that runs a job: on what it runs and with what. Which machine it is stays private."""
     return {
@@ -65,6 +76,7 @@ def machine(threads: int) -> dict[str, Any]:
         "cores": available_cores(),
         "threads": threads,
         "versions": versions(),
+        "engine": rfm_engine(),
     }
 
 
@@ -89,6 +101,7 @@ def invocation(
         "cores": available_cores(),
         "platform": f"{platform.system()} {platform.machine()}",
         "threads": 1,
+        "engine": rfm_engine(),
         "jobs": jobs,
         "seeds": list(seeds),
         "commit": commit(),

@@ -34,6 +34,7 @@ def _one_thread() -> Iterator[None]:
 def lower_limits(patch: pytest.MonkeyPatch, solver: str) -> None:
     """Every table is a large one, solved by ``solver``."""
     patch.setattr(rfm, "SWEEP_ROWS", 0)
+    patch.setattr("rfm.large.SWEEP_ROWS", 0)
     patch.setattr(ntk, "LARGE_ROWS", 0)
     patch.setattr(choice, "DIRECT_ROWS", SOLVERS[solver])
 
@@ -108,6 +109,7 @@ def test_a_reduced_table_goes_through_the_protocols(protocol: str, monkeypatch: 
     monkeypatch.setattr(reduction, "LARGE_ROWS", 1000)
     monkeypatch.setattr(reduction, "TUNING_ROWS", 400)
     monkeypatch.setattr(rfm, "SWEEP_ROWS", 400)
+    monkeypatch.setattr("rfm.large.SWEEP_ROWS", 400)
     monkeypatch.setattr(choice, "DIRECT_ROWS", 400)
     draws = np.random.default_rng(3)
     X = draws.standard_normal((1200, 3))

@@ -14,6 +14,7 @@ from bench.protocols.selection import choose
 from bench.records.method import Choice, Fold, Task
 from rfm.factored import FactoredMatrix
 from rfm.rows import Metric
+from rfm.sweep import Sweep
 
 TABLES = {"stacked": (90, 5), "in float32": (260, 5), "wide, stacked": (60, 100), "wide, in float32": (130, 200)}
 """Rows of a half, and features."""
@@ -35,12 +36,14 @@ def halves(session: ChainSession) -> list[Fold]:
 
 def tuned_metrics(session: ChainSession) -> dict[tuple[float, bool, int], Metric | None]:
     fold = halves(session)[0]
-    points = session._sweep.points(fold.fit, fold.validation, ridges=RIDGES, unit_norms=UNIT_NORMS, iterations=4)
+    points = session._chains(len(fold.fit)).points(
+        fold.fit, fold.validation, ridges=RIDGES, unit_norms=UNIT_NORMS, iterations=4
+    )
     return {(point.ridge, point.unit_norm, point.iteration): point.metric for point in points}
 
 
 def fit_in(session: ChainSession, metric: Metric | None, choice: Choice, rows: np.ndarray) -> np.ndarray:
-    fit = session._sweep.fit(
+    fit = session._chains(1).fit(
         rows[::2], rows[1::2], ridge=choice.config["ridge"], unit_norm=choice.config["unit_norm"], metric=metric
     )
     return fit.scores
@@ -68,7 +71,7 @@ def test_the_metric_that_will_be_chosen_needs_no_learning_anew(
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("a metric was learned a second time")
 
-    monkeypatch.setattr(session._sweep, "learn", forbidden)
+    monkeypatch.setattr(Sweep, "learn", forbidden)
     rows = np.arange(len(session.task.y))
     for candidates in (paths, [p for p in paths if not p.config["unit_norm"]]):
         choice = choose(candidates, halves(session), ties="order")[0]
@@ -81,7 +84,7 @@ def test_a_prediction_says_what_its_metric_is_like(session: ChainSession) -> Non
     choice = Choice({"ridge": 0.1, "unit_norm": True}, 2)
     prediction = session.predict(choice, np.arange(0, n, 2), np.arange(1, n, 2))
     details = json.loads(json.dumps(dict(prediction.details)))
-    M = session._sweep.learn(np.arange(0, n, 2), ridge=0.1, unit_norm=True, iterations=2)
+    M = session._chains(n).learn(np.arange(0, n, 2), ridge=0.1, unit_norm=True, iterations=2)
     assert isinstance(M, FactoredMatrix) == (d > n // 2)
     full = M.dense() if isinstance(M, FactoredMatrix) else M
     values, vectors = np.linalg.eigh(np.asarray(full))

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 import rfm
 from rfm import KernelRidgeClassifier, KernelRidgeRegressor, RFMClassifier, RFMRegressor, ntk_matrix
-from rfm.sweep import unit_rows
+from rfm.problem import unit_rows
 
 Array = NDArray[np.float64]
 
@@ -285,6 +285,7 @@ def test_large_tables_give_what_small_ones_give(estimator: Any, direct: bool, mo
     settings = {"ridge": 1.0} | ({"iterations": 2} if hasattr(estimator, "iterations") else {})
     small = clone(estimator).set_params(**settings).fit(X[:400], targets[:400])
     monkeypatch.setattr("rfm.machine.SWEEP_ROWS", 100)
+    monkeypatch.setattr("rfm.large.SWEEP_ROWS", 100)
     if not direct:
         monkeypatch.setattr("rfm.solvers.choice.DIRECT_ROWS", 100)
         monkeypatch.setattr("rfm.solvers.choice.CONVERGED", 1e-5)

@@ -60,7 +60,7 @@ def test_solved_directly_it_is_the_sweep(
 
 def test_a_chain_is_the_fits_of_its_lengths(table: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
     large = LargeSweep(*table, seed=3)
-    points = list(large.points(TRAIN, HELD, ridge=0.1, unit_norm=False, iterations=2))
+    points = list(large.points(TRAIN, HELD, ridges=(0.1,), unit_norms=(False,), iterations=2))
     assert [point.iteration for point in points] == [0, 1, 2]
     for point in points:
         alone = large.fit(TRAIN, HELD, ridge=0.1, unit_norm=False, iterations=point.iteration)

@@ -17,9 +17,10 @@ from scipy.spatial.distance import cdist
 from rfm.factored import FactoredMatrix
 from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_matrix
 from rfm.large import LargeSweep
+from rfm.problem import Point
 from rfm.rows import Metric
 from rfm.span import Span, first_equals
-from rfm.sweep import Point, Sweep
+from rfm.sweep import Sweep
 
 Array = NDArray[np.float64]
 RIDGES = (1.0, 1e-2)
@@ -373,8 +374,9 @@ def test_the_machine_for_large_tables_does_so_too(
     X, Y = table(n, d, others=260)
     train, test = np.arange(n), np.arange(n, n + 20)
     sweep, large = Sweep(X, Y, **options), LargeSweep(X, Y, seed=3, direct_rows=1000, **options)
-    points = list(large.points(train, test, ridge=0.1, unit_norm=unit_norm, iterations=2))
-    expected = directly(lambda: list(large.points(train, test, ridge=0.1, unit_norm=unit_norm, iterations=2)))
+    one = {"ridges": (0.1,), "unit_norms": (unit_norm,)}
+    points = list(large.points(train, test, **one, iterations=2))
+    expected = directly(lambda: list(large.points(train, test, **one, iterations=2)))
     for found, point in zip(points, expected, strict=True):
         assert isinstance(found.metric, FactoredMatrix) == (point.iteration > 0)
         assert_allclose(found.scores, point.scores, rtol=0, atol=2e-3)

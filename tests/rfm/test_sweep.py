@@ -14,7 +14,8 @@ from scipy.spatial.distance import cdist
 from sklearn.kernel_ridge import KernelRidge
 
 from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel
-from rfm.sweep import Point, Sweep, ridge_scores, scale_metric, unit_rows
+from rfm.problem import Point, scale_metric, unit_rows
+from rfm.sweep import Sweep, ridge_scores
 
 Array = NDArray[np.float64]
 RIDGES = (1.0, 1e-2)

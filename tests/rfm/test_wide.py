@@ -173,7 +173,7 @@ def test_images_of_96_by_96_in_three_colours() -> None:
 
 def test_a_table_taken_as_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
     small = fitted(ESTIMATORS[0], 130)
-    monkeypatch.setattr("rfm.machine.SWEEP_ROWS", 100)
+    monkeypatch.setattr("rfm.large.SWEEP_ROWS", 100)
     large = fitted(ESTIMATORS[0], 130)
     X, _, _ = problem(130)
     assert isinstance(large.metric_, FactoredMatrix)

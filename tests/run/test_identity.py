@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -210,6 +211,23 @@ def test_a_librarys_version_changes_the_ids_of_the_methods_that_compute_with_it(
     patch = ".".join([*version(library).split(".")[:2], "999"])
     monkeypatch.setattr(importlib.metadata, "version", lambda name: patch if name == library else version(name))
     assert versions() == before, "the third number does not count"
+
+
+def test_the_engine_changes_the_ids_of_the_methods_that_compute_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def versions(name: str) -> dict[str, str]:
+        return method_fingerprint(get_method(name)).versions
+
+    monkeypatch.setenv("RFM_ENGINE", "python")
+    assert versions("rfm")["rfm engine"] == versions("laplace")["rfm engine"] == "python"
+    assert "rfm engine" not in versions("xgboost")
+    python = method_fingerprint(get_method("rfm"))
+    monkeypatch.setattr("rfm.engines.engine", lambda: SimpleNamespace(version="native 0123abcd"))
+    native = method_fingerprint(get_method("rfm"))
+    assert job_ids(native, **BASE)[0] != job_ids(python, **BASE)[0]
+    monkeypatch.undo()
+    monkeypatch.setenv("RFM_ENGINE", "fortran")
+    with pytest.raises(UsageError, match="RFM_ENGINE must be one of native, python"):
+        versions("rfm")
 
 
 def test_the_datasets_standing_is_part_of_the_id() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tiny_benchmark import TinyBenchmark
 
+import rfm
 from bench.records.result import Job, JobResult
 from bench.run.jobs import Plan
 from bench.run.provenance import command, invocation, machine, without_folders
@@ -53,6 +54,7 @@ def test_the_environments_archive_is_part_of_the_command(tmp_path: Path, monkeyp
 def test_the_machine_is_described_but_not_named() -> None:
     recorded = json.dumps([machine(1), {k: v for k, v in invocation((0,), 2, ["run"]).items() if k != "platform"}])
     assert "host" not in machine(1)
+    assert machine(1)["engine"] == str(rfm.engine())
     assert socket.gethostname() not in recorded
     assert invocation((0,), 2, ["run"], {"source": "embedded"})["source"] == "embedded"
 

@@ -23,8 +23,8 @@ from bench.study.phenomena.marks import Box, in_colour, of_another_class, resize
 from bench.study.phenomena.stored import packed, packed_diagonal, unpacked
 from rfm import KernelRidgeClassifier, RFMClassifier
 from rfm.factored import FactoredMatrix, cosine
+from rfm.problem import unit_rows
 from rfm.span import Span
-from rfm.sweep import unit_rows
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from bench.study.phenomena.machines import (
 )
 from bench.study.phenomena.marks import Box, Pictures, in_colour, resized
 from bench.study.phenomena.stored import packed, packed_diagonal
-from rfm.sweep import unit_rows
+from rfm.problem import unit_rows
 
 UPDATES = (1, 3)
 """Updates of M after which it is used: the published script's, and more."""

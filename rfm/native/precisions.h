@@ -1,0 +1,93 @@
+/* The two precisions for one instruction set, whose name is SET. */
+#define JOIN_(name, real, set) name##_##real##_##set
+#define JOIN(name, real, set) JOIN_(name, real, set)
+
+#define REAL double
+#define INTEGER int64_t
+#define UNSIGNED uint64_t
+#define N(name) JOIN(name, double, SET)
+#define SQRT sqrt
+#define EPSILON DBL_EPSILON
+#define ACCURATE 1e-6
+#define EXP_LEAST (-708.39)
+#define EXP_ROUNDING 6755399441055744.0 /* 1.5 times 2^52 */
+#define EXP_LOG2_HIGH 0.6931471801362932
+#define EXP_LOG2_LOW 4.236521365809284e-10
+#define EXP_MANTISSA 52
+#define EXP_SERIES(r)                                                                                                  \
+    (0.5 + r * (0.16666666666666669 +                                                                                  \
+                r * (0.04166666666662413 +                                                                             \
+                     r * (0.008333333333330062 +                                                                       \
+                          r * (0.0013888888917213717 +                                                                 \
+                               r * (0.00019841269863053618 +                                                           \
+                                    r * (2.4801521295954376e-05 +                                                      \
+                                         r * (2.7557268459997064e-06 +                                                 \
+                                              r * (2.7620088445409746e-07 + r * 2.510038549551032e-08)))))))))
+#define GEMM dgemm
+#define SYMM dsymm
+#define SYRK dsyrk
+#define POTRF dpotrf
+#define TRSM dtrsm
+#include "passes.h"
+#include "chain.h"
+#undef REAL
+#undef INTEGER
+#undef UNSIGNED
+#undef N
+#undef SQRT
+#undef EPSILON
+#undef ACCURATE
+#undef EXP_LEAST
+#undef EXP_ROUNDING
+#undef EXP_LOG2_HIGH
+#undef EXP_LOG2_LOW
+#undef EXP_MANTISSA
+#undef EXP_SERIES
+#undef GEMM
+#undef SYMM
+#undef SYRK
+#undef POTRF
+#undef TRSM
+
+#define REAL float
+#define INTEGER int32_t
+#define UNSIGNED uint32_t
+#define N(name) JOIN(name, float, SET)
+#define WIDER(name) JOIN(name, double, SET)
+#define SQRT sqrtf
+#define EPSILON FLT_EPSILON
+#define ACCURATE 0.03
+#define EXP_LEAST (-87.33f)
+#define EXP_ROUNDING 12582912.0f /* 1.5 times 2^23 */
+#define EXP_LOG2_HIGH 0.693115234375f
+#define EXP_LOG2_LOW 3.1946184945309415e-05f
+#define EXP_MANTISSA 23
+#define EXP_SERIES(r)                                                                                                  \
+    (0.5f + r * (0.16666576989698775f +                                                                                \
+                 r * (0.041666554617204574f + r * (0.008363179052722578f + r * 0.0013926183587713494f))))
+#define GEMM sgemm
+#define SYMM ssymm
+#define SYRK ssyrk
+#define POTRF spotrf
+#define TRSM strsm
+#include "passes.h"
+#include "chain.h"
+#undef REAL
+#undef INTEGER
+#undef UNSIGNED
+#undef N
+#undef WIDER
+#undef SQRT
+#undef EPSILON
+#undef ACCURATE
+#undef EXP_LEAST
+#undef EXP_ROUNDING
+#undef EXP_LOG2_HIGH
+#undef EXP_LOG2_LOW
+#undef EXP_MANTISSA
+#undef EXP_SERIES
+#undef GEMM
+#undef SYMM
+#undef SYRK
+#undef POTRF
+#undef TRSM

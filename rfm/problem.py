@@ -1,0 +1,126 @@
+"""What is fitted and how, common to all engines: the problem, the points of its chains, and the scales of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rfm.kernels import Laplace, RadialKernel
+from rfm.rows import Metric
+from rfm.span import Span
+
+Rows = NDArray[np.int64]
+
+METRIC_SCALINGS = ("none", "trace", "max")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Kernel machines on the rows of one table.
+
+    ``X`` (n, d) float64 and ``Y`` (n, c) float64 targets (one-hot for classification); rows of ``Y`` that are never
+    fitted may hold anything. ``dtype`` is the precision of kernels, factors and AGOPs; residuals and scores are
+    accumulated in float64. ``diagonal`` learns only the diagonal of M, ``center_gradients`` uses centred gradients,
+    ``metric_scaling`` divides each new M by its trace / d or its largest entry (the published code: ``"none"``).
+    ``seed`` draws the order of the rows of tables too large for direct solutions. ``engine``, ``"native"`` or
+    ``"python"``, asks for one, as :func:`rfm.engines.engine` has it.
+    """
+
+    X: NDArray[np.float64]
+    Y: NDArray[np.float64]
+    kernel: RadialKernel = field(default_factory=Laplace)
+    dtype: torch.dtype = torch.float32
+    device: str = "cpu"
+    diagonal: bool = False
+    center_gradients: bool = False
+    metric_scaling: str = "none"
+    seed: int = 0
+    engine: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.metric_scaling not in METRIC_SCALINGS:
+            raise ValueError(f"metric_scaling must be one of {METRIC_SCALINGS}, got {self.metric_scaling!r}")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a chain, evaluated: the predictor after ``iteration`` updates.
+
+    ``scores`` (m, c) are its values on the rows that were not fitted, ``metric`` the M it was fitted in ((d, d), as
+    factors where d > n; (d,) with ``diagonal``; None for the identity), ``alpha`` (n, c) its dual coefficients,
+    ``solver`` how its system was solved. ``account`` is what else is worth recording, JSON-able: of large tables rows,
+    epochs, the solvers of the updates. ``score_seconds``, of a single fit alone, are the CPU seconds of scoring: the
+    kernel between the rows scored and the fitted ones, its product with ``alpha``, and the part, by the number of rows,
+    of preparing all rows, which is done together.
+    """
+
+    unit_norm: bool
+    ridge: float
+    iteration: int
+    scores: NDArray[np.float64]
+    metric: Metric | None
+    alpha: torch.Tensor
+    solver: str
+    account: Mapping[str, Any] = field(default_factory=dict)
+    score_seconds: float = 0.0
+
+
+class Chains(Protocol):
+    """What solves a :class:`Problem` for a number of fitted rows; :func:`rfm.large.chains_of` chooses."""
+
+    def points(
+        self, fit: Rows, validation: Rows, *, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int
+    ) -> Iterator[Point]:
+        """All points of the chains of a grid fitted on ``fit``, in no promised order."""
+
+    def fit(
+        self,
+        train: Rows,
+        test: Rows,
+        *,
+        ridge: float,
+        unit_norm: bool,
+        iterations: int = 0,
+        metric: Metric | None = None,
+    ) -> Point:
+        """Kernel ridge regression on ``train``, in ``metric`` or after ``iterations`` updates; scores of ``test``."""
+
+    def learn(self, train: Rows, *, ridge: float, unit_norm: bool, iterations: int) -> Metric | None:
+        """The metric after ``iterations`` updates on the rows ``train`` (None, the identity, after 0)."""
+
+
+def unit_rows(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows of ``X`` divided by their Euclidean norms; an all-zero row stays zero."""
+    largest = np.abs(X).max(axis=1, keepdims=True, initial=0.0)  # first, so that no square overflows or vanishes
+    scaled = X / np.where(largest > 0, largest, 1.0)
+    norms = np.linalg.norm(scaled, axis=1, keepdims=True)
+    return np.asarray(scaled / np.where(norms > 0, norms, 1.0))
+
+
+def power_of_two(targets: NDArray[np.float64]) -> float:
+    """1 for targets of an ordinary size, else the power of two below the largest: dividing by it rounds nothing."""
+    largest = np.abs(targets).max(initial=0.0)
+    if largest == 0.0 or 1e-6 <= largest <= 1e6:
+        return 1.0
+    return float(2.0 ** np.floor(np.log2(largest)))
+
+
+def scale_metric(M: torch.Tensor, scaling: str, gain: float = 1.0, span: Span | None = None) -> torch.Tensor:
+    """The metric learned from coefficients ``gain`` times as large as those that gave ``M`` (d, d) or (d,), scaled.
+
+    That is ``gain``^2 M, or M over its trace / d or its largest absolute entry; M itself if that is zero. Trace and
+    entry are those of the metric among features, also where ``M`` stands among coordinates of a ``span``.
+    """
+    if scaling == "none":
+        return M if gain == 1.0 else M * gain * gain
+    if span is not None:
+        size = span.mean_diagonal(M) if scaling == "trace" else span.largest(M)
+    else:
+        diagonal = M if M.dim() == 1 else M.diagonal()
+        size = diagonal.mean() if scaling == "trace" else M.abs().max()
+    return M / size if float(size) > 0 else M

@@ -1,0 +1,238 @@
+"""The native chain against the Python engine, for every instruction set that the processor has."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import rfm
+from rfm.engines import Engine
+from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace
+from rfm.native import Library, library
+from rfm.problem import Point
+from rfm.sweep import Sweep
+
+Array = NDArray[np.float64]
+FOUND = library()
+SETS = FOUND.instruction_sets if isinstance(FOUND, Library) else ()
+needs_library = pytest.mark.skipif(not SETS, reason=str(FOUND))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_engine_asked_for() -> Iterator[None]:
+    """Whatever the tests around are run with."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RFM_ENGINE", raising=False)
+        patch.delenv("RFM_INSTRUCTIONS", raising=False)
+        yield
+
+
+def table(n: int, d: int, c: int, seed: int = 0, kind: str = "spread") -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d))
+    if kind == "duplicates":
+        X = np.round(X)
+    elif kind == "coincident":
+        X = X[rng.integers(0, max(1, n // 2), size=n)]
+    elif kind == "close":
+        X = X[rng.integers(0, max(1, n // 2), size=n)] + 1e-6 * rng.normal(size=(n, d))
+    elif kind == "constant":
+        X[:, ::2] = 1.0
+    labels = ((X[:, 0] > 0) + (X[:, -1] > 0.3) + (rng.random(n) < 0.1) * rng.integers(0, c, size=n)) % c
+    return X, np.eye(c)[labels]
+
+
+def grid(X: Array, Y: Array, engine: str, **options: Any) -> dict[tuple[bool, float, int], Point]:
+    """The points of a grid fitted on every other row, by unit-norm, ridge and iteration."""
+    ridges, iterations = options.pop("ridges", (1.0, 0.01)), options.pop("iterations", 3)
+    sweep = Sweep(X, Y, engine=engine, **options)
+    rows = np.arange(len(X))
+    points = sweep.points(rows[::2], rows[1::2], ridges=ridges, unit_norms=(True, False), iterations=iterations)
+    found = {(point.unit_norm, point.ridge, point.iteration): point for point in points}
+    assert len(found) == 2 * len(ridges) * (iterations + 1)
+    return found
+
+
+def assert_alike(X: Array, Y: Array, *, rtol: float, **options: Any) -> None:
+    """Scores, coefficients and metrics of both engines differ by no more than ``rtol`` of the largest."""
+    native, python = (grid(X, Y, engine, **dict(options)) for engine in ("native", "python"))
+    for key, expected in python.items():
+        point = native[key]
+        assert point.solver == expected.solver, key
+        for got, wanted in ((point.scores, expected.scores), (point.alpha.numpy(), expected.alpha.numpy())):
+            assert np.abs(got - wanted).max() <= rtol * np.abs(wanted).max(), key
+        assert (point.metric is None) == (expected.metric is None)
+        if isinstance(point.metric, torch.Tensor) and isinstance(expected.metric, torch.Tensor):
+            size = float(expected.metric.abs().max())
+            assert float((point.metric - expected.metric).abs().max()) <= 10 * rtol * size, key
+
+
+@pytest.mark.parametrize("instruction_set", SETS)
+@pytest.mark.parametrize(
+    ("dtype", "least", "bound"),
+    [(np.float32, -87.33, 1.2e-7), (np.float64, -708.39, 4e-16)],
+    ids=["float32", "float64"],
+)
+def test_exponentials_are_right_to_the_stated_error(
+    instruction_set: str, dtype: type, least: float, bound: float
+) -> None:
+    """The bound holds down to the smallest normal number; what would be subnormal is 0."""
+    assert isinstance(FOUND, Library)
+    x = -np.concatenate([np.logspace(-30, 3, 300_001), np.linspace(0, 710, 300_001)]).astype(dtype)
+    values = x.copy()
+    FOUND.module.exponentials(instruction_set, dtype is np.float32, values)
+    true = np.exp(x.astype(np.longdouble))
+    normal = x >= dtype(least)
+    assert float(np.max(np.abs(values[normal] / true[normal] - 1))) <= bound
+    assert not values[~normal].any()
+    special = np.array([0.0, -0.0, -np.inf, np.nan], dtype=dtype)
+    FOUND.module.exponentials(instruction_set, dtype is np.float32, special)
+    np.testing.assert_array_equal(special, [1.0, 1.0, 0.0, np.nan])
+
+
+@pytest.mark.parametrize("instruction_set", SETS)
+@pytest.mark.parametrize("n", [60, 450], ids=["float64", "float32"])
+def test_well_conditioned_chains_are_those_of_python(
+    instruction_set: str, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RFM_INSTRUCTIONS", instruction_set)
+    assert instruction_set in str(rfm.engine())
+    assert_alike(*table(n, 7, 3), rtol=1e-5, ridges=(10.0, 1.0))
+
+
+@needs_library
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.integers(2, 90),
+    d=st.integers(1, 60),
+    c=st.integers(1, 12),
+    kind=st.sampled_from(["spread", "duplicates", "coincident", "close", "constant"]),
+    ridge=st.sampled_from([10.0, 0.1, 1e-3]),
+    diagonal=st.booleans(),
+    center=st.booleans(),
+    scaling=st.sampled_from(["none", "trace", "max"]),
+    kernel=st.sampled_from([Laplace(10.0), Laplace(0.5), Gaussian(3.0), GeneralisedLaplace(10.0, 1.4)]),
+    seed=st.integers(0, 5),
+)
+def test_any_chain_is_that_of_python(
+    n: int, d: int, c: int, kind: str, ridge: float, diagonal: bool, center: bool, scaling: str, kernel: Any, seed: int
+) -> None:
+    """In float64, where both are exact enough to be compared whatever the condition."""
+    options = {"diagonal": diagonal, "center_gradients": center, "metric_scaling": scaling, "kernel": kernel}
+    assert_alike(
+        *table(2 * n, d, c, seed, kind), rtol=1e-5, dtype=torch.float64, ridges=(ridge,), iterations=2, **options
+    )
+
+
+@needs_library
+@pytest.mark.parametrize("options", [{}, {"center_gradients": True}, {"diagonal": True}], ids=str)
+@pytest.mark.parametrize(("d", "c"), [(4, 2), (30, 12)], ids=["by rows", "by Gram matrix"])
+@pytest.mark.parametrize("kind", ["spread", "duplicates", "close"])
+def test_float32_comes_as_close_to_float64_as_python_does(d: int, c: int, kind: str, options: dict[str, Any]) -> None:
+    X, Y = table(460, d, c, kind=kind)
+    exact = grid(X, Y, "python", dtype=torch.float64, **options)
+    errors = []
+    for engine in ("native", "python"):
+        points = grid(X, Y, engine, **options)
+        errors.append([np.abs(points[key].scores - exact[key].scores).max() for key in exact])
+    assert np.max(errors[0]) <= 2 * np.max(errors[1]) + 1e-5
+
+
+@needs_library
+def test_what_float32_cannot_solve_is_solved_in_float64() -> None:
+    X, Y = table(460, 4, 2, kind="close")
+    solvers = {point.solver for point in grid(X, Y, "native", ridges=(1e-7,)).values()}
+    assert "cholesky-float64" in solvers
+
+
+@needs_library
+def test_what_is_not_positive_definite_is_handed_back() -> None:
+    """Among equal rows K is singular; a ridge below its rounding takes eigenvalues, which Python has."""
+    X, Y = table(400, 3, 2, kind="coincident")
+    native, python = (grid(X, Y, engine, ridges=(1.0, 1e-18)) for engine in ("native", "python"))
+    assert {key for key, point in native.items() if point.solver == "eigenvalues"} == {
+        key for key, point in python.items() if point.solver == "eigenvalues"
+    }
+    assert any(point.solver == "eigenvalues" for point in native.values())
+    assert all(point.solver == "cholesky" for key, point in native.items() if key[1] == 1.0)
+
+
+@needs_library
+def test_chains_go_on_from_call_to_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, Y = table(450, 6, 3)
+    at_once = grid(X, Y, "native")
+    monkeypatch.setattr("rfm.native.chains._CALL_WORK", 1.0)
+    for key, point in grid(X, Y, "native").items():
+        np.testing.assert_array_equal(point.scores, at_once[key].scores)
+
+
+@needs_library
+@pytest.mark.parametrize(("n", "d"), [(120, 5), (60, 150), (500, 8)])
+def test_a_metric_is_learned_and_used_as_in_python(n: int, d: int) -> None:
+    X, Y = table(n, d, 3)
+    rows = np.arange(n)
+    fits = [
+        Sweep(X, Y, engine=engine).fit(rows[::2], rows[1::2], ridge=1.0, unit_norm=True, iterations=3)
+        for engine in ("native", "python")
+    ]
+    np.testing.assert_allclose(fits[0].scores, fits[1].scores, rtol=0, atol=1e-5)
+    assert Sweep(X, Y, engine="native").learn(rows, ridge=1.0, unit_norm=True, iterations=0) is None
+
+
+@needs_library
+def test_threads_do_not_disturb_each_other() -> None:
+    tables = [table(300, 5 + k, 3, seed=k) for k in range(2)]
+    alone = [grid(X, Y, "native") for X, Y in tables]
+    found: list[list[dict[Any, Point]]] = [[], []]
+
+    def work(k: int) -> None:
+        for _ in range(5):
+            found[k].append(grid(*tables[k], "native"))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for k in range(2):
+        assert len(found[k]) == 5
+        for points in found[k]:
+            for key, point in points.items():
+                np.testing.assert_array_equal(point.scores, alone[k][key].scores)
+
+
+def test_the_engine_is_named_and_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RFM_ENGINE", "python")
+    assert rfm.engine() == Engine("python", "as asked")
+    assert Sweep(*table(4, 2, 2))._native is None
+    monkeypatch.setenv("RFM_ENGINE", "fortran")
+    with pytest.raises(ValueError, match="RFM_ENGINE must be one of native, python, got 'fortran'"):
+        rfm.engine()
+    monkeypatch.delenv("RFM_ENGINE")
+    assert rfm.engine("cuda").name == "python"
+    monkeypatch.setattr("rfm.engines.library", lambda: "it was not built")
+    assert str(rfm.engine()) == "python (it was not built)"
+    with pytest.raises(ValueError, match="it was not built"):
+        rfm.engine(choice="native")
+
+
+@needs_library
+def test_arrays_of_other_shapes_and_unknown_instructions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(FOUND, Library)
+    one = np.ones(1)
+    numbers = (SETS[0], True, 0, 10.0, 1.0, 0, False, False, False, (1, 0, 2, 1, 1, 1, 2))
+    with pytest.raises(ValueError, match="not of the shapes"):
+        FOUND.module.follow(*numbers, one, one, one, one, None, one, one, one, np.zeros(1, dtype=np.int32))
+    with pytest.raises(ValueError, match="'sse9'"):
+        FOUND.module.exponentials("sse9", False, one)
+    monkeypatch.setenv("RFM_INSTRUCTIONS", "sse9")
+    with pytest.raises(ValueError, match="RFM_INSTRUCTIONS must be one of"):
+        rfm.engine()
