@@ -4,11 +4,11 @@
     python benchmarks/engine.py --resume [...]                     # keep the tables that were measured before
     python benchmarks/engine.py --merge part1.json part2.json      # the page from parts measured side by side
 
-Every contender works on one table in a process of its own with one BLAS thread; CPU seconds and peak memory are the
-operating system's for that process, less what it had before it began. What takes less than a second is run three times
-and the least of each figure taken: other processes disturb short runs most. Tables are taken one after another, all
-contenders of a table in turn, so that a drift of the machine's speed touches all alike. The page is laid out by
-``engine_report.py``; what is written in it between its notes markers is kept.
+Every contender works on one dataset in a process of its own with one BLAS thread; CPU seconds and peak memory are the
+operating system's for that process, less what it had before it began. A figure is the median of RUNS runs; what takes
+longer than LONG_SECONDS is run once. Datasets are taken one after another, all contenders of a dataset in turn, so that
+a drift of the machine's speed touches all alike; the rates of the arithmetic floor (``floor.py``) are measured before
+each dataset. The page is laid out by ``engine_report.py``; what is written in it between its notes markers is kept.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import json
 import multiprocessing
 import os
 import resource
+import statistics
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +31,25 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np
 import torch
 from engine_report import render
-from scipy.linalg import lapack
+from floor import arithmetic, rates
 from scipy.spatial.distance import cdist
 from sklearn.kernel_ridge import KernelRidge
 from textbook import sweep as textbook_sweep
+from threadpoolctl import threadpool_info
 
+import rfm
 from bench.data.registry import load_registry
 from bench.data.sources import resolve_source
 from bench.data.splits import splits_for
 from bench.methods import get_method
 from bench.protocols import PROTOCOLS, carry_out
 from bench.records.dataset import Dataset
+from bench.run.provenance import commit, versions
 from rfm.sweep import Sweep
 
 RIDGES = (10.0, 1.0, 0.1, 0.01, 0.001)
-CHAINS, POINTS = 10, 5
-SHORT_RUNS, SHORT_SECONDS = 3, 1.0
+POINTS = 5
+RUNS, LONG_SECONDS = 3, 20.0
 
 
 def published(method: str, protocol: str = "published") -> Callable[[Dataset], Any]:
@@ -178,49 +183,15 @@ def measure(contender: Callable[[Dataset], Any], dataset: Dataset) -> dict[str, 
     return result
 
 
-def measure_short_ones_again(contender: Callable[[Dataset], Any], dataset: Dataset) -> dict[str, Any]:
-    """:func:`measure`, the least of three runs if they are short; lists of seconds entry by entry."""
+def measured(contender: Callable[[Dataset], Any], dataset: Dataset) -> dict[str, Any]:
+    """The median of each figure over RUNS runs, of one if that is long; lists of seconds entry by entry."""
     runs = [measure(contender, dataset)]
-    while len(runs) < SHORT_RUNS and runs[0]["cpu"] < SHORT_SECONDS:
+    while len(runs) < RUNS and runs[0]["cpu"] < LONG_SECONDS:
         runs.append(measure(contender, dataset))
     value = runs[0]["value"]
     if isinstance(value, list):
-        value = [min(seconds) for seconds in zip(*(run["value"] for run in runs), strict=True)]
-    return {key: min(run[key] for run in runs) for key in ("cpu", "wall", "mb")} | {"value": value}
-
-
-def machine_rates() -> tuple[float, float]:
-    """Single-thread float32 rates of this machine now, in flop/s: Cholesky factor and matrix product at n = 2500."""
-    n = 2500
-    A = np.asfortranarray(np.random.default_rng(0).standard_normal((n, n), dtype=np.float32))
-    S = np.asfortranarray(A @ A.T / n + np.eye(n, dtype=np.float32))
-    B = torch.from_numpy(A)
-
-    def best(work: Callable[[], Any]) -> float:
-        seconds = []
-        for _ in range(5):
-            started = time.process_time()
-            work()
-            seconds.append(time.process_time() - started)
-        return min(seconds)
-
-    return n**3 / 3 / best(lambda: lapack.spotrf(S, lower=1)), 2 * n**3 / best(lambda: B @ B)
-
-
-def floor_seconds(dataset: Dataset, cholesky: float, product: float) -> float:
-    """Arithmetic of the published sweep at the machine's rates: factors, Gram products, AGOPs and final fits only."""
-    splits = splits_for(dataset, 0)
-    n, v = len(splits.tuning.train), len(splits.tuning.test)
-    d, c = dataset.X.shape[1], dataset.n_classes
-    kernels = 2 + CHAINS * (POINTS - 1)
-    gram = kernels * 2 * d * (n * n / 2 + v * n)
-    updates = CHAINS * (POINTS - 1) * min(2.0 * n * n * c * d + n * c * d * d, n**3 + 5.0 * n * n * c)
-    factors = CHAINS * POINTS * n**3 / 3
-    for holdout in splits.holdouts:
-        m, t = len(holdout.train), len(holdout.test)
-        factors += m**3 / 3
-        gram += 2 * d * (m * m / 2 + t * m)
-    return factors / cholesky + (gram + updates) / product
+        value = [statistics.median(seconds) for seconds in zip(*(run["value"] for run in runs), strict=True)]
+    return {key: statistics.median(run[key] for run in runs) for key in ("cpu", "wall", "mb")} | {"value": value}
 
 
 def main() -> None:
@@ -246,27 +217,37 @@ def main() -> None:
     names = args.only.split(",") if args.only else list(CONTENDERS)
     kept = args.out.with_suffix(".json")
     rows = json.loads(kept.read_text()) if args.resume and kept.exists() else []
-    measured = {row["dataset"] for row in rows}
-    for entry in sorted((entry for entry in entries if entry.name not in measured), key=lambda entry: entry.rows):
+    done = {row["dataset"] for row in rows}
+    for entry in sorted((entry for entry in entries if entry.name not in done), key=lambda entry: entry.rows):
         dataset = source.load(entry)
-        cholesky, product = machine_rates()
         row: dict[str, Any] = {
             "dataset": entry.name,
             "source": source.name,
             "n": len(dataset.y),
             "d": dataset.X.shape[1],
             "c": dataset.n_classes,
-            "floor": floor_seconds(dataset, cholesky, product),
-            "rates": (cholesky, product),
+            "arithmetic": asdict(arithmetic(dataset, splits_for(dataset, 0))),
+            "rates": rates(),
             "load": os.getloadavg()[0],
+            "made_with": made_with(),
         }
         for name in names:
-            row[name] = measure_short_ones_again(CONTENDERS[name], dataset)
+            row[name] = measured(CONTENDERS[name], dataset)
         rows = sorted([*rows, row], key=lambda row: row["n"])
         kept.write_text(json.dumps(rows, indent=1))
-        print(entry.name, {name: round(row[name]["cpu"], 3) for name in names}, f"floor {row['floor']:.3f}", flush=True)
+        print(entry.name, {name: round(row[name]["cpu"], 3) for name in names}, flush=True)
     write_page(args.out, rows, names, args.subset)
     print(args.out)
+
+
+def made_with() -> str:
+    """Engine and BLAS kernels, library versions and commit."""
+    found = versions()
+    libraries = ", ".join(f"{name} {found[name]}" for name in ("torch", "numpy", "scipy", "scikit-learn"))
+    pools = {f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}".strip()
+             for pool in threadpool_info() if pool["user_api"] == "blas"}  # fmt: skip
+    blas = ", ".join(sorted({*pools, *(["mkl in torch"] if torch.backends.mkl.is_available() else [])}))
+    return f"{rfm.engine()}; {libraries}; BLAS at hand: {blas}; commit {str(commit())[:12]}"
 
 
 def write_page(out: Path, rows: list[dict[str, Any]], names: list[str], subset: str) -> None:

@@ -17,12 +17,17 @@ ENGINES = ("native", "python")
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine: its ``name``, ``native`` or ``python``, and ``words``: what it computes with, or why it is Python."""
+    """An engine: its ``name``, ``native`` or ``python``, and if it is Python, ``why``."""
 
     name: str
-    words: str
+    why: str = ""
     library: Library | None = None
     instruction_set: str = ""
+
+    @functools.cached_property
+    def words(self) -> str:
+        """What it computes with, or why it is Python. Looks through all libraries loaded, so only when asked."""
+        return self.why if self.library is None else f"{self.instruction_set}, {_blas()}"
 
     @property
     def version(self) -> str:
@@ -74,7 +79,7 @@ def _native(found: Library, instruction_set: str) -> Engine:
     if instruction_set not in found.instruction_sets:
         known = ", ".join(found.instruction_sets)
         raise ValueError(f"RFM_INSTRUCTIONS must be one of {known} on this processor, got {instruction_set!r}")
-    return Engine("native", f"{instruction_set}, {_blas()}", found, instruction_set)
+    return Engine("native", "", found, instruction_set)
 
 
 def _blas() -> str:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from rfm.engines import Engine
 from rfm.kernels import Gaussian, Laplace, RadialKernel
+from rfm.native import library
+
+library()  # with this module, so that what is forked from a process that has it need not load the library again
 
 FloatArray = NDArray[np.float64]
 
