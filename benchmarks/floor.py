@@ -19,7 +19,7 @@ from scipy.linalg import lapack
 import rfm
 from bench.records.dataset import Dataset, Splits
 
-SIZES = (32, 64, 128, 256, 512, 1024, 2048)
+SIZES = (30, 60, 120, 250, 500, 1000, 2500)  # not powers of two, whose rows fall onto the same lines of a cache
 ENTRIES = 64_000
 CHAINS, POINTS = 10, 5
 _LEAST_SECONDS = 0.01
