@@ -23,15 +23,15 @@ NUMPY_DEVICES = frozenset({"cpu"})
 """Devices on whose tensors NumPy and LAPACK work. Tests empty it: then CPU tensors take the way of CUDA's."""
 
 
-def on_cpu(x: torch.Tensor | torch.device) -> bool:
-    """Whether NumPy and LAPACK can work on the tensor's memory, or on that of the device's tensors."""
-    return (x if isinstance(x, torch.device) else x.device).type in NUMPY_DEVICES
+def on_cpu(x: torch.Tensor) -> bool:
+    """Whether NumPy and LAPACK can work on the memory of ``x``."""
+    return x.device.type in NUMPY_DEVICES
 
 
 def block_bytes(device: str | torch.device) -> int:
     """How large blocks on ``device`` are: :data:`BLOCK_BYTES`, on CUDA more, as far as the card's memory allows."""
     device = torch.device(device)
-    if on_cpu(device):
+    if device.type in NUMPY_DEVICES:
         return BLOCK_BYTES
     return _cuda_block_bytes(device.index) if device.type == "cuda" else CUDA_BLOCK_BYTES
 

@@ -210,7 +210,7 @@ def factor_(A: torch.Tensor) -> bool:
 def solve_factored(factor: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
     """A^-1 Y (n, c) from the Cholesky factor of A that :func:`factor_` left, and ``Y`` (n, c)."""
     if not on_cpu(factor):
-        return torch.cholesky_solve(Y, factor)
+        return torch.cholesky_solve(Y, factor).contiguous()  # it comes column by column
     upper = factor.numpy().T
     if Y.shape[1] > _VECTOR_SOLVES or len(Y) < _BLOCKED_SOLVES:
         potrs = _typed(lapack.spotrs, lapack.dpotrs, factor)

@@ -154,7 +154,7 @@ def _solve(K: torch.Tensor, ridges: torch.Tensor, targets: torch.Tensor) -> tupl
         solved = torch.tensor(definite)
     else:
         factors, status = torch.linalg.cholesky_ex(systems)
-        alpha = torch.cholesky_solve(targets.expand(len(K), *targets.shape), factors)
+        alpha = torch.cholesky_solve(targets.expand(len(K), *targets.shape), factors).contiguous()
         solved = status == 0
     solvers = ["cholesky"] * len(K)
     for k, usable in enumerate((torch.isfinite(alpha).flatten(1).all(dim=1) & solved).tolist()):

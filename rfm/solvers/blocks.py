@@ -55,11 +55,11 @@ class KernelBlocks(ABC):
         product = torch.zeros((self.count(rows), B.shape[1]), dtype=torch.float64, device=self.device)
         first, last, _ = columns.indices(len(self))
         height, width = TILE_ROWS, TILE_COLUMNS
-        if not on_cpu(self.device):  # few tiles, for each has to be asked for; with its copy in float64 one block
+        if not on_cpu(product):  # few tiles, for each has to be asked for; with its copy in float64 one block
             height = max(1, min(TILE_COLUMNS, len(product)))
             width = max(1, block_bytes(self.device) // (8 * height))
         tile = torch.empty((height, min(width, max(1, last - first))), dtype=self.dtype, device=self.device)
-        exact = np.empty(tile.shape) if on_cpu(self.device) else None
+        exact = np.empty(tile.shape) if on_cpu(product) else None
         for top, bottom in ranges(0, len(product), height):
             part = _part(rows, top, bottom, len(self))
             for start, stop in ranges(first, last, width):

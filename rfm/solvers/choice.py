@@ -68,7 +68,7 @@ def solve_blocks(
 def _direct(blocks: KernelBlocks, Y: torch.Tensor, ridge: float) -> BlockSolution:
     n = len(Y)
     K = torch.zeros((n, n), dtype=blocks.dtype, device=blocks.device)
-    stripe = _STRIPE if on_cpu(blocks.device) else 8 * _STRIPE
+    stripe = _STRIPE if on_cpu(K) else 8 * _STRIPE
     for top, bottom in ranges(0, n, stripe):
         for start, stop in ranges(0, bottom, stripe):
             blocks.fill_(slice(top, bottom), slice(start, stop), K[top:bottom, start:stop])
