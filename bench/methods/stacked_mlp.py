@@ -62,8 +62,8 @@ class StackedMLP:
     ) -> None:
         self._X, self._y, self._k, self._seed = X, y, k, seed
         self._sizes = [X.shape[1], *[width] * depth, k]
-        self._rows = [network.rows for network in networks]
-        counts = {len(rows) for rows in self._rows}
+        self._networks = list(networks)
+        counts = {len(network.rows) for network in networks}
         shapes = {(batches_per_epoch(m), batch_rows(m)) for m in counts}
         if len(shapes) != 1:
             raise ValueError(f"networks of {sorted(counts)} fit rows cannot share batches")
@@ -81,21 +81,21 @@ class StackedMLP:
         self._step = 0
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._networks)
 
     def _bind(self) -> None:
         """Views of weights and gradients, layer by layer, into the flat (4, B, P) state."""
         self._theta, self._gradient, self._mean, self._square = self._state
         self._weights = _layers(self._theta, self._sizes)
         self._slopes = _layers(self._gradient, self._sizes)
-        self._random = bool((self._dropouts > 0).any())
-        self._decaying = bool((self._decays > 0).any())
+        self._random = any(network.dropout > 0 for network in self._networks)
+        self._decaying = any(network.weight_decay > 0 for network in self._networks)
 
     def keep(self, networks: Sequence[int]) -> None:
         """Go on with these networks (positions in the stack) only."""
         index = torch.as_tensor(list(networks), device=self._device)
         self._state = self._state[:, index].clone()
-        self._rows = [self._rows[i] for i in networks]
+        self._networks = [self._networks[i] for i in networks]
         self._rates, self._decays, self._dropouts = self._rates[index], self._decays[index], self._dropouts[index]
         self._bind()
 
@@ -108,12 +108,12 @@ class StackedMLP:
 
     def _epoch_batches(self) -> list[tuple[Tensor, Tensor]]:
         """Row numbers (B, b) and loss weights (B, b, 1) of each batch; short batches are padded with weight 0."""
-        most = max(math.ceil(len(rows) / self._batches) for rows in self._rows)
-        numbers = torch.stack([rows[0] for rows in self._rows])[:, None, None].repeat(1, self._batches, most)
+        most = max(math.ceil(len(network.rows) / self._batches) for network in self._networks)
+        numbers = torch.stack([network.rows[0] for network in self._networks])[:, None, None].repeat(1, self._batches, most)
         weights = torch.zeros(len(self), self._batches, most)
         orders: dict[int, tuple[Tensor, ...]] = {}
-        for b, rows in enumerate(self._rows):
-            m = len(rows)
+        for b, network in enumerate(self._networks):
+            rows, m = network.rows, len(network.rows)
             if m not in orders:
                 draws = torch.Generator().manual_seed(derive_seed(self._seed, "order", self.epoch))
                 orders[m] = torch.randperm(m, generator=draws).tensor_split(self._batches)

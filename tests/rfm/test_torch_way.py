@@ -242,3 +242,41 @@ def test_blocks_on_a_card_have_a_share_of_its_free_memory(
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda device=None: (free, 1 << 40))
     assert block_bytes("cuda") == block_bytes(torch.device("cuda")) == expected
     assert block_bytes("cpu") == BLOCK_BYTES
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "options"),
+    [
+        (60, 5, {}),
+        (300, 5, {}),
+        (300, 5, {"diagonal": True}),
+        (300, 5, {"metric_scaling": "trace"}),
+        (300, 5, {"dtype": torch.float64}),
+        (300, 200, {"center_gradients": True}),
+        (250, 300, {}),
+    ],
+)
+def test_chains_stay_on_their_device(n: int, d: int, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tensors of the device "meta" have no data and refuse the company of the CPU's, as CUDA's do."""
+
+    def places(x: torch.Tensor, bound: torch.Tensor, unless: torch.Tensor | None = None) -> arrays.Places:
+        assert x.device == bound.device
+        return torch.zeros((2, 5), dtype=torch.int64, device=x.device).unbind()
+
+    def converged(*values: torch.Tensor) -> list[float]:
+        """Nothing is close (the first is the bound), factors exist, corrections shrink."""
+        assert {value.device.type for value in values} == {"meta"}
+        return [0.0, 1.0, 1e-6, 1.0, 1e-12] if len(values) == 5 else [0.0, *[1.0] * (len(values) - 1)]
+
+    monkeypatch.setattr("rfm.rows.places_up_to", places)
+    for module in ("rfm.linalg", "rfm.agop", "rfm.stacked"):
+        monkeypatch.setattr(f"{module}.read", converged)
+    monkeypatch.setattr("rfm.sweep._to_numpy", lambda scores: np.zeros(scores.shape))
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda tensor: np.ones(tensor.shape).tolist())
+    X, Y = problem(2 * n, d=d)
+    sweep = Sweep(X, Y, device="meta", **options)
+    fit, others = np.arange(n), np.arange(n, 2 * n)
+    found = list(sweep.points(fit, others, ridges=(1.0, 0.1), unit_norms=(True, False), iterations=2))
+    assert {(point.scores.shape, point.alpha.device.type) for point in found} == {((n, 3), "meta")}
+    assert len(found) == 12
+    assert sweep.fit(fit, others, ridge=1.0, unit_norm=False, iterations=1).scores.shape == (n, 3)

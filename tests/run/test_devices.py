@@ -1,0 +1,134 @@
+"""Jobs on another device: what is computed there, under which identity, and what is said where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_benchmark import TinyBenchmark, generate, scores
+
+from bench.command_line import main
+from bench.data.splits import splits_for
+from bench.errors import MethodError, UsageError
+from bench.methods import built_in_methods, get_method
+from bench.protocols import get_protocol
+from bench.records.method import DEVICES
+from bench.run.devices import HOST_BYTES, described, device_of, named_device, refuse_missing, require
+from bench.run.jobs import NamedMethod, Plan, expand_jobs
+from bench.run.provenance import invocation, machine
+
+ON_A_GPU = {"rfm", "laplace", "ntk", "mlp", "xgboost", "rfm_fork", "rfm_fork_raw"}
+
+
+def plan(tiny: TinyBenchmark, device: str, *methods: str) -> Plan:
+    return expand_jobs(
+        tiny.entries[:1],
+        [NamedMethod(name, get_method(name)) for name in methods],
+        get_protocol("clean"),
+        (0,),
+        source="tiny",
+        load=generate,
+        splits_for=splits_for,
+        device=device,
+    )
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+
+
+def test_which_methods_know_another_device() -> None:
+    assert {name for name in built_in_methods() if device_of(get_method(name), "cuda") == "cuda"} == ON_A_GPU
+    assert {device_of(get_method(name), "cpu") for name in built_in_methods()} == {"cpu"}
+    assert device_of(get_method("faulty_methods:Centroid"), "cuda") == "cpu"
+
+
+def test_a_job_on_another_device_is_another_job(tiny: TinyBenchmark) -> None:
+    names = ("laplace", "mlp", "xgboost", "svm_rbf")
+    here, there = ({task.job.method: task for task in plan(tiny, device, *names).tasks} for device in DEVICES)
+    for name in names[:3]:
+        assert here[name].job.id != there[name].job.id
+        assert here[name].job.work != there[name].job.work
+        assert there[name].work.device == "cuda"
+        assert there[name].estimated_bytes == here[name].estimated_bytes + HOST_BYTES
+        assert there[name].alone == here[name].alone
+        assert "torch" in there[name].work.modules()
+    assert here["svm_rbf"].job == there["svm_rbf"].job
+    assert there["svm_rbf"].work.device == "cpu"
+    assert "rfm engine python" in there["laplace"].job.versions  # no native chain runs there
+
+
+def test_what_is_recorded_of_the_device() -> None:
+    assert "device" not in machine(1) | invocation((0,), 1, ["run"]) | described("cpu")
+    assert machine(1, "cuda")["device"] == invocation((0,), 1, ["run"], device="cuda")["device"] == "cuda"
+    assert machine(1, "cuda")["engine"].startswith("python")
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_without_a_gpu_the_command_ends_in_one_line_before_anything_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--subset", "iris", "--methods", "laplace", "--device", "cuda"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith("--device cuda: no CUDA device that PyTorch can use here; leave it out, or use cpu")
+    assert not list(tmp_path.iterdir())
+    assert main(["run", "--subset", "iris", "--device", "cudo"]) == 2
+    assert "did you mean 'cuda'" in capsys.readouterr().err
+    for device in DEVICES:
+        assert named_device(device) == device
+    with pytest.raises(UsageError, match="--device cuda: no CUDA device"):
+        refuse_missing("cuda")
+    with pytest.raises(MethodError, match="where this job runs"):
+        require("cuda")
+    refuse_missing("cpu")
+    require("cpu")
+
+
+@pytest.mark.usefixtures("gpu")
+def test_the_first_lines_say_what_stays_on_the_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = ["--methods", "laplace,random_forest,svm_rbf", "--dry-run", "--memory-gb", "20"]
+    assert main(["run", "--subset", "iris", "--device", "cuda", *flags]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[1] == (
+        "bench: --device cuda: computed on the processor, for they know no other device: random_forest, svm_rbf"
+    )
+    assert "with 1 at a time" in captured.out
+    assert main(["run", "--subset", "iris", "--device", "cuda", "--jobs", "3", *flags]) == 0
+    assert "with 3 at a time" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_job_that_finds_no_gpu_fails_and_does_not_compute_elsewhere(tiny: TinyBenchmark) -> None:
+    outcome, record = tiny.run(plan=plan(tiny, "cuda", "xgboost"), memory_bytes=20 << 30)
+    assert outcome.statuses == {"error": 1}
+    (result,) = record.results
+    assert result.reason == "no CUDA device that PyTorch can use where this job runs (cuda was asked for)"
+    assert result.provenance["device"] == "cuda"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU")
+def test_jobs_on_a_gpu_have_nearly_the_same_scores(tiny: TinyBenchmark) -> None:
+    names = ("rfm", "laplace", "ntk", "mlp", "xgboost")
+    _, here = tiny.run(plan=plan(tiny, "cpu", *names), memory_bytes=60 << 30)
+    _, there = tiny.run(plan=plan(tiny, "cuda", *names), memory_bytes=60 << 30, jobs=1)
+    assert {(r.job.method, r.status) for r in there.results} == {(name, "ok") for name in names}, [
+        (r.reason, r.output) for r in there.results
+    ]
+    for result in there.results:
+        assert result.provenance["gpu"]
+        assert result.provenance["cuda"] == torch.version.cuda
+        assert all(h.details["device"] == "cuda" for h in result.holdouts)
+    found = scores(there)
+    for key, (score, _) in scores(here).items():
+        assert found[key][0] == pytest.approx(score, abs=15.0)
