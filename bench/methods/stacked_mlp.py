@@ -109,7 +109,9 @@ class StackedMLP:
     def _epoch_batches(self) -> list[tuple[Tensor, Tensor]]:
         """Row numbers (B, b) and loss weights (B, b, 1) of each batch; short batches are padded with weight 0."""
         most = max(math.ceil(len(network.rows) / self._batches) for network in self._networks)
-        numbers = torch.stack([network.rows[0] for network in self._networks])[:, None, None].repeat(1, self._batches, most)
+        numbers = torch.stack([network.rows[0] for network in self._networks])[:, None, None].repeat(
+            1, self._batches, most
+        )
         weights = torch.zeros(len(self), self._batches, most)
         orders: dict[int, tuple[Tensor, ...]] = {}
         for b, network in enumerate(self._networks):
