@@ -27,12 +27,16 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # a checkout that is not installed serves too
+
 import numpy as np
 import torch
 from gpu_page import PARTS, page
 
 import rfm
 from bench.data.splits import first_folds, splits_for
+from bench.errors import UsageError
 from bench.methods import get_method
 from bench.protocols import PROTOCOLS, carry_out
 from bench.records.dataset import Dataset
@@ -45,7 +49,6 @@ from rfm.solvers.blocks import RadialBlocks
 from rfm.solvers.eigenpro import EigenPro
 from rfm.sweep import Sweep
 
-ROOT = Path(__file__).resolve().parents[1]
 RIDGES, UPDATES = (10.0, 1.0, 0.1, 0.01, 0.001), 4
 GRID = {"ridges": RIDGES, "unit_norms": (True, False), "iterations": UPDATES}
 CHAIN = {"ridges": (0.1,), "unit_norms": (False,), "iterations": UPDATES}
@@ -126,7 +129,9 @@ def tests(device: str, small: bool) -> Iterator[Record]:
     files = ["tests/rfm/test_cuda.py", "tests/rfm/solvers/test_on_cuda.py"]
     for words in (files, ["tests/methods/test_mlp.py", "tests/run/test_devices.py", "-k", "gpu"]):
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {**os.environ, "PYTHONPATH": paths}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
         lines = done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or [""]
         failed = [line[:200] for line in lines if line.startswith(("FAILED", "ERROR"))]
         yield {"files": " ".join(words), "summary": lines[-1].strip("= "), "code": done.returncode, "failed": failed}
@@ -142,15 +147,15 @@ def syncs(device: str, small: bool) -> Iterator[Record]:
         places: Counter[str] = Counter()
 
         def place(message: Any, *_: Any, places: Counter[str] = places, **__: Any) -> None:
-            if "synchroniz" not in str(message):
+            if "called a synchronizing" not in str(message):
                 return
             own = [f for f in traceback.extract_stack() if f"{os.sep}rfm{os.sep}" in f.filename]
             places[f"{Path(own[-1].filename).name}, {own[-1].name}" if own else "elsewhere"] += 1
 
-        if device == "cuda":
-            torch.cuda.set_sync_debug_mode("warn")
         with warnings.catch_warnings(), mock.patch("warnings.showwarning", place):
             warnings.simplefilter("always")
+            if device == "cuda":
+                torch.cuda.set_sync_debug_mode("warn")
             seconds, _, points = timed(device, lambda s=sweep, r=rows: list(s.points(*r, **CHAIN)))  # type: ignore[misc]
         if device == "cuda":
             torch.cuda.set_sync_debug_mode("default")
@@ -188,6 +193,11 @@ def parity(device: str, small: bool) -> Iterator[Record]:
         splits = first_folds(splits_for(dataset, 0), 1)
         for name in METHODS:
             results, took = {}, {}
+            try:
+                get_method(name)
+            except UsageError as error:  # a library that is not there
+                yield {"table": dataset.name, "method": name, "missing": str(error)}
+                continue
             for where in (device, "cpu"):
                 job = partial(carry_out, get_method(name), dataset, splits, PROTOCOLS["clean"], 0, device=where)
                 took[where], _, (results[where],) = timed(where, job)

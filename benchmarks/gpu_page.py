@@ -105,8 +105,9 @@ def _table(name: str, rows: Sequence[Record]) -> list[str]:
                     r["processor_accuracy"], r["seconds"], r["processor_seconds"],
                 )
                 for r in rows
+                if "missing" not in r
             ],
-        )  # fmt: skip
+        ) + [f"\n{r['method']} on {r['table']}: {r['missing']}." for r in rows if "missing" in r]  # fmt: skip
     if name == "large":
         heads = ("rows", "updates", "s", "MB on the card", "accuracy, %", "solver", "epochs")
         return _markdown(

@@ -118,13 +118,13 @@ def test_a_job_that_finds_no_gpu_fails_and_does_not_compute_elsewhere(tiny: Tiny
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU")
-def test_jobs_on_a_gpu_have_nearly_the_same_scores(tiny: TinyBenchmark) -> None:
-    names = ("rfm", "laplace", "ntk", "mlp", "xgboost")
-    _, here = tiny.run(plan=plan(tiny, "cpu", *names), memory_bytes=60 << 30)
-    _, there = tiny.run(plan=plan(tiny, "cuda", *names), memory_bytes=60 << 30, jobs=1)
-    assert {(r.job.method, r.status) for r in there.results} == {(name, "ok") for name in names}, [
-        (r.reason, r.output) for r in there.results
-    ]
+@pytest.mark.parametrize("name", ["rfm", "laplace", "ntk", "mlp", "xgboost"])
+def test_jobs_on_a_gpu_have_nearly_the_same_scores(name: str, tiny: TinyBenchmark) -> None:
+    if name == "xgboost":
+        pytest.importorskip("xgboost", reason="XGBoost is not installed")
+    _, here = tiny.run(plan=plan(tiny, "cpu", name), memory_bytes=60 << 30)
+    _, there = tiny.run(plan=plan(tiny, "cuda", name), memory_bytes=60 << 30, jobs=1)
+    assert [(r.status, r.reason, r.output) for r in there.results] == [("ok", "", "")]
     for result in there.results:
         assert result.provenance["gpu"]
         assert result.provenance["cuda"] == torch.version.cuda
