@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from tiny_benchmark import TinyBenchmark, generate, scores
+from tiny_benchmark import TinyBenchmark, TinyEntry, generate, scores
 
 from bench.command_line import main
 from bench.data.splits import splits_for
 from bench.errors import MethodError, UsageError
 from bench.methods import built_in_methods, get_method
-from bench.protocols import get_protocol
-from bench.records.method import DEVICES
+from bench.protocols import carry_out, get_protocol
+from bench.records.method import DEVICES, Method, Session, Task
 from bench.run.devices import HOST_BYTES, described, device_of, named_device, refuse_missing, require
 from bench.run.jobs import NamedMethod, Plan, expand_jobs
 from bench.run.provenance import invocation, machine
@@ -69,6 +71,34 @@ def test_what_is_recorded_of_the_device() -> None:
     assert "device" not in machine(1) | invocation((0,), 1, ["run"]) | described("cpu")
     assert machine(1, "cuda")["device"] == invocation((0,), 1, ["run"], device="cuda")["device"] == "cuda"
     assert machine(1, "cuda")["engine"].startswith("python")
+
+
+@pytest.mark.parametrize("protocol", ["clean", "published"])
+def test_the_protocols_hand_the_device_down(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def session(method: Method, task: Task) -> Session:
+        seen.append(task.device)
+        raise MethodError("seen")
+
+    method, dataset = get_method("laplace"), generate(TinyEntry("alpha"))
+    monkeypatch.setattr(type(method), "session", session)
+    for device in DEVICES:
+        with pytest.raises(MethodError, match="seen"):
+            carry_out(method, dataset, splits_for(dataset, 0), get_protocol(protocol), 0, device=device)
+    assert seen == list(DEVICES)
+
+
+def test_sessions_compute_where_the_task_says() -> None:
+    """The device "meta" is on every machine, and has no numbers."""
+    rng = np.random.default_rng(0)
+    task = Task(rng.normal(size=(20, 3)), np.arange(20) % 2, 2, seed=0, device="meta")
+    sessions: dict[str, Any] = {name: get_method(name).session(task) for name in ("rfm", "laplace", "ntk", "mlp")}
+    assert sessions["rfm"]._problem.device == sessions["laplace"]._problem.device == "meta"
+    assert {sessions[name]._X.device.type for name in ("ntk", "mlp")} == {"meta"}
+    fork: Any = get_method("rfm_fork").session(task)
+    machine_of_it = {"bandwidth": 10, "diagonal": True}
+    assert fork._chains(fork._task(np.arange(10)), machine_of_it)._problem.device == "meta"
 
 
 @pytest.mark.usefixtures("no_gpu")
