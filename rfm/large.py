@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rfm.arrays import largest
 from rfm.factored import FactoredMatrix
 from rfm.problem import Chains, Point, Problem, Rows, scale_metric, unit_rows
 from rfm.rows import Metric
@@ -124,7 +125,7 @@ class LargeSweep(Problem):
         return Span.of(fitted, self.device) if wide else None
 
     def _update(self, blocks: RadialBlocks, alpha: torch.Tensor, span: Span | None) -> torch.Tensor:
-        size = float(alpha.abs().max()) or 1.0
+        size = largest(alpha)
         learned = sampled_agop(
             blocks, alpha / size, sampled=self.sampled_rows, center=self.center_gradients, diagonal=self.diagonal
         )

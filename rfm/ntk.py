@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from rfm.arrays import row_blocks
+from rfm.arrays import on_cpu, row_blocks
 from rfm.linalg import mirror_
 
 
@@ -49,7 +49,7 @@ def _cosines(X: torch.Tensor, Z: torch.Tensor, *, lower: bool) -> tuple[torch.Te
     unit = X / torch.where(norms > 0, norms, 1.0)[:, None]
     if lower:
         cosine = torch.zeros((len(X), len(X)), dtype=X.dtype, device=X.device)
-        for start, stop in row_blocks(len(X), len(X), 8):
+        for start, stop in row_blocks(len(X), len(X), 8, device=X.device):
             torch.mm(unit[start:stop], unit[:stop].T, out=cosine[start:stop, :stop])
         cosine.diagonal().fill_(1.0)
     else:
@@ -63,7 +63,7 @@ def _recursion(cosine: torch.Tensor, left: torch.Tensor, right: torch.Tensor, de
     square = len(left) == len(right) and left is right
     for _ in range(depth):
         K = torch.empty_like(tangent)
-        for start, stop in row_blocks(cosine.shape[0], cosine.shape[1], 8):
+        for start, stop in row_blocks(cosine.shape[0], cosine.shape[1], 8, device=cosine.device):
             columns = slice(None, stop) if square else slice(None)
             r, t = cosine[start:stop, columns], tangent[start:stop, columns]
             angle = _arccos(r)
@@ -77,4 +77,4 @@ def _recursion(cosine: torch.Tensor, left: torch.Tensor, right: torch.Tensor, de
 
 
 def _arccos(r: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(np.arccos(r.numpy())) if r.device.type == "cpu" else torch.arccos(r)
+    return torch.from_numpy(np.arccos(r.numpy())) if on_cpu(r) else torch.arccos(r)

@@ -110,17 +110,19 @@ def power_of_two(targets: NDArray[np.float64]) -> float:
     return float(2.0 ** np.floor(np.log2(largest)))
 
 
-def scale_metric(M: torch.Tensor, scaling: str, gain: float = 1.0, span: Span | None = None) -> torch.Tensor:
+def scale_metric(
+    M: torch.Tensor, scaling: str, gain: float | torch.Tensor = 1.0, span: Span | None = None
+) -> torch.Tensor:
     """The metric learned from coefficients ``gain`` times as large as those that gave ``M`` (d, d) or (d,), scaled.
 
     That is ``gain``^2 M, or M over its trace / d or its largest absolute entry; M itself if that is zero. Trace and
     entry are those of the metric among features, also where ``M`` stands among coordinates of a ``span``.
     """
     if scaling == "none":
-        return M if gain == 1.0 else M * gain * gain
+        return M if isinstance(gain, float) and gain == 1.0 else M * gain * gain
     if span is not None:
         size = span.mean_diagonal(M) if scaling == "trace" else span.largest(M)
     else:
         diagonal = M if M.dim() == 1 else M.diagonal()
         size = diagonal.mean() if scaling == "trace" else M.abs().max()
-    return M / size if float(size) > 0 else M
+    return M / torch.where(size > 0, size, 1.0)

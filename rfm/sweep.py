@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from rfm.agop import agop
-from rfm.arrays import Workspace
+from rfm.arrays import Workspace, largest
 from rfm.engines import Engine, engine
 from rfm.factored import FactoredMatrix
 from rfm.kernels import kernel_between_, kernel_lower_
@@ -324,7 +324,7 @@ class Sweep(Problem):
             fitted = self._prepared_float64(rows, metric)
             kernel_lower_(self.kernel, fitted, torch.empty_like(W), W)
         # Targets of 1e16 would overflow the squares of float32, those of 1e-25 vanish in them.
-        size = float(solution.alpha.abs().max()) or 1.0
+        size = largest(solution.alpha)
         learned = agop(fitted, solution.alpha / size, W, center=self.center_gradients, diagonal=self.diagonal)
         return scale_metric(learned, self.metric_scaling, size, rows.span)
 

@@ -29,6 +29,8 @@ from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import PROTOCOLS, get_protocol
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import MEASURES, SELECTING, Kind, Measure
+from bench.records.method import CPU, Method
+from bench.run.devices import device_of, refuse_missing
 
 if TYPE_CHECKING:
     from bench.run.runner import Outcome
@@ -94,7 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="I/N",
         help="run the I-th of N parts, as in a job array; export and report combine them",
     )
-    add_job_arguments(parser)
+    add_job_arguments(parser, "methods that can be")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -139,6 +141,8 @@ def carry_out(args: argparse.Namespace) -> Done:
     if args.splits is not None and args.splits not in NAMES:
         raise unknown_name("splits", args.splits, NAMES)
     how = running(args)
+    if how.engine == "local":
+        refuse_missing(how.device)
     seeds = seeds_of(args.seed, args.seeds)
     folds = None if args.folds is None else whole_number("--folds", args.folds, at_least=1, default=1)
     part = _shard(args.shard)
@@ -150,7 +154,11 @@ def carry_out(args: argparse.Namespace) -> Done:
     methods = named_methods(args.methods, args.plugin)
     selected = selected_datasets(args)
     say(selected.origins())
-    folder = Path(args.run or default_folder(selected.label, args.protocol, seeds, part, args.splits, folds))
+    if how.device != CPU:
+        _tell_devices([named.method for named in methods], how.device)
+    folder = Path(
+        args.run or default_folder(selected.label, args.protocol, seeds, part, args.splits, folds, how.device)
+    )
     if not how.dry_run:
         Store(folder).close()  # an unusable folder is better found before the tables are read
 
@@ -175,6 +183,7 @@ def carry_out(args: argparse.Namespace) -> Done:
             timeout=how.timeout,
             select=select,
             keep_predictions=args.keep_predictions,
+            device=how.device,
         )
         for entries, source in selected.parts
     )
@@ -191,11 +200,18 @@ def carry_out(args: argparse.Namespace) -> Done:
     if how.dry_run:
         list_plan(plan, folder, how)
         return Done(folder, len(plan.jobs), selected.origins(), None)
-    about = invocation(seeds, how.size, args.arguments, selected.recorded(), additions(methods))
+    about = invocation(seeds, how.size, args.arguments, selected.recorded(), additions(methods), how.device)
     outcome = run_plan(plan, folder, about, how, keep_predictions=args.keep_predictions)
     export_runs([folder])
     PredictionFiles(folder).drop_others({result.job.id for result in read_run(folder).results})
     return Done(folder, len(plan.jobs), selected.origins(), outcome)
+
+
+def _tell_devices(methods: Sequence[Method], device: str) -> None:
+    """Say which ``methods`` are computed on the processor although ``device`` was asked for."""
+    others = [method.name for method in methods if device_of(method, device) != device]
+    if others:
+        say(f"--device {device}: computed on the processor, for they know no other device: {listed(others)}")
 
 
 def selecting(text: str | None) -> dict[Kind, Measure]:
@@ -235,6 +251,7 @@ def default_folder(
     part: tuple[int, int] | None = None,
     splits: str | None = None,
     folds: int | None = None,
+    device: str = CPU,
 ) -> Path:
     """``results/<subset>-<protocol>``; a list of names is shortened, and what is not the default is named."""
     names = [word.strip() for word in subset.split(",") if word.strip()]
@@ -244,7 +261,7 @@ def default_folder(
         label = f"{label}+{len(names) - 1}-{digest}"
     label = re.sub(r"[^A-Za-z0-9_.+-]", "_", label)
     name = f"{label}-{protocol}" + (f"-{splits}" if splits else "") + _named(seeds)
-    name += f"-folds{folds}" if folds else ""
+    name += (f"-folds{folds}" if folds else "") + ("" if device == CPU else f"-{device}")
     return Path(DEFAULT_FOLDER) / (name + (f"-shard{part[0]}of{part[1]}" if part else ""))
 
 

@@ -24,7 +24,7 @@ from bench.methods.classes import fit_classes, known_targets, only_seen
 from bench.methods.early_stopping import EarlyStopping
 from bench.methods.stacked_mlp import SCORED_ROWS, StackedMLP, Training, batch_rows, batches_per_epoch
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import Choice, Config, CpuClock, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import DEVICES, Choice, Config, CpuClock, Fold, Method, Path, Prediction, Session, Task
 
 WIDTH = 128
 DEPTHS = (1, 2)
@@ -39,6 +39,7 @@ class MLP(Method):
     name: ClassVar[str] = "mlp"
     title: ClassVar[str] = "MLP"
     kinds = ("classification", "regression")
+    devices = DEVICES
     probabilities = True
 
     def configurations(self) -> list[dict[str, Any]]:
@@ -72,9 +73,9 @@ class MLP(Method):
 class _MLPSession(Session):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
-        self._X = torch.tensor(task.X, dtype=torch.float32)
+        self._X = torch.tensor(task.X, dtype=torch.float32).to(task.device)
         numbers = task.kind == "regression"
-        self._y = torch.tensor(np.nan_to_num(task.y), dtype=torch.float32 if numbers else torch.int64)
+        self._y = torch.tensor(np.nan_to_num(task.y), dtype=torch.float32 if numbers else torch.int64).to(task.device)
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         configs = MLP().configurations()
@@ -133,7 +134,7 @@ class _MLPSession(Session):
 
     def _scores(self, stack: StackedMLP, parts: Sequence[tuple[IntArray, IntArray]]) -> list[FloatArray]:
         """Class shares (m, n_classes) per (fit rows, rows to score), 0 for classes absent from these; or numbers."""
-        probabilities = stack.outputs([torch.as_tensor(rows) for _, rows in parts])
+        probabilities = [p.cpu() for p in stack.outputs([torch.as_tensor(rows) for _, rows in parts])]
         if self.task.kind == "regression":
             numbers = [p.double().numpy() for p in probabilities]
             return [only_seen(self.task, fit, scored) for (fit, _), scored in zip(parts, numbers, strict=True)]

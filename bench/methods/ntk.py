@@ -11,7 +11,7 @@ import torch
 from bench.methods.classes import known_targets, only_seen
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
-from bench.records.method import Choice, CpuClock, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import DEVICES, Choice, CpuClock, Fold, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
 from rfm.linalg import matmul_float64, solve_ridge
 from rfm.ntk import ntk_matrices, ntk_matrix
@@ -32,6 +32,7 @@ class NTK(Method):
     name = "ntk"
     title = "NTK"
     kinds = ("classification", "regression")
+    devices = DEVICES
 
     def configurations(self) -> list[dict[str, Any]]:
         return [{"ridge": ridge, "depth": depth} for ridge in RIDGES for depth in DEPTHS]
@@ -74,8 +75,8 @@ class _NTKSession(Session):
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
-        self._X = torch.as_tensor(task.X)
-        self._Y = torch.as_tensor(task.targets)
+        self._X = torch.as_tensor(task.X).to(task.device)
+        self._Y = torch.as_tensor(task.targets).to(task.device)
         self._kept: tuple[int, torch.Tensor] | None = None
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
@@ -109,7 +110,7 @@ class _NTKSession(Session):
         scoring = CpuClock()
         with scoring:  # not sliced from the matrix of all rows: what scoring takes could not be told from fitting
             between = ntk_matrix(self._X[test], self._X[train], depth)
-            scores = only_seen(self.task, train, matmul_float64(between, alpha).numpy())
+            scores = only_seen(self.task, train, matmul_float64(between, alpha).cpu().numpy())
         return Prediction(scores, predict_seconds=scoring.seconds)
 
     def _predict_by_blocks(self, depth: int, ridge: float, train: IntArray, test: IntArray) -> Prediction:
@@ -120,7 +121,7 @@ class _NTKSession(Session):
         solution = solve_blocks(blocks, self._Y[shuffled], ridge, seed=seed)
         scoring = CpuClock()
         with scoring:
-            scores = blocks.product(slice(n, n + len(test)), slice(0, n), solution.alpha).numpy()
+            scores = blocks.product(slice(n, n + len(test)), slice(0, n), solution.alpha).cpu().numpy()
             scores = only_seen(self.task, train, scores)
         details = {"solver": solution.solver, "fitted_rows": n, **solution.account}
         return Prediction(scores, details, scoring.seconds)

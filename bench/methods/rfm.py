@@ -12,7 +12,7 @@ import torch
 from bench.methods.classes import known_targets, only_seen
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
-from bench.records.method import Choice, CpuClock, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import DEVICES, Choice, CpuClock, Fold, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
 from rfm.factored import FactoredMatrix
 from rfm.kernels import Laplace as LaplaceKernel
@@ -35,6 +35,7 @@ class RFM(Method):
     name = "rfm"
     title = "RFM"
     kinds = ("classification", "regression")
+    devices = DEVICES
     iterations: ClassVar[int] = 4
     ridges: ClassVar[tuple[float, ...]] = RIDGES
     unit_norms: ClassVar[tuple[bool, ...]] = UNIT_NORMS
@@ -97,7 +98,9 @@ class ChainSession(Session):
         self._method = method
         targets = task.targets  # rows whose label is withheld are never fitted
         kernel, seed = LaplaceKernel(bandwidth), derive_seed(task.seed, "large table")
-        self._problem = Problem(task.X, targets, kernel=kernel, dtype=method.dtype, diagonal=diagonal, seed=seed)
+        self._problem = Problem(
+            task.X, targets, kernel=kernel, dtype=method.dtype, device=task.device, diagonal=diagonal, seed=seed
+        )
         self._solvers: dict[type, Chains] = {}
         self.first_fit: IntArray = np.arange(0)
         """The rows that a transferred metric is learned on."""
@@ -214,7 +217,7 @@ def describe_metric(M: Metric) -> dict[str, Any]:
         diagonal = M.double()
         values, order = diagonal.sort(descending=True)
         vectors = torch.zeros((len(M), min(LEADING, len(M))), dtype=torch.float64, device=M.device)
-        vectors[order[: vectors.shape[1]], torch.arange(vectors.shape[1])] = 1.0
+        vectors[order[: vectors.shape[1]], torch.arange(vectors.shape[1], device=M.device)] = 1.0
     else:
         diagonal = M.diagonal()
         values, vectors = (part.flip(-1) for part in torch.linalg.eigh(M.double()))

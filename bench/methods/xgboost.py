@@ -17,10 +17,11 @@ from typing import Any, ClassVar
 import numpy as np
 import xgboost as xgb
 
+from bench.errors import MethodError
 from bench.methods.classes import FitClasses, fit_classes, known_targets
 from bench.methods.early_stopping import EarlyStopping
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import Choice, Config, CpuClock, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import CPU, DEVICES, Choice, Config, CpuClock, Fold, Method, Path, Prediction, Session, Task
 
 DEPTHS = (3, 6)
 STEPS = (0.3, 0.1)
@@ -36,6 +37,7 @@ class XGBoost(Method):
     name: ClassVar[str] = "xgboost"
     title: ClassVar[str] = "XGBoost"
     kinds = ("classification", "regression")
+    devices = DEVICES
     probabilities = True
 
     def configurations(self) -> list[dict[str, Any]]:
@@ -57,6 +59,8 @@ class XGBoost(Method):
         return trees * (2e-5 + 3e-6 * d + 5e-9 * n * d)
 
     def session(self, task: Task) -> Session:
+        if task.device != CPU and not xgb.build_info().get("USE_CUDA"):
+            raise MethodError("this build of XGBoost has no CUDA: install the package xgboost, or leave --device out")
         return _XGBoostSession(task)
 
 
@@ -103,6 +107,7 @@ class _Part:
 
     def __init__(self, task: Task, fit: IntArray, rows: IntArray) -> None:
         self._task, self._rows = task, rows
+        self.device = task.device
         self.classes: FitClasses | None = fit_classes(task, fit) if task.kind == "classification" else None
         self.count = len(rows)
         self.single = self.classes is not None and self.classes.single
@@ -137,6 +142,7 @@ class _Boosting:
                 # XGBoost draws from one generator per thread; seeded once, boosters grown in turns would share it.
                 "seed_per_iteration": True,
                 "verbosity": 0,
+                **({} if part.device == CPU else {"device": part.device}),
                 **_objective(part.classes),
             },
             cache=[part.fit],

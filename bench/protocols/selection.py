@@ -22,7 +22,7 @@ from bench.protocols.record import Protocol, Ties
 from bench.protocols.rows import fill_missing, inner_folds, inner_split, standardise, stratified_sample
 from bench.records.dataset import Dataset, FloatArray, Holdout, IntArray, Splits
 from bench.records.measure import SELECTING, Measure, measures_of
-from bench.records.method import HIDDEN, Choice, Fold, HoldoutResult, Method, Path, Prediction, Session, Task
+from bench.records.method import CPU, HIDDEN, Choice, Fold, HoldoutResult, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
 
 
@@ -45,14 +45,15 @@ def carry_out(
     *,
     select: Measure | None = None,
     keep: Callable[[Predicted], None] = lambda predicted: None,
+    device: str = CPU,
 ) -> list[HoldoutResult]:
     """Run ``method`` on every test fold of ``splits`` under ``protocol``; missing numbers are filled on the way.
 
-    ``select`` selects instead of accuracy or R2; ``keep`` is given what was predicted on each fold. Raises
-    :class:`MethodError` when the method gives scores that are not finite, :class:`DataInvalid` if the targets of a
-    training part are all the same number.
+    ``select`` selects instead of accuracy or R2; ``keep`` is given what was predicted on each fold; ``device`` is where
+    the method computes. Raises :class:`MethodError` when the method gives scores that are not finite,
+    :class:`DataInvalid` if the targets of a training part are all the same number.
     """
-    carried = _Carried(method, dataset, splits, protocol, select, keep)
+    carried = _Carried(method, dataset, splits, protocol, select, keep, device)
     if protocol.selected_on == "tuning halves":
         return carried.selected_once(derive_seed(seed, dataset.name))
     return [carried.selected_inside(k, derive_seed(seed, dataset.name, k)) for k in range(len(splits.holdouts))]
@@ -68,6 +69,7 @@ class _Carried:
     protocol: Protocol
     select: Measure | None
     keep: Callable[[Predicted], None]
+    device: str
 
     def selected_inside(self, index: int, seed: int) -> HoldoutResult:
         """Select inside the training part, refit on all of it, test once; the session never receives a test label."""
@@ -86,6 +88,7 @@ class _Carried:
                 n_classes=dataset.n_classes,
                 seed=derive_seed(seed, self.method.name),
                 select=self.select,
+                device=self.device,
             )
         )
         folds = self._folds(holdout, dataset.strata[rows], seed)
@@ -115,7 +118,14 @@ class _Carried:
         X = fill_missing(dataset.X, everything)
         X = X if dataset.standardised else standardise(X, everything)
         session = self.method.session(
-            Task(X, dataset.y, dataset.n_classes, derive_seed(seed, "tuning", self.method.name), self.select)
+            Task(
+                X,
+                dataset.y,
+                dataset.n_classes,
+                derive_seed(seed, "tuning", self.method.name),
+                self.select,
+                self.device,
+            )
         )
         halves = splits.tuning
         folds = [
@@ -160,7 +170,7 @@ class _Carried:
             validation_score=task.selecting.from_merit(selected.merit),
             fit_seconds=seconds,
             path=[_path_row(path, selected.folds, task.selecting) for path in selected.paths],
-            details=dict(prediction.details),
+            details=dict(prediction.details) | ({} if self.device == CPU else {"device": self.device}),
             measures=measures,
             predict_seconds=_scoring_seconds(prediction, index, seconds),
             train_samples=len(own.train),

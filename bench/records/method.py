@@ -21,6 +21,9 @@ from bench.records.measure import SELECTING, Kind, Measure, squared_error
 HIDDEN = -1
 """Label of a row whose class the session must not know; in regression its target is NaN."""
 
+CPU, CUDA = DEVICES = ("cpu", "cuda")
+"""Where a method can compute: on the processor, or on a GPU."""
+
 Config = Mapping[str, Any]
 """One point of a grid's configuration axes: JSON-able, e.g. ``{"ridge": 0.1, "unit_norm": True}``."""
 
@@ -40,6 +43,8 @@ class Task:
     seed: int
     select: Measure | None = None
     """None: the kind's own (:data:`bench.records.measure.SELECTING`)."""
+    device: str = CPU
+    """Where to compute: one of the method's :attr:`Method.devices`. Scores come back as NumPy arrays all the same."""
 
     @property
     def kind(self) -> Kind:
@@ -201,6 +206,8 @@ class Method(ABC):
     """Name shown in reports."""
     kinds: ClassVar[tuple[Kind, ...]] = ("classification",)
     """What it can predict."""
+    devices: ClassVar[tuple[str, ...]] = (CPU,)
+    """Where it can compute. With ``"cuda"`` among them its sessions look at :attr:`Task.device`."""
     code: ClassVar[tuple[str, ...]] = ()
     """Further modules or packages whose source is part of the method's code version: what its module imports from
     ``rfm`` and ``bench.methods`` is so anyway (a plug-in names its own helper modules here)."""

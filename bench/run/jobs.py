@@ -17,8 +17,9 @@ from bench.protocols.reduction import LARGE_ROWS
 from bench.protocols.rows import VALIDATION_SHARE
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import Kind, Measure
-from bench.records.method import Method
+from bench.records.method import CPU, Method
 from bench.records.result import Job, JobResult, RunRecord, Status
+from bench.run.devices import HOST_BYTES, device_of, require
 from bench.run.identity import Fingerprint, fingerprint, fold_hashes, imported_modules, job_ids, splits_hash
 from bench.run.provenance import printable
 
@@ -66,6 +67,10 @@ class Work(Protocol):
     def run(self) -> dict[str, Any]:
         """The outcome as plain data: ``{"holdouts": [...]}`` or ``{"values": {...}}``."""
 
+    @property
+    def device(self) -> str:
+        """Where it is computed: one of :data:`bench.records.method.DEVICES`."""
+
     def fingerprint(self) -> Fingerprint:
         """Of the code and the libraries that compute it in this process."""
 
@@ -84,29 +89,40 @@ class MethodWork:
     data_key: str
     select: Measure | None = None
     keep_predictions: bool = False
+    device: str = CPU
 
     def run(self) -> dict[str, Any]:
         """The outcome on every test fold."""
         assert self.data is not None
+        require(self.device)
         predicted: list[Predicted] = []
         method = get_method(self.spec)
-        results = carry_out(method, *self.data, self.protocol, self.seed, select=self.select, keep=predicted.append)
+        results = carry_out(
+            method,
+            *self.data,
+            self.protocol,
+            self.seed,
+            select=self.select,
+            keep=predicted.append,
+            device=self.device,
+        )
         outcome: dict[str, Any] = {"holdouts": [asdict(result) for result in results]}
         return outcome | ({"predictions": [vars(each) for each in predicted]} if self.keep_predictions else {})
 
     def fingerprint(self) -> Fingerprint:
         """Of the method here."""
-        return method_fingerprint(get_method(self.spec))
+        return method_fingerprint(get_method(self.spec), self.device)
 
     def modules(self) -> tuple[str, ...]:
         """The method's own, and all that it imports."""
         method = get_method(self.spec)
-        return imported_modules(type(method).__module__, method.code)
+        found = imported_modules(type(method).__module__, method.code)
+        return found if self.device == CPU else (*found, "torch")  # which says what the device is
 
 
-def method_fingerprint(method: Method) -> Fingerprint:
-    """Of a method and of all that hands it its rows and labels."""
-    return fingerprint(type(method).__module__, method.code)
+def method_fingerprint(method: Method, device: str = CPU) -> Fingerprint:
+    """Of a method on ``device`` and of all that hands it its rows and labels."""
+    return fingerprint(type(method).__module__, method.code, device=device)
 
 
 @dataclass(frozen=True)
@@ -279,16 +295,19 @@ def expand_jobs(
     timeout: float | None = None,
     select: Mapping[Kind, Measure] | None = None,
     keep_predictions: bool = False,
+    device: str = CPU,
 ) -> Plan:
     """The plan for every dataset under every method with every seed.
 
-    ``select`` says what selects instead of accuracy or R2.
+    ``select`` says what selects instead of accuracy or R2. Methods that can compute on ``device`` do so, others on the
+    processor: there their jobs are the same as those of any other run.
 
     Each dataset is loaded once. One that is not available makes its jobs ``skipped``, one that is broken makes them
     ``error``, and a method's own limitation ``skipped``; the rest go on. Raises :class:`UsageError` for a dataset of a
     kind that ``protocol`` cannot be carried out for.
     """
-    fingerprints = {m.method.name: method_fingerprint(m.method) for m in methods}
+    devices = {m.method.name: device_of(m.method, device) for m in methods}
+    fingerprints = {m.method.name: method_fingerprint(m.method, devices[m.method.name]) for m in methods}
     tasks: list[Task] = []
     settled: list[JobResult] = []
     for entry in entries:
@@ -298,7 +317,11 @@ def expand_jobs(
         except (DataUnavailable, DataInvalid) as fault:
             status: Status = "skipped" if isinstance(fault, DataUnavailable) else "error"
             settled += [
-                JobResult(_unread(entry, m.method, protocol, seed, source, fingerprints), status, printable(str(fault)))
+                JobResult(
+                    _unread(entry, m.method, protocol, seed, source, fingerprints, devices),
+                    status,
+                    printable(str(fault)),
+                )
                 for seed in seeds
                 for m in methods
             ]
@@ -327,8 +350,9 @@ def expand_jobs(
             )
             rows = splits_hash(splits)
             for m in methods:
+                on = devices[m.method.name]
                 job = _identified(
-                    base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised
+                    base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised, device=on
                 )
                 try:
                     limitation = _limitation(m.method, dataset, counted_rows(n, splits), chosen)
@@ -344,9 +368,9 @@ def expand_jobs(
                     Task(
                         job=job,
                         work=MethodWork(
-                            m.spec, protocol, seed, (dataset, splits), f"{table}-{rows}", chosen, keep_predictions
+                            m.spec, protocol, seed, (dataset, splits), f"{table}-{rows}", chosen, keep_predictions, on
                         ),
-                        estimated_bytes=peak,
+                        estimated_bytes=peak if on == CPU else peak + HOST_BYTES,
                         expected_seconds=expected,
                         timeout_seconds=default_timeout(expected) if timeout is None else timeout,
                         alone=peak > LARGE_BYTES,
@@ -389,6 +413,7 @@ def _identified(
     rows: str,
     *,
     standardised: bool,
+    device: str,
 ) -> Job:
     """``job`` as that of ``method``, with the ids of all that its outcome depends on."""
     found = fingerprints[method.name]
@@ -401,6 +426,7 @@ def _identified(
         splits=rows,
         table=table,
         standardised=standardised,
+        **({} if device == CPU else {"device": device}),
     )
     return replace(job, id=identity, method=method.name, work=work, versions=found.words)
 
@@ -423,9 +449,11 @@ def _unread(
     seed: int,
     source: str,
     fingerprints: Mapping[str, Fingerprint],
+    devices: Mapping[str, str],
 ) -> Job:
     """The job of a dataset that could not be read: known by name and by the sizes in the registry."""
     sizes = (entry.rows, entry.features, entry.classes)
     job = Job("", entry.name, source, *sizes, method.name, protocol.name, split="", seed=seed, kind=entry.kind)
     unread = f"unread:{source}:{entry.name}"
-    return _identified(job, method, protocol, fingerprints, unread, "", standardised=False)
+    on = devices[method.name]
+    return _identified(job, method, protocol, fingerprints, unread, "", standardised=False, device=on)

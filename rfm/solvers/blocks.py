@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 import torch
 
+from rfm.arrays import block_bytes, on_cpu
 from rfm.kernels import RadialKernel, kernel_between_
 from rfm.rows import Metric, metric_rows
 
@@ -53,13 +54,15 @@ class KernelBlocks(ABC):
         """
         product = torch.zeros((self.count(rows), B.shape[1]), dtype=torch.float64, device=self.device)
         first, last, _ = columns.indices(len(self))
-        on_cpu = self.device.type == "cpu"
-        height = TILE_ROWS if on_cpu else TILE_COLUMNS
-        tile = torch.empty((height, TILE_COLUMNS), dtype=self.dtype, device=self.device)
-        exact = np.empty((height, TILE_COLUMNS)) if on_cpu else None
+        height, width = TILE_ROWS, TILE_COLUMNS
+        if not on_cpu(product):  # few tiles, for each has to be asked for; with its copy in float64 one block
+            height = max(1, min(TILE_COLUMNS, len(product)))
+            width = max(1, block_bytes(self.device) // (8 * height))
+        tile = torch.empty((height, min(width, max(1, last - first))), dtype=self.dtype, device=self.device)
+        exact = np.empty(tile.shape) if on_cpu(product) else None
         for top, bottom in ranges(0, len(product), height):
             part = _part(rows, top, bottom, len(self))
-            for start, stop in ranges(first, last, TILE_COLUMNS):
+            for start, stop in ranges(first, last, width):
                 K = tile[: bottom - top, : stop - start]
                 self.fill_(part, slice(start, stop), K)
                 if exact is None:

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from rfm.arrays import on_cpu
 from rfm.linalg import solve_ridge
 from rfm.solvers.blocks import KernelBlocks, ranges
 from rfm.solvers.eigenpro import EigenPro
@@ -67,8 +68,9 @@ def solve_blocks(
 def _direct(blocks: KernelBlocks, Y: torch.Tensor, ridge: float) -> BlockSolution:
     n = len(Y)
     K = torch.zeros((n, n), dtype=blocks.dtype, device=blocks.device)
-    for top, bottom in ranges(0, n, _STRIPE):
-        for start, stop in ranges(0, bottom, _STRIPE):
+    stripe = _STRIPE if on_cpu(K) else 8 * _STRIPE
+    for top, bottom in ranges(0, n, stripe):
+        for start, stop in ranges(0, bottom, stripe):
             blocks.fill_(slice(top, bottom), slice(start, stop), K[top:bottom, start:stop])
 
     def refuse() -> NoReturn:

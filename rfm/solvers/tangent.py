@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from numpy.polynomial import Chebyshev, Polynomial
 
-from rfm.arrays import places_up_to, put_, smallest, squared_gaps
+from rfm.arrays import on_cpu, places_up_to, put_, row_blocks, smallest, squared_gaps
 from rfm.ntk import ntk_matrix
-from rfm.solvers.blocks import KernelBlocks, RowsAt, ranges
+from rfm.solvers.blocks import KernelBlocks, RowsAt
 
 _DEGREE = 16
 """Right to 2e-8 of t(0) = depth + 1 up to ten layers, which is less than float32 resolves."""
@@ -46,12 +46,16 @@ class TangentBlocks(KernelBlocks):
     def fill_(self, rows: RowsAt, columns: RowsAt, K: torch.Tensor) -> None:
         left, right = self._unit[rows], self._unit[columns]
         rises, runs = self._norms[rows].to(self.dtype), self._norms[columns].to(self.dtype)
-        bound = torch.full((_BLOCK_ROWS, 1), _PARALLEL - 1.0, dtype=self.dtype, device=self.device)
-        scratch = torch.empty((min(_BLOCK_ROWS, len(left)), K.shape[1]), dtype=self.dtype, device=self.device)
-        for start, stop in ranges(0, len(left), _BLOCK_ROWS):
+        budget = _BLOCK_ROWS * K.shape[1] * K.element_size() if on_cpu(K) else None
+        blocks = row_blocks(len(left), K.shape[1], K.element_size(), budget, device=K.device)
+        height = max((stop - start for start, stop in blocks), default=0)
+        bound = torch.full((height, 1), _PARALLEL - 1.0, dtype=self.dtype, device=self.device)
+        scratch = torch.empty((height, K.shape[1]), dtype=self.dtype, device=self.device)
+        for start, stop in blocks:
             block, angle = K[start:stop], scratch[: stop - start]
             torch.mm(-left[start:stop], right.T, out=angle)
-            places = places_up_to(angle, bound[: stop - start]) if smallest(angle) <= _PARALLEL - 1.0 else None
+            near = not on_cpu(K) or smallest(angle) <= _PARALLEL - 1.0
+            places = places_up_to(angle, bound[: stop - start]) if near else None
             arccos_(angle.neg_().clamp_(-1.0, 1.0))
             if places is not None:
                 put_(angle, places, 2.0 * (squared_gaps(left[start:stop], right, places).sqrt() / 2.0).asin())
@@ -64,7 +68,7 @@ class TangentBlocks(KernelBlocks):
 
 def arccos_(r: torch.Tensor) -> torch.Tensor:
     """``arccos(r)`` in place."""
-    if r.device.type == "cpu":
+    if on_cpu(r):
         view = r.numpy()
         np.arccos(view, out=view)
         return r

@@ -221,7 +221,7 @@ def test_the_engine_changes_the_ids_of_the_methods_that_compute_with_it(monkeypa
     assert versions("rfm")["rfm engine"] == versions("laplace")["rfm engine"] == "python"
     assert "rfm engine" not in versions("xgboost")
     python = method_fingerprint(get_method("rfm"))
-    monkeypatch.setattr("rfm.engines.engine", lambda: SimpleNamespace(version="native 0123abcd"))
+    monkeypatch.setattr("rfm.engines.engine", lambda device: SimpleNamespace(version="native 0123abcd"))
     native = method_fingerprint(get_method("rfm"))
     assert job_ids(native, **BASE)[0] != job_ids(python, **BASE)[0]
     monkeypatch.undo()
