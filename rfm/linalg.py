@@ -77,7 +77,7 @@ def solve_ridge(
     """Solve (K + ridge I) alpha = Y for symmetric positive semi-definite ``K`` (n, n), lower triangle given.
 
     A float32 system is factored in float32 and refined with float64 residuals. ``work`` (n, n) is overwritten if
-    given, else allocated; ``K`` is kept. Never gives NaN for finite input: when the factorisation breaks down or the
+    given, else allocated; in float32 it makes a float64 system one factored in float32. ``K`` is kept. Never gives NaN for finite input: when the factorisation breaks down or the
     refinement does not converge, the system is solved in float64, with the matrix that ``exact`` gives (lower triangle,
     float64; ``K`` itself by default), and if that is not positive definite either, with its negative eigenvalues set
     to zero. Raises ``ValueError`` if that matrix or ``Y`` is not finite.
@@ -89,8 +89,8 @@ def solve_ridge(
         factor[start:stop, :stop].copy_(K[start:stop, :stop])
     factor.diagonal().add_(ridge)
     if factor_(factor):
-        alpha = solve_factored(factor, Y).double()
-        double = K.dtype == torch.float64
+        alpha = solve_factored(factor, Y.to(factor.dtype)).double()
+        double = factor.dtype == torch.float64
         if bool(torch.isfinite(alpha).all()) if double else _refine_(alpha, K, factor, ridge, Y):
             return RidgeSolution(alpha, "cholesky")
     return _solve_float64(K.double() if exact is None else exact(), ridge, Y.double())
@@ -110,7 +110,7 @@ def _refine_(alpha: torch.Tensor, K: torch.Tensor, factor: torch.Tensor, ridge: 
     error, previous = np.inf, None
     for _ in range(_MOST_REFINEMENTS):
         residual = target - ridge * alpha - _symmetric_matmul_float64(K, alpha)
-        correction = solve_factored(factor, residual.to(K.dtype)).double()
+        correction = solve_factored(factor, residual.to(factor.dtype)).double()
         alpha += correction
         size, moved = float(torch.linalg.vector_norm(alpha)), float(torch.linalg.vector_norm(correction))
         if moved == 0.0:
