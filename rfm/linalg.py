@@ -76,11 +76,12 @@ def solve_ridge(
 ) -> RidgeSolution:
     """Solve (K + ridge I) alpha = Y for symmetric positive semi-definite ``K`` (n, n), lower triangle given.
 
-    A float32 system is factored in float32 and refined with float64 residuals. ``work`` (n, n) is overwritten if
-    given, else allocated; in float32 it makes a float64 system one factored in float32. ``K`` is kept. Never gives NaN for finite input: when the factorisation breaks down or the
-    refinement does not converge, the system is solved in float64, with the matrix that ``exact`` gives (lower triangle,
-    float64; ``K`` itself by default), and if that is not positive definite either, with its negative eigenvalues set
-    to zero. Raises ``ValueError`` if that matrix or ``Y`` is not finite.
+    A float32 system is factored in float32 and refined with float64 residuals, and so is a float64 system with a
+    ``work`` in float32. ``work`` (n, n) is overwritten if given, else allocated; ``K`` is kept. Never gives NaN for
+    finite input: when the factorisation breaks down or the refinement does not converge, the system is solved in
+    float64, with the matrix that ``exact`` gives (lower triangle, float64; ``K`` itself by default), and if that is not
+    positive definite either, with its negative eigenvalues set to zero. Raises ``ValueError`` if that matrix or ``Y``
+    is not finite.
     """
     if not ridge > 0:
         raise ValueError(f"ridge must be positive, got {ridge!r}")
