@@ -57,10 +57,10 @@ class NTK(Method):
 def _matrices_bytes(n: int) -> float:
     """What a fit of three quarters of ``n`` rows takes: natively angles, kernel and factors in both precisions.
 
-    In Python cosines, tangents, two depths' kernels and a factor in float64, and the first three of the other rows.
+    In Python, which takes more: cosines, tangents and two depths' kernels in float64 of both parts, and a factor.
     """
     m = 0.75 * n
-    return 8 * (5 * m * m + 3 * m * (n - m))
+    return 8 * (5 * m * m + 4 * m * (n - m))
 
 
 def _grid_seconds(n: int) -> float:

@@ -74,7 +74,8 @@ typedef struct {
 /* Coefficients of the neural tangent kernel's profile in float64 and float32; see rfm/ntk.py. Multiples of four. */
 #define PROFILE_TERMS 28
 #define PROFILE_TERMS_FLOAT 20
-#define PROFILE_STEP(k) a = a * z + profile[k], b = b * z + profile[k + 1], c = c * z + profile[k + 2], d = d * z + profile[k + 3];
+#define PROFILE_STEP(k)                                                                                                \
+    a = a * z + profile[k], b = b * z + profile[k + 1], c = c * z + profile[k + 2], d = d * z + profile[k + 3];
 /* Up to so many rows a factor in float64 costs no more than one in float32 and its refinement. */
 #ifndef TANGENT_SMALL
 #define TANGENT_SMALL 150

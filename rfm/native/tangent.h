@@ -1,7 +1,7 @@
 /* Neural tangent kernels in the precision REAL, and ridge regressions with them; included like chain.h, after it.
  *
- * The kernel of rfm/ntk.py is |x| |z| t(theta). With x = 2 theta / pi - 1, the *position* of the angle theta in [-1, 1],
- * t is a polynomial for every depth (rfm/ntk.py, `angular_profile`): one arc sine serves all depths. */
+ * The kernel of rfm/ntk.py is |x| |z| t(theta). In 2 theta / pi - 1, the *position* of the angle theta in [-1, 1], t is
+ * a polynomial for every depth (`angular_profile`): one arc sine serves all depths. */
 
 /* asin(s) for 0 <= s <= 1 / 2: a polynomial, right to rounding. */
 static inline REAL N(short_asin)(REAL s) {
@@ -107,40 +107,47 @@ typedef struct {
 } N(Tangent);
 
 /* Conjugate gradients for (K + ridge I) alpha = Y, all columns side by side, from `alpha` (c, n) with w->left = Y -
- * (K + ridge I) alpha. They are preconditioned by the factor in float32 of this matrix, or of one with a larger ridge.
- * At most `most` products with K; 0 if these do not suffice.
+ * (K + ridge I) alpha. They are preconditioned by the factor in float32 of this matrix, or of one with a ridge `above`
+ * times as large. At most `most` products with K; 0 if these do not suffice.
  *
- * Corrections shrink by a factor that two of them tell; the first one's is its size relative to alpha. The last
- * correction takes no product: w->left is not the residual of what comes back. */
-static int N(conjugate)(const Tangents *p, N(Tangent) * w, double ridge, double *alpha, int started, Index most) {
+ * Corrections shrink by a factor that two of them tell; a solution from nothing moves by its own size first. What is
+ * wrong with alpha is at most `above` times the next correction, where eigenvalues are below the ridge. What is wrong
+ * with scores is at most the residual: many equal rows have coefficients that are large and cancel, so that a small
+ * part of alpha can be a large one of scores. The last correction takes no product: w->left is not the residual of what
+ * comes back. */
+static int N(conjugate)(const Tangents *p, N(Tangent) * w, double ridge, double above, double *alpha, Index most) {
     const Index n = p->n, c = p->c, total = n * c;
-    double previous = 0;
+    double previous = 0, target = 0;
+    for (Index i = 0; i < total; i++) target += p->Y[i] * p->Y[i];
+    target = sqrt(target);
     for (Index step = 0; step <= most; step++) {
-        double moved = 0, size = 0;
+        double moved = 0, size = 0, wrong = 0;
         for (Index i = 0; i < total; i++) w->x[i] = (REAL)w->left[i];
         N(back)(w->factor, n, w->x, c);
         for (Index q = 0; q < c; q++) {
             const REAL *RESTRICT x = w->x + q * n;
             const double *RESTRICT left = w->left + q * n, *RESTRICT own = alpha + q * n;
-            double *RESTRICT search = w->search + q * n, inner = 0, change = 0, length = 0;
-#pragma omp simd reduction(+ : inner, change, length)
+            double *RESTRICT search = w->search + q * n, inner = 0, change = 0, length = 0, rest = 0;
+#pragma omp simd reduction(+ : inner, change, length, rest)
             for (Index i = 0; i < n; i++) {
                 const double value = x[i];
                 inner += value * left[i], change += value * value, length += own[i] * own[i];
+                rest += left[i] * left[i];
             }
             const double ratio = step && w->inner[q] > 0 ? inner / w->inner[q] : 0;
             w->inner[q] = inner;
             if (!step) memset(search, 0, (size_t)n * sizeof(double));
 #pragma omp simd
             for (Index i = 0; i < n; i++) search[i] = x[i] + ratio * search[i];
-            moved += change, size += length;
+            moved += change, size += length, wrong += rest;
         }
-        moved = sqrt(moved), size = sqrt(size);
+        moved = sqrt(moved), size = sqrt(size), wrong = sqrt(wrong);
         if (moved == 0) return 1;
         if (!(moved < INFINITY)) return 0;
-        if (step || started) {
-            const double shrinkage = moved / (step && previous > 0 ? previous : size);
-            if (shrinkage < 1 && moved * shrinkage / (1 - shrinkage) <= REFINED * size) {
+        if (step) {
+            const double shrinkage = moved / previous, further = shrinkage < 1 ? shrinkage / (1 - shrinkage) : INFINITY;
+            if (moved * further <= REFINED * size && moved * above <= ACCEPTED * size &&
+                wrong * further <= REFINED * target) {
                 for (Index i = 0; i < total; i++) alpha[i] += w->x[i];
                 return 1;
             }
@@ -150,7 +157,7 @@ static int N(conjugate)(const Tangents *p, N(Tangent) * w, double ridge, double 
             if (rest > REFINED * size) return 0;
         }
         if (step == most) break;
-        previous = step || started ? moved : 0;
+        previous = moved;
         N(product_float64)(w->K, n, w->search, w->image, c);
         for (Index q = 0; q < c; q++) {
             double *RESTRICT search = w->search + q * n, *RESTRICT image = w->image + q * n, curvature = 0;
@@ -191,6 +198,7 @@ static int N(solve_depth)(const Tangents *p, N(Tangent) * w, Index depth, int *r
     const Index n = p->n, c = p->c, R = p->ridges_count, total = n * c;
     const Index budget = n / ((c < MANY ? REUSE_FEW : REUSE_MANY) * c);
     const double *previous = NULL;
+    double held = 0; /* the ridge of the factor */
     for (Index k = 0; k < R; k++) {
         const double ridge = p->ridges[k];
         double *alpha = p->alpha + (depth * R + k) * total;
@@ -201,13 +209,13 @@ static int N(solve_depth)(const Tangents *p, N(Tangent) * w, Index depth, int *r
                 N(product_float64)(w->K, n, previous, w->left, c);
                 for (Index i = 0; i < total; i++) w->left[i] = p->Y[i] - (w->left[i] + ridge * previous[i]);
                 memcpy(alpha, previous, (size_t)total * sizeof(double));
-                if (N(conjugate)(p, w, ridge, alpha, 1, budget - 1)) {
+                if (N(conjugate)(p, w, ridge, held / ridge, alpha, budget - 1)) {
                     previous = alpha;
                     continue;
                 }
                 reuse[k] = 0;
             }
-            previous = NULL;
+            previous = NULL, held = ridge;
             for (Index i = 0; i < n; i++) {
                 for (Index j = i; j < n; j++) w->factor[i * n + j] = (REAL)w->K[i * n + j];
                 w->factor[i * n + i] += (REAL)ridge;
@@ -215,7 +223,7 @@ static int N(solve_depth)(const Tangents *p, N(Tangent) * w, Index depth, int *r
             if (N(factor)(w->factor, n)) {
                 memset(alpha, 0, (size_t)total * sizeof(double));
                 memcpy(w->left, p->Y, (size_t)total * sizeof(double));
-                if (N(conjugate)(p, w, ridge, alpha, 0, MOST_REFINEMENTS)) {
+                if (N(conjugate)(p, w, ridge, 1, alpha, 2 * MOST_REFINEMENTS)) {
                     previous = alpha;
                     continue;
                 }

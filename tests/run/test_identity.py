@@ -118,7 +118,7 @@ ELSEWHERE = (
     "bench/store/writer.py",
 )
 OF_METHODS = {
-    "rfm/agop.py": {"rfm", "laplace", "ntk"},
+    "rfm/agop.py": {"rfm", "laplace"},
     "rfm/ntk.py": {"ntk"},
     "rfm/ntk_ridge.py": {"ntk"},
     "bench/methods/rfm.py": {"rfm", "laplace"},
