@@ -76,9 +76,9 @@ typedef struct {
 #define PROFILE_TERMS_FLOAT 20
 #define PROFILE_STEP(k)                                                                                                \
     a = a * z + profile[k], b = b * z + profile[k + 1], c = c * z + profile[k + 2], d = d * z + profile[k + 3];
-/* Up to so many rows a factor in float64 costs no more than one in float32 and its refinement. */
-#ifndef TANGENT_SMALL
-#define TANGENT_SMALL 150
+/* Whether a factor in float32 and its refinement cost less than one in float64: of n rows, for c targets. */
+#ifndef NARROW
+#define NARROW(n, c) ((n) > 150 + 8 * (c))
 #endif
 /* A factor of n rows takes as long as n / (REUSE c) steps of conjugate gradients for c columns. */
 #ifndef REUSE_FEW

@@ -179,7 +179,7 @@ static void N(release_tangent)(N(Tangent) * w) { free(w->positions), free(w->fac
 
 /* 0 without memory. */
 static int N(allocate_tangent)(const Tangents *p, N(Tangent) * w, Index rows) {
-    const Index n = p->n, c = p->c, narrow = n > TANGENT_SMALL;
+    const Index n = p->n, c = p->c, narrow = NARROW(n, c);
     memset(w, 0, sizeof *w);
     w->positions = malloc((size_t)(2 * n * n + 3 * n * c + c + 2 * rows * n + rows * p->ridges_count * c) *
                           sizeof(double));
@@ -204,7 +204,7 @@ static int N(solve_depth)(const Tangents *p, N(Tangent) * w, Index depth, int *r
         double *alpha = p->alpha + (depth * R + k) * total;
         int32_t *status = p->status + depth * R + k;
         *status = SOLVED;
-        if (n > TANGENT_SMALL) {
+        if (NARROW(n, c)) {
             if (previous && reuse[k] && budget > 1) {
                 N(product_float64)(w->K, n, previous, w->left, c);
                 for (Index i = 0; i < total; i++) w->left[i] = p->Y[i] - (w->left[i] + ridge * previous[i]);

@@ -164,18 +164,18 @@ def test_scores_are_those_of_kernel_ridge_regression(engine: str, n: int, kind: 
     depth=st.integers(1, 10),
     seed=st.integers(0, 5),
 )
-def test_both_engines_agree_on_any_rows(
+def test_both_engines_solve_any_rows(
     n: int, m: int, d: int, c: int, kind: str, ridge: float, depth: int, seed: int
 ) -> None:
+    """Python's angles between parallel rows are wrong by 1e-8, the native library's by no more than rounding."""
     X, Y = table(n + m, d, c, kind, seed)
-    points = []
-    for engine in ("native", "python"):
+    K = exact_kernels(X, X[:n], depth)[-1]
+    alpha = np.linalg.solve(K[:n] + ridge * np.eye(n), Y[:n])
+    expected = K[n:] @ alpha
+    for engine, bound in (("native", 1e-8), ("python", 1e-4)):
         (point,) = ntk_points(X[:n], Y[:n], X[n:], depths=(depth,), ridges=(ridge,), choice=engine)
-        points.append(point)
-    native, python = points
-    np.testing.assert_allclose(native.scores, python.scores, rtol=0, atol=1e-5 * np.abs(python.scores).max(initial=0.0))
-    # Python's angles between parallel rows are wrong by 1e-8, which coefficients show and scores do not.
-    np.testing.assert_allclose(native.alpha, python.alpha, rtol=0, atol=1e-3 * np.abs(python.alpha).max(initial=0.0))
+        np.testing.assert_allclose(point.scores, expected, rtol=0, atol=bound * np.abs(expected).max(initial=1.0))
+        np.testing.assert_allclose(point.alpha, alpha, rtol=0, atol=10 * bound * np.abs(alpha).max())
 
 
 @needs_library
