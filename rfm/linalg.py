@@ -76,11 +76,12 @@ def solve_ridge(
 ) -> RidgeSolution:
     """Solve (K + ridge I) alpha = Y for symmetric positive semi-definite ``K`` (n, n), lower triangle given.
 
-    A float32 system is factored in float32 and refined with float64 residuals. ``work`` (n, n) is overwritten if
-    given, else allocated; ``K`` is kept. Never gives NaN for finite input: when the factorisation breaks down or the
-    refinement does not converge, the system is solved in float64, with the matrix that ``exact`` gives (lower triangle,
-    float64; ``K`` itself by default), and if that is not positive definite either, with its negative eigenvalues set
-    to zero. Raises ``ValueError`` if that matrix or ``Y`` is not finite.
+    A float32 system is factored in float32 and refined with float64 residuals, and so is a float64 system with a
+    ``work`` in float32. ``work`` (n, n) is overwritten if given, else allocated; ``K`` is kept. Never gives NaN for
+    finite input: when the factorisation breaks down or the refinement does not converge, the system is solved in
+    float64, with the matrix that ``exact`` gives (lower triangle, float64; ``K`` itself by default), and if that is not
+    positive definite either, with its negative eigenvalues set to zero. Raises ``ValueError`` if that matrix or ``Y``
+    is not finite.
     """
     if not ridge > 0:
         raise ValueError(f"ridge must be positive, got {ridge!r}")
@@ -94,8 +95,8 @@ def solve_ridge(
         factor[start:stop, :stop].copy_(K[start:stop, :stop])
     factor.diagonal().add_(ridge)
     if factor_(factor):
-        alpha = solve_factored(factor, Y).double()
-        double = K.dtype == torch.float64
+        alpha = solve_factored(factor, Y.to(factor.dtype)).double()
+        double = factor.dtype == torch.float64
         if bool(torch.isfinite(alpha).all()) if double else _refine_(alpha, K, factor, ridge, Y):
             return RidgeSolution(alpha, "cholesky")
     return _solve_float64(K.double() if exact is None else exact(), ridge, Y.double())
@@ -129,7 +130,7 @@ def _correct_(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """One step of refinement of ``alpha`` (n, c) in place: the norms of it and of its correction."""
     residual = target - ridge * alpha - _symmetric_matmul_float64(K, alpha)
-    correction = solve_factored(factor, residual.to(K.dtype)).double()
+    correction = solve_factored(factor, residual.to(factor.dtype)).double()
     alpha += correction
     return torch.linalg.vector_norm(alpha), torch.linalg.vector_norm(correction)
 
@@ -154,8 +155,8 @@ def _solve_waiting_once(K: torch.Tensor, ridge: float, Y: torch.Tensor, work: to
     work.copy_(K)
     work.diagonal().add_(ridge)
     factor, status = torch.linalg.cholesky_ex(work)
-    alpha = solve_factored(factor, Y).double()
-    if K.dtype == torch.float64:
+    alpha = solve_factored(factor, Y.to(factor.dtype)).double()
+    if factor.dtype == torch.float64:
         info, finite = read(status, torch.isfinite(alpha).all())
         return alpha if info == 0 and finite else None
     target = Y.double()

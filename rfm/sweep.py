@@ -357,19 +357,3 @@ float64, grids of them in stacks. With more of them arithmetic outweighs the cal
 
 def _to_numpy(scores: torch.Tensor) -> NDArray[np.float64]:
     return scores.cpu().numpy()
-
-
-def ridge_scores(
-    K: torch.Tensor, Y: torch.Tensor, fit: Rows, others: Rows, ridges: Sequence[float]
-) -> Iterator[tuple[float, NDArray[np.float64]]]:
-    """Kernel ridge regression from one kernel matrix of all rows: (ridge, scores (m, c) of ``others``) for each ridge.
-
-    ``K`` (n, n) both triangles, ``Y`` (n, c); the rows ``fit`` and ``others`` are slices of both.
-    """
-    index = torch.as_tensor(fit, device=K.device)
-    columns = K[:, index]
-    square, between, targets = columns[index], columns[torch.as_tensor(others, device=K.device)], Y[index]
-    work = torch.empty_like(square)
-    for ridge in ridges:
-        alpha = solve_ridge(square, ridge, targets, work=work).alpha
-        yield ridge, _to_numpy(matmul_float64(between, alpha))

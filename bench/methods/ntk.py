@@ -13,11 +13,9 @@ from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
 from bench.records.method import DEVICES, Choice, CpuClock, Fold, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
-from rfm.linalg import matmul_float64, solve_ridge
-from rfm.ntk import ntk_matrices, ntk_matrix
+from rfm.ntk_ridge import ntk_points
 from rfm.solvers.choice import DIRECT_ROWS, solve_blocks
 from rfm.solvers.tangent import TangentBlocks
-from rfm.sweep import ridge_scores
 
 DEPTHS = (1, 2, 3, 4, 5)
 RIDGES = (10.0, 1.0, 0.1, 0.01, 0.001)
@@ -58,39 +56,37 @@ class NTK(Method):
 
 
 def _matrices_bytes(n: int) -> float:
-    """Angles, tangents and the kernel of ``n`` rows in float64, the fitted square twice and the kernel of the rest."""
-    return 8 * (3 * n * n + 1.5 * (0.75 * n) ** 2 + 0.75 * n * n)
+    """What a fit of three quarters of ``n`` rows takes: natively angles, kernel and factors in both precisions.
+
+    In Python, which takes more: cosines, tangents and two depths' kernels in float64 of both parts, and a factor.
+    """
+    m = 0.75 * n
+    return 8 * (5 * m * m + 4 * m * (n - m))
 
 
 def _grid_seconds(n: int) -> float:
     """All configurations on one test fold of ``n`` rows."""
-    return 25 * (0.6 * n) ** 3 / 3 / 3.2e10 + 5 * n * n * 1e-8 + 0.01
+    return 16 * (0.6 * n) ** 3 / 3 / 6e10 + 5 * n * n * 1e-8 + 0.003
 
 
 class _NTKSession(Session):
-    """Gram matrices of all rows, in float64.
+    """Kernel and residuals in float64.
 
-    On a large dataset those of the rows that select; what is selected is fitted block by block, in float32.
+    On a large dataset what was selected is fitted block by block, in float32.
     """
-
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
-        self._X = torch.as_tensor(task.X).to(task.device)
-        self._Y = torch.as_tensor(task.targets).to(task.device)
-        self._kept: tuple[int, torch.Tensor] | None = None
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         figures = np.empty((2, len(RIDGES), len(DEPTHS), len(folds), 1))
-        rows = np.arange(len(self._X))
-        if len(rows) > LARGE_ROWS:
-            rows = np.unique(np.concatenate([part for fold in folds for part in (fold.fit, fold.validation)]))
-        for k, K in enumerate(ntk_matrices(self._X[rows], DEPTHS[-1])):
-            for number, fold in enumerate(folds):
-                truth = known_targets(self.task, fold.validation, "validation")
-                fit, validation = np.searchsorted(rows, fold.fit), np.searchsorted(rows, fold.validation)
-                for j, (_, scores) in enumerate(ridge_scores(K, self._Y[rows], fit, validation, RIDGES)):
-                    scores = only_seen(self.task, fold.fit, scores)
-                    figures[:, j, k, number, 0] = self.task.judge(scores, truth)
+        X, Y = self.task.X, self.task.targets
+        for number, fold in enumerate(folds):
+            truth = known_targets(self.task, fold.validation, "validation")
+            rest = X[fold.validation]
+            for point in ntk_points(
+                X[fold.fit], Y[fold.fit], rest, depths=DEPTHS, ridges=RIDGES, device=self.task.device
+            ):
+                scores = only_seen(self.task, fold.fit, point.scores)
+                place = RIDGES.index(point.ridge), DEPTHS.index(point.depth), number, 0
+                figures[:, *place] = self.task.judge(scores, truth)
         return [
             Path({"ridge": ridge, "depth": depth}, (0,), merit=figures[0, j, k], squared_error=figures[1, j, k])
             for j, ridge in enumerate(RIDGES)
@@ -99,26 +95,22 @@ class _NTKSession(Session):
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         depth, ridge = int(choice.config["depth"]), float(choice.config["ridge"])
-        if len(self._X) > LARGE_ROWS:
+        if len(self.task.X) > LARGE_ROWS:
             return self._predict_by_blocks(depth, ridge, train, test)
-        if self._kept is None or self._kept[0] != depth:
-            for K in ntk_matrices(self._X, depth):
-                self._kept = depth, K
-        assert self._kept is not None
-        square = self._kept[1][:, torch.as_tensor(train)][train]
-        alpha = solve_ridge(square, ridge, self._Y[train]).alpha
+        X, Y = self.task.X, self.task.targets
+        (point,) = ntk_points(X[train], Y[train], X[test], depths=(depth,), ridges=(ridge,), device=self.task.device)
         scoring = CpuClock()
-        with scoring:  # not sliced from the matrix of all rows: what scoring takes could not be told from fitting
-            between = ntk_matrix(self._X[test], self._X[train], depth)
-            scores = only_seen(self.task, train, matmul_float64(between, alpha).cpu().numpy())
-        return Prediction(scores, predict_seconds=scoring.seconds)
+        with scoring:
+            scores = only_seen(self.task, train, point.scores)
+        return Prediction(scores, predict_seconds=point.score_seconds + scoring.seconds)
 
     def _predict_by_blocks(self, depth: int, ridge: float, train: IntArray, test: IntArray) -> Prediction:
+        X, Y = (torch.as_tensor(part).to(self.task.device) for part in (self.task.X, self.task.targets))
         seed = derive_seed(self.task.seed, "large table")
         shuffled = np.random.default_rng(seed).permutation(train)
         n = len(train)
-        blocks = TangentBlocks(self._X[np.concatenate([shuffled, test])].float(), depth)
-        solution = solve_blocks(blocks, self._Y[shuffled], ridge, seed=seed)
+        blocks = TangentBlocks(X[np.concatenate([shuffled, test])].float(), depth)
+        solution = solve_blocks(blocks, Y[shuffled], ridge, seed=seed)
         scoring = CpuClock()
         with scoring:
             scores = blocks.product(slice(n, n + len(test)), slice(0, n), solution.alpha).cpu().numpy()

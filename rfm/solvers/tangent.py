@@ -1,21 +1,17 @@
 r"""The neural tangent kernel block by block, at a cost that does not depend on the depth.
 
-The kernel of :mod:`rfm.ntk` is |x| |z| t(theta) with theta the angle between x and z. t is analytic in theta on
-[0, pi] (the recursion's square roots cancel), so a short Chebyshev series gives it to float32 precision: one arc
-cosine and a polynomial instead of an arc cosine and a root for each layer. An arc cosine near 1 loses half of the
-digits: angles between nearly parallel rows come from the differences of the unit vectors.
+The kernel of :mod:`rfm.ntk` is |x| |z| t(theta) with theta the angle between x and z. A short polynomial gives t to
+float32 precision: one arc cosine and that instead of an arc cosine and a root for each layer. An arc cosine near 1
+loses half of the digits: angles between nearly parallel rows come from the differences of the unit vectors.
 """
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import torch
-from numpy.polynomial import Chebyshev, Polynomial
 
 from rfm.arrays import on_cpu, places_up_to, put_, row_blocks, smallest, squared_gaps
-from rfm.ntk import ntk_matrix
+from rfm.ntk import angular_profile
 from rfm.solvers.blocks import KernelBlocks, RowsAt
 
 _DEGREE = 16
@@ -35,7 +31,7 @@ class TangentBlocks(KernelBlocks):
         self._unit = (exact / torch.where(norms > 0, norms, 1.0)[:, None]).to(X.dtype)
         self._norms = norms
         self._depth = depth
-        self._coefficients = angular_profile(depth)
+        self._coefficients = angular_profile(depth, _DEGREE)
 
     def __len__(self) -> int:
         return len(self._norms)
@@ -73,16 +69,3 @@ def arccos_(r: torch.Tensor) -> torch.Tensor:
         np.arccos(view, out=view)
         return r
     return r.arccos_()
-
-
-@functools.cache
-def angular_profile(depth: int) -> tuple[float, ...]:
-    """Coefficients of t as a polynomial in 2 theta / pi - 1, from the constant up."""
-
-    def profile(position: np.ndarray) -> np.ndarray:
-        angle = (position + 1.0) * np.pi / 2.0
-        points = torch.as_tensor(np.stack([np.cos(angle), np.sin(angle)], axis=1))
-        return ntk_matrix(points, torch.tensor([[1.0, 0.0]], dtype=torch.float64), depth)[:, 0].numpy()
-
-    series = Chebyshev.interpolate(profile, _DEGREE)
-    return tuple(float(value) for value in series.convert(kind=Polynomial).coef)

@@ -118,8 +118,9 @@ ELSEWHERE = (
     "bench/store/writer.py",
 )
 OF_METHODS = {
-    "rfm/agop.py": {"rfm", "laplace", "ntk"},
+    "rfm/agop.py": {"rfm", "laplace"},
     "rfm/ntk.py": {"ntk"},
+    "rfm/ntk_ridge.py": {"ntk"},
     "bench/methods/rfm.py": {"rfm", "laplace"},
     "bench/methods/laplace.py": {"laplace"},
     "bench/methods/classes.py": set(method_names()),
@@ -218,7 +219,7 @@ def test_the_engine_changes_the_ids_of_the_methods_that_compute_with_it(monkeypa
         return method_fingerprint(get_method(name)).versions
 
     monkeypatch.setenv("RFM_ENGINE", "python")
-    assert versions("rfm")["rfm engine"] == versions("laplace")["rfm engine"] == "python"
+    assert {versions(name)["rfm engine"] for name in ("rfm", "laplace", "ntk")} == {"python"}
     assert "rfm engine" not in versions("xgboost")
     python = method_fingerprint(get_method("rfm"))
     monkeypatch.setattr("rfm.engines.engine", lambda device: SimpleNamespace(version="native 0123abcd"))
