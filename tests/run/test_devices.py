@@ -15,7 +15,7 @@ from bench.data.splits import splits_for
 from bench.errors import MethodError, UsageError
 from bench.methods import built_in_methods, get_method
 from bench.protocols import carry_out, get_protocol
-from bench.records.method import DEVICES, Method, Session, Task
+from bench.records.method import DEVICES, Fold, Method, Session, Task
 from bench.run.devices import HOST_BYTES, described, device_of, named_device, refuse_missing, require
 from bench.run.jobs import NamedMethod, Plan, expand_jobs
 from bench.run.provenance import invocation, machine
@@ -89,13 +89,17 @@ def test_the_protocols_hand_the_device_down(protocol: str, monkeypatch: pytest.M
     assert seen == list(DEVICES)
 
 
-def test_sessions_compute_where_the_task_says() -> None:
+def test_sessions_compute_where_the_task_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """The device "meta" is on every machine, and has no numbers."""
     rng = np.random.default_rng(0)
     task = Task(rng.normal(size=(20, 3)), np.arange(20) % 2, 2, seed=0, device="meta")
     sessions: dict[str, Any] = {name: get_method(name).session(task) for name in ("rfm", "laplace", "ntk", "mlp")}
     assert sessions["rfm"]._problem.device == sessions["laplace"]._problem.device == "meta"
-    assert {sessions[name]._X.device.type for name in ("ntk", "mlp")} == {"meta"}
+    assert sessions["mlp"]._X.device.type == "meta"
+    asked: list[str] = []
+    monkeypatch.setattr("bench.methods.ntk.ntk_points", lambda *_, device, **__: asked.append(device) or [])
+    sessions["ntk"].tune([Fold(np.arange(10), np.arange(10, 20))])
+    assert asked == ["meta"]
     fork: Any = get_method("rfm_fork").session(task)
     machine_of_it = {"bandwidth": 10, "diagonal": True}
     assert fork._chains(fork._task(np.arange(10)), machine_of_it)._problem.device == "meta"
