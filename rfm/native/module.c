@@ -52,6 +52,9 @@ enum { NO_MEMORY = -2, NOT_REACHED = -1, SOLVED = 0, SOLVED_FLOAT64 = 1, HANDED_
 /* Bytes of a block that stays in the second-level cache, and of a chunk of classes. */
 #define TILE (256 << 10)
 #define CHUNK (8 << 20)
+/* Rows and columns of a tile of a matrix that is not formed: 256 KB in float32. */
+#define TILE_HEIGHT 128
+#define TILE_WIDTH 512
 
 /* Chains of R ridges on n fitted rows of d features and m others, for c targets, through `steps` points. */
 typedef struct {
@@ -70,6 +73,13 @@ typedef struct {
     int32_t *status;      /* (steps, R) */
     double *score_seconds; /* of the processor, in all */
 } Chains;
+
+/* A kernel among rows of r coordinates; `scale` is 1 over the bandwidth's square. */
+typedef struct {
+    int kernel;
+    Index r;
+    double scale;
+} Table;
 
 /* BLAS and LAPACK. */
 
@@ -226,14 +236,30 @@ typedef struct {
     int (*follow[2])(const Chains *); /* in float64, float32 */
     void (*exp64)(double *, Index);
     void (*exp32)(float *, Index);
+    int (*fill[2])(const Table *, const void *, const void *, Index, const void *, const void *, Index, void *, void *,
+                   Index);
+    int (*product[2])(const Table *, const void *, const void *, Index, const void *, const void *, Index,
+                      const double *, double *, Index);
+    int (*panel[2])(const Table *, const void *, const void *, Index, Index, Index, void *, int, const double *,
+                    double *, Index);
 } Set;
+
+#define BOTH(name, set) {name##_double_##set, name##_float_##set}
+#define FUNCTIONS(set)                                                                                                 \
+    {#set,                                                                                                             \
+     BOTH(follow, set),                                                                                                \
+     exp_all_double_##set,                                                                                             \
+     exp_all_float_##set,                                                                                              \
+     BOTH(fill, set),                                                                                                  \
+     BOTH(product, set),                                                                                               \
+     BOTH(panel, set)}
 
 static const Set SETS[] = {
 #ifdef SEVERAL_SETS
-    {"avx512", {follow_double_avx512, follow_float_avx512}, exp_all_double_avx512, exp_all_float_avx512},
-    {"avx2", {follow_double_avx2, follow_float_avx2}, exp_all_double_avx2, exp_all_float_avx2},
+    FUNCTIONS(avx512),
+    FUNCTIONS(avx2),
 #endif
-    {"baseline", {follow_double_baseline, follow_float_baseline}, exp_all_double_baseline, exp_all_float_baseline},
+    FUNCTIONS(baseline),
 };
 #define SETS_COUNT ((int)(sizeof SETS / sizeof SETS[0]))
 
@@ -367,11 +393,16 @@ static PyObject *follow(PyObject *self, PyObject *args) {
     return done ? PyFloat_FromDouble(score_seconds) : NULL;
 }
 
+#include "table_calls.h"
+
 static PyMethodDef METHODS[] = {
     {"load", load, METH_VARARGS, "Take the addresses of BLAS and LAPACK from scipy's capsules."},
     {"instruction_sets", instruction_sets, METH_NOARGS, "Names of those that this processor has, the best first."},
     {"exponentials", exponentials, METH_VARARGS, "exp of non-positive numbers in place, by an instruction set."},
     {"follow", follow, METH_VARARGS, "Follow chains; see rfm/native/chains.py."},
+    {"fill", fill, METH_VARARGS, "A block of a kernel; see rfm/native/tables.py."},
+    {"product", product, METH_VARARGS, "A block of a kernel times vectors; see rfm/native/tables.py."},
+    {"panel", panel, METH_VARARGS, "Rows of a kernel among one set of rows, times vectors; see rfm/native/tables.py."},
     {NULL, NULL, 0, NULL},
 };
 

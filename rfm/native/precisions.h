@@ -30,6 +30,7 @@
 #define TRSM dtrsm
 #include "passes.h"
 #include "chain.h"
+#include "tiles.h"
 #undef REAL
 #undef INTEGER
 #undef UNSIGNED
@@ -72,6 +73,7 @@
 #define TRSM strsm
 #include "passes.h"
 #include "chain.h"
+#include "tiles.h"
 #undef REAL
 #undef INTEGER
 #undef UNSIGNED
