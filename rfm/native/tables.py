@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +39,9 @@ class NativeTable:
         squares = squared_norms(rows) * (1.0 / kernel.bandwidth**2)
         return NativeTable(engine, kernel, rows, squares) if bool(torch.isfinite(squares).all()) else None
 
-    def fill_(self, rows: slice | torch.Tensor, columns: slice | torch.Tensor, K: torch.Tensor, W: torch.Tensor | None) -> None:
+    def fill_(
+        self, rows: slice | torch.Tensor, columns: slice | torch.Tensor, K: torch.Tensor, W: torch.Tensor | None
+    ) -> None:
         """Write the kernel between ``rows`` and ``columns`` into ``K`` (k, l), rows contiguous; weights into ``W``.
 
         ``W`` is laid out as ``K`` is.
@@ -63,7 +66,7 @@ class NativeTable:
         return out
 
     def add_panel_(
-        self, top: int, bottom: int, kept: NDArray[np.floating] | None, formed: bool, B: FloatArray, out: FloatArray
+        self, top: int, bottom: int, kept: torch.Tensor | None, formed: bool, B: torch.Tensor, out: torch.Tensor
     ) -> None:
         """Add to ``out`` (c, n) what the rows ``top`` to ``bottom`` of K's lower triangle give, times ``B`` (c, n).
 
@@ -71,10 +74,11 @@ class NativeTable:
         """
         P, p = self._at(slice(0, B.shape[1]))
         numbers = len(P), P.shape[1], len(B), top, bottom
-        self._module.panel(*self._kernel, numbers, P, p, kept, formed, B, out)
+        place = None if kept is None else kept.numpy()
+        self._module.panel(*self._kernel, numbers, P, p, place, formed, B.numpy(), out.numpy())
 
     @property
-    def _module(self):  # type: ignore[no-untyped-def]
+    def _module(self) -> Any:
         assert self.engine.library is not None
         return self.engine.library.module
 
@@ -89,8 +93,8 @@ class NativeTable:
 
 def _flat(A: torch.Tensor) -> NDArray[np.floating]:
     """The memory of ``A`` (k, l), whose rows are contiguous, from its first entry to its last."""
-    k, l = A.shape
-    return A.as_strided(((k - 1) * A.stride(0) + l,), (1,)).numpy()
+    rows, columns = A.shape
+    return A.as_strided(((rows - 1) * A.stride(0) + columns,), (1,)).numpy()
 
 
 _CALL_ENTRIES = 5e8

@@ -6,12 +6,13 @@ that was asked for, or one tile of a product.
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from rfm.arrays import matmul
 from rfm.engines import engine
 from rfm.kernels import RadialKernel, kernel_between_
 from rfm.linalg import mirror_
@@ -78,62 +79,77 @@ class KernelBlocks(ABC):
         return product
 
     def add_panel_(
-        self,
-        top: int,
-        bottom: int,
-        kept: NDArray[np.floating] | None,
-        formed: bool,
-        B: NDArray[np.float64],
-        out: NDArray[np.float64],
+        self, top: int, bottom: int, kept: torch.Tensor | None, formed: bool, B: torch.Tensor, out: torch.Tensor
     ) -> None:
         """Add to ``out`` (c, n) what the rows ``top`` to ``bottom`` of K's lower triangle give, times ``B`` (c, n).
 
         Entries left of ``top`` serve twice, as those above the diagonal too. ``kept`` (bottom - top, bottom), if given,
-        has the rows if they are ``formed`` and takes them if not.
+        has the rows if they are ``formed`` and takes them if not. All sums are in float64.
         """
-        height = bottom - top
         for start, stop in [*ranges(0, top, TILE_COLUMNS), (top, bottom)]:
-            K = torch.empty((height, stop - start), dtype=self.dtype, device=self.device) if kept is None else torch.from_numpy(kept[:, start:stop])
+            if kept is None:
+                K = torch.empty((bottom - top, stop - start), dtype=self.dtype, device=self.device)
+            else:
+                K = kept[:, start:stop]
             if kept is None or not formed:
                 self.fill_(slice(top, bottom), slice(start, stop), K)
                 if start == top:
                     mirror_(K)
-            exact = K.double().cpu().numpy()
-            out[:, top:bottom] += B[:, start:stop] @ exact.T
+            exact = K.double()
+            out[:, top:bottom] += matmul(B[:, start:stop], exact.T)
             if start < top:
-                out[:, start:stop] += B[:, top:bottom] @ exact
+                out[:, start:stop] += matmul(B[:, top:bottom], exact)
 
     def count(self, rows: RowsAt) -> int:
         """How many rows ``rows`` names."""
         return len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
 
 
+class Cache:
+    """Memory of ``budget`` bytes for panels of kernel matrices, taken once and used by one matrix after another."""
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._panels: dict[tuple[int, int, torch.dtype], torch.Tensor] = {}
+
+    def panels(self, blocks: KernelBlocks, ranges_: list[tuple[int, int]]) -> list[torch.Tensor]:
+        """Uninitialised (stop - start, stop) panels for as many of ``ranges_``, from the first on, as there is room."""
+        left, wanted = self._budget, []
+        for start, stop in ranges_:
+            left -= (stop - start) * stop * blocks.dtype.itemsize
+            if left < 0:
+                break
+            wanted.append((start, stop, blocks.dtype))
+        if any(key not in self._panels for key in wanted):
+            self._panels.clear()
+        for key in wanted:
+            if key not in self._panels:
+                self._panels[key] = torch.empty((key[1] - key[0], key[1]), dtype=key[2], device=blocks.device)
+        return [self._panels[key] for key in wanted]
+
+
 class SymmetricKernel:
-    """K among the first ``n`` rows of ``blocks``, of which so much is kept as ``budget`` bytes hold, of half of it.
+    """K among the first ``n`` rows of ``blocks``, of which so much is kept as ``cache`` has room for, of one half.
 
     What is kept is formed at the first product; what is not, at every product. Both give the same numbers.
     """
 
-    def __init__(self, blocks: KernelBlocks, n: int, budget: int) -> None:
-        self._blocks = blocks
+    def __init__(self, blocks: KernelBlocks, n: int, cache: Cache) -> None:
+        self._blocks, self._formed = blocks, False
         self._panels = ranges(0, n, _PANEL_ROWS)
-        self._kept: dict[int, NDArray[np.floating]] = {}
-        self._formed = False
-        kind = np.float32 if blocks.dtype == torch.float32 else np.float64
-        for top, bottom in self._panels:
-            budget -= (bottom - top) * bottom * np.dtype(kind).itemsize
-            if budget < 0:
-                break
-            self._kept[top] = np.empty((bottom - top, bottom), dtype=kind)
+        self._kept = cache.panels(blocks, self._panels)
+        held = self._panels[len(self._kept) - 1][1] if self._kept else 0
+        self.share = (held / n) ** 2
+        """How much of K is kept."""
 
     def product(self, B: torch.Tensor) -> torch.Tensor:
         """K @ ``B`` (n, c), in float64."""
-        vectors = np.ascontiguousarray(B.cpu().numpy().T)
-        out = np.zeros_like(vectors)
-        for top, bottom in self._panels:
-            self._blocks.add_panel_(top, bottom, self._kept.get(top), self._formed, vectors, out)
+        vectors = B.T.contiguous()
+        out = torch.zeros_like(vectors)
+        for (top, bottom), kept in itertools.zip_longest(self._panels, self._kept):
+            self._blocks.add_panel_(top, bottom, kept, self._formed, vectors, out)
         self._formed = True
-        return torch.as_tensor(np.ascontiguousarray(out.T), device=B.device)
+        return out.T.contiguous()
 
 
 class RadialBlocks(KernelBlocks):
@@ -178,13 +194,7 @@ class RadialBlocks(KernelBlocks):
         return torch.from_numpy(self.native.product(rows, columns, np.ascontiguousarray(B.numpy().T)).T.copy())
 
     def add_panel_(
-        self,
-        top: int,
-        bottom: int,
-        kept: NDArray[np.floating] | None,
-        formed: bool,
-        B: NDArray[np.float64],
-        out: NDArray[np.float64],
+        self, top: int, bottom: int, kept: torch.Tensor | None, formed: bool, B: torch.Tensor, out: torch.Tensor
     ) -> None:
         if self.native is None:
             super().add_panel_(top, bottom, kept, formed, B, out)

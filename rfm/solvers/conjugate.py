@@ -18,13 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-import scipy.linalg
 import torch
-from scipy.linalg import blas
 
-from rfm.solvers.blocks import KernelBlocks, SymmetricKernel, ranges
-from rfm.solvers.pivoted import pivoted_cholesky
+from rfm.arrays import matmul
+from rfm.linalg import factor_, gram_lower, solve_factored
+from rfm.solvers.blocks import SymmetricKernel, ranges
 
 
 @dataclass(frozen=True)
@@ -46,13 +44,13 @@ class Preconditioner:
     def __init__(self, F: torch.Tensor, ridge: float) -> None:
         self._F, self._ridge = F, ridge
         self.rank = F.shape[1]
-        if not self.rank:
-            return
-        core = np.zeros((self.rank, self.rank), order="F")
+        core = torch.zeros((self.rank, self.rank), dtype=torch.float64, device=F.device)
         for part in self._parts():
-            core = blas.dsyrk(1.0, F[part].double().cpu().numpy().T, beta=1.0, c=core, lower=1, overwrite_c=1)
-        core[np.diag_indices(self.rank)] += ridge
-        self._core = scipy.linalg.cho_factor(core, lower=True, overwrite_a=True)
+            core += gram_lower(F[part].double())
+        core.diagonal().add_(ridge)
+        if self.rank and not factor_(core):
+            raise ValueError(f"ridge {ridge!r} is too small for this kernel: the preconditioner is not definite")
+        self._core = core
 
     def __call__(self, R: torch.Tensor) -> torch.Tensor:
         """P^-1 ``R`` (n, c) float64."""
@@ -60,15 +58,15 @@ class Preconditioner:
             return R / self._ridge
         inner = R.new_zeros((self.rank, R.shape[1]))
         for part in self._parts():
-            inner += self._F[part].double().T @ R[part]
-        inner = torch.as_tensor(scipy.linalg.cho_solve(self._core, inner.cpu().numpy()), device=R.device)
+            inner += matmul(self._F[part].double().T, R[part])
+        inner = solve_factored(self._core, inner)
         out = R.clone()
         for part in self._parts():
-            out[part] -= self._F[part].double() @ inner
+            out[part] -= matmul(self._F[part].double(), inner)
         return out / self._ridge
 
     def _parts(self) -> list[slice]:
-        step = max(64, _BYTES // (8 * self.rank))
+        step = max(64, _BYTES // (8 * max(1, self.rank)))
         return [slice(start, stop) for start, stop in ranges(0, len(self._F), step)]
 
 
@@ -77,7 +75,7 @@ def conjugate_gradients(
 ) -> Iterator[Iterate]:
     """Iterates from alpha = 0 on; a column of ``Y`` (n, c) float64 whose residual is below ``tolerance`` stays.
 
-    Ends when all columns are.
+    Ends when all columns are, or where K + ridge I turns out not to be positive definite: the residual says which.
     """
     alpha, residual = torch.zeros_like(Y), Y.clone()
     sizes = (Y - Y.mean(dim=0)).norm(dim=0)
@@ -93,7 +91,10 @@ def conjugate_gradients(
     while True:
         number += 1
         image = kernel.product(search) + ridge * search
-        step = _ratio(height, (search * image).sum(dim=0))
+        curvature = (search * image).sum(dim=0)
+        if not bool((curvature > 0).all()):  # rounding is larger than the ridge, or something is not a number
+            return
+        step = height / curvature
         alpha[:, active] += step * search
         residual[:, active] -= step * image
         left[active] = _ratio(residual[:, active].norm(dim=0), sizes[active])
@@ -105,11 +106,6 @@ def conjugate_gradients(
         direction = precondition(residual[:, active])
         before, height = height, (residual[:, active] * direction).sum(dim=0)
         search = direction + search * _ratio(height, before)
-
-
-def factor_kernel(blocks: KernelBlocks, n: int, rank: int, seed: int) -> torch.Tensor:
-    """The factor F (n, k) that preconditions the kernel of the first ``n`` rows of ``blocks``."""
-    return pivoted_cholesky(blocks, n, min(rank, n), np.random.default_rng(seed))
 
 
 def _ratio(above: torch.Tensor, below: torch.Tensor) -> torch.Tensor:

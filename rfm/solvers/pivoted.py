@@ -85,4 +85,3 @@ def _accept(
     rows = np.array(accepted, dtype=np.int64)
     L = np.array([column[rows] for column in columns]).T if columns else np.empty((0, 0))
     return rows, np.tril(L)
-
