@@ -45,7 +45,7 @@ class Preconditioner:
         self._F, self._ridge = F, ridge
         self.rank = F.shape[1]
         core = torch.zeros((self.rank, self.rank), dtype=torch.float64, device=F.device)
-        for part in self._parts():
+        for part in self._parts() if self.rank else ():
             core += gram_lower(F[part].double())
         core.diagonal().add_(ridge)
         if self.rank and not factor_(core):
