@@ -54,7 +54,7 @@ def render(rows: Sequence[Row], titles: Mapping[str, str], drawings: Sequence[st
         "",
         "Direct: Cholesky's method in float32, refined in float64. CG: conjugate gradients to a residual of 0.001,",
         "preconditioned by randomly pivoted Cholesky, 2 GB of the kernel matrix kept or nothing. For RFM the",
-        "iterations are those of its five systems. Accuracy in brackets: less the direct solution's, percentage points.",
+        "iterations are those of its five systems. Accuracy in brackets: less the direct solution's, in points.",
         "",
         *solvers(done, titles),
         "",
