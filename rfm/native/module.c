@@ -1,9 +1,10 @@
 /* Whole chains of Recursive Feature Machines in one call: kernel matrix, ridge regression, scores, AGOP.
  *
- * The arithmetic stands in passes.h and chain.h, compiled for each precision and instruction set. Products and
- * factorisations go to the BLAS and LAPACK that scipy brings: `load` gets their addresses from the capsules of
- * scipy.linalg.cython_blas and cython_lapack, so that nothing is linked. Only Python's limited API of 3.11 is used: one
- * file serves that and every later version. The lock is released while a chain is followed. */
+ * Large tables have products with kernels that are never formed, tile by tile, in calls of their own (tiles.h,
+ * table_calls.h). The arithmetic stands in passes.h, chain.h and tiles.h, compiled for each precision and instruction
+ * set. Products and factorisations go to the BLAS and LAPACK that scipy brings: `load` gets their addresses from the
+ * capsules of scipy.linalg.cython_blas and cython_lapack, so that nothing is linked. Only Python's limited API of 3.11
+ * is used: one file serves that and every later version. The lock is released while a chain is followed. */
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
@@ -61,16 +62,16 @@ typedef struct {
     int kernel, scaling, center, diagonal, update_last;
     double bandwidth, gain;
     Index n, m, d, c, ridges_count, steps;
-    Index features;       /* d, or more where the rows are coordinates in their span: what a trace is divided by */
-    const double *X;      /* (n + m, d) */
-    const double *Y;      /* (n, c) */
-    const double *sizes;  /* (d,) of the features */
-    const double *ridges; /* (R,) */
-    const double *start;  /* (R, d, d), with diagonal (R, d): the metrics of the first point; NULL for the identity */
-    double *scores;       /* (steps, R, m, c) */
-    double *alpha;        /* (steps, R, n, c) */
-    double *metrics;      /* (steps, R, d, d): learned at each point; the last point's with update_last alone */
-    int32_t *status;      /* (steps, R) */
+    Index features;        /* d, or more where the rows are coordinates in their span: what a trace is divided by */
+    const double *X;       /* (n + m, d) */
+    const double *Y;       /* (n, c) */
+    const double *sizes;   /* (d,) of the features */
+    const double *ridges;  /* (R,) */
+    const double *start;   /* (R, d, d), with diagonal (R, d): the metrics of the first point; NULL for the identity */
+    double *scores;        /* (steps, R, m, c) */
+    double *alpha;         /* (steps, R, n, c) */
+    double *metrics;       /* (steps, R, d, d): learned at each point; the last point's with update_last alone */
+    int32_t *status;       /* (steps, R) */
     double *score_seconds; /* of the processor, in all */
 } Chains;
 

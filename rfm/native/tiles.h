@@ -4,7 +4,8 @@
  * A tile stays in the second-level cache from its inner products to the last of its sums. Vectors of c targets are
  * stored target by target, `length` entries each, in float64. */
 
-/* Kernel values K (rows, count), `stride` entries a row, and gradient weights if asked for, between the rows P and Q. */
+/* Kernel values K (rows, count), `stride` entries a row, and gradient weights if asked for, between the rows P and Q.
+ */
 static void N(tile)(const Table *t, const REAL *P, const REAL *p, Index rows, const REAL *Q, const REAL *q, Index count,
                     REAL *K, REAL *weight, Index stride, Index *found) {
     const REAL scale = (REAL)t->scale;
@@ -28,7 +29,7 @@ static void N(add_product)(const REAL *K, Index stride, Index rows, Index count,
     Index i = 0;
     for (; i + 4 <= rows; i += 4) {
         const REAL *RESTRICT k0 = K + i * stride, *RESTRICT k1 = k0 + stride, *RESTRICT k2 = k1 + stride,
-                   *RESTRICT k3 = k2 + stride;
+                             *RESTRICT k3 = k2 + stride;
         Index q = 0;
         for (; q + 2 <= c; q += 2) {
             const double *RESTRICT a = x + q * x_length, *RESTRICT b = a + x_length;
@@ -72,7 +73,7 @@ static void N(add_products)(const REAL *K, Index stride, Index rows, Index count
     Index i = 0;
     for (; i + 4 <= rows; i += 4) {
         const REAL *RESTRICT k0 = K + i * stride, *RESTRICT k1 = k0 + stride, *RESTRICT k2 = k1 + stride,
-                   *RESTRICT k3 = k2 + stride;
+                             *RESTRICT k3 = k2 + stride;
         Index q = 0;
         for (; q + 2 <= c; q += 2) {
             const double *RESTRICT a = x + q * length, *RESTRICT b = a + length, *f = w + q * length + i;
@@ -160,9 +161,8 @@ static int N(fill)(const Table *t, const void *P_, const void *p_, Index rows, c
         for (Index j = 0; j < count; j += TILE_WIDTH) {
             const Index height = i + TILE_HEIGHT < rows ? TILE_HEIGHT : rows - i;
             const Index width = j + TILE_WIDTH < count ? TILE_WIDTH : count - j, at = i * stride + j;
-            N(tile)
-            (t, P + i * t->r, p + i, height, Q + j * t->r, q + j, width, K + at, weight ? weight + at : NULL, stride,
-             found);
+            REAL *heavy = weight ? weight + at : NULL;
+            N(tile)(t, P + i * t->r, p + i, height, Q + j * t->r, q + j, width, K + at, heavy, stride, found);
         }
     free(found);
     return 1;
@@ -203,7 +203,8 @@ static int N(panel)(const Table *t, const void *P_, const void *p_, Index n, Ind
             const Index width = j + TILE_WIDTH < i ? TILE_WIDTH : i - j, stride = kept ? bottom : width;
             REAL *K = kept ? kept + (i - top) * bottom + j : own;
             if (width == 0) break;
-            if (!kept || !formed) N(tile)(t, P + i * t->r, p + i, height, P + j * t->r, p + j, width, K, NULL, stride, found);
+            if (!kept || !formed)
+                N(tile)(t, P + i * t->r, p + i, height, P + j * t->r, p + j, width, K, NULL, stride, found);
             N(multiply)(K, stride, height, width, B + j, n, out + i, n, B + i, out + j, c, wide);
         }
         const Index stride = kept ? bottom : height;
