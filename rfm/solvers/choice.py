@@ -141,7 +141,12 @@ def _by_gradients(blocks: KernelBlocks, Y: torch.Tensor, ridge: float, seed: int
     for last in iterates:
         if last.number >= MOST_ITERATIONS:
             break
-    account = {"iterations": last.number, "residual": _short(last.residual), "rank": F.shape[1]}
+    account = {
+        "iterations": last.number,
+        "residual": _short(last.residual),
+        "rank": F.shape[1],
+        "kept_share": round(kernel.share, 3),
+    }
     if last.residual <= ACCEPTED:
         return BlockSolution(last.alpha, "cg", account)
     return _by_epochs(blocks, Y, ridge, seed, {"conjugate_gradients": account})

@@ -48,9 +48,14 @@ def test_accuracies_are_compared_where_both_solved_the_same_rows() -> None:
         account = {"solver": "cg", "iterations": 9, "rank": 500}
         return row("letter", n, "laplace", accuracy=95.5, rows=15_000, account=account)
 
-    pair = [row("letter", 0, "laplace-direct", accuracy=96.0, rows=15_000), gradients(0)]
+    direct = {"solver": "cholesky"}
+    pair = [row("letter", 0, "laplace-direct", accuracy=96.0, rows=15_000, account=direct), gradients(0)]
     assert "letter, 15,000 rows: -0.50 | missed by 1 of 1" in targets(pair)[3]
     assert "not measured" in targets([pair[0], gradients(16_000)])[3]
+    before = row("letter", 0, "laplace-before", accuracy=95.55, rows=15_000, account=direct)
+    assert "letter, 15,000 rows: -0.05 | held" in targets([before, gradients(0)])[3]
+    iterated = {**before, "account": {"solver": "eigenpro"}}
+    assert "not measured" in targets([iterated, gradients(0)])[3]
     shown = solvers(pair, TITLES)
     assert shown[2] == "| letter | 15,000 | Laplace, Cholesky | 1.0 | 0.1 | 96.00 |  |"
     assert shown[3] == "| letter | 15,000 | Laplace | 1.0 | 0.1 | 95.50 (-0.50) | 9 iterations |"
