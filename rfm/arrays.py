@@ -69,6 +69,11 @@ def matmul_into(A: torch.Tensor, B: torch.Tensor, out: torch.Tensor) -> None:
         torch.mm(A, B, out=out)
 
 
+def matmul(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+    """``A @ B`` by NumPy's BLAS on the CPU, which is faster than PyTorch's on some processors."""
+    return torch.from_numpy(A.numpy() @ B.numpy()) if A.device.type == "cpu" else A @ B
+
+
 def smallest(x: torch.Tensor) -> float:
     """The smallest entry of ``x``, infinity if it has none; not a number if any entry is not."""
     if on_cpu(x):

@@ -23,7 +23,8 @@ from rfm.linalg import RidgeSolution, solve_ridge
 from rfm.ntk import ntk_matrices, ntk_matrix
 from rfm.problem import Point, Problem, unit_rows
 from rfm.rows import Metric, euclidean_rows, feature_sizes, in_coordinates, metric_root
-from rfm.solvers.choice import BlockSolution, solve_blocks
+from rfm.solvers.blocks import Cache
+from rfm.solvers.choice import CACHE_BYTES, BlockSolution, solve_blocks
 from rfm.solvers.tangent import TangentBlocks
 
 FloatArray = NDArray[np.float64]
@@ -60,6 +61,8 @@ class Recipe:
     metric_scaling: str = "none"
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
+    solver: str = "auto"
+    cache_bytes: int = CACHE_BYTES
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,8 @@ def _chain(recipe: Recipe, table: FloatArray, targets: FloatArray, n: int) -> It
         diagonal=recipe.diagonal,
         center_gradients=recipe.center_gradients,
         metric_scaling=recipe.metric_scaling,
+        solver=recipe.solver,
+        cache_bytes=recipe.cache_bytes,
     )
     chains = chains_of(problem, n)
     if len(held):
@@ -220,9 +225,11 @@ def _fit_neural_tangent(recipe: Recipe, kernel: NeuralTangent, X: FloatArray, Y:
     _refuse_large_targets(Y, torch.float64)
     seen, targets = torch.as_tensor(rows, device=recipe.device), torch.as_tensor(Y, device=recipe.device)
     solution: RidgeSolution | BlockSolution
-    if len(rows) > SWEEP_ROWS:
+    if len(rows) > SWEEP_ROWS or recipe.solver in ("cg", "eigenpro"):
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).to(seen.device)
-        solved = solve_blocks(TangentBlocks(seen[order].float(), kernel.depth), targets[order], recipe.ridge, seed=0)
+        blocks = TangentBlocks(seen[order].float(), kernel.depth)
+        cache = Cache(recipe.cache_bytes)
+        solved = solve_blocks(blocks, targets[order], recipe.ridge, seed=0, solver=recipe.solver, cache=cache)
         solution = replace(solved, alpha=solved.alpha[order.argsort()])
     else:
         for K in ntk_matrices(seen, kernel.depth):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rfm.kernels import Laplace, RadialKernel
 from rfm.rows import Metric
+from rfm.solvers.choice import CACHE_BYTES, SOLVERS
 from rfm.span import Span
 
 Rows = NDArray[np.int64]
@@ -27,7 +28,9 @@ class Problem:
     fitted may hold anything. ``dtype`` is the precision of kernels, factors and AGOPs; residuals and scores are
     accumulated in float64. ``diagonal`` learns only the diagonal of M, ``center_gradients`` uses centred gradients,
     ``metric_scaling`` divides each new M by its trace / d or its largest entry (the published code: ``"none"``).
-    ``seed`` draws the order of the rows of tables too large for direct solutions. ``engine``, ``"native"`` or
+    ``seed`` draws the order of the rows of tables too large for direct solutions, ``solver``, one of
+    :data:`rfm.solvers.choice.SOLVERS`, asks for a way to solve them, and ``cache_bytes`` of a kernel matrix are kept
+    there; ``"cg"`` and ``"eigenpro"`` are followed at any size. ``engine``, ``"native"`` or
     ``"python"``, asks for one, as :func:`rfm.engines.engine` has it.
     """
 
@@ -41,10 +44,14 @@ class Problem:
     metric_scaling: str = "none"
     seed: int = 0
     engine: str | None = None
+    solver: str = "auto"
+    cache_bytes: int = CACHE_BYTES
 
     def __post_init__(self) -> None:
         if self.metric_scaling not in METRIC_SCALINGS:
             raise ValueError(f"metric_scaling must be one of {METRIC_SCALINGS}, got {self.metric_scaling!r}")
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver must be one of {SOLVERS}, got {self.solver!r}")
 
 
 @dataclass(frozen=True)

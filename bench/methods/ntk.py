@@ -14,7 +14,7 @@ from bench.records.dataset import IntArray
 from bench.records.method import DEVICES, Choice, CpuClock, Fold, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
 from rfm.ntk_ridge import ntk_points
-from rfm.solvers.choice import DIRECT_ROWS, solve_blocks
+from rfm.solvers.choice import solve_blocks, solver_bytes, solver_seconds
 from rfm.solvers.tangent import TangentBlocks
 
 DEPTHS = (1, 2, 3, 4, 5)
@@ -38,17 +38,14 @@ class NTK(Method):
     def peak_bytes(self, n: int, d: int, c: int) -> int:
         if n > LARGE_ROWS:
             # As many rows as choose a configuration in float64, as below; then the rows, and the kernel matrix and its
-            # factor in float32, or EigenPro's subsample.
-            m = 0.75 * n
-            matrices = 8 * m * m if m <= DIRECT_ROWS else 2e8
-            return int(max(_matrices_bytes(TUNING_ROWS), matrices + 3e8) + 40 * n * d + 32 * n * c)
+            # factor or preconditioner in float32.
+            matrices = solver_bytes(0.75 * n, c) + 3e8
+            return int(max(_matrices_bytes(TUNING_ROWS), matrices) + 40 * n * d + 32 * n * c)
         return int(_matrices_bytes(n) + 16 * n * (d + c) + 6e7)
 
     def work(self, n: int, d: int, c: int) -> float:
         if n > LARGE_ROWS:
-            m = 0.75 * n
-            solve = 1.2 * m**3 / 3 / 7e10 if m <= DIRECT_ROWS else 15 * m * m * 1e-8
-            return _grid_seconds(TUNING_ROWS) + solve
+            return _grid_seconds(TUNING_ROWS) + 3 * solver_seconds(0.75 * n, d, c)
         return 4 * _grid_seconds(n)
 
     def session(self, task: Task) -> Session:

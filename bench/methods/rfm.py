@@ -19,7 +19,7 @@ from rfm.kernels import Laplace as LaplaceKernel
 from rfm.large import SWEEP_ROWS, chains_of
 from rfm.problem import Chains, Point, Problem
 from rfm.rows import Metric
-from rfm.solvers.choice import DIRECT_ROWS
+from rfm.solvers.choice import solver_bytes, solver_seconds
 from rfm.solvers.gradients import SAMPLED_ROWS
 
 BANDWIDTH = 10.0
@@ -55,9 +55,9 @@ class RFM(Method):
         if m <= SWEEP_ROWS:
             return int(_sweep_bytes(m, n / 4, c * d) + tables + 3e7)
         # The rows in float64 and float32, as they are, in coordinates and prepared for distances; then the kernel
-        # matrix and its factor, or EigenPro's subsample. Hyperparameters are selected on few rows (``--full`` aside).
-        matrices = 8 * m * m if m <= DIRECT_ROWS else 2e8
-        return int(max(_sweep_bytes(0.8 * TUNING_ROWS, 0.2 * TUNING_ROWS, c * d), matrices + 3e8) + 64 * n * d + tables)
+        # matrix and its preconditioner. Hyperparameters are selected on few rows (``--full`` aside).
+        selection = _sweep_bytes(0.8 * TUNING_ROWS, 0.2 * TUNING_ROWS, c * d)
+        return int(max(selection, solver_bytes(m, c) + 1e8) + 64 * n * d + tables)
 
     def work(self, n: int, d: int, c: int) -> float:
         chains = len(self.configurations())
@@ -69,8 +69,8 @@ class RFM(Method):
         """One chain fitted on all ``m`` training rows of a large table."""
         if m <= SWEEP_ROWS:
             return self._sweep_seconds(m, d, c)
-        solve = 1.2 * m**3 / 3 / 7e10 if m <= DIRECT_ROWS else 15 * m * m * 6e-9
-        update = min(m, SAMPLED_ROWS) * m * (6e-9 + 2 * c * d / 7e10)
+        solve = solver_seconds(m, d, c)
+        update = min(m, SAMPLED_ROWS) * m * (2e-9 + 2 * c * d / 7e10)
         return (self.iterations + 1) * solve + self.iterations * update
 
     def _sweep_seconds(self, m: float, d: int, c: int) -> float:

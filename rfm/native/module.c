@@ -1,9 +1,10 @@
 /* Whole chains of Recursive Feature Machines in one call: kernel matrix, ridge regression, scores, AGOP.
  *
- * The arithmetic stands in passes.h and chain.h, compiled for each precision and instruction set. Products and
- * factorisations go to the BLAS and LAPACK that scipy brings: `load` gets their addresses from the capsules of
- * scipy.linalg.cython_blas and cython_lapack, so that nothing is linked. Only Python's limited API of 3.11 is used: one
- * file serves that and every later version. The lock is released while a chain is followed. */
+ * Large tables have products with kernels that are never formed, tile by tile, in calls of their own (tiles.h,
+ * table_calls.h). The arithmetic stands in passes.h, chain.h and tiles.h, compiled for each precision and instruction
+ * set. Products and factorisations go to the BLAS and LAPACK that scipy brings: `load` gets their addresses from the
+ * capsules of scipy.linalg.cython_blas and cython_lapack, so that nothing is linked. Only Python's limited API of 3.11
+ * is used: one file serves that and every later version. The lock is released while a chain is followed. */
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
@@ -52,22 +53,25 @@ enum { NO_MEMORY = -2, NOT_REACHED = -1, SOLVED = 0, SOLVED_FLOAT64 = 1, HANDED_
 /* Bytes of a block that stays in the second-level cache, and of a chunk of classes. */
 #define TILE (256 << 10)
 #define CHUNK (8 << 20)
+/* Rows and columns of a tile of a matrix that is not formed: 256 KB in float32. */
+#define TILE_HEIGHT 128
+#define TILE_WIDTH 512
 
 /* Chains of R ridges on n fitted rows of d features and m others, for c targets, through `steps` points. */
 typedef struct {
     int kernel, scaling, center, diagonal, update_last;
     double bandwidth, gain;
     Index n, m, d, c, ridges_count, steps;
-    Index features;       /* d, or more where the rows are coordinates in their span: what a trace is divided by */
-    const double *X;      /* (n + m, d) */
-    const double *Y;      /* (n, c) */
-    const double *sizes;  /* (d,) of the features */
-    const double *ridges; /* (R,) */
-    const double *start;  /* (R, d, d), with diagonal (R, d): the metrics of the first point; NULL for the identity */
-    double *scores;       /* (steps, R, m, c) */
-    double *alpha;        /* (steps, R, n, c) */
-    double *metrics;      /* (steps, R, d, d): learned at each point; the last point's with update_last alone */
-    int32_t *status;      /* (steps, R) */
+    Index features;        /* d, or more where the rows are coordinates in their span: what a trace is divided by */
+    const double *X;       /* (n + m, d) */
+    const double *Y;       /* (n, c) */
+    const double *sizes;   /* (d,) of the features */
+    const double *ridges;  /* (R,) */
+    const double *start;   /* (R, d, d), with diagonal (R, d): the metrics of the first point; NULL for the identity */
+    double *scores;        /* (steps, R, m, c) */
+    double *alpha;         /* (steps, R, n, c) */
+    double *metrics;       /* (steps, R, d, d): learned at each point; the last point's with update_last alone */
+    int32_t *status;       /* (steps, R) */
     double *score_seconds; /* of the processor, in all */
 } Chains;
 
@@ -100,6 +104,13 @@ typedef struct {
     int32_t *status;        /* (D, R) */
     double *score_seconds;  /* of the processor, in all */
 } Tangents;
+
+/* A kernel among rows of r coordinates; `scale` is 1 over the bandwidth's square. */
+typedef struct {
+    int kernel;
+    Index r;
+    double scale;
+} Table;
 
 /* BLAS and LAPACK. */
 
@@ -261,18 +272,33 @@ typedef struct {
                    float *);
     void (*exp64)(double *, Index);
     void (*exp32)(float *, Index);
+    int (*fill[2])(const Table *, const void *, const void *, Index, const void *, const void *, Index, void *, void *,
+                   Index);
+    int (*product[2])(const Table *, const void *, const void *, Index, const void *, const void *, Index,
+                      const double *, double *, Index);
+    int (*panel[2])(const Table *, const void *, const void *, Index, Index, Index, void *, int, const double *,
+                    double *, Index);
 } Set;
 
-#define SET_OF(set)                                                                                                    \
-    {#set, {follow_double_##set, follow_float_##set}, tangents_float_##set, tangent_tile_double_##set,                 \
-     tangent_tile_float_##set, exp_all_double_##set, exp_all_float_##set}
+#define BOTH(name, set) {name##_double_##set, name##_float_##set}
+#define FUNCTIONS(set)                                                                                                 \
+    {#set,                                                                                                             \
+     BOTH(follow, set),                                                                                                \
+     tangents_float_##set,                                                                                             \
+     tangent_tile_double_##set,                                                                                        \
+     tangent_tile_float_##set,                                                                                         \
+     exp_all_double_##set,                                                                                             \
+     exp_all_float_##set,                                                                                              \
+     BOTH(fill, set),                                                                                                  \
+     BOTH(product, set),                                                                                               \
+     BOTH(panel, set)}
 
 static const Set SETS[] = {
 #ifdef SEVERAL_SETS
-    SET_OF(avx512),
-    SET_OF(avx2),
+    FUNCTIONS(avx512),
+    FUNCTIONS(avx2),
 #endif
-    SET_OF(baseline),
+    FUNCTIONS(baseline),
 };
 #define SETS_COUNT ((int)(sizeof SETS / sizeof SETS[0]))
 
@@ -483,6 +509,8 @@ static PyObject *tangent_tile(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+#include "table_calls.h"
+
 static PyMethodDef METHODS[] = {
     {"load", load, METH_VARARGS, "Take the addresses of BLAS and LAPACK from scipy's capsules."},
     {"instruction_sets", instruction_sets, METH_NOARGS, "Names of those that this processor has, the best first."},
@@ -490,6 +518,9 @@ static PyMethodDef METHODS[] = {
     {"follow", follow, METH_VARARGS, "Follow chains; see rfm/native/chains.py."},
     {"tangent_tile", tangent_tile, METH_VARARGS, "A tile of a neural tangent kernel's matrix."},
     {"tangents", tangents, METH_VARARGS, "Ridge regressions with neural tangent kernels; see rfm/native/tangents.py."},
+    {"fill", fill, METH_VARARGS, "A block of a kernel; see rfm/native/tables.py."},
+    {"product", product, METH_VARARGS, "A block of a kernel times vectors; see rfm/native/tables.py."},
+    {"panel", panel, METH_VARARGS, "Rows of a kernel among one set of rows, times vectors; see rfm/native/tables.py."},
     {NULL, NULL, 0, NULL},
 };
 

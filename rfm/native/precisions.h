@@ -47,6 +47,7 @@
 #include "passes.h"
 #include "chain.h"
 #include "tangent.h"
+#include "tiles.h"
 #undef REAL
 #undef INTEGER
 #undef UNSIGNED
@@ -102,6 +103,7 @@
 #include "passes.h"
 #include "chain.h"
 #include "tangent.h"
+#include "tiles.h"
 #undef REAL
 #undef INTEGER
 #undef UNSIGNED

@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 
 from rfm.agop import diagonal_suffices, from_coordinates
+from rfm.arrays import matmul
 from rfm.linalg import gram_lower, mirror_
 from rfm.solvers.blocks import TILE_COLUMNS, RadialBlocks, ranges
 
@@ -67,9 +68,11 @@ def _gradients(blocks: RadialBlocks, P: torch.Tensor, A: torch.Tensor, top: int,
     k = A.shape[1]
     V = P.new_zeros((bottom - top, k * r))
     B = P.new_zeros((bottom - top, k))
+    both = P.new_empty((2, bottom - top, min(n, TILE_COLUMNS)))
     for start, stop in ranges(0, n, TILE_COLUMNS):
-        W = blocks.weights(slice(top, bottom), slice(start, stop))
+        K, W = both[:, :, : stop - start]
+        blocks.fill_(slice(top, bottom), slice(start, stop), K, W)
         part = A[start:stop]
-        V += W @ (part[:, :, None] * P[start:stop, None, :]).reshape(stop - start, k * r)
-        B += W @ part
+        V += matmul(W, (part[:, :, None] * P[start:stop, None, :]).reshape(stop - start, k * r))
+        B += matmul(W, part)
     return V.view(bottom - top, k, r) - B[:, :, None] * P[top:bottom, None, :]
