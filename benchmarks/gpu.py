@@ -247,7 +247,7 @@ def large(device: str, small: bool) -> Iterator[Record]:
     n, d = (1500, 50) if small else LARGE
     X, Y = normal(n + 5000, d)
     train, test = np.arange(n), np.arange(n, n + 5000)
-    sweep = LargeSweep(X, Y, device=device, direct_rows=1000 if small else None)
+    sweep = LargeSweep(X, Y, device=device, solver="cg" if small else "auto")
     for updates in (0, 1, UPDATES):
         seconds, peak, fit = timed(
             device, lambda u=updates: sweep.fit(train, test, ridge=0.1, unit_norm=False, iterations=u)

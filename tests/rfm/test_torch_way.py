@@ -161,7 +161,7 @@ def test_large_tables_and_tangent_kernels(without_numpy: Callable[[], None]) -> 
     fits, blocks, tangents = [], [], []
     for switch in (lambda: None, without_numpy):
         switch()
-        large = LargeSweep(X, Y, dtype=torch.float64, direct_rows=100)
+        large = LargeSweep(X, Y, dtype=torch.float64, solver="cg")
         fits.append(large.fit(np.arange(250), np.arange(250, 300), ridge=1.0, unit_norm=True, iterations=1).scores)
         rows, alpha = torch.as_tensor(X), torch.as_tensor(Y)
         kernels = (RadialBlocks(Laplace(3.0), rows), TangentBlocks(rows.float(), 3))
