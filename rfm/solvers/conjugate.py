@@ -10,8 +10,8 @@ no condition number any more. Columns of Y are solved at once, each with steps o
 kernel serves them all; those that are solved take part no longer. F is kept in float32 and multiplied in float64: the
 cancellation in P^-1 loses as many digits as the largest eigenvalue of K is times the ridge.
 
-Iterations begin at 0. In a chain of metrics the coefficients of the metric before, scaled as fits best, leave 0.5 to 0.9
-of Y as their residual, which costs the iteration that it saves (connect-4 and a synthetic table, 12,000 rows).
+Iterations begin at 0. In a chain of metrics the coefficients of the metric before, scaled as fits best, leave 0.5 to
+0.9 of Y as their residual, which costs the iteration that it saves (connect-4 and a synthetic table, 12,000 rows).
 
 Source: Diaz, Epperly, Frangella, Tropp & Webber 2023 (arXiv 2304.12465).
 """
