@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rfm.engines import Engine
@@ -14,6 +15,7 @@ FloatArray = NDArray[np.float64]
 
 PROFILE_DEGREE, PROFILE_DEGREE_FLOAT32 = 27, 19
 """Degrees of the profiles that ``module.c`` takes, in float64 and float32: see :func:`rfm.ntk.angular_profile`."""
+TILE_DEGREES = {torch.float64: PROFILE_DEGREE, torch.float32: PROFILE_DEGREE_FLOAT32}
 SOLVERS = {0: "cholesky", 1: "cholesky-float64", 2: ""}
 """By the number they have in ``module.c``; without a name: handed back to Python."""
 
@@ -63,3 +65,29 @@ def tangents(
         status,
     )
     return NativeTangents(scores, alpha, status, seconds)
+
+
+def tile(
+    engine: Engine,
+    left: torch.Tensor,
+    right: torch.Tensor,
+    rises: torch.Tensor,
+    runs: torch.Tensor,
+    profile: Sequence[float],
+    K: torch.Tensor,
+) -> None:
+    """Write the kernel between the unit rows ``left`` (k, d) times ``rises`` (k,) and ``right`` (l, d) times ``runs``
+    (l,) into ``K`` (k, l); all of one type, and ``profile`` of its degree in :data:`TILE_DEGREES`."""
+    assert engine.library is not None
+    out = K if K.is_contiguous() else torch.empty_like(K, memory_format=torch.contiguous_format)
+    if out.numel():
+        engine.library.module.tangent_tile(
+            engine.instruction_set,
+            K.dtype == torch.float32,
+            (len(left), len(right), left.shape[1]),
+            *(part.contiguous().numpy() for part in (left, right, rises, runs)),
+            torch.tensor(profile, dtype=K.dtype).numpy(),
+            out.numpy(),
+        )
+    if out is not K:
+        K.copy_(out)

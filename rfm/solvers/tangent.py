@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from rfm.arrays import on_cpu, places_up_to, put_, row_blocks, smallest, squared_gaps
+from rfm.engines import engine
+from rfm.native.tangents import TILE_DEGREES, tile
 from rfm.ntk import angular_profile
 from rfm.solvers.blocks import KernelBlocks, RowsAt
 
@@ -19,19 +21,26 @@ _DEGREE = 16
 _PARALLEL = 2.5e-4
 """Cosines this close to 1 are those of nearly parallel rows."""
 _BLOCK_ROWS = 64
+_TILE_BYTES = 256 << 10
+"""Of a tile of the native engine, which stays in the second-level cache."""
 
 
 class TangentBlocks(KernelBlocks):
-    """The neural tangent kernel with ``depth`` hidden layers among the rows ``X`` (n, d), in the type of ``X``."""
+    """The neural tangent kernel with ``depth`` hidden layers among the rows ``X`` (n, d), in the type of ``X``.
 
-    def __init__(self, X: torch.Tensor, depth: int) -> None:
+    ``choice`` asks for an engine, as :func:`rfm.engine` has it.
+    """
+
+    def __init__(self, X: torch.Tensor, depth: int, choice: str | None = None) -> None:
         self.dtype, self.device = X.dtype, X.device
         exact = X.double()
         norms = exact.norm(dim=1)
         self._unit = (exact / torch.where(norms > 0, norms, 1.0)[:, None]).to(X.dtype)
         self._norms = norms
         self._depth = depth
-        self._coefficients = angular_profile(depth, _DEGREE)
+        found = engine(X.device.type, choice)
+        self._native = found if found.library is not None and X.shape[1] > 0 else None
+        self._coefficients = angular_profile(depth, _DEGREE if self._native is None else TILE_DEGREES[X.dtype])
 
     def __len__(self) -> int:
         return len(self._norms)
@@ -42,6 +51,11 @@ class TangentBlocks(KernelBlocks):
     def fill_(self, rows: RowsAt, columns: RowsAt, K: torch.Tensor) -> None:
         left, right = self._unit[rows], self._unit[columns]
         rises, runs = self._norms[rows].to(self.dtype), self._norms[columns].to(self.dtype)
+        if self._native is not None:
+            for start, stop in row_blocks(len(left), K.shape[1], K.element_size(), _TILE_BYTES):
+                part = slice(start, stop)
+                tile(self._native, left[part], right, rises[part], runs, self._coefficients, K[part])
+            return
         budget = _BLOCK_ROWS * K.shape[1] * K.element_size() if on_cpu(K) else None
         blocks = row_blocks(len(left), K.shape[1], K.element_size(), budget, device=K.device)
         height = max((stop - start for start, stop in blocks), default=0)

@@ -43,7 +43,7 @@ def both(dtype: torch.dtype, choice: str) -> list[tuple[KernelBlocks, torch.Tens
         (RadialBlocks(kernel, X, M, choice=choice), kernel_matrix(kernel, X.double(), M=M.double()))
         for kernel in KERNELS
     ]
-    return [*pairs, (TangentBlocks(X, 3), ntk_matrix(X.double(), depth=3))]
+    return [*pairs, (TangentBlocks(X, 3, choice), ntk_matrix(X.double(), depth=3))]
 
 
 @pytest.mark.parametrize(("dtype", "digits"), [(torch.float64, 1e-6), (torch.float32, 2e-4)])
@@ -161,30 +161,33 @@ def test_the_angular_profile_is_the_recursion(depth: int) -> None:
     assert_allclose(series, exact, atol=1e-7 * (depth + 1))
 
 
-def test_a_zero_row_has_a_zero_tangent_kernel() -> None:
+@pytest.mark.parametrize("choice", ENGINES)
+def test_a_zero_row_has_a_zero_tangent_kernel(choice: str) -> None:
     X = table(dtype=torch.float32)
     X[6] = 0.0
-    blocks = TangentBlocks(X, 2)
+    blocks = TangentBlocks(X, 2, choice)
     assert not blocks.block(slice(6, 7), slice(0, 45)).any()
     assert not blocks.diagonal(slice(6, 7)).any()
 
 
-def test_parallel_rows_are_at_no_angle_in_single_precision() -> None:
+@pytest.mark.parametrize("choice", ENGINES)
+def test_parallel_rows_are_at_no_angle_in_single_precision(choice: str) -> None:
     X = table(dtype=torch.float32)
     X[20] = 3.0 * X[8]
-    K = TangentBlocks(X, 5).block(slice(8, 9), torch.tensor([8, 20]))
+    K = TangentBlocks(X, 5, choice).block(slice(8, 9), torch.tensor([8, 20]))
     norm = float(X[8].double().norm()) ** 2
     assert_allclose(K[0] / norm, [6.0, 18.0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("gap", [1e-2, 1e-3, 1e-5])
-def test_nearly_parallel_rows_keep_their_angle_in_single_precision(gap: float) -> None:
+@pytest.mark.parametrize("choice", ENGINES)
+def test_nearly_parallel_rows_keep_their_angle_in_single_precision(gap: float, choice: str) -> None:
     """The kernel of unit vectors falls with the angle itself: the square root of rounding would show."""
     X = table(40).float()
     X[20:] = X[:20] + gap * table(40).float()[20:]
     X /= X.norm(dim=1, keepdim=True)
     expected = ntk_matrix(X.double(), depth=2)
-    K = TangentBlocks(X, 2).block(slice(0, 40), slice(0, 40)).double()
+    K = TangentBlocks(X, 2, choice).block(slice(0, 40), slice(0, 40)).double()
     pairs = torch.arange(20), torch.arange(20, 40)
     lost, true = 3.0 - K[pairs], 3.0 - expected[pairs]
     assert_allclose(lost, true, rtol=2e-2, atol=2e-6)
