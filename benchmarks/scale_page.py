@@ -241,8 +241,8 @@ def _shared(done: Sequence[Row]) -> list[str]:
     if not loads or max(loads) < _BUSY:
         return []
     return [
-        f"The machine was shared, load averages {min(loads):.0f} to {max(loads):.0f}: wall seconds mean nothing, and CPU",
-        "seconds are somewhat larger than on an idle machine (a pass over the kernel by a tenth, Cholesky's by a third).",
+        f"The machine was shared, load averages {min(loads):.0f} to {max(loads):.0f}: wall seconds mean nothing, and",
+        "CPU seconds are larger than on an idle machine (a pass over the kernel by a tenth, Cholesky's method by a third).",
     ]
 
 
