@@ -38,13 +38,15 @@ def render(rows: Sequence[Row], titles: Mapping[str, str], drawings: Sequence[st
     lines = [
         "# Large tables",
         "",
-        f"`python benchmarks/scale.py`: one BLAS thread, {_named(done, 'cpu_model')}, commit {_named(done, 'commit')};",
+        f"`python benchmarks/scale.py`: one BLAS thread, {_named(done, 'cpu_model')}, {_named(done, 'engine', 50)},",
+        f"commits {_named(done, 'commit', 7)};",
         "each measurement a process of its own. CPU seconds of fitting and scoring, imports and reading left out; peak",
         "memory is the whole process's. One configuration: Laplace kernel of bandwidth 10, ridge 0.1, rows not divided",
         "by their norms; 5,000 test rows, the same at every size (where three quarters of a table are fitted, all of",
         "the rest). `synthetic` has miniboone's shape. CG: conjugate gradients. scikit-learn Nystroem: 1,000 features",
         "of a Gaussian kernel, and ridge regression. xrfm holds out 5 % of the rows, at most 1,000, for itself.",
         "Before: the same configuration when EigenPro solved what has more than 25,000 rows, and tiles were not fused.",
+        *_shared(done),
         "",
         "| target | measured | |",
         "|:---|:---|:---|",
@@ -228,9 +230,23 @@ def _account(account: Mapping[str, Any]) -> str:
     return str(account.get("solver", ""))
 
 
-def _named(done: Sequence[Row], key: str) -> str:
+def _named(done: Sequence[Row], key: str, length: int = 20) -> str:
     """What the measurements were made with: all there is, should they differ."""
-    return ", ".join(sorted({str(row.get(key, "not recorded"))[:20].strip() for row in done})) or "nothing measured"
+    found = {str(row[key])[:length].strip() for row in done if key in row}
+    return ", ".join(sorted(found)) or f"{key} not recorded"
+
+
+def _shared(done: Sequence[Row]) -> list[str]:
+    loads = [row["load"] for row in done if "load" in row]
+    if not loads or max(loads) < _BUSY:
+        return []
+    return [
+        f"The machine was shared, load averages {min(loads):.0f} to {max(loads):.0f}: wall seconds mean nothing, and",
+        "CPU seconds exceed those of an idle machine (a pass over the kernel by a tenth, Cholesky's method by a third).",
+    ]
+
+
+_BUSY = 3.0
 
 
 def _target(words: str, found: Sequence[tuple[str, bool]]) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import torch
 
 from rfm.agop import diagonal_suffices, from_coordinates
-from rfm.arrays import matmul
 from rfm.linalg import gram_lower, mirror_
 from rfm.solvers.blocks import TILE_COLUMNS, RadialBlocks, ranges
 
@@ -73,6 +72,6 @@ def _gradients(blocks: RadialBlocks, P: torch.Tensor, A: torch.Tensor, top: int,
         K, W = both[:, :, : stop - start]
         blocks.fill_(slice(top, bottom), slice(start, stop), K, W)
         part = A[start:stop]
-        V += matmul(W, (part[:, :, None] * P[start:stop, None, :]).reshape(stop - start, k * r))
-        B += matmul(W, part)
+        V += W @ (part[:, :, None] * P[start:stop, None, :]).reshape(stop - start, k * r)
+        B += W @ part
     return V.view(bottom - top, k, r) - B[:, :, None] * P[top:bottom, None, :]
