@@ -13,6 +13,7 @@ from bench.data.splits import HOLDOUTS, TRAIN_SHARE, taken
 from bench.errors import DataInvalid, DataUnavailable, UsageError
 from bench.methods import get_method
 from bench.protocols import Predicted, carry_out
+from bench.protocols.ensemble import MOST_CANDIDATES
 from bench.protocols.reduction import LARGE_ROWS
 from bench.protocols.rows import VALIDATION_SHARE
 from bench.records.dataset import Dataset, Splits
@@ -251,9 +252,26 @@ def expected_bytes(method: Method, n: int, d: int, c: int, protocol: protocols.P
     if first.validation is not None:
         beyond = len(first.train) + len(first.validation) + len(first.test) - counted
         peak += 48 * max(0, beyond) * (d + c)
+    peak += _kept_bytes(method, counted, c, protocol, splits)
     if splits.tuning_rows is None or not (protocol.sees_test_labels or first.validation is not None):
         return peak
     return max(peak, method.peak_bytes(min(n, 2 * splits.tuning_rows), d, c))
+
+
+CONFIGURATION_POINTS = 10
+"""Points of a configuration's path that are counted where their scores are kept; most paths have fewer."""
+
+
+def _kept_bytes(method: Method, n: int, c: int, protocol: protocols.Protocol, splits: Splits) -> int:
+    """What the scores of validation rows take that ``protocol`` keeps: float32, and again the best of them in float64.
+
+    Over all folds these are the training rows once.
+    """
+    if not protocol.needs_scores:
+        return 0
+    rows = min(n, splits.tuning_rows or n)
+    points = CONFIGURATION_POINTS * len(method.configurations())
+    return 4 * rows * c * points + 8 * rows * c * min(points, MOST_CANDIDATES)
 
 
 def _counts_reduction(work: Callable[[int, int, int], float], d: int, c: int) -> bool:
@@ -358,13 +376,13 @@ def expand_jobs(
 
 def _refuse_protocol(dataset: Dataset, splits: Splits, protocol: protocols.Protocol) -> None:
     if splits.holdouts[0].validation is not None and not protocol.takes_validation_part:
-        fitting = [p.name for p in protocols.PROTOCOLS.values() if p.takes_validation_part]
+        fitting = [p.name for p in protocols.PROTOCOLS.values() if p.plain and p.takes_validation_part]
         raise UsageError(
             f"{dataset.name}: the splits {splits.name} have validation parts of their own, on which --protocol "
             f"{protocol.name} does not select: use {' or '.join(fitting)}"
         )
     if dataset.kind not in protocol.kinds:
-        fitting = [p.name for p in protocols.PROTOCOLS.values() if dataset.kind in p.kinds]
+        fitting = [p.name for p in protocols.PROTOCOLS.values() if p.plain and dataset.kind in p.kinds]
         raise UsageError(
             f"{dataset.name}: a dataset for {dataset.kind}; --protocol {protocol.name} selects on the tuning halves "
             f"of the 2014 archive, which has classification datasets only: use {' or '.join(fitting)}"
