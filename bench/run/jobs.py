@@ -346,7 +346,14 @@ def expand_jobs(
             rows = splits_hash(splits)
             for m in methods:
                 job = _identified(
-                    base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised
+                    base,
+                    m.method,
+                    protocol,
+                    fingerprints,
+                    table,
+                    rows,
+                    standardised=dataset.standardised,
+                    nominal=dataset.nominal,
                 )
                 try:
                     limitation = _limitation(m.method, dataset, counted_rows(n, splits), chosen)
@@ -407,9 +414,11 @@ def _identified(
     rows: str,
     *,
     standardised: bool,
+    nominal: tuple[int, ...] = (),
 ) -> Job:
     """``job`` as that of ``method``, with the ids of all that its outcome depends on."""
     found = fingerprints[method.name]
+    codes = {"nominal": nominal} if protocol.rules.get("inputs") == "nominal" else {}
     identity, work = job_ids(
         found,
         method=method.name,
@@ -419,6 +428,7 @@ def _identified(
         splits=rows,
         table=table,
         standardised=standardised,
+        **codes,
     )
     return replace(job, id=identity, method=method.name, work=work, versions=found.words)
 
