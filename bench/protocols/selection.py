@@ -21,7 +21,7 @@ from bench.errors import DataInvalid, MethodError
 from bench.protocols.choosing import choose, pooled_figures
 from bench.protocols.ensemble import select_members
 from bench.protocols.record import Protocol
-from bench.protocols.rows import fill_missing, inner_folds, inner_split, standardise, stratified_sample
+from bench.protocols.rows import encode_nominal, fill_missing, inner_folds, inner_split, standardise, stratified_sample
 from bench.records.dataset import Dataset, FloatArray, Holdout, IntArray, Splits
 from bench.records.measure import SELECTING, Measure, measures_of
 from bench.records.method import (
@@ -94,7 +94,7 @@ class _Carried:
         y[test] = unit.hidden
         session = self.method.session(
             Task(
-                X=standardise(fill_missing(dataset.X[rows], train), train),
+                X=standardise(fill_missing(self._features(rows, train), train), train),
                 y=y,
                 n_classes=dataset.n_classes,
                 seed=derive_seed(seed, self.method.name),
@@ -106,6 +106,11 @@ class _Carried:
         paths = session.tune(folds)
         selected = self._selected(session.task, paths, folds)
         return self._tested(session, selected, Holdout(train, test), unit, index, started)
+
+    def _features(self, rows: IntArray, train: IntArray) -> FloatArray:
+        """Features of ``rows`` as the protocol's inputs have them; ``train`` are the positions of the training part."""
+        X, nominal = self.dataset.X[rows], self.dataset.nominal
+        return encode_nominal(X, nominal, train) if self.protocol.inputs == "nominal" else X
 
     def _selected(self, task: Task, paths: Sequence[Path], folds: Sequence[Fold]) -> _Selected:
         """The single choice among ``paths``, or the members of the ensemble."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
+
 from bench import protocols
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE, taken
 from bench.errors import DataInvalid, DataUnavailable, UsageError
@@ -322,6 +324,7 @@ def expand_jobs(
             ]
             continue
         table, (n, d) = dataset.sha256, dataset.X.shape
+        width = features_seen(dataset, protocol)
         c = dataset.n_classes or 1
         chosen = (select or {}).get(dataset.kind)
         for seed, splits in divisions.items():
@@ -356,8 +359,8 @@ def expand_jobs(
                     nominal=dataset.nominal,
                 )
                 try:
-                    limitation = _limitation(m.method, dataset, counted_rows(n, splits), chosen)
-                    expected, peak = _estimates(m.method, n, d, c, protocol, splits)
+                    limitation = _limitation(m.method, dataset, counted_rows(n, splits), width, chosen)
+                    expected, peak = _estimates(m.method, n, width, c, protocol, splits)
                 except Exception as fault:  # a plug-in's own code: its job fails, the others go on
                     reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
                     settled.append(JobResult(job, "error", reason))
@@ -396,13 +399,23 @@ def _refuse_protocol(dataset: Dataset, splits: Splits, protocol: protocols.Proto
         )
 
 
-def _limitation(method: Method, dataset: Dataset, n: int, select: Measure | None) -> str | None:
-    """Why ``method`` is not to be tried on ``n`` rows of ``dataset``; None if it is."""
+def features_seen(dataset: Dataset, protocol: protocols.Protocol) -> int:
+    """How many features a method is given under ``protocol``, at most: a category may occur in test rows alone."""
+    d = dataset.X.shape[1]
+    if protocol.inputs == "archive" or not dataset.nominal:
+        return d
+    columns = (dataset.X[:, j] for j in dataset.nominal)
+    categories = sum(len(np.unique(column[~np.isnan(column)])) for column in columns)
+    return max(1, d - len(dataset.nominal) + categories)
+
+
+def _limitation(method: Method, dataset: Dataset, n: int, d: int, select: Measure | None) -> str | None:
+    """Why ``method`` is not to be tried on ``n`` rows and ``d`` features of ``dataset``; None if it is."""
     if select is not None and select.of_shares and not method.probabilities:
         return f"{method.name} gives no class probabilities, which {select.title} needs: not run"
     if dataset.kind not in method.kinds:
         return f"{method.name} does {' and '.join(method.kinds)}, not {dataset.kind}"
-    return method.limitation(n, dataset.X.shape[1], dataset.n_classes or 1)
+    return method.limitation(n, d, dataset.n_classes or 1)
 
 
 def _identified(
@@ -418,7 +431,7 @@ def _identified(
 ) -> Job:
     """``job`` as that of ``method``, with the ids of all that its outcome depends on."""
     found = fingerprints[method.name]
-    codes = {"nominal": nominal} if protocol.rules.get("inputs") == "nominal" else {}
+    codes = {"nominal": nominal} if protocol.inputs == "nominal" else {}
     identity, work = job_ids(
         found,
         method=method.name,
