@@ -12,6 +12,9 @@ SelectedOn = Literal["training part", "tuning halves"]
 Ensemble = Literal["none", "top5", "greedy"]
 Inputs = Literal["archive", "nominal"]
 
+PLAIN = {"ensemble": "none", "inputs": "archive"}
+"""What a plain protocol has, by field; a variant differs in one or both."""
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -60,7 +63,12 @@ class Protocol:
     @property
     def plain(self) -> bool:
         """Whether it has single choices and the archive's inputs: what is compared with others' results."""
-        return self.ensemble == "none" and self.inputs == "archive"
+        return self.varied == PLAIN
+
+    @property
+    def varied(self) -> dict[str, str]:
+        """The fields of :data:`PLAIN` as it has them."""
+        return {"ensemble": self.ensemble, "inputs": self.inputs}
 
     @property
     def base(self) -> str:
@@ -102,13 +110,11 @@ class Protocol:
     @property
     def rules(self) -> dict[str, Any]:
         """What decides an outcome, as plain data; of a plain protocol what it was before there were variants."""
-        varied = {"ensemble": self.ensemble, "inputs": self.inputs}
-        usual = {"ensemble": "none", "inputs": "archive"}
         return {
             "name": self.name,
             "selected_on": self.selected_on,
             "inner_folds": self.inner_folds,
             "ties": self.ties,
             "reuses_metric": self.reuses_metric,
-            **{key: value for key, value in varied.items() if value != usual[key]},
+            **{key: value for key, value in self.varied.items() if value != PLAIN[key]},
         }

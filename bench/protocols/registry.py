@@ -79,8 +79,8 @@ TOLD = {
 
 def find_variant(protocol: Protocol, ensemble: str, inputs: str) -> Protocol | None:
     """The protocol that is as ``protocol`` but for the ensemble and the inputs; None if it is not registered."""
-    same = (p for p in PROTOCOLS.values() if p.base == protocol.base)
-    return next((p for p in same if (p.ensemble, p.inputs) == (ensemble, inputs)), None)
+    wanted = {"ensemble": ensemble, "inputs": inputs}
+    return next((p for p in PROTOCOLS.values() if p.base == protocol.base and p.varied == wanted), None)
 
 
 def asked_variant(name: str, ensemble: str | None, inputs: str | None) -> Protocol:
@@ -94,7 +94,7 @@ def asked_variant(name: str, ensemble: str | None, inputs: str | None) -> Protoc
     for flag, given, values in (("ensemble", ensemble, get_args(Ensemble)), ("inputs", inputs, get_args(Inputs))):
         if given is not None and given not in values:
             raise unknown_name(f"--{flag}", given, values)
-        own = getattr(protocol, flag)
+        own = protocol.varied[flag]
         if given is not None and protocol.variant_of and own in TOLD and given != own:
             raise UsageError(f"--{flag} {given}: --protocol {name} has {own}; use --protocol {protocol.base}")
         wanted[flag] = own if given is None else given
