@@ -6,9 +6,7 @@ import io
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from synthetic_runs import make_run
@@ -21,15 +19,21 @@ from bench.records.result import RunRecord
 from bench.report import wording
 from bench.report.about import About
 from bench.report.blocks import Document, Section, Table
-from bench.report.build import compose, write_report
+from bench.report.build import compose
 from bench.report.claims import claims, outdated
 from bench.report.evidence import Evidence
+from bench.report.html import render_html
+from bench.report.markdown import render_markdown
 from bench.report.merge import merge_runs
+from bench.report.sections.contrast import selection_section, variant_sections
+from bench.report.sections.datasets import datasets_section
+from bench.report.sections.printed import printed_section
+from bench.report.sections.study import study_section
 from bench.stats.frame import over_seeds, scores_frame, seed_matrix
 from bench.stats.paired import paired_difference
 from bench.stats.published import PublishedStudy
 
-NAMES = ["iris", "wine", "zoo", "lenses", "flags", "hayes-roth", "trains", "ecoli"]
+NAMES = ["iris", "wine", "zoo", "lenses"]
 METHODS = ["rfm", "laplace", "random_forest"]
 RAN = ["clean-cv", "clean-cv-greedy", "clean-cv-nominal", "clean-cv-greedy-nominal", "relearn"]
 ODD = {"kernel": "<l1> & |co"}
@@ -122,9 +126,10 @@ def test_the_effects_are_paired_differences_by_the_rule(
     ],
 )
 def test_effects_are_shown_only_where_the_run_has_both(protocols: list[str], anchors: set[str]) -> None:
-    found = {s.anchor for s in compose(evidence(protocols)).sections}
-    assert found & {"ensembling", "nominal"} == anchors
-    assert "selection" not in found, "a variant says nothing about the noise of selection"
+    found = evidence(protocols)
+    assert {section.anchor for section in variant_sections(found)} == anchors
+    noise = selection_section(found, COMPARED["classification"])
+    assert noise is None, "a variant says nothing about the noise of selection"
 
 
 def test_an_ensemble_is_told_by_its_members(document: Document) -> None:
@@ -140,8 +145,9 @@ def test_an_ensemble_is_told_by_its_members(document: Document) -> None:
     notes = [t.note for name, t in tables(document).items() if name.endswith("-metric")]
     assert notes
     assert not any("largest weight" in note for note in notes), "shown for the first protocol that has M"
-    alone = compose(evidence(["clean-cv-greedy"]))
-    notes = [t.note for name, t in tables(alone).items() if name.endswith("-metric")]
+    alone = datasets_section(evidence(["clean-cv-greedy"]))
+    found = (block for block in alone.all_blocks() if isinstance(block, Table))
+    notes = [table.note for table in found if table.name.endswith("-metric")]
     assert notes
     assert all(note.endswith("M of the member with the largest weight.") for note in notes)
 
@@ -152,9 +158,8 @@ def test_members_count_by_weight_and_configuration() -> None:
     assert wording.members_text([Member(Choice({}, 0))]) == "1 member, 1/1 fixed"
 
 
-def test_the_page_is_written_and_escaped(tmp_path: Path) -> None:
-    files = write_report(evidence(RAN), tmp_path / "out")
-    page, markdown = (path.read_text(encoding="utf-8") for path in (files.html, files.markdown))
+def test_the_page_is_written_and_escaped(document: Document) -> None:
+    page, markdown = render_html(document), render_markdown(document)
     for words in ("Effect of ensembling", "Effect of coding nominal columns", "greedy ensemble"):
         assert words in page
         assert words in markdown
@@ -163,15 +168,20 @@ def test_the_page_is_written_and_escaped(tmp_path: Path) -> None:
 
 
 def test_places_and_claims_are_of_single_choices_on_the_archives_inputs() -> None:
-    columns = {"parRF_caret": np.linspace(80, 95, 8), "svm_C": np.linspace(79, 96, 8)}
+    columns = {"parRF_caret": [80.0, 85.0, 90.0, 95.0], "svm_C": [79.0, 84.0, 91.0, 96.0]}
     study = PublishedStudy(pd.DataFrame(columns, index=NAMES))
-    placed = tables(compose(evidence(RAN, study)))["study-places"]
+    whole = study_section(evidence(RAN, study))
+    assert whole is not None
+    placed = next(block for block in whole.blocks if isinstance(block, Table))
     assert {row[0].text.split()[0] for row in placed.rows} == {"clean-cv", "relearn", "2014"}
-    reported = tables(compose(evidence(RAN)))["reported-and-reproduced"]
-    assert [c.title for c in reported.columns if c.title.startswith("Here")] == ["Here, clean-cv"]
-    alone = compose(evidence(["clean-cv-greedy"], study))
-    assert "study-places" not in tables(alone)
-    assert "Only single choices on the archive's inputs are placed" in str(section(alone, "study").blocks)
+    reported = printed_section(evidence(RAN))
+    assert reported is not None
+    heads = [c.title for block in reported.all_blocks() if isinstance(block, Table) for c in block.columns]
+    assert [title for title in heads if title.startswith("Here")] == ["Here, clean-cv"]
+    alone = study_section(evidence(["clean-cv-greedy"], study))
+    assert alone is not None
+    assert not [block for block in alone.all_blocks() if isinstance(block, Table)]
+    assert "Only single choices on the archive's inputs are placed" in str(alone.blocks)
     scores = scores_frame(evidence(RAN).merged.results)
     registry = load_registry()
     assert {claim.protocol for claim in claims(scores, registry)} == {"clean-cv", "relearn"}

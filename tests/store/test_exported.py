@@ -203,7 +203,7 @@ IN_WORDS = {
     "another table": (put(2, "table_sha256", "ff"), "line 3, column table_sha256: ff where line 2 of the same job has"),
     "a fold twice": (put(3, "holdout", "0"), r"line 4, column holdout: test fold 0 of iris/mlp \(clean\) is already "
      "in line 2"),
-    "a row too short": (lambda rows: rows[4].pop(), "line 5: 37 values where the header has 38 columns"),
+    "a row too short": (lambda rows: rows[4].pop(), "line 5: 39 values where the header has 40 columns"),
     "a column missing": (renamed("accuracy", "r2_cut2"), "no column accuracy; column 'r2_cut2', which scores do not"),
     "a column mistyped": (renamed("log_loss", "logloss"), "column 'logloss', which scores do not have: did you mean"),
     "an own column": (renamed("brier", "xxxx"), "column 'xxxx', which scores do not have: drop it"),
