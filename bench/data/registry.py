@@ -22,7 +22,9 @@ from bench.records.measure import Kind
 Group: TypeAlias = Literal["small", "large", "test-file"]
 Confidence: TypeAlias = Literal["known", "likely", "none"]
 Sure: TypeAlias = Literal["documented", "likely", "guessed"]
-_Columns = Annotated[str, Meta(pattern=r"\A[0-9]{1,5}(-[0-9]{1,5})?\Z", title="a column's number or a range such as 3-6")]
+_Columns = Annotated[
+    str, Meta(pattern=r"\A[0-9]{1,5}(-[0-9]{1,5})?\Z", title="a column's number or a range such as 3-6")
+]
 
 
 class ArchiveFiles(Struct, frozen=True, forbid_unknown_fields=True):
@@ -145,7 +147,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                 raise ValueError(f"key {key!r} is missing")
         if self.classes > self.rows:
             raise ValueError(f"{self.classes} classes in {self.rows} rows")
-        if (unknown := [number for number in self.nominal_columns if number >= self.features]):
+        if unknown := [number for number in self.nominal_columns if number >= self.features]:
             raise ValueError(f"nominal: column {unknown[0]} of {self.features} (counted from 0)")
 
     @property

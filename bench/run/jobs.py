@@ -14,7 +14,7 @@ from bench.errors import DataInvalid, DataUnavailable, UsageError
 from bench.methods import get_method
 from bench.protocols import Predicted, carry_out
 from bench.protocols.reduction import LARGE_ROWS
-from bench.protocols.rows import VALIDATION_SHARE
+from bench.protocols.rows import VALIDATION_SHARE, encoded_width
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import Kind, Measure
 from bench.records.method import Method
@@ -304,7 +304,7 @@ def expand_jobs(
             ]
             continue
         table, (n, d) = dataset.sha256, dataset.X.shape
-        c = dataset.n_classes or 1
+        c, width = dataset.n_classes or 1, _width(dataset, protocol)
         chosen = (select or {}).get(dataset.kind)
         for seed, splits in divisions.items():
             _refuse_protocol(dataset, splits, protocol)
@@ -338,8 +338,8 @@ def expand_jobs(
                     nominal=dataset.nominal,
                 )
                 try:
-                    limitation = _limitation(m.method, dataset, counted_rows(n, splits), chosen)
-                    expected, peak = _estimates(m.method, n, d, c, protocol, splits)
+                    limitation = _limitation(m.method, dataset, counted_rows(n, splits), width, chosen)
+                    expected, peak = _estimates(m.method, n, width, c, protocol, splits)
                 except Exception as fault:  # a plug-in's own code: its job fails, the others go on
                     reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
                     settled.append(JobResult(job, "error", reason))
@@ -378,13 +378,23 @@ def _refuse_protocol(dataset: Dataset, splits: Splits, protocol: protocols.Proto
         )
 
 
-def _limitation(method: Method, dataset: Dataset, n: int, select: Measure | None) -> str | None:
-    """Why ``method`` is not to be tried on ``n`` rows of ``dataset``; None if it is."""
+def _width(dataset: Dataset, protocol: protocols.Protocol) -> int:
+    """How many columns methods get of ``dataset`` under ``protocol``, at most."""
+    return encoded_width(dataset.X, dataset.nominal) if _encodes(protocol) else dataset.X.shape[1]
+
+
+def _encodes(protocol: protocols.Protocol) -> bool:
+    """Whether nominal columns are encoded, so that which they are decides an outcome."""
+    return protocol.rules.get("inputs") == "nominal"
+
+
+def _limitation(method: Method, dataset: Dataset, n: int, d: int, select: Measure | None) -> str | None:
+    """Why ``method`` is not to be tried on ``n`` rows and ``d`` columns of ``dataset``; None if it is."""
     if select is not None and select.of_shares and not method.probabilities:
         return f"{method.name} gives no class probabilities, which {select.title} needs: not run"
     if dataset.kind not in method.kinds:
         return f"{method.name} does {' and '.join(method.kinds)}, not {dataset.kind}"
-    return method.limitation(n, dataset.X.shape[1], dataset.n_classes or 1)
+    return method.limitation(n, d, dataset.n_classes or 1)
 
 
 def _identified(
@@ -400,7 +410,7 @@ def _identified(
 ) -> Job:
     """``job`` as that of ``method``, with the ids of all that its outcome depends on."""
     found = fingerprints[method.name]
-    codes = {"nominal": nominal} if protocol.rules.get("inputs") == "nominal" else {}
+    codes = {"nominal": nominal} if _encodes(protocol) else {}
     identity, work = job_ids(
         found,
         method=method.name,
