@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bench.data.archive import ArchiveSource
 from bench.data.embedded import EmbeddedSource
-from bench.data.registry import load_registry
+from bench.data.registry import Nominal, load_registry
 from bench.data.strict_yaml import MAX_BYTES
 from bench.errors import DataUnavailable, RegistryError, UsageError
 from bench.records.dataset import Dataset
@@ -87,6 +87,19 @@ def test_every_dataset_was_looked_at_for_nominal_columns() -> None:
     assert found["molec-biol-promoter"] == tuple(range(57))
     assert not {"zoo", "lenses", "balance-scale", "dermatology", "iris"} & found.keys()  # numbers and grades
     assert len(found.keys() & set(registry.subsets["small90"])) == 34
+
+
+def test_the_page_on_the_data_counts_them_as_the_registry_does() -> None:
+    def counts(subset: str) -> tuple[int, int, int]:
+        said = [e.nominal.sure if isinstance(e.nominal, Nominal) else e.nominal for e in load_registry().select(subset)]
+        return said.count("documented"), said.count("likely"), said.count("none")
+
+    words = " ".join((Path(__file__).parents[2] / "docs" / "get-the-data.md").read_text().split())
+    documented, likely, none = counts("small90")
+    assert f"{documented} of the 90 small datasets have such columns" in words
+    assert f"{likely} more are `likely` to, and {none} have none." in words
+    documented, likely, none = counts("all121")
+    assert f"Of all 121 it is {documented}, {likely} and {none}." in words
 
 
 def test_embedded_nominal_columns_have_few_distinct_values() -> None:

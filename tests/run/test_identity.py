@@ -261,7 +261,7 @@ def test_nominal_columns_are_part_of_the_id_where_they_are_encoded() -> None:
 def test_the_estimates_of_a_job_count_the_columns_that_its_method_gets() -> None:
     table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny", nominal=(0,))
     narrow, wide = (plan_of(table, protocol).tasks[0] for protocol in (PROTOCOLS["clean"], Encoding("clean")))
-    assert wide.expected_seconds > narrow.expected_seconds
+    assert wide.estimated_bytes > narrow.estimated_bytes
     assert wide.job.features == narrow.job.features == 2
 
 
