@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
-
 from bench import protocols
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE, taken
 from bench.errors import DataInvalid, DataUnavailable, UsageError
@@ -17,7 +15,7 @@ from bench.methods import get_method
 from bench.protocols import Predicted, carry_out
 from bench.protocols.ensemble import MOST_CANDIDATES
 from bench.protocols.reduction import LARGE_ROWS
-from bench.protocols.rows import VALIDATION_SHARE
+from bench.protocols.rows import VALIDATION_SHARE, encoded_width
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import Kind, Measure
 from bench.records.method import Method
@@ -324,8 +322,7 @@ def expand_jobs(
             ]
             continue
         table, (n, d) = dataset.sha256, dataset.X.shape
-        width = features_seen(dataset, protocol)
-        c = dataset.n_classes or 1
+        c, width = dataset.n_classes or 1, _width(dataset, protocol)
         chosen = (select or {}).get(dataset.kind)
         for seed, splits in divisions.items():
             _refuse_protocol(dataset, splits, protocol)
@@ -399,18 +396,13 @@ def _refuse_protocol(dataset: Dataset, splits: Splits, protocol: protocols.Proto
         )
 
 
-def features_seen(dataset: Dataset, protocol: protocols.Protocol) -> int:
-    """How many features a method is given under ``protocol``, at most: a category may occur in test rows alone."""
-    d = dataset.X.shape[1]
-    if protocol.inputs == "archive" or not dataset.nominal:
-        return d
-    columns = (dataset.X[:, j] for j in dataset.nominal)
-    categories = sum(len(np.unique(column[~np.isnan(column)])) for column in columns)
-    return max(1, d - len(dataset.nominal) + categories)
+def _width(dataset: Dataset, protocol: protocols.Protocol) -> int:
+    """How many columns methods get of ``dataset`` under ``protocol``, at most."""
+    return encoded_width(dataset.X, dataset.nominal) if protocol.inputs == "nominal" else dataset.X.shape[1]
 
 
 def _limitation(method: Method, dataset: Dataset, n: int, d: int, select: Measure | None) -> str | None:
-    """Why ``method`` is not to be tried on ``n`` rows and ``d`` features of ``dataset``; None if it is."""
+    """Why ``method`` is not to be tried on ``n`` rows and ``d`` columns of ``dataset``; None if it is."""
     if select is not None and select.of_shares and not method.probabilities:
         return f"{method.name} gives no class probabilities, which {select.title} needs: not run"
     if dataset.kind not in method.kinds:

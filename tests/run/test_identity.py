@@ -246,16 +246,38 @@ def test_the_datasets_standing_is_part_of_the_id() -> None:
     assert len(ids) == 2
 
 
+def test_nominal_columns_are_part_of_the_id_where_they_are_encoded() -> None:
+    table = Dataset("t", np.arange(80.0).reshape(40, 2) % 6, np.arange(40) % 2, 2, "tiny")
+    known = [replace(table, nominal=nominal) for nominal in ((), (0,), (1,))]
+    assert len({dataset.sha256 for dataset in known}) == 1
+    plain, encoded = (
+        [{job.id for job in plan_of(dataset, protocol).jobs} for dataset in known]
+        for protocol in (PROTOCOLS["clean"], Protocol("clean", inputs="nominal"))
+    )
+    assert len(set.union(*plain)) == 1
+    assert len(set.union(*encoded)) == 3
+    assert not plain[0] & encoded[0]
+
+
+def test_the_estimates_of_a_job_count_the_columns_that_its_method_gets() -> None:
+    table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny", nominal=(0,))
+    narrow, wide = (
+        plan_of(table, protocol).tasks[0] for protocol in (PROTOCOLS["clean"], Protocol("clean", inputs="nominal"))
+    )
+    assert wide.estimated_bytes > narrow.estimated_bytes
+    assert wide.job.features == narrow.job.features == 2
+
+
 class Entry:
     name, rows, features, classes, kind = "t", 40, 2, 2, "classification"
 
 
-def plan_of(table: Dataset) -> Plan:
+def plan_of(table: Dataset, protocol: Protocol = PROTOCOLS["published"]) -> Plan:
     method = NamedMethod("svm_rbf", get_method("svm_rbf"))
     return expand_jobs(
         [Entry()],
         [method],
-        PROTOCOLS["published"],
+        protocol,
         [0],
         source="tiny",
         load=lambda entry: table,

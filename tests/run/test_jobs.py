@@ -16,7 +16,7 @@ from bench.protocols import PROTOCOLS
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced, reduction
 from bench.protocols.registry import reduction_in_words
 from bench.records.dataset import Dataset
-from bench.run.jobs import NamedMethod, expand_jobs, expected_bytes, expected_seconds, features_seen
+from bench.run.jobs import NamedMethod, expand_jobs, expected_bytes, expected_seconds
 
 SPLITS = draw_splits("table", np.arange(40) % 2, 0)
 
@@ -82,14 +82,6 @@ def test_scores_that_are_kept_take_memory() -> None:
     points = 5 * len(one.configurations())
     assert greedy - plain >= 4 * points * 800 * 4
     assert top5 == plain
-
-
-def test_a_category_is_a_feature_where_nominal_columns_are_coded() -> None:
-    X = np.column_stack([np.arange(6.0), [0, 1, 2, np.nan, 7, 7], [1, 1, 1, 1, 1, 1]])
-    table = Dataset("table", X, np.arange(6) % 2, 2, "tiny", nominal=(1, 2))
-    assert features_seen(table, PROTOCOLS["clean-greedy"]) == 3
-    assert features_seen(table, PROTOCOLS["clean-nominal"]) == 1 + 4 + 1
-    assert features_seen(replace(table, nominal=()), PROTOCOLS["clean-nominal"]) == 3
 
 
 OWN = Dataset("table", np.zeros((60_000, 1)), np.arange(60_000) % 2, 2, "tiny")
