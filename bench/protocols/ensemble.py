@@ -64,6 +64,8 @@ def select_members(
             f"{method} does not keep the scores of validation rows (Path.scores), by which --ensemble "
             f"{protocol.ensemble} selects: use --ensemble top5, or keep them as bench.methods.judging does"
         )
+    for path in paths if protocol.needs_scores else ():
+        _refuse_shapes(path, folds, task)
     found = candidates(paths, folds, counts=task.counts)
     if not found:
         raise MethodError(f"none of {method}'s configurations has finite validation figures: there is no ensemble")
@@ -117,19 +119,20 @@ def greedy_counts(products: FloatArray) -> FloatArray:
     return counts
 
 
+def _refuse_shapes(path: Path, folds: Sequence[Fold], task: Task) -> None:
+    """Raise :class:`MethodError` for scores that are not of the path's points and the folds' validation rows."""
+    expected = [(len(path.iterations), len(fold.validation), task.width) for fold in folds]
+    shapes = [part.shape for part in path.scores or ()]
+    if shapes != expected:
+        raise MethodError(f"validation scores of {dict(path.config)} have shapes {shapes}, expected {expected}")
+
+
 def _residual_products(found: Sequence[Candidate], folds: Sequence[Fold], task: Task) -> FloatArray:
     """(n, n): the products of the candidates' residuals, summed over the rows of all folds and the scores' columns."""
     products = np.zeros((len(found), len(found)))
     for f, fold in enumerate(folds):
         targets = task.targets[fold.validation]
-        kept = [_scores(candidate, f) for candidate in found]
-        for candidate, part in zip(found, kept, strict=True):
-            if part.shape != targets.shape:
-                raise MethodError(
-                    f"validation scores of {dict(candidate.path.config)} have shape {part.shape} on fold {f}, expected "
-                    f"{targets.shape}"
-                )
-        residuals = np.stack([(part - targets).ravel() for part in kept])
+        residuals = np.stack([(_scores(candidate, f) - targets).ravel() for candidate in found])
         products += residuals @ residuals.T
     return products
 
