@@ -73,7 +73,7 @@ def test_a_variant_is_chosen_run_and_told(capsys: pytest.CaptureFixture[str]) ->
     members = scores["config"].map(lambda text: json.loads(text)["members"])
     assert set(members.map(len)) == {2}
     assert main(["report", str(folder), "--out", "o"]) == 0
-    assert "2 members, 1/2 shrink 0; 1/2 shrink 0.5" in Path("o/datasets.md").read_text(encoding="utf-8")
+    assert "2 members, 1/2 shrink 0.5; 1/2 shrink 0" in Path("o/datasets.md").read_text(encoding="utf-8")
     assert bench("--protocol", "clean-top5-nominal", "--dry-run") == 0
     assert "0 jobs to run, 4 done before" in capsys.readouterr().out
 
