@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.methods.classes import known_targets, only_seen
+from bench.methods.classes import only_seen, validation_targets
+from bench.methods.judging import Judging
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
 from bench.records.method import DEVICES, Choice, CpuClock, Fold, Method, Path, Prediction, Session, Task
@@ -73,22 +74,17 @@ class _NTKSession(Session):
     """
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
-        figures = np.empty((2, len(RIDGES), len(DEPTHS), len(folds), 1))
+        judging = Judging(self.task, validation_targets(self.task, folds))
+        configurations = NTK().configurations()
         X, Y = self.task.X, self.task.targets
         for number, fold in enumerate(folds):
-            truth = known_targets(self.task, fold.validation, "validation")
             rest = X[fold.validation]
             for point in ntk_points(
                 X[fold.fit], Y[fold.fit], rest, depths=DEPTHS, ridges=RIDGES, device=self.task.device
             ):
-                scores = only_seen(self.task, fold.fit, point.scores)
-                place = RIDGES.index(point.ridge), DEPTHS.index(point.depth), number, 0
-                figures[:, *place] = self.task.judge(scores, truth)
-        return [
-            Path({"ridge": ridge, "depth": depth}, (0,), merit=figures[0, j, k], squared_error=figures[1, j, k])
-            for j, ridge in enumerate(RIDGES)
-            for k, depth in enumerate(DEPTHS)
-        ]
+                place = RIDGES.index(point.ridge) * len(DEPTHS) + DEPTHS.index(point.depth)
+                judging.judge(place, number, 0, only_seen(self.task, fold.fit, point.scores))
+        return [judging.path(i, config, (0,)) for i, config in enumerate(configurations)]
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         depth, ridge = int(choice.config["depth"]), float(choice.config["ridge"])
