@@ -10,8 +10,8 @@ A predictor f(x) = sum_k alpha_k k(x, x_k) has the gradient
 
 which at a kink is the mean of the one-sided derivatives. Among fitted rows the signs depend on the order of each column
 alone, which no metric changes; it is taken from the features in float64, so rounding decides no sign. With
-L_ik = k(x_i, x_k) where x_kj < x_ij, 0 elsewhere, the sum is (L - L') alpha. Where a column has few values it is taken
-from the sums of k alpha over the rows of each value, by one matrix product for many columns.
+L_ik = k(x_i, x_k) where x_kj < x_ij, 0 elsewhere, the sum is (L - L') alpha. Where a column has few values one matrix
+product gives it for each of them, and for many columns.
 """
 
 from __future__ import annotations
@@ -96,19 +96,13 @@ class ColumnOrder:
     ) -> NDArray[np.floating]:
         n, c = alpha.shape
         counts = self.values[columns]
-        ends = np.cumsum(counts)
-        spread = np.zeros((n, int(ends[-1]), c), dtype=K.dtype)
-        rows = np.arange(n)
-        for end, count, j in zip(ends, counts, columns, strict=True):
-            spread[rows, end - count + self.ranks[j]] = alpha
-        sums = np.matmul(K, spread.reshape(n, -1)).reshape(n, -1, c)  # of K alpha over the rows of each value
-        found = np.empty((len(columns), n, c), dtype=K.dtype)
-        for k, (end, count, j) in enumerate(zip(ends, counts, columns, strict=True)):
-            own = sums[:, end - count : end]
-            below, through = own.cumsum(axis=1), own[:, ::-1].cumsum(axis=1)[:, ::-1]
-            here = own[rows, self.ranks[j]]
-            found[k] = (below[rows, self.ranks[j]] - here) - (through[rows, self.ranks[j]] - here)
-        return found
+        firsts = np.cumsum(counts) - counts
+        ranks = self.ranks[columns].T
+        value = np.arange(counts.sum()) - np.repeat(firsts, counts)
+        signs = np.sign(value - np.repeat(ranks, counts, axis=1)).astype(K.dtype)
+        # What each value of each column would have as its gradients; a row takes those of its own value.
+        sums = np.matmul(K, (signs[:, :, None] * alpha[:, None, :]).reshape(n, -1)).reshape(n, -1, c)
+        return sums[np.arange(n)[:, None], firsts + ranks].transpose(1, 0, 2)
 
     def _by_signs(self, columns: Columns, K: NDArray[np.floating], alpha: NDArray[np.floating]) -> NDArray[np.floating]:
         n, c = alpha.shape
