@@ -26,7 +26,7 @@ from bench.cli.running import (
 from bench.cli.tables import add_data_arguments, add_source_arguments, say, selected_datasets
 from bench.errors import UsageError, listed, plural, unknown_name
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
-from bench.protocols.registry import PROTOCOLS, get_protocol
+from bench.protocols.registry import PROTOCOLS, asked_variant, plain_names
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import MEASURES, SELECTING, Kind, Measure
 
@@ -44,7 +44,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plugin", metavar="FILE", action="append", default=[], help="run the methods in this Python file too"
     )
-    parser.add_argument("--protocol", default="clean", help=f"one of {', '.join(PROTOCOLS)} (default: %(default)s)")
+    parser.add_argument(
+        "--protocol", default="clean", help=f"one of {', '.join(plain_names(PROTOCOLS))} (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--ensemble",
+        metavar="KIND",
+        help="average several configurations instead of selecting one: top5 (the best five) or greedy (forward "
+        "selection), both by the Brier score of the validation samples (default: none)",
+    )
+    parser.add_argument(
+        "--inputs",
+        metavar="KIND",
+        help="nominal: a 0/1 column for each category of the nominal columns; archive (default): as the dataset has "
+        "them, categories numbered",
+    )
     parser.add_argument(
         "--archive", metavar="PATH_OR_URL", help="take all datasets from this copy of the study's archive"
     )
@@ -134,7 +148,7 @@ def carry_out(args: argparse.Namespace) -> Done:
     from bench.run.selection import additions, named_methods
     from bench.store import Store, read_run
 
-    protocol = get_protocol(args.protocol)
+    protocol = asked_variant(args.protocol, args.ensemble, args.inputs)
     refuse_empty(run=args.run, archive=args.archive, cache=args.cache)
     if args.splits is not None and args.splits not in NAMES:
         raise unknown_name("splits", args.splits, NAMES)
@@ -145,12 +159,17 @@ def carry_out(args: argparse.Namespace) -> Done:
     wanted = selecting(args.select)
     select = {kind: measure for kind, measure in wanted.items() if measure != SELECTING[kind]}
     if select and protocol.sees_test_labels:
-        others = " or ".join(p.name for p in PROTOCOLS.values() if not p.sees_test_labels)
+        others = " or ".join(p for p in plain_names(PROTOCOLS) if not PROTOCOLS[p].sees_test_labels)
         raise UsageError(f"--select: --protocol {protocol.name} selects by accuracy; use {others}")
+    if select and protocol.ensemble != "none":
+        raise UsageError(
+            f"--select {args.select}: an ensemble's members are selected by the Brier score or squared error; leave it "
+            f"out, or use --ensemble none"
+        )
     methods = named_methods(args.methods, args.plugin)
     selected = selected_datasets(args)
     say(selected.origins())
-    folder = Path(args.run or default_folder(selected.label, args.protocol, seeds, part, args.splits, folds))
+    folder = Path(args.run or default_folder(selected.label, protocol.name, seeds, part, args.splits, folds))
     if not how.dry_run:
         Store(folder).close()  # an unusable folder is better found before the tables are read
 

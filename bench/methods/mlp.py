@@ -20,8 +20,9 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from bench.methods.classes import fit_classes, known_targets, only_seen
+from bench.methods.classes import fit_classes, known_targets, only_seen, validation_targets
 from bench.methods.early_stopping import EarlyStopping
+from bench.methods.judging import Judging
 from bench.methods.stacked_mlp import SCORED_ROWS, StackedMLP, Training, batch_rows, batches_per_epoch
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.method import Choice, Config, CpuClock, Fold, Method, Path, Prediction, Session, Task
@@ -78,32 +79,28 @@ class _MLPSession(Session):
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         configs = MLP().configurations()
-        truths = [known_targets(self.task, fold.validation, "validation") for fold in folds]
-        sizes = np.array([len(part) for part in truths])
+        judging = Judging(self.task, validation_targets(self.task, folds))
+        sizes = np.array([len(fold.validation) for fold in folds])
         fits = [fold.fit for fold in folds]
         stacks = [
             (self._stack([(configs[i], fits[f]) for i, f in members]), members) for members in _stackable(configs, fits)
         ]
         stopping = [EarlyStopping(PATIENCE) for _ in configs]
-        columns: list[list[FloatArray]] = [[] for _ in configs]
+        reached = [0 for _ in configs]
         going = set(range(len(configs)))
-        for epoch in EPOCHS:
+        for point, epoch in enumerate(EPOCHS):
             figures = np.empty((len(configs), len(folds), 2))
             for stack, members in stacks:
                 stack.train_to(epoch)
                 scores = self._scores(stack, [(fits[f], folds[f].validation) for _, f in members])
                 for (i, f), member_scores in zip(members, scores, strict=True):
-                    figures[i, f] = self.task.judge(member_scores, truths[f])
+                    figures[i, f] = judging.judge(i, f, point, member_scores)
             for i in sorted(going):
-                columns[i].append(figures[i])
+                reached[i] = point + 1
                 if stopping[i].should_stop(figures[i], sizes):
                     going.discard(i)
             stacks = _without(stacks, going)
-        paths = []
-        for config, points in zip(configs, columns, strict=True):
-            stacked = np.stack(points, axis=1)
-            paths.append(Path(config, EPOCHS[: len(points)], stacked[:, :, 0], stacked[:, :, 1]))
-        return paths
+        return [judging.path(i, config, EPOCHS[: reached[i]]) for i, config in enumerate(configs)]
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         stack = self._stack([(choice.config, train)])

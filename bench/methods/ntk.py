@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.methods.classes import known_targets, only_seen
+from bench.methods.classes import only_seen, validation_targets
+from bench.methods.judging import Judging
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
 from bench.records.method import Choice, CpuClock, Fold, Method, Path, Prediction, Session, Task
@@ -79,22 +80,17 @@ class _NTKSession(Session):
         self._kept: tuple[int, torch.Tensor] | None = None
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
-        figures = np.empty((2, len(RIDGES), len(DEPTHS), len(folds), 1))
+        judging = Judging(self.task, validation_targets(self.task, folds))
+        configurations = NTK().configurations()
         rows = np.arange(len(self._X))
         if len(rows) > LARGE_ROWS:
             rows = np.unique(np.concatenate([part for fold in folds for part in (fold.fit, fold.validation)]))
         for k, K in enumerate(ntk_matrices(self._X[rows], DEPTHS[-1])):
             for number, fold in enumerate(folds):
-                truth = known_targets(self.task, fold.validation, "validation")
                 fit, validation = np.searchsorted(rows, fold.fit), np.searchsorted(rows, fold.validation)
                 for j, (_, scores) in enumerate(ridge_scores(K, self._Y[rows], fit, validation, RIDGES)):
-                    scores = only_seen(self.task, fold.fit, scores)
-                    figures[:, j, k, number, 0] = self.task.judge(scores, truth)
-        return [
-            Path({"ridge": ridge, "depth": depth}, (0,), merit=figures[0, j, k], squared_error=figures[1, j, k])
-            for j, ridge in enumerate(RIDGES)
-            for k, depth in enumerate(DEPTHS)
-        ]
+                    judging.judge(j * len(DEPTHS) + k, number, 0, only_seen(self.task, fold.fit, scores))
+        return [judging.path(i, config, (0,)) for i, config in enumerate(configurations)]
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         depth, ridge = int(choice.config["depth"]), float(choice.config["ridge"])

@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 import numpy as np
 import xgboost as xgb
 
-from bench.methods.classes import FitClasses, fit_classes, known_targets
+from bench.methods.classes import FitClasses, fit_classes, known_targets, validation_targets
 from bench.methods.early_stopping import EarlyStopping
+from bench.methods.judging import Judging
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.method import Choice, Config, CpuClock, Fold, Method, Path, Prediction, Session, Task
 
@@ -70,24 +71,27 @@ class _XGBoostSession(Session):
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         task = self.task
         parts = [_Part(task, fold.fit, fold.validation) for fold in folds]
-        truths = [known_targets(task, fold.validation, "validation") for fold in folds]
+        judging = Judging(task, validation_targets(task, folds))
         points = path_rounds(max(part.trees for part in parts))
-        return [self._path(config, parts, truths, points) for config in XGBoost().configurations()]
+        return [
+            self._path(number, config, parts, judging, points)
+            for number, config in enumerate(XGBoost().configurations())
+        ]
 
-    def _path(self, config: Config, parts: Sequence[_Part], truths: Sequence[Any], points: Sequence[int]) -> Path:
+    def _path(
+        self, number: int, config: Config, parts: Sequence[_Part], judging: Judging, points: Sequence[int]
+    ) -> Path:
         boosters = [_Boosting(part, config, self.task.seed) for part in parts]
-        sizes = np.array([len(truth) for truth in truths])
-        stopping = EarlyStopping(PATIENCE)
-        columns: list[FloatArray] = []
-        for rounds in points:
+        sizes = np.array([part.count for part in parts])
+        stopping, reached = EarlyStopping(PATIENCE), 0
+        for point, rounds in enumerate(points):
             for boosting in boosters:
                 boosting.grow_to(rounds)
-            figures = np.array([self.task.judge(b.scores(), truth) for b, truth in zip(boosters, truths, strict=True)])
-            columns.append(figures)
+            figures = np.array([judging.judge(number, f, point, b.scores()) for f, b in enumerate(boosters)])
+            reached = point + 1
             if stopping.should_stop(figures, sizes):
                 break
-        stacked = np.stack(columns, axis=1)
-        return Path(config, tuple(points[: len(columns)]), stacked[:, :, 0], stacked[:, :, 1])
+        return judging.path(number, config, points[:reached])
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         boosting = _Boosting(_Part(self.task, train, test), choice.config, self.task.seed)

@@ -137,3 +137,24 @@ def standardise(X: FloatArray, rows: IntArray) -> FloatArray:
     varies = deviation > 1e-12 * np.maximum(np.abs(mean), 1e-300)
     scaled: FloatArray = np.where(varies, (X - mean) / np.where(varies, deviation, 1.0), 0.0)
     return scaled
+
+
+def encode_nominal(X: FloatArray, nominal: tuple[int, ...], rows: IntArray) -> FloatArray:
+    """``X`` (n, d) with each column of ``nominal`` replaced, in its place, by a 0/1 column a category seen in ``rows``.
+
+    The columns of a category stand in the order of their codes. A category that only other rows have is 0 in all of
+    them, and so is a missing one (NaN): no category is added for it, and nothing is filled in. Returns ``X`` itself if
+    there is nothing to encode.
+    """
+    if not nominal:
+        return X
+    coded = set(nominal)
+    parts = [_indicators(X[:, j], rows) if j in coded else X[:, j : j + 1] for j in range(X.shape[1])]
+    return np.concatenate(parts, axis=1)
+
+
+def _indicators(column: FloatArray, rows: IntArray) -> FloatArray:
+    """(n, k) for the k values of ``column`` (n,) that ``rows`` have."""
+    part = column[rows]
+    levels = np.unique(part[~np.isnan(part)])
+    return (column[:, None] == levels).astype(np.float64)

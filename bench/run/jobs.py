@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
+
 from bench import protocols
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE, taken
 from bench.errors import DataInvalid, DataUnavailable, UsageError
 from bench.methods import get_method
 from bench.protocols import Predicted, carry_out
+from bench.protocols.ensemble import MOST_CANDIDATES
 from bench.protocols.reduction import LARGE_ROWS
 from bench.protocols.rows import VALIDATION_SHARE
 from bench.records.dataset import Dataset, Splits
@@ -251,9 +254,26 @@ def expected_bytes(method: Method, n: int, d: int, c: int, protocol: protocols.P
     if first.validation is not None:
         beyond = len(first.train) + len(first.validation) + len(first.test) - counted
         peak += 48 * max(0, beyond) * (d + c)
+    peak += _kept_bytes(method, counted, c, protocol, splits)
     if splits.tuning_rows is None or not (protocol.sees_test_labels or first.validation is not None):
         return peak
     return max(peak, method.peak_bytes(min(n, 2 * splits.tuning_rows), d, c))
+
+
+CONFIGURATION_POINTS = 10
+"""Points of a configuration's path that are counted where their scores are kept; most paths have fewer."""
+
+
+def _kept_bytes(method: Method, n: int, c: int, protocol: protocols.Protocol, splits: Splits) -> int:
+    """What the scores of validation rows take that ``protocol`` keeps: float32, and again the best of them in float64.
+
+    Over all folds these are the training rows once.
+    """
+    if not protocol.needs_scores:
+        return 0
+    rows = min(n, splits.tuning_rows or n)
+    points = CONFIGURATION_POINTS * len(method.configurations())
+    return 4 * rows * c * points + 8 * rows * c * min(points, MOST_CANDIDATES)
 
 
 def _counts_reduction(work: Callable[[int, int, int], float], d: int, c: int) -> bool:
@@ -304,6 +324,7 @@ def expand_jobs(
             ]
             continue
         table, (n, d) = dataset.sha256, dataset.X.shape
+        width = features_seen(dataset, protocol)
         c = dataset.n_classes or 1
         chosen = (select or {}).get(dataset.kind)
         for seed, splits in divisions.items():
@@ -328,11 +349,18 @@ def expand_jobs(
             rows = splits_hash(splits)
             for m in methods:
                 job = _identified(
-                    base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised
+                    base,
+                    m.method,
+                    protocol,
+                    fingerprints,
+                    table,
+                    rows,
+                    standardised=dataset.standardised,
+                    nominal=dataset.nominal,
                 )
                 try:
-                    limitation = _limitation(m.method, dataset, counted_rows(n, splits), chosen)
-                    expected, peak = _estimates(m.method, n, d, c, protocol, splits)
+                    limitation = _limitation(m.method, dataset, counted_rows(n, splits), width, chosen)
+                    expected, peak = _estimates(m.method, n, width, c, protocol, splits)
                 except Exception as fault:  # a plug-in's own code: its job fails, the others go on
                     reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
                     settled.append(JobResult(job, "error", reason))
@@ -358,26 +386,36 @@ def expand_jobs(
 
 def _refuse_protocol(dataset: Dataset, splits: Splits, protocol: protocols.Protocol) -> None:
     if splits.holdouts[0].validation is not None and not protocol.takes_validation_part:
-        fitting = [p.name for p in protocols.PROTOCOLS.values() if p.takes_validation_part]
+        fitting = [p.name for p in protocols.PROTOCOLS.values() if p.plain and p.takes_validation_part]
         raise UsageError(
             f"{dataset.name}: the splits {splits.name} have validation parts of their own, on which --protocol "
             f"{protocol.name} does not select: use {' or '.join(fitting)}"
         )
     if dataset.kind not in protocol.kinds:
-        fitting = [p.name for p in protocols.PROTOCOLS.values() if dataset.kind in p.kinds]
+        fitting = [p.name for p in protocols.PROTOCOLS.values() if p.plain and dataset.kind in p.kinds]
         raise UsageError(
             f"{dataset.name}: a dataset for {dataset.kind}; --protocol {protocol.name} selects on the tuning halves "
             f"of the 2014 archive, which has classification datasets only: use {' or '.join(fitting)}"
         )
 
 
-def _limitation(method: Method, dataset: Dataset, n: int, select: Measure | None) -> str | None:
-    """Why ``method`` is not to be tried on ``n`` rows of ``dataset``; None if it is."""
+def features_seen(dataset: Dataset, protocol: protocols.Protocol) -> int:
+    """How many features a method is given under ``protocol``, at most: a category may occur in test rows alone."""
+    d = dataset.X.shape[1]
+    if protocol.inputs == "archive" or not dataset.nominal:
+        return d
+    columns = (dataset.X[:, j] for j in dataset.nominal)
+    categories = sum(len(np.unique(column[~np.isnan(column)])) for column in columns)
+    return max(1, d - len(dataset.nominal) + categories)
+
+
+def _limitation(method: Method, dataset: Dataset, n: int, d: int, select: Measure | None) -> str | None:
+    """Why ``method`` is not to be tried on ``n`` rows and ``d`` features of ``dataset``; None if it is."""
     if select is not None and select.of_shares and not method.probabilities:
         return f"{method.name} gives no class probabilities, which {select.title} needs: not run"
     if dataset.kind not in method.kinds:
         return f"{method.name} does {' and '.join(method.kinds)}, not {dataset.kind}"
-    return method.limitation(n, dataset.X.shape[1], dataset.n_classes or 1)
+    return method.limitation(n, d, dataset.n_classes or 1)
 
 
 def _identified(
@@ -389,9 +427,11 @@ def _identified(
     rows: str,
     *,
     standardised: bool,
+    nominal: tuple[int, ...] = (),
 ) -> Job:
     """``job`` as that of ``method``, with the ids of all that its outcome depends on."""
     found = fingerprints[method.name]
+    codes = {"nominal": nominal} if protocol.inputs == "nominal" else {}
     identity, work = job_ids(
         found,
         method=method.name,
@@ -401,6 +441,7 @@ def _identified(
         splits=rows,
         table=table,
         standardised=standardised,
+        **codes,
     )
     return replace(job, id=identity, method=method.name, work=work, versions=found.words)
 

@@ -72,12 +72,19 @@ def test_every_rule_of_a_protocol_counts_and_no_word_of_it() -> None:
     base = Protocol("p", "tuning halves")
     ruled = [
         replace(base, name="q"), Protocol("p"), Protocol("p", inner_folds=5), replace(base, ties="order"),
-        replace(base, reuses_metric=True),
+        replace(base, reuses_metric=True), Protocol("p", ensemble="top5"), Protocol("p", ensemble="greedy"),
+        Protocol("p", inputs="nominal"), Protocol("p", ensemble="greedy", inputs="nominal"),
     ]  # fmt: skip
-    spoken = replace(base, order=3, meaning="Other words.", tag="tag", caution="Careful. ")
+    spoken = replace(base, order=3, meaning="Other words.", tag="tag", caution="Careful. ", variant_of="q")
     ids = {job_ids(FOUND, **{**BASE, "protocol": p.rules}) for p in (base, *ruled)}
-    assert len(ids) == 6
+    assert len(ids) == 10
     assert job_ids(FOUND, **{**BASE, "protocol": spoken.rules}) in ids
+
+
+def test_there_being_variants_makes_no_job_of_a_plain_protocol_new() -> None:
+    assert PROTOCOLS["clean-cv"].rules == {
+        "name": "clean-cv", "selected_on": "training part", "inner_folds": 5, "ties": "brier", "reuses_metric": False,
+    }  # fmt: skip
 
 
 PLAIN = 'class C:\n    "doc"\n    def f(self):\n        return 1\n'
@@ -102,6 +109,8 @@ def test_layout_comments_and_docstrings_are_not_code(text: str, equal: bool) -> 
 
 ON_THE_WAY = (
     "bench/protocols/selection.py",  # selection and test
+    "bench/protocols/choosing.py",
+    "bench/protocols/ensemble.py",
     "bench/protocols/rows.py",  # stratified division, sampling, filling, standardising
     "bench/protocols/record.py",
     "bench/records/dataset.py",
