@@ -13,14 +13,15 @@ from rfm.product_sweep import ProductSweep
 
 
 class RFML1(RFM):
-    """RFM's ridges and updates with l1 distances, on standardised features as they are.
+    """RFM's grid with l1 distances: rows of unit norm or not, which for this kernel is above all another bandwidth.
 
-    Rows of unit norm are a matter of Euclidean length, which the kernel does not know.
+    Both were decided on twelve of the package's datasets (`clean-cv`, greedy ensembles with RFM's grid): without rows
+    of unit norm, the only other recipe that was tried, the mean accuracy was 0.65 +- 0.58 percentage points lower. The
+    bandwidth was not tuned.
     """
 
     name = "rfm_l1"
     title = "RFM (l1 kernel)"
-    unit_norms = (False,)
 
     def peak_bytes(self, n: int, d: int, c: int) -> int:
         m = 0.75 * n

@@ -1,7 +1,6 @@
 """RFM's grid and that of its l1 kernel in one, for ensembles over both.
 
-A single choice selects among half as many configurations again, which costs what a larger grid does (RFM with one
-kernel has fewer ways to be right on few validation samples by chance).
+A single choice from it is one among twice as many, which few validation samples tell apart no better.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def task() -> Task:
 
 def test_the_grids() -> None:
     l1 = RFML1().configurations()
-    assert l1 == [{"ridge": ridge, "unit_norm": False} for ridge in (10.0, 1.0, 0.1, 0.01, 0.001)]
+    assert l1 == RFM().configurations()
     pool = RFMPool().configurations()
     expected = [{"kernel": "l2", **config} for config in RFM().configurations()]
     assert pool == expected + [{"kernel": "l1", **config} for config in l1]
@@ -72,9 +72,9 @@ def test_paths_are_those_of_the_sweep(task: Task) -> None:
     assert [dict(path.config) for path in paths] == RFML1().configurations()
     sweep = ProductSweep(task.X, task.targets)
     for number, fold in enumerate(FOLDS):
-        points = sweep.points(fold.fit, fold.validation, ridges=RFML1.ridges, unit_norms=[False], iterations=4)
+        points = sweep.points(fold.fit, fold.validation, ridges=RFML1.ridges, unit_norms=[True, False], iterations=4)
         for point in points:
-            path = paths[RFML1.ridges.index(point.ridge)]
+            (path,) = [p for p in paths if p.config == {"ridge": point.ridge, "unit_norm": point.unit_norm}]
             merit, error = task.judge(point.scores, task.y[fold.validation])
             assert path.merit[number, point.iteration] == merit
             assert path.squared_error[number, point.iteration] == pytest.approx(error, abs=1e-12)
