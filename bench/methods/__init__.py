@@ -19,6 +19,8 @@ _MODULES = {
     "svm_rbf": "bench.methods.svm_rbf:SVMRBF",
 }
 _FURTHER = {
+    "rfm_l1": "bench.methods.rfm_l1:RFML1",
+    "rfm_pool": "bench.methods.rfm_pool:RFMPool",
     "rfm_fork": "bench.methods.rfm_fork:RFMFork",
     "rfm_fork_raw": "bench.methods.rfm_fork:RFMForkRaw",
 }
