@@ -1,6 +1,6 @@
 r"""Chains fitted with weights on the rows, in float64.
 
-Kernel ridge regression minimises sum_i w_i |y_i - f(x_i)|^2 + ridge |f|^2, which (K + ridge W^-1) alpha = Y solves. With
+Kernel ridge regression minimises sum_i w_i |y_i - f(x_i)|^2 + ridge |f|^2: (K + ridge diag(w)^-1) alpha = Y. With
 S = diag(sqrt w) that is
 
     (S K S + ridge I) beta = S Y,    alpha = S beta,
@@ -53,9 +53,7 @@ class WeightedSweep(Problem):
             last = point
         return last
 
-    def _chain(
-        self, fit: Rows, others: Rows, ridge: float, unit_norm: bool, iterations: int
-    ) -> Iterator[Point]:
+    def _chain(self, fit: Rows, others: Rows, ridge: float, unit_norm: bool, iterations: int) -> Iterator[Point]:
         n = len(fit)
         if n > LARGEST_WEIGHTED:
             raise ValueError(
