@@ -124,7 +124,7 @@ class Preparation:
             columns = X[:, numbers]
             with np.errstate(over="ignore", invalid="ignore"):
                 scaler = StandardScaler().fit(columns, sample_weight=weights)
-            far = np.flatnonzero(np.isinf(scaler.var_) | np.isinf(scaler.mean_))
+            far = np.flatnonzero(~np.isfinite(scaler.var_) & ~np.isnan(columns).all(axis=0))
             if len(far):
                 raise ValueError(
                     f"column {numbers[far[0]]} of X has values so large that their variance exceeds float64"
