@@ -8,15 +8,17 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.metrics import balanced_accuracy_score, mean_absolute_error, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 
-from rfm.kernels import make_kernel
+from rfm.kernels import kernel_matrix, make_kernel
 from rfm.large import chains_of
+from rfm.leave_one_out import leave_one_out_scores
 from rfm.preparation import Preparation
-from rfm.problem import Chains, Problem
+from rfm.problem import Chains, Problem, unit_rows
 from rfm.weighted import WeightedSweep, weighted_chains
 
 FloatArray = NDArray[np.float64]
@@ -136,6 +138,33 @@ def validate_grid(grid: Grid, sample: Sample, folds: Folds) -> Validated:
                     scores[place, start:stop] = shift + scale * point.scores
     fold = np.repeat(np.arange(len(folds)), np.diff(ends))
     return Validated(candidates, scores, np.concatenate([held for _, held in folds]), fold)
+
+
+def leave_one_out(grid: Grid, sample: Sample) -> Validated:
+    """Scores of each row by the fits without it, of a ``grid`` without updates, all in one fold.
+
+    Columns are prepared once, on all rows: that looks at no label. The targets' mean is that of the other rows, as in
+    any fold: with it targets change by a constant, and so scores by as much of the scores of constant targets.
+    """
+    candidates = grid.candidates()
+    n, c = sample.Y.shape
+    weights = np.ones(n) if sample.weights is None else sample.weights
+    mean, _ = sample.target_scale()
+    rest = (weights / (weights.sum() - weights))[:, None] * (mean - sample.Y)  # mean of the others, minus that of all
+    rows = sample.preparation()(sample.X)
+    targets = np.column_stack([sample.Y - mean, np.ones(n)])
+    ridges = sorted(grid.ridges, reverse=True)
+    found = []
+    for name in grid.kernels:
+        for bandwidth in grid.bandwidths:
+            for unit_norm in grid.unit_norms:
+                seen = unit_rows(rows) if unit_norm else rows
+                seen = seen - np.median(seen, axis=0)  # distances do not change, and keep their digits
+                K = kernel_matrix(make_kernel(name, bandwidth), torch.as_tensor(seen)).numpy()
+                asked = [ridge / sample.weight for ridge in ridges]
+                scores = leave_one_out_scores(K, targets, asked, sample_weight=sample.weights)
+                found.append(mean + rest + scores[..., :c] - rest * scores[..., c:])
+    return Validated(candidates, np.concatenate(found), np.arange(n), np.zeros(n, dtype=np.int64))
 
 
 def judge(validated: Validated, sample: Sample, scoring: str) -> FloatArray:

@@ -310,9 +310,11 @@ class KernelRidgeClassifierCV(TunedClassifier):
         Columns of categories: those of pandas' dtype ``category``, none, or those listed by name, number or truth
         values. A missing value is a category too; one that only new rows have counts as none. Of more than 255
         categories in a column, the rarest share one.
-    cv : int, splitter or iterable, default=5
+    cv : int, splitter, "loo" or iterable, default=5
         Number of stratified folds, a splitter of scikit-learn, or pairs (fitted rows, validation rows).
         A class with fewer rows is validated in fewer folds; a class of one row is in every fit.
+        ``"loo"`` leaves out one row at a time, in closed form; columns are then prepared once, and scores are not
+        given fold by fold but over all rows.
     scoring : str, default="neg_brier_score"
         What selects: the mean over folds of this score, or of ``"accuracy"`` or ``"balanced_accuracy"``. Equal ones are
         decided by the Brier score, then by the larger ridge and fewer updates.
@@ -443,8 +445,10 @@ class KernelRidgeRegressorCV(TunedRegressor):
         Columns of categories: those of pandas' dtype ``category``, none, or those listed by name, number or truth
         values. A missing value is a category too; one that only new rows have counts as none. Of more than 255
         categories in a column, the rarest share one.
-    cv : int, splitter or iterable, default=5
+    cv : int, splitter, "loo" or iterable, default=5
         Number of folds, a splitter of scikit-learn, or pairs (fitted rows, validation rows).
+        ``"loo"`` leaves out one row at a time, in closed form; columns are then prepared once, and scores are not
+        given fold by fold but over all rows.
     scoring : str, default="neg_mean_squared_error"
         What selects: the mean over folds of this score, or of ``"neg_mean_absolute_error"`` or ``"r2"``. Equal ones are
         decided by the squared error, then by the larger ridge and fewer updates.

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
 
@@ -39,6 +39,7 @@ from rfm.selection import (
     given_folds,
     greedy_weights,
     judge,
+    leave_one_out,
     number_folds,
     parameters_of,
     results,
@@ -116,16 +117,21 @@ class _Tuned(BaseEstimator):
             not classes,
             device,
         )
-        tuning, folds = self._folds(table, target, kept, Y, most, classes)
-        drawn = sample.at(tuning)
-        validated = validate_grid(grid, drawn, folds)
+        if isinstance(self.cv, str) and self.cv == "loo" and not self._updates:
+            drawn = sample.at(self._tuning_rows(Y, most, classes))
+            validated = leave_one_out(grid, drawn)
+            self.n_splits_ = len(drawn.X)
+        else:
+            tuning, folds = self._folds(table, target, kept, Y, most, classes)
+            drawn = sample.at(tuning)
+            validated = validate_grid(grid, drawn, folds)
+            self.n_splits_ = len(folds)
         scores, G = judge(validated, drawn, scoring), squared_errors(validated, drawn)
         best = best_candidate(scores, G.diagonal())
         self.cv_results_ = results(validated, scores, G.diagonal(), self._updates)
         self.best_index_ = best
         self.best_params_ = self.cv_results_["params"][best]
         self.best_score_ = float(scores[best].mean())
-        self.n_splits_ = len(folds)
         self.weights_: FloatArray = greedy_weights(G) if ensemble else np.eye(len(G))[best]
         self._categories = categories
         self._fit_members(sample, validated)
@@ -139,29 +145,39 @@ class _Tuned(BaseEstimator):
         self, table: FloatArray, target: Any, kept: Rows, Y: FloatArray, most: int, classes: bool
     ) -> tuple[Rows, list[tuple[Rows, Rows]]]:
         """The rows among ``kept`` that select, and the folds as places among these."""
-        n = len(kept)
-        codes = Y.argmax(axis=1) if classes else None
-        seed = self.random_state
-        if seed is not None and not isinstance(seed, int | np.integer):
-            seed = int(seed.randint(2**31 - 1))
-        everything = np.arange(n)
         if isinstance(self.cv, int | np.integer) and not isinstance(self.cv, bool):
             k = parameters.count(type(self).__name__, "cv", self.cv, at_least=2)
-            tuning = tuning_rows(codes, n, most, seed) if n > 2 * most else everything
-            if codes is None:
-                return tuning, number_folds(len(tuning), k, seed)
-            return tuning, class_folds(codes[tuning], k, seed)
+            tuning, seed = self._tuning_rows(Y, most, classes), self._seed()
+            if classes:
+                return tuning, class_folds(Y[tuning].argmax(axis=1), k, seed)
+            return tuning, number_folds(len(tuning), k, seed)
         try:
             folds = given_folds(self.cv, table, target, kept, classes)
         except (TypeError, ValueError, IndexError) as error:
             raise ValueError(
-                f"The 'cv' parameter of {type(self).__name__} must be an integer >= 2, a splitter of scikit-learn, or "
-                f"pairs of row numbers. Got {self.cv!r} instead: {error}"
+                f"The 'cv' parameter of {type(self).__name__} must be an integer >= 2, a splitter of scikit-learn, "
+                f"pairs of row numbers{self._leave_one_out_words}. Got {self.cv!r} instead: {error}"
             ) from error
         folds = [(fit, held) for fit, held in folds if len(fit) and len(held)]
         if not folds:
             raise ValueError("cv gives no fold with rows to fit and rows to validate")
-        return everything, folds
+        return np.arange(len(kept)), folds
+
+    @property
+    def _leave_one_out_words(self) -> str:
+        if self._updates:
+            return " ('loo' only without metric updates: a metric has seen the label of the row left out)"
+        return ", or 'loo'"
+
+    def _tuning_rows(self, Y: FloatArray, most: int, classes: bool) -> Rows:
+        """All rows or, of more than twice as many, ``most`` of them."""
+        if len(Y) <= 2 * most:
+            return np.arange(len(Y))
+        return tuning_rows(Y.argmax(axis=1) if classes else None, len(Y), most, self._seed())
+
+    def _seed(self) -> int | None:
+        seed = self.random_state
+        return seed if seed is None or isinstance(seed, int) else int(check_random_state(seed).randint(2**31 - 1))
 
     def _fit_members(self, sample: Sample, validated: Validated) -> None:
         self._preparation = sample.preparation()

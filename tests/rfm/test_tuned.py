@@ -446,3 +446,28 @@ def test_clone_and_pickle(kind: Any) -> None:
     assert np.array_equal(again.predict(X), model.predict(X))
     with pytest.raises(NotFittedError):
         clone(model).predict(X)
+
+
+@pytest.mark.parametrize("kind", [KernelRidgeClassifierCV, KernelRidgeRegressorCV])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_leave_one_out_is_that_of_single_fits(kind: Any, weighted: bool) -> None:
+    """Of categories, which are prepared alike without any one row."""
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((24, 3)) < 0.5, "a", "b").astype(object)
+    y = rng.integers(0, 2, size=24) if kind is KernelRidgeClassifierCV else rng.normal(size=24)
+    weights = rng.uniform(0.5, 2.0, size=24) if weighted else None
+    given = {"ridges": (1.0, 0.1), "categorical_features": [0, 1, 2]}
+    closed = kind(**given, cv="loo").fit(X, y, weights)
+    others = [(np.delete(np.arange(24), k), np.array([k])) for k in range(24)]
+    single = kind(**given, cv=others).fit(X, y, weights)
+    assert np.allclose(closed.cv_results_["mean_squared_error"], single.cv_results_["mean_squared_error"])
+    assert closed.best_params_ == single.best_params_
+    assert closed.n_splits_ == 24
+    if kind is KernelRidgeClassifierCV:
+        assert closed.inverse_temperature_ == pytest.approx(single.inverse_temperature_)
+
+
+def test_leave_one_out_is_refused_where_a_metric_is_learned() -> None:
+    X, y = noisy(30)
+    with pytest.raises(ValueError, match=r"'cv' parameter of RFMClassifierCV.*a metric has seen the label"):
+        RFMClassifierCV(cv="loo").fit(X, y)
