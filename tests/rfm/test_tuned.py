@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import pickle
 from typing import Any
 
@@ -19,6 +20,7 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit, StratifiedKFo
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import rfm.tuned
 from rfm import (
     KernelRidgeClassifierCV,
     KernelRidgeRegressorCV,
@@ -471,3 +473,9 @@ def test_leave_one_out_is_refused_where_a_metric_is_learned() -> None:
     X, y = noisy(30)
     with pytest.raises(ValueError, match=r"'cv' parameter of RFMClassifierCV.*a metric has seen the label"):
         RFMClassifierCV(cv="loo").fit(X, y)
+
+
+def test_the_examples_of_the_documentation() -> None:
+    found = doctest.testmod(rfm.tuned)
+    assert found.attempted > 10
+    assert found.failed == 0

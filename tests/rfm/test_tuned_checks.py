@@ -15,6 +15,7 @@ ESTIMATORS = [
     RFMRegressorCV(),
     RFMRegressorCV(kernels=("laplace", "gaussian"), bandwidths=(1.0, 10.0), ensemble=True),
     KernelRidgeClassifierCV(),
+    KernelRidgeClassifierCV(cv="loo"),
     KernelRidgeRegressorCV(),
 ]
 
