@@ -48,6 +48,7 @@ from rfm.selection import (
     validate_grid,
 )
 from rfm.targets import ClassTargets, NumericTargets
+from rfm.weighted import refuse_many
 
 KERNELS = ("laplace", "gaussian")
 RIDGES = (10.0, 1.0, 0.1, 0.01, 0.001)
@@ -108,6 +109,8 @@ class _Tuned(BaseEstimator):
         if len(kept) < 2:
             raise ValueError(f"{owner} needs at least 2 rows of a weight above 0, got {len(kept)}")
         even = bool(np.ptp(weights) == 0)
+        if not even:
+            refuse_many(len(kept))
         sample = Sample(
             table[kept],
             Y,

@@ -30,6 +30,15 @@ LARGEST_WEIGHTED = 15_000
 """Rows up to which weighted systems are solved: four matrices of n x n in float64 take 7 GB there."""
 
 
+def refuse_many(n: int) -> None:
+    """Raise ``ValueError`` if weighted systems of ``n`` rows are not solved."""
+    if n > LARGEST_WEIGHTED:
+        raise ValueError(
+            f"sample_weight: weighted systems are solved for at most {LARGEST_WEIGHTED:,} rows, got {n:,}; "
+            "fit fewer rows, drawn in proportion to their weights, without sample_weight"
+        )
+
+
 @dataclass(frozen=True)
 class WeightedSweep(Problem):
     """A :class:`rfm.problem.Problem` whose rows have the ``weights`` (n,), all above 0, when they are fitted.
@@ -55,11 +64,7 @@ class WeightedSweep(Problem):
 
     def _chain(self, fit: Rows, others: Rows, ridge: float, unit_norm: bool, iterations: int) -> Iterator[Point]:
         n = len(fit)
-        if n > LARGEST_WEIGHTED:
-            raise ValueError(
-                f"sample_weight: weighted systems are solved for at most {LARGEST_WEIGHTED:,} rows, got {n:,}; "
-                "fit fewer rows, drawn in proportion to their weights, without sample_weight"
-            )
+        refuse_many(n)
         if self.center_gradients:
             raise ValueError("gradients of weighted rows are not centred: leave center_gradients False")
         table = self.X[np.concatenate([fit, others])]
