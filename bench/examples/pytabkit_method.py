@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 from pytabkit import RealMLP_TD_Classifier, RealMLP_TD_Regressor, TabM_D_Classifier, TabM_D_Regressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from bench.methods.plugin import EstimatorMethod
 from bench.protocols.rows import inner_split
@@ -25,7 +26,10 @@ class RealMLP(EstimatorMethod):
         return RealMLP_TD_Regressor(**fixed(fitting))
 
     def fit(self, estimator, X, y, seed):
-        strata = y if y.dtype.kind == "i" else np.zeros(len(y), dtype=np.int64)
+        classes = y.dtype.kind == "i"
+        if np.ptp(X, axis=0).max() == 0:  # it drops constant columns, and none would be left
+            return (DummyClassifier() if classes else DummyRegressor()).fit(X, y)
+        strata = y if classes else np.zeros(len(y), dtype=np.int64)
         _, held_out = inner_split(strata, seed)
         with warnings.catch_warnings():  # Lightning's advice on loggers and workers
             warnings.simplefilter("ignore")

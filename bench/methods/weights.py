@@ -69,7 +69,7 @@ def fitted(library: str, weights: Weights, estimator: Any, X: Any, y: Any) -> An
         version = importlib.metadata.version(library)
         raise MethodError(
             f"{library} {version} with the weights {weights.file.name}: {type(error).__name__}: "
-            f"{one_line(str(error), 300)}"
+            f"{one_line(str(error), 100)}"
         ) from error
 
 
