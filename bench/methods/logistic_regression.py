@@ -1,6 +1,10 @@
 """Logistic regression with an L2 penalty, one softmax over all classes; for numbers ridge regression: scikit-learn's.
 
 The linear baseline. Features are standardised and the intercept is free, so that one penalty suits all columns.
+
+Grid: seven penalties around scikit-learn's default, in factors of ten. On 14 of the package's tables under clean-cv
+0.001 was selected in 9 % and 1000 in 4 % of the test folds; two more values, 1e-4 and 1e4, changed no accuracy. Without
+the outermost two the mean is 0.06 +- 0.15 points (standard error) higher, which is nothing.
 """
 
 from __future__ import annotations
@@ -40,5 +44,6 @@ class LogisticRegression(EstimatorMethod):
             return estimator.fit(X, y)
 
     def work(self, n: int, d: int, c: int) -> float:
+        # lbfgs on small tables takes 2 to 5 ms, of which little is arithmetic.
         fits = 4 * (len(STRENGTHS) + 1)
         return fits * (3e-3 + 2e-7 * n * d * c)
