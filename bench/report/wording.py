@@ -30,6 +30,8 @@ TITLES = {
     "xgboost": "XGBoost",
     "random_forest": "Random forest",
     "svm_rbf": "Gaussian SVM",
+    "extra_trees": "Extra trees",
+    "logistic_regression": "Logistic / ridge regression",
 }
 """Names of the built-in methods in reports."""
 

@@ -9,8 +9,8 @@ iteration, with the same result. Where they do not come near that in :data:`MOST
 
 ``benchmarks/scale.md`` has the measurements behind this (ridge 0.1): from 16,000 rows on conjugate gradients take a
 fifth to a third of Cholesky's time at the same accuracy. EigenPro takes 2 to 4 times theirs up to 32,000 rows and 1.2
-times at 64,000 in the identity metric, and is up to 0.16 points off. With ridge 0.001 and 26 classes (letter) Cholesky's
-method is the faster one by a third.
+times at 64,000 in the identity metric, and is up to 0.16 points off. With ridge 0.001 and 26 classes (letter)
+Cholesky's method is the faster one by a third.
 
 EigenPro, which the published code uses on its largest table, makes at most :data:`MOST_EPOCHS` epochs, of which the
 best on held-out training rows is taken. Rows held out for good would be missed (5 % of chess-krvk's are worth half a

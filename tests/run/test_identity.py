@@ -199,7 +199,7 @@ LIBRARIES = {
     "numpy": set(method_names()),
     "scipy": set(method_names()),
     "torch": {"rfm", "laplace", "ntk", "mlp"},
-    "scikit-learn": {"svm_rbf", "random_forest"},
+    "scikit-learn": {"svm_rbf", "random_forest", "extra_trees", "logistic_regression"},
     "xgboost": {"xgboost"},
     "pandas": set(),
 }
