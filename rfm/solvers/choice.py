@@ -7,10 +7,10 @@ method with float64 refinement. Beyond, and where float32 does not suffice, conj
 is :data:`CONVERGED`; as much of the kernel matrix as fits into a cache is kept, the rest is formed anew at every
 iteration, with the same result. Where they do not come near that in :data:`MOST_ITERATIONS`, EigenPro is tried.
 
-``benchmarks/scale.md`` has the measurements behind this (ridge 0.1): from 16,000 rows on conjugate gradients take a
-fifth to a third of Cholesky's time at the same accuracy. EigenPro takes 2 to 4 times theirs up to 32,000 rows and 1.2
-times at 64,000 in the identity metric, and is up to 0.16 points off. With ridge 0.001 and 26 classes (letter)
-Cholesky's method is the faster one by a third.
+``benchmarks/scale.md`` has the measurements behind this, at ridge 0.1: from 14,000 rows on conjugate gradients take a
+sixth to a half of Cholesky's time, at the same accuracy. In the identity metric EigenPro takes 1.7 to 3.2 times theirs
+up to 32,000 rows and 1.2 times at 64,000, and is up to 0.16 points off. With ridge 0.001 and 26 classes (letter)
+Cholesky's method is the faster one, by a third.
 
 EigenPro, which the published code uses on its largest table, makes at most :data:`MOST_EPOCHS` epochs, of which the
 best on held-out training rows is taken. Rows held out for good would be missed (5 % of chess-krvk's are worth half a
@@ -26,7 +26,6 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 
-from rfm.arrays import on_cpu
 from rfm.linalg import solve_ridge
 from rfm.solvers.blocks import Cache, KernelBlocks, SymmetricKernel, ranges
 from rfm.solvers.conjugate import Iterate, Preconditioner, conjugate_gradients
@@ -123,9 +122,8 @@ def solver_seconds(n: float, d: int, classes: int) -> float:
 def _direct(blocks: KernelBlocks, Y: torch.Tensor, ridge: float) -> BlockSolution:
     n = len(Y)
     K = torch.zeros((n, n), dtype=blocks.dtype, device=blocks.device)
-    stripe = _STRIPE if on_cpu(K) else 8 * _STRIPE
-    for top, bottom in ranges(0, n, stripe):
-        for start, stop in ranges(0, bottom, stripe):
+    for top, bottom in ranges(0, n, _STRIPE):
+        for start, stop in ranges(0, bottom, _STRIPE):
             blocks.fill_(slice(top, bottom), slice(start, stop), K[top:bottom, start:stop])
 
     def refuse() -> NoReturn:
