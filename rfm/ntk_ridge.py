@@ -48,12 +48,14 @@ def ntk_points(
     *,
     depths: Sequence[int],
     ridges: Sequence[float],
+    unit_size: bool = False,
     device: str = "cpu",
     choice: str | None = None,
 ) -> Iterator[NTKPoint]:
     """Regressions of ``Y`` (n, c) on the rows ``X`` (n, d), with the scores of the rows ``Z`` (m, d).
 
-    For every one of ``depths`` and ``ridges``, in no particular order. ``device`` and ``choice`` of the engine are
+    For every one of ``depths`` and ``ridges``, in no particular order. With ``unit_size`` each kernel is divided by
+    depth + 1, so that it is 1 between a row of norm 1 and itself. ``device`` and ``choice`` of the engine are
     those of :func:`rfm.engine`. Kernel and residuals are in float64, factors in float32 where these suffice.
     """
     if not depths or min(depths) < 1:
@@ -64,7 +66,9 @@ def ntk_points(
     found = engine(device, choice)
     natively = found.library is not None and max(depths) <= DEEPEST_NATIVE and len(X) > 0 and X.shape[1] > 0
     points = (
-        _native(found, X, Y / size, Z, depths, ridges) if natively else _python(X, Y / size, Z, depths, ridges, device)
+        _native(found, X, Y / size, Z, depths, ridges, unit_size)
+        if natively
+        else _python(X, Y / size, Z, depths, ridges, unit_size, device)
     )
     for point in points:
         if size == 1.0:
@@ -75,7 +79,13 @@ def ntk_points(
 
 
 def _native(
-    found: Engine, X: FloatArray, Y: FloatArray, Z: FloatArray, depths: Sequence[int], ridges: Sequence[float]
+    found: Engine,
+    X: FloatArray,
+    Y: FloatArray,
+    Z: FloatArray,
+    depths: Sequence[int],
+    ridges: Sequence[float],
+    unit_size: bool,
 ) -> Iterator[NTKPoint]:
     started = time.process_time()
     rows = np.concatenate([X, Z])
@@ -88,6 +98,8 @@ def _native(
     for first in range(0, len(ascending), at_once):
         part = ascending[first : first + at_once]
         profiles = np.array([angular_profile(depth, PROFILE_DEGREE) for depth in part])
+        if unit_size:
+            profiles /= np.array(part)[:, None] + 1.0
         solved = tangents(found, unit, norms, Y, descending, profiles)
         seconds = (solved.score_seconds + preparing) / solved.status.size
         for k, depth in enumerate(part):
@@ -97,17 +109,25 @@ def _native(
                     solver = SOLVERS[int(solved.status[k, j])]
                     yield NTKPoint(depth, ridge, solved.scores[k, j], solved.alpha[k, j].T, solver, seconds)
             if back:
-                yield from _python(X, Y, Z, [depth], back, "cpu")
+                yield from _python(X, Y, Z, [depth], back, unit_size, "cpu")
 
 
 def _python(
-    X: FloatArray, Y: FloatArray, Z: FloatArray, depths: Sequence[int], ridges: Sequence[float], device: str
+    X: FloatArray,
+    Y: FloatArray,
+    Z: FloatArray,
+    depths: Sequence[int],
+    ridges: Sequence[float],
+    unit_size: bool,
+    device: str,
 ) -> Iterator[NTKPoint]:
     fitted, others, targets = (torch.as_tensor(part, device=device) for part in (X, Z, Y))
     factor = torch.empty((len(X), len(X)), dtype=torch.float64 if len(X) <= _SMALL else torch.float32, device=device)
     for depth, (K, between) in enumerate(ntk_pairs(fitted, others, max(depths)), start=1):
         if depth not in depths:
             continue
+        if unit_size:
+            K, between = K / (depth + 1), between / (depth + 1)
         for ridge in ridges:
             solution = solve_ridge(K, ridge, targets, work=factor)
             started = time.process_time()

@@ -96,6 +96,11 @@ class Protocol:
         return self.selected_on == "tuning halves"
 
     @property
+    def paper_grid(self) -> bool:
+        """Whether it repeats the paper's procedure, with the paper's own grids."""
+        return self.selected_on == "tuning halves"
+
+    @property
     def exposure(self) -> int:
         """How test labels take part: 0 not at all, 1 in the selection, 2 in what is fitted too."""
         return self.sees_test_labels + self.reuses_metric

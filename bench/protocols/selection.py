@@ -103,6 +103,7 @@ class _Carried:
                 seed=derive_seed(seed, self.method.name),
                 select=self.select,
                 device=self.device,
+                paper_grid=self.protocol.paper_grid,
                 keep_scores=self.protocol.needs_scores,
             )
         )
@@ -152,6 +153,7 @@ class _Carried:
                 derive_seed(seed, "tuning", self.method.name),
                 self.select,
                 self.device,
+                self.protocol.paper_grid,
             )
         )
         halves = splits.tuning

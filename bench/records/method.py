@@ -49,6 +49,8 @@ class Task:
     """None: the kind's own (:data:`bench.records.measure.SELECTING`)."""
     device: str = CPU
     """Where to compute: one of the method's :attr:`Method.devices`. Scores come back as NumPy arrays all the same."""
+    paper_grid: bool = False
+    """Whether the protocol repeats the paper's procedure, with the paper's grid where a method has another one."""
     keep_scores: bool = False
     """Whether the protocol needs the scores of the validation rows (:attr:`Path.scores`), not their figures alone."""
 

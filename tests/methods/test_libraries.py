@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -255,3 +257,22 @@ def test_ntk_is_ridge_regression_with_its_kernel(numbers: Task, ridge: float, de
     K = ntk_matrix(torch.as_tensor(numbers.X), depth=depth).numpy()
     alpha = np.linalg.solve(K[np.ix_(fit, fit)] + ridge * np.eye(len(fit)), numbers.y[fit])
     np.testing.assert_allclose(scores, K[np.ix_(rest, fit)] @ alpha, atol=2e-6)
+    relative = ridge / K[fit, fit].mean()  # in units of the kernel of a row with itself
+    again = predicted("ntk", numbers, {"relative_ridge": relative, "depth": depth})[0]
+    np.testing.assert_allclose(again, scores, atol=2e-6)
+
+
+def test_ntk_selects_among_relative_ridges_but_under_the_papers_protocols(numbers: Task) -> None:
+    folds = [Fold(np.arange(0, 60), np.arange(60, 90))]
+    found = {
+        paper: get_method("ntk").session(replace(numbers, paper_grid=paper)).tune(folds) for paper in (False, True)
+    }
+    assert [sorted(paths[0].config) for paths in found.values()] == [["depth", "relative_ridge"], ["depth", "ridge"]]
+    for paper, paths in found.items():
+        for path in paths:
+            config = dict(path.config)
+            K = ntk_matrix(torch.as_tensor(numbers.X), depth=config["depth"]).numpy()
+            ridge = config["ridge"] if paper else config["relative_ridge"] * K.diagonal()[:60].mean()
+            alpha = np.linalg.solve(K[:60, :60] + ridge * np.eye(60), numbers.y[:60])
+            error = np.mean((K[60:90, :60] @ alpha - numbers.y[60:90]) ** 2)
+            assert path.squared_error[0, 0] == pytest.approx(error, rel=1e-4)

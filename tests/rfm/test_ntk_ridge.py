@@ -280,3 +280,14 @@ def test_arrays_of_other_shapes_are_refused() -> None:
         FOUND.module.tangents(SETS[0], (1, 0, 2, 1, 1, 1), one, one, one, one, one, one, one, number)
     with pytest.raises(ValueError, match="not of the shapes"):
         FOUND.module.tangent_tile(SETS[0], False, (1, 1, 1), one, one, one, one, one, one)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("n", [50, 340], ids=["float64", "float32"])
+def test_kernels_of_unit_size_are_the_kernels_with_larger_ridges(engine: str, n: int) -> None:
+    X, Y = table(n + 20, 4, 3)
+    parts = X[:n], Y[:n], X[n:]
+    units = by_place(ntk_points(*parts, depths=DEPTHS, ridges=(1.0, 0.1), unit_size=True, choice=engine))
+    for (depth, ridge), point in units.items():
+        (same,) = ntk_points(*parts, depths=(depth,), ridges=(ridge * (depth + 1),), choice=engine)
+        np.testing.assert_allclose(point.scores, same.scores, atol=1e-6)
