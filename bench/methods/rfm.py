@@ -36,7 +36,7 @@ class RFM(Method):
     name = "rfm"
     title = "RFM"
     kinds = ("classification", "regression")
-    devices = DEVICES
+    devices: ClassVar[tuple[str, ...]] = DEVICES
     iterations: ClassVar[int] = 4
     ridges: ClassVar[tuple[float, ...]] = RIDGES
     unit_norms: ClassVar[tuple[bool, ...]] = UNIT_NORMS

@@ -5,8 +5,10 @@ The paper's ridges, bandwidth and number of updates in another kernel (:mod:`rfm
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from bench.methods.rfm import BANDWIDTH, RFM, ChainSession
-from bench.records.method import Session, Task
+from bench.records.method import CPU, Session, Task
 from rfm.large import SWEEP_ROWS
 from rfm.problem import Chains
 from rfm.product_sweep import ProductSweep
@@ -22,6 +24,7 @@ class RFML1(RFM):
 
     name = "rfm_l1"
     title = "RFM (l1 kernel)"
+    devices: ClassVar[tuple[str, ...]] = (CPU,)
 
     def peak_bytes(self, n: int, d: int, c: int) -> int:
         m = 0.75 * n

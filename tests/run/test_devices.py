@@ -19,6 +19,7 @@ from bench.records.method import DEVICES, Fold, Method, Session, Task
 from bench.run.devices import HOST_BYTES, described, device_of, named_device, refuse_missing, require
 from bench.run.jobs import NamedMethod, Plan, expand_jobs
 from bench.run.provenance import invocation, machine
+from rfm.ntk_ridge import ntk_points
 
 ON_A_GPU = {"rfm", "laplace", "ntk", "mlp", "xgboost", "rfm_fork", "rfm_fork_raw"}
 
@@ -97,7 +98,9 @@ def test_sessions_compute_where_the_task_says(monkeypatch: pytest.MonkeyPatch) -
     assert sessions["rfm"]._problem.device == sessions["laplace"]._problem.device == "meta"
     assert sessions["mlp"]._X.device.type == "meta"
     asked: list[str] = []
-    monkeypatch.setattr("bench.methods.ntk.ntk_points", lambda *_, device, **__: asked.append(device) or [])
+    monkeypatch.setattr(
+        "bench.methods.ntk.ntk_points", lambda *rows, device, **how: asked.append(device) or ntk_points(*rows, **how)
+    )
     sessions["ntk"].tune([Fold(np.arange(10), np.arange(10, 20))])
     assert asked == ["meta"]
     fork: Any = get_method("rfm_fork").session(task)

@@ -256,6 +256,7 @@ VARIANTS: tuple[tuple[Literal["ensemble", "inputs"], str, str], ...] = (
 def variant_sections(evidence: Evidence) -> list[Section]:
     """What ensembles gain on single choices, and nominal inputs on the archive's: only where a run has both."""
     sections = []
+    meaning = {"ensembling": wording.prose("ensembling"), "nominal": wording.prose("nominal")}
     for key, anchor, title in VARIANTS:
         tables = [
             _effect(evidence, first, second, measure, anchor)
@@ -263,7 +264,7 @@ def variant_sections(evidence: Evidence) -> list[Section]:
             for first, second in variant_pairs(evidence.protocols, key)
         ]
         if found := [table for table in tables if table is not None]:
-            sections.append(Section(anchor, title, (text(wording.prose(anchor)), *found)))
+            sections.append(Section(anchor, title, (text(meaning[anchor]), *found)))
     return sections
 
 
