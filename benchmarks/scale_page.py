@@ -242,7 +242,7 @@ def _shared(done: Sequence[Row]) -> list[str]:
         return []
     return [
         f"The machine was shared, load averages {min(loads):.0f} to {max(loads):.0f}: wall seconds mean nothing, and",
-        "CPU seconds exceed those of an idle machine (a pass over the kernel by a tenth, Cholesky's method by a third).",
+        "CPU seconds exceed an idle machine's (a pass over the kernel by a tenth, Cholesky's method by a third).",
     ]
 
 
