@@ -60,6 +60,7 @@ def render(rows: Sequence[Row], titles: Mapping[str, str], drawings: Sequence[st
         "",
         *solvers(done, titles),
         "",
+        *ahead(done),
         "## Exponents",
         "",
         "Slope of log CPU seconds over log rows.",
@@ -79,6 +80,29 @@ def render(rows: Sequence[Row], titles: Mapping[str, str], drawings: Sequence[st
         lines += ["", "## Not measured", ""]
         lines += [f"- {row['table']}, {row['n']:,} rows, {row['contender']}: {row['status']}" for row in other]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def ahead(rows: Sequence[Row]) -> list[str]:
+    """Lines on where RFM is less accurate than its own kernel, and than xRFM, at the most rows that both have."""
+    accuracy = {(row["table"], row["rows"], row["contender"]): row["accuracy"] for row in rows}
+    lines = []
+    for other, title in (("laplace", "its own kernel without updates"), ("xrfm", "xRFM")):
+        largest: dict[str, int] = {}
+        for table, n, contender in accuracy:
+            if contender == "rfm" and (table, n, other) in accuracy:
+                largest[table] = max(n, largest.get(table, 0))
+        below = [
+            f"{table} ({n:,} rows: {accuracy[table, n, 'rfm']:.2f} against {accuracy[table, n, other]:.2f} %)"
+            for table, n in sorted(largest.items())
+            if accuracy[table, n, "rfm"] < accuracy[table, n, other]
+        ]
+        if largest:
+            where = ", ".join(below) or "nowhere"
+            lines += [
+                f"RFM with 4 updates is less accurate than {title} on {where}; {len(largest)} tables have both.",
+                "",
+            ]
+    return ["## Where RFM is behind", "", *lines] if lines else []
 
 
 def targets(done: Sequence[Row]) -> list[str]:

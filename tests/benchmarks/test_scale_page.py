@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from scale_page import draw, exponent, render, solvers, targets
+from scale_page import ahead, draw, exponent, render, solvers, targets
 
 TITLES = {"rfm": "RFM, 4 updates", "laplace": "Laplace", "laplace-direct": "Laplace, Cholesky"}
 
@@ -59,6 +59,16 @@ def test_accuracies_are_compared_where_both_solved_the_same_rows() -> None:
     shown = solvers(pair, TITLES)
     assert shown[2] == "| letter | 15,000 | Laplace, Cholesky | 1.0 | 0.1 | 96.00 |  |"
     assert shown[3] == "| letter | 15,000 | Laplace | 1.0 | 0.1 | 95.50 (-0.50) | 9 iterations |"
+
+
+def test_where_rfm_is_behind_its_kernel_or_xrfm_is_said_at_the_most_rows_of_both() -> None:
+    rows = [row("letter", n, name, accuracy=value) for n, name, value in (
+        (1000, "rfm", 90.0), (1000, "laplace", 80.0), (4000, "rfm", 91.0), (4000, "laplace", 92.0), (1000, "xrfm", 89.0)
+    )]  # fmt: skip
+    kernel, _, other, _ = ahead(rows)[2:]
+    assert "letter (4,000 rows: 91.00 against 92.00 %); 1 tables have both" in kernel
+    assert "than xRFM on nowhere" in other
+    assert ahead(rows[:1]) == []
 
 
 def test_the_page_shows_measurements_failures_and_figures() -> None:
