@@ -46,7 +46,7 @@ class Part:
 PARTS = {
     "published": Part("small90", "published", "rfm"),
     "clean-small": Part("small90", "clean", "rfm,laplace", 1500),
-    "ntk": Part("small90", "clean", "ntk"),
+    "ntk": Part("small90", "clean", "ntk", 2500),
     "embedded": Part("embedded", "clean", "core"),
 }
 CORE = "rfm,laplace,ntk,mlp,xgboost,random_forest,svm_rbf"

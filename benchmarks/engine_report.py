@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from floor import SIZES, Arithmetic, best_of, floor_seconds
 
 from bench.run.provenance import cpu_model
@@ -41,7 +40,7 @@ def render(rows: list[Row], names: list[str], subset: str, previous: str = "") -
         *by_size(rows, names),
         *floor_lines(rows, best),
         *agreement(rows, names),
-        "GPU: see gpu.md" + ("." if torch.cuda.is_available() else ": none at hand."),
+        "GPU: [gpu.md](gpu.md).",
         "",
         *notes_of(previous),
         "## By dataset",

@@ -32,7 +32,7 @@ SYNTHETIC = "synthetic"
 """Stands in for miniboone, which the archive's copies often lack: 130,064 rows, 50 features, 2 classes."""
 TABLES = ("connect-4", "statlog-shuttle", "adult", SYNTHETIC)
 COMPARED = ("letter", "magic", "chess-krvk")
-"""Tables on which EigenPro is held against the direct solution at full size."""
+"""Further tables on which solvers are held against the direct solution, at full size."""
 TEST_ROWS = 5000
 RIDGE, UPDATES = 0.1, 4
 LIMIT_SECONDS = 3 * 3600
@@ -72,42 +72,22 @@ Outcome = tuple[NDArray[np.float64], dict[str, Any]]
 """Scores of the test rows, and what else is worth recording."""
 
 
-def machine(updates: int, direct_rows: int | None = None) -> Callable[[Split], Outcome]:
-    """RFM with ``updates`` M updates as the harness fits it, or with EigenPro (0) or Cholesky whatever the size."""
+def machine(updates: int, solver: str = "auto", cache: int | None = None) -> Callable[[Split], Outcome]:
+    """RFM with ``updates`` M updates as the harness fits it, or by one ``solver`` whatever the size."""
 
     def fit(split: Split) -> Outcome:
-        from rfm.large import SWEEP_ROWS, LargeSweep
-        from rfm.sweep import Sweep
+        from rfm.large import LargeSweep, chains_of
+        from rfm.problem import Problem
 
-        options = {"ridge": RIDGE, "unit_norm": False}
-        if direct_rows is None and split.n <= SWEEP_ROWS:
-            sweep = Sweep(split.X, split.onehot)
-            metric = sweep.learn(split.train, iterations=updates, **options)
-            return sweep.fit(split.train, split.test, metric=metric, **options).scores, {"solver": "sweep"}
-        large = LargeSweep(split.X, split.onehot, direct_rows=direct_rows)
-        fit = large.fit(split.train, split.test, iterations=updates, **options)
-        return fit.scores, {"solver": fit.solver, **fit.account}
+        options = {} if cache is None else {"cache_bytes": cache}
+        problem = Problem(split.X, split.onehot, solver=solver, **options)
+        chains = chains_of(problem, split.n)
+        if solver == "cholesky":  # beyond Sweep's limit too
+            chains = LargeSweep(split.X, split.onehot, solver=solver)
+        point = chains.fit(split.train, split.test, ridge=RIDGE, unit_norm=False, iterations=updates)
+        return point.scores, {"solver": point.solver, **point.account}
 
     return fit
-
-
-def conjugate_gradients(split: Split) -> Outcome:
-    """The Laplace kernel by conjugate gradients to the residual at which EigenPro stops."""
-    import torch
-    from conjugate import conjugate_gradient
-
-    from rfm.kernels import Laplace
-    from rfm.solvers import RadialBlocks
-    from rfm.solvers.choice import CONVERGED
-
-    rows = torch.as_tensor(split.X - np.median(split.X[: split.n], axis=0)).float()
-    blocks = RadialBlocks(Laplace(10.0), rows, fitted=split.n)
-    Y = torch.as_tensor(split.onehot[: split.n])
-    for iterations, (alpha, residual) in enumerate(conjugate_gradient(blocks, Y, RIDGE, seed=0), 1):  # noqa: B007
-        if residual <= CONVERGED:
-            break
-    scores = blocks.product(slice(split.n, len(rows)), slice(0, split.n), alpha)
-    return scores.numpy(), {"iterations": iterations, "residual": residual}
 
 
 def nystroem(split: Split) -> Outcome:
@@ -142,27 +122,33 @@ class Contender:
     """How it is called on the page, what it does, and the most rows it is tried on."""
 
     title: str
-    fit: Callable[[Split], Outcome]
+    fit: Callable[[Split], Outcome] | None
     most: int = 130_064
 
 
 CONTENDERS = {
     "rfm": Contender("RFM, 4 updates", machine(UPDATES)),
     "laplace": Contender("Laplace", machine(0)),
-    "laplace-direct": Contender("Laplace, Cholesky", machine(0, direct_rows=40_000), most=40_000),
-    "laplace-eigenpro": Contender("Laplace, EigenPro", machine(0, direct_rows=0), most=25_000),
-    "laplace-cg": Contender("Laplace, CG", conjugate_gradients, most=64_000),
-    "rfm-eigenpro": Contender("RFM, EigenPro", machine(UPDATES, direct_rows=0), most=25_000),
-    "rfm-3": Contender("RFM, 3 updates", machine(3)),
+    "laplace-anew": Contender("Laplace, CG, nothing kept", machine(0, "cg", 0)),
+    "laplace-direct": Contender("Laplace, Cholesky", machine(0, "cholesky"), most=32_000),
+    "laplace-eigenpro": Contender("Laplace, EigenPro", machine(0, "eigenpro")),
+    "rfm-direct": Contender("RFM, Cholesky", machine(UPDATES, "cholesky"), most=16_000),
+    "rfm-eigenpro": Contender("RFM, EigenPro", machine(UPDATES, "eigenpro")),
     "nystroem": Contender("scikit-learn Nystroem", nystroem),
     "xrfm": Contender("xrfm, CPU", xrfm, most=16_000),
+    "rfm-before": Contender("RFM, before", None),
+    "laplace-before": Contender("Laplace, before", None),
 }
-CURVE = ("nystroem", "laplace", "laplace-cg", "rfm", "xrfm", "laplace-eigenpro", "laplace-direct")
-TARGET_CASES = (
-    *(Case(table, 0, name) for table in COMPARED for name in ("laplace", "laplace-eigenpro", "rfm", "rfm-eigenpro")),
-    Case("connect-4", 0, "rfm-3"),
+"""Those without a function are measurements of an earlier state of the code, whose commit the log has."""
+CURVE = ("nystroem", "laplace", "rfm", "xrfm", "laplace-eigenpro", "laplace-direct", "laplace-anew", "rfm-direct")
+EXTRA_CASES = (
+    *(Case(table, 0, name) for table in COMPARED for name in ("laplace", "laplace-direct", "laplace-eigenpro")),
+    *(Case(table, 0, name) for table in COMPARED for name in ("rfm", "rfm-direct")),
+    *(Case("connect-4", 0, name) for name in ("laplace", "rfm")),
+    *(Case(table, 16_000, "rfm-eigenpro") for table in TABLES),
+    *(Case(table, 32_000, "rfm-eigenpro") for table in TABLES),
 )
-"""``n`` = 0: three quarters of the table, as a hold-out has."""
+"""``n`` = 0: three quarters of the table, as a test fold has."""
 
 
 def read_table(name: str, archive: str | None) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -205,13 +191,16 @@ def measure_here(case: Case, archive: str | None) -> dict[str, Any]:
 
     from bench.run.processes import status_bytes
     from bench.run.provenance import commit, cpu_model
+    from rfm.engines import engine
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     split = split_of(case, archive)
     if split is None:
         return {**asdict(case), "status": "too few rows"}
     wall, cpu = time.perf_counter(), time.process_time()
-    scores, account = CONTENDERS[case.contender].fit(split)
+    fit = CONTENDERS[case.contender].fit
+    assert fit is not None
+    scores, account = fit(split)
     return {
         **asdict(case),
         "status": "ok",
@@ -222,6 +211,8 @@ def measure_here(case: Case, archive: str | None) -> dict[str, Any]:
         "accuracy": 100 * float(np.mean(scores.argmax(axis=1) == split.y[split.n :])),
         "account": account,
         "cpu_model": cpu_model(),
+        "engine": str(engine()),
+        "load": os.getloadavg()[0],
         "commit": commit(),
     }
 
@@ -281,7 +272,7 @@ def wanted(args: argparse.Namespace, measured: set[tuple[str, int, str]]) -> lis
     curve = [Case(table, n, name) for n in SIZES for name in CURVE for table in TABLES]
     return [
         case
-        for case in (*curve, *TARGET_CASES)
+        for case in (*curve, *EXTRA_CASES)
         if (case.table, case.n, case.contender) not in measured
         and case.n <= CONTENDERS[case.contender].most
         and (not case.n or args.least <= case.n <= args.most)

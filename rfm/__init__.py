@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from rfm.linear import LinearRFM
     from rfm.ntk import ntk_matrix
     from rfm.sweep import Sweep
+    from rfm.tuned import KernelRidgeClassifierCV, KernelRidgeRegressorCV, RFMClassifierCV, RFMRegressorCV
 
 __all__ = [
     "KernelRidgeClassifier",
+    "KernelRidgeClassifierCV",
     "KernelRidgeRegressor",
+    "KernelRidgeRegressorCV",
     "LinearRFM",
     "MatrixCompletion",
     "RFMClassifier",
+    "RFMClassifierCV",
     "RFMRegressor",
+    "RFMRegressorCV",
     "Sweep",
     "engine",
     "kernel_matrix",
@@ -35,11 +40,15 @@ __all__ = [
 
 _HOMES = {
     "KernelRidgeClassifier": "rfm.estimators",
+    "KernelRidgeClassifierCV": "rfm.tuned",
     "KernelRidgeRegressor": "rfm.estimators",
+    "KernelRidgeRegressorCV": "rfm.tuned",
     "LinearRFM": "rfm.linear",
     "MatrixCompletion": "rfm.completion",
     "RFMClassifier": "rfm.estimators",
+    "RFMClassifierCV": "rfm.tuned",
     "RFMRegressor": "rfm.estimators",
+    "RFMRegressorCV": "rfm.tuned",
     "Sweep": "rfm.sweep",
     "engine": "rfm.engines",
     "kernel_matrix": "rfm.kernels",

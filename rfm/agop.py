@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import torch
 
-from rfm.arrays import row_blocks
+from rfm.arrays import read, row_blocks
 from rfm.linalg import gram_lower, mirror_, symmetric_matmul
 from rfm.rows import MetricRows
 
@@ -56,7 +56,7 @@ def agop(
     by_rows = 2.0 * n * n * c * r + (0.0 if alone else n * c * r * r)
     by_gram = float(n) ** 3 + 5.0 * n * n * c + 2.0 * n * n * r + _PASSES * n * n
     S = (_by_rows if by_rows <= by_gram else _by_safe_gram)(P, alpha, W, center=center, diagonal=alone)
-    scale = float(rows.left[0, -1])
+    scale = rows.left[0, -1].double()
     return from_coordinates(S.double() * (scale * scale / n), rows.root, diagonal=diagonal)
 
 
@@ -129,7 +129,7 @@ def _by_gram(
     products = full @ torch.cat([alpha, sizes[:, None], (sizes * lengths)[:, None]], dim=1)
     B, spread = products[:, :c], products[:, c + 1] + products[:, c] * lengths
     Q = gram_lower(full)
-    for start, stop in row_blocks(n, n, X.element_size()):
+    for start, stop in row_blocks(n, n, X.element_size(), device=X.device):
         block = Q[start:stop, :stop]
         block *= alpha[start:stop] @ alpha[:stop].T
         cross = alpha[start:stop] @ B[:stop].T
@@ -138,9 +138,9 @@ def _by_gram(
     Q.diagonal().add_((B * B).sum(dim=1))
     product = symmetric_matmul(Q, X)
     S: torch.Tensor = product.mul_(X).sum(dim=0) if diagonal else X.T @ product
-    rounding = float(spread.double().square().sum()) * torch.finfo(X.dtype).eps / 2
     if center:
         shift = (alpha * full.sum(dim=1, keepdim=True) - B).T @ X  # (c, d): the sum of v_jc over the rows
         S -= shift.square().sum(dim=0) / n if diagonal else shift.T @ shift / n
-    total = float((S if diagonal else S.diagonal()).sum())
+    squares, total = read(spread.double().square().sum(), (S if diagonal else S.diagonal()).sum())
+    rounding = squares * torch.finfo(X.dtype).eps / 2
     return S, rounding / total if total > 0 else (0.0 if rounding == 0 else float("inf"))

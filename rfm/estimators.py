@@ -23,9 +23,14 @@ Parameters, where an estimator has them:
                       predicts on the CPU where there is none.
 ``dtype``             ``"float32"``: kernels and factors, with coefficients refined and scores summed in float64; or
                       ``"float64"`` throughout.
+``solver``            ``"auto"``: Cholesky's method up to 10,000 training rows, conjugate gradients beyond. Or one of
+                      ``"cholesky"`` (8 n^2 bytes in float32), ``"cg"`` and ``"eigenpro"`` (the published code's on its
+                      largest table) whatever the size.
+``cache_size``        MB of the kernel matrix that conjugate gradients keep; the result does not depend on it.
 
-Beyond 10,000 training rows kernels are formed block by block and metrics learned from the gradients at no more than
-20,000 rows; beyond 25,000 the system is solved by EigenPro (see :mod:`rfm.solvers.choice`), as ``solver_`` then says.
+Beyond 10,000 training rows kernels are formed block by block, systems solved by preconditioned conjugate gradients, and
+metrics learned from the gradients at no more than 20,000 rows (see :mod:`rfm.solvers.choice`). ``solver_`` says how the
+last system was solved.
 
 With fewer training rows than features, learning a full M takes no (d, d) array: rows are followed among coordinates of
 their span, and ``metric_`` keeps M as factors. ``M_`` forms the array when it is asked for.
@@ -49,6 +54,7 @@ from rfm.factored import FactoredMatrix
 from rfm.kernels import RadialKernel, make_kernel
 from rfm.machine import FloatArray, Judge, NeuralTangent, Recipe, fit_machine
 from rfm.problem import METRIC_SCALINGS
+from rfm.solvers.choice import SOLVERS
 from rfm.targets import ClassTargets, NumericTargets, Validation
 
 RADIAL_KERNELS = ("laplace", "gaussian", "generalised_laplace")
@@ -93,6 +99,8 @@ class _KernelRidge(_KernelMachine):
         unit_norm: bool = False,
         device: str = "cpu",
         dtype: str = "float32",
+        solver: str = "auto",
+        cache_size: float = 2000.0,
     ) -> None:
         self.kernel = kernel
         self.bandwidth = bandwidth
@@ -102,6 +110,8 @@ class _KernelRidge(_KernelMachine):
         self.unit_norm = unit_norm
         self.device = device
         self.dtype = dtype
+        self.solver = solver
+        self.cache_size = cache_size
 
     def _recipe(self) -> Recipe:
         owner = type(self).__name__
@@ -114,6 +124,8 @@ class _KernelRidge(_KernelMachine):
             unit_norm=parameters.flag(owner, "unit_norm", self.unit_norm),
             dtype=parameters.working_dtype(owner, self.dtype),
             device=parameters.fitting_device(owner, self.device),
+            solver=parameters.one_of(owner, "solver", self.solver, SOLVERS),
+            cache_bytes=int(1e6 * parameters.positive(owner, "cache_size", self.cache_size, at_most=1e9)),
         )
 
 
@@ -132,6 +144,8 @@ class _RecursiveFeatureMachine(_KernelMachine):
         metric_scaling: str = "none",
         device: str = "cpu",
         dtype: str = "float32",
+        solver: str = "auto",
+        cache_size: float = 2000.0,
     ) -> None:
         self.kernel = kernel
         self.bandwidth = bandwidth
@@ -144,6 +158,8 @@ class _RecursiveFeatureMachine(_KernelMachine):
         self.metric_scaling = metric_scaling
         self.device = device
         self.dtype = dtype
+        self.solver = solver
+        self.cache_size = cache_size
 
     def _recipe(self) -> Recipe:
         owner = type(self).__name__
@@ -158,6 +174,8 @@ class _RecursiveFeatureMachine(_KernelMachine):
             metric_scaling=parameters.one_of(owner, "metric_scaling", self.metric_scaling, METRIC_SCALINGS),
             dtype=parameters.working_dtype(owner, self.dtype),
             device=parameters.fitting_device(owner, self.device),
+            solver=parameters.one_of(owner, "solver", self.solver, SOLVERS),
+            cache_bytes=int(1e6 * parameters.positive(owner, "cache_size", self.cache_size, at_most=1e9)),
         )
 
     def _fit_machine(self, X: FloatArray, Y: FloatArray, validation: tuple[FloatArray, Judge] | None = None) -> None:
@@ -265,6 +283,8 @@ class RFMRegressor(NumericTargets, _RecursiveFeatureMachine):
         metric_scaling: str = "trace",
         device: str = "cpu",
         dtype: str = "float32",
+        solver: str = "auto",
+        cache_size: float = 2000.0,
     ) -> None:
         super().__init__(
             kernel,
@@ -278,6 +298,8 @@ class RFMRegressor(NumericTargets, _RecursiveFeatureMachine):
             metric_scaling=metric_scaling,
             device=device,
             dtype=dtype,
+            solver=solver,
+            cache_size=cache_size,
         )
 
     def fit(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:

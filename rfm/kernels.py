@@ -84,7 +84,7 @@ def make_kernel(name: str, bandwidth: float, exponent: float = 1.0) -> RadialKer
 def kernel_lower_(kernel: RadialKernel, rows: MetricRows, K: torch.Tensor, W: torch.Tensor | None = None) -> None:
     """Write the lower triangles of the kernel matrix into ``K`` (n, n) and, if given, of L^2 W into ``W`` (n, n)."""
     n, closest = len(rows.left), rows.closest
-    for start, stop in row_blocks(n, n, K.element_size()):
+    for start, stop in row_blocks(n, n, K.element_size(), device=K.device):
         block = K[start:stop, :stop]
         these = rows.at(slice(start, stop))
         matmul_into(these.left, rows.right[:stop].T, block)
@@ -108,7 +108,7 @@ def kernel_between_(
     ``W`` (m, n), if given, receives L^2 W.
     """
     closest = rows.closest
-    for start, stop in row_blocks(len(rows.left), len(others.left), K.element_size()):
+    for start, stop in row_blocks(len(rows.left), len(others.left), K.element_size(), device=K.device):
         block = K[start:stop]
         these = rows.at(slice(start, stop))
         matmul_into(these.left, others.right.T, block)

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rfm.arrays import largest
 from rfm.factored import FactoredMatrix
 from rfm.problem import Chains, Point, Problem, Rows, scale_metric, unit_rows
 from rfm.rows import Metric
-from rfm.solvers.blocks import RadialBlocks
+from rfm.solvers.blocks import Cache, RadialBlocks
 from rfm.solvers.choice import BlockSolution, solve_blocks
 from rfm.solvers.gradients import SAMPLED_ROWS, sampled_agop
 from rfm.span import Span, is_wide
@@ -33,11 +34,9 @@ class LargeSweep(Problem):
     """A :class:`Problem` of many rows, one configuration after another.
 
     ``seed`` draws the order of the rows: which are held out, sampled for gradients, and visited when.
-    ``direct_rows`` is the most that are solved directly (None: the rule's), ``sampled_rows`` the most that an M update
-    looks at.
+    ``sampled_rows`` is the most that an M update looks at.
     """
 
-    direct_rows: int | None = None
     sampled_rows: int = SAMPLED_ROWS
 
     def fit(
@@ -97,11 +96,12 @@ class LargeSweep(Problem):
             metric = metric.core
         Y = torch.as_tensor(self.Y[train]).to(self.device)
         updates: list[dict[str, Any]] = []
+        cache = Cache(self.cache_bytes)
         for iteration in range(iterations + 1):
             started = time.process_time()
-            blocks = RadialBlocks(self.kernel, rows, metric, fitted=n, sizes=sizes)
+            blocks = RadialBlocks(self.kernel, rows, metric, fitted=n, sizes=sizes, choice=self.engine)
             preparing = time.process_time() - started
-            solution = solve_blocks(blocks, Y, ridge, seed=self.seed, direct_rows=self.direct_rows)
+            solution = solve_blocks(blocks, Y, ridge, seed=self.seed, solver=self.solver, cache=cache)
             if every or iteration == iterations:
                 started = time.process_time()
                 scored = blocks.product(slice(n, len(rows)), slice(0, n), solution.alpha).cpu().numpy()
@@ -124,7 +124,7 @@ class LargeSweep(Problem):
         return Span.of(fitted, self.device) if wide else None
 
     def _update(self, blocks: RadialBlocks, alpha: torch.Tensor, span: Span | None) -> torch.Tensor:
-        size = float(alpha.abs().max()) or 1.0
+        size = largest(alpha)
         learned = sampled_agop(
             blocks, alpha / size, sampled=self.sampled_rows, center=self.center_gradients, diagonal=self.diagonal
         )
@@ -139,5 +139,5 @@ class LargeSweep(Problem):
 
 def chains_of(problem: Problem, n: int) -> Chains:
     """What solves ``problem`` with ``n`` fitted rows."""
-    kind = Sweep if n <= SWEEP_ROWS else LargeSweep
+    kind = Sweep if n <= SWEEP_ROWS and problem.solver in ("auto", "cholesky") else LargeSweep
     return kind(**{item.name: getattr(problem, item.name) for item in fields(Problem)})

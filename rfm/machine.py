@@ -23,8 +23,10 @@ from rfm.linalg import RidgeSolution, solve_ridge
 from rfm.ntk import ntk_matrices, ntk_matrix
 from rfm.problem import Point, Problem, unit_rows
 from rfm.rows import Metric, euclidean_rows, feature_sizes, in_coordinates, metric_root
-from rfm.solvers.choice import BlockSolution, solve_blocks
+from rfm.solvers.blocks import Cache
+from rfm.solvers.choice import CACHE_BYTES, BlockSolution, solve_blocks
 from rfm.solvers.tangent import TangentBlocks
+from rfm.weighted import weighted_chains
 
 FloatArray = NDArray[np.float64]
 Judge = Callable[[FloatArray], float]
@@ -60,6 +62,8 @@ class Recipe:
     metric_scaling: str = "none"
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
+    solver: str = "auto"
+    cache_bytes: int = CACHE_BYTES
 
 
 @dataclass(frozen=True)
@@ -134,9 +138,13 @@ class Machine:
 
 
 def fit_machine(
-    recipe: Recipe, X: FloatArray, Y: FloatArray, validation: tuple[FloatArray, Judge] | None = None
+    recipe: Recipe,
+    X: FloatArray,
+    Y: FloatArray,
+    validation: tuple[FloatArray, Judge] | None = None,
+    weights: FloatArray | None = None,
 ) -> Machine:
-    """Fit targets ``Y`` (n, t) on the rows of ``X`` (n, d).
+    """Fit targets ``Y`` (n, t) on the rows of ``X`` (n, d), with ``weights`` (n,) > 0 of the rows if given.
 
     With ``validation``, rows (m, d) and the judge of their scores, the number of updates (at most
     ``recipe.iterations``) that the judge values most is kept, the smallest of equals. Raises ``ValueError`` when values
@@ -145,6 +153,8 @@ def fit_machine(
     if isinstance(recipe.kernel, NeuralTangent):
         if recipe.iterations or validation is not None:
             raise ValueError("no metric is learned with a neural tangent kernel: choose a radial kernel")
+        if weights is not None:
+            raise ValueError("rows have no weights with a neural tangent kernel: choose a radial kernel")
         return _fit_neural_tangent(recipe, recipe.kernel, X, Y)
     # Distances do not change under a shift, and products in float32 keep their digits. An outlier among the rows does
     # not move their median.
@@ -164,7 +174,7 @@ def fit_machine(
         targets = np.concatenate([Y, np.zeros((len(validation[0]), Y.shape[1]))])  # never fitted
     path = None if validation is None else np.full(recipe.iterations + 1, -np.inf)
     best: tuple[int, Point] | None = None
-    for iteration, solved in _chain(recipe, table, targets, n):
+    for iteration, solved in _chain(recipe, table, targets, n, weights):
         if path is not None and validation is not None:
             path[iteration] = validation[1](solved.scores)
         if best is None or path is None or path[iteration] > path[best[0]]:
@@ -190,7 +200,9 @@ def _kept(metric: Metric | None) -> FloatArray | FactoredMatrix | None:
     return None if metric is None else metric.double().cpu().numpy().copy()
 
 
-def _chain(recipe: Recipe, table: FloatArray, targets: FloatArray, n: int) -> Iterator[tuple[int, Point]]:
+def _chain(
+    recipe: Recipe, table: FloatArray, targets: FloatArray, n: int, weights: FloatArray | None
+) -> Iterator[tuple[int, Point]]:
     """(iteration, predictor) fitted on the first ``n`` rows: every iteration's if there are others, else the last."""
     assert isinstance(recipe.kernel, RadialKernel)
     train, held = np.arange(n), np.arange(n, len(table))
@@ -204,8 +216,10 @@ def _chain(recipe: Recipe, table: FloatArray, targets: FloatArray, n: int) -> It
         diagonal=recipe.diagonal,
         center_gradients=recipe.center_gradients,
         metric_scaling=recipe.metric_scaling,
+        solver=recipe.solver,
+        cache_bytes=recipe.cache_bytes,
     )
-    chains = chains_of(problem, n)
+    chains = chains_of(problem, n) if weights is None else weighted_chains(problem, weights)
     if len(held):
         for point in chains.points(train, held, ridges=(ridge,), unit_norms=(False,), iterations=iterations):
             yield point.iteration, point
@@ -220,9 +234,11 @@ def _fit_neural_tangent(recipe: Recipe, kernel: NeuralTangent, X: FloatArray, Y:
     _refuse_large_targets(Y, torch.float64)
     seen, targets = torch.as_tensor(rows, device=recipe.device), torch.as_tensor(Y, device=recipe.device)
     solution: RidgeSolution | BlockSolution
-    if len(rows) > SWEEP_ROWS:
+    if len(rows) > SWEEP_ROWS or recipe.solver in ("cg", "eigenpro"):
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).to(seen.device)
-        solved = solve_blocks(TangentBlocks(seen[order].float(), kernel.depth), targets[order], recipe.ridge, seed=0)
+        blocks = TangentBlocks(seen[order].float(), kernel.depth)
+        cache = Cache(recipe.cache_bytes)
+        solved = solve_blocks(blocks, targets[order], recipe.ridge, seed=0, solver=recipe.solver, cache=cache)
         solution = replace(solved, alpha=solved.alpha[order.argsort()])
     else:
         for K in ntk_matrices(seen, kernel.depth):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rfm.kernels import Laplace, RadialKernel
 from rfm.rows import Metric
+from rfm.solvers.choice import CACHE_BYTES, SOLVERS
 from rfm.span import Span
 
 Rows = NDArray[np.int64]
@@ -27,7 +28,9 @@ class Problem:
     fitted may hold anything. ``dtype`` is the precision of kernels, factors and AGOPs; residuals and scores are
     accumulated in float64. ``diagonal`` learns only the diagonal of M, ``center_gradients`` uses centred gradients,
     ``metric_scaling`` divides each new M by its trace / d or its largest entry (the published code: ``"none"``).
-    ``seed`` draws the order of the rows of tables too large for direct solutions. ``engine``, ``"native"`` or
+    ``seed`` draws the order of the rows of tables too large for direct solutions, ``solver``, one of
+    :data:`rfm.solvers.choice.SOLVERS`, asks for a way to solve them, and ``cache_bytes`` of a kernel matrix are kept
+    there; ``"cg"`` and ``"eigenpro"`` are followed at any size. ``engine``, ``"native"`` or
     ``"python"``, asks for one, as :func:`rfm.engines.engine` has it.
     """
 
@@ -41,10 +44,14 @@ class Problem:
     metric_scaling: str = "none"
     seed: int = 0
     engine: str | None = None
+    solver: str = "auto"
+    cache_bytes: int = CACHE_BYTES
 
     def __post_init__(self) -> None:
         if self.metric_scaling not in METRIC_SCALINGS:
             raise ValueError(f"metric_scaling must be one of {METRIC_SCALINGS}, got {self.metric_scaling!r}")
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver must be one of {SOLVERS}, got {self.solver!r}")
 
 
 @dataclass(frozen=True)
@@ -110,17 +117,19 @@ def power_of_two(targets: NDArray[np.float64]) -> float:
     return float(2.0 ** np.floor(np.log2(largest)))
 
 
-def scale_metric(M: torch.Tensor, scaling: str, gain: float = 1.0, span: Span | None = None) -> torch.Tensor:
+def scale_metric(
+    M: torch.Tensor, scaling: str, gain: float | torch.Tensor = 1.0, span: Span | None = None
+) -> torch.Tensor:
     """The metric learned from coefficients ``gain`` times as large as those that gave ``M`` (d, d) or (d,), scaled.
 
     That is ``gain``^2 M, or M over its trace / d or its largest absolute entry; M itself if that is zero. Trace and
     entry are those of the metric among features, also where ``M`` stands among coordinates of a ``span``.
     """
     if scaling == "none":
-        return M if gain == 1.0 else M * gain * gain
+        return M if isinstance(gain, float) and gain == 1.0 else M * gain * gain
     if span is not None:
         size = span.mean_diagonal(M) if scaling == "trace" else span.largest(M)
     else:
         diagonal = M if M.dim() == 1 else M.diagonal()
         size = diagonal.mean() if scaling == "trace" else M.abs().max()
-    return M / size if float(size) > 0 else M
+    return M / torch.where(size > 0, size, 1.0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rfm.arrays import Places, places_up_to, put_, smallest, squared_gaps, squared_norms, zero_where_
+from rfm.arrays import Places, on_cpu, places_up_to, put_, smallest, squared_gaps, squared_norms, zero_where_
 from rfm.factored import FactoredMatrix
 from rfm.linalg import metric_factor
 
@@ -57,7 +57,9 @@ class MetricRows:
 
     @property
     def closest(self) -> float:
-        """The largest entry of ``close``."""
+        """The largest entry of ``close``; on CUDA, where nothing is gained by knowing it, infinity."""
+        if not on_cpu(self.close):
+            return np.inf
         return float(self.close.max()) if len(self.close) else 0.0
 
 
@@ -149,14 +151,18 @@ def in_coordinates(X: torch.Tensor, root: torch.Tensor | None) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Coincident:
-    """Where rows coincide in a matrix (m, n) of distances: ``places``, and what is true in ``equal``, if given."""
+    """Where rows coincide in a matrix (m, n) of distances: ``places``, and what is true in ``equal``, if given.
+
+    ``among`` (k,), if given, says which of the k ``places`` these are: to pick them the host would wait.
+    """
 
     places: Places
     equal: torch.Tensor | None
+    among: torch.Tensor | None = None
 
     def clear_(self, W: torch.Tensor) -> None:
         """Set the weights ``W`` (m, n) between rows that coincide to zero."""
-        put_(W, self.places, 0.0)
+        put_(W, self.places, 0.0 if self.among is None else W[self.places].masked_fill_(self.among, 0.0))
         if self.equal is not None:
             zero_where_(W, self.equal)
 
@@ -165,25 +171,30 @@ def resolve_close_(u: torch.Tensor, rows: MetricRows, others: MetricRows, closes
     """Compute those of the squared distances ``u`` (m, n or fewer) from differences that rounding dominates, in place.
 
     Returns which rows coincide, None where nothing is close. ``closest``, at least the largest entry of ``rows.close``,
-    tells in one cheap pass that most blocks have no such rows.
+    tells in one cheap pass that most blocks have no such rows. On CUDA the search is that pass: the host waits once, to
+    hear how many places there are.
     """
-    if smallest(u) > closest:
+    if on_cpu(u) and smallest(u) > closest:
         return None
     equal = None
     if rows.groups is not None and others.groups is not None:
         equal = rows.groups[:, None] == others.groups[None, : u.shape[1]]
         zero_where_(u, equal)
     places = places_up_to(u, rows.close, unless=equal)
-    exact = squared_gaps(rows.coordinates, others.coordinates, places).mul_(float(rows.left[0, -1]))
+    if not on_cpu(u) and not len(places[0]):
+        return None
+    exact = squared_gaps(rows.coordinates, others.coordinates, places).mul_(rows.left[0, -1])
     put_(u, places, exact)
     least = (_COINCIDENT_ULPS * torch.finfo(u.dtype).eps) ** 2 / _CLOSE
     coincident = exact <= rows.close[places[0], 0] * least
+    if not on_cpu(u):
+        return Coincident(places, equal, coincident)
     return Coincident((places[0][coincident], places[1][coincident]), equal)
 
 
 def equal_rows(X: torch.Tensor) -> torch.Tensor | None:
     """Numbers (n,) that equal rows of ``X`` (n, d) share; None unless so many pairs are equal that it pays to know."""
-    if X.device.type != "cpu":
+    if not on_cpu(X):
         return None
     rows = X.numpy()
     keys = np.einsum("ij,j->i", rows, np.cos(np.arange(X.shape[1]), dtype=rows.dtype))

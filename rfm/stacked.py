@@ -14,7 +14,7 @@ from functools import cached_property
 
 import torch
 
-from rfm.arrays import smallest, zero_where_
+from rfm.arrays import on_cpu, read, smallest, zero_where_
 from rfm.kernels import RadialKernel
 from rfm.linalg import factor_, solve_factored, solve_ridge
 
@@ -109,9 +109,14 @@ class _Kernels:
         diagonal = K.diagonal(dim1=1, dim2=2)
         diagonal.fill_(torch.inf)
         close = norms.abs() * _CLOSE
-        largest = float(close.max())
+        if on_cpu(K):
+            largest = float(close.max())
+            near = smallest(K) <= largest or smallest(between) <= largest
+        else:
+            largest, *least = read(*(close.amax(), *(u.amin() for u in (K, between) if u.numel())))
+            near = min(least) <= largest
         equal = None
-        if smallest(K) <= largest or smallest(between) <= largest:
+        if near:
             equal = self._groups[:, :, None] == self._groups[:, None, :n]
             for u, part in ((K, slice(n)), (between, slice(n, None))):
                 if bool(torch.le(u, close[:, part]).logical_and_(~equal[:, part]).any()):
@@ -140,19 +145,20 @@ _CLOSE = 1e-9
 def _solve(K: torch.Tensor, ridges: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, tuple[str, ...]]:
     systems = K.clone()
     systems.diagonal(dim1=1, dim2=2).add_(ridges[:, None])
-    if K.device.type == "cpu":
+    if on_cpu(K):
         # One LAPACK call a chain is faster than the batched routines, which make the same calls and copy besides.
         alpha = K.new_zeros((len(K), *targets.shape))
         definite = [factor_(system) for system in systems]
         for k in (k for k, usable in enumerate(definite) if usable):
             alpha[k] = solve_factored(systems[k], targets)
+        solved = torch.tensor(definite)
     else:
         factors, status = torch.linalg.cholesky_ex(systems)
-        alpha = torch.cholesky_solve(targets.expand(len(K), *targets.shape), factors)
-        definite = [info == 0 for info in status.tolist()]
+        alpha = torch.cholesky_solve(targets.expand(len(K), *targets.shape), factors).contiguous()
+        solved = status == 0
     solvers = ["cholesky"] * len(K)
-    for k, finite in enumerate(torch.isfinite(alpha).flatten(1).all(dim=1).tolist()):
-        if not (definite[k] and finite):
+    for k, usable in enumerate((torch.isfinite(alpha).flatten(1).all(dim=1) & solved).tolist()):
+        if not usable:
             solution = solve_ridge(K[k], float(ridges[k]), targets)
             alpha[k], solvers[k] = solution.alpha, solution.solver
     return alpha, tuple(solvers)

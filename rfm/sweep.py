@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from rfm.agop import agop
-from rfm.arrays import Workspace
+from rfm.arrays import Workspace, largest
 from rfm.engines import Engine, engine
 from rfm.factored import FactoredMatrix
 from rfm.kernels import kernel_between_, kernel_lower_
@@ -324,7 +324,7 @@ class Sweep(Problem):
             fitted = self._prepared_float64(rows, metric)
             kernel_lower_(self.kernel, fitted, torch.empty_like(W), W)
         # Targets of 1e16 would overflow the squares of float32, those of 1e-25 vanish in them.
-        size = float(solution.alpha.abs().max()) or 1.0
+        size = largest(solution.alpha)
         learned = agop(fitted, solution.alpha / size, W, center=self.center_gradients, diagonal=self.diagonal)
         return scale_metric(learned, self.metric_scaling, size, rows.span)
 
@@ -357,19 +357,3 @@ float64, grids of them in stacks. With more of them arithmetic outweighs the cal
 
 def _to_numpy(scores: torch.Tensor) -> NDArray[np.float64]:
     return scores.cpu().numpy()
-
-
-def ridge_scores(
-    K: torch.Tensor, Y: torch.Tensor, fit: Rows, others: Rows, ridges: Sequence[float]
-) -> Iterator[tuple[float, NDArray[np.float64]]]:
-    """Kernel ridge regression from one kernel matrix of all rows: (ridge, scores (m, c) of ``others``) for each ridge.
-
-    ``K`` (n, n) both triangles, ``Y`` (n, c); the rows ``fit`` and ``others`` are slices of both.
-    """
-    index = torch.as_tensor(fit, device=K.device)
-    columns = K[:, index]
-    square, between, targets = columns[index], columns[torch.as_tensor(others, device=K.device)], Y[index]
-    work = torch.empty_like(square)
-    for ridge in ridges:
-        alpha = solve_ridge(square, ridge, targets, work=work).alpha
-        yield ridge, _to_numpy(matmul_float64(between, alpha))

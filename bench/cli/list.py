@@ -17,6 +17,7 @@ from bench.data.copies import SERVICES, links
 from bench.data.registry import Entry, Registry, load_registry
 from bench.data.sources import Source
 from bench.errors import BenchError, SourceError
+from bench.protocols.registry import PROTOCOLS
 from bench.run.provenance import rfm_engine
 
 if TYPE_CHECKING:
@@ -179,6 +180,16 @@ def _as_data(registry: Registry, entries: Sequence[Entry], sources: Sequence[Sou
     return {
         "registry": str(registry.path),
         "engine": rfm_engine(),
+        "protocols": [
+            {
+                "name": p.name,
+                "variant_of": p.variant_of,
+                "ensemble": p.ensemble,
+                "inputs": p.inputs,
+                "meaning": p.meaning,
+            }
+            for p in PROTOCOLS.values()
+        ],
         "subsets": {name: list(names) for name, names in registry.subsets.items()},
         "sources": {source.name: source.location for source in sources},
         "datasets": [

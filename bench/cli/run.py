@@ -26,9 +26,11 @@ from bench.cli.running import (
 from bench.cli.tables import add_data_arguments, add_source_arguments, say, selected_datasets
 from bench.errors import UsageError, listed, plural, unknown_name
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
-from bench.protocols.registry import PROTOCOLS, get_protocol
+from bench.protocols.registry import PROTOCOLS, asked_variant, plain_names
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import MEASURES, SELECTING, Kind, Measure
+from bench.records.method import CPU, Method
+from bench.run.devices import device_of, refuse_missing
 
 if TYPE_CHECKING:
     from bench.run.runner import Outcome
@@ -44,7 +46,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plugin", metavar="FILE", action="append", default=[], help="run the methods in this Python file too"
     )
-    parser.add_argument("--protocol", default="clean", help=f"one of {', '.join(PROTOCOLS)} (default: %(default)s)")
+    parser.add_argument(
+        "--protocol", default="clean", help=f"one of {', '.join(plain_names(PROTOCOLS))} (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--ensemble",
+        metavar="KIND",
+        help="average several configurations instead of selecting one: top5 (the best five) or greedy (forward "
+        "selection), both by the Brier score of the validation samples (default: none)",
+    )
+    parser.add_argument(
+        "--inputs",
+        metavar="KIND",
+        help="nominal: a 0/1 column for each category of the nominal columns; archive (default): as the dataset has "
+        "them, categories numbered",
+    )
     parser.add_argument(
         "--archive", metavar="PATH_OR_URL", help="take all datasets from this copy of the study's archive"
     )
@@ -94,7 +110,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="I/N",
         help="run the I-th of N parts, as in a job array; export and report combine them",
     )
-    add_job_arguments(parser)
+    add_job_arguments(parser, "methods that can be")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -134,23 +150,34 @@ def carry_out(args: argparse.Namespace) -> Done:
     from bench.run.selection import additions, named_methods
     from bench.store import Store, read_run
 
-    protocol = get_protocol(args.protocol)
+    protocol = asked_variant(args.protocol, args.ensemble, args.inputs)
     refuse_empty(run=args.run, archive=args.archive, cache=args.cache)
     if args.splits is not None and args.splits not in NAMES:
         raise unknown_name("splits", args.splits, NAMES)
     how = running(args)
+    if how.engine == "local":
+        refuse_missing(how.device)
     seeds = seeds_of(args.seed, args.seeds)
     folds = None if args.folds is None else whole_number("--folds", args.folds, at_least=1, default=1)
     part = _shard(args.shard)
     wanted = selecting(args.select)
     select = {kind: measure for kind, measure in wanted.items() if measure != SELECTING[kind]}
     if select and protocol.sees_test_labels:
-        others = " or ".join(p.name for p in PROTOCOLS.values() if not p.sees_test_labels)
+        others = " or ".join(p for p in plain_names(PROTOCOLS) if not PROTOCOLS[p].sees_test_labels)
         raise UsageError(f"--select: --protocol {protocol.name} selects by accuracy; use {others}")
+    if select and protocol.ensemble != "none":
+        raise UsageError(
+            f"--select {args.select}: an ensemble's members are selected by the Brier score or squared error; leave it "
+            f"out, or use --ensemble none"
+        )
     methods = named_methods(args.methods, args.plugin)
     selected = selected_datasets(args)
     say(selected.origins())
-    folder = Path(args.run or default_folder(selected.label, args.protocol, seeds, part, args.splits, folds))
+    if how.device != CPU:
+        _tell_devices([named.method for named in methods], how.device)
+    folder = Path(
+        args.run or default_folder(selected.label, protocol.name, seeds, part, args.splits, folds, how.device)
+    )
     if not how.dry_run:
         Store(folder).close()  # an unusable folder is better found before the tables are read
 
@@ -175,6 +202,7 @@ def carry_out(args: argparse.Namespace) -> Done:
             timeout=how.timeout,
             select=select,
             keep_predictions=args.keep_predictions,
+            device=how.device,
         )
         for entries, source in selected.parts
     )
@@ -191,11 +219,18 @@ def carry_out(args: argparse.Namespace) -> Done:
     if how.dry_run:
         list_plan(plan, folder, how)
         return Done(folder, len(plan.jobs), selected.origins(), None)
-    about = invocation(seeds, how.size, args.arguments, selected.recorded(), additions(methods))
+    about = invocation(seeds, how.size, args.arguments, selected.recorded(), additions(methods), how.device)
     outcome = run_plan(plan, folder, about, how, keep_predictions=args.keep_predictions)
     export_runs([folder])
     PredictionFiles(folder).drop_others({result.job.id for result in read_run(folder).results})
     return Done(folder, len(plan.jobs), selected.origins(), outcome)
+
+
+def _tell_devices(methods: Sequence[Method], device: str) -> None:
+    """Say which ``methods`` are computed on the processor although ``device`` was asked for."""
+    others = [method.name for method in methods if device_of(method, device) != device]
+    if others:
+        say(f"--device {device}: computed on the processor, for they know no other device: {listed(others)}")
 
 
 def selecting(text: str | None) -> dict[Kind, Measure]:
@@ -235,6 +270,7 @@ def default_folder(
     part: tuple[int, int] | None = None,
     splits: str | None = None,
     folds: int | None = None,
+    device: str = CPU,
 ) -> Path:
     """``results/<subset>-<protocol>``; a list of names is shortened, and what is not the default is named."""
     names = [word.strip() for word in subset.split(",") if word.strip()]
@@ -244,7 +280,7 @@ def default_folder(
         label = f"{label}+{len(names) - 1}-{digest}"
     label = re.sub(r"[^A-Za-z0-9_.+-]", "_", label)
     name = f"{label}-{protocol}" + (f"-{splits}" if splits else "") + _named(seeds)
-    name += f"-folds{folds}" if folds else ""
+    name += (f"-folds{folds}" if folds else "") + ("" if device == CPU else f"-{device}")
     return Path(DEFAULT_FOLDER) / (name + (f"-shard{part[0]}of{part[1]}" if part else ""))
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError, plural, unknown_name
+from bench.records.method import CPU
+from bench.run.devices import named_device
 from bench.run.resources import available_cores, default_memory_budget
 
 if TYPE_CHECKING:
@@ -21,8 +23,14 @@ EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 ENGINES = ("local", "dask")
 
 
-def add_job_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--jobs`` to ``--json``."""
+def add_job_arguments(parser: argparse.ArgumentParser, computed: str) -> None:
+    """``--device`` to ``--json``; ``computed`` are what can be computed on another device."""
+    parser.add_argument(
+        "--device",
+        default=CPU,
+        help=f"where {computed} are computed: cpu (default) or cuda, where one job runs at a time unless --jobs says "
+        "otherwise",
+    )
     parser.add_argument("--jobs", metavar="N", help="jobs at a time (default: one per core)")
     parser.add_argument(
         "--memory-gb",
@@ -46,6 +54,8 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
 class Running:
     """What the flags of :func:`add_job_arguments` say, checked."""
 
+    device: str
+    """Where what can be computed there is; whether it is there was not looked at."""
     size: int
     """Jobs at a time."""
     memory_bytes: int | None
@@ -65,8 +75,11 @@ def running(args: argparse.Namespace) -> Running:
     if args.scheduler and args.engine != "dask":
         raise UsageError("--scheduler is for --engine dask")
     memory_gb = positive_number("--memory-gb", args.memory_gb)
+    device = named_device(args.device)
     return Running(
-        size=whole_number("--jobs", args.jobs, at_least=1, default=available_cores()),
+        device=device,
+        # Several jobs on one card would each see all of its memory as their own.
+        size=whole_number("--jobs", args.jobs, at_least=1, default=available_cores() if device == CPU else 1),
         memory_bytes=None if memory_gb is None else int(memory_gb * 1e9),
         timeout=positive_number("--timeout", args.timeout),
         engine=args.engine,

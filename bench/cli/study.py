@@ -21,6 +21,8 @@ from bench.cli.running import (
     with_kept_versions,
 )
 from bench.errors import UsageError, unknown_name
+from bench.records.method import CPU
+from bench.run.devices import refuse_missing
 from bench.study.cell import Study
 from bench.study.images import find_images, images_folder
 
@@ -33,7 +35,6 @@ STUDIES = {
     ),
     "phenomena": ("bench.study.phenomena", "grokking, lottery tickets, simplicity bias, spurious features"),
 }
-DEVICES = ("cpu", "cuda")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,10 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder with image sets, laid out as docs/images.md says (default: BENCH_IMAGES)",
     )
-    parser.add_argument(
-        "--device", default="cpu", help="where networks and kernels on images are computed: cpu (default) or cuda"
-    )
-    add_job_arguments(parser)
+    add_job_arguments(parser, "networks and kernels on images")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -85,15 +83,15 @@ def _compute(study: Study, folder: Path, args: argparse.Namespace, how: Running)
 
     if (folder / STORE_NAME).exists() and (record := read_run(folder)).planned:
         refuse_other(study, record)
-    device = _device(study, args, how)
+    _refuse_device(study, args.quick, how)
     found = find_images(images_folder(args.images), image_sets(study, args.quick))
-    plan = with_kept_versions(study_plan(study, args.quick, how.timeout, found, device), folder, how)
+    plan = with_kept_versions(study_plan(study, args.quick, how.timeout, found, how.device), folder, how)
     if how.dry_run:
         list_plan(plan, folder, how)
         return EXIT_OK
     read = {name: {"source": place.source, "sha256": place.sha256} for name, place in found.located.items()}
-    more = {**({"images": read} if read else {}), **({} if device == "cpu" else {"device": device})}
-    provenance = {**invocation((0,), how.size, args.arguments), "quick": args.quick, **more}
+    more = {"images": read} if read else {}
+    provenance = {**invocation((0,), how.size, args.arguments, device=how.device), "quick": args.quick, **more}
     outcome = run_plan(plan, folder, provenance, how)
     record = read_run(folder)
     print(*counted(record, outcome), *what_next(record, outcome), sep="\n", file=_words_to(how))
@@ -102,18 +100,12 @@ def _compute(study: Study, folder: Path, args: argparse.Namespace, how: Running)
     return EXIT_OK if set(outcome.statuses) <= {"ok", "skipped"} else EXIT_FAILED
 
 
-def _device(study: Study, args: argparse.Namespace, how: Running) -> str:
-    """The device that the user names. Raises :class:`UsageError` for one that is not there or not for this study."""
-    if args.device not in DEVICES:
-        raise unknown_name("device", args.device, DEVICES)
-    if args.device != "cpu" and not any(cell.any_device for cell in study.cells(args.quick)):
-        raise UsageError(f"--device {args.device}: the study {study.name!r} is computed on the processor; leave it out")
-    if args.device == "cuda" and how.engine == "local":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise UsageError("--device cuda: no CUDA device that PyTorch can use here; leave it out, or use cpu")
-    return str(args.device)
+def _refuse_device(study: Study, quick: bool, how: Running) -> None:
+    """Raise :class:`UsageError` for a device that is not there or not for this study."""
+    if how.device != CPU and not any(cell.any_device for cell in study.cells(quick)):
+        raise UsageError(f"--device {how.device}: the study {study.name!r} is computed on the processor; leave it out")
+    if how.engine == "local":
+        refuse_missing(how.device)
 
 
 def _words_to(how: Running) -> TextIO:

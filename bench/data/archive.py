@@ -107,7 +107,17 @@ class ArchiveSource:
             notes = ("the dataset's checksum is not the registry's; its sizes, labels and index lists agree",)
         # As the study's methods saw it: the published procedure must not scale a second time, nor scale the few
         # tables that the study left as they were.
-        return Dataset(entry.name, X, y, entry.classes, self.name, standardised=True, published=splits, notes=notes)
+        return Dataset(
+            entry.name,
+            X,
+            y,
+            entry.classes,
+            self.name,
+            standardised=True,
+            published=splits,
+            notes=notes,
+            nominal=entry.nominal_columns,
+        )
 
     @property
     def checksum(self) -> str:

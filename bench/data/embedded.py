@@ -56,4 +56,4 @@ class EmbeddedSource:
             raise DataInvalid(f"{path}: shape {values.shape}, expected {(entry.rows, entry.features + 1)}")
         X = np.ascontiguousarray(values[:, :-1])
         y = check_content(X, values[:, -1], entry.classes, str(path))
-        return Dataset(entry.name, X, y, entry.classes, self.name)
+        return Dataset(entry.name, X, y, entry.classes, self.name, nominal=entry.nominal_columns)

@@ -11,9 +11,9 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from bench.data.strict_yaml import SHA256, FileName, Positive, Several, Text, convert, read_yaml
 from bench.errors import RegistryError, UsageError, nearest, unknown_name
@@ -21,6 +21,10 @@ from bench.records.measure import Kind
 
 Group: TypeAlias = Literal["small", "large", "test-file"]
 Confidence: TypeAlias = Literal["known", "likely", "none"]
+Sure: TypeAlias = Literal["documented", "likely", "guessed"]
+_Columns = Annotated[
+    str, Meta(pattern=r"\A[0-9]{1,5}(-[0-9]{1,5})?\Z", title="a column's number or a range such as 3-6")
+]
 
 
 class ArchiveFiles(Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +66,40 @@ class Link(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise ValueError(f"id {self.id} does not go with confidence {self.confidence!r}")
 
 
+class Nominal(Struct, frozen=True, forbid_unknown_fields=True):
+    """Columns whose numbers are codes without order, how ``sure`` that is, and in words what they hold.
+
+    ``columns`` are numbers from 0, or ranges such as ``3-6`` (:attr:`numbers`), of the archive's table and of the
+    embedded one alike. Copies of other services have columns of their own.
+    """
+
+    columns: tuple[_Columns, ...]
+    sure: Sure
+    note: Text
+
+    def __post_init__(self) -> None:
+        if not self.columns:
+            raise ValueError("no columns; where there are no nominal ones, write nominal: none")
+        last = -1
+        for part in self.columns:  # before any range is written out
+            first, end = _ends(part)
+            if end < first:
+                raise ValueError(f"columns: the range {part} runs backwards")
+            if first <= last:
+                raise ValueError(f"columns: {part} after {last}: a column named twice, or out of order")
+            last = end
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of the columns, ascending."""
+        return tuple(n for first, end in map(_ends, self.columns) for n in range(first, end + 1))
+
+
+def _ends(columns: str) -> tuple[int, int]:
+    first, _, last = columns.partition("-")
+    return int(first), int(last or first)
+
+
 class EmbeddedFile(Struct, frozen=True, forbid_unknown_fields=True):
     """A table that ships with the package: file name, SHA-256 of the file, package it was taken from, and whose it is.
 
@@ -98,6 +136,8 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     uci: Link = Link(confidence="none")
     faults: tuple[Text, ...] = ()
     embedded: EmbeddedFile | None = None
+    nominal: Nominal | Literal["none"] | None = None
+    """None: nobody has looked."""
 
     def __post_init__(self) -> None:
         for key in ("classes", "group", "archive"):
@@ -107,6 +147,13 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                 raise ValueError(f"key {key!r} is missing")
         if self.classes > self.rows:
             raise ValueError(f"{self.classes} classes in {self.rows} rows")
+        if unknown := [number for number in self.nominal_columns if number >= self.features]:
+            raise ValueError(f"nominal: column {unknown[0]} of {self.features} (counted from 0)")
+
+    @property
+    def nominal_columns(self) -> tuple[int, ...]:
+        """The columns whose numbers are codes without order, as far as the registry knows."""
+        return self.nominal.numbers if isinstance(self.nominal, Nominal) else ()
 
 
 class Study(Struct, frozen=True, forbid_unknown_fields=True):

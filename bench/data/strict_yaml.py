@@ -129,6 +129,9 @@ def _words(kind: types.Type) -> str:
     if isinstance(kind, types.Metadata) and kind.extra_json_schema:
         return str(kind.extra_json_schema["title"])
     if isinstance(kind, types.LiteralType):
-        return f"one of {', '.join(map(str, kind.values))}"
-    words = {types.StrType: "text", types.BoolType: "true or false", types.VarTupleType: "a list of texts"}
+        return f"one of {', '.join(map(str, kind.values))}" if len(kind.values) > 1 else str(kind.values[0])
+    if isinstance(kind, types.VarTupleType):
+        item = _words(kind.item_type)
+        return "a list of texts" if item == "text" else f"a list, each {item}"
+    words = {types.StrType: "text", types.BoolType: "true or false"}
     return words.get(type(kind), "a mapping of keys to values")

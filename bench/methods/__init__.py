@@ -17,8 +17,12 @@ _MODULES = {
     "xgboost": "bench.methods.xgboost:XGBoost",
     "random_forest": "bench.methods.random_forest:RandomForest",
     "svm_rbf": "bench.methods.svm_rbf:SVMRBF",
+    "extra_trees": "bench.methods.extra_trees:ExtraTrees",
+    "logistic_regression": "bench.methods.logistic_regression:LogisticRegression",
 }
 _FURTHER = {
+    "rfm_l1": "bench.methods.rfm_l1:RFML1",
+    "rfm_pool": "bench.methods.rfm_pool:RFMPool",
     "rfm_fork": "bench.methods.rfm_fork:RFMFork",
     "rfm_fork_raw": "bench.methods.rfm_fork:RFMForkRaw",
 }

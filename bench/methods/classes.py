@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.errors import MethodError
+from bench.methods.judging import Judging
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.method import Config, Fold, Path, Task
 
@@ -85,6 +86,11 @@ def known_targets(task: Task, rows: IntArray, part: str) -> IntArray | FloatArra
     return targets
 
 
+def validation_targets(task: Task, folds: Sequence[Fold]) -> list[IntArray | FloatArray]:
+    """Labels or numbers of the validation rows of each fold, as :func:`known_targets` has them."""
+    return [known_targets(task, fold.validation, "validation") for fold in folds]
+
+
 def single_point_paths(
     task: Task,
     configs: Sequence[Config],
@@ -96,9 +102,8 @@ def single_point_paths(
     Configurations vary slowest only in the result: ``scores`` is called fold by fold, so that it can keep what the
     configurations of one fold share.
     """
-    figures = np.empty((len(configs), len(folds), 2))
+    judging = Judging(task, validation_targets(task, folds))
     for f, fold in enumerate(folds):
-        truth = known_targets(task, fold.validation, "validation")
         for i, config in enumerate(configs):
-            figures[i, f] = task.judge(scores(config, fold.fit, fold.validation), truth)
-    return [Path(config, (0,), figures[i, :, :1], figures[i, :, 1:]) for i, config in enumerate(configs)]
+            judging.judge(i, f, 0, scores(config, fold.fit, fold.validation))
+    return [judging.path(i, config, (0,)) for i, config in enumerate(configs)]

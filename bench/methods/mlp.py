@@ -20,11 +20,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from bench.methods.classes import fit_classes, known_targets, only_seen
+from bench.methods.classes import fit_classes, known_targets, only_seen, validation_targets
 from bench.methods.early_stopping import EarlyStopping
+from bench.methods.judging import Judging
 from bench.methods.stacked_mlp import SCORED_ROWS, StackedMLP, Training, batch_rows, batches_per_epoch
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import Choice, Config, CpuClock, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import DEVICES, Choice, Config, CpuClock, Fold, Method, Path, Prediction, Session, Task
 
 WIDTH = 128
 DEPTHS = (1, 2)
@@ -39,6 +40,7 @@ class MLP(Method):
     name: ClassVar[str] = "mlp"
     title: ClassVar[str] = "MLP"
     kinds = ("classification", "regression")
+    devices = DEVICES
     probabilities = True
 
     def configurations(self) -> list[dict[str, Any]]:
@@ -72,38 +74,34 @@ class MLP(Method):
 class _MLPSession(Session):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
-        self._X = torch.tensor(task.X, dtype=torch.float32)
+        self._X = torch.tensor(task.X, dtype=torch.float32).to(task.device)
         numbers = task.kind == "regression"
-        self._y = torch.tensor(np.nan_to_num(task.y), dtype=torch.float32 if numbers else torch.int64)
+        self._y = torch.tensor(np.nan_to_num(task.y), dtype=torch.float32 if numbers else torch.int64).to(task.device)
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         configs = MLP().configurations()
-        truths = [known_targets(self.task, fold.validation, "validation") for fold in folds]
-        sizes = np.array([len(part) for part in truths])
+        judging = Judging(self.task, validation_targets(self.task, folds))
+        sizes = np.array([len(fold.validation) for fold in folds])
         fits = [fold.fit for fold in folds]
         stacks = [
             (self._stack([(configs[i], fits[f]) for i, f in members]), members) for members in _stackable(configs, fits)
         ]
         stopping = [EarlyStopping(PATIENCE) for _ in configs]
-        columns: list[list[FloatArray]] = [[] for _ in configs]
+        reached = [0 for _ in configs]
         going = set(range(len(configs)))
-        for epoch in EPOCHS:
+        for point, epoch in enumerate(EPOCHS):
             figures = np.empty((len(configs), len(folds), 2))
             for stack, members in stacks:
                 stack.train_to(epoch)
                 scores = self._scores(stack, [(fits[f], folds[f].validation) for _, f in members])
                 for (i, f), member_scores in zip(members, scores, strict=True):
-                    figures[i, f] = self.task.judge(member_scores, truths[f])
+                    figures[i, f] = judging.judge(i, f, point, member_scores)
             for i in sorted(going):
-                columns[i].append(figures[i])
+                reached[i] = point + 1
                 if stopping[i].should_stop(figures[i], sizes):
                     going.discard(i)
             stacks = _without(stacks, going)
-        paths = []
-        for config, points in zip(configs, columns, strict=True):
-            stacked = np.stack(points, axis=1)
-            paths.append(Path(config, EPOCHS[: len(points)], stacked[:, :, 0], stacked[:, :, 1]))
-        return paths
+        return [judging.path(i, config, EPOCHS[: reached[i]]) for i, config in enumerate(configs)]
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         stack = self._stack([(choice.config, train)])
@@ -133,7 +131,7 @@ class _MLPSession(Session):
 
     def _scores(self, stack: StackedMLP, parts: Sequence[tuple[IntArray, IntArray]]) -> list[FloatArray]:
         """Class shares (m, n_classes) per (fit rows, rows to score), 0 for classes absent from these; or numbers."""
-        probabilities = stack.outputs([torch.as_tensor(rows) for _, rows in parts])
+        probabilities = [p.cpu() for p in stack.outputs([torch.as_tensor(rows) for _, rows in parts])]
         if self.task.kind == "regression":
             numbers = [p.double().numpy() for p in probabilities]
             return [only_seen(self.task, fit, scored) for (fit, _), scored in zip(parts, numbers, strict=True)]

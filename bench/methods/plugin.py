@@ -28,7 +28,8 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from bench.errors import MethodError
-from bench.methods.classes import FitClasses, fit_classes, known_targets
+from bench.methods.classes import FitClasses, fit_classes, known_targets, validation_targets
+from bench.methods.judging import Judging
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.measure import Kind
 from bench.records.method import Choice, Config, CpuClock, Fold, Method, Path, Prediction, Session, Task
@@ -190,13 +191,12 @@ class _EstimatorSession(Session):
 
     def _path(self, config: Config, folds: Sequence[Fold]) -> Path:
         points = tuple(self._method.iterations) or NO_PATH
-        figures = np.empty((len(folds), len(points), 2))
+        judging = Judging(self.task, validation_targets(self.task, folds))
         for f, fold in enumerate(folds):
-            truth = known_targets(self.task, fold.validation, "validation")
             stages = self._scores(config, fold.fit, fold.validation, points, CpuClock())
             for point, scores in enumerate(stages):
-                figures[f, point] = self.task.judge(scores, truth)
-        return Path(config, points, figures[:, :, 0], figures[:, :, 1])
+                judging.judge(0, f, point, scores)
+        return judging.path(0, config, points)
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         scoring = CpuClock()

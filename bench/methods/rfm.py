@@ -9,17 +9,18 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from bench.methods.classes import known_targets, only_seen
+from bench.methods.classes import only_seen, validation_targets
+from bench.methods.judging import Judging
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.records.dataset import IntArray
-from bench.records.method import Choice, CpuClock, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import DEVICES, Choice, CpuClock, Fold, Method, Path, Prediction, Session, Task
 from bench.seeds import derive_seed
 from rfm.factored import FactoredMatrix
 from rfm.kernels import Laplace as LaplaceKernel
 from rfm.large import SWEEP_ROWS, chains_of
 from rfm.problem import Chains, Point, Problem
 from rfm.rows import Metric
-from rfm.solvers.choice import DIRECT_ROWS
+from rfm.solvers.choice import solver_bytes, solver_seconds
 from rfm.solvers.gradients import SAMPLED_ROWS
 
 BANDWIDTH = 10.0
@@ -35,6 +36,7 @@ class RFM(Method):
     name = "rfm"
     title = "RFM"
     kinds = ("classification", "regression")
+    devices: ClassVar[tuple[str, ...]] = DEVICES
     iterations: ClassVar[int] = 4
     ridges: ClassVar[tuple[float, ...]] = RIDGES
     unit_norms: ClassVar[tuple[bool, ...]] = UNIT_NORMS
@@ -54,9 +56,9 @@ class RFM(Method):
         if m <= SWEEP_ROWS:
             return int(_sweep_bytes(m, n / 4, c * d) + tables + 3e7)
         # The rows in float64 and float32, as they are, in coordinates and prepared for distances; then the kernel
-        # matrix and its factor, or EigenPro's subsample. Hyperparameters are selected on few rows (``--full`` aside).
-        matrices = 8 * m * m if m <= DIRECT_ROWS else 2e8
-        return int(max(_sweep_bytes(0.8 * TUNING_ROWS, 0.2 * TUNING_ROWS, c * d), matrices + 3e8) + 64 * n * d + tables)
+        # matrix and its preconditioner. Hyperparameters are selected on few rows (``--full`` aside).
+        selection = _sweep_bytes(0.8 * TUNING_ROWS, 0.2 * TUNING_ROWS, c * d)
+        return int(max(selection, solver_bytes(m, c) + 1e8) + 64 * n * d + tables)
 
     def work(self, n: int, d: int, c: int) -> float:
         chains = len(self.configurations())
@@ -68,8 +70,8 @@ class RFM(Method):
         """One chain fitted on all ``m`` training rows of a large table."""
         if m <= SWEEP_ROWS:
             return self._sweep_seconds(m, d, c)
-        solve = 1.2 * m**3 / 3 / 7e10 if m <= DIRECT_ROWS else 15 * m * m * 6e-9
-        update = min(m, SAMPLED_ROWS) * m * (6e-9 + 2 * c * d / 7e10)
+        solve = solver_seconds(m, d, c)
+        update = min(m, SAMPLED_ROWS) * m * (2e-9 + 2 * c * d / 7e10)
         return (self.iterations + 1) * solve + self.iterations * update
 
     def _sweep_seconds(self, m: float, d: int, c: int) -> float:
@@ -97,7 +99,9 @@ class ChainSession(Session):
         self._method = method
         targets = task.targets  # rows whose label is withheld are never fitted
         kernel, seed = LaplaceKernel(bandwidth), derive_seed(task.seed, "large table")
-        self._problem = Problem(task.X, targets, kernel=kernel, dtype=method.dtype, diagonal=diagonal, seed=seed)
+        self._problem = Problem(
+            task.X, targets, kernel=kernel, dtype=method.dtype, device=task.device, diagonal=diagonal, seed=seed
+        )
         self._solvers: dict[type, Chains] = {}
         self.first_fit: IntArray = np.arange(0)
         """The rows that a transferred metric is learned on."""
@@ -106,23 +110,19 @@ class ChainSession(Session):
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         configurations = self._method.chains()
         position = {(config["ridge"], config["unit_norm"]): k for k, config in enumerate(configurations)}
-        figures = np.empty((2, len(configurations), len(folds), self._method.iterations + 1))
+        judging = Judging(self.task, validation_targets(self.task, folds))
         self.first_fit, self._kept = folds[0].fit, {}
         # Folds share no kernel: gathering slices of one matrix of all rows takes as long as computing them (3,000 rows
         # of 20 features, five folds: 0.10 to 0.18 against 0.145 of 4.0 CPU-seconds). Nor do they share a factor:
         # leaving five folds out of one inverse costs 0.8 n^3, five factors of four fifths of the rows 0.85 n^3.
         for number, fold in enumerate(folds):
-            truth = known_targets(self.task, fold.validation, "validation")
             for point in self._points(fold):
-                where = position[point.ridge, point.unit_norm], number, point.iteration
-                figures[:, *where] = self.task.judge(only_seen(self.task, fold.fit, point.scores), truth)
+                k = position[point.ridge, point.unit_norm]
+                merit, _ = judging.judge(k, number, point.iteration, only_seen(self.task, fold.fit, point.scores))
                 if number == 0:
-                    self._keep(point, (figures[0, *where], -where[0], -point.iteration))
+                    self._keep(point, (merit, -k, -point.iteration))
         steps = tuple(range(self._method.iterations + 1))
-        return [
-            Path(config, steps, merit=figures[0, k], squared_error=figures[1, k])
-            for k, config in enumerate(configurations)
-        ]
+        return [judging.path(k, config, steps) for k, config in enumerate(configurations)]
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         ridge, unit_norm = float(choice.config["ridge"]), bool(choice.config["unit_norm"])
@@ -214,7 +214,7 @@ def describe_metric(M: Metric) -> dict[str, Any]:
         diagonal = M.double()
         values, order = diagonal.sort(descending=True)
         vectors = torch.zeros((len(M), min(LEADING, len(M))), dtype=torch.float64, device=M.device)
-        vectors[order[: vectors.shape[1]], torch.arange(vectors.shape[1])] = 1.0
+        vectors[order[: vectors.shape[1]], torch.arange(vectors.shape[1], device=M.device)] = 1.0
     else:
         diagonal = M.diagonal()
         values, vectors = (part.flip(-1) for part in torch.linalg.eigh(M.double()))

@@ -68,7 +68,8 @@ class _ForkSession(Session):
             tuned = [self._chains(task, machine).tune([fold]) for task, fold in zip(tasks, folds, strict=True)]
             for parts in zip(*tuned, strict=True):
                 merit, error = (np.concatenate([getattr(p, key) for p in parts]) for key in ("merit", "squared_error"))
-                paths.append(Path({**machine, **parts[0].config}, parts[0].iterations, merit, error))
+                scores = tuple(part for p in parts for part in p.scores or ()) or None
+                paths.append(Path({**machine, **parts[0].config}, parts[0].iterations, merit, error, scores))
         return paths
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:

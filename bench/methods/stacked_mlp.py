@@ -3,7 +3,8 @@
 A small table's network is bound by call overhead, not arithmetic. Stacking (configuration x fold) networks in one
 tensor pays that overhead once. Networks differ in their fit rows, learning rate, dropout and weight decay; they share
 initial weights, batch order and dropout draws (common random numbers, so that configurations are compared on equal
-luck). None of this depends on which other networks are in the stack: a network trained alone is the same network.
+luck). None of this depends on which other networks are in the stack: a network trained alone is the same network. On
+a GPU all random numbers are still drawn on the CPU, so that they are the same there.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class StackedMLP:
     """B networks d -> width (x depth, ReLU, dropout) -> k, softmax and cross-entropy, AdamW at constant rates.
 
     ``X`` (n, d) float32 and ``y`` (n,) int64 in 0..k-1 hold all rows; only those named in ``networks`` are read. With
-    float32 numbers in ``y``, and k = 1, the output is linear and the loss half the squared error.
+    float32 numbers in ``y``, and k = 1, the output is linear and the loss half the squared error. Networks are trained
+    on the device of ``X`` and ``y``.
     All networks must have the same :func:`batches_per_epoch` and :func:`batch_rows`.
     """
 
@@ -60,17 +62,18 @@ class StackedMLP:
     ) -> None:
         self._X, self._y, self._k, self._seed = X, y, k, seed
         self._sizes = [X.shape[1], *[width] * depth, k]
-        self._rows = [network.rows for network in networks]
-        counts = {len(rows) for rows in self._rows}
+        self._networks = list(networks)
+        counts = {len(network.rows) for network in networks}
         shapes = {(batches_per_epoch(m), batch_rows(m)) for m in counts}
         if len(shapes) != 1:
             raise ValueError(f"networks of {sorted(counts)} fit rows cannot share batches")
         (self._batches, self._batch_rows) = shapes.pop()
-        self._rates = torch.tensor([[[t.learning_rate]] for t in networks])
-        self._decays = torch.tensor([[[t.weight_decay]] for t in networks])
-        self._dropouts = torch.tensor([[[t.dropout]] for t in networks])
-        initial = _he_weights(self._sizes, seed)
-        self._state = torch.zeros(4, len(networks), len(initial))
+        self._device = X.device
+        self._rates = torch.tensor([[[t.learning_rate]] for t in networks]).to(self._device)
+        self._decays = torch.tensor([[[t.weight_decay]] for t in networks]).to(self._device)
+        self._dropouts = torch.tensor([[[t.dropout]] for t in networks]).to(self._device)
+        initial = _he_weights(self._sizes, seed).to(self._device)
+        self._state = torch.zeros(4, len(networks), len(initial), device=self._device)
         self._state[0] = initial
         self._bind()
         self._dropout_draws = torch.Generator().manual_seed(derive_seed(seed, "dropout"))
@@ -78,21 +81,21 @@ class StackedMLP:
         self._step = 0
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._networks)
 
     def _bind(self) -> None:
         """Views of weights and gradients, layer by layer, into the flat (4, B, P) state."""
         self._theta, self._gradient, self._mean, self._square = self._state
         self._weights = _layers(self._theta, self._sizes)
         self._slopes = _layers(self._gradient, self._sizes)
-        self._random = bool((self._dropouts > 0).any())
-        self._decaying = bool((self._decays > 0).any())
+        self._random = any(network.dropout > 0 for network in self._networks)
+        self._decaying = any(network.weight_decay > 0 for network in self._networks)
 
     def keep(self, networks: Sequence[int]) -> None:
         """Go on with these networks (positions in the stack) only."""
-        index = torch.as_tensor(list(networks))
+        index = torch.as_tensor(list(networks), device=self._device)
         self._state = self._state[:, index].clone()
-        self._rows = [self._rows[i] for i in networks]
+        self._networks = [self._networks[i] for i in networks]
         self._rates, self._decays, self._dropouts = self._rates[index], self._decays[index], self._dropouts[index]
         self._bind()
 
@@ -105,18 +108,21 @@ class StackedMLP:
 
     def _epoch_batches(self) -> list[tuple[Tensor, Tensor]]:
         """Row numbers (B, b) and loss weights (B, b, 1) of each batch; short batches are padded with weight 0."""
-        most = max(math.ceil(len(rows) / self._batches) for rows in self._rows)
-        numbers = torch.stack([rows[0] for rows in self._rows])[:, None, None].repeat(1, self._batches, most)
+        most = max(math.ceil(len(network.rows) / self._batches) for network in self._networks)
+        numbers = torch.stack([network.rows[0] for network in self._networks])[:, None, None].repeat(
+            1, self._batches, most
+        )
         weights = torch.zeros(len(self), self._batches, most)
         orders: dict[int, tuple[Tensor, ...]] = {}
-        for b, rows in enumerate(self._rows):
-            m = len(rows)
+        for b, network in enumerate(self._networks):
+            rows, m = network.rows, len(network.rows)
             if m not in orders:
                 draws = torch.Generator().manual_seed(derive_seed(self._seed, "order", self.epoch))
                 orders[m] = torch.randperm(m, generator=draws).tensor_split(self._batches)
             for s, order in enumerate(orders[m]):
                 numbers[b, s, : len(order)] = rows[order]
                 weights[b, s, : len(order)] = 1.0 / len(order)
+        numbers, weights = numbers.to(self._device), weights.to(self._device)
         return [(numbers[:, s], weights[:, s, :, None]) for s in range(self._batches)]
 
     def _descend(self, rows: Tensor, weight: Tensor) -> None:
@@ -131,7 +137,7 @@ class StackedMLP:
         if self._y.is_floating_point():
             delta = delta - self._y[rows][..., None]
         else:
-            delta.scatter_add_(2, self._y[rows][..., None], torch.full((*rows.shape, 1), -1.0))
+            delta.scatter_add_(2, self._y[rows][..., None], delta.new_full((*rows.shape, 1), -1.0))
         delta *= weight
         for position in range(len(self._weights) - 1, -1, -1):
             dW, dbias = self._slopes[position]
@@ -149,7 +155,7 @@ class StackedMLP:
         """Dropout factors (B, b, width) per hidden layer: 0 or 1/(1 - rate), from draws the networks share."""
         masks = []
         for width in self._sizes[1:-1]:
-            draws = torch.rand(self._batch_rows, width, generator=self._dropout_draws)[:b]
+            draws = torch.rand(self._batch_rows, width, generator=self._dropout_draws)[:b].to(self._device)
             masks.append((draws >= self._dropouts).float().div_(1 - self._dropouts))
         return masks
 
@@ -176,6 +182,7 @@ class StackedMLP:
         padded = torch.zeros(len(self), most, dtype=torch.int64)
         for b, own in enumerate(rows):
             padded[b, : len(own)] = own
+        padded = padded.to(self._device)
         parts = []
         for chunk in padded.split(SCORED_ROWS, dim=1):
             hidden = self._X[chunk]

@@ -5,7 +5,7 @@ standardising, stratified division and sampling, selection and test.
 """
 
 from bench.protocols.record import Protocol
-from bench.protocols.registry import PROTOCOLS, get_protocol, register
+from bench.protocols.registry import PROTOCOLS, get_protocol, register, with_variants
 from bench.protocols.selection import Predicted, carry_out
 
-__all__ = ["PROTOCOLS", "Predicted", "Protocol", "carry_out", "get_protocol", "register"]
+__all__ = ["PROTOCOLS", "Predicted", "Protocol", "carry_out", "get_protocol", "register", "with_variants"]

@@ -9,13 +9,18 @@ from bench.records.measure import Kind
 
 Ties = Literal["brier", "order"]
 SelectedOn = Literal["training part", "tuning halves"]
+Ensemble = Literal["none", "top5", "greedy"]
+Inputs = Literal["archive", "nominal"]
+
+PLAIN = {"ensemble": "none", "inputs": "archive"}
+"""What a plain protocol has, by field; a variant differs in one or both."""
 
 
 @dataclass(frozen=True)
 class Protocol:
     """How hyperparameters are selected, what is refitted, and how a report speaks of it.
 
-    The first five fields decide the outcome and are part of a job's identity (:attr:`rules`); the others are words.
+    The first seven fields decide the outcome and are part of a job's identity (:attr:`rules`); the others are words.
     """
 
     name: str
@@ -28,6 +33,13 @@ class Protocol:
     """Equal accuracies go to the smaller Brier score, or to the earlier grid entry."""
     reuses_metric: bool = False
     """Whether what was learned while tuning (the metric M of RFM) is reused on the test folds instead of retrained."""
+    ensemble: Ensemble = "none"
+    """``none``: one configuration and iteration is selected. ``top5`` and ``greedy``: several, whose scores are
+    averaged (:mod:`bench.protocols.ensemble`)."""
+    inputs: Inputs = "archive"
+    """``archive``: features as the dataset has them, categories numbered. ``nominal``: a 0/1 column a category."""
+    variant_of: str = ""
+    """The protocol that has single choices and the archive's inputs and is otherwise the same; empty for that one."""
     order: int = 100
     """Where reports and messages list it."""
     meaning: str = ""
@@ -42,6 +54,31 @@ class Protocol:
             raise ValueError(
                 f"protocol {self.name!r}: at least 1 inner fold; only what is learned on the tuning halves is reused"
             )
+        if not self.plain and self.selected_on == "tuning halves":
+            raise ValueError(
+                f"protocol {self.name!r}: on the tuning halves one configuration is selected, as the paper did, and on "
+                "the archive's inputs"
+            )
+
+    @property
+    def plain(self) -> bool:
+        """Whether it has single choices and the archive's inputs: what is compared with others' results."""
+        return self.varied == PLAIN
+
+    @property
+    def varied(self) -> dict[str, str]:
+        """The fields of :data:`PLAIN` as it has them."""
+        return {"ensemble": self.ensemble, "inputs": self.inputs}
+
+    @property
+    def base(self) -> str:
+        """The name of the plain protocol that it is a variant of, or its own."""
+        return self.variant_of or self.name
+
+    @property
+    def needs_scores(self) -> bool:
+        """Whether it selects by the validation rows' scores, not by figures of them."""
+        return self.ensemble == "greedy"
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -59,6 +96,11 @@ class Protocol:
         return self.selected_on == "tuning halves"
 
     @property
+    def paper_grid(self) -> bool:
+        """Whether it repeats the paper's procedure, with the paper's own grids."""
+        return self.selected_on == "tuning halves"
+
+    @property
     def exposure(self) -> int:
         """How test labels take part: 0 not at all, 1 in the selection, 2 in what is fitted too."""
         return self.sees_test_labels + self.reuses_metric
@@ -72,11 +114,12 @@ class Protocol:
 
     @property
     def rules(self) -> dict[str, Any]:
-        """What decides an outcome, as plain data."""
+        """What decides an outcome, as plain data; of a plain protocol what it was before there were variants."""
         return {
             "name": self.name,
             "selected_on": self.selected_on,
             "inner_folds": self.inner_folds,
             "ties": self.ties,
             "reuses_metric": self.reuses_metric,
+            **{key: value for key, value in self.varied.items() if value != PLAIN[key]},
         }

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import replace
+from itertools import product
+from typing import get_args
 
-from bench.errors import unknown_name
-from bench.protocols.record import Protocol
+from bench.errors import UsageError, unknown_name
+from bench.protocols.record import Ensemble, Inputs, Protocol
 
 PROTOCOLS: dict[str, Protocol] = {}
 """The registered protocols by name, in the order in which reports list them."""
@@ -30,6 +33,87 @@ def get_protocol(name: str) -> Protocol:
     if name not in PROTOCOLS:
         raise unknown_name("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]
+
+
+def with_variants(protocol: Protocol) -> list[Protocol]:
+    """``protocol``, which is plain, and its variants: every ensemble with both inputs, named and explained."""
+    found = [protocol]
+    for number, (ensemble, inputs) in enumerate(product(get_args(Ensemble), get_args(Inputs))):
+        told = [TOLD[value] for value in (ensemble, inputs) if value in TOLD]
+        if told:
+            variant = replace(
+                protocol,
+                name="-".join([protocol.name, *(value for value in (ensemble, inputs) if value in TOLD)]),
+                ensemble=ensemble,
+                inputs=inputs,
+                variant_of=protocol.name,
+                order=10 * (1 + protocol.order) + number,
+                meaning=" ".join([f"As {protocol.name}.", *(meaning for _, meaning in told)]),
+                tag=", ".join(tag for tag, _ in told),
+            )
+            found.append(variant)
+    return found
+
+
+TOLD = {
+    "top5": (
+        "mean of the best five",
+        "Not one configuration and iteration is selected, but the five with the smallest squared error on the "
+        "validation rows (Brier score); all are refitted, and their scores averaged.",
+    ),
+    "greedy": (
+        "greedy ensemble",
+        "Not one configuration and iteration is selected, but several by greedy forward selection with replacement "
+        "(Caruana et al., 2004): step by step the one is added that most lowers the squared error of the mean of "
+        "their scores on the validation rows (Brier score); all are refitted, and their scores averaged by how often "
+        "each was added.",
+    ),
+    "nominal": (
+        "nominal columns coded",
+        "Every method is given a 0/1 column for each category of the nominal columns, instead of the archive's numbers "
+        "for categories.",
+    ),
+}
+"""What is said of a variant: a few words, and sentences. What is not here is what plain protocols have."""
+
+
+def find_variant(protocol: Protocol, ensemble: str, inputs: str) -> Protocol | None:
+    """The protocol that is as ``protocol`` but for the ensemble and the inputs; None if it is not registered."""
+    wanted = {"ensemble": ensemble, "inputs": inputs}
+    return next((p for p in PROTOCOLS.values() if p.base == protocol.base and p.varied == wanted), None)
+
+
+def asked_variant(name: str, ensemble: str | None, inputs: str | None) -> Protocol:
+    """The protocol of ``--protocol``, ``--ensemble`` and ``--inputs``, None being what was not given.
+
+    Raises :class:`UsageError` for an unknown value, for one that the protocol's name contradicts, and where there is
+    no such variant.
+    """
+    protocol = get_protocol(name)
+    wanted: dict[str, str] = {}
+    for flag, given, values in (("ensemble", ensemble, get_args(Ensemble)), ("inputs", inputs, get_args(Inputs))):
+        if given is not None and given not in values:
+            raise unknown_name(f"--{flag}", given, values)
+        own = protocol.varied[flag]
+        if given is not None and protocol.variant_of and own in TOLD and given != own:
+            raise UsageError(f"--{flag} {given}: --protocol {name} has {own}; use --protocol {protocol.base}")
+        wanted[flag] = own if given is None else given
+    found = find_variant(protocol, **wanted)
+    if found is not None:
+        return found
+    asked = " ".join(f"--{flag} {value}" for flag, value in wanted.items() if value in TOLD)
+    fitting = " or ".join(p for p in dict.fromkeys(p.base for p in PROTOCOLS.values() if not p.plain))
+    if protocol.selected_on == "tuning halves":
+        raise UsageError(
+            f"{asked}: --protocol {name} repeats the paper's procedure, which selects one configuration on the tuning "
+            f"halves, on the archive's inputs: use {fitting}"
+        )
+    raise UsageError(f"{asked}: --protocol {name} has no such variant: use {fitting}")
+
+
+def plain_names(names: Iterable[str]) -> list[str]:
+    """``names`` without registered variants: those that are compared with results of others."""
+    return [name for name in names if name not in PROTOCOLS or PROTOCOLS[name].plain]
 
 
 def known(names: Iterable[str]) -> list[Protocol]:
@@ -86,23 +170,21 @@ def _selection_changes(first: Protocol, second: Protocol) -> list[str]:
     return [f"{noise}selection, on {second.judged_on} instead of {first.judged_on}"]
 
 
-register(
-    Protocol(
-        "clean",
-        order=0,
-        meaning="Each test fold's own training part is split 80/20 to select configuration and iteration; "
-        "everything is refitted on the whole training part and tested once. No label of a test sample is used.",
-    )
+_CLEAN = Protocol(
+    "clean",
+    order=0,
+    meaning="Each test fold's own training part is split 80/20 to select configuration and iteration; "
+    "everything is refitted on the whole training part and tested once. No label of a test sample is used.",
 )
-register(
-    Protocol(
-        "clean-cv",
-        inner_folds=5,
-        order=1,
-        meaning="As clean, with stratified five-fold cross-validation inside the training part instead of one 80/20 "
-        "split. No label of a test sample is used.",
-    )
+_CLEAN_CV = Protocol(
+    "clean-cv",
+    inner_folds=5,
+    order=1,
+    meaning="As clean, with stratified five-fold cross-validation inside the training part instead of one 80/20 "
+    "split. No label of a test sample is used.",
 )
+for _protocol in (*with_variants(_CLEAN), *with_variants(_CLEAN_CV)):
+    register(_protocol)
 register(
     Protocol(
         "relearn",

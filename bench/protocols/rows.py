@@ -1,4 +1,4 @@
-"""Rows on their way to a method: divided, sampled, filled where numbers are missing, standardised.
+"""Rows on their way to a method: divided, sampled, encoded, filled where numbers are missing, standardised.
 
 All draws are determined by their seed alone; numpy's global state is neither read nor changed.
 
@@ -137,3 +137,46 @@ def standardise(X: FloatArray, rows: IntArray) -> FloatArray:
     varies = deviation > 1e-12 * np.maximum(np.abs(mean), 1e-300)
     scaled: FloatArray = np.where(varies, (X - mean) / np.where(varies, deviation, 1.0), 0.0)
     return scaled
+
+
+def encode_nominal(X: FloatArray, nominal: tuple[int, ...], rows: IntArray) -> FloatArray:
+    """``X`` (n, d) with each column of ``nominal`` replaced, in its place, by a 0/1 column a category seen in ``rows``.
+
+    The columns of one stand in the order of its codes. A category that only other rows have is 0 in all of them, and so
+    is a missing one (NaN). Where no category is known in ``rows``, one column of zeros is left. Returns ``X`` itself if
+    there is nothing to encode. Raises ``ValueError`` for a column that is not there.
+
+    It comes before :func:`fill_missing`, which would fill in a mean of codes, and before :func:`standardise`, with the
+    same ``rows``. The 0/1 columns are then standardised like all others, which gives rare categories weight. Two other
+    scales were looked at: all columns of one divided by the root of the sum of their variances, or not scaled at all.
+    On eight embedded tables under ``clean`` (flags, molec-biol-promoter, lymphography, credit-approval, tic-tac-toe,
+    teaching, contrac, breast-cancer; mean accuracy of codes, standardised, divided, not scaled) the Laplace kernel had
+    73.1, 74.6, 75.3, 75.7, RFM 72.5, 74.3, 74.7, 74.4, the SVM 70.5, 74.3, 73.3, 73.4. Over the three methods the
+    scales differ by 0.1, so the simplest was kept; half a point was asked for, and no method with a loss.
+    """
+    if not nominal:
+        return X
+    if max(nominal) >= X.shape[1]:
+        raise ValueError(f"nominal column {max(nominal)} of {X.shape[1]} (counted from 0)")
+    coded = set(nominal)
+    parts = [_indicators(X[:, j], rows) if j in coded else X[:, j : j + 1] for j in range(X.shape[1])]
+    return np.concatenate(parts, axis=1)
+
+
+def encoded_width(X: FloatArray, nominal: tuple[int, ...]) -> int:
+    """How many columns :func:`encode_nominal` makes of ``X`` (n, d) at most, whichever the rows."""
+    levels = (len(_levels(X[:, j])) for j in nominal)
+    return X.shape[1] + sum(max(count, 1) - 1 for count in levels)
+
+
+def _indicators(column: FloatArray, rows: IntArray) -> FloatArray:
+    """(n, k) for the k values of ``column`` (n,) that ``rows`` have; (n, 1) of zeros if they have none."""
+    levels = _levels(column[rows])
+    if not len(levels):
+        return np.zeros((len(column), 1))
+    return (column[:, None] == levels).astype(np.float64)
+
+
+def _levels(column: FloatArray) -> FloatArray:
+    levels: FloatArray = np.unique(column[~np.isnan(column)])
+    return levels

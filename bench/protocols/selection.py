@@ -1,4 +1,4 @@
-"""Carrying out a protocol: selection of a configuration and an iteration, the refit, the test.
+"""Carrying out a protocol: selection of a configuration and an iteration, or of several, the refit, the test.
 
 Targets of a regression are standardised over the training part, and predictions put back into the target's unit before
 they are measured. Where a division has a validation part of its own, that selects; the training part alone is fitted.
@@ -18,11 +18,25 @@ from typing import Any
 import numpy as np
 
 from bench.errors import DataInvalid, MethodError
-from bench.protocols.record import Protocol, Ties
-from bench.protocols.rows import fill_missing, inner_folds, inner_split, standardise, stratified_sample
+from bench.protocols.choosing import choose, pooled_figures
+from bench.protocols.ensemble import select_members
+from bench.protocols.record import Protocol
+from bench.protocols.rows import encode_nominal, fill_missing, inner_folds, inner_split, standardise, stratified_sample
 from bench.records.dataset import Dataset, FloatArray, Holdout, IntArray, Splits
 from bench.records.measure import SELECTING, Measure, measures_of
-from bench.records.method import HIDDEN, Choice, Fold, HoldoutResult, Method, Path, Prediction, Session, Task
+from bench.records.method import (
+    CPU,
+    HIDDEN,
+    Fold,
+    HoldoutResult,
+    Member,
+    Method,
+    Path,
+    Prediction,
+    Session,
+    Task,
+    ensemble_config,
+)
 from bench.seeds import derive_seed
 
 
@@ -45,14 +59,15 @@ def carry_out(
     *,
     select: Measure | None = None,
     keep: Callable[[Predicted], None] = lambda predicted: None,
+    device: str = CPU,
 ) -> list[HoldoutResult]:
     """Run ``method`` on every test fold of ``splits`` under ``protocol``; missing numbers are filled on the way.
 
-    ``select`` selects instead of accuracy or R2; ``keep`` is given what was predicted on each fold. Raises
-    :class:`MethodError` when the method gives scores that are not finite, :class:`DataInvalid` if the targets of a
-    training part are all the same number.
+    ``select`` selects instead of accuracy or R2; ``keep`` is given what was predicted on each fold; ``device`` is where
+    the method computes. Raises :class:`MethodError` when the method gives scores that are not finite,
+    :class:`DataInvalid` if the targets of a training part are all the same number.
     """
-    carried = _Carried(method, dataset, splits, protocol, select, keep)
+    carried = _Carried(method, dataset, splits, protocol, select, keep, device)
     if protocol.selected_on == "tuning halves":
         return carried.selected_once(derive_seed(seed, dataset.name))
     return [carried.selected_inside(k, derive_seed(seed, dataset.name, k)) for k in range(len(splits.holdouts))]
@@ -68,6 +83,7 @@ class _Carried:
     protocol: Protocol
     select: Measure | None
     keep: Callable[[Predicted], None]
+    device: str
 
     def selected_inside(self, index: int, seed: int) -> HoldoutResult:
         """Select inside the training part, refit on all of it, test once; the session never receives a test label."""
@@ -81,18 +97,33 @@ class _Carried:
         y[test] = unit.hidden
         session = self.method.session(
             Task(
-                X=standardise(fill_missing(dataset.X[rows], train), train),
+                X=standardise(fill_missing(self._features(rows, train), train), train),
                 y=y,
                 n_classes=dataset.n_classes,
                 seed=derive_seed(seed, self.method.name),
                 select=self.select,
+                device=self.device,
+                paper_grid=self.protocol.paper_grid,
+                keep_scores=self.protocol.needs_scores,
             )
         )
         folds = self._folds(holdout, dataset.strata[rows], seed)
         paths = session.tune(folds)
-        choice, merit = choose(paths, folds, ties=self.protocol.ties, counts=session.task.counts)
-        selected = _Selected(choice, merit, paths, folds)
+        selected = self._selected(session.task, paths, folds)
         return self._tested(session, selected, Holdout(train, test), unit, index, started)
+
+    def _features(self, rows: IntArray, train: IntArray) -> FloatArray:
+        """Features of ``rows`` as the protocol's inputs have them; ``train`` are the positions of the training part."""
+        X, nominal = self.dataset.X[rows], self.dataset.nominal
+        return encode_nominal(X, nominal, train) if self.protocol.inputs == "nominal" else X
+
+    def _selected(self, task: Task, paths: Sequence[Path], folds: Sequence[Fold]) -> _Selected:
+        """The single choice among ``paths``, or the members of the ensemble."""
+        if self.protocol.ensemble == "none":
+            choice, merit = choose(paths, folds, ties=self.protocol.ties, counts=task.counts)
+            return _Selected((Member(choice),), merit, paths, folds)
+        members, merit = select_members(paths, folds, task, self.protocol, self.method.name)
+        return _Selected(members, merit, paths, folds, is_ensemble=True)
 
     def _folds(self, holdout: Holdout, strata: IntArray, seed: int) -> list[Fold]:
         """What is fitted and judged to select, in positions of training part, own validation part and test part."""
@@ -115,7 +146,15 @@ class _Carried:
         X = fill_missing(dataset.X, everything)
         X = X if dataset.standardised else standardise(X, everything)
         session = self.method.session(
-            Task(X, dataset.y, dataset.n_classes, derive_seed(seed, "tuning", self.method.name), self.select)
+            Task(
+                X,
+                dataset.y,
+                dataset.n_classes,
+                derive_seed(seed, "tuning", self.method.name),
+                self.select,
+                self.device,
+                self.protocol.paper_grid,
+            )
         )
         halves = splits.tuning
         folds = [
@@ -131,7 +170,7 @@ class _Carried:
         results = []
         for index, holdout in enumerate(splits.holdouts):
             kept = paths if index == 0 else []  # one choice, one path: stored once
-            selected = _Selected(choice, merit, kept, folds)
+            selected = _Selected((Member(choice),), merit, kept, folds)
             results.append(self._tested(session, selected, holdout, unit, index, started))
             started = time.process_time()
         return results
@@ -141,13 +180,7 @@ class _Carried:
     ) -> HoldoutResult:
         """Predict the test rows and measure; ``own`` are the test fold's rows as the session counts them."""
         task, rows = session.task, self.splits.holdouts[index].test
-        prediction = session.predict(selected.choice, own.train, own.test, transfer=self.protocol.reuses_metric)
-        expected = (len(rows), task.width)
-        if prediction.scores.shape != expected or not np.isfinite(prediction.scores).all():
-            raise MethodError(
-                f"test fold {index}: scores of shape {prediction.scores.shape} or not finite, "
-                f"expected finite {expected}"
-            )
+        prediction = self._predicted(session, selected, own, index)
         scores, truth = unit.restored(prediction.scores), unit.y[rows]
         self.keep(Predicted(index, rows, truth, scores))
         measures = {m.key: m.value(scores, truth) for m in measures_of(task.kind, shares=self.method.probabilities)}
@@ -155,17 +188,38 @@ class _Carried:
         return HoldoutResult(
             holdout=index,
             score=measures[SELECTING[task.kind].key],
-            config=dict(selected.choice.config),
-            iteration=selected.choice.iteration,
+            config=selected.config,
+            iteration=selected.iteration,
             validation_score=task.selecting.from_merit(selected.merit),
             fit_seconds=seconds,
             path=[_path_row(path, selected.folds, task.selecting) for path in selected.paths],
-            details=dict(prediction.details),
+            details=dict(prediction.details) | ({} if self.device == CPU else {"device": self.device}),
             measures=measures,
             predict_seconds=_scoring_seconds(prediction, index, seconds),
             train_samples=len(own.train),
             test_samples=len(own.test),
         )
+
+    def _predicted(self, session: Session, selected: _Selected, own: Holdout, index: int) -> Prediction:
+        """The mean of the members' scores by their weights, each fitted on the training rows; details of the first.
+
+        Raises :class:`MethodError` for scores that are not finite, or of another shape.
+        """
+        expected = (len(own.test), session.task.width)
+        weights = [member.weight for member in selected.members]
+        scores, told = np.zeros(expected), []
+        for member in selected.members:
+            found = session.predict(member.choice, own.train, own.test, transfer=self.protocol.reuses_metric)
+            if found.scores.shape != expected or not np.isfinite(found.scores).all():
+                raise MethodError(
+                    f"test fold {index}: scores of shape {found.scores.shape} or not finite, expected finite {expected}"
+                )
+            if len(weights) == 1:
+                return found
+            scores += member.weight / sum(weights) * found.scores
+            told.append(found)
+        seconds = [each.predict_seconds for each in told if each.predict_seconds is not None]
+        return Prediction(scores, told[0].details, sum(seconds) if len(seconds) == len(told) else None)
 
 
 def _scoring_seconds(prediction: Prediction, index: int, total: float) -> float | None:
@@ -183,12 +237,23 @@ def _scoring_seconds(prediction: Prediction, index: int, total: float) -> float 
 
 @dataclass(frozen=True)
 class _Selected:
-    """A choice with its merit, and the paths and folds that it was made from."""
+    """A choice, or the members of an ensemble, with its merit, and the paths and folds that it was made from."""
 
-    choice: Choice
+    members: Sequence[Member]
     merit: float
     paths: Sequence[Path]
     folds: Sequence[Fold]
+    is_ensemble: bool = False
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What is stored of it."""
+        return ensemble_config(self.members) if self.is_ensemble else dict(self.members[0].choice.config)
+
+    @property
+    def iteration(self) -> int:
+        """That of a single choice; an ensemble's members have their own."""
+        return 0 if self.is_ensemble else self.members[0].choice.iteration
 
 
 class _Unit:
@@ -215,31 +280,6 @@ class _Unit:
         return scores if self.standardised is self.y else scores * self.deviation + self.mean
 
 
-def choose(paths: Sequence[Path], folds: Sequence[Fold], *, ties: Ties, counts: bool = True) -> tuple[Choice, float]:
-    """The configuration and path point with the largest merit over all validation rows, and that merit.
-
-    If the merit ``counts`` right rows, these are compared, not floating-point shares. Ties go to the smaller squared
-    error if ``ties`` is ``"brier"``; what is still tied goes to the earlier configuration, then to the shorter path.
-    Raises :class:`MethodError` if there is nothing to choose from or a figure is not finite.
-    """
-    sizes = _sizes(folds)
-    best: tuple[float, float] | None = None
-    choice: Choice | None = None
-    for path in paths:
-        if not (np.isfinite(path.merit).all() and np.isfinite(path.squared_error).all()):
-            raise MethodError(f"validation figures of {dict(path.config)} are not finite")
-        right = np.rint(path.merit * sizes[:, None])
-        merit = right.sum(axis=0) / sizes.sum() if counts else _pooled(path.merit, sizes)
-        error = _pooled(path.squared_error, sizes)
-        for point, iteration in enumerate(path.iterations):
-            key = (float(merit[point]), -float(error[point]) if ties == "brier" else 0.0)
-            if best is None or key > best:
-                best, choice = key, Choice(path.config, iteration)
-    if best is None or choice is None:
-        raise MethodError("the method returned no configuration to select from")
-    return choice, best[0]
-
-
 def _published_candidates(paths: Sequence[Path], X: FloatArray) -> Sequence[Path]:
     """The configurations that the published code can choose.
 
@@ -255,21 +295,13 @@ def _sample(rows: IntArray, strata: IntArray, size: int | None, seed: int) -> In
     return rows if size is None else rows[stratified_sample(strata[rows], size, seed)]
 
 
-def _sizes(folds: Sequence[Fold]) -> FloatArray:
-    return np.array([len(fold.validation) for fold in folds], dtype=np.float64)
-
-
-def _pooled(values: FloatArray, sizes: FloatArray) -> FloatArray:
-    pooled: FloatArray = (values * sizes[:, None]).sum(axis=0) / sizes.sum()
-    return pooled
-
-
 def _path_row(path: Path, folds: Sequence[Fold], select: Measure) -> dict[str, Any]:
-    sizes, digits = _sizes(folds), 4 if select.unit == "%" else 6
-    scores: FloatArray = select.from_merit(_pooled(path.merit, sizes))
+    merit, error = pooled_figures(path, folds, counts=False)
+    digits = 4 if select.unit == "%" else 6
+    scores: FloatArray = select.from_merit(merit)
     return {
         "config": dict(path.config),
         "iterations": list(path.iterations),
         "score": [round(v, digits) for v in scores.tolist()],
-        "squared_error": [round(v, 6) for v in _pooled(path.squared_error, sizes).tolist()],
+        "squared_error": [round(v, 6) for v in error.tolist()],
     }

@@ -58,6 +58,8 @@ class Dataset:
     table came from (``embedded``, ``archive``, ...). ``published`` holds the divisions that the source itself
     gives, if it does. ``standardised`` says whether the source already scaled the features over all rows.
     ``notes`` tell what was out of the ordinary when the table was read.
+    ``nominal`` are the columns of ``X``, ascending, whose numbers are codes of more than two categories without order.
+    A source that makes a 0/1 column of every category (:mod:`bench.data.columns`) leaves none.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Dataset:
     standardised: bool = False
     published: Splits | None = None
     notes: tuple[str, ...] = ()
+    nominal: tuple[int, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -81,7 +84,11 @@ class Dataset:
 
     @property
     def sha256(self) -> str:
-        """Checksum of the table's content (shape, features, labels), part of every job's identity."""
+        """Checksum of the table's content (shape, features, labels), part of every job's identity.
+
+        ``nominal`` is not in it: it is part of the identity of the jobs that use it (:mod:`bench.run.jobs`), so the
+        results of others stay valid and comparable when the registry learns more.
+        """
         digest = hashlib.sha256()
         digest.update(repr((self.X.shape, self.n_classes)).encode())
         if np.isnan(self.X).any():

@@ -11,9 +11,10 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.measure import SELECTING, Kind, Measure, squared_error
@@ -21,8 +22,14 @@ from bench.records.measure import SELECTING, Kind, Measure, squared_error
 HIDDEN = -1
 """Label of a row whose class the session must not know; in regression its target is NaN."""
 
+CPU, CUDA = DEVICES = ("cpu", "cuda")
+"""Where a method can compute: on the processor, or on a GPU."""
+
 Config = Mapping[str, Any]
 """One point of a grid's configuration axes: JSON-able, e.g. ``{"ridge": 0.1, "unit_norm": True}``."""
+
+ScoreArray: TypeAlias = NDArray[np.float32]
+"""Scores that are kept for many points at once: half of float64's memory, and more digits than a score has."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,12 @@ class Task:
     seed: int
     select: Measure | None = None
     """None: the kind's own (:data:`bench.records.measure.SELECTING`)."""
+    device: str = CPU
+    """Where to compute: one of the method's :attr:`Method.devices`. Scores come back as NumPy arrays all the same."""
+    paper_grid: bool = False
+    """Whether the protocol repeats the paper's procedure, with the paper's grid where a method has another one."""
+    keep_scores: bool = False
+    """Whether the protocol needs the scores of the validation rows (:attr:`Path.scores`), not their figures alone."""
 
     @property
     def kind(self) -> Kind:
@@ -95,12 +108,15 @@ class Path:
 
     ``iterations`` (k,) are the labels of the path's points (M updates, boosting rounds, epochs; ``(0,)`` for a
     method without a path). ``merit`` and ``squared_error``, (folds, k) each, are those of :meth:`Task.judge`.
+    ``scores`` are what they were computed from, where :attr:`Task.keep_scores` asks for it: for each fold (k, m, width)
+    of its m validation rows.
     """
 
     config: Config
     iterations: tuple[int, ...]
     merit: FloatArray
     squared_error: FloatArray
+    scores: tuple[ScoreArray, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +125,14 @@ class Choice:
 
     config: Config
     iteration: int
+
+
+@dataclass(frozen=True)
+class Member:
+    """A fitted predictor of an ensemble, and its ``weight`` in the mean of their scores."""
+
+    choice: Choice
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -148,6 +172,7 @@ class HoldoutResult:
     test fold's sizes. All three are None in older results.
 
     ``score`` is the accuracy in percent, or R2; ``validation_score`` the value of the measure that selected.
+    ``config`` and ``iteration`` are what was selected; of an ensemble :attr:`members` reads them.
     ``path`` lists, per configuration in grid order, ``{"config", "iterations", "score", "squared_error"}`` with the
     validation figures averaged over inner folds. ``details`` is the method's own
     (for RFM: ``{"metric_diagonal": [...], "top_eigenvectors": [[...]], "eigenvalues": [...]}``). ``measures`` holds the
@@ -167,9 +192,44 @@ class HoldoutResult:
     train_samples: int | None = None
     test_samples: int | None = None
 
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """What was fitted: the single choice, or the members of an ensemble, the heaviest first."""
+        found = _members(self.config)
+        return found or (Member(Choice(self.config, self.iteration)),)
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether ``config`` is that of an ensemble."""
+        return bool(_members(self.config))
+
     def measure(self, key: str) -> float | None:
         """The value of the measure ``key``; None if it is not defined or was not computed."""
         return self.measures.get(key, None if self.measures or key != "accuracy" else self.score)
+
+
+def ensemble_config(members: Sequence[Member]) -> dict[str, Any]:
+    """``members`` as the configuration that is stored of an ensemble, whose ``iteration`` is 0."""
+    return {"members": [{**vars(m.choice), "config": dict(m.choice.config), "weight": m.weight} for m in members]}
+
+
+def _members(config: Config) -> tuple[Member, ...]:
+    """What :func:`ensemble_config` was made of; nothing of any other configuration."""
+    listed = config.get("members")
+    if len(config) != 1 or not isinstance(listed, list) or not all(map(_is_member, listed)):
+        return ()
+    return tuple(Member(Choice(each["config"], each["iteration"]), each["weight"]) for each in listed)
+
+
+def _is_member(each: object) -> bool:
+    """Whether this is a member as it is stored: anybody may have written the file that it comes from."""
+    kinds = {"config": dict, "iteration": int, "weight": int | float}
+    return (
+        isinstance(each, dict)
+        and each.keys() == kinds.keys()
+        and all(isinstance(each[key], kind) for key, kind in kinds.items())
+        and 0 < each["weight"] < float("inf")
+    )
 
 
 class Session(ABC):
@@ -201,6 +261,8 @@ class Method(ABC):
     """Name shown in reports."""
     kinds: ClassVar[tuple[Kind, ...]] = ("classification",)
     """What it can predict."""
+    devices: ClassVar[tuple[str, ...]] = (CPU,)
+    """Where it can compute. With ``"cuda"`` among them its sessions look at :attr:`Task.device`."""
     code: ClassVar[tuple[str, ...]] = ()
     """Further modules or packages whose source is part of the method's code version: what its module imports from
     ``rfm`` and ``bench.methods`` is so anyway (a plug-in names its own helper modules here)."""

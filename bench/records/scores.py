@@ -44,6 +44,8 @@ LATER_COLUMNS: dict[str, ColumnKind] = {
     "predict_seconds": "number",
     "train_samples": "whole",
     "test_samples": "whole",
+    "ensemble": "text",
+    "inputs": "text",
 }
 """Those that older files do not have."""
 
@@ -57,5 +59,7 @@ results of before they were recorded): results on equal ones can be compared. ``
 taken from the divisions, ``reason`` why a job failed; ``job_seconds`` are wall and ``cpu_seconds`` CPU seconds of the
 whole job. Of a test fold ``fit_seconds`` are the CPU seconds of selecting, fitting and predicting, ``predict_seconds``
 those of them that scored its ``test_samples`` with the predictor fitted on its ``train_samples`` (empty where a method
-does not tell, and in older results).
+does not tell, and in older results). ``ensemble`` and ``inputs`` are those of the protocol, ``none`` and ``archive`` in
+results of before there were others, and empty for a protocol that is not registered. ``config`` of an ensemble is
+``{"members": [{"config", "iteration", "weight"}, ...]}``, the heaviest first, its ``iteration`` 0.
 """

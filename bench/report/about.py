@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from bench.data.facts import Facts, Known, load_facts
-from bench.data.registry import Registry
+from bench.data.registry import Nominal, Registry, Sure
 from bench.records.result import Job, RunRecord
 from bench.report.merge import invocations_of
 
@@ -17,7 +18,8 @@ class About:
 
     ``family`` is what it shares with its siblings (empty: it is one of its own), and ``relation`` says why they are,
     where the registry does. ``notes`` tell what was done to it, ``features`` are names in the table's order (the first
-    ones of very many). ``facts`` are what was measured of the dataset as the runs had it; None where nothing is known.
+    ones of very many). ``nominal`` says how sure it is that the table has nominal columns; empty if it has none, or if
+    nobody has looked. ``facts`` are what was measured of the dataset as the runs had it; None where nothing is known.
     """
 
     group: str = ""
@@ -31,6 +33,7 @@ class About:
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    nominal: Sure | Literal[""] = ""
     facts: Facts | None = None
 
 
@@ -47,6 +50,7 @@ def about_datasets(records: Sequence[RunRecord], registry: Registry) -> dict[str
             uci=entry.uci.id,
             link_note="; ".join(dict.fromkeys(n for n in (entry.openml.note, entry.uci.note) if n)),
             faults=entry.faults,
+            nominal=entry.nominal.sure if isinstance(entry.nominal, Nominal) else "",
         )
         for entry in registry.entries.values()
     }

@@ -20,7 +20,7 @@ from bench.report.html import render_html, standalone_svg
 from bench.report.markdown import DETAILS, FIGURES, render_details, render_markdown
 from bench.report.merge import merge_runs
 from bench.report.sections.accounts import cost_section, failures_section, provenance_section
-from bench.report.sections.contrast import leak_section, selection_section
+from bench.report.sections.contrast import leak_section, selection_section, variant_sections
 from bench.report.sections.data import data_section
 from bench.report.sections.datasets import datasets_section
 from bench.report.sections.grinsztajn import grinsztajn_section
@@ -83,6 +83,7 @@ def _compose(evidence: Evidence) -> Document:
         reading_guide(evidence),
         leak_section(evidence),
         *(selection_section(evidence, measure) for measure in COMPARED.values()),
+        *variant_sections(evidence),
         study_section(evidence),
         grinsztajn_section(evidence),
         printed_section(evidence),

@@ -15,7 +15,7 @@ import pandas as pd
 from bench.data.registry import Registry
 from bench.errors import ReportError, plural
 from bench.methods import method_names
-from bench.protocols.registry import PROTOCOLS
+from bench.protocols.registry import PROTOCOLS, plain_names
 from bench.records.measure import COMPARED
 from bench.report import wording
 from bench.report.evidence import LAPLACE, RFM
@@ -89,9 +89,9 @@ def _listed(methods: Sequence[str]) -> str:
 
 
 def claims(scores: pd.DataFrame, registry: Registry) -> list[Claim]:
-    """Of every protocol on the small datasets, and on all where there are more."""
+    """Of every plain protocol on the small datasets, and on all where there are more."""
     found = []
-    for protocol in protocols_in(scores):
+    for protocol in plain_names(protocols_in(scores)):
         small, whole = (_claim(scores, registry, protocol, subset) for subset in SUBSETS)
         found += [claim for claim in (small, whole) if claim is not None]
         if small is not None and whole is not None and small.datasets == whole.datasets:
@@ -184,7 +184,7 @@ def _exposure(protocol: str) -> int:
 
 def places_of(scores: pd.DataFrame, study: PublishedStudy, registry: Registry) -> pd.DataFrame:
     """``places.csv``: our methods and the study's best under each protocol (:mod:`bench.stats.places`)."""
-    ours = {p: over_seeds(seed_matrix(scores, p, ACCURACY, method_names())) for p in protocols_in(scores)}
+    ours = {p: over_seeds(seed_matrix(scores, p, ACCURACY, method_names())) for p in plain_names(protocols_in(scores))}
     return places_frame(standings(study, ours, {e.name: e.group for e in registry.entries.values()}))
 
 
@@ -198,7 +198,7 @@ def outdated(places: pd.DataFrame, scores: pd.DataFrame, registry: Registry) -> 
     """
     groups = {e.name: e.group for e in registry.entries.values()}
     ours = places[places["whose"] == "ours"]
-    found = [p for p in protocols_in(scores) if p not in set(ours["protocol"])]
+    found = [p for p in plain_names(protocols_in(scores)) if p not in set(ours["protocol"])]
     for protocol, subset, method, datasets, missing, mean in ours[list(_TOLD)].itertuples(index=False, name=None):
         matrix = over_seeds(seed_matrix(scores, protocol, ACCURACY))
         inside = matrix[[groups.get(str(d)) in SUBSETS_OF_PLACES[subset] for d in matrix.index]]

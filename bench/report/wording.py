@@ -13,9 +13,10 @@ from typing import Any
 
 import yaml
 
-from bench.errors import listed
+from bench.errors import listed, plural
 from bench.methods import method_names
 from bench.records.measure import TARGET, Measure
+from bench.records.method import Member
 from bench.report.blocks import Cell
 from bench.stats.families import FEWEST, RESAMPLES
 from bench.stats.paired import OverDatasets, PairedDifference
@@ -29,6 +30,8 @@ TITLES = {
     "xgboost": "XGBoost",
     "random_forest": "Random forest",
     "svm_rbf": "Gaussian SVM",
+    "extra_trees": "Extra trees",
+    "logistic_regression": "Logistic / ridge regression",
 }
 """Names of the built-in methods in reports."""
 
@@ -212,13 +215,27 @@ def listing(names: list[str], limit: int = 12) -> str:
 
 def config_text(config: dict[str, Any]) -> str:
     """A configuration in one line: ``ridge 0.1, unit_norm true``."""
-    parts = []
+    parts: list[str] = []
     for key, value in config.items():
         shown = (
             f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
         )
         parts.append(f"{key} {shown}")
     return ", ".join(parts) or "fixed"
+
+
+def members_text(members: Sequence[Member]) -> str:
+    """An ensemble in one line: ``4 members, 3/5 ridge 0.1; 2/5 ridge 1``, by the weights of its configurations.
+
+    A configuration counts with all its iterations.
+    """
+    weights: dict[str, float] = {}
+    for member in members:
+        words = config_text(dict(member.choice.config))
+        weights[words] = weights.get(words, 0.0) + member.weight
+    whole = sum(weights.values())
+    shares = [f"{weight:g}/{whole:g} {words}" for words, weight in sorted(weights.items(), key=lambda w: -w[1])]
+    return f"{plural(len(members), 'member')}, {'; '.join(shares)}"
 
 
 def slug(name: str) -> str:

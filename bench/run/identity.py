@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from bench.errors import UsageError
 from bench.methods.plugin_file import plugin_of
 from bench.records.dataset import Holdout, IntArray, Splits
+from bench.records.method import CPU
 
 IDENTITY_FORMAT = 2
 """Raised when the meaning of a job's id changes, so that old ids no longer match."""
@@ -52,8 +53,11 @@ class Fingerprint:
         return ", ".join(f"{name} {version}" for name, version in sorted(self.versions.items()))
 
 
-def fingerprint(module: str, named: Iterable[str] = (), harness: Iterable[str] = PROTOCOL_CODE) -> Fingerprint:
-    """Of what ``module`` computes, called by the ``harness``; ``named`` are further modules or packages of its own.
+def fingerprint(
+    module: str, named: Iterable[str] = (), harness: Iterable[str] = PROTOCOL_CODE, device: str = CPU
+) -> Fingerprint:
+    """Of what ``module`` computes on ``device``, called by the ``harness``; ``named`` are further modules or packages
+    of its own.
 
     The code is hashed as syntax trees without docstrings: all of the project's modules that these import, directly or
     not. Of libraries, those of :data:`_NUMERICAL` count that any of this code imports, and whatever else ``module``
@@ -66,16 +70,16 @@ def fingerprint(module: str, named: Iterable[str] = (), harness: Iterable[str] =
         plugin = plugin_of(name)  # its module's name changes with every comment
         digest.update(f"{plugin.title if plugin else name}={_module_hash(name)}\n".encode())
     roots = _roots(code) & set(_NUMERICAL) | _roots(own) | set(_NUMERICAL[:2])
-    engine = {"rfm engine": _engine()} if "rfm.engines" in code else {}
+    engine = {"rfm engine": _engine(device)} if "rfm.engines" in code else {}
     return Fingerprint(digest.hexdigest(), {**_versions(roots), **engine})
 
 
-def _engine() -> str:
-    """The engine that RFM's chains run on here, with the version of its sources."""
+def _engine(device: str) -> str:
+    """The engine that RFM's chains run on here on ``device``, with the version of its sources."""
     from rfm.engines import engine
 
     try:
-        return engine().version
+        return engine(device).version
     except ValueError as error:
         raise UsageError(str(error)) from None
 

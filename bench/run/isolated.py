@@ -194,7 +194,7 @@ class _Attempt:
                 job_seconds=float(answer["job_seconds"]),
                 cpu_seconds=float(answer["cpu_seconds"]),
                 peak_rss_mb=int(answer["peak_rss_bytes"]) / _MB,
-                provenance=self._provenance(peak),
+                provenance=self._provenance(peak) | dict(answer.get("device", {})),
                 output="" if status == "ok" else output_tail(self._output),
             )
         except (KeyError, TypeError, ValueError):
@@ -215,7 +215,7 @@ class _Attempt:
     def _provenance(self, peak_bytes: int) -> dict[str, Any]:
         """Machine and memory figures that go with the result."""
         return {
-            **machine(self._threads),
+            **machine(self._threads, self._task.work.device),
             "memory_estimate_mb": round(self._task.estimated_bytes / _MB, 1),
             "memory_allowed_mb": round(self._allowance / _MB, 1),
             "memory_peak_mb": round(peak_bytes / _MB, 1),

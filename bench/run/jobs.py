@@ -13,12 +13,14 @@ from bench.data.splits import HOLDOUTS, TRAIN_SHARE, taken
 from bench.errors import DataInvalid, DataUnavailable, UsageError
 from bench.methods import get_method
 from bench.protocols import Predicted, carry_out
+from bench.protocols.ensemble import MOST_CANDIDATES
 from bench.protocols.reduction import LARGE_ROWS
-from bench.protocols.rows import VALIDATION_SHARE
+from bench.protocols.rows import VALIDATION_SHARE, encoded_width
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import Kind, Measure
-from bench.records.method import Method
+from bench.records.method import CPU, Method
 from bench.records.result import Job, JobResult, RunRecord, Status
+from bench.run.devices import HOST_BYTES, device_of, require
 from bench.run.identity import Fingerprint, fingerprint, fold_hashes, imported_modules, job_ids, splits_hash
 from bench.run.provenance import printable
 
@@ -66,6 +68,10 @@ class Work(Protocol):
     def run(self) -> dict[str, Any]:
         """The outcome as plain data: ``{"holdouts": [...]}`` or ``{"values": {...}}``."""
 
+    @property
+    def device(self) -> str:
+        """Where it is computed: one of :data:`bench.records.method.DEVICES`."""
+
     def fingerprint(self) -> Fingerprint:
         """Of the code and the libraries that compute it in this process."""
 
@@ -84,29 +90,40 @@ class MethodWork:
     data_key: str
     select: Measure | None = None
     keep_predictions: bool = False
+    device: str = CPU
 
     def run(self) -> dict[str, Any]:
         """The outcome on every test fold."""
         assert self.data is not None
+        require(self.device)
         predicted: list[Predicted] = []
         method = get_method(self.spec)
-        results = carry_out(method, *self.data, self.protocol, self.seed, select=self.select, keep=predicted.append)
+        results = carry_out(
+            method,
+            *self.data,
+            self.protocol,
+            self.seed,
+            select=self.select,
+            keep=predicted.append,
+            device=self.device,
+        )
         outcome: dict[str, Any] = {"holdouts": [asdict(result) for result in results]}
         return outcome | ({"predictions": [vars(each) for each in predicted]} if self.keep_predictions else {})
 
     def fingerprint(self) -> Fingerprint:
         """Of the method here."""
-        return method_fingerprint(get_method(self.spec))
+        return method_fingerprint(get_method(self.spec), self.device)
 
     def modules(self) -> tuple[str, ...]:
         """The method's own, and all that it imports."""
         method = get_method(self.spec)
-        return imported_modules(type(method).__module__, method.code)
+        found = imported_modules(type(method).__module__, method.code)
+        return found if self.device == CPU else (*found, "torch")  # which says what the device is
 
 
-def method_fingerprint(method: Method) -> Fingerprint:
-    """Of a method and of all that hands it its rows and labels."""
-    return fingerprint(type(method).__module__, method.code)
+def method_fingerprint(method: Method, device: str = CPU) -> Fingerprint:
+    """Of a method on ``device`` and of all that hands it its rows and labels."""
+    return fingerprint(type(method).__module__, method.code, device=device)
 
 
 @dataclass(frozen=True)
@@ -251,9 +268,26 @@ def expected_bytes(method: Method, n: int, d: int, c: int, protocol: protocols.P
     if first.validation is not None:
         beyond = len(first.train) + len(first.validation) + len(first.test) - counted
         peak += 48 * max(0, beyond) * (d + c)
+    peak += _kept_bytes(method, counted, c, protocol, splits)
     if splits.tuning_rows is None or not (protocol.sees_test_labels or first.validation is not None):
         return peak
     return max(peak, method.peak_bytes(min(n, 2 * splits.tuning_rows), d, c))
+
+
+CONFIGURATION_POINTS = 10
+"""Points of a configuration's path that are counted where their scores are kept; most paths have fewer."""
+
+
+def _kept_bytes(method: Method, n: int, c: int, protocol: protocols.Protocol, splits: Splits) -> int:
+    """What the scores of validation rows take that ``protocol`` keeps: float32, and again the best of them in float64.
+
+    Over all folds these are the training rows once.
+    """
+    if not protocol.needs_scores:
+        return 0
+    rows = min(n, splits.tuning_rows or n)
+    points = CONFIGURATION_POINTS * len(method.configurations())
+    return 4 * rows * c * points + 8 * rows * c * min(points, MOST_CANDIDATES)
 
 
 def _counts_reduction(work: Callable[[int, int, int], float], d: int, c: int) -> bool:
@@ -279,16 +313,19 @@ def expand_jobs(
     timeout: float | None = None,
     select: Mapping[Kind, Measure] | None = None,
     keep_predictions: bool = False,
+    device: str = CPU,
 ) -> Plan:
     """The plan for every dataset under every method with every seed.
 
-    ``select`` says what selects instead of accuracy or R2.
+    ``select`` says what selects instead of accuracy or R2. Methods that can compute on ``device`` do so, others on the
+    processor: there their jobs are the same as those of any other run.
 
     Each dataset is loaded once. One that is not available makes its jobs ``skipped``, one that is broken makes them
     ``error``, and a method's own limitation ``skipped``; the rest go on. Raises :class:`UsageError` for a dataset of a
     kind that ``protocol`` cannot be carried out for.
     """
-    fingerprints = {m.method.name: method_fingerprint(m.method) for m in methods}
+    devices = {m.method.name: device_of(m.method, device) for m in methods}
+    fingerprints = {m.method.name: method_fingerprint(m.method, devices[m.method.name]) for m in methods}
     tasks: list[Task] = []
     settled: list[JobResult] = []
     for entry in entries:
@@ -298,13 +335,17 @@ def expand_jobs(
         except (DataUnavailable, DataInvalid) as fault:
             status: Status = "skipped" if isinstance(fault, DataUnavailable) else "error"
             settled += [
-                JobResult(_unread(entry, m.method, protocol, seed, source, fingerprints), status, printable(str(fault)))
+                JobResult(
+                    _unread(entry, m.method, protocol, seed, source, fingerprints, devices),
+                    status,
+                    printable(str(fault)),
+                )
                 for seed in seeds
                 for m in methods
             ]
             continue
         table, (n, d) = dataset.sha256, dataset.X.shape
-        c = dataset.n_classes or 1
+        c, width = dataset.n_classes or 1, _width(dataset, protocol)
         chosen = (select or {}).get(dataset.kind)
         for seed, splits in divisions.items():
             _refuse_protocol(dataset, splits, protocol)
@@ -327,12 +368,21 @@ def expand_jobs(
             )
             rows = splits_hash(splits)
             for m in methods:
+                on = devices[m.method.name]
                 job = _identified(
-                    base, m.method, protocol, fingerprints, table, rows, standardised=dataset.standardised
+                    base,
+                    m.method,
+                    protocol,
+                    fingerprints,
+                    table,
+                    rows,
+                    standardised=dataset.standardised,
+                    nominal=dataset.nominal,
+                    device=on,
                 )
                 try:
-                    limitation = _limitation(m.method, dataset, counted_rows(n, splits), chosen)
-                    expected, peak = _estimates(m.method, n, d, c, protocol, splits)
+                    limitation = _limitation(m.method, dataset, counted_rows(n, splits), width, chosen)
+                    expected, peak = _estimates(m.method, n, width, c, protocol, splits)
                 except Exception as fault:  # a plug-in's own code: its job fails, the others go on
                     reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
                     settled.append(JobResult(job, "error", reason))
@@ -344,9 +394,9 @@ def expand_jobs(
                     Task(
                         job=job,
                         work=MethodWork(
-                            m.spec, protocol, seed, (dataset, splits), f"{table}-{rows}", chosen, keep_predictions
+                            m.spec, protocol, seed, (dataset, splits), f"{table}-{rows}", chosen, keep_predictions, on
                         ),
-                        estimated_bytes=peak,
+                        estimated_bytes=peak if on == CPU else peak + HOST_BYTES,
                         expected_seconds=expected,
                         timeout_seconds=default_timeout(expected) if timeout is None else timeout,
                         alone=peak > LARGE_BYTES,
@@ -358,26 +408,31 @@ def expand_jobs(
 
 def _refuse_protocol(dataset: Dataset, splits: Splits, protocol: protocols.Protocol) -> None:
     if splits.holdouts[0].validation is not None and not protocol.takes_validation_part:
-        fitting = [p.name for p in protocols.PROTOCOLS.values() if p.takes_validation_part]
+        fitting = [p.name for p in protocols.PROTOCOLS.values() if p.plain and p.takes_validation_part]
         raise UsageError(
             f"{dataset.name}: the splits {splits.name} have validation parts of their own, on which --protocol "
             f"{protocol.name} does not select: use {' or '.join(fitting)}"
         )
     if dataset.kind not in protocol.kinds:
-        fitting = [p.name for p in protocols.PROTOCOLS.values() if dataset.kind in p.kinds]
+        fitting = [p.name for p in protocols.PROTOCOLS.values() if p.plain and dataset.kind in p.kinds]
         raise UsageError(
             f"{dataset.name}: a dataset for {dataset.kind}; --protocol {protocol.name} selects on the tuning halves "
             f"of the 2014 archive, which has classification datasets only: use {' or '.join(fitting)}"
         )
 
 
-def _limitation(method: Method, dataset: Dataset, n: int, select: Measure | None) -> str | None:
-    """Why ``method`` is not to be tried on ``n`` rows of ``dataset``; None if it is."""
+def _width(dataset: Dataset, protocol: protocols.Protocol) -> int:
+    """How many columns methods get of ``dataset`` under ``protocol``, at most."""
+    return encoded_width(dataset.X, dataset.nominal) if protocol.inputs == "nominal" else dataset.X.shape[1]
+
+
+def _limitation(method: Method, dataset: Dataset, n: int, d: int, select: Measure | None) -> str | None:
+    """Why ``method`` is not to be tried on ``n`` rows and ``d`` columns of ``dataset``; None if it is."""
     if select is not None and select.of_shares and not method.probabilities:
         return f"{method.name} gives no class probabilities, which {select.title} needs: not run"
     if dataset.kind not in method.kinds:
         return f"{method.name} does {' and '.join(method.kinds)}, not {dataset.kind}"
-    return method.limitation(n, dataset.X.shape[1], dataset.n_classes or 1)
+    return method.limitation(n, d, dataset.n_classes or 1)
 
 
 def _identified(
@@ -389,9 +444,12 @@ def _identified(
     rows: str,
     *,
     standardised: bool,
+    device: str,
+    nominal: tuple[int, ...] = (),
 ) -> Job:
     """``job`` as that of ``method``, with the ids of all that its outcome depends on."""
     found = fingerprints[method.name]
+    codes = {"nominal": nominal} if protocol.inputs == "nominal" else {}
     identity, work = job_ids(
         found,
         method=method.name,
@@ -401,6 +459,8 @@ def _identified(
         splits=rows,
         table=table,
         standardised=standardised,
+        **codes,
+        **({} if device == CPU else {"device": device}),
     )
     return replace(job, id=identity, method=method.name, work=work, versions=found.words)
 
@@ -423,9 +483,11 @@ def _unread(
     seed: int,
     source: str,
     fingerprints: Mapping[str, Fingerprint],
+    devices: Mapping[str, str],
 ) -> Job:
     """The job of a dataset that could not be read: known by name and by the sizes in the registry."""
     sizes = (entry.rows, entry.features, entry.classes)
     job = Job("", entry.name, source, *sizes, method.name, protocol.name, split="", seed=seed, kind=entry.kind)
     unread = f"unread:{source}:{entry.name}"
-    return _identified(job, method, protocol, fingerprints, unread, "", standardised=False)
+    on = devices[method.name]
+    return _identified(job, method, protocol, fingerprints, unread, "", standardised=False, device=on)

@@ -19,6 +19,7 @@ from typing import Any
 from bench import __version__
 from bench.data.location import public_location
 from bench.errors import UsageError
+from bench.records.method import CPU
 from bench.records.result import JobResult
 from bench.run.resources import available_cores
 
@@ -59,25 +60,36 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def rfm_engine() -> str:
-    """The engine that RFM's chains run on here, in words. Raises :class:`UsageError` if another is asked for."""
+def rfm_engine(device: str = CPU) -> str:
+    """The engine that RFM's chains run on here, on ``device``, in words.
+
+    Raises :class:`UsageError` if another is asked for.
+    """
     from rfm.engines import engine  # here, so that what only reads results does not load what computes
 
     try:
-        return str(engine())
+        return str(engine(device))
     except ValueError as error:
         raise UsageError(str(error)) from None
 
 
-def machine(threads: int) -> dict[str, Any]:
-    """Of the process that runs a job: on what it runs and with what. Which machine it is stays private."""
+def machine(threads: int, device: str = CPU) -> dict[str, Any]:
+    """Of the process that runs a job: on what it runs and with what. Which machine it is stays private.
+
+    Of another ``device`` than the processor its name alone: what it is, the job's process says.
+    """
     return {
         "cpu": cpu_model(),
         "cores": available_cores(),
         "threads": threads,
         "versions": versions(),
-        "engine": rfm_engine(),
+        "engine": rfm_engine(device),
+        **_named(device),
     }
+
+
+def _named(device: str) -> dict[str, str]:
+    return {} if device == CPU else {"device": device}
 
 
 def invocation(
@@ -86,12 +98,13 @@ def invocation(
     arguments: Sequence[str],
     origin: Mapping[str, Any] = MappingProxyType({}),
     methods: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    device: str = CPU,
 ) -> dict[str, Any]:
     """Of one ``bench run`` with these command-line ``arguments``: everything a reader needs to repeat it.
 
     ``origin`` is what :func:`bench.data.sources.origin` says of the tables, ``methods`` what
     :func:`bench.run.selection.additions` says of methods that are not built in; the libraries that these compute with
-    join the versions.
+    join the versions. ``device`` is where methods that can compute there do.
     """
     libraries = {name: version for added in methods.values() for name, version in added["libraries"].items()}
     return {
@@ -101,7 +114,8 @@ def invocation(
         "cores": available_cores(),
         "platform": f"{platform.system()} {platform.machine()}",
         "threads": 1,
-        "engine": rfm_engine(),
+        "engine": rfm_engine(device),
+        **_named(device),
         "jobs": jobs,
         "seeds": list(seeds),
         "commit": commit(),

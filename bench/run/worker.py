@@ -21,7 +21,9 @@ import numpy as np
 import threadpoolctl
 
 from bench.errors import JobSkipped, MethodError
+from bench.records.method import CPU
 from bench.run import preload
+from bench.run.devices import described
 from bench.run.jobs import Work
 from bench.run.processes import status_bytes
 from bench.seeds import derive_seed
@@ -45,7 +47,8 @@ def work_process(job: str, work: Work, memory_bytes: int, threads: int, answer: 
     """
     own = os.getpid()
     _settle_in(output)
-    _limit_private_memory(memory_bytes + LIMIT_SLACK_BYTES)
+    # CUDA maps more than it uses: there memory is watched from outside alone.
+    _limit_private_memory(memory_bytes + LIMIT_SLACK_BYTES if work.device == CPU else None)
     _set_threads(threads)
     _seed_global_generators(derive_seed("global generators", job))
     idle_resident = _reset_peak()
@@ -58,12 +61,15 @@ def work_process(job: str, work: Work, memory_bytes: int, threads: int, answer: 
     if os.getpid() != own:  # it forked and let its child return: one job, one answer
         os._exit(0)
     seconds, cpu_seconds = time.monotonic() - wall_started, _cpu_seconds() - cpu_started
+    about = described(work.device) if outcome["status"] == "ok" else {}
     _limit_private_memory(None)
     _flush_output()
     peak = _resident_peak()
     figures = {"job_seconds": seconds, "cpu_seconds": cpu_seconds, "peak_rss_bytes": peak}
     figures["peak_growth_bytes"] = max(0, peak - idle_resident)
-    text = json.dumps({"job": job, **outcome, **figures}, default=_plain, separators=(",", ":")).encode()
+    text = json.dumps(
+        {"job": job, **outcome, **figures, "device": about}, default=_plain, separators=(",", ":")
+    ).encode()
     os.ftruncate(answer, 0)
     os.lseek(answer, 0, os.SEEK_SET)
     view = memoryview(text)

@@ -28,12 +28,17 @@ def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
         head = (job.dataset, job.source, job.rows, job.features, job.classes, job.method, job.protocol, job.split)
         tail = (result.job_seconds, result.peak_rss_mb, job.seed)
         account = (job.reduction or "", result.reason, result.cpu_seconds)
+        record = PROTOCOLS.get(job.protocol)
+        variant = ("", "") if record is None else (record.ensemble, record.inputs)
         if result.status != "ok":
             nothing = (None, None, None)
             more: tuple[object, ...] = (job.kind, selected_by, None, None, *[None for _ in others])
             checks = (job.table_sha256, "")
             rows.append(
-                (*head, None, result.status, None, None, None, None, None, *tail, *more, *checks, *account, *nothing)
+                (
+                    *(*head, None, result.status, None, None, None, None, None),
+                    *(*tail, *more, *checks, *account, *nothing, *variant),
+                )
             )
             continue
         folds = dict(enumerate(job.folds))
@@ -44,7 +49,7 @@ def scores_frame(results: Iterable[JobResult]) -> pd.DataFrame:
             more = (job.kind, selected_by, h.score, h.validation_score, *map(h.measure, others))
             checks = (job.table_sha256, folds.get(h.holdout, ""))
             fold = (h.predict_seconds, h.train_samples, h.test_samples)
-            rows.append((*head, h.holdout, result.status, *outcome, *tail, *more, *checks, *account, *fold))
+            rows.append((*head, h.holdout, result.status, *outcome, *tail, *more, *checks, *account, *fold, *variant))
     frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
     for column, kind in (FIRST_COLUMNS | LATER_COLUMNS).items():
         if kind != "text":

@@ -26,6 +26,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.errors import ReportError
+from bench.protocols.registry import plain_names
 from bench.records.grinsztajn import MAX_TRAIN, PARTS, SPLITS, Part
 from bench.records.measure import SELECTING, Kind
 
@@ -202,11 +203,13 @@ def placements(
 
     Of the methods (``methods``, or all), those with an ``ok`` result on each table of a part that any of them has one
     on; a part without such results is left out. Tables are those that OpenML serves, recognised by their names,
-    whatever the case and the signs between letters. Second, why methods have no place, by benchmark.
+    whatever the case and the signs between letters. Results of ensembles and of coded nominal columns do not count.
+    Second, why methods have no place, by benchmark.
     """
     found: list[Placement] = []
     unplaced: dict[str, str] = {}
-    ours = scores[(scores["source"] == "openml") & (scores["status"] == "ok")]
+    plain = scores["protocol"].isin(plain_names(scores["protocol"].unique()))
+    ours = scores[plain & (scores["source"] == "openml") & (scores["status"] == "ok")]
     if methods is not None:
         ours = ours[ours["method"].isin(methods)]
     for split, size in SPLITS.items():

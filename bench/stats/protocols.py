@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import pandas as pd
 
-from bench.protocols.record import Protocol
-from bench.protocols.registry import PROTOCOLS, known
+from bench.protocols.record import PLAIN, Protocol
+from bench.protocols.registry import PROTOCOLS, find_variant, known, plain_names
 from bench.records.measure import COMPARED, Measure
 from bench.stats.frame import over_seeds, seed_matrix
 from bench.stats.paired import PairedDifference, paired_difference
@@ -20,19 +21,32 @@ COVERAGE = 0.9
 
 
 def leak_path(names: Iterable[str]) -> list[Protocol]:
-    """The registered ones of ``names``: from most exposure to test labels to none, then in the reports' order."""
-    return sorted(known(names), key=lambda protocol: -protocol.exposure)
+    """The plain ones of ``names``: from most exposure to test labels to none, then in the reports' order."""
+    return sorted(known(plain_names(names)), key=lambda protocol: -protocol.exposure)
 
 
 def noise_pair(names: Iterable[str]) -> tuple[Protocol, Protocol] | None:
-    """Of those of ``names`` that see no test label, the one with the fewest inner folds and the one with the most.
+    """Of the plain ``names`` that see no test label, the one with the fewest inner folds and the one with the most.
 
     The difference of the two is what the noise of the model selection costs. None if all have the same number.
     """
-    unexposed = [p for p in known(names) if p.exposure == 0]
+    unexposed = [p for p in known(plain_names(names)) if p.exposure == 0]
     if len({p.inner_folds for p in unexposed}) < 2:
         return None
     return min(unexposed, key=lambda p: p.inner_folds), max(unexposed, key=lambda p: p.inner_folds)
+
+
+def variant_pairs(names: Iterable[str], key: Literal["ensemble", "inputs"]) -> list[tuple[Protocol, Protocol]]:
+    """Of those of ``names`` that differ from the plain protocols in ``key``: the one without it, and the one with it.
+
+    Everything else is the same. A variant whose counterpart is not among ``names`` has no pair.
+    """
+    there, pairs = known(names), []
+    for protocol in there:
+        without = find_variant(protocol, **{**protocol.varied, key: PLAIN[key]})
+        if without is not None and without != protocol and without in there:
+            pairs.append((without, protocol))
+    return pairs
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from bench.errors import StoreError, nearest, one_line, plural
+from bench.protocols.registry import PROTOCOLS
 from bench.records.measure import MEASURES, SELECTING, Kind
 from bench.records.method import HoldoutResult
 from bench.records.result import Job, JobResult, RunRecord, Status, job_name
@@ -42,7 +43,7 @@ _SINCE_THEN = {
 _COLUMNS = FIRST_COLUMNS | LATER_COLUMNS
 _OF_THE_JOB = (
     "rows", "features", "classes", "source", "split", "status", "task", "metric", "job_seconds", "peak_rss_mb",
-    "table_sha256", "reduction", "reason", "cpu_seconds",
+    "table_sha256", "reduction", "reason", "cpu_seconds", "ensemble", "inputs",
 )  # fmt: skip
 """Columns with one value for all rows of a job."""
 _OF_THE_FOLD = ("holdout", "config", "iteration", "score")
@@ -240,6 +241,10 @@ def _complete(row: _Row, values: dict[str, Value]) -> None:
             raise row.error(column, f"{values[column]:g} is outside 0 to 100 percent")
     if kind == "classification" and values["accuracy"] != values["score"]:
         raise row.error("score", f"{row.number('score'):g} where the accuracy is {row.number('accuracy'):g}")
+    if (protocol := PROTOCOLS.get(row.text("protocol"))) is not None:
+        for column, own in (("ensemble", protocol.ensemble), ("inputs", protocol.inputs)):
+            if values[column] not in (None, own):
+                raise row.error(column, f"{one_line(row.text(column), 60)!r} where {protocol.name} has {own}")
     for column in _OF_THE_FOLD:
         if (values[column] is None) == (values["status"] == "ok"):
             has = "is empty, though the job is ok" if values[column] is None else "of a job that is not ok"

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bench.records.method import CPU
 from bench.records.result import Status
+from bench.run.devices import HOST_BYTES
 
-CPU, _DEVICE = "cpu", "device"
-DEVICE_MB = 8000.0
-"""Memory of the process, not of the device, that CUDA's libraries may take beyond what a cell needs."""
+_DEVICE = "device"
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Cell:
     any_device: bool = field(default=False, compare=False)
 
     @property
+    def device(self) -> str:
+        """Where it is computed."""
+        return str(self.parameters.get(_DEVICE, CPU))
+
+    @property
     def name(self) -> str:
         """``a=1 b=2 #seed``: which one of its kind."""
         return " ".join([*(f"{key}={value}" for key, value in self.parameters.items()), f"#{self.seed}"])
@@ -47,7 +52,7 @@ def on_device(cell: Cell, device: str) -> Cell:
     """
     if device == CPU or not cell.any_device:
         return cell
-    return replace(cell, parameters={**cell.parameters, _DEVICE: device}, memory_mb=cell.memory_mb + DEVICE_MB)
+    return replace(cell, parameters={**cell.parameters, _DEVICE: device}, memory_mb=cell.memory_mb + HOST_BYTES / 1e6)
 
 
 def without_device(cell: Cell) -> Cell:

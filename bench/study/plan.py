@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.records.method import CPU
 from bench.records.result import Job
 from bench.run.identity import Fingerprint, fingerprint, imported_modules, job_ids
 from bench.run.jobs import Plan, Task, default_timeout
-from bench.study.cell import CPU, Cell, Study, on_device
+from bench.study.cell import Cell, Study, on_device
 from bench.study.images import Images
 
 SOURCE, SPLIT = "study", "cell"
@@ -28,6 +29,7 @@ class CellWork:
     images: Images | None = None
     data: None = None
     data_key: str = ""
+    device: str = CPU
 
     def run(self) -> dict[str, Any]:
         """The function's values."""
@@ -76,7 +78,7 @@ def _task(study: Study, cell: Cell, found: Fingerprint, timeout: float | None, i
     )
     return Task(
         job=_job(study, cell, target, found, own),
-        work=CellWork(target, cell.parameters, cell.seed, own if cell.images else None),
+        work=CellWork(target, cell.parameters, cell.seed, own if cell.images else None, device=cell.device),
         estimated_bytes=int(cell.memory_mb * 1e6),
         expected_seconds=cell.cost,
         timeout_seconds=default_timeout(cell.cost) if timeout is None else timeout,

@@ -1,9 +1,10 @@
 /* Whole chains of Recursive Feature Machines in one call: kernel matrix, ridge regression, scores, AGOP.
  *
- * The arithmetic stands in passes.h and chain.h, compiled for each precision and instruction set. Products and
- * factorisations go to the BLAS and LAPACK that scipy brings: `load` gets their addresses from the capsules of
- * scipy.linalg.cython_blas and cython_lapack, so that nothing is linked. Only Python's limited API of 3.11 is used: one
- * file serves that and every later version. The lock is released while a chain is followed. */
+ * Large tables have products with kernels that are never formed, tile by tile, in calls of their own (tiles.h,
+ * table_calls.h). The arithmetic stands in passes.h, chain.h and tiles.h, compiled for each precision and instruction
+ * set. Products and factorisations go to the BLAS and LAPACK that scipy brings: `load` gets their addresses from the
+ * capsules of scipy.linalg.cython_blas and cython_lapack, so that nothing is linked. Only Python's limited API of 3.11
+ * is used: one file serves that and every later version. The lock is released while a chain is followed. */
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
@@ -52,24 +53,64 @@ enum { NO_MEMORY = -2, NOT_REACHED = -1, SOLVED = 0, SOLVED_FLOAT64 = 1, HANDED_
 /* Bytes of a block that stays in the second-level cache, and of a chunk of classes. */
 #define TILE (256 << 10)
 #define CHUNK (8 << 20)
+/* Rows and columns of a tile of a matrix that is not formed: 256 KB in float32. */
+#define TILE_HEIGHT 128
+#define TILE_WIDTH 512
 
 /* Chains of R ridges on n fitted rows of d features and m others, for c targets, through `steps` points. */
 typedef struct {
     int kernel, scaling, center, diagonal, update_last;
     double bandwidth, gain;
     Index n, m, d, c, ridges_count, steps;
-    Index features;       /* d, or more where the rows are coordinates in their span: what a trace is divided by */
-    const double *X;      /* (n + m, d) */
-    const double *Y;      /* (n, c) */
-    const double *sizes;  /* (d,) of the features */
-    const double *ridges; /* (R,) */
-    const double *start;  /* (R, d, d), with diagonal (R, d): the metrics of the first point; NULL for the identity */
-    double *scores;       /* (steps, R, m, c) */
-    double *alpha;        /* (steps, R, n, c) */
-    double *metrics;      /* (steps, R, d, d): learned at each point; the last point's with update_last alone */
-    int32_t *status;      /* (steps, R) */
+    Index features;        /* d, or more where the rows are coordinates in their span: what a trace is divided by */
+    const double *X;       /* (n + m, d) */
+    const double *Y;       /* (n, c) */
+    const double *sizes;   /* (d,) of the features */
+    const double *ridges;  /* (R,) */
+    const double *start;   /* (R, d, d), with diagonal (R, d): the metrics of the first point; NULL for the identity */
+    double *scores;        /* (steps, R, m, c) */
+    double *alpha;         /* (steps, R, n, c) */
+    double *metrics;       /* (steps, R, d, d): learned at each point; the last point's with update_last alone */
+    int32_t *status;       /* (steps, R) */
     double *score_seconds; /* of the processor, in all */
 } Chains;
+
+/* Coefficients of the neural tangent kernel's profile in float64 and float32; see rfm/ntk.py. Multiples of four. */
+#define PROFILE_TERMS 28
+#define PROFILE_TERMS_FLOAT 20
+#define PROFILE_STEP(k)                                                                                                \
+    a = a * z + profile[k], b = b * z + profile[k + 1], c = c * z + profile[k + 2], d = d * z + profile[k + 3];
+/* Whether a factor in float32 and its refinement cost less than one in float64: of n rows, for c targets. */
+#ifndef NARROW
+#define NARROW(n, c) ((n) > 150 + 8 * (c))
+#endif
+/* A factor of n rows takes as long as n / (REUSE c) steps of conjugate gradients for c columns. */
+#ifndef REUSE_FEW
+#define REUSE_FEW 40
+#define REUSE_MANY 30
+#endif
+
+/* Ridge regressions with the neural tangent kernels of D depths, R ridges each, descending, on n fitted rows of d
+ * features, and m others, for c targets. */
+typedef struct {
+    Index n, m, d, c, ridges_count, depths;
+    const double *unit;     /* (n + m, d): the rows over their norms, a zero row as it is */
+    const double *norms;    /* (n + m,) */
+    const double *Y;        /* (c, n) */
+    const double *ridges;   /* (R,) */
+    const double *profiles; /* (D, PROFILE_TERMS) */
+    double *scores;         /* (D, R, m, c) */
+    double *alpha;          /* (D, R, c, n) */
+    int32_t *status;        /* (D, R) */
+    double *score_seconds;  /* of the processor, in all */
+} Tangents;
+
+/* A kernel among rows of r coordinates; `scale` is 1 over the bandwidth's square. */
+typedef struct {
+    int kernel;
+    Index r;
+    double scale;
+} Table;
 
 /* BLAS and LAPACK. */
 
@@ -224,16 +265,40 @@ static void metric_of_features(const Chains *p, const double *F, const double *S
 typedef struct {
     const char *name;
     int (*follow[2])(const Chains *); /* in float64, float32 */
+    int (*tangents)(const Tangents *);
+    void (*tile64)(const double *, const double *, Index, Index, Index, const double *, const double *, const double *,
+                   double *);
+    void (*tile32)(const float *, const float *, Index, Index, Index, const float *, const float *, const float *,
+                   float *);
     void (*exp64)(double *, Index);
     void (*exp32)(float *, Index);
+    int (*fill[2])(const Table *, const void *, const void *, Index, const void *, const void *, Index, void *, void *,
+                   Index);
+    int (*product[2])(const Table *, const void *, const void *, Index, const void *, const void *, Index,
+                      const double *, double *, Index);
+    int (*panel[2])(const Table *, const void *, const void *, Index, Index, Index, void *, int, const double *,
+                    double *, Index);
 } Set;
+
+#define BOTH(name, set) {name##_double_##set, name##_float_##set}
+#define FUNCTIONS(set)                                                                                                 \
+    {#set,                                                                                                             \
+     BOTH(follow, set),                                                                                                \
+     tangents_float_##set,                                                                                             \
+     tangent_tile_double_##set,                                                                                        \
+     tangent_tile_float_##set,                                                                                         \
+     exp_all_double_##set,                                                                                             \
+     exp_all_float_##set,                                                                                              \
+     BOTH(fill, set),                                                                                                  \
+     BOTH(product, set),                                                                                               \
+     BOTH(panel, set)}
 
 static const Set SETS[] = {
 #ifdef SEVERAL_SETS
-    {"avx512", {follow_double_avx512, follow_float_avx512}, exp_all_double_avx512, exp_all_float_avx512},
-    {"avx2", {follow_double_avx2, follow_float_avx2}, exp_all_double_avx2, exp_all_float_avx2},
+    FUNCTIONS(avx512),
+    FUNCTIONS(avx2),
 #endif
-    {"baseline", {follow_double_baseline, follow_float_baseline}, exp_all_double_baseline, exp_all_float_baseline},
+    FUNCTIONS(baseline),
 };
 #define SETS_COUNT ((int)(sizeof SETS / sizeof SETS[0]))
 
@@ -367,11 +432,95 @@ static PyObject *follow(PyObject *self, PyObject *args) {
     return done ? PyFloat_FromDouble(score_seconds) : NULL;
 }
 
+/* tangents(set, (n, m, d, c, R, D), unit, norms, Y, ridges, profiles, scores, alpha, status): the CPU seconds of
+ * scoring; see rfm/native/tangents.py */
+static PyObject *tangents(PyObject *self, PyObject *args) {
+    const char *name;
+    int done = 0;
+    double score_seconds = 0;
+    Tangents p;
+    Py_ssize_t n, m, d, c, R, D;
+    Py_buffer unit, norms, Y, ridges, profiles, scores, alpha, status;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "s(nnnnnn)y*y*y*y*y*w*w*w*:tangents", &name, &n, &m, &d, &c, &R, &D, &unit, &norms, &Y,
+                          &ridges, &profiles, &scores, &alpha, &status))
+        return NULL;
+    const Set *set = set_called(name);
+    const Py_ssize_t word = sizeof(double);
+    if (set && !(n > 0 && m >= 0 && d > 0 && c > 0 && R > 0 && D > 0 && unit.len == (n + m) * d * word &&
+                 norms.len == (n + m) * word && Y.len == n * c * word && ridges.len == R * word &&
+                 profiles.len == D * PROFILE_TERMS * word && scores.len == D * R * m * c * word &&
+                 alpha.len == D * R * n * c * word && status.len == D * R * (Py_ssize_t)sizeof(int32_t))) {
+        PyErr_SetString(PyExc_ValueError, "the arrays are not of the shapes that the numbers give");
+        set = NULL;
+    }
+    if (set && !fortran.dpstrf) {
+        PyErr_SetString(PyExc_RuntimeError, "load the addresses of BLAS and LAPACK first");
+        set = NULL;
+    }
+    if (set) {
+        p.n = n, p.m = m, p.d = d, p.c = c, p.ridges_count = R, p.depths = D;
+        p.unit = unit.buf, p.norms = norms.buf, p.Y = Y.buf, p.ridges = ridges.buf, p.profiles = profiles.buf;
+        p.scores = scores.buf, p.alpha = alpha.buf, p.status = status.buf, p.score_seconds = &score_seconds;
+        Py_BEGIN_ALLOW_THREADS;
+        done = set->tangents(&p);
+        Py_END_ALLOW_THREADS;
+        if (!done) PyErr_NoMemory();
+    }
+    PyBuffer_Release(&unit), PyBuffer_Release(&norms), PyBuffer_Release(&Y), PyBuffer_Release(&ridges);
+    PyBuffer_Release(&profiles), PyBuffer_Release(&scores), PyBuffer_Release(&alpha), PyBuffer_Release(&status);
+    return done ? PyFloat_FromDouble(score_seconds) : NULL;
+}
+
+/* tangent_tile(set, narrow, (rows, count, d), left, right, rises, runs, profile, K), all of one type */
+static PyObject *tangent_tile(PyObject *self, PyObject *args) {
+    const char *name;
+    int narrow;
+    Py_ssize_t rows, count, d;
+    Py_buffer left, right, rises, runs, profile, K;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "sp(nnn)y*y*y*y*y*w*:tangent_tile", &name, &narrow, &rows, &count, &d, &left, &right,
+                          &rises, &runs, &profile, &K))
+        return NULL;
+    const Set *set = set_called(name);
+    const Py_ssize_t word = narrow ? sizeof(float) : sizeof(double);
+    const Py_ssize_t terms = narrow ? PROFILE_TERMS_FLOAT : PROFILE_TERMS;
+    if (set && !(rows >= 0 && count > 0 && d > 0 && left.len == rows * d * word && right.len == count * d * word &&
+                 rises.len == rows * word && runs.len == count * word && profile.len == terms * word &&
+                 K.len == rows * count * word)) {
+        PyErr_SetString(PyExc_ValueError, "the arrays are not of the shapes that the numbers give");
+        set = NULL;
+    }
+    if (set && !fortran.dpstrf) {
+        PyErr_SetString(PyExc_RuntimeError, "load the addresses of BLAS and LAPACK first");
+        set = NULL;
+    }
+    if (set) {
+        Py_BEGIN_ALLOW_THREADS;
+        if (narrow)
+            set->tile32(left.buf, right.buf, rows, count, d, rises.buf, runs.buf, profile.buf, K.buf);
+        else
+            set->tile64(left.buf, right.buf, rows, count, d, rises.buf, runs.buf, profile.buf, K.buf);
+        Py_END_ALLOW_THREADS;
+    }
+    PyBuffer_Release(&left), PyBuffer_Release(&right), PyBuffer_Release(&rises), PyBuffer_Release(&runs);
+    PyBuffer_Release(&profile), PyBuffer_Release(&K);
+    if (!set) return NULL;
+    Py_RETURN_NONE;
+}
+
+#include "table_calls.h"
+
 static PyMethodDef METHODS[] = {
     {"load", load, METH_VARARGS, "Take the addresses of BLAS and LAPACK from scipy's capsules."},
     {"instruction_sets", instruction_sets, METH_NOARGS, "Names of those that this processor has, the best first."},
     {"exponentials", exponentials, METH_VARARGS, "exp of non-positive numbers in place, by an instruction set."},
     {"follow", follow, METH_VARARGS, "Follow chains; see rfm/native/chains.py."},
+    {"tangent_tile", tangent_tile, METH_VARARGS, "A tile of a neural tangent kernel's matrix."},
+    {"tangents", tangents, METH_VARARGS, "Ridge regressions with neural tangent kernels; see rfm/native/tangents.py."},
+    {"fill", fill, METH_VARARGS, "A block of a kernel; see rfm/native/tables.py."},
+    {"product", product, METH_VARARGS, "A block of a kernel times vectors; see rfm/native/tables.py."},
+    {"panel", panel, METH_VARARGS, "Rows of a kernel among one set of rows, times vectors; see rfm/native/tables.py."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -102,7 +102,6 @@ static void N(block)(int kernel, REAL *u, REAL *weight, Index stride, Index rows
     }
 }
 
-#ifdef WIDER /* float64 takes no refinement */
 /* out (c, n) += K a for the symmetric K (n, n); every entry is read once, four rows at a time. */
 static void N(symmetric_product)(const REAL *K, Index n, const double *a, double *out, Index c) {
     Index i = 0;
@@ -156,7 +155,6 @@ static void N(symmetric_product)(const REAL *K, Index n, const double *a, double
             y[i] += sum;
         }
 }
-#endif
 
 /* out (rows, c), rows `stride` apart, = B a' for B (rows, n) and a (c, n). */
 static void N(scores)(const REAL *B, Index rows, Index n, const double *a, Index c, double *out, Index stride) {

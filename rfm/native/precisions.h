@@ -23,6 +23,22 @@
                                     r * (2.4801521295954376e-05 +                                                      \
                                          r * (2.7557268459997064e-06 +                                                 \
                                               r * (2.7620088445409746e-07 + r * 2.510038549551032e-08)))))))))
+#define PARALLEL 1e-3 /* cosines within 1.2e-6 of 1 or -1 */
+#define ASIN_SERIES(z)                                                                                                 \
+    (0.1666666666666665 +                                                                                              \
+     z * (0.07500000000020764 +                                                                                        \
+          z * (0.044642857103423646 +                                                                                  \
+               z * (0.03038194736709848 +                                                                              \
+                    z * (0.02237204763174451 +                                                                         \
+                         z * (0.017355259955786323 +                                                                   \
+                              z * (0.013929652902326633 +                                                              \
+                                   z * (0.011875494382636922 +                                                         \
+                                        z * (0.0078029494773533175 +                                                   \
+                                             z * (0.01603551434914882 +                                                \
+                                                  z * (-0.010749050339697808 + z * 0.028169218060881414)))))))))))
+#define TERMS PROFILE_TERMS
+#define PROFILE_STEPS                                                                                                  \
+    PROFILE_STEP(20) PROFILE_STEP(16) PROFILE_STEP(12) PROFILE_STEP(8) PROFILE_STEP(4) PROFILE_STEP(0)
 #define GEMM dgemm
 #define SYMM dsymm
 #define SYRK dsyrk
@@ -30,6 +46,8 @@
 #define TRSM dtrsm
 #include "passes.h"
 #include "chain.h"
+#include "tangent.h"
+#include "tiles.h"
 #undef REAL
 #undef INTEGER
 #undef UNSIGNED
@@ -43,6 +61,10 @@
 #undef EXP_LOG2_LOW
 #undef EXP_MANTISSA
 #undef EXP_SERIES
+#undef PARALLEL
+#undef ASIN_SERIES
+#undef TERMS
+#undef PROFILE_STEPS
 #undef GEMM
 #undef SYMM
 #undef SYRK
@@ -65,6 +87,14 @@
 #define EXP_SERIES(r)                                                                                                  \
     (0.5f + r * (0.16666576989698775f +                                                                                \
                  r * (0.041666554617204574f + r * (0.008363179052722578f + r * 0.0013926183587713494f))))
+#define PARALLEL 0.015f /* cosines within 2.8e-4 of 1 or -1 */
+#define ASIN_SERIES(z)                                                                                                 \
+    (0.16666666337430908f +                                                                                            \
+     z * (0.07500094543497424f +                                                                                       \
+          z * (0.04459940152851218f +                                                                                  \
+               z * (0.03110066273549457f + z * (0.017149238357677253f + z * 0.03369084720283012f)))))
+#define TERMS PROFILE_TERMS_FLOAT
+#define PROFILE_STEPS PROFILE_STEP(12) PROFILE_STEP(8) PROFILE_STEP(4) PROFILE_STEP(0)
 #define GEMM sgemm
 #define SYMM ssymm
 #define SYRK ssyrk
@@ -72,6 +102,8 @@
 #define TRSM strsm
 #include "passes.h"
 #include "chain.h"
+#include "tangent.h"
+#include "tiles.h"
 #undef REAL
 #undef INTEGER
 #undef UNSIGNED
@@ -86,6 +118,10 @@
 #undef EXP_LOG2_LOW
 #undef EXP_MANTISSA
 #undef EXP_SERIES
+#undef PARALLEL
+#undef ASIN_SERIES
+#undef TERMS
+#undef PROFILE_STEPS
 #undef GEMM
 #undef SYMM
 #undef SYRK

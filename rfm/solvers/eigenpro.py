@@ -141,11 +141,11 @@ class EigenPro:
         previous = 1.0  # that of alpha = 0
         for number in range(1, most + 1):
             before = alpha.clone()
-            squares = 0.0
+            squares = torch.zeros((), dtype=torch.float64, device=self.blocks.device)
             order = torch.as_tensor(self._draws.permutation(n), device=self.blocks.device)
             for first, last in ranges(0, n, self.batch):
                 squares += self._move_(alpha, order[first:last])
-            residual = float(np.sqrt(squares)) / size if size else 0.0
+            residual = float(squares.sqrt()) / size if size else 0.0
             if residual <= _GROWTH * previous + _ROUNDING:
                 previous = residual
             else:
@@ -153,7 +153,7 @@ class EigenPro:
             scores = self.blocks.product(validation, slice(0, n), alpha)
             yield Epoch(number, alpha.clone(), scores, residual)
 
-    def _move_(self, alpha: torch.Tensor, batch: torch.Tensor) -> float:
+    def _move_(self, alpha: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
         """One step on ``batch`` in place; returns the squared norm of the scaled residual it found there."""
         residual = self.blocks.product(batch, slice(0, len(alpha)), alpha)
         residual += self.ridge * alpha[batch] - self.Y[batch]
@@ -163,7 +163,7 @@ class EigenPro:
         inside = self.preconditioner.rows
         correction = self.preconditioner.correction(self._sampled(batch).T @ gradient)
         alpha[inside] += self.step * self._scale[inside, None] * correction
-        return float((gradient * gradient).sum())
+        return (gradient * gradient).sum()
 
     def _scales(self, n: int) -> torch.Tensor:
         diagonal = self.blocks.diagonal(slice(0, n)) + self.ridge

@@ -67,8 +67,10 @@ def _gradients(blocks: RadialBlocks, P: torch.Tensor, A: torch.Tensor, top: int,
     k = A.shape[1]
     V = P.new_zeros((bottom - top, k * r))
     B = P.new_zeros((bottom - top, k))
+    both = P.new_empty((2, bottom - top, min(n, TILE_COLUMNS)))
     for start, stop in ranges(0, n, TILE_COLUMNS):
-        W = blocks.weights(slice(top, bottom), slice(start, stop))
+        K, W = both[:, :, : stop - start]
+        blocks.fill_(slice(top, bottom), slice(start, stop), K, W)
         part = A[start:stop]
         V += W @ (part[:, :, None] * P[start:stop, None, :]).reshape(stop - start, k * r)
         B += W @ part

@@ -10,9 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from scale_page import draw, exponent, render, targets
+from scale_page import ahead, draw, exponent, render, solvers, targets
 
-TITLES = {"rfm": "RFM, 4 updates", "laplace": "Laplace", "laplace-eigenpro": "Laplace, EigenPro"}
+TITLES = {"rfm": "RFM, 4 updates", "laplace": "Laplace", "laplace-direct": "Laplace, Cholesky"}
 
 
 def row(table: str, n: int, contender: str, **figures: Any) -> dict[str, Any]:
@@ -33,25 +33,42 @@ def test_the_exponent_is_the_slope_of_the_sizes_asked_for() -> None:
 
 def test_targets_are_held_missed_or_not_measured() -> None:
     assert [line.split(" | ")[1] for line in targets([])] == ["not measured"] * 4
-    memory, slope, *_ = targets([*curve(2.0), row("synthetic", 130_064, "rfm", peak_mb=9000.0, cpu=130.064**2)])
-    assert "rfm 8.8 GiB" in memory
+    largest = row("synthetic", 130_064, "rfm", peak_mb=5000.0, cpu=130.064**2)
+    memory, share, slope, _ = targets([*curve(2.0), largest, row("synthetic", 130_064, "rfm-before", cpu=40_000.0)])
+    assert "130,064 rows: 4.9 GiB" in memory
     assert "missed by 1 of 1" in memory
+    assert "16917 of 40000 s, 0.42 | missed by 1 of 1" in share
     assert "rfm on synthetic 2.00" in slope
     assert slope.endswith("| held |")
-    assert targets(curve(2.5))[1].endswith("| missed by 1 of 1 |")
+    assert targets(curve(2.5))[2].endswith("| missed by 1 of 1 |")
 
 
-def test_accuracies_are_compared_at_full_size_only() -> None:
-    pair = [row("letter", 0, "laplace", accuracy=96.0), row("letter", 0, "laplace-eigenpro", accuracy=95.5)]
-    assert "laplace on letter -0.50 | missed by 1 of 1" in targets(pair)[2]
-    apart = [pair[0], row("letter", 4000, "laplace-eigenpro", accuracy=96.0)]
-    assert "not measured" in targets(apart)[2]
+def test_accuracies_are_compared_where_both_solved_the_same_rows() -> None:
+    def gradients(n: int) -> dict[str, Any]:
+        account = {"solver": "cg", "iterations": 9, "rank": 500}
+        return row("letter", n, "laplace", accuracy=95.5, rows=15_000, account=account)
+
+    direct = {"solver": "cholesky"}
+    pair = [row("letter", 0, "laplace-direct", accuracy=96.0, rows=15_000, account=direct), gradients(0)]
+    assert "letter, 15,000 rows: -0.50 | missed by 1 of 1" in targets(pair)[3]
+    assert "not measured" in targets([pair[0], gradients(16_000)])[3]
+    before = row("letter", 0, "laplace-before", accuracy=95.55, rows=15_000, account=direct)
+    assert "letter, 15,000 rows: -0.05 | held" in targets([before, gradients(0)])[3]
+    iterated = {**before, "account": {"solver": "eigenpro"}}
+    assert "not measured" in targets([iterated, gradients(0)])[3]
+    shown = solvers(pair, TITLES)
+    assert shown[2] == "| letter | 15,000 | Laplace, Cholesky | 1.0 | 0.1 | 96.00 |  |"
+    assert shown[3] == "| letter | 15,000 | Laplace | 1.0 | 0.1 | 95.50 (-0.50) | 9 iterations |"
 
 
-def test_time_is_judged_by_the_clock() -> None:
-    [*_, line] = targets([row("connect-4", 0, "rfm-3", cpu=60.0, wall=1300.0)])
-    assert "21.7 minutes" in line
-    assert "missed by 1 of 1" in line
+def test_where_rfm_is_behind_its_kernel_or_xrfm_is_said_at_the_most_rows_of_both() -> None:
+    rows = [row("letter", n, name, accuracy=value) for n, name, value in (
+        (1000, "rfm", 90.0), (1000, "laplace", 80.0), (4000, "rfm", 91.0), (4000, "laplace", 92.0), (1000, "xrfm", 89.0)
+    )]  # fmt: skip
+    kernel, _, other, _ = ahead(rows)[2:]
+    assert "letter (4,000 rows: 91.00 against 92.00 %); 1 tables have both" in kernel
+    assert "than xRFM on nowhere" in other
+    assert ahead(rows[:1]) == []
 
 
 def test_the_page_shows_measurements_failures_and_figures() -> None:

@@ -42,7 +42,7 @@ def test_a_plugin_run_alone_stands_among_all_kept_methods(here: Path, capsys: py
     assert main(["report", "mine", "--against", "kept", "--out", "page"]) == 0
     printed = capsys.readouterr().out
     assert "protocol clean: 3 common datasets of 3" in printed
-    assert "Compared with the kept comparison (--against), 7 methods, on 3 of 3 datasets" in printed
+    assert "Compared with the kept comparison (--against), 9 methods, on 3 of 3 datasets" in printed
     titles = [wording.title(name) for name in method_names()]
     for title in (*titles, "Nearest neighbours"):
         assert title in printed
@@ -61,7 +61,7 @@ def test_on_the_first_fold_alone_and_what_other_seeds_leave(here: Path, capsys: 
     capsys.readouterr()
     assert main(["report", "first", "--against", "kept", "--out", "page"]) == 0
     assert "tested on the first 1 of 4 test folds only" in (here / "page" / "report.md").read_text(encoding="utf-8")
-    assert "7 methods, on 2 of 2 datasets" in capsys.readouterr().out
+    assert "9 methods, on 2 of 2 datasets" in capsys.readouterr().out
     assert main(["report", "other", "--against", "kept", "--out", "none"]) == 2
     assert (
         "--against kept: nothing to compare with: seed 7, there only seed 0: 1 dataset (zoo)" in capsys.readouterr().err

@@ -24,7 +24,7 @@ SCORES = (
     "validation_accuracy,fit_seconds,job_seconds,peak_rss_mb,seed,"
     "task,metric,score,validation_score,balanced_accuracy,auc,brier,log_loss,r2,r2_cut,rmse,mae,"
     "table_sha256,fold_sha256,reduction,reason,cpu_seconds,"
-    "predict_seconds,train_samples,test_samples"
+    "predict_seconds,train_samples,test_samples,ensemble,inputs"
 )
 SUMMARY = (
     "group,protocol,method,datasets,missing,mean_accuracy,sd_accuracy,p90,p95,pma,friedman_rank,pool,missing_rule,"

@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.data.archive import ArchiveSource
-from bench.data.registry import load_registry
+from bench.data.embedded import EmbeddedSource
+from bench.data.registry import Nominal, load_registry
 from bench.data.strict_yaml import MAX_BYTES
 from bench.errors import DataUnavailable, RegistryError, UsageError
+from bench.records.dataset import Dataset
 
 
 def test_the_sizes_of_the_subsets() -> None:
@@ -77,6 +79,55 @@ def test_every_entry_agrees_with_the_archive(study: ArchiveSource) -> None:
     assert set(unavailable) <= {"miniboone"}
 
 
+def test_every_dataset_was_looked_at_for_nominal_columns() -> None:
+    registry = load_registry()
+    assert [entry.name for entry in registry.entries.values() if entry.nominal is None] == []
+    found = {entry.name: entry.nominal_columns for entry in registry.entries.values() if entry.nominal_columns}
+    assert found["flags"] == (0, 1, 4, 15, 26, 27)
+    assert found["molec-biol-promoter"] == tuple(range(57))
+    assert not {"zoo", "lenses", "balance-scale", "dermatology", "iris"} & found.keys()  # numbers and grades
+    assert len(found.keys() & set(registry.subsets["small90"])) == 34
+
+
+def test_the_page_on_the_data_counts_them_as_the_registry_does() -> None:
+    def counts(subset: str) -> tuple[int, int, int]:
+        said = [e.nominal.sure if isinstance(e.nominal, Nominal) else e.nominal for e in load_registry().select(subset)]
+        return said.count("documented"), said.count("likely"), said.count("none")
+
+    words = " ".join((Path(__file__).parents[2] / "docs" / "get-the-data.md").read_text().split())
+    documented, likely, none = counts("small90")
+    assert f"{documented} of the 90 small datasets have such columns" in words
+    assert f"{likely} more are `likely` to, and {none} have none." in words
+    documented, likely, none = counts("all121")
+    assert f"Of all 121 it is {documented}, {likely} and {none}." in words
+
+
+def test_embedded_nominal_columns_have_few_distinct_values() -> None:
+    for entry in load_registry().entries.values():
+        if entry.embedded and entry.nominal_columns:
+            check_nominal(EmbeddedSource().load(entry))
+
+
+@pytest.mark.archive
+def test_nominal_columns_of_the_archive_have_few_distinct_values(study: ArchiveSource) -> None:
+    for entry in load_registry().select("all121"):
+        if entry.nominal_columns:
+            check_nominal(study.load(entry))
+
+
+def check_nominal(dataset: Dataset) -> None:
+    assert dataset.nominal == load_registry().entry(dataset.name).nominal_columns
+    for column in dataset.nominal:
+        distinct = len(np.unique(dataset.X[:, column]))
+        most = {"horse-colic": 61, "adult": 41, "teaching": 26, "residential-building": 20}.get(dataset.name, 15)
+        assert 3 <= distinct <= most, f"{dataset.name}: column {column}"
+
+
+def test_a_range_of_nominal_columns(tiny: Any) -> None:
+    _nominal("0-1", 2)(tiny.document)
+    assert tiny.registry().entry("alpha").nominal_columns == (0, 1, 2)
+
+
 def test_select_takes_subsets_and_names_in_order_each_once(tiny: Any) -> None:
     registry = tiny.registry()
     assert [e.name for e in registry.select("all")] == ["alpha", "beta"]
@@ -132,6 +183,10 @@ def _family(name: str, of: tuple[str, ...]) -> Callable[[dict], None]:
 
 
 ALPHA = ("datasets", "alpha")
+
+
+def _nominal(*columns: int | str, sure: str = "likely", note: str = "colours") -> Callable[[dict], None]:
+    return _set(*ALPHA, "nominal", to={"columns": list(columns), "sure": sure, "note": note})
 
 
 @pytest.mark.parametrize(
@@ -191,6 +246,25 @@ ALPHA = ("datasets", "alpha")
         (_set(*ALPHA, "openml", "drop", to="row"), "drop: expected a list of texts"),
         (_set(*ALPHA, "uci", "rows", to=0), "uci: rows: expected a whole number of at least 2"),
         (_set(*ALPHA, "uci", "tarket", to="x"), "uci: unknown key 'tarket': did you mean 'target'"),
+        (_set(*ALPHA, "nominal", to="all"), "alpha: nominal: expected a mapping of keys to values or none, got 'all'"),
+        (_nominal(0, 99), r"alpha: nominal: column 99 of 3 \(counted from 0\)"),
+        (_nominal("0-99999"), r"alpha: nominal: column 3 of 3 \(counted from 0\)"),
+        (_nominal(1, 1), "alpha: nominal: columns: 1 after 1: a column named twice, or out of order"),
+        (_nominal("0-2", 1), "nominal: columns: 1 after 2: a column named twice, or out of order"),
+        (_nominal("2-1"), "nominal: columns: the range 2-1 runs backwards"),
+        (
+            _nominal(-1),
+            r"nominal: columns: expected a list, each a column's number or a range such as 3-6, got \['-1'\]",
+        ),
+        (_nominal("colour"), r"nominal: columns: expected a list, .* got \['colour'\]"),
+        (_nominal(), "nominal: no columns; where there are no nominal ones, write nominal: none"),
+        (_nominal(0, sure="sure"), "nominal: sure: expected one of documented, guessed, likely, got 'sure'"),
+        (_nominal(0, note=""), "nominal: note: expected text"),
+        (
+            _set(*ALPHA, "nominal", to={"columns": 0, "sure": "likely", "note": "x"}),
+            "columns: expected a list, .* got '0'",
+        ),
+        (_set(*ALPHA, "nominal", to={"columns": [0], "note": "x"}), "alpha: nominal: key 'sure' is missing"),
     ],
 )
 def test_what_the_registry_must_not_say(tiny: Any, edit: Callable[[dict], None], message: str) -> None:

@@ -53,6 +53,7 @@ def test_a_table_becomes_a_dataset(described: Path, registry: Registry) -> None:
     assert (dataset.name, dataset.source, dataset.n_classes) == ("orders", "user", 2)
     assert dataset.y.tolist() == [1, 0, 0, 1]
     assert dataset.published is None
+    assert dataset.nominal == ()  # text and declared categories are 0/1 columns already
     provenance = source.provenance()["orders"]
     assert provenance["features"] == [
         "amount",

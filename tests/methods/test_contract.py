@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from bench.methods import get_method, method_names, mlp, random_forest
 from bench.methods.contract import CLAUSES, Clause, Exercise, breaches, check_method, clauses_of
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.measure import Kind
-from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import Choice, Config, Fold, Method, Path, Prediction, ScoreArray, Session, Task
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,6 +53,16 @@ def exercise(request: pytest.FixtureRequest) -> Iterator[Exercise]:
 )
 def test_registered_method_keeps(exercise: Exercise, clause: Clause) -> None:
     assert breaches(clause, exercise) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", [*method_names(), "rfm_fork"])
+def test_every_built_in_method_keeps_validation_scores(name: str, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random_forest, "TREES", 2)
+    monkeypatch.setattr(mlp, "EPOCHS", mlp.EPOCHS[:2])
+    table = Exercise(get_method(name), kind).table
+    session = get_method(name).session(replace(table.task, keep_scores=True))
+    assert all(path.scores is not None and len(path.scores) == len(table.folds) for path in session.tune(table.folds))
 
 
 def test_every_registered_method_does_both() -> None:
@@ -278,6 +289,52 @@ class NoTransfer(CentroidSession):
         return super().predict(choice, train, test)
 
 
+class KeepsUnasked(CentroidSession):
+    def path(self, config: Config, folds: Sequence[Fold]) -> Path:
+        return replace(super().path(config, folds), scores=self.kept(config, folds))
+
+    def kept(self, config: Config, folds: Sequence[Fold]) -> tuple[ScoreArray, ...]:
+        return tuple(
+            np.stack([self.scores(config, step, fold.fit, fold.validation) for step in (1, 2)]).astype(np.float32)
+            for fold in folds
+        )
+
+
+class Keeps(KeepsUnasked):
+    def path(self, config: Config, folds: Sequence[Fold]) -> Path:
+        path = super().path(config, folds)
+        return path if self.task.keep_scores else replace(path, scores=None)
+
+
+class Keeping(Centroid):
+    session_class = Keeps
+
+
+class KeepsInDoublePrecision(Keeps):
+    def kept(self, config: Config, folds: Sequence[Fold]) -> tuple[ScoreArray, ...]:
+        return tuple(part.astype(np.float64) for part in super().kept(config, folds))  # type: ignore[misc]
+
+
+class KeepsTheLastPoint(Keeps):
+    def kept(self, config: Config, folds: Sequence[Fold]) -> tuple[ScoreArray, ...]:
+        return tuple(part[1:] for part in super().kept(config, folds))
+
+
+class KeepsOtherScores(Keeps):
+    def kept(self, config: Config, folds: Sequence[Fold]) -> tuple[ScoreArray, ...]:
+        return tuple(part[::-1] for part in super().kept(config, folds))
+
+
+class KeepsSome(Keeps):
+    def tune(self, folds: Sequence[Fold]) -> list[Path]:
+        first, *others = super().tune(folds)
+        return [replace(first, scores=None), *others]
+
+
+def test_a_method_that_keeps_validation_scores_passes() -> None:
+    assert check_method(Keeping()) == []
+
+
 BREACHES: list[tuple[str, Callable[[], Method]]] = [
     ("grid", RepeatsItself),
     ("grid", Tuples),
@@ -292,6 +349,11 @@ BREACHES: list[tuple[str, Callable[[], Method]]] = [
     ("scores", lambda: of_session(LearnsNothing)),
     ("scores", lambda: of_session(Transductive)),
     ("identity", lambda: of_session(IgnoresTheIteration)),
+    ("validation scores", lambda: of_session(KeepsUnasked)),
+    ("validation scores", lambda: of_session(KeepsInDoublePrecision)),
+    ("validation scores", lambda: of_session(KeepsTheLastPoint)),
+    ("validation scores", lambda: of_session(KeepsOtherScores)),
+    ("validation scores", lambda: of_session(KeepsSome)),
     ("determinism", lambda: of_session(Unseeded)),
     ("hidden labels", lambda: of_session(PeeksAtTheTest)),
     ("hidden labels", lambda: of_session(PeeksAtTheFold)),

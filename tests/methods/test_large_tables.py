@@ -19,7 +19,7 @@ from rfm.solvers import choice
 
 METHODS = ["rfm", "laplace", "ntk"]
 N, TEST = 400, 100
-SOLVERS = {"cholesky": 25_000, "eigenpro": 0}
+SOLVERS = {"cholesky": 25_000, "cg": 0}
 """The solver, and the limit of direct solution at which it serves."""
 
 
@@ -66,16 +66,16 @@ def test_solved_directly_the_scores_are_the_small_tables_ones(name: str, monkeyp
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_iterated_the_scores_are_near_and_the_epochs_recorded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_iterated_the_scores_are_near_and_the_iterations_recorded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     table, train, test = task()
     small = get_method(name).session(table).predict(a_choice(name), train, test)
-    lower_limits(monkeypatch, "eigenpro")
+    lower_limits(monkeypatch, "cg")
     large = get_method(name).session(table).predict(a_choice(name), train, test)
-    assert np.mean(large.scores.argmax(axis=1) == small.scores.argmax(axis=1)) > 0.85
+    assert np.mean(large.scores.argmax(axis=1) == small.scores.argmax(axis=1)) >= 0.99
     details = json.loads(json.dumps(dict(large.details)))
-    assert details["solver"] == "eigenpro"
-    assert details["held_out_rows"] == 8
-    assert 1 <= details["epoch"] <= details["epochs"] <= choice.MOST_EPOCHS
+    assert details["solver"] == "cg"
+    assert details["residual"] <= choice.CONVERGED
+    assert 1 <= details["iterations"] <= 10
     assert len(details.get("updates", [])) == a_choice(name).iteration
 
 
@@ -94,9 +94,10 @@ def test_choosing_gives_the_same_figures(name: str, monkeypatch: pytest.MonkeyPa
         np.testing.assert_allclose(one.squared_error, other.squared_error, atol=3e-3)
 
 
-# NTK chooses by whole matrices: an iterated fit, on fewer rows, cannot give its paths' figures again.
+# NTK chooses by whole matrices in float64: a fit by other arithmetic does not give its paths' figures to all digits.
 @pytest.mark.parametrize(
-    ("name", "solver"), [("rfm", "cholesky"), ("laplace", "cholesky"), ("ntk", "cholesky"), ("laplace", "eigenpro")]
+    ("name", "solver"),
+    [("rfm", "cholesky"), ("laplace", "cholesky"), ("ntk", "cholesky"), ("rfm", "cg"), ("laplace", "cg")],
 )
 def test_the_contract_holds(name: str, solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lower_limits(monkeypatch, solver)
@@ -116,15 +117,15 @@ def test_a_reduced_table_goes_through_the_protocols(protocol: str, monkeypatch: 
     data = Dataset("generated", X, (X[:, 0] * X[:, 1] > 0).astype(np.int64), 2, "generated")
     splits = reduction.reduced(splits_for(data, 0), len(X))
     (result,) = carry_out(get_method("rfm"), data, splits, PROTOCOLS[protocol], 0)
-    assert result.details["solver"] == "eigenpro"
+    assert result.details["solver"] == "cg"
     assert len(result.details.get("updates", [])) == (result.iteration if protocol == "clean" else 0)
     assert result.score > 85
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_estimates_are_modest_where_matrices_are_not_formed(name: str) -> None:
-    """The largest table of the archive fits into 8 GiB; the largest that is solved directly needs its two matrices."""
+    """The largest table of the archive fits into 8 GiB; half of the matrix of 20,000 fitted ones is kept."""
     method = get_method(name)
-    assert method.peak_bytes(130_064, 50, 2) < 8 << 30
-    fitted = 25_000
-    assert 8 * fitted**2 < method.peak_bytes(33_333, 10, 2) < 8 << 30
+    assert method.peak_bytes(130_064, 50, 2) < 4.5 * (1 << 30)
+    fitted = 20_000
+    assert 2 * fitted**2 < method.peak_bytes(26_667, 10, 2) < 3 << 30

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC, SVR
 from xgboost import XGBRegressor
 
+from bench.data.splits import draw_splits
 from bench.methods import get_method, random_forest, svm_rbf, xgboost
 from bench.methods.contract.exercise import make_table
-from bench.records.dataset import FloatArray
+from bench.protocols import PROTOCOLS, carry_out
+from bench.records.dataset import Dataset, FloatArray
 from bench.records.method import Choice, Config, Fold, Task
 from rfm import KernelRidgeRegressor, RFMRegressor, ntk_matrix
 
@@ -96,14 +106,58 @@ def test_forest_is_scikit_learns(task: Task, monkeypatch: pytest.MonkeyPatch) ->
     assert (scores[:, [1, 4]] == 0).all()
 
 
+def gaps_in(task: Task) -> Task:
+    """The four classes as four of six: two are absent."""
+    return Task(task.X, np.array([0, 2, 3, 5])[task.y], 6, seed=11)
+
+
+def test_extra_trees_are_scikit_learns(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random_forest, "TREES", 20)
+    gaps, method = gaps_in(task), get_method("extra_trees")
+    choice = Choice({"min_samples_leaf": 3, "features_per_sqrt_d": 2.0}, 0)
+    scores = method.session(gaps).predict(choice, FIT, REST).scores
+    trees = ExtraTreesClassifier(20, max_features=3, min_samples_leaf=3, random_state=11)
+    trees.fit(gaps.X[FIT], gaps.y[FIT])
+    np.testing.assert_allclose(scores[:, [0, 2, 3, 5]], trees.predict_proba(gaps.X[REST]))
+    assert (scores[:, [1, 4]] == 0).all()
+
+
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+def test_logistic_regression_is_scikit_learns(task: Task, C: float) -> None:
+    gaps = gaps_in(task)
+    scores = get_method("logistic_regression").session(gaps).predict(Choice({"C": C}, 0), FIT, REST).scores
+    model = LogisticRegression(C=C, max_iter=5000, tol=1e-8).fit(gaps.X[FIT], gaps.y[FIT])
+    np.testing.assert_allclose(scores[:, [0, 2, 3, 5]], model.predict_proba(gaps.X[REST]), atol=2e-3)
+    assert (scores[:, [1, 4]] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["logistic_regression", "extra_trees", "xgboost"])
+def test_more_classes_than_a_fold_can_have(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve classes of four rows in five inner folds: no fold can be fitted on all and judged on all of them."""
+    monkeypatch.setattr(random_forest, "TREES", 10)
+    y = np.repeat(np.arange(12), 4)
+    X = np.random.default_rng(0).standard_normal((48, 4)) * 0.1 + np.stack([y, y % 2, y % 3, y * 0], axis=1)
+    table = Dataset("classes", X, y, 12, "tiny")
+    results = carry_out(get_method(name), table, draw_splits("classes", y, 0), PROTOCOLS["clean-cv"], seed=0)
+    assert all(np.isfinite(result.measures["log_loss"]) for result in results)
+    assert np.mean([result.score for result in results]) > 50
+
+
 @pytest.mark.parametrize(("factor", "d", "tried"), [(1.0, 1, 1), (0.5, 4, 1), (2.0, 4, 4), (2.0, 3, 3), (1.0, 60, 8)])
 def test_tried_features(factor: float, d: int, tried: int) -> None:
     assert random_forest.tried_features(factor, d) == tried
 
 
-@pytest.mark.parametrize(("k", "last"), [(2, 200), (3, 200), (10, 75), (100, 50)])
-def test_rounds_fall_with_the_number_of_classes(k: int, last: int) -> None:
-    assert xgboost.path_rounds(k)[-1] == last
+def test_boosting_splits_a_table_of_seven_rows() -> None:
+    """A row's Hessian is at most 1/4, so leaves of at least 1 need four rows each; some configuration asks for less."""
+    y = np.array([0, 1, 0, 1, 0, 1, 0, 1, 1])
+    task = Task(np.linspace(-1, 1, 9)[:, None] * 0 + y[:, None], y, 2, seed=0)
+    rows = np.arange(9)
+    right = {}
+    for config in xgboost.XGBoost().configurations():
+        scores = xgboost.XGBoost().session(task).predict(Choice(config, 50), rows[:7], rows[7:]).scores
+        right[config["min_child_weight"]] = (scores.argmax(axis=1) == y[7:]).all() and scores.max() > 0.6
+    assert right == {1.0: False, 1e-3: True}
 
 
 def test_boosters_grown_in_turns_do_not_share_draws(task: Task) -> None:
@@ -143,21 +197,38 @@ def test_forest_of_numbers_is_scikit_learns(numbers: Task, monkeypatch: pytest.M
     np.testing.assert_allclose(scores, forest.predict(numbers.X[rest]))
 
 
+def test_extra_trees_of_numbers_are_scikit_learns(numbers: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random_forest, "TREES", 20)
+    scores, fit, rest = predicted("extra_trees", numbers, {"min_samples_leaf": 1, "share_of_features": 2 / 3})
+    trees = ExtraTreesRegressor(20, max_features=2, random_state=11).fit(numbers.X[fit], numbers.y[fit])
+    np.testing.assert_allclose(scores, trees.predict(numbers.X[rest]))
+
+
+@pytest.mark.parametrize("alpha", [0.01, 10.0])
+def test_ridge_regression_has_the_closed_form(numbers: Task, alpha: float) -> None:
+    scores, fit, rest = predicted("logistic_regression", numbers, {"alpha": alpha})
+    X, y = numbers.X[fit] - numbers.X[fit].mean(axis=0), numbers.y[fit]
+    w = np.linalg.solve(X.T @ X + alpha * np.eye(3), X.T @ (y - y.mean()))
+    np.testing.assert_allclose(scores, (numbers.X[rest] - numbers.X[fit].mean(axis=0)) @ w + y.mean(), atol=1e-9)
+
+
 def test_support_vector_regression_is_libsvms(numbers: Task) -> None:
     scores, fit, rest = predicted("svm_rbf", numbers, {"C": 5.0, "gamma_times_d": 1.0})
     machine = SVR(C=5.0, gamma=1 / 3).fit(numbers.X[fit], numbers.y[fit])
     np.testing.assert_allclose(scores, machine.predict(numbers.X[rest]), atol=5e-3)
 
 
-@pytest.mark.parametrize("share", [1.0, 0.7])
-def test_boosting_of_numbers_is_xgboosts(numbers: Task, share: float) -> None:
-    scores, fit, rest = predicted("xgboost", numbers, {"max_depth": 3, "eta": 0.3, "sampled_share": share}, 30)
+@pytest.mark.parametrize(("share", "weight"), xgboost.SAMPLING)
+def test_boosting_of_numbers_is_xgboosts(numbers: Task, share: float, weight: float) -> None:
+    config = {"max_depth": 3, "eta": 0.3, "sampled_share": share, "min_child_weight": weight}
+    scores, fit, rest = predicted("xgboost", numbers, config, 30)
     booster = XGBRegressor(
         n_estimators=30,
         max_depth=3,
         learning_rate=0.3,
         subsample=share,
         colsample_bytree=share,
+        min_child_weight=weight,
         tree_method="hist",
         random_state=11,
         seed_per_iteration=True,
@@ -186,3 +257,22 @@ def test_ntk_is_ridge_regression_with_its_kernel(numbers: Task, ridge: float, de
     K = ntk_matrix(torch.as_tensor(numbers.X), depth=depth).numpy()
     alpha = np.linalg.solve(K[np.ix_(fit, fit)] + ridge * np.eye(len(fit)), numbers.y[fit])
     np.testing.assert_allclose(scores, K[np.ix_(rest, fit)] @ alpha, atol=2e-6)
+    relative = ridge / K[fit, fit].mean()  # in units of the kernel of a row with itself
+    again = predicted("ntk", numbers, {"relative_ridge": relative, "depth": depth})[0]
+    np.testing.assert_allclose(again, scores, atol=2e-6)
+
+
+def test_ntk_selects_among_relative_ridges_but_under_the_papers_protocols(numbers: Task) -> None:
+    folds = [Fold(np.arange(0, 60), np.arange(60, 90))]
+    found = {
+        paper: get_method("ntk").session(replace(numbers, paper_grid=paper)).tune(folds) for paper in (False, True)
+    }
+    assert [sorted(paths[0].config) for paths in found.values()] == [["depth", "relative_ridge"], ["depth", "ridge"]]
+    for paper, paths in found.items():
+        for path in paths:
+            config = dict(path.config)
+            K = ntk_matrix(torch.as_tensor(numbers.X), depth=config["depth"]).numpy()
+            ridge = config["ridge"] if paper else config["relative_ridge"] * K.diagonal()[:60].mean()
+            alpha = np.linalg.solve(K[:60, :60] + ridge * np.eye(60), numbers.y[:60])
+            error = np.mean((K[60:90, :60] @ alpha - numbers.y[60:90]) ** 2)
+            assert path.squared_error[0, 0] == pytest.approx(error, rel=1e-4)

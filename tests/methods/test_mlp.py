@@ -161,3 +161,29 @@ def test_paths_end_early_in_all_folds_together() -> None:
     for path in paths:
         assert path.iterations == mlp.EPOCHS[: len(path.iterations)]
         assert path.merit.shape == (2, len(path.iterations))
+
+
+def test_a_stack_stays_on_its_device(table: tuple[Tensor, Tensor]) -> None:
+    """Tensors of the device "meta" have no data and refuse the company of the CPU's, as CUDA's do."""
+    there = (table[0].to("meta"), table[1].to("meta"))
+    network = stack(there, [training(torch.arange(80), dropout=0.3, decay=0.1), training(torch.arange(80))])
+    network.train_to(1)
+    network.keep([0])
+    network.train_to(2)
+    (scored,) = network.outputs([torch.arange(80, 90)])
+    assert scored.device.type == "meta"
+    assert scored.shape == (10, 3)
+    with pytest.raises(RuntimeError, match="device"):
+        there[0] + torch.zeros(90, 5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU")
+def test_a_network_on_a_gpu_is_the_same_network(table: tuple[Tensor, Tensor]) -> None:
+    trained = []
+    for device in ("cpu", "cuda"):
+        network = stack(
+            (table[0].to(device), table[1].to(device)), [training(torch.arange(80), dropout=0.3, decay=0.1)]
+        )
+        network.train_to(5)
+        trained.append(network.outputs([torch.arange(80, 90)])[0].cpu())
+    torch.testing.assert_close(trained[1], trained[0], rtol=0, atol=1e-3)

@@ -11,7 +11,7 @@ import pytest
 from synthetic_runs import make_run
 
 from bench.protocols import PROTOCOLS, Protocol, get_protocol, register
-from bench.protocols.registry import what_changes
+from bench.protocols.registry import plain_names, what_changes
 from bench.report.build import ReportFiles, write_report
 from bench.report.evidence import Evidence
 from bench.report.merge import merge_runs
@@ -48,7 +48,7 @@ def part(page: str, protocol: str) -> str:
 
 
 def test_the_report_explains_it_in_its_place(fifth: Protocol, tmp_path: Path) -> None:
-    files = report(tmp_path, *PROTOCOLS)
+    files = report(tmp_path, *plain_names(PROTOCOLS))
     for page in (files.markdown.read_text(encoding="utf-8"), files.html.read_text(encoding="utf-8")):
         assert headings(page) == ["clean", "clean-cv", "clean-3", "relearn", "published"], "first those without labels"
         assert fifth.meaning in part(page, "clean-3")
@@ -78,7 +78,8 @@ def test_selection_noise_is_measured_with_it_where_it_is_the_extreme(fifth: Prot
 
 def test_the_statistics_order_it(fifth: Protocol) -> None:
     scores = scores_frame(make_run(TABLES, ["rfm", "laplace"], ["unknown", *reversed(PROTOCOLS)]).results)
-    assert protocols_in(scores) == ["clean", "clean-cv", "relearn", "published", "clean-3", "unknown"]
+    variants = [name for name in PROTOCOLS if PROTOCOLS[name].variant_of]
+    assert protocols_in(scores) == ["clean", "clean-cv", "relearn", "published", "clean-3", *variants, "unknown"]
     found = leak_decomposition(scores, TABLES, {})
     assert found is not None
     assert found.path == ["published", "relearn", "clean", "clean-cv", "clean-3"]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bench.data.splits import draw_splits
+from bench.methods.judging import Judging
 from bench.protocols import PROTOCOLS, carry_out
 from bench.records.dataset import Dataset, FloatArray, IntArray
 from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
@@ -19,9 +20,10 @@ class CentroidSession(Session):
     """Nearest class mean of the training rows."""
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
-        figures = [self.task.judge(self._scores(f.fit, f.validation), self.task.y[f.validation]) for f in folds]
-        accuracy, error = np.array(figures).T
-        return [Path({}, (0,), accuracy[:, None], error[:, None])]
+        judging = Judging(self.task, [self.task.y[fold.validation] for fold in folds])
+        for number, fold in enumerate(folds):
+            judging.judge(0, number, 0, self._scores(fold.fit, fold.validation))
+        return [judging.path(0, {}, (0,))]
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         return Prediction(self._scores(train, test))

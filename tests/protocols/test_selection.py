@@ -12,8 +12,8 @@ import pytest
 from bench.data.splits import draw_splits
 from bench.errors import MethodError, UsageError
 from bench.protocols import PROTOCOLS, carry_out, get_protocol
+from bench.protocols.choosing import choose
 from bench.protocols.rows import standardise
-from bench.protocols.selection import choose
 from bench.records.dataset import Dataset, Holdout, IntArray, Splits
 from bench.records.method import HIDDEN, Choice, Fold, Method, Path, Prediction, Session, Task
 
@@ -50,8 +50,10 @@ class WatchedSession(Session):
 
     def tune(self, folds: Sequence[Fold]) -> list[Path]:
         self._method.folds.append(list(folds))
-        figures = np.full((len(folds), 1), 0.5)
-        return [Path(config, (0,), figures, figures) for config in self._method.configurations()]
+        figures, width = np.full((len(folds), 1), 0.5), self.task.n_classes
+        scores = tuple(np.full((1, len(f.validation), width), 0.5, dtype=np.float32) for f in folds)
+        kept = scores if self.task.keep_scores else None
+        return [Path(config, (0,), figures, figures, kept) for config in self._method.configurations()]
 
     def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
         self._method.predicted.append((train, test, transfer))
@@ -83,7 +85,7 @@ def test_what_scoring_took_is_optional_and_part_of_the_whole(table: Dataset, mon
     assert [r.predict_seconds for r in carry_out(Watched(), table, splits, PROTOCOLS["relearn"], 0)] == [0.0] * 4
 
 
-@pytest.mark.parametrize("protocol", ["clean", "clean-cv"])
+@pytest.mark.parametrize("protocol", [p for p in PROTOCOLS if PROTOCOLS[p].exposure == 0])
 def test_a_clean_session_never_sees_a_test_label(table: Dataset, protocol: str) -> None:
     method, splits = Watched(), draw_splits("table", table.y, 0)
     results = carry_out(method, table, splits, PROTOCOLS[protocol], 0)
@@ -94,7 +96,8 @@ def test_a_clean_session_never_sees_a_test_label(table: Dataset, protocol: str) 
         assert np.array_equal(task.y[train], table.y[holdout.train])
         np.testing.assert_allclose(task.X[train].mean(axis=0), 0.0, atol=1e-12)
         np.testing.assert_allclose(task.X[train].std(axis=0, ddof=1), 1.0)
-        assert len(folds) == (1 if protocol == "clean" else 5)
+        assert len(folds) == PROTOCOLS[protocol].inner_folds
+        assert task.keep_scores == protocol.startswith(("clean-greedy", "clean-cv-greedy"))
         for fold in folds:
             assert set(fold.fit) | set(fold.validation) == set(train)
             assert not set(fold.fit) & set(fold.validation)
@@ -116,7 +119,7 @@ def test_the_other_protocols_choose_once_on_the_tuning_halves(table: Dataset, pr
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_tuning_rows_bound_what_is_chosen_on_and_not_what_is_fitted(table: Dataset, protocol: str) -> None:
     method, splits = Watched(), replace(draw_splits("table", table.y, 0), tuning_rows=15)
-    carry_out(method, table, splits, PROTOCOLS[protocol], 0)
+    results = carry_out(method, table, splits, PROTOCOLS[protocol], 0)
     for folds in method.folds:
         for fold in folds:
             assert len(fold.fit) <= 15
@@ -125,7 +128,8 @@ def test_tuning_rows_bound_what_is_chosen_on_and_not_what_is_fitted(table: Datas
             else:
                 assert set(fold.fit) <= set(splits.tuning.train)
                 assert set(fold.validation) <= set(splits.tuning.test)
-    assert [len(train) for train, _, _ in method.predicted] == [len(h.train) for h in splits.holdouts]
+    fitted = [len(h.train) for h, result in zip(splits.holdouts, results, strict=True) for _ in result.members]
+    assert [len(train) for train, _, _ in method.predicted] == fitted
 
 
 @pytest.mark.parametrize("size", [None, 12])

@@ -137,6 +137,21 @@ def test_only_datasets_with_something_to_know_are_listed(evidence: Evidence) -> 
     assert "known of 23 of 24 datasets; 5 had some" in words
 
 
+def test_how_many_datasets_have_nominal_columns_and_how_sure_that_is(known: dict[str, Facts]) -> None:
+    plain = body(known)
+    sure = dict(zip(NAMES, ["documented"] * 4 + ["likely", "guessed"], strict=False))
+    evidence = replace(plain, about={name: replace(plain.about[name], nominal=sure.get(name, "")) for name in NAMES})
+    section = data_section(evidence)
+    assert section is not None
+    words = " ".join(str(section.blocks[0]).split())
+    assert "By the attribute lists of their origin 4 have columns of categories without order, and 2 more" in words
+
+
+def test_the_registry_says_which_datasets_have_nominal_columns() -> None:
+    about = about_datasets([], load_registry())
+    assert [about[name].nominal for name in ("flags", "titanic", "zoo")] == ["documented", "likely", ""]
+
+
 def test_without_facts_there_is_no_section_and_with_some_the_rest_stays_in() -> None:
     assert data_section(body({})) is None
     some = body({NAMES[0]: facts(NAMES[0], repeated_percent=50.0)}, make_run(NAMES[:6], METHODS))

@@ -275,30 +275,32 @@ def test_training_rows_are_predicted_as_they_were_fitted(n: int, dtype: str) -> 
 
 
 @pytest.mark.parametrize("estimator", [*CLASSIFIERS, *REGRESSORS], ids=repr)
-@pytest.mark.parametrize("direct", [True, False], ids=["direct", "EigenPro"])
-def test_large_tables_give_what_small_ones_give(estimator: Any, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same table taken as a large one: block by block, solved directly or by EigenPro."""
+@pytest.mark.parametrize(
+    ("solver", "tolerance"), [("auto", 1e-3), ("cg", 0.01), ("eigenpro", 0.05)], ids=["direct", "cg", "EigenPro"]
+)
+def test_large_tables_give_what_small_ones_give(
+    estimator: Any, solver: str, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same table taken as a large one: block by block, solved directly or iteratively."""
     X, labels, y = wide_problem()
     X = X - 20.0
     targets = labels if estimator in CLASSIFIERS else y
     radial = estimator.kernel != "ntk"
     settings = {"ridge": 1.0} | ({"iterations": 2} if hasattr(estimator, "iterations") else {})
     small = clone(estimator).set_params(**settings).fit(X[:400], targets[:400])
-    monkeypatch.setattr("rfm.machine.SWEEP_ROWS", 100)
-    monkeypatch.setattr("rfm.large.SWEEP_ROWS", 100)
-    if not direct:
-        monkeypatch.setattr("rfm.solvers.choice.DIRECT_ROWS", 100)
-        monkeypatch.setattr("rfm.solvers.choice.CONVERGED", 1e-5)
-        monkeypatch.setattr("rfm.solvers.choice.PATIENCE", 50)
-    large = clone(estimator).set_params(**settings).fit(X[:400], targets[:400])
-    assert large.solver_ == ("cholesky" if direct else "eigenpro")
-    tolerance = 1e-3 if direct else 0.05
+    if solver == "auto":
+        monkeypatch.setattr("rfm.machine.SWEEP_ROWS", 100)
+        monkeypatch.setattr("rfm.large.SWEEP_ROWS", 100)
+    monkeypatch.setattr("rfm.solvers.choice.LEARNED", 1e-5)
+    monkeypatch.setattr("rfm.solvers.choice.PATIENCE", 50)
+    large = clone(estimator).set_params(**settings, solver=solver).fit(X[:400], targets[:400])
+    assert large.solver_ == ("cholesky" if solver == "auto" else solver)
     expected, found = small._scores(X[400:]), large._scores(X[400:])
     assert np.linalg.norm(found - expected) < tolerance * np.linalg.norm(expected)
     if radial and hasattr(small, "M_"):
         np.testing.assert_allclose(large.M_, small.M_, atol=2 * tolerance * np.abs(small.M_).max())
     if radial and hasattr(small, "path_"):
-        validated = clone(estimator).set_params(**settings)
+        validated = clone(estimator).set_params(**settings, solver=solver)
         path = validated.fit(X[:400], targets[:400], validation=(X[400:], targets[400:])).path_
         assert path.shape == (3,)
         assert path[-1] == pytest.approx(large.score(X[400:], targets[400:]), abs=1e-6)

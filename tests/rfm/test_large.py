@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from rfm.agop import agop
 from rfm.kernels import Gaussian, Laplace, RadialKernel, kernel_lower_
-from rfm.large import LargeSweep
+from rfm.large import LargeSweep, chains_of
+from rfm.problem import Problem
 from rfm.rows import metric_rows
 from rfm.solvers import gradients as gradients_module
 from rfm.solvers.blocks import RadialBlocks
+from rfm.solvers.choice import SOLVERS
 from rfm.solvers.gradients import sampled_agop
 from rfm.sweep import Sweep
 
@@ -58,8 +60,11 @@ def test_solved_directly_it_is_the_sweep(
     }
 
 
-def test_a_chain_is_the_fits_of_its_lengths(table: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
-    large = LargeSweep(*table, seed=3)
+@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+def test_a_chain_is_the_fits_of_its_lengths(
+    table: tuple[NDArray[np.float64], NDArray[np.float64]], solver: str
+) -> None:
+    large = LargeSweep(*table, seed=3, solver=solver)
     points = list(large.points(TRAIN, HELD, ridges=(0.1,), unit_norms=(False,), iterations=2))
     assert [point.iteration for point in points] == [0, 1, 2]
     for point in points:
@@ -68,11 +73,33 @@ def test_a_chain_is_the_fits_of_its_lengths(table: tuple[NDArray[np.float64], ND
         assert alone.account == point.account
 
 
-def test_iterated_it_predicts_alike_and_says_what_it_did(
+@pytest.mark.parametrize("cache", [0, 10**9], ids=["formed anew", "kept"])
+@pytest.mark.parametrize("ridge", [10.0, 0.01])
+def test_by_conjugate_gradients_it_is_nearly_the_sweep(
+    table: tuple[NDArray[np.float64], NDArray[np.float64]], ridge: float, cache: int
+) -> None:
+    X, Y = table
+    expected = Sweep(X, Y).fit(TRAIN, HELD, ridge=ridge, unit_norm=False, iterations=2)
+    fit = LargeSweep(X, Y, seed=3, solver="cg", cache_bytes=cache).fit(
+        TRAIN, HELD, ridge=ridge, unit_norm=False, iterations=2
+    )
+    assert fit.metric is not None
+    assert expected.metric is not None
+    assert_allclose(fit.metric, expected.metric, atol=0.01 * float(expected.metric.abs().max()))
+    assert_allclose(fit.scores, expected.scores, atol=0.01)
+    assert np.mean(fit.scores.argmax(1) == expected.scores.argmax(1)) > 0.99
+    account = json.loads(json.dumps(dict(fit.account)))
+    assert fit.solver == account["updates"][0]["solver"] == "cg"
+    assert account["residual"] <= 1e-3
+    assert 1 <= account["iterations"] < 20
+    assert account["rank"] <= N // 2
+
+
+def test_by_epochs_it_predicts_alike_and_says_what_it_did(
     table: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> None:
     direct = LargeSweep(*table, seed=3).fit(TRAIN, HELD, ridge=1.0, unit_norm=False, iterations=1)
-    fit = LargeSweep(*table, seed=3, direct_rows=0, sampled_rows=400).fit(
+    fit = LargeSweep(*table, seed=3, solver="eigenpro", sampled_rows=400).fit(
         TRAIN, HELD, ridge=1.0, unit_norm=False, iterations=1
     )
     assert np.mean(fit.scores.argmax(1) == direct.scores.argmax(1)) > 0.95
@@ -82,15 +109,27 @@ def test_iterated_it_predicts_alike_and_says_what_it_did(
     assert account["gradient_rows"] == 400
 
 
+@pytest.mark.parametrize("solver", ["cg", "eigenpro"])
 def test_the_seed_and_not_the_order_of_rows_to_score_determines_scores(
-    table: tuple[NDArray[np.float64], NDArray[np.float64]],
+    table: tuple[NDArray[np.float64], NDArray[np.float64]], solver: str
 ) -> None:
     def scores(seed: int, test: NDArray[np.int64]) -> NDArray[np.float64]:
-        large = LargeSweep(*table, seed=seed, direct_rows=0)
+        large = LargeSweep(*table, seed=seed, solver=solver)
         return large.fit(TRAIN, test, ridge=0.1, unit_norm=True, iterations=1).scores
 
     assert_allclose(scores(3, HELD)[::-1], scores(3, HELD[::-1].copy()), atol=1e-5)
-    assert np.abs(scores(3, HELD) - scores(4, HELD)).max() > 1e-4
+    assert np.abs(scores(3, HELD) - scores(4, HELD)).max() > 1e-6
+    assert_array_equal(scores(3, HELD), scores(3, HELD))
+
+
+def test_who_asks_for_an_iterative_solver_gets_it_at_any_size(
+    table: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> None:
+    kinds = {solver: type(chains_of(Problem(*table, solver=solver), N)) for solver in SOLVERS}
+    assert kinds == {"auto": Sweep, "cholesky": Sweep, "cg": LargeSweep, "eigenpro": LargeSweep}
+    assert {type(chains_of(Problem(*table, solver=solver), 20_000)) for solver in SOLVERS} == {LargeSweep}
+    with pytest.raises(ValueError, match="solver must be one of"):
+        Problem(*table, solver="sgd")
 
 
 @pytest.mark.parametrize("kernel", [Laplace(3.0), Gaussian(2.0)])

@@ -17,7 +17,18 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import rfm
-from rfm import KernelRidgeClassifier, KernelRidgeRegressor, LinearRFM, MatrixCompletion, RFMClassifier, RFMRegressor
+from rfm import (
+    KernelRidgeClassifier,
+    KernelRidgeClassifierCV,
+    KernelRidgeRegressor,
+    KernelRidgeRegressorCV,
+    LinearRFM,
+    MatrixCompletion,
+    RFMClassifier,
+    RFMClassifierCV,
+    RFMRegressor,
+    RFMRegressorCV,
+)
 
 SOURCES = str(Path(rfm.__file__).parent)
 
@@ -49,6 +60,10 @@ CASES: list[tuple[Any, Any, Any]] = [
     (KernelRidgeRegressor(), ((A, ONE_TARGET), {}), ((B, TWO_TARGETS), {})),
     (RFMClassifier(iterations=2), ((A, TWO), {}), ((B, THREE), {"validation": (B[:9], THREE[:9])})),
     (RFMRegressor(iterations=2), ((A, ONE_TARGET), {}), ((B, TWO_TARGETS), {"validation": (B[:9], TWO_TARGETS[:9])})),
+    (KernelRidgeClassifierCV(cv=2), ((A, TWO), {}), ((B, THREE), {})),
+    (KernelRidgeRegressorCV(cv="loo"), ((A, ONE_TARGET), {}), ((B, TWO_TARGETS[:, 0]), {})),
+    (RFMClassifierCV(cv=2, ensemble=True), ((A, TWO), {}), ((B, THREE), {})),
+    (RFMRegressorCV(cv=2), ((A, ONE_TARGET), {}), ((B, TWO_TARGETS[:, 0]), {})),
     (
         LinearRFM(ridge=0.1, smoothing_end=0.01),
         ((A, ONE_TARGET), {}),

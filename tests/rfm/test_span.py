@@ -373,7 +373,7 @@ def test_the_machine_for_large_tables_does_so_too(
     n, d = 130, 170
     X, Y = table(n, d, others=260)
     train, test = np.arange(n), np.arange(n, n + 20)
-    sweep, large = Sweep(X, Y, **options), LargeSweep(X, Y, seed=3, direct_rows=1000, **options)
+    sweep, large = Sweep(X, Y, **options), LargeSweep(X, Y, seed=3, solver="cholesky", **options)
     one = {"ridges": (0.1,), "unit_norms": (unit_norm,)}
     points = list(large.points(train, test, **one, iterations=2))
     expected = directly(lambda: list(large.points(train, test, **one, iterations=2)))

@@ -15,7 +15,7 @@ from sklearn.kernel_ridge import KernelRidge
 
 from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel
 from rfm.problem import Point, scale_metric, unit_rows
-from rfm.sweep import Sweep, ridge_scores
+from rfm.sweep import Sweep
 
 Array = NDArray[np.float64]
 RIDGES = (1.0, 1e-2)
@@ -327,17 +327,6 @@ def test_an_empty_grid_has_no_points(n: int) -> None:
 
 def test_unit_rows_leave_a_zero_row_alone() -> None:
     np.testing.assert_allclose(unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])), [[0.6, 0.8], [0.0, 0.0]])
-
-
-@pytest.mark.parametrize("copies", [1, 5])
-def test_ridge_scores_from_one_matrix_of_all_rows(copies: int) -> None:
-    X, Y = classification(60, 4, 3)
-    X = np.repeat(X[: 60 // copies], copies, axis=0)
-    K = np.exp(-cdist(X, X) / 10.0)
-    fit, others = np.arange(0, 60, 2), np.arange(1, 60, 2)
-    for ridge, scores in ridge_scores(torch.as_tensor(K), torch.as_tensor(Y), fit, others, (1.0, 1e-3)):
-        reference = KernelRidge(alpha=ridge, kernel="precomputed").fit(K[np.ix_(fit, fit)], Y[fit])
-        np.testing.assert_allclose(scores, reference.predict(K[np.ix_(others, fit)]), rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("gap", [0.3, 0.1, 0.03])

@@ -62,6 +62,56 @@ def test_a_run_is_exported_summed_up_and_resumed(capsys: pytest.CaptureFixture[s
     assert "4 jobs: 4 ok (4 from before)" in capsys.readouterr().out
 
 
+def test_a_variant_is_chosen_run_and_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench("--ensemble", "top5", "--inputs", "nominal") == 0
+    (folder,) = Path("results").iterdir()
+    assert folder.name.endswith("-clean-top5-nominal")
+    assert "clean-top5-nominal: mean accuracy over the 2 datasets" in capsys.readouterr().out
+    scores = pd.read_csv(folder / "scores.csv")
+    assert set(scores["protocol"]) == {"clean-top5-nominal"}
+    assert set(zip(scores["ensemble"], scores["inputs"], strict=True)) == {("top5", "nominal")}
+    members = scores["config"].map(lambda text: json.loads(text)["members"])
+    assert set(members.map(len)) == {2}
+    assert main(["report", str(folder), "--out", "o"]) == 0
+    assert "2 members, 1/2 shrink 0.5; 1/2 shrink 0" in Path("o/datasets.md").read_text(encoding="utf-8")
+    assert bench("--protocol", "clean-top5-nominal", "--dry-run") == 0
+    assert "0 jobs to run, 4 done before" in capsys.readouterr().out
+
+
+def test_a_greedy_ensemble_needs_a_method_that_keeps_scores(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid,laplace", "--run", "r"]
+    assert main([*words, "--protocol", "clean-cv", "--ensemble", "greedy"]) == 1
+    captured = capsys.readouterr()
+    assert "2 jobs: 1 error, 1 ok" in captured.out
+    assert "centroid does not keep the scores of validation rows (Path.scores)" in captured.err
+    results = {r.job.method: r for r in read_run("r").results}
+    assert results["laplace"].status == "ok"
+    assert all(h.is_ensemble for h in results["laplace"].holdouts)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--ensemble", "greedy", "--protocol", "relearn"],
+            "--ensemble greedy: --protocol relearn repeats the paper's",
+        ),
+        (["--inputs", "nominal", "--protocol", "published"], "--inputs nominal: --protocol published repeats"),
+        (["--ensemble", "bagging"], "unknown --ensemble 'bagging'"),
+        (["--ensemble", "greedy", "--select", "auc"], "--select auc: an ensemble's members are selected by the Brier"),
+        (["--protocol", "clean-greedy", "--ensemble", "top5"], "use --protocol clean"),
+    ],
+)
+def test_variants_that_there_are_not_are_refused_in_a_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(*words, "--run", "r") == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
+    assert not Path("r").exists()
+
+
 def test_failures_are_counted_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["run", "--subset", "iris", "--methods", "faulty_methods:Exit3,faulty_methods:Centroid", "--run", "r"]
     assert main(words) == 1

@@ -72,12 +72,19 @@ def test_every_rule_of_a_protocol_counts_and_no_word_of_it() -> None:
     base = Protocol("p", "tuning halves")
     ruled = [
         replace(base, name="q"), Protocol("p"), Protocol("p", inner_folds=5), replace(base, ties="order"),
-        replace(base, reuses_metric=True),
+        replace(base, reuses_metric=True), Protocol("p", ensemble="top5"), Protocol("p", ensemble="greedy"),
+        Protocol("p", inputs="nominal"), Protocol("p", ensemble="greedy", inputs="nominal"),
     ]  # fmt: skip
-    spoken = replace(base, order=3, meaning="Other words.", tag="tag", caution="Careful. ")
+    spoken = replace(base, order=3, meaning="Other words.", tag="tag", caution="Careful. ", variant_of="q")
     ids = {job_ids(FOUND, **{**BASE, "protocol": p.rules}) for p in (base, *ruled)}
-    assert len(ids) == 6
+    assert len(ids) == 10
     assert job_ids(FOUND, **{**BASE, "protocol": spoken.rules}) in ids
+
+
+def test_there_being_variants_makes_no_job_of_a_plain_protocol_new() -> None:
+    assert PROTOCOLS["clean-cv"].rules == {
+        "name": "clean-cv", "selected_on": "training part", "inner_folds": 5, "ties": "brier", "reuses_metric": False,
+    }  # fmt: skip
 
 
 PLAIN = 'class C:\n    "doc"\n    def f(self):\n        return 1\n'
@@ -102,6 +109,8 @@ def test_layout_comments_and_docstrings_are_not_code(text: str, equal: bool) -> 
 
 ON_THE_WAY = (
     "bench/protocols/selection.py",  # selection and test
+    "bench/protocols/choosing.py",
+    "bench/protocols/ensemble.py",
     "bench/protocols/rows.py",  # stratified division, sampling, filling, standardising
     "bench/protocols/record.py",
     "bench/records/dataset.py",
@@ -118,8 +127,9 @@ ELSEWHERE = (
     "bench/store/writer.py",
 )
 OF_METHODS = {
-    "rfm/agop.py": {"rfm", "laplace", "ntk"},
+    "rfm/agop.py": {"rfm", "laplace"},
     "rfm/ntk.py": {"ntk"},
+    "rfm/ntk_ridge.py": {"ntk"},
     "bench/methods/rfm.py": {"rfm", "laplace"},
     "bench/methods/laplace.py": {"laplace"},
     "bench/methods/classes.py": set(method_names()),
@@ -189,7 +199,7 @@ LIBRARIES = {
     "numpy": set(method_names()),
     "scipy": set(method_names()),
     "torch": {"rfm", "laplace", "ntk", "mlp"},
-    "scikit-learn": {"svm_rbf", "random_forest"},
+    "scikit-learn": {"svm_rbf", "random_forest", "extra_trees", "logistic_regression"},
     "xgboost": {"xgboost"},
     "pandas": set(),
 }
@@ -218,10 +228,10 @@ def test_the_engine_changes_the_ids_of_the_methods_that_compute_with_it(monkeypa
         return method_fingerprint(get_method(name)).versions
 
     monkeypatch.setenv("RFM_ENGINE", "python")
-    assert versions("rfm")["rfm engine"] == versions("laplace")["rfm engine"] == "python"
+    assert {versions(name)["rfm engine"] for name in ("rfm", "laplace", "ntk")} == {"python"}
     assert "rfm engine" not in versions("xgboost")
     python = method_fingerprint(get_method("rfm"))
-    monkeypatch.setattr("rfm.engines.engine", lambda: SimpleNamespace(version="native 0123abcd"))
+    monkeypatch.setattr("rfm.engines.engine", lambda device: SimpleNamespace(version="native 0123abcd"))
     native = method_fingerprint(get_method("rfm"))
     assert job_ids(native, **BASE)[0] != job_ids(python, **BASE)[0]
     monkeypatch.undo()
@@ -237,16 +247,38 @@ def test_the_datasets_standing_is_part_of_the_id() -> None:
     assert len(ids) == 2
 
 
+def test_nominal_columns_are_part_of_the_id_where_they_are_encoded() -> None:
+    table = Dataset("t", np.arange(80.0).reshape(40, 2) % 6, np.arange(40) % 2, 2, "tiny")
+    known = [replace(table, nominal=nominal) for nominal in ((), (0,), (1,))]
+    assert len({dataset.sha256 for dataset in known}) == 1
+    plain, encoded = (
+        [{job.id for job in plan_of(dataset, protocol).jobs} for dataset in known]
+        for protocol in (PROTOCOLS["clean"], Protocol("clean", inputs="nominal"))
+    )
+    assert len(set.union(*plain)) == 1
+    assert len(set.union(*encoded)) == 3
+    assert not plain[0] & encoded[0]
+
+
+def test_the_estimates_of_a_job_count_the_columns_that_its_method_gets() -> None:
+    table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny", nominal=(0,))
+    narrow, wide = (
+        plan_of(table, protocol).tasks[0] for protocol in (PROTOCOLS["clean"], Protocol("clean", inputs="nominal"))
+    )
+    assert wide.estimated_bytes > narrow.estimated_bytes
+    assert wide.job.features == narrow.job.features == 2
+
+
 class Entry:
     name, rows, features, classes, kind = "t", 40, 2, 2, "classification"
 
 
-def plan_of(table: Dataset) -> Plan:
+def plan_of(table: Dataset, protocol: Protocol = PROTOCOLS["published"]) -> Plan:
     method = NamedMethod("svm_rbf", get_method("svm_rbf"))
     return expand_jobs(
         [Entry()],
         [method],
-        PROTOCOLS["published"],
+        protocol,
         [0],
         source="tiny",
         load=lambda entry: table,

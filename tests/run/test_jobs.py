@@ -74,6 +74,16 @@ def test_two_samples_choose_where_the_tuning_halves_do(protocol: str, sampled: i
     assert expected_bytes(one, 800, 3, 2, PROTOCOLS[protocol], SPLITS) == one.peak_bytes(800, 3, 2)
 
 
+def test_scores_that_are_kept_take_memory() -> None:
+    one = get_method("rfm")
+    plain, greedy, top5 = (
+        expected_bytes(one, 800, 3, 4, PROTOCOLS[name], SPLITS) for name in ("clean", "clean-greedy", "clean-top5")
+    )
+    points = 5 * len(one.configurations())
+    assert greedy - plain >= 4 * points * 800 * 4
+    assert top5 == plain
+
+
 OWN = Dataset("table", np.zeros((60_000, 1)), np.arange(60_000) % 2, 2, "tiny")
 """A table that a benchmark divides so that 10,000 rows are trained on, 15,000 validate and 35,000 are tested."""
 

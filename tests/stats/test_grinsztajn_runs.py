@@ -125,6 +125,7 @@ def scored(method: str, scores: dict[str, float], split: str = "grinsztajn-mediu
                 "dataset": dataset,
                 "source": "openml",
                 "method": method,
+                "protocol": "clean",
                 "split": split,
                 "status": "ok",
                 "task": "regression" if column == "r2" else "classification",

@@ -46,7 +46,7 @@ def checked(run: RunRecord) -> RunRecord:
 def run() -> RunRecord:
     failures = {("wine", "mlp"): ("oom", "killed: out of memory, 3 GB")}
     classes = make_run(
-        ["iris", "wine"], ["rfm", "mlp"], ["clean", "relearn"], failures=failures, reduction="first, only"
+        ["iris", "wine"], ["rfm", "mlp"], ["clean", "clean-greedy-nominal"], failures=failures, reduction="first, only"
     )
     numbers = make_regression_run(["servo"], ["rfm"], selected_by="mae")
     return checked(replace(with_measures(classes), results=(*with_measures(classes).results, *numbers.results)))
@@ -109,6 +109,30 @@ def test_a_folder_with_scores_and_no_store_is_read_and_a_store_comes_first(tmp_p
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(StoreError, match=r"a\.txt: no run folder, and no file of exported scores"):
         read_results(tmp_path / "a.txt")
+
+
+def test_scores_of_before_there_were_variants_are_of_single_choices(exported: Path) -> None:
+    table = pd.read_csv(exported, dtype=str, keep_default_na=False)
+    assert set(zip(table["protocol"], table["ensemble"], table["inputs"], strict=True)) == {
+        ("clean", "none", "archive"),
+        ("clean-greedy-nominal", "greedy", "nominal"),
+    }
+    plain = table[table["protocol"] == "clean"].drop(columns=["ensemble", "inputs"])
+    plain.to_csv(exported, index=False)
+    again = scores_frame(read_results(exported).results)
+    assert set(again["ensemble"]) == {"none"}
+    assert set(again["inputs"]) == {"archive"}
+
+
+def test_a_variant_that_the_protocol_is_not_is_refused_and_an_unknown_protocol_has_none(exported: Path) -> None:
+    table = pd.read_csv(exported, dtype=str, keep_default_na=False)
+    table.assign(ensemble="top5").to_csv(exported, index=False)
+    with pytest.raises(StoreError, match=r"column ensemble: 'top5' where clean.* has (none|greedy)"):
+        read_results(exported)
+    table.assign(protocol="elsewhere", ensemble="bagged", inputs="").drop_duplicates(
+        ["dataset", "method", "protocol", "holdout"]
+    ).to_csv(exported, index=False)
+    assert set(scores_frame(read_results(exported).results)["ensemble"]) == {""}
 
 
 def test_scores_of_before_the_later_columns_are_read(exported: Path) -> None:
@@ -179,7 +203,7 @@ IN_WORDS = {
     "another table": (put(2, "table_sha256", "ff"), "line 3, column table_sha256: ff where line 2 of the same job has"),
     "a fold twice": (put(3, "holdout", "0"), r"line 4, column holdout: test fold 0 of iris/mlp \(clean\) is already "
      "in line 2"),
-    "a row too short": (lambda rows: rows[4].pop(), "line 5: 37 values where the header has 38 columns"),
+    "a row too short": (lambda rows: rows[4].pop(), "line 5: 39 values where the header has 40 columns"),
     "a column missing": (renamed("accuracy", "r2_cut2"), "no column accuracy; column 'r2_cut2', which scores do not"),
     "a column mistyped": (renamed("log_loss", "logloss"), "column 'logloss', which scores do not have: did you mean"),
     "an own column": (renamed("brier", "xxxx"), "column 'xxxx', which scores do not have: drop it"),

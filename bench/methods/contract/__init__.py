@@ -66,6 +66,11 @@ CLAUSES: tuple[Clause, ...] = (
         "scores", "predict() scores each row independently of the others, and learns an easy problem", clauses.scores
     ),
     Clause("identity", "predict() on a fold reproduces the path's figures", clauses.identity),
+    Clause(
+        "validation scores",
+        "where the task asks for them, the scores that a path's figures were computed from, if the method keeps any",
+        clauses.kept_scores,
+    ),
     Clause("determinism", "the same seed gives the same figures and scores, bit for bit", clauses.deterministic),
     Clause(
         "hidden labels",

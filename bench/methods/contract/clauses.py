@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from bench.errors import MethodError
 from bench.methods.contract.exercise import Exercise, Table, best_choice
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.measure import SELECTING
-from bench.records.method import HIDDEN, Choice, Fold, Path, Prediction
+from bench.records.method import HIDDEN, Choice, Fold, Path, Prediction, Task
 
 TOLERANCE = 1e-4
 """Largest allowed difference of scores or Brier scores between two ways to compute the same thing in float32."""
@@ -135,6 +135,43 @@ def identity(exercise: Exercise) -> Iterator[str]:
                         f"{task.selecting.title} {figures[0]:.4f}, squared error {figures[1]:.5f}; predict() gives "
                         f"{merit:.4f}, {error:.5f}"
                     )
+
+
+def kept_scores(exercise: Exercise) -> Iterator[str]:
+    """Validation scores are well-formed and give the path's figures; without them there is no greedy ensemble."""
+    _, plain = exercise.tuned
+    table = exercise.table
+    task = replace(table.task, keep_scores=True)
+    paths = exercise.method.session(task).tune(table.folds)
+    if any(path.scores is not None for path in plain):
+        yield "tune() keeps validation scores that the task does not ask for: they are large"
+    kept = [path for path in paths if path.scores is not None]
+    if kept and len(kept) < len(paths):
+        yield f"tune() keeps the validation scores of {len(kept)} of {len(paths)} configurations: all, or none"
+    for path, other in zip(paths, plain, strict=True):
+        if not (np.array_equal(path.merit, other.merit) and np.array_equal(path.squared_error, other.squared_error)):
+            yield f"{dict(path.config)}: keeping the validation scores changes the path's figures"
+    for path in kept:
+        yield from _untrue_scores(path, task, table.folds)
+
+
+def _untrue_scores(path: Path, task: Task, folds: Sequence[Fold]) -> Iterator[str]:
+    """Validation scores of another shape than the path's, or that its figures were not computed from."""
+    assert path.scores is not None
+    shapes = [(len(path.iterations), len(fold.validation), task.width) for fold in folds]
+    if [part.shape for part in path.scores] != shapes:
+        yield f"{dict(path.config)}: validation scores have shapes {[p.shape for p in path.scores]}, expected {shapes}"
+        return
+    for f, (part, fold) in enumerate(zip(path.scores, folds, strict=True)):
+        if part.dtype != np.float32:
+            yield f"{dict(path.config)}, fold {f}: validation scores are {part.dtype}, expected float32"
+        for point, iteration in enumerate(path.iterations):
+            _, error = task.judge(part[point].astype(np.float64), task.y[fold.validation])
+            if not abs(error - path.squared_error[f, point]) <= TOLERANCE:
+                yield (
+                    f"{dict(path.config)} at {iteration}, fold {f}: the validation scores have squared error "
+                    f"{error:.5f}, the path says {path.squared_error[f, point]:.5f}"
+                )
 
 
 def transfer(exercise: Exercise) -> Iterator[str]:

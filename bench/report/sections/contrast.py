@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Literal
 
 import pandas as pd
 
 from bench.errors import plural
 from bench.protocols.record import Protocol
-from bench.protocols.registry import get_protocol, known, what_changes
+from bench.protocols.registry import get_protocol, known, plain_names, what_changes
 from bench.records.measure import COMPARED, Measure
 from bench.report import wording
-from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, table, text
+from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, Table, table, text
 from bench.report.evidence import LAPLACE, RFM, Evidence, view_key
 from bench.report.figures.by_dataset import Panel, trend_scatter
 from bench.report.figures.by_method import Interval, intervals
@@ -26,6 +27,7 @@ from bench.stats.protocols import (
     leak_decomposition,
     noise_pair,
     protocol_contrast,
+    variant_pairs,
 )
 from bench.stats.trend import log_trend
 from bench.stats.verdict import Comparison, alone
@@ -64,7 +66,7 @@ def _left_out(evidence: Evidence, group: Group, found: LeakDecomposition | None)
     """What of the group the tables do not have: protocols that cover too little of it, datasets that some lack."""
     counts = {
         protocol: int(evidence.matrix(protocol)[RFM].reindex(list(group.datasets)).notna().sum())
-        for protocol in (p.name for p in known(evidence.protocols))
+        for protocol in (p.name for p in known(plain_names(evidence.protocols)))
         if RFM in evidence.matrix(protocol)
     }
     used = len(found.accuracy) if found is not None else 0
@@ -184,24 +186,8 @@ def selection_section(evidence: Evidence, measure: Measure) -> Section | None:
     if not contrasts:
         return None
     name = view_key("selection", measure.kind)
-    noise = table(
-        f"{name}-noise",
-        f"What selecting on {few.judged_on} costs each method",
-        contrasts,
-        (
-            (Column("Method", "text"), lambda c: method_cell(evidence, c.method)),
-            (Column("Datasets"), lambda c: c.comparison.difference.datasets),
-            (Column(few.name, hint=_mean_hint(few, measure)), lambda c: wording.num(c.first, measure.digits)),
-            (Column(many.name, hint=_mean_hint(many, measure)), lambda c: wording.num(c.second, measure.digits)),
-            *difference_columns(
-                f"{many.name} {wording.MINUS} {few.name}",
-                lambda c: c.comparison,
-                measure,
-                seeds=len(evidence.seeds) > 1,
-            ),
-        ),
-        note=wording.prose("selection-table"),
-    )
+    caption = f"What selecting on {few.judged_on} costs each method"
+    noise = contrast_table(evidence, contrasts, few, many, measure, f"{name}-noise", caption)
     lines = [
         Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.comparison.difference)
         for c in contrasts
@@ -225,5 +211,68 @@ def selection_section(evidence: Evidence, measure: Measure) -> Section | None:
     return Section(name, title, (opening, noise, figure))
 
 
+def contrast_table(
+    evidence: Evidence,
+    contrasts: Sequence[ProtocolContrast],
+    first: Protocol,
+    second: Protocol,
+    measure: Measure,
+    name: str,
+    caption: str,
+) -> Table:
+    """Each method's mean under both protocols, and what the second gains on the first."""
+    return table(
+        name,
+        caption,
+        contrasts,
+        (
+            (Column("Method", "text"), lambda c: method_cell(evidence, c.method)),
+            (Column("Datasets"), lambda c: c.comparison.difference.datasets),
+            (Column(first.name, hint=_mean_hint(first, measure)), lambda c: wording.num(c.first, measure.digits)),
+            (Column(second.name, hint=_mean_hint(second, measure)), lambda c: wording.num(c.second, measure.digits)),
+            *difference_columns(
+                f"{second.name} {wording.MINUS} {first.name}",
+                lambda c: c.comparison,
+                measure,
+                seeds=len(evidence.seeds) > 1,
+            ),
+        ),
+        note=wording.prose("selection-table"),
+    )
+
+
 def _mean_hint(protocol: Protocol, measure: Measure) -> str:
-    return f"mean {measure.title}, selected on {protocol.judged_on}"
+    varied = "" if protocol.plain else f"; {protocol.tag}"
+    return f"mean {measure.title}, selected on {protocol.judged_on}{varied}"
+
+
+VARIANTS: tuple[tuple[Literal["ensemble", "inputs"], str, str], ...] = (
+    ("ensemble", "ensembling", "Effect of ensembling"),
+    ("inputs", "nominal", "Effect of coding nominal columns"),
+)
+"""The field in which variants of a protocol differ, and the anchor and title of the section that says what it does."""
+
+
+def variant_sections(evidence: Evidence) -> list[Section]:
+    """What ensembles gain on single choices, and nominal inputs on the archive's: only where a run has both."""
+    sections = []
+    meaning = {"ensembling": wording.prose("ensembling"), "nominal": wording.prose("nominal")}
+    for key, anchor, title in VARIANTS:
+        tables = [
+            _effect(evidence, first, second, measure, anchor)
+            for measure in COMPARED.values()
+            for first, second in variant_pairs(evidence.protocols, key)
+        ]
+        if found := [table for table in tables if table is not None]:
+            sections.append(Section(anchor, title, (text(meaning[anchor]), *found)))
+    return sections
+
+
+def _effect(evidence: Evidence, first: Protocol, second: Protocol, measure: Measure, anchor: str) -> Table | None:
+    """A row a method; None if no method has a dataset under both."""
+    contrasts = protocol_contrast(
+        evidence.scores, measure, first.name, second.name, evidence.families, evidence.methods
+    )
+    aside = "" if measure.kind == "classification" else f" ({measure.kind})"
+    name, caption = view_key(f"{anchor}-{second.name}", measure.kind), f"{second.name} against {first.name}{aside}"
+    return contrast_table(evidence, contrasts, first, second, measure, name, caption) if contrasts else None

@@ -212,11 +212,13 @@ def _shared(evidence: Evidence, known: Mapping[str, Facts]) -> Iterable[tuple[Sp
         f": {wording.prose('data-repeated', count=len(often), number=number, limit=f'{REPEATED:.0f}')}",
         f": {named}." if often else ".",
     )
-    classes = [facts for name, facts in known.items() if evidence.kinds[name] == "classification"]
+    classes = {name: facts for name, facts in known.items() if evidence.kinds[name] == "classification"}
     if classes:  # columns of words are 0/1 columns in the other tables that ship with the package
         words = wording.prose(
             "data-nominal",
-            count=sum(f.possibly_nominal > 0 for f in classes),
+            count=sum(f.possibly_nominal > 0 for f in classes.values()),
+            documented=sum(evidence.of(name).nominal == "documented" for name in classes),
+            others=sum(evidence.of(name).nominal not in ("", "documented") for name in classes),
             number=plural(len(classes), "dataset"),
             fewest=FEWEST_CODES,
             most=MOST_CODES,

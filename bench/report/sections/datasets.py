@@ -107,7 +107,7 @@ def _family(evidence: Evidence, name: str) -> str:
 
 def _unmoved(results: Sequence[JobResult]) -> list[Block]:
     """That RFM selected no update of its metric, if that is so."""
-    selected = {h.iteration for r in results if r.job.method == RFM for h in r.holdouts}
+    selected = {m.choice.iteration for r in results if r.job.method == RFM for h in r.holdouts for m in h.members}
     if selected != {0}:
         return []
     return [
@@ -144,8 +144,8 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
         Column("Mean"),
         *(Column(fold_name(h), hint=f"{tested.title} on test fold {h + 1}{tested.in_unit}") for h in numbers),
         *(Column(m.heading, hint=f"{m.meaning}{m.in_unit}; mean over test folds") for m in also),
-        Column("Selected", "text", hint="configuration selected; by test fold where they differ"),
-        Column("Iteration", "text", hint="point of the iteration path selected on each test fold"),
+        Column("Selected", "text", hint=wording.prose("selected-hint")),
+        Column("Iteration", "text", hint=wording.prose("iteration-hint")),
         Column("Validation", hint=f"mean validation {judged.title} of what was selected{_judged_in(judged)}"),
         Column("Path", "text", hint=f"validation {judged.title} along the selected configuration's path"),
     )
@@ -160,7 +160,7 @@ def _holdouts(evidence: Evidence, dataset: str, protocol: str, results: list[Job
         scores = {h.holdout: h.score for h in result.holdouts}
         means = {m: float(np.mean([h.measures.get(m.key, np.nan) for h in result.holdouts])) for m in also}
         validation = [h.validation_score for h in result.holdouts]
-        iterations = [str(h.iteration) for h in result.holdouts]
+        iterations = [_iterations(h) for h in result.holdouts]
         shown = cells(
             *head,
             wording.num(float(np.mean(list(scores.values()))), tested.digits),
@@ -185,13 +185,19 @@ def _selected(result: JobResult) -> str:
     """The configurations in words, each with the test folds that it was selected on unless that is all of them."""
     selected: dict[str, list[int]] = {}
     for h in result.holdouts:
-        selected.setdefault(wording.config_text(h.config), []).append(h.holdout + 1)
+        words = wording.members_text(h.members) if h.is_ensemble else wording.config_text(h.config)
+        selected.setdefault(words, []).append(h.holdout + 1)
     if len(selected) == 1:
         return next(iter(selected))
     return "; ".join(
         f"{'folds' if len(folds) > 1 else 'fold'} {', '.join(map(str, folds))}: {words}"
         for words, folds in selected.items()
     )
+
+
+def _iterations(holdout: HoldoutResult) -> str:
+    """The iteration selected; of an ensemble those of its members, each once."""
+    return "+".join(map(str, sorted({member.choice.iteration for member in holdout.members})))
 
 
 def _path_cell(evidence: Evidence, result: JobResult) -> Cell:
@@ -242,6 +248,7 @@ def _metric(evidence: Evidence, dataset: str, protocol: str, results: list[JobRe
     name, caption = f"{evidence.anchors[dataset]}-{protocol}-metric", f"RFM's leading features, protocol {protocol}"
     caption += f", seed {result.job.seed}" if len(evidence.seeds) > 1 else ""
     note = _metric_note(len(mean), kept, len(result.holdouts))
+    note += " Of an ensemble it is M of the member with the largest weight." * kept[0].is_ensemble
     shown = table(name, caption, leading, columns, note=note, sortable=False)
     vectors = _eigenvectors(evidence, dataset, kept[0])
     return [shown, vectors] if vectors else [shown]

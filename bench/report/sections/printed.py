@@ -12,7 +12,7 @@ from typing import Literal
 import pandas as pd
 import yaml
 
-from bench.protocols.registry import known
+from bench.protocols.registry import known, plain_names
 from bench.report import wording
 from bench.report.blocks import Cell, Column, Section, table, text
 from bench.report.evidence import Evidence
@@ -62,7 +62,7 @@ def printed_section(evidence: Evidence) -> Section | None:
     """What papers report and what this run reproduces, under each protocol that has it; None without classes."""
     if not evidence.of_kind("classification"):
         return None
-    ran = known(evidence.protocols)
+    ran = known(plain_names(evidence.protocols))
     of_the_paper = [p.name for p in ran if p.reuses_metric]
     without_labels = [p.name for p in ran if not p.sees_test_labels]
     protocols = [*of_the_paper, *without_labels]

@@ -123,13 +123,17 @@ def _meaning(evidence: Evidence, view: ProtocolView) -> list[Block]:
     kind = view.measure.kind
     splits = {r.job.split for r in evidence.merged.results if (r.job.protocol, r.job.kind) == (view.protocol, kind)}
     own_part = view.record.takes_validation_part and splits <= {"", *SPLITS}
-    if own_part or view.record.meaning:
-        blocks.append(text(wording.prose("meaning-validation-part") if own_part else view.record.meaning))
+    if own_part:
+        blocks.append(text(wording.prose("meaning-validation-part")))
+    if view.record.meaning and not (own_part and view.record.plain):
+        blocks.append(text(view.record.meaning))
     ties = {"brier": "Brier score" if kind == "classification" else "squared error"}
     rules = {r: f"to the smaller {ties[r]}" if r in ties else "to the earlier grid entry" for r in get_args(Ties)}
     words = f"{evidence.judging(kind).heading} selects; equal ones go {rules[view.record.ties]}."
     if (older := evidence.protocol(view.protocol)) is not None and older.ties != view.record.ties:
         words += f" {wording.prose('older-ties', rule=rules[older.ties])}"
+    if view.record.ensemble != "none":
+        words = f"The {ties['brier']} selects the members of an ensemble."
     if kind == "regression":
         words += f" {wording.prose('meaning-regression')}"
     return [*blocks, text(words)]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.errors import ReportError, listed, plural
 from bench.methods import built_in_methods
-from bench.protocols.registry import known
+from bench.protocols.registry import known, plain_names
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, Table, table, text
 from bench.report.evidence import LAPLACE, RFM, Evidence
@@ -49,7 +49,8 @@ def study_section(evidence: Evidence) -> Section | None:
             "--published: the 2014 study's classifiers have no results to stand next to: all datasets here are "
             "regression"
         )
-    ours = {protocol: evidence.matrix(protocol) for protocol in evidence.protocols}
+    plain = plain_names(evidence.protocols)
+    ours = {protocol: evidence.matrix(protocol) for protocol in plain}
     part = {v.protocol: words for v in evidence.views.values() if (words := evidence.first_folds(v))}
     ours = {protocol: matrix for protocol, matrix in ours.items() if len(matrix) and protocol not in part}
     groups = {str(d): evidence.of(str(d)).group for matrix in ours.values() for d in matrix.index}
@@ -57,6 +58,7 @@ def study_section(evidence: Evidence) -> Section | None:
     blocks: list[Block] = [text(wording.prose("study", classifiers=SIZE[1], datasets=SIZE[0]))]
     blocks += [Notice((words,), "warning") for words in _gaps(evidence, study, ours, groups, found)]
     blocks += [Notice((f"{p}: {words}, so no places.",), "warning") for p, words in part.items()]
+    blocks += [] if plain else [Notice((wording.prose("study-variants"),), "note")]
     children = []
     if found:
         alone = study_alone(study, found)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
+from rfm.engines import engine
 from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_matrix
-from rfm.ntk import ntk_matrix
+from rfm.ntk import angular_profile, ntk_matrix
 from rfm.solvers import blocks as blocks_module
-from rfm.solvers.blocks import KernelBlocks, RadialBlocks
-from rfm.solvers.tangent import TangentBlocks, angular_profile
+from rfm.solvers.blocks import Cache, KernelBlocks, RadialBlocks, SymmetricKernel
+from rfm.solvers.tangent import TangentBlocks
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +20,7 @@ def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a few rows make several tiles, the last ones partial."""
     monkeypatch.setattr(blocks_module, "TILE_ROWS", 7)
     monkeypatch.setattr(blocks_module, "TILE_COLUMNS", 16)
+    monkeypatch.setattr(blocks_module, "_PANEL_ROWS", 10)
 
 
 def table(n: int = 45, d: int = 5, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -28,21 +30,29 @@ def table(n: int = 45, d: int = 5, dtype: torch.dtype = torch.float64) -> torch.
 
 
 KERNELS = [Laplace(4.0), Gaussian(3.0), GeneralisedLaplace(2.0, 0.7)]
+ENGINES = [
+    "python",
+    pytest.param("native", marks=pytest.mark.skipif(engine().library is None, reason=f"the engine is {engine()}")),
+]
 
 
-def both(dtype: torch.dtype) -> list[tuple[KernelBlocks, torch.Tensor]]:
+def both(dtype: torch.dtype, choice: str) -> list[tuple[KernelBlocks, torch.Tensor]]:
     X = table(dtype=dtype)
     M = torch.diag(torch.tensor([2.0, 1.0, 0.0, 0.5, 0.1], dtype=dtype))
     pairs: list[tuple[KernelBlocks, torch.Tensor]] = [
-        (RadialBlocks(kernel, X, M), kernel_matrix(kernel, X.double(), M=M.double())) for kernel in KERNELS
+        (RadialBlocks(kernel, X, M, choice=choice), kernel_matrix(kernel, X.double(), M=M.double()))
+        for kernel in KERNELS
     ]
-    return [*pairs, (TangentBlocks(X, 3), ntk_matrix(X.double(), depth=3))]
+    return [*pairs, (TangentBlocks(X, 3, choice), ntk_matrix(X.double(), depth=3))]
 
 
 @pytest.mark.parametrize(("dtype", "digits"), [(torch.float64, 1e-6), (torch.float32, 2e-4)])
 @pytest.mark.parametrize("which", range(4))
-def test_blocks_diagonals_and_products_are_those_of_the_matrix(which: int, dtype: torch.dtype, digits: float) -> None:
-    blocks, K = both(dtype)[which]
+@pytest.mark.parametrize("choice", ENGINES)
+def test_blocks_diagonals_and_products_are_those_of_the_matrix(
+    which: int, dtype: torch.dtype, digits: float, choice: str
+) -> None:
+    blocks, K = both(dtype, choice)[which]
     digits *= float(K.max())
     assert len(blocks) == len(K)
     rows = torch.tensor([40, 4, 11, 0, 4, 17, 30, 31, 2, 9])
@@ -55,6 +65,61 @@ def test_blocks_diagonals_and_products_are_those_of_the_matrix(which: int, dtype
     assert blocks.product(slice(0, 0), slice(0, 30), B).shape == (0, 2)
 
 
+@pytest.mark.parametrize("budget", [0, 700, 10**6], ids=["formed anew", "kept in part", "kept"])
+@pytest.mark.parametrize(("dtype", "digits"), [(torch.float64, 1e-6), (torch.float32, 2e-4)])
+@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize("choice", ENGINES)
+def test_symmetric_products_are_those_of_the_matrix(
+    which: int, dtype: torch.dtype, digits: float, choice: str, budget: int
+) -> None:
+    blocks, K = both(dtype, choice)[which]
+    n = 37  # the rows after it take no part
+    kernel = SymmetricKernel(blocks, n, Cache(budget * dtype.itemsize))
+    assert kernel.share == {0: 0.0, 700: (30 / 37) ** 2, 10**6: 1.0}[budget]
+    draws = np.random.default_rng(5)
+    for classes in (1, 3, 13):
+        B = torch.as_tensor(draws.standard_normal((n, classes)))
+        assert_allclose(kernel.product(B), K[:n, :n] @ B, atol=n * digits * float(K.max()))
+
+
+@pytest.mark.parametrize("classes", [1, 2, 5, 14])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("kernel", [Laplace(4.0), Gaussian(3.0)])
+@pytest.mark.parametrize("choice", ENGINES[1:])
+def test_many_tiles_give_the_matrix_too(
+    kernel: RadialKernel, dtype: torch.dtype, classes: int, choice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several tiles of the native engine, the last ones partial, with rows that coincide in different ones."""
+    monkeypatch.setattr(blocks_module, "_PANEL_ROWS", 1024)
+    X = table(1173, dtype=dtype)
+    X[1100:1130] = X[3:33]
+    X[600] = X[599]
+    blocks = RadialBlocks(kernel, X, choice=choice)
+    K = kernel_matrix(kernel, X.double())
+    digits = 1e-6 if dtype == torch.float64 else 2e-4
+    assert_allclose(blocks.block(slice(0, 1173), torch.arange(1172, -1, -1)), K.flip(1), atol=digits)
+    assert_allclose(blocks.block(slice(5, 700), slice(3, 1170)).diagonal(2), K.diagonal()[5:700], atol=1e-12)
+    B = torch.as_tensor(np.random.default_rng(5).standard_normal((1173, classes)))
+    assert_allclose(blocks.product(slice(0, 1173), slice(0, 1173), B), K @ B, atol=300 * digits)
+    kept = SymmetricKernel(blocks, 1173, Cache(10**9))
+    products = [kept.product(B), kept.product(B), SymmetricKernel(blocks, 1173, Cache(0)).product(B)]
+    assert_allclose(products[0], K @ B, atol=300 * digits)
+    assert_array_equal(products[0], products[1])
+    assert_array_equal(products[0], products[2])
+
+
+def test_memory_of_the_cache_serves_one_matrix_after_another() -> None:
+    cache = Cache(10**6)
+    B = torch.ones((45, 1), dtype=torch.float64)
+    found = []
+    for kernel in KERNELS[:2]:
+        matrix = SymmetricKernel(RadialBlocks(kernel, table()), 45, cache)
+        assert_allclose(matrix.product(B), kernel_matrix(kernel, table()) @ B, rtol=1e-12)
+        found.append([panel.data_ptr() for panel in matrix._kept])
+    assert found[0] == found[1]
+    assert SymmetricKernel(RadialBlocks(KERNELS[0], table().float()), 45, cache)._kept[0].dtype == torch.float32
+
+
 def test_products_are_accumulated_in_double_precision() -> None:
     """Coefficients of 1e6 and opposite signs: a float32 sum would be wrong in the first decimal."""
     X = table(dtype=torch.float32)
@@ -65,11 +130,16 @@ def test_products_are_accumulated_in_double_precision() -> None:
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_weights_are_the_kernels_gradients(kernel: RadialKernel) -> None:
+@pytest.mark.parametrize("choice", ENGINES)
+def test_weights_are_the_kernels_gradients(kernel: RadialKernel, choice: str) -> None:
     """grad_z K(x, z) = W (x - z) in the identity metric, by central differences; coincident rows have none."""
     X = table()
-    blocks = RadialBlocks(kernel, X)
-    W = blocks.weights(slice(0, 20), torch.tensor([30, 4, 11])) / kernel.bandwidth**2
+    blocks = RadialBlocks(kernel, X, choice=choice)
+    others = torch.tensor([30, 4, 11])
+    K, W = torch.empty((2, 20, 5), dtype=torch.float64)[:, :, 1:4]  # among other columns
+    blocks.fill_(slice(0, 20), others, K, W)
+    assert_allclose(K, kernel_matrix(kernel, X[:20], X[others]), atol=1e-12)
+    W /= kernel.bandwidth**2
     assert float(W[4, 1]) == 0.0
     assert float(W[11, 1]) == 0.0
     assert float(W[4, 2]) == 0.0
@@ -87,34 +157,37 @@ def test_the_angular_profile_is_the_recursion(depth: int) -> None:
     angle = np.linspace(0.0, np.pi, 1001)
     points = torch.as_tensor(np.stack([np.cos(angle), np.sin(angle)], axis=1))
     exact = ntk_matrix(points, points[:1], depth)[:, 0].numpy()
-    series = np.polynomial.polynomial.polyval(2 * angle / np.pi - 1, angular_profile(depth))
+    series = np.polynomial.polynomial.polyval(2 * angle / np.pi - 1, angular_profile(depth, 16))
     assert_allclose(series, exact, atol=1e-7 * (depth + 1))
 
 
-def test_a_zero_row_has_a_zero_tangent_kernel() -> None:
+@pytest.mark.parametrize("choice", ENGINES)
+def test_a_zero_row_has_a_zero_tangent_kernel(choice: str) -> None:
     X = table(dtype=torch.float32)
     X[6] = 0.0
-    blocks = TangentBlocks(X, 2)
+    blocks = TangentBlocks(X, 2, choice)
     assert not blocks.block(slice(6, 7), slice(0, 45)).any()
     assert not blocks.diagonal(slice(6, 7)).any()
 
 
-def test_parallel_rows_are_at_no_angle_in_single_precision() -> None:
+@pytest.mark.parametrize("choice", ENGINES)
+def test_parallel_rows_are_at_no_angle_in_single_precision(choice: str) -> None:
     X = table(dtype=torch.float32)
     X[20] = 3.0 * X[8]
-    K = TangentBlocks(X, 5).block(slice(8, 9), torch.tensor([8, 20]))
+    K = TangentBlocks(X, 5, choice).block(slice(8, 9), torch.tensor([8, 20]))
     norm = float(X[8].double().norm()) ** 2
     assert_allclose(K[0] / norm, [6.0, 18.0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("gap", [1e-2, 1e-3, 1e-5])
-def test_nearly_parallel_rows_keep_their_angle_in_single_precision(gap: float) -> None:
+@pytest.mark.parametrize("choice", ENGINES)
+def test_nearly_parallel_rows_keep_their_angle_in_single_precision(gap: float, choice: str) -> None:
     """The kernel of unit vectors falls with the angle itself: the square root of rounding would show."""
     X = table(40).float()
     X[20:] = X[:20] + gap * table(40).float()[20:]
     X /= X.norm(dim=1, keepdim=True)
     expected = ntk_matrix(X.double(), depth=2)
-    K = TangentBlocks(X, 2).block(slice(0, 40), slice(0, 40)).double()
+    K = TangentBlocks(X, 2, choice).block(slice(0, 40), slice(0, 40)).double()
     pairs = torch.arange(20), torch.arange(20, 40)
     lost, true = 3.0 - K[pairs], 3.0 - expected[pairs]
     assert_allclose(lost, true, rtol=2e-2, atol=2e-6)

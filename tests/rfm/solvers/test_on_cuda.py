@@ -35,15 +35,15 @@ def test_an_iteration_takes_the_same_path(kind: str) -> None:
         torch.testing.assert_close(here, there, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("direct_rows", [0, N])
-def test_a_large_machine_learns_and_predicts_alike(direct_rows: int) -> None:
+@pytest.mark.parametrize("solver", ["cholesky", "cg", "eigenpro"])
+def test_a_large_machine_learns_and_predicts_alike(solver: str) -> None:
     X, Y = table()
     fits = []
     for device in ("cpu", "cuda"):
-        large = LargeSweep(X, Y, dtype=torch.float64, device=device, direct_rows=direct_rows)
+        large = LargeSweep(X, Y, dtype=torch.float64, device=device, solver=solver)
         fits.append(large.fit(np.arange(N), np.arange(N, N + TEST), ridge=1.0, unit_norm=True, iterations=2))
     assert fits[0].metric is not None
     assert fits[1].metric is not None
     torch.testing.assert_close(fits[0].metric, fits[1].metric.cpu(), rtol=1e-5, atol=0)
     np.testing.assert_allclose(fits[0].scores, fits[1].scores, atol=1e-5)
-    assert fits[0].account == fits[1].account
+    assert fits[0].account.keys() == fits[1].account.keys()

@@ -1,0 +1,181 @@
+"""Variants of the protocols that see no test label: ensembles and coded nominal columns, each a record of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic_runs import make_run
+
+from bench.data.splits import draw_splits
+from bench.errors import UsageError
+from bench.protocols import PROTOCOLS, Protocol, carry_out, register, with_variants
+from bench.protocols.registry import asked_variant, find_variant, plain_names
+from bench.protocols.rows import encode_nominal, fill_missing, standardise
+from bench.records.dataset import Dataset, IntArray
+from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
+from bench.stats.frame import scores_frame
+from bench.stats.protocols import leak_decomposition, leak_path, noise_pair, variant_pairs
+
+BASES = ("clean", "clean-cv")
+ENDINGS = ("nominal", "top5", "top5-nominal", "greedy", "greedy-nominal")
+
+
+def test_every_variant_is_named_ordered_and_explained() -> None:
+    variants = [p for p in PROTOCOLS.values() if p.variant_of]
+    assert [p.name for p in variants] == [f"{base}-{ending}" for base in BASES for ending in ENDINGS]
+    assert plain_names(PROTOCOLS) == ["clean", "clean-cv", "relearn", "published"]
+    assert plain_names(["clean-greedy", "elsewhere", "clean"]) == ["elsewhere", "clean"]
+    assert len({p.meaning for p in PROTOCOLS.values()}) == len(PROTOCOLS)
+    for p in variants:
+        base = PROTOCOLS[p.variant_of]
+        assert not p.plain
+        assert (p.base, base.base) == (base.name, base.name)
+        assert p.meaning.startswith(f"As {base.name}. ")
+        assert p.tag
+        assert ("Caruana" in p.meaning) == (p.ensemble == "greedy")
+        assert ("category" in p.meaning) == (p.inputs == "nominal")
+        assert p.rules == base.rules | {k: v for k, v in p.varied.items() if v != base.varied[k]} | {"name": p.name}
+        assert replace(p, ensemble="none", inputs="archive").plain
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_the_counterparts_of_a_variant_are_found(name: str) -> None:
+    protocol = PROTOCOLS[name]
+    single = find_variant(protocol, "none", protocol.inputs)
+    archive = find_variant(protocol, protocol.ensemble, "archive")
+    assert single is not None
+    assert archive is not None
+    assert single.varied == {**protocol.varied, "ensemble": "none"}
+    assert archive.varied == {**protocol.varied, "inputs": "archive"}
+    assert single.base == archive.base == protocol.base
+    assert find_variant(protocol, *protocol.varied.values()) is protocol
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (("clean", None, None), "clean"),
+        (("clean", "none", "archive"), "clean"),
+        (("clean-cv", "greedy", None), "clean-cv-greedy"),
+        (("clean-cv", "greedy", "nominal"), "clean-cv-greedy-nominal"),
+        (("clean", None, "nominal"), "clean-nominal"),
+        (("clean-cv-greedy", None, "nominal"), "clean-cv-greedy-nominal"),
+        (("clean-nominal", "top5", "nominal"), "clean-top5-nominal"),
+        (("published", "none", None), "published"),
+    ],
+)
+def test_flags_choose_the_variant(asked: tuple[str, str | None, str | None], found: str) -> None:
+    assert asked_variant(*asked).name == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (("clean", "gredy", None), "unknown --ensemble 'gredy': did you mean 'greedy'"),
+        (("clean", None, "one-hot"), "unknown --inputs 'one-hot'"),
+        (("relearn", "greedy", None), "--ensemble greedy: --protocol relearn repeats the paper's procedure"),
+        (("published", None, "nominal"), "--inputs nominal: --protocol published.*use clean or clean-cv$"),
+        (("clean-greedy", "top5", None), "--ensemble top5: --protocol clean-greedy has greedy; use --protocol clean$"),
+        (("clean-nominal", None, "archive"), "--inputs archive: --protocol clean-nominal has nominal"),
+        (("clean-3", "greedy", None), "--ensemble greedy: --protocol clean-3 has no such variant: use clean or"),
+        (("cleen", "greedy", None), "unknown protocol 'cleen'"),
+    ],
+)
+def test_what_there_is_not_is_said_in_a_line(
+    registry: dict[str, Protocol], asked: tuple[str, str | None, str | None], words: str
+) -> None:
+    register(Protocol("clean-3", inner_folds=3))
+    with pytest.raises(UsageError, match=words) as raised:
+        asked_variant(*asked)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_protocol_of_ones_own_can_have_variants(registry: dict[str, Protocol]) -> None:
+    for protocol in with_variants(Protocol("clean-3", inner_folds=3, order=9)):
+        register(protocol)
+    assert asked_variant("clean-3", "greedy", "nominal").name == "clean-3-greedy-nominal"
+    assert list(registry)[-1] == "clean-3-greedy-nominal"
+
+
+@pytest.mark.parametrize("varied", [{"ensemble": "greedy"}, {"inputs": "nominal"}])
+def test_the_tuning_halves_select_one_on_the_archives_inputs(varied: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="on the tuning halves one configuration is selected"):
+        Protocol("p", "tuning halves", **varied)  # type: ignore[arg-type]
+
+
+def test_comparisons_of_protocols_leave_variants_out_and_pair_them_among_themselves() -> None:
+    assert [p.name for p in leak_path(PROTOCOLS)] == ["published", "relearn", "clean", "clean-cv"]
+    pair = noise_pair(["clean-greedy", "clean-cv-nominal", "clean-cv", "clean"])
+    assert pair is not None
+    assert [p.name for p in pair] == ["clean", "clean-cv"]
+    assert noise_pair(["clean", "clean-cv-greedy"]) is None
+    run = make_run(("t0", "t1", "t2", "t3"), ["rfm", "laplace"], tuple(PROTOCOLS))
+    found = leak_decomposition(scores_frame(run.results), ("t0", "t1", "t2", "t3"), {})
+    assert found is not None
+    assert found.path == ["published", "relearn", "clean", "clean-cv"]
+    ran = ["clean-cv", "clean-cv-greedy", "clean-cv-top5", "clean-cv-greedy-nominal", "clean-cv-nominal", "clean-top5"]
+    ensembles = [(a.name, b.name) for a, b in variant_pairs(ran, "ensemble")]
+    assert ensembles == [
+        ("clean-cv", "clean-cv-top5"),
+        ("clean-cv", "clean-cv-greedy"),
+        ("clean-cv-nominal", "clean-cv-greedy-nominal"),
+    ]
+    inputs = [(a.name, b.name) for a, b in variant_pairs(ran, "inputs")]
+    assert inputs == [("clean-cv", "clean-cv-nominal"), ("clean-cv-greedy", "clean-cv-greedy-nominal")]
+
+
+class Watched(Method):
+    """Predicts class 0 and remembers the tasks that it was given."""
+
+    name = "watched"
+    title = "Watched"
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+
+    def configurations(self) -> list[dict[str, Any]]:
+        return [{}]
+
+    def peak_bytes(self, n: int, d: int, c: int) -> int:
+        return 1
+
+    def work(self, n: int, d: int, c: int) -> float:
+        return 1.0
+
+    def session(self, task: Task) -> Session:
+        self.tasks.append(task)
+        return WatchedSession(task)
+
+
+class WatchedSession(Session):
+    def tune(self, folds: Sequence[Fold]) -> list[Path]:
+        figures = np.full((len(folds), 1), 0.5)
+        return [Path({}, (0,), figures, figures)]
+
+    def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
+        return Prediction(np.tile([1.0, 0.0], (len(test), 1)))
+
+
+@pytest.mark.parametrize("protocol", ["clean", "clean-nominal", "clean-cv-top5-nominal"])
+def test_nominal_columns_are_coded_from_the_training_part_and_standardised(protocol: str) -> None:
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 20)
+    X = np.column_stack([rng.normal(size=40), rng.integers(0, 4, 40), rng.normal(size=40)]).astype(np.float64)
+    X[3, 1] = np.nan
+    splits = draw_splits("table", y, 0)
+    only = splits.holdouts[1].test[0]
+    X[only, 1] = 9.0  # a category that a training part lacks
+    table = Dataset("table", X, y, 2, "embedded", nominal=(1,))
+    method = Watched()
+    carry_out(method, table, splits, PROTOCOLS[protocol], 0)
+    coded = PROTOCOLS[protocol].inputs == "nominal"
+    for task, fold in zip(method.tasks, splits.holdouts, strict=True):
+        rows, train = np.concatenate([fold.train, fold.test]), np.arange(len(fold.train))
+        seen = encode_nominal(X[rows], (1,), train) if coded else X[rows]
+        assert seen.shape[1] == (3 if not coded else 2 + len(set(X[fold.train, 1][~np.isnan(X[fold.train, 1])])))
+        np.testing.assert_array_equal(task.X, standardise(fill_missing(seen, train), train))
+    assert {task.X.shape[1] for task in method.tasks} == ({3} if not coded else {6, 7})

@@ -1,0 +1,200 @@
+"""A report with ensembles and nominal inputs: tabs of their own, their effects, and what does not count them."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from synthetic_runs import make_run
+
+from bench.data.registry import load_registry
+from bench.protocols import PROTOCOLS
+from bench.records.measure import COMPARED
+from bench.records.method import Choice, HoldoutResult, Member, ensemble_config
+from bench.records.result import RunRecord
+from bench.report import wording
+from bench.report.about import About
+from bench.report.blocks import Document, Section, Table
+from bench.report.build import compose
+from bench.report.claims import claims, outdated
+from bench.report.evidence import Evidence
+from bench.report.html import render_html
+from bench.report.markdown import render_markdown
+from bench.report.merge import merge_runs
+from bench.report.sections.contrast import selection_section, variant_sections
+from bench.report.sections.datasets import datasets_section
+from bench.report.sections.printed import printed_section
+from bench.report.sections.study import study_section
+from bench.stats.frame import over_seeds, scores_frame, seed_matrix
+from bench.stats.paired import paired_difference
+from bench.stats.published import PublishedStudy
+
+NAMES = ["iris", "wine", "zoo", "lenses"]
+METHODS = ["rfm", "laplace", "random_forest"]
+RAN = ["clean-cv", "clean-cv-greedy", "clean-cv-nominal", "clean-cv-greedy-nominal", "relearn"]
+ODD = {"kernel": "<l1> & |co"}
+
+
+def ensembled(run: RunRecord) -> RunRecord:
+    """``run`` with ensembles where the protocol has them: of two configurations, three members in all."""
+
+    def averaged(h: HoldoutResult) -> HoldoutResult:
+        members = [
+            Member(Choice(h.config, 3), 2.0), Member(Choice(ODD, 0), 1.0), Member(Choice(h.config, 1), 1.0)
+        ]  # fmt: skip
+        return replace(h, config=ensemble_config(members), iteration=0)
+
+    results = tuple(
+        replace(r, holdouts=tuple(map(averaged, r.holdouts))) if PROTOCOLS[r.job.protocol].ensemble != "none" else r
+        for r in run.results
+    )
+    return replace(run, results=results)
+
+
+def evidence(protocols: list[str], study: PublishedStudy | None = None) -> Evidence:
+    about = {name: About(group="small") for name in NAMES}
+    return Evidence(merge_runs([ensembled(make_run(NAMES, METHODS, protocols))]), about, study)
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    return compose(evidence(RAN))
+
+
+def section(document: Document, anchor: str) -> Section:
+    return next(s for top in document.sections for s in top.all_sections() if s.anchor == anchor)
+
+
+def tables(document: Document) -> dict[str, Table]:
+    blocks = [block for top in document.sections for block in top.all_blocks()]
+    return {block.name: block for block in blocks if isinstance(block, Table)}
+
+
+def test_each_variant_has_a_tab_with_its_meaning(document: Document) -> None:
+    tabs = section(document, "results").children
+    assert [tab.label for tab in tabs] == [*RAN[:1], *sorted(RAN[1:4], key=list(PROTOCOLS).index), "relearn"]
+    for tab in tabs:
+        words = " ".join(str(span) for block in tab.blocks for span in getattr(block, "spans", ()))
+        assert PROTOCOLS[tab.label].meaning in words
+        assert tab.tag == PROTOCOLS[tab.label].tag
+        ties = "The Brier score selects the members of an ensemble." in words
+        assert ties == (PROTOCOLS[tab.label].ensemble == "greedy")
+        assert ("equal ones go to" in words) != ties
+    assert "clean-cv" in str(section(document, "verdict").blocks), "the first screen is about single choices"
+    assert "greedy" not in str(section(document, "verdict").blocks)
+
+
+@pytest.mark.parametrize(
+    ("anchor", "pairs"),
+    [
+        ("ensembling", [("clean-cv", "clean-cv-greedy"), ("clean-cv-nominal", "clean-cv-greedy-nominal")]),
+        ("nominal", [("clean-cv", "clean-cv-nominal"), ("clean-cv-greedy", "clean-cv-greedy-nominal")]),
+    ],
+)
+def test_the_effects_are_paired_differences_by_the_rule(
+    document: Document, anchor: str, pairs: list[tuple[str, str]]
+) -> None:
+    shown = [block for block in section(document, anchor).blocks if isinstance(block, Table)]
+    assert sorted(table.name for table in shown) == sorted(f"{anchor}-{second}" for _, second in pairs)
+    found, measure = evidence(RAN), COMPARED["classification"]
+    for first, second in pairs:
+        table = next(table for table in shown if table.name == f"{anchor}-{second}")
+        titles = [column.title for column in table.columns]
+        assert titles[:5] == ["Method", "Datasets", first, second, f"{second} {wording.MINUS} {first}"]
+        assert "By the rule" in titles
+        before, after = (seed_matrix(scores_frame(found.merged.results), p, measure) for p in (first, second))
+        for row in table.rows:
+            method = next(m for m in METHODS if wording.title(m) == row[0].text)
+            expected = paired_difference(after[method], before[method], found.families)
+            assert row[4].value == pytest.approx(expected.mean)
+            assert row[3].value == pytest.approx(over_seeds(after)[method].mean())
+        assert len(table.rows) == len(METHODS)
+
+
+@pytest.mark.parametrize(
+    ("protocols", "anchors"),
+    [
+        (["clean-cv"], set()),
+        (["clean-cv-greedy"], set()),
+        (["clean", "clean-cv-greedy"], set()),
+        (["clean", "clean-top5"], {"ensembling"}),
+        (["clean", "clean-nominal"], {"nominal"}),
+    ],
+)
+def test_effects_are_shown_only_where_the_run_has_both(protocols: list[str], anchors: set[str]) -> None:
+    found = evidence(protocols)
+    assert {section.anchor for section in variant_sections(found)} == anchors
+    noise = selection_section(found, COMPARED["classification"])
+    assert noise is None, "a variant says nothing about the noise of selection"
+
+
+def test_an_ensemble_is_told_by_its_members(document: Document) -> None:
+    table = tables(document)["dataset-iris-clean-cv-greedy"]
+    titles = [column.title for column in table.columns]
+    for row in table.rows:
+        cells = {title: cell.text for title, cell in zip(titles, row, strict=True)}
+        assert re.search(
+            r"3 members, 3/4 ridge [\d.]+, unit_norm (true|false); 1/4 kernel <l1> & \|co", cells["Selected"]
+        )
+        assert cells["Iteration"] == "0+1+3"
+        assert cells["Path"] == ""
+    notes = [t.note for name, t in tables(document).items() if name.endswith("-metric")]
+    assert notes
+    assert not any("largest weight" in note for note in notes), "shown for the first protocol that has M"
+    alone = datasets_section(evidence(["clean-cv-greedy"]))
+    found = (block for block in alone.all_blocks() if isinstance(block, Table))
+    notes = [table.note for table in found if table.name.endswith("-metric")]
+    assert notes
+    assert all(note.endswith("M of the member with the largest weight.") for note in notes)
+
+
+def test_members_count_by_weight_and_configuration() -> None:
+    members = [Member(Choice({"a": 1}, 2), 0.5), Member(Choice({}, 0), 0.25), Member(Choice({"a": 1}, 3), 0.25)]
+    assert wording.members_text(members) == "3 members, 0.75/1 a 1; 0.25/1 fixed"
+    assert wording.members_text([Member(Choice({}, 0))]) == "1 member, 1/1 fixed"
+
+
+def test_the_page_is_written_and_escaped(document: Document) -> None:
+    page, markdown = render_html(document), render_markdown(document)
+    for words in ("Effect of ensembling", "Effect of coding nominal columns", "greedy ensemble"):
+        assert words in page
+        assert words in markdown
+    assert "<l1>" not in page
+    assert "&lt;l1&gt; &amp; |co" in page
+
+
+def test_places_and_claims_are_of_single_choices_on_the_archives_inputs() -> None:
+    columns = {"parRF_caret": [80.0, 85.0, 90.0, 95.0], "svm_C": [79.0, 84.0, 91.0, 96.0]}
+    study = PublishedStudy(pd.DataFrame(columns, index=NAMES))
+    whole = study_section(evidence(RAN, study))
+    assert whole is not None
+    placed = next(block for block in whole.blocks if isinstance(block, Table))
+    assert {row[0].text.split()[0] for row in placed.rows} == {"clean-cv", "relearn", "2014"}
+    reported = printed_section(evidence(RAN))
+    assert reported is not None
+    heads = [c.title for block in reported.all_blocks() if isinstance(block, Table) for c in block.columns]
+    assert [title for title in heads if title.startswith("Here")] == ["Here, clean-cv"]
+    alone = study_section(evidence(["clean-cv-greedy"], study))
+    assert alone is not None
+    assert not [block for block in alone.all_blocks() if isinstance(block, Table)]
+    assert "Only single choices on the archive's inputs are placed" in str(alone.blocks)
+    scores = scores_frame(evidence(RAN).merged.results)
+    registry = load_registry()
+    assert {claim.protocol for claim in claims(scores, registry)} == {"clean-cv", "relearn"}
+    places = pd.DataFrame(columns=["protocol", "subset", "method", "datasets", "missing", "mean_accuracy", "whose"])
+    assert outdated(places, scores, registry) == ["clean-cv", "relearn"]
+
+
+def test_scores_say_which_variant_they_are_of() -> None:
+    scores = scores_frame(evidence(RAN).merged.results)
+    text = scores.to_csv(index=False)
+    read = pd.read_csv(io.StringIO(text))
+    told = read.groupby("protocol")[["ensemble", "inputs"]].agg(set).to_dict("index")
+    assert told == {name: {"ensemble": {PROTOCOLS[name].ensemble}, "inputs": {PROTOCOLS[name].inputs}} for name in RAN}
+    configs = read[read["ensemble"] == "greedy"]["config"].map(json.loads)
+    assert {tuple(config) for config in configs} == {("members",)}
+    assert {member["weight"] for config in configs for member in config["members"]} == {1.0, 2.0}

@@ -1,0 +1,293 @@
+"""Ridge regressions with neural tangent kernels: both engines against an independent computation, and each other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.polynomial.polynomial import polyval
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from sklearn.kernel_ridge import KernelRidge
+
+from rfm.linalg import solve_ridge
+from rfm.native import Library, library
+from rfm.native.tangents import PROFILE_DEGREE, PROFILE_DEGREE_FLOAT32
+from rfm.ntk import angular_profile, ntk_matrix
+from rfm.ntk_ridge import NTKPoint, ntk_points
+
+Array = NDArray[np.float64]
+FOUND = library()
+SETS = FOUND.instruction_sets if isinstance(FOUND, Library) else ()
+needs_library = pytest.mark.skipif(not SETS, reason=str(FOUND))
+ENGINES = [pytest.param("native", marks=needs_library), "python"]
+KINDS = ["spread", "duplicates", "coincident", "parallel", "antipodal", "zero"]
+DEPTHS = (1, 2, 3, 4, 5)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_engine_asked_for() -> Iterator[None]:
+    """Whatever the tests around are run with."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RFM_ENGINE", raising=False)
+        patch.delenv("RFM_INSTRUCTIONS", raising=False)
+        yield
+
+
+def table(n: int, d: int, c: int, kind: str = "spread", seed: int = 0) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d))
+    drawn = X[rng.integers(0, max(1, n // 2), size=n)]
+    if kind == "duplicates":
+        X = np.round(X)  # zero rows among them where there are few features
+    elif kind == "coincident":
+        X = drawn
+    elif kind == "parallel":
+        X = drawn * rng.uniform(0.2, 5.0, size=(n, 1))
+    elif kind == "antipodal":
+        X = drawn * rng.choice([-1.0, 1.0], size=(n, 1))
+    elif kind == "zero":
+        X[:: max(1, n // 5)] = 0.0
+    labels = ((X[:, 0] > 0) + (X[:, -1] > 0.3) + (rng.random(n) < 0.1) * rng.integers(0, c, size=n)) % c
+    return X, np.eye(c)[labels]
+
+
+def exact_kernels(X: Array, Z: Array, depth: int) -> list[Array]:
+    """The kernel matrices for 1, ..., ``depth`` hidden layers, by a recursion on angles that keeps small ones exact."""
+    norms = [np.linalg.norm(rows, axis=1) for rows in (X, Z)]
+    unit = [rows / np.where(size > 0, size, 1.0)[:, None] for rows, size in zip((X, Z), norms, strict=True)]
+    size = norms[0][:, None] * norms[1][None, :]
+    angle = 2.0 * np.arctan2(cdist(*unit), cdist(unit[0], -unit[1]))
+    tangent = np.cos(angle)
+    found = []
+    for _ in range(depth):
+        tangent = tangent * (np.pi - angle) / np.pi
+        rise = 2.0 * np.sin(angle / 2) ** 2 + (angle * np.cos(angle) - np.sin(angle)) / np.pi  # 1 less the next cosine
+        angle = 2.0 * np.arcsin(np.sqrt(np.maximum(rise, 0.0) / 2))
+        tangent = tangent + 1.0 - rise
+        found.append(size * tangent)
+    return found
+
+
+def by_place(points: Iterator[NTKPoint]) -> dict[tuple[int, float], NTKPoint]:
+    return {(point.depth, point.ridge): point for point in points}
+
+
+def tile(instruction_set: str, X: Array, Z: Array, depth: int, narrow: bool) -> Array:
+    """The native library's tile of the kernel matrix between the rows of ``X`` and ``Z``."""
+    assert isinstance(FOUND, Library)
+    dtype = np.float32 if narrow else np.float64
+    norms = [np.linalg.norm(rows, axis=1) for rows in (X, Z)]
+    unit = [rows / np.where(size > 0, size, 1.0)[:, None] for rows, size in zip((X, Z), norms, strict=True)]
+    profile = angular_profile(depth, PROFILE_DEGREE_FLOAT32 if narrow else PROFILE_DEGREE)
+    K = np.empty((len(X), len(Z)), dtype=dtype)
+    arrays = [np.ascontiguousarray(part, dtype=dtype) for part in (*unit, *norms, profile)]
+    FOUND.module.tangent_tile(instruction_set, narrow, (len(X), len(Z), X.shape[1]), *arrays, K)
+    return K.astype(np.float64)
+
+
+@pytest.mark.parametrize("depth", [1, 3, 5, 10])
+@pytest.mark.parametrize(("degree", "bound"), [(PROFILE_DEGREE, 4e-12), (PROFILE_DEGREE_FLOAT32, 6e-9)])
+def test_the_profile_is_the_recursion_to_the_stated_error(depth: int, degree: int, bound: float) -> None:
+    angle = np.linspace(0.01, np.pi - 0.01, 301)
+    points = torch.as_tensor(np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    exact = ntk_matrix(points, torch.tensor([[1.0, 0.0]], dtype=torch.float64), depth)[:, 0].numpy()
+    series = polyval(2 * angle / np.pi - 1, angular_profile(depth, degree))
+    np.testing.assert_allclose(series, exact, rtol=0, atol=bound * (depth + 1))
+
+
+@pytest.mark.parametrize("instruction_set", SETS)
+@pytest.mark.parametrize("narrow", [False, True], ids=["float64", "float32"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("d", [1, 2, 7])
+def test_a_native_tile_is_the_kernel(instruction_set: str, narrow: bool, kind: str, d: int) -> None:
+    X, _ = table(60, d, 2, kind)
+    Z = np.concatenate([X[:20], -X[20:30], table(11, d, 2, kind, seed=1)[0]])
+    for depth, expected in enumerate(exact_kernels(X, Z, 5), start=1):
+        bound = (depth + 1) * np.linalg.norm(X, axis=1).max() * np.linalg.norm(Z, axis=1).max()
+        K = tile(instruction_set, X, Z, depth, narrow)
+        assert np.abs(K - expected).max() <= (1.5e-6 if narrow else 2e-12) * bound
+        if kind == "zero":
+            assert not K[0].any()
+
+
+@needs_library
+@pytest.mark.parametrize("narrow", [False, True], ids=["float64", "float32"])
+@pytest.mark.parametrize("gap", [1e-2, 1e-3, 1e-5, 1e-7])
+def test_angles_between_nearly_parallel_rows_keep_their_digits(narrow: bool, gap: float) -> None:
+    """One hidden layer: t = (sin a + 2 (pi - a) cos a) / pi, 1 + 1 less a / pi at small angles a."""
+    turn = np.array([[np.cos(gap), np.sin(gap)], [-np.cos(gap), -np.sin(gap)]])
+    if narrow:
+        turn = turn.astype(np.float32).astype(np.float64)
+    start = np.array([[1.0, 0.0]])
+    angle = np.arctan2(turn[:, 1], turn[:, 0]) % (2 * np.pi)
+    angle[1] = 2 * np.pi - angle[1]
+    expected = (np.sin(angle) + 2 * (np.pi - angle) * np.cos(angle)) / np.pi
+    np.testing.assert_allclose(tile(SETS[0], start, turn, 1, narrow)[0], expected, atol=4e-7 if narrow else 1e-13)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("n", [50, 340], ids=["float64", "float32"])
+@pytest.mark.parametrize("kind", ["spread", "duplicates"])
+@pytest.mark.parametrize("c", [1, 3, 13])
+def test_scores_are_those_of_kernel_ridge_regression(engine: str, n: int, kind: str, c: int) -> None:
+    X, Y = table(n + 60, 6, c, kind)
+    found = by_place(ntk_points(X[:n], Y[:n], X[n:], depths=DEPTHS, ridges=(1e-2, 10.0, 1.0), choice=engine))
+    assert len(found) == 15
+    kernels = exact_kernels(X, X[:n], 5)
+    for (depth, ridge), point in found.items():
+        K = kernels[depth - 1]
+        reference = KernelRidge(alpha=ridge, kernel="precomputed").fit(K[:n], Y[:n])
+        expected = reference.predict(K[n:])
+        np.testing.assert_allclose(point.scores, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+        size = np.abs(reference.dual_coef_).max()
+        np.testing.assert_allclose(point.alpha, reference.dual_coef_, rtol=0, atol=1e-4 * size)
+        assert point.solver == "cholesky"
+        assert point.score_seconds >= 0
+
+
+@needs_library
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(1, 60),
+    m=st.integers(0, 20),
+    d=st.integers(1, 40),
+    c=st.integers(1, 14),
+    kind=st.sampled_from(KINDS),
+    ridge=st.sampled_from([10.0, 0.1]),
+    depth=st.integers(1, 10),
+    seed=st.integers(0, 5),
+)
+def test_both_engines_solve_any_rows(
+    n: int, m: int, d: int, c: int, kind: str, ridge: float, depth: int, seed: int
+) -> None:
+    """Python's angles between parallel rows are wrong by 1e-8, the native library's by no more than rounding."""
+    X, Y = table(n + m, d, c, kind, seed)
+    K = exact_kernels(X, X[:n], depth)[-1]
+    alpha = np.linalg.solve(K[:n] + ridge * np.eye(n), Y[:n])
+    expected = K[n:] @ alpha
+    for engine, bound in (("native", 1e-8), ("python", 1e-4)):
+        (point,) = ntk_points(X[:n], Y[:n], X[n:], depths=(depth,), ridges=(ridge,), choice=engine)
+        np.testing.assert_allclose(point.scores, expected, rtol=0, atol=bound * np.abs(expected).max(initial=1.0))
+        np.testing.assert_allclose(point.alpha, alpha, rtol=0, atol=10 * bound * np.abs(alpha).max())
+
+
+@needs_library
+@pytest.mark.parametrize(
+    ("instruction_set", "kind"),
+    [*((name, "duplicates") for name in SETS), *((name, kind) for name in SETS[:1] for kind in KINDS)],
+)
+@pytest.mark.parametrize(("d", "c"), [(1, 2), (3, 13), (40, 2)])
+def test_a_grid_in_float32_is_as_exact_as_float64_allows(
+    instruction_set: str, kind: str, d: int, c: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Factors that serve several ridges included: against solutions in float64 of the same kernel matrices."""
+    monkeypatch.setenv("RFM_INSTRUCTIONS", instruction_set)
+    X, Y = table(420, d, c, kind)
+    ridges = (10.0, 1.0, 0.1, 0.01, 0.001)
+    kernels = exact_kernels(X, X[:360], 5)
+    for (depth, ridge), point in by_place(
+        ntk_points(X[:360], Y[:360], X[360:], depths=(1, 5), ridges=ridges, choice="native")
+    ).items():
+        K = torch.as_tensor(kernels[depth - 1])
+        expected = (K[360:] @ solve_ridge(K[:360], ridge, torch.as_tensor(Y[:360])).alpha).numpy()
+        np.testing.assert_allclose(point.scores, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
+
+
+@needs_library
+def test_what_float32_cannot_factor_is_solved_in_float64() -> None:
+    X, Y = table(420, 3, 2, "coincident")
+    (point,) = ntk_points(X[:360], Y[:360], X[360:], depths=(2,), ridges=(1e-7,), choice="native")
+    assert point.solver == "cholesky-float64"
+
+
+@needs_library
+def test_what_is_not_positive_definite_is_handed_back() -> None:
+    X, Y = table(300, 3, 2, "coincident")
+    ridges = (1.0, 1e-18)
+    native, python = (
+        by_place(ntk_points(X[:250], Y[:250], X[250:], depths=(1, 2), ridges=ridges, choice=engine))
+        for engine in ("native", "python")
+    )
+    assert {point.solver for (_, ridge), point in native.items() if ridge == 1.0} == {"cholesky"}
+    for key, point in native.items():
+        if point.solver == "eigenvalues":
+            np.testing.assert_array_equal(point.scores, python[key].scores)
+    assert any(point.solver == "eigenvalues" for point in native.values())
+
+
+@needs_library
+def test_depths_may_come_from_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, Y = table(200, 5, 3)
+    options: dict[str, Any] = {"depths": (5, 1, 3), "ridges": (0.1, 10.0), "choice": "native"}
+    at_once = by_place(ntk_points(X[:100], Y[:100], X[100:], **options))
+    monkeypatch.setattr("rfm.ntk_ridge._CALL_WORK", 1.0)
+    for key, point in by_place(ntk_points(X[:100], Y[:100], X[100:], **options)).items():
+        np.testing.assert_array_equal(point.scores, at_once[key].scores)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("size", [2.0**80, 2.0**-80])
+def test_the_size_of_targets_does_not_matter(engine: str, size: float) -> None:
+    X, Y = table(400, 5, 2)
+    options: dict[str, Any] = {"depths": (2,), "ridges": (0.1,), "choice": engine}
+    (plain,) = ntk_points(X[:340], Y[:340], X[340:], **options)
+    (scaled,) = ntk_points(X[:340], Y[:340] * size, X[340:], **options)
+    np.testing.assert_allclose(scaled.scores / size, plain.scores, rtol=0, atol=1e-6)
+
+
+@needs_library
+def test_threads_do_not_disturb_each_other() -> None:
+    tables = [table(300, 5 + k, 3, seed=k) for k in range(2)]
+    options: dict[str, Any] = {"depths": DEPTHS, "ridges": (1.0, 0.01), "choice": "native"}
+
+    def grid(k: int) -> dict[tuple[int, float], NTKPoint]:
+        X, Y = tables[k]
+        return by_place(ntk_points(X[:240], Y[:240], X[240:], **options))
+
+    alone, found = [grid(0), grid(1)], [[], []]  # type: ignore[var-annotated]
+    threads = [threading.Thread(target=lambda k=k: found[k].extend(grid(k) for _ in range(4))) for k in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for k in range(2):
+        assert len(found[k]) == 4
+        for points in found[k]:
+            for key, point in points.items():
+                np.testing.assert_array_equal(point.scores, alone[k][key].scores)
+
+
+def test_depths_and_ridges_are_checked() -> None:
+    X, Y = table(10, 2, 2)
+    with pytest.raises(ValueError, match="depths must be at least 1"):
+        list(ntk_points(X, Y, X, depths=(0, 1), ridges=(1.0,)))
+    with pytest.raises(ValueError, match="ridges must be positive"):
+        list(ntk_points(X, Y, X, depths=(1,), ridges=(1.0, 0.0)))
+
+
+@needs_library
+def test_arrays_of_other_shapes_are_refused() -> None:
+    assert isinstance(FOUND, Library)
+    one, number = np.ones(1), np.zeros(1, dtype=np.int32)
+    with pytest.raises(ValueError, match="not of the shapes"):
+        FOUND.module.tangents(SETS[0], (1, 0, 2, 1, 1, 1), one, one, one, one, one, one, one, number)
+    with pytest.raises(ValueError, match="not of the shapes"):
+        FOUND.module.tangent_tile(SETS[0], False, (1, 1, 1), one, one, one, one, one, one)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("n", [50, 340], ids=["float64", "float32"])
+def test_kernels_of_unit_size_are_the_kernels_with_larger_ridges(engine: str, n: int) -> None:
+    X, Y = table(n + 20, 4, 3)
+    parts = X[:n], Y[:n], X[n:]
+    units = by_place(ntk_points(*parts, depths=DEPTHS, ridges=(1.0, 0.1), unit_size=True, choice=engine))
+    for (depth, ridge), point in units.items():
+        (same,) = ntk_points(*parts, depths=(depth,), ridges=(ridge * (depth + 1),), choice=engine)
+        np.testing.assert_allclose(point.scores, same.scores, atol=1e-6)

@@ -1,0 +1,180 @@
+"""Chains in the product Laplace kernel: a plain implementation, invariances, faults."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from rfm.kernels import Laplace
+from rfm.problem import Chains, Point, unit_rows
+from rfm.product_sweep import ProductSweep
+from rfm.sweep import Sweep
+
+Floats = NDArray[np.float64]
+RIDGES = (1.0, 0.01)
+
+
+def table(n: int, seed: int = 0) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(seed)
+    X = np.column_stack([rng.normal(size=(n, 3)), rng.integers(3, size=n), np.full(n, 2.0)])
+    labels = (X[:, 0] * X[:, 1] > 0).astype(int) + (X[:, 3] > 1)
+    return X, np.eye(3)[labels]
+
+
+def plain_chain(
+    X: Floats, Y: Floats, at: Floats, ridge: float, iterations: int, bandwidth: float = 10.0
+) -> list[tuple[Floats, Floats]]:
+    """Weights and scores after each update, from the formulas."""
+    w, found = np.ones(X.shape[1]), []
+    for _ in range(iterations + 1):
+        K = np.exp(-cdist(X * w, X * w, "cityblock") / bandwidth)
+        alpha = np.linalg.solve(K + ridge * np.eye(len(X)), Y)
+        found.append((w, np.exp(-cdist(at * w, X * w, "cityblock") / bandwidth) @ alpha))
+        signs = np.sign(X[:, None] - X[None])
+        slopes = -w / bandwidth * np.einsum("ikj,ik,kc->icj", signs, K, alpha)
+        diagonal = (slopes**2).sum(axis=1).mean(axis=0)
+        w = 0.95 * diagonal / diagonal.mean() + 0.05
+    return found
+
+
+@pytest.mark.parametrize("unit_norm", [False, True])
+@pytest.mark.parametrize(("n", "tolerance"), [(60, 1e-9), (240, 2e-4)], ids=["float64", "float32"])
+def test_points_are_those_of_the_formulas(n: int, tolerance: float, unit_norm: bool) -> None:
+    X, Y = table(n + 30)
+    Z = unit_rows(X) if unit_norm else X
+    fit, rest = np.arange(n), np.arange(n, n + 30)
+    points = list(ProductSweep(X, Y).points(fit, rest, ridges=RIDGES, unit_norms=[unit_norm], iterations=3))
+    assert {(point.ridge, point.iteration) for point in points} == {(r, i) for r in RIDGES for i in range(4)}
+    for point in points:
+        w, scores = plain_chain(Z[fit], Y[fit], Z[rest], point.ridge, 3)[point.iteration]
+        np.testing.assert_allclose(point.scores, scores, atol=tolerance)
+        assert point.unit_norm is unit_norm
+        if point.iteration:
+            assert isinstance(point.metric, torch.Tensor)
+            np.testing.assert_allclose(point.metric.numpy(), w, rtol=100 * tolerance, atol=tolerance)
+            assert float(point.metric.mean()) == pytest.approx(1.0)
+        else:
+            assert point.metric is None
+
+
+@pytest.mark.parametrize("n", [60, 240])
+def test_fit_and_learn_are_points(n: int) -> None:
+    X, Y = table(n + 30)
+    sweep, fit, rest = ProductSweep(X, Y), np.arange(n), np.arange(n, n + 30)
+    for point in sweep.points(fit, rest, ridges=RIDGES, unit_norms=[True], iterations=2):
+        alone = sweep.fit(fit, rest, ridge=point.ridge, unit_norm=True, iterations=point.iteration)
+        np.testing.assert_allclose(alone.scores, point.scores, atol=1e-9 if n == 60 else 1e-4)
+        torch.testing.assert_close(alone.alpha, point.alpha, atol=1e-2, rtol=1e-2)
+        assert alone.score_seconds > 0
+        learned = sweep.learn(fit, ridge=point.ridge, unit_norm=True, iterations=point.iteration)
+        assert (learned is None) == (point.metric is None) == (point.iteration == 0)
+        again = sweep.fit(fit, rest, ridge=point.ridge, unit_norm=True, metric=learned)
+        np.testing.assert_array_equal(again.scores, alone.scores)
+
+
+def test_it_has_the_methods_of_chains() -> None:
+    for name in ("points", "fit", "learn"):
+        expected, found = (inspect.signature(getattr(kind, name)) for kind in (Chains, ProductSweep))
+        assert found.parameters == expected.parameters
+
+
+def test_of_one_feature_it_is_the_l2_kernel_before_any_update() -> None:
+    rng = np.random.default_rng(5)
+    X, Y = rng.normal(size=(150, 1)), rng.normal(size=(150, 2))
+    fit, rest = np.arange(120), np.arange(120, 150)
+    ours = ProductSweep(X, Y, bandwidth=2.0).fit(fit, rest, ridge=0.1, unit_norm=False)
+    plain = Sweep(X, Y, kernel=Laplace(2.0)).fit(fit, rest, ridge=0.1, unit_norm=False)
+    np.testing.assert_allclose(ours.scores, plain.scores, atol=1e-4)
+    learned = ProductSweep(X, Y, bandwidth=2.0).learn(fit, ridge=0.1, unit_norm=False, iterations=2)
+    assert learned is not None
+    assert learned.tolist() == pytest.approx([1.0])  # the mean of one weight
+
+
+def after_two(X: Floats, Y: Floats, bandwidth: float = 10.0) -> Point:
+    sweep = ProductSweep(X, Y, bandwidth)
+    return sweep.fit(np.arange(90), np.arange(90, 110), ridge=0.1, unit_norm=False, iterations=2)
+
+
+CHANGES: list[tuple[str, Callable[[Floats, Floats], Point], float]] = [
+    ("larger targets", lambda X, Y: after_two(X, 1e9 * Y), 1e9),
+    ("smaller targets", lambda X, Y: after_two(X, 1e-200 * Y), 1e-200),
+    ("features and bandwidth", lambda X, Y: after_two(1e3 * X, Y, 1e4), 1.0),
+    ("shifted features", lambda X, Y: after_two(X + 1e4, Y), 1.0),
+    ("mirrored features", lambda X, Y: after_two(-X, Y), 1.0),
+]
+
+
+@pytest.mark.parametrize(("change", "factor"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES])
+def test_what_changes_nothing(change: Callable[[Floats, Floats], Point], factor: float) -> None:
+    X, Y = table(110)
+    plain, changed = after_two(X, Y), change(X, Y)
+    assert isinstance(plain.metric, torch.Tensor)
+    assert isinstance(changed.metric, torch.Tensor)
+    torch.testing.assert_close(changed.metric, plain.metric, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(changed.scores / factor, plain.scores, atol=1e-6)
+
+
+def test_permuted_features_permute_the_weights() -> None:
+    X, Y = table(110)
+    order = np.array([3, 0, 4, 2, 1])
+    plain, permuted = after_two(X, Y), after_two(X[:, order], Y)
+    assert isinstance(plain.metric, torch.Tensor)
+    assert isinstance(permuted.metric, torch.Tensor)
+    torch.testing.assert_close(permuted.metric, plain.metric[order])
+    np.testing.assert_allclose(permuted.scores, plain.scores, atol=1e-9)
+
+
+def test_features_on_another_scale_are_another_problem() -> None:
+    """The bandwidth belongs to the features' scale: tables are standardised before."""
+    X, Y = table(110)
+    assert np.abs(after_two(3.0 * X, Y).scores - after_two(X, Y).scores).max() > 1e-3
+
+
+def test_a_feature_that_says_nothing_keeps_the_share() -> None:
+    X, Y = table(110)
+    metric = after_two(X, Y).metric
+    assert isinstance(metric, torch.Tensor)
+    assert float(metric[4]) == pytest.approx(0.05)  # the constant column
+
+
+def test_constant_targets_leave_all_weights_1_where_the_predictor_is_constant() -> None:
+    X, _ = table(60)
+    zero = ProductSweep(X, np.zeros((60, 1))).learn(np.arange(60), ridge=0.1, unit_norm=False, iterations=2)
+    assert zero is not None
+    assert zero.tolist() == [1.0] * 5
+
+
+def test_rows_that_occur_twice_and_a_tiny_ridge() -> None:
+    X, Y = table(150)
+    X[75:] = X[:75]  # with other labels
+    point = ProductSweep(X, Y).fit(np.arange(150), np.arange(20), ridge=1e-9, unit_norm=False, iterations=1)
+    assert np.isfinite(point.scores).all()
+    np.testing.assert_allclose(point.scores, ((Y[:75] + Y[75:]) / 2)[:20], atol=1e-4)
+
+
+def test_no_ridges_no_rows_to_score_and_rows_that_are_not_fitted() -> None:
+    X, Y = table(60)
+    Y[40:] = np.nan
+    sweep, fit = ProductSweep(X, Y), np.arange(40)
+    assert list(sweep.points(fit, fit[:0], ridges=[], unit_norms=[True], iterations=1)) == []
+    assert sweep.fit(fit, fit[:0], ridge=0.1, unit_norm=False).scores.shape == (0, 3)
+    assert np.isfinite(sweep.fit(fit, np.arange(40, 60), ridge=0.1, unit_norm=False, iterations=1).scores).all()
+
+
+def test_faults() -> None:
+    X, Y = table(60)
+    rows = np.arange(60)
+    with pytest.raises(ValueError, match="bandwidth must be positive"):
+        ProductSweep(X, Y, bandwidth=0.0)
+    with pytest.raises(ValueError, match="share must be in"):
+        ProductSweep(X, Y, share=1.5)
+    with pytest.raises(ValueError, match=r"its weights \(5,\)"):
+        ProductSweep(X, Y).fit(rows, rows, ridge=0.1, unit_norm=False, metric=torch.eye(5))
+    with pytest.raises(ValueError, match="not finite"):
+        ProductSweep(np.where(X > 1, np.nan, X), Y).fit(rows, rows, ridge=0.1, unit_norm=False)
