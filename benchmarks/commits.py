@@ -27,6 +27,8 @@ from bench.run.provenance import cpu_model, versions
 
 ROOT = Path(__file__).resolve().parents[1]
 GROUP = 15
+NOTES = "<!-- notes: begin -->"
+"""From here to its end a page that stands is kept."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,9 @@ def main() -> None:
                 kept.write_text(json.dumps(measured, indent=1))
         finally:
             subprocess.run(["git", "worktree", "remove", "--force", str(before)], cwd=ROOT, check=True)
-    args.out.write_text(page({name: measured[name] for name in PARTS if name in measured}, args.commit, new))
+    previous = args.out.read_text() if args.out.exists() else ""
+    notes = previous[previous.index(NOTES) - 1 :] if NOTES in previous else ""
+    args.out.write_text(page({name: measured[name] for name in PARTS if name in measured}, args.commit, new) + notes)
     print(args.out)
 
 
