@@ -387,6 +387,17 @@ static PyObject *exponentials(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* Whether arrays and numbers agree; sets the error if not. */
+static int agree(int all) {
+    if (!all) PyErr_SetString(PyExc_ValueError, "the arrays are not of the shapes that the numbers give");
+    return all;
+}
+
+static int loaded(void) {
+    if (!fortran.dpstrf) PyErr_SetString(PyExc_RuntimeError, "load the addresses of BLAS and LAPACK first");
+    return fortran.dpstrf != NULL;
+}
+
 /* follow(set, narrow, kernel, bandwidth, gain, scaling, center, diagonal, update_last, (n, m, d, c, R, steps,
  * features), X, Y, sizes, ridges, start or None, scores, alpha, metrics, status): the CPU seconds of scoring */
 static PyObject *follow(PyObject *self, PyObject *args) {
@@ -404,19 +415,12 @@ static PyObject *follow(PyObject *self, PyObject *args) {
     const Set *set = set_called(name);
     const Py_ssize_t word = sizeof(double), entries = p.diagonal ? d : d * d;
     if (set &&
-        !(n > 0 && m >= 0 && d > 0 && c > 0 && R > 0 && steps > 0 && X.len == (n + m) * d * word &&
-          Y.len == n * c * word && sizes.len == d * word && ridges.len == R * word &&
-          (!start.buf || start.len == R * entries * word) && scores.len == steps * R * m * c * word &&
-          alpha.len == steps * R * n * c * word && metrics.len == (steps - !p.update_last) * R * entries * word &&
-          status.len == steps * R * (Py_ssize_t)sizeof(int32_t))) {
-        PyErr_SetString(PyExc_ValueError, "the arrays are not of the shapes that the numbers give");
-        set = NULL;
-    }
-    if (set && !fortran.dpstrf) {
-        PyErr_SetString(PyExc_RuntimeError, "load the addresses of BLAS and LAPACK first");
-        set = NULL;
-    }
-    if (set) {
+        agree(n > 0 && m >= 0 && d > 0 && c > 0 && R > 0 && steps > 0 && X.len == (n + m) * d * word &&
+              Y.len == n * c * word && sizes.len == d * word && ridges.len == R * word &&
+              (!start.buf || start.len == R * entries * word) && scores.len == steps * R * m * c * word &&
+              alpha.len == steps * R * n * c * word && metrics.len == (steps - !p.update_last) * R * entries * word &&
+              status.len == steps * R * (Py_ssize_t)sizeof(int32_t)) &&
+        loaded()) {
         p.n = n, p.m = m, p.d = d, p.c = c, p.ridges_count = R, p.steps = steps, p.features = features;
         p.X = X.buf, p.Y = Y.buf, p.sizes = sizes.buf, p.ridges = ridges.buf, p.start = start.buf;
         p.scores = scores.buf, p.alpha = alpha.buf, p.metrics = metrics.buf, p.status = status.buf;
@@ -447,18 +451,12 @@ static PyObject *tangents(PyObject *self, PyObject *args) {
         return NULL;
     const Set *set = set_called(name);
     const Py_ssize_t word = sizeof(double);
-    if (set && !(n > 0 && m >= 0 && d > 0 && c > 0 && R > 0 && D > 0 && unit.len == (n + m) * d * word &&
-                 norms.len == (n + m) * word && Y.len == n * c * word && ridges.len == R * word &&
-                 profiles.len == D * PROFILE_TERMS * word && scores.len == D * R * m * c * word &&
-                 alpha.len == D * R * n * c * word && status.len == D * R * (Py_ssize_t)sizeof(int32_t))) {
-        PyErr_SetString(PyExc_ValueError, "the arrays are not of the shapes that the numbers give");
-        set = NULL;
-    }
-    if (set && !fortran.dpstrf) {
-        PyErr_SetString(PyExc_RuntimeError, "load the addresses of BLAS and LAPACK first");
-        set = NULL;
-    }
-    if (set) {
+    if (set &&
+        agree(n > 0 && m >= 0 && d > 0 && c > 0 && R > 0 && D > 0 && unit.len == (n + m) * d * word &&
+              norms.len == (n + m) * word && Y.len == n * c * word && ridges.len == R * word &&
+              profiles.len == D * PROFILE_TERMS * word && scores.len == D * R * m * c * word &&
+              alpha.len == D * R * n * c * word && status.len == D * R * (Py_ssize_t)sizeof(int32_t)) &&
+        loaded()) {
         p.n = n, p.m = m, p.d = d, p.c = c, p.ridges_count = R, p.depths = D;
         p.unit = unit.buf, p.norms = norms.buf, p.Y = Y.buf, p.ridges = ridges.buf, p.profiles = profiles.buf;
         p.scores = scores.buf, p.alpha = alpha.buf, p.status = status.buf, p.score_seconds = &score_seconds;
@@ -475,7 +473,7 @@ static PyObject *tangents(PyObject *self, PyObject *args) {
 /* tangent_tile(set, narrow, (rows, count, d), left, right, rises, runs, profile, K), all of one type */
 static PyObject *tangent_tile(PyObject *self, PyObject *args) {
     const char *name;
-    int narrow;
+    int narrow, done = 0;
     Py_ssize_t rows, count, d;
     Py_buffer left, right, rises, runs, profile, K;
     (void)self;
@@ -485,27 +483,22 @@ static PyObject *tangent_tile(PyObject *self, PyObject *args) {
     const Set *set = set_called(name);
     const Py_ssize_t word = narrow ? sizeof(float) : sizeof(double);
     const Py_ssize_t terms = narrow ? PROFILE_TERMS_FLOAT : PROFILE_TERMS;
-    if (set && !(rows >= 0 && count > 0 && d > 0 && left.len == rows * d * word && right.len == count * d * word &&
-                 rises.len == rows * word && runs.len == count * word && profile.len == terms * word &&
-                 K.len == rows * count * word)) {
-        PyErr_SetString(PyExc_ValueError, "the arrays are not of the shapes that the numbers give");
-        set = NULL;
-    }
-    if (set && !fortran.dpstrf) {
-        PyErr_SetString(PyExc_RuntimeError, "load the addresses of BLAS and LAPACK first");
-        set = NULL;
-    }
-    if (set) {
+    if (set &&
+        agree(rows >= 0 && count > 0 && d > 0 && left.len == rows * d * word && right.len == count * d * word &&
+              rises.len == rows * word && runs.len == count * word && profile.len == terms * word &&
+              K.len == rows * count * word) &&
+        loaded()) {
         Py_BEGIN_ALLOW_THREADS;
         if (narrow)
             set->tile32(left.buf, right.buf, rows, count, d, rises.buf, runs.buf, profile.buf, K.buf);
         else
             set->tile64(left.buf, right.buf, rows, count, d, rises.buf, runs.buf, profile.buf, K.buf);
         Py_END_ALLOW_THREADS;
+        done = 1;
     }
     PyBuffer_Release(&left), PyBuffer_Release(&right), PyBuffer_Release(&rises), PyBuffer_Release(&runs);
     PyBuffer_Release(&profile), PyBuffer_Release(&K);
-    if (!set) return NULL;
+    if (!done) return NULL;
     Py_RETURN_NONE;
 }
 

@@ -37,39 +37,13 @@
                                              z * (0.01603551434914882 +                                                \
                                                   z * (-0.010749050339697808 + z * 0.028169218060881414)))))))))))
 #define TERMS PROFILE_TERMS
-#define PROFILE_STEPS                                                                                                  \
-    PROFILE_STEP(20) PROFILE_STEP(16) PROFILE_STEP(12) PROFILE_STEP(8) PROFILE_STEP(4) PROFILE_STEP(0)
+#define PROFILE_STEPS PROFILE_STEP(20) PROFILE_STEP(16) PROFILE_STEP(12) PROFILE_STEP(8) PROFILE_STEP(4) PROFILE_STEP(0)
 #define GEMM dgemm
 #define SYMM dsymm
 #define SYRK dsyrk
 #define POTRF dpotrf
 #define TRSM dtrsm
-#include "passes.h"
-#include "chain.h"
-#include "tangent.h"
-#include "tiles.h"
-#undef REAL
-#undef INTEGER
-#undef UNSIGNED
-#undef N
-#undef SQRT
-#undef EPSILON
-#undef ACCURATE
-#undef EXP_LEAST
-#undef EXP_ROUNDING
-#undef EXP_LOG2_HIGH
-#undef EXP_LOG2_LOW
-#undef EXP_MANTISSA
-#undef EXP_SERIES
-#undef PARALLEL
-#undef ASIN_SERIES
-#undef TERMS
-#undef PROFILE_STEPS
-#undef GEMM
-#undef SYMM
-#undef SYRK
-#undef POTRF
-#undef TRSM
+#include "one_precision.h"
 
 #define REAL float
 #define INTEGER int32_t
@@ -100,30 +74,4 @@
 #define SYRK ssyrk
 #define POTRF spotrf
 #define TRSM strsm
-#include "passes.h"
-#include "chain.h"
-#include "tangent.h"
-#include "tiles.h"
-#undef REAL
-#undef INTEGER
-#undef UNSIGNED
-#undef N
-#undef WIDER
-#undef SQRT
-#undef EPSILON
-#undef ACCURATE
-#undef EXP_LEAST
-#undef EXP_ROUNDING
-#undef EXP_LOG2_HIGH
-#undef EXP_LOG2_LOW
-#undef EXP_MANTISSA
-#undef EXP_SERIES
-#undef PARALLEL
-#undef ASIN_SERIES
-#undef TERMS
-#undef PROFILE_STEPS
-#undef GEMM
-#undef SYMM
-#undef SYRK
-#undef POTRF
-#undef TRSM
+#include "one_precision.h"

@@ -1,16 +1,5 @@
 /* Python's calls of tiles.h: they check the arrays' sizes, and release the lock while they compute. */
 
-/* Whether arrays and numbers agree; sets the error if not. */
-static int agree(int all) {
-    if (!all) PyErr_SetString(PyExc_ValueError, "the arrays are not of the shapes that the numbers give");
-    return all;
-}
-
-static int loaded(void) {
-    if (!fortran.dpstrf) PyErr_SetString(PyExc_RuntimeError, "load the addresses of BLAS and LAPACK first");
-    return fortran.dpstrf != NULL;
-}
-
 /* fill(set, narrow, kernel, scale, (rows, count, r, stride), P, p, Q, q, K, weights or None) */
 static PyObject *fill(PyObject *self, PyObject *args) {
     const char *name;

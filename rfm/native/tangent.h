@@ -175,14 +175,16 @@ static int N(conjugate)(const Tangents *p, N(Tangent) * w, double ridge, double 
     return 0;
 }
 
-static void N(release_tangent)(N(Tangent) * w) { free(w->positions), free(w->factor), free(w->exact); }
+static void N(release_tangent)(N(Tangent) * w) {
+    free(w->positions), free(w->factor), free(w->exact);
+}
 
 /* 0 without memory. */
 static int N(allocate_tangent)(const Tangents *p, N(Tangent) * w, Index rows) {
     const Index n = p->n, c = p->c, narrow = NARROW(n, c);
     memset(w, 0, sizeof *w);
-    w->positions = malloc((size_t)(2 * n * n + 3 * n * c + c + 2 * rows * n + rows * p->ridges_count * c) *
-                          sizeof(double));
+    w->positions =
+        malloc((size_t)(2 * n * n + 3 * n * c + c + 2 * rows * n + rows * p->ridges_count * c) * sizeof(double));
     w->factor = malloc((size_t)(narrow * n * n + n * c) * sizeof(REAL));
     if (!w->positions || !w->factor) return 0;
     w->K = w->positions + n * n, w->left = w->K + n * n, w->search = w->left + n * c, w->image = w->search + n * c;
