@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rfm.arrays import largest
 from rfm.factored import FactoredMatrix
-from rfm.problem import Chains, Point, Problem, Rows, scale_metric, unit_rows
+from rfm.problem import Chains, Point, Problem, Rows, centred_rows, scale_metric, unit_rows
 from rfm.rows import Metric
 from rfm.solvers.blocks import Cache, RadialBlocks
 from rfm.solvers.choice import BlockSolution, solve_blocks
@@ -82,11 +82,7 @@ class LargeSweep(Problem):
         order = np.random.default_rng(self.seed).permutation(n)
         place = torch.as_tensor(np.argsort(order), device=self.device)
         train = train[order]
-        table = self.X[np.concatenate([train, test])]
-        if unit_norm:
-            table = unit_rows(table)
-        # As in Sweep: distances do not change under a shift, and float32 products keep their digits.
-        table = table - np.median(table[:n], axis=0)
+        table = centred_rows(unit_rows(self.X) if unit_norm else self.X, train, test)
         metric = None if metric is None else metric.to(self.device)
         span = self._span(table[:n], iterations, metric)
         rows = torch.as_tensor(table) if span is None else span.coordinates(table, n)
@@ -139,5 +135,6 @@ class LargeSweep(Problem):
 
 def chains_of(problem: Problem, n: int) -> Chains:
     """What solves ``problem`` with ``n`` fitted rows."""
-    kind = Sweep if n <= SWEEP_ROWS and problem.solver in ("auto", "cholesky") else LargeSweep
-    return kind(**{item.name: getattr(problem, item.name) for item in fields(Problem)})
+    if n <= SWEEP_ROWS and problem.solver in ("auto", "cholesky"):
+        return problem.given_to(Sweep)
+    return problem.given_to(LargeSweep)

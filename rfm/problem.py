@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from rfm.solvers.choice import CACHE_BYTES, SOLVERS
 from rfm.span import Span
 
 Rows = NDArray[np.int64]
+
+Solving = TypeVar("Solving")
 
 METRIC_SCALINGS = ("none", "trace", "max")
 
@@ -52,6 +54,10 @@ class Problem:
             raise ValueError(f"metric_scaling must be one of {METRIC_SCALINGS}, got {self.metric_scaling!r}")
         if self.solver not in SOLVERS:
             raise ValueError(f"solver must be one of {SOLVERS}, got {self.solver!r}")
+
+    def given_to(self, kind: Callable[..., Solving], **more: Any) -> Solving:
+        """What solves this problem: a ``kind`` of problem of the same fields, and of ``more`` of its own."""
+        return kind(**{item.name: getattr(self, item.name) for item in fields(Problem)}, **more)
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,16 @@ def unit_rows(X: NDArray[np.float64]) -> NDArray[np.float64]:
     scaled = X / np.where(largest > 0, largest, 1.0)
     norms = np.linalg.norm(scaled, axis=1, keepdims=True)
     return np.asarray(scaled / np.where(norms > 0, norms, 1.0))
+
+
+def centred_rows(table: NDArray[np.float64], fitted: Rows, others: Rows) -> NDArray[np.float64]:
+    """The rows ``fitted`` and ``others`` of ``table`` less the median of those fitted.
+
+    Distances do not change under a common shift; without it float32 products lose digits. The median of the fitted rows
+    serves: an outlier does not move it, and no other row has a part in it.
+    """
+    rows = table[np.concatenate([fitted, others])]
+    return np.asarray(rows - np.median(rows[: len(fitted)], axis=0))
 
 
 def power_of_two(targets: NDArray[np.float64]) -> float:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from rfm.factored import FactoredMatrix
 from rfm.linalg import RidgeSolution, solve_ridge
-from rfm.problem import Point, Rows, power_of_two, unit_rows
+from rfm.problem import Point, Rows, centred_rows, power_of_two, unit_rows
 from rfm.product import ColumnOrder, agop_diagonals, product_kernel, product_scores
 from rfm.rows import Metric
 
@@ -113,9 +113,7 @@ class ProductSweep:
     def _at_work(self, unit_norm: bool, fitted: Rows, others: Rows) -> _Rows:
         if unit_norm not in self._tables:
             self._tables[unit_norm] = unit_rows(self.X) if unit_norm else self.X
-        table = self._tables[unit_norm]
-        # A common shift changes no difference; without it float32 would lose digits of large values.
-        rows = table[np.concatenate([fitted, others])] - np.median(table[fitted], axis=0)
+        rows = centred_rows(self._tables[unit_norm], fitted, others)
         targets = np.ascontiguousarray(self.Y[fitted])
         size = power_of_two(targets)
         dtype = torch.float64 if len(fitted) <= _SMALL else self.dtype

@@ -26,7 +26,7 @@ from rfm.factored import FactoredMatrix
 from rfm.kernels import kernel_between_, kernel_lower_
 from rfm.linalg import RidgeSolution, matmul_float64, solve_ridge
 from rfm.native.chains import KERNELS, NativePoint, NativeProblem, follow
-from rfm.problem import Point, Problem, Rows, power_of_two, scale_metric, unit_rows
+from rfm.problem import Point, Problem, Rows, centred_rows, power_of_two, scale_metric, unit_rows
 from rfm.rows import (
     Metric,
     MetricRows,
@@ -268,10 +268,7 @@ class Sweep(Problem):
         dtype = torch.float64 if n + min(n, d) <= _SMALL else self.dtype
         size = power_of_two(self._targets[fitted])
         targets = torch.as_tensor(self._targets[fitted] / size).to(self.device, dtype)
-        table = self._table(unit_norm)
-        # Distances do not change under a common shift; without it float32 products lose digits. The median of the
-        # fitted rows serves: an outlier does not move it, and no other row has a part in it.
-        rows = table[np.concatenate([fitted, others])] - np.median(table[fitted], axis=0)
+        rows = centred_rows(self._table(unit_norm), fitted, others)
         if isinstance(metric, FactoredMatrix):
             span = Span(metric.basis, outside=False)
         elif self._in_span(n, updates):

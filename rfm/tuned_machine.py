@@ -188,14 +188,12 @@ class _Tuned(BaseEstimator):
         rows = self._preparation(sample.X)
         targets = (sample.Y - self._shift) / self._scale
         self._members: list[tuple[float, Machine]] = []
+        self.members_: list[tuple[float, dict[str, Any]]] = []
         for k in np.flatnonzero(self.weights_):
-            recipe = _recipe(validated.candidates[k], sample)
-            machine = fit_machine(recipe, rows, targets, weights=sample.weights)
-            self._members.append((float(self.weights_[k]), machine))
-        self.members_ = [
-            (float(self.weights_[k]), parameters_of(validated.candidates[k], self._updates))
-            for k in np.flatnonzero(self.weights_)
-        ]
+            weight, candidate = float(self.weights_[k]), validated.candidates[k]
+            machine = fit_machine(_recipe(candidate, sample), rows, targets, weights=sample.weights)
+            self._members.append((weight, machine))
+            self.members_.append((weight, parameters_of(candidate, self._updates)))
 
     def _scores(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)

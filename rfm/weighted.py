@@ -13,7 +13,7 @@ rows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rfm.agop import agop
 from rfm.kernels import kernel_between_, kernel_lower_
 from rfm.linalg import solve_ridge
-from rfm.problem import Point, Problem, Rows, power_of_two, scale_metric, unit_rows
+from rfm.problem import Point, Problem, Rows, centred_rows, power_of_two, scale_metric, unit_rows
 from rfm.rows import Metric, euclidean_rows, feature_sizes, in_coordinates, metric_root
 from rfm.span import Span, is_wide
 
@@ -67,9 +67,7 @@ class WeightedSweep(Problem):
         refuse_many(n)
         if self.center_gradients:
             raise ValueError("gradients of weighted rows are not centred: leave center_gradients False")
-        table = self.X[np.concatenate([fit, others])]
-        table = unit_rows(table) if unit_norm else table
-        table = table - np.median(table[:n], axis=0)
+        table = centred_rows(unit_rows(self.X) if unit_norm else self.X, fit, others)
         span = Span.of(table[:n], self.device) if self._in_span(n, iterations) else None
         P = torch.as_tensor(table).to(self.device) if span is None else span.coordinates(table, n)
         sizes = feature_sizes(P[:n]) if span is None else span.sizes(table[:n])
@@ -104,4 +102,4 @@ def weighted_chains(problem: Problem, weights: NDArray[np.float64]) -> WeightedS
     """What solves ``problem`` with ``weights`` (n,) of its fitted rows; further rows are never fitted."""
     every = np.ones(len(problem.X))
     every[: len(weights)] = weights
-    return WeightedSweep(**{item.name: getattr(problem, item.name) for item in fields(Problem)}, weights=every)
+    return problem.given_to(WeightedSweep, weights=every)

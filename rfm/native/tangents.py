@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,7 +74,7 @@ def tile(
     right: torch.Tensor,
     rises: torch.Tensor,
     runs: torch.Tensor,
-    profile: Sequence[float],
+    profile: NDArray[Any],
     K: torch.Tensor,
 ) -> None:
     """Write the kernel between the unit rows ``left`` (k, d) times ``rises`` (k,) and ``right`` (l, d) times ``runs``
@@ -86,7 +87,7 @@ def tile(
             K.dtype == torch.float32,
             (len(left), len(right), left.shape[1]),
             *(part.contiguous().numpy() for part in (left, right, rises, runs)),
-            torch.tensor(profile, dtype=K.dtype).numpy(),
+            profile,
             out.numpy(),
         )
     if out is not K:

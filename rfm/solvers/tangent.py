@@ -41,6 +41,7 @@ class TangentBlocks(KernelBlocks):
         found = engine(X.device.type, choice)
         self._native = found if found.library is not None and X.shape[1] > 0 else None
         self._coefficients = angular_profile(depth, _DEGREE if self._native is None else TILE_DEGREES[X.dtype])
+        self._profile = torch.tensor(self._coefficients, dtype=X.dtype).numpy()  # as the native tiles take it
 
     def __len__(self) -> int:
         return len(self._norms)
@@ -54,7 +55,7 @@ class TangentBlocks(KernelBlocks):
         if self._native is not None:
             for start, stop in row_blocks(len(left), K.shape[1], K.element_size(), _TILE_BYTES):
                 part = slice(start, stop)
-                tile(self._native, left[part], right, rises[part], runs, self._coefficients, K[part])
+                tile(self._native, left[part], right, rises[part], runs, self._profile, K[part])
             return
         budget = _BLOCK_ROWS * K.shape[1] * K.element_size() if on_cpu(K) else None
         blocks = row_blocks(len(left), K.shape[1], K.element_size(), budget, device=K.device)
