@@ -5,29 +5,17 @@ The folder BENCH_WEIGHTS must have its weights for classes, for numbers, or both
 `tabicl` is under the BSD 3-clause licence; of its weights it says nothing else.
 """
 
-from bench.methods.plugin import EstimatorMethod
-from bench.methods.weights import fitted, given_weights, require
-
-FILES = {
-    "classification": "tabicl-classifier-v2-20260212.ckpt",
-    "regression": "tabicl-regressor-v2-20260212.ckpt",
-}
+from bench.methods.weights import PretrainedMethod
 
 
-class TabICL(EstimatorMethod):
+class TabICL(PretrainedMethod):
     name = "tabicl"
     title = "TabICL v2"
-
-    def __init__(self):
-        require("tabicl")
-        self.weights = given_weights("tabicl", FILES)
-        self.kinds = tuple(self.weights)
-
-    def configurations(self):
-        return [self.weights["classification"].config] if "classification" in self.weights else []
-
-    def regression_configurations(self):
-        return [self.weights["regression"].config] if "regression" in self.weights else []
+    library = "tabicl"
+    files = {
+        "classification": "tabicl-classifier-v2-20260212.ckpt",
+        "regression": "tabicl-regressor-v2-20260212.ckpt",
+    }
 
     def classifier(self, config, fitting):
         from tabicl import TabICLClassifier
@@ -49,13 +37,3 @@ class TabICL(EstimatorMethod):
             "n_jobs": 1,
             "random_state": fitting.seed,
         }
-
-    def fit(self, estimator, X, y, seed):
-        kind = "classification" if y.dtype.kind == "i" else "regression"
-        return fitted("tabicl", self.weights[kind], estimator, X, y)
-
-    def peak_bytes(self, n, d, c):
-        return 1_500_000_000 + 2_000 * n * d
-
-    def work(self, n, d, c):
-        return 8 * (1 + 1e-3 * n * (1 + d / 10))

@@ -8,28 +8,17 @@ attribution clause). Those of later versions are for non-commercial use and are 
 
 import os
 
-from bench.methods.plugin import EstimatorMethod
-from bench.methods.weights import fitted, given_weights, require
+from bench.methods.weights import PretrainedMethod
 
-FILES = {"classification": "tabpfn-v2-classifier.ckpt", "regression": "tabpfn-v2-regressor.ckpt"}
 MOST_ROWS, MOST_FEATURES, MOST_CLASSES = 10_000, 500, 10
 """What these weights were trained for."""
 
 
-class TabPFN(EstimatorMethod):
+class TabPFN(PretrainedMethod):
     name = "tabpfn"
     title = "TabPFN v2"
-
-    def __init__(self):
-        require("tabpfn")
-        self.weights = given_weights("tabpfn", FILES)
-        self.kinds = tuple(self.weights)
-
-    def configurations(self):
-        return [self.weights["classification"].config] if "classification" in self.weights else []
-
-    def regression_configurations(self):
-        return [self.weights["regression"].config] if "regression" in self.weights else []
+    library = "tabpfn"
+    files = {"classification": "tabpfn-v2-classifier.ckpt", "regression": "tabpfn-v2-regressor.ckpt"}
 
     def classifier(self, config, fitting):
         from tabpfn import TabPFNClassifier
@@ -45,10 +34,6 @@ class TabPFN(EstimatorMethod):
         os.environ["TABPFN_ALLOW_CPU_LARGE_DATASET"] = "1"  # it refuses more than 1,000 rows on a CPU otherwise
         return {"model_path": str(self.weights[kind].file), "device": "cpu", "random_state": fitting.seed}
 
-    def fit(self, estimator, X, y, seed):
-        kind = "classification" if y.dtype.kind == "i" else "regression"
-        return fitted("tabpfn", self.weights[kind], estimator, X, y)
-
     def limitation(self, n, d, c):
         if n > MOST_ROWS or d > MOST_FEATURES or c > MOST_CLASSES:
             return (
@@ -56,9 +41,3 @@ class TabPFN(EstimatorMethod):
                 f"{MOST_FEATURES}, {MOST_CLASSES}"
             )
         return None
-
-    def peak_bytes(self, n, d, c):
-        return 1_500_000_000 + 2_000 * n * d
-
-    def work(self, n, d, c):
-        return 8 * (1 + 1e-3 * n * (1 + d / 10))

@@ -7,11 +7,15 @@ import hashlib
 import importlib
 import importlib.metadata
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from bench.errors import MethodError, UsageError, one_line
+from bench.methods.plugin import EstimatorMethod
+from bench.records.dataset import FloatArray, IntArray
+from bench.records.measure import Kind
 
 VARIABLE = "BENCH_WEIGHTS"
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -41,7 +45,7 @@ def require(library: str) -> None:
         ) from error
 
 
-def given_weights(library: str, names: dict[str, str]) -> dict[str, Weights]:
+def given_weights(library: str, names: Mapping[Kind, str]) -> dict[Kind, Weights]:
     """The weights that there are of the files ``names``, by the same keys.
 
     Raises :class:`UsageError` if there is none: it says where they were looked for and what is there instead.
@@ -61,16 +65,47 @@ def given_weights(library: str, names: dict[str, str]) -> dict[str, Weights]:
     return found
 
 
-def fitted(library: str, weights: Weights, estimator: Any, X: Any, y: Any) -> Any:
-    """``estimator``, fitted. Raises :class:`MethodError`, naming package and weights, where it does not take them."""
-    try:
-        return estimator.fit(X, y)
-    except Exception as error:
-        version = importlib.metadata.version(library)
-        raise MethodError(
-            f"{library} {version} with the weights {weights.file.name}: {type(error).__name__}: "
-            f"{one_line(str(error), 100)}"
-        ) from error
+class PretrainedMethod(EstimatorMethod):
+    """A method that predicts with weights as they are: nothing is tuned, and the weights are its one configuration.
+
+    It can predict what there are weights for. ``library`` is imported with downloads switched off; ``files`` names the
+    file of each kind.
+    """
+
+    library: ClassVar[str]
+    files: ClassVar[dict[Kind, str]]
+
+    def __init__(self) -> None:
+        require(self.library)
+        self.weights = given_weights(self.library, self.files)
+        self.kinds = tuple(self.weights)  # type: ignore[misc]  # of this folder, not of the class
+
+    def configurations(self) -> list[dict[str, Any]]:
+        return self._configurations("classification")
+
+    def regression_configurations(self) -> list[dict[str, Any]]:
+        return self._configurations("regression")
+
+    def _configurations(self, kind: Kind) -> list[dict[str, Any]]:
+        return [dict(self.weights[kind].config)] if kind in self.weights else []
+
+    def fit(self, estimator: Any, X: FloatArray, y: IntArray | FloatArray, seed: int) -> Any:
+        """Fitted; :class:`MethodError`, naming package and weights, where the package does not take them."""
+        try:
+            return estimator.fit(X, y)
+        except Exception as error:
+            weights = self.weights["classification" if y.dtype.kind == "i" else "regression"]
+            version = importlib.metadata.version(self.library)
+            raise MethodError(
+                f"{self.library} {version} with the weights {weights.file.name}: {type(error).__name__}: "
+                f"{one_line(str(error), 100)}"
+            ) from error
+
+    def peak_bytes(self, n: int, d: int, c: int) -> int:
+        return 1_500_000_000 + 2_000 * n * d
+
+    def work(self, n: int, d: int, c: int) -> float:
+        return 8 * (1 + 1e-3 * n * (1 + d / 10))
 
 
 def _weights(file: Path) -> Weights:
