@@ -31,8 +31,8 @@ class Engine:
 
     @property
     def version(self) -> str:
-        """``python``, or ``native`` with the first digits of its sources' hash: what a result may depend on."""
-        return self.name if self.library is None else f"{self.name} {self.library.module.SOURCES[:8]}"
+        """``python``, or ``native-`` and the first digits of its sources' hash: what a result may depend on."""
+        return self.name if self.library is None else f"{self.name}-{self.library.module.SOURCES[:8]}"
 
     def __str__(self) -> str:
         return f"{self.name} ({self.words})"

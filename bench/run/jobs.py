@@ -209,8 +209,9 @@ def outdated_versions(plan: Plan, record: RunRecord) -> dict[str, str]:
         before = sound.get(task.job.work)
         if before is not None and before.id != task.job.id:
             old, new = (dict(word.rsplit(" ", 1) for word in j.versions.split(", ")) for j in (before, task.job))
-            words = [f"{k} {old.get(k, 'none')} -> {new.get(k, 'none')}" for k in sorted(old | new)]
-            changed[task.job.id] = ", ".join(w for w in words if w.split()[1] != w.split()[-1])
+            differing = [k for k in sorted(old | new) if old.get(k) != new.get(k)]
+            words = [f"{k} {old.get(k, 'none')} -> {new.get(k, 'none')}" for k in differing]
+            changed[task.job.id] = ", ".join(words)
     return changed
 
 

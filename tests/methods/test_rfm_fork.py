@@ -8,29 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.methods import get_method, known_methods, method_names
-from bench.methods.contract import Clause, Exercise, breaches, clauses_of
+from bench.methods import known_methods, method_names
 from bench.methods.rfm import ChainSession
 from bench.methods.rfm_fork import RFMFork, RFMForkRaw, quantile_normal
-from bench.records.measure import Kind
 from bench.records.method import Choice, Fold, Task
 from rfm.kernels import Laplace
 from rfm.sweep import Sweep
 
 NAMES = ("rfm_fork", "rfm_fork_raw")
-KINDS: tuple[Kind, ...] = ("classification", "regression")
-PROMISES = [((name, kind), clause) for name in NAMES for kind in KINDS for clause in clauses_of(kind)]
-
-
-@pytest.fixture(scope="module")
-def exercise(request: pytest.FixtureRequest) -> Exercise:
-    name, kind = request.param
-    return Exercise(get_method(name), kind)
-
-
-@pytest.mark.parametrize(("exercise", "clause"), PROMISES, indirect=["exercise"])
-def test_it_keeps(clause: Clause, exercise: Exercise) -> None:
-    assert breaches(clause, exercise) == []
 
 
 def test_it_is_known_but_run_only_where_it_is_named() -> None:

@@ -8,33 +8,18 @@ from scipy.spatial.distance import cdist
 
 from bench.data.splits import splits_for
 from bench.methods import get_method, known_methods, method_names
-from bench.methods.contract import Clause, Exercise, breaches, clauses_of
 from bench.methods.rfm import RFM
 from bench.methods.rfm_l1 import RFML1
 from bench.methods.rfm_pool import RFMPool
 from bench.protocols import carry_out
 from bench.protocols.registry import asked_variant
 from bench.records.dataset import Dataset
-from bench.records.measure import Kind
 from bench.records.method import Choice, Fold, Task
 from rfm.large import SWEEP_ROWS
 from rfm.product_sweep import ProductSweep
 
 NAMES = ("rfm_l1", "rfm_pool")
-KINDS: tuple[Kind, ...] = ("classification", "regression")
-PROMISES = [((name, kind), clause) for name in NAMES for kind in KINDS for clause in clauses_of(kind)]
 FOLDS = [Fold(np.arange(60), np.arange(60, 90)), Fold(np.arange(30, 90), np.arange(30))]
-
-
-@pytest.fixture(scope="module")
-def exercise(request: pytest.FixtureRequest) -> Exercise:
-    name, kind = request.param
-    return Exercise(get_method(name), kind)
-
-
-@pytest.mark.parametrize(("exercise", "clause"), PROMISES, indirect=["exercise"])
-def test_it_keeps(clause: Clause, exercise: Exercise) -> None:
-    assert breaches(clause, exercise) == []
 
 
 def test_they_are_known_but_run_only_where_they_are_named() -> None:

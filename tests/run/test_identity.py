@@ -231,7 +231,7 @@ def test_the_engine_changes_the_ids_of_the_methods_that_compute_with_it(monkeypa
     assert {versions(name)["rfm engine"] for name in ("rfm", "laplace", "ntk")} == {"python"}
     assert "rfm engine" not in versions("xgboost")
     python = method_fingerprint(get_method("rfm"))
-    monkeypatch.setattr("rfm.engines.engine", lambda device: SimpleNamespace(version="native 0123abcd"))
+    monkeypatch.setattr("rfm.engines.engine", lambda device: SimpleNamespace(version="native-0123abcd"))
     native = method_fingerprint(get_method("rfm"))
     assert job_ids(native, **BASE)[0] != job_ids(python, **BASE)[0]
     monkeypatch.undo()
@@ -296,6 +296,11 @@ def test_results_of_other_versions_are_named_and_can_be_kept(tiny: TinyBenchmark
     assert set(changed) == {first.job.id}
     number = importlib.metadata.version("numpy").split(".")
     assert changed[first.job.id] == f"numpy 1.{number[1]} -> {number[0]}.{number[1]}"
+    engines = "numpy 1.0, rfm engine python", "numpy 1.0, rfm engine native-0123abcd"
+    old, new = (replace(first.job, id=words, versions=words) for words in engines)
+    switched = Plan((replace(first, job=new),), ())
+    told = outdated_versions(switched, RunRecord("r", (JobResult(old, "ok"),)))
+    assert told == {new.id: "rfm engine python -> native-0123abcd"}
     kept = [task.job for task in keep_versions(plan, record).tasks]
     assert kept == [before, *(task.job for task in others)]
 
