@@ -1,9 +1,9 @@
 """MkDocs' hooks of the documentation site: pages from the whole repository, and links between them.
 
-Pages and reports outside docs/ join the site where they are; nothing is copied by hand. Links are written for readers of
-the repository, relative to the file that has them. Here they are turned: to the site's page of that file if there is one;
-else to the file in the repository, if ``repo_url`` is set; else there is no link, and the path is shown on pointing at
-its text.
+Pages and reports outside docs/ join the site where they are; nothing is copied by hand. Links are written for readers
+of the repository, relative to the file that has them. Here they are turned: to the site's page of that file if there is
+one; else to the file in the repository, if ``repo_url`` is set; else there is no link, and the path is shown on pointing
+at its text.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def notebook_page(path: Path) -> str:
-    """A notebook as Markdown, with the outputs that are kept in it; ``tests/docs`` holds them to what the cells give."""
+    """A notebook as Markdown, with the outputs that are kept in it, which ``tests/docs`` compares with the cells'."""
     parts = []
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"])
@@ -76,6 +76,8 @@ def notebook_page(path: Path) -> str:
 def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> str:
     """The page's text with links for the site, and code blocks without the marks of ``tests/docs``."""
     source = _source_of(page.file.src_uri)
+    if source == "README.md":
+        page.meta["hide"] = ["navigation"]  # it is alone in its part: room for its tables
     markdown = _FENCE.sub(_without_marks, markdown)
     return _LINK.sub(lambda found: _link(found, source, page.file.src_uri, config["repo_url"] or ""), markdown)
 
