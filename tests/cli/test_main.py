@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import bench
 from bench import command_line
 from bench.command_line import TolerantStream, main
 from bench.store import read_run
@@ -140,3 +142,18 @@ def test_the_environment_is_checked_for_packages_of_the_same_names(tmp_path: Pat
         assert done.returncode == code, done.stderr
     assert done.stderr.count("\n") == 1
     assert f"another package called bench ({tmp_path}/bench/__init__.py)" in done.stderr
+
+
+def test_the_version_is_the_installations(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"python -m bench {bench.__version__}\n"
+
+    def not_installed(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: f"version of {name}")
+    assert bench._version() == "version of rfmbench"
+    monkeypatch.setattr(importlib.metadata, "version", not_installed)
+    assert bench._version() == "0+unknown"
