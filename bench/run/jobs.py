@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import Any, Protocol, TypeVar
 
 from bench import protocols
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE, taken
-from bench.errors import DataInvalid, DataUnavailable, UsageError
+from bench.errors import DataInvalid, DataUnavailable, MethodError, UsageError
 from bench.methods import get_method
-from bench.protocols import Predicted, carry_out
+from bench.protocols import Predicted, carry_out_together
 from bench.protocols.ensemble import MOST_CANDIDATES
 from bench.protocols.reduction import LARGE_ROWS
 from bench.protocols.rows import VALIDATION_SHARE, encoded_width
@@ -29,6 +32,9 @@ LARGE_BYTES = 1 << 30
 
 The rule looks at the job only, never at ``--jobs``: the number of threads can change the last digit of a result.
 """
+
+
+_REASON_CHARACTERS = 500
 
 
 class TableEntry(Protocol):
@@ -81,10 +87,10 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class MethodWork:
-    """A method under a protocol on a dataset."""
+    """A method on a dataset, under protocols that tune alike."""
 
     spec: str
-    protocol: protocols.Protocol
+    protocols: tuple[protocols.Protocol, ...]
     seed: int
     data: tuple[Dataset, Splits] | None
     data_key: str
@@ -93,22 +99,42 @@ class MethodWork:
     device: str = CPU
 
     def run(self) -> dict[str, Any]:
-        """The outcome on every test fold."""
+        """The outcome on every test fold under the first protocol, and under ``further`` those of the others.
+
+        What one of them alone cannot do is its own error. ``spared_seconds`` are those of CPU time that the others
+        have added.
+        """
         assert self.data is not None
         require(self.device)
         predicted: list[Predicted] = []
-        method = get_method(self.spec)
-        results = carry_out(
-            method,
+        began = time.process_time()
+        found = carry_out_together(
+            get_method(self.spec),
             *self.data,
-            self.protocol,
+            self.protocols,
             self.seed,
             select=self.select,
-            keep=predicted.append,
+            keep=predicted.append if self.keep_predictions else lambda each: None,
             device=self.device,
         )
-        outcome: dict[str, Any] = {"holdouts": [asdict(result) for result in results]}
-        return outcome | ({"predictions": [vars(each) for each in predicted]} if self.keep_predictions else {})
+        together = time.process_time() - began
+        outcomes: list[dict[str, Any]] = []
+        for protocol, results in zip(self.protocols, found, strict=True):
+            if isinstance(results, MethodError):
+                if len(self.protocols) == 1:
+                    raise results
+                traceback.print_exception(results)
+                outcomes.append({"status": "error", "reason": str(results)[:_REASON_CHARACTERS]})
+                continue
+            alone = sum(result.fit_seconds for result in results)
+            outcome: dict[str, Any] = {"holdouts": [asdict(result) for result in results]}
+            if len(self.protocols) > 1:
+                outcome["spared_seconds"] = max(0.0, together - alone)
+            if self.keep_predictions:
+                outcome["predictions"] = [vars(each) for each in predicted if each.protocol == protocol.name]
+            outcomes.append(outcome)
+        first, *further = outcomes
+        return first | ({"further": further} if further else {})
 
     def fingerprint(self) -> Fingerprint:
         """Of the method here."""
@@ -128,7 +154,7 @@ def method_fingerprint(method: Method, device: str = CPU) -> Fingerprint:
 
 @dataclass(frozen=True)
 class Task:
-    """A job ready to be run."""
+    """A job ready to be run, and ``further`` ones that tune alike."""
 
     job: Job
     work: Work
@@ -140,6 +166,8 @@ class Task:
     """It runs alone."""
     all_cores: bool = False
     """Its linear algebra has all cores instead of one."""
+    further: tuple[Job, ...] = ()
+    """Jobs that its work does as well: those of the further protocols of :class:`MethodWork`."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +204,52 @@ def refused(task: Task, memory_bytes: int) -> JobResult:
 def one_of_each_method(tasks: Sequence[Task]) -> list[Task]:
     """A task for every method: what its work says of code and libraries holds for all of that method's."""
     return list({task.job.method: task for task in tasks}.values())
+
+
+def together(tasks: Sequence[Task]) -> list[Task]:
+    """``tasks`` with those that tune alike as one, which stands where the first of them stood.
+
+    They are the same method, on the same rows, with the same seed, under protocols of one :attr:`Protocol.tuning`.
+    """
+    groups: dict[Any, list[Task]] = {}
+    for task in tasks:
+        groups.setdefault(_fits_of(task), []).append(task)
+    return [_as_one(group) for group in groups.values()]
+
+
+def _fits_of(task: Task) -> Any:
+    """What decides which fits a task makes to select; a task that cannot share them has its own."""
+    work = task.work
+    if not isinstance(work, MethodWork) or work.data is None:
+        return task.job.id
+    (protocol,) = work.protocols
+    return (
+        work.spec,
+        protocol.tuning,
+        work.seed,
+        task.job.dataset,
+        work.data_key,
+        work.select,
+        work.keep_predictions,
+        work.device,
+        task.all_cores,
+    )
+
+
+def _as_one(group: Sequence[Task]) -> Task:
+    first, *rest = group
+    if not rest:
+        return first
+    assert isinstance(first.work, MethodWork)
+    every = tuple(task.work.protocols[0] for task in group if isinstance(task.work, MethodWork))
+    return replace(
+        first,
+        work=replace(first.work, protocols=every),
+        further=tuple(task.job for task in rest),
+        estimated_bytes=max(task.estimated_bytes for task in group),
+        expected_seconds=max(task.expected_seconds for task in group),
+        timeout_seconds=max(task.timeout_seconds for task in group),
+    )
 
 
 def shard(plan: Plan, index: int, count: int) -> Plan:
@@ -305,7 +379,7 @@ AnyEntry = TypeVar("AnyEntry", bound=TableEntry)
 def expand_jobs(
     entries: Iterable[AnyEntry],
     methods: Sequence[NamedMethod],
-    protocol: protocols.Protocol,
+    wanted: Sequence[protocols.Protocol],
     seeds: Sequence[int],
     *,
     source: str,
@@ -316,14 +390,14 @@ def expand_jobs(
     keep_predictions: bool = False,
     device: str = CPU,
 ) -> Plan:
-    """The plan for every dataset under every method with every seed.
+    """The plan for every dataset under every method with every seed, under each of the ``wanted`` protocols.
 
     ``select`` says what selects instead of accuracy or R2. Methods that can compute on ``device`` do so, others on the
     processor: there their jobs are the same as those of any other run.
 
     Each dataset is loaded once. One that is not available makes its jobs ``skipped``, one that is broken makes them
     ``error``, and a method's own limitation ``skipped``; the rest go on. Raises :class:`UsageError` for a dataset of a
-    kind that ``protocol`` cannot be carried out for.
+    kind that a protocol cannot be carried out for.
     """
     devices = {m.method.name: device_of(m.method, device) for m in methods}
     fingerprints = {m.method.name: method_fingerprint(m.method, devices[m.method.name]) for m in methods}
@@ -341,15 +415,17 @@ def expand_jobs(
                     status,
                     printable(str(fault)),
                 )
+                for protocol in wanted
                 for seed in seeds
                 for m in methods
             ]
             continue
         table, (n, d) = dataset.sha256, dataset.X.shape
-        c, width = dataset.n_classes or 1, _width(dataset, protocol)
+        c = dataset.n_classes or 1
         chosen = (select or {}).get(dataset.kind)
-        for seed, splits in divisions.items():
+        for (seed, splits), protocol in product(divisions.items(), wanted):
             _refuse_protocol(dataset, splits, protocol)
+            width = _width(dataset, protocol)
             base = Job(
                 id="",
                 dataset=entry.name,
@@ -395,7 +471,14 @@ def expand_jobs(
                     Task(
                         job=job,
                         work=MethodWork(
-                            m.spec, protocol, seed, (dataset, splits), f"{table}-{rows}", chosen, keep_predictions, on
+                            m.spec,
+                            (protocol,),
+                            seed,
+                            (dataset, splits),
+                            f"{table}-{rows}",
+                            chosen,
+                            keep_predictions,
+                            on,
                         ),
                         estimated_bytes=peak if on == CPU else peak + HOST_BYTES,
                         expected_seconds=expected,

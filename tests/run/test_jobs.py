@@ -111,7 +111,7 @@ def test_a_method_is_tried_where_the_rows_that_are_trained_on_allow_it() -> None
         expand_jobs(
             [entry],
             methods,
-            PROTOCOLS["clean"],
+            [PROTOCOLS["clean"]],
             [0],
             source="tiny",
             load=lambda entry: OWN,
@@ -134,7 +134,7 @@ def test_jobs_of_large_tables_say_what_was_taken_from_them(tiny: TinyBenchmark) 
     plan = expand_jobs(
         entries,
         [NamedMethod("faulty_methods:Centroid", get_method("faulty_methods:Centroid"))],
-        PROTOCOLS["clean"],
+        [PROTOCOLS["clean"]],
         [0],
         source="tiny",
         load=generate,
