@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,18 +11,17 @@ from itertools import product
 from typing import Any, Protocol, TypeVar
 
 from bench import protocols
-from bench.data.splits import HOLDOUTS, TRAIN_SHARE, taken
+from bench.data.splits import taken
 from bench.errors import DataInvalid, DataUnavailable, MethodError, UsageError
 from bench.methods import get_method
 from bench.protocols import Predicted, carry_out_together
-from bench.protocols.ensemble import MOST_CANDIDATES
-from bench.protocols.reduction import LARGE_ROWS
-from bench.protocols.rows import VALIDATION_SHARE, encoded_width
+from bench.protocols.rows import encoded_width
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import Kind, Measure
 from bench.records.method import CPU, Method
 from bench.records.result import Job, JobResult, RunRecord, Status
 from bench.run.devices import HOST_BYTES, device_of, require
+from bench.run.estimates import counted_rows, estimates
 from bench.run.identity import Fingerprint, fingerprint, fold_hashes, imported_modules, job_ids, splits_hash
 from bench.run.provenance import printable
 
@@ -299,80 +297,6 @@ def default_timeout(expected_seconds: float) -> float:
     return max(3600.0, 20.0 * expected_seconds)
 
 
-def counted_rows(n: int, splits: Splits, share: float = TRAIN_SHARE) -> int:
-    """The rows of a table for which a method's own estimates hold: all ``n``, if its divisions have the usual shares.
-
-    A benchmark's own divisions can train on few rows of a large table: then it is one of which those are ``share``.
-    """
-    first = splits.holdouts[0]
-    return n if first.validation is None else min(n, math.ceil(len(first.train) / share))
-
-
-def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> float:
-    """Seconds on one core: ``method``'s own figure, which is for :data:`HOLDOUTS` test folds, brought to ``splits``.
-
-    To choose on ``tuning_rows`` training rows costs what it costs on a table of which they are the training part. What
-    is chosen is fitted on all training rows all the same: that is one of the fits, as many as the grid has
-    configurations and one, of a table so much larger that its choosing keeps as many rows from validation.
-
-    A method whose figure counts the reduction itself (:func:`_counts_reduction`) has said just that; unreduced it is
-    taken to cost what it costs at :data:`LARGE_ROWS`, times the cube of how many times more rows there are.
-    """
-    n = counted_rows(n, splits)
-    share = len(splits.holdouts) / HOLDOUTS
-    if splits.tuning_rows is None or splits.tuning_rows >= TRAIN_SHARE * n:
-        if n > LARGE_ROWS and _counts_reduction(method.work, d, c):
-            return share * (n / LARGE_ROWS) ** 3 * method.work(LARGE_ROWS, d, c)
-        return share * method.work(n, d, c)
-    if _counts_reduction(method.work, d, c):
-        return (len(splits.holdouts) if n > LARGE_ROWS else share) * method.work(n, d, c)
-    fit = method.work(math.ceil(n / (1 - VALIDATION_SHARE)), d, c) / (len(method.configurations()) + 1)
-    return share * (method.work(math.ceil(splits.tuning_rows / TRAIN_SHARE), d, c) + fit)
-
-
-def expected_bytes(method: Method, n: int, d: int, c: int, protocol: protocols.Protocol, splits: Splits) -> float:
-    """Peak memory beyond the idle process's: ``method``'s own figure, which is for `clean`, brought to ``protocol``.
-
-    Protocols that select on the tuning halves do so on two samples of ``tuning_rows``, which takes no less than a
-    table of so many; so it is with a validation part of a division's own. Such divisions train on 70 % at most: the
-    larger figure counts, of the table whose rows they are or of that whose training part is theirs. Further rows are
-    tested: they take copies of themselves.
-    """
-    counted, first = counted_rows(n, splits, 0.7), splits.holdouts[0]
-    peak: float = max(method.peak_bytes(rows, d, c) for rows in (counted, counted_rows(n, splits)))
-    if first.validation is not None:
-        beyond = len(first.train) + len(first.validation) + len(first.test) - counted
-        peak += 48 * max(0, beyond) * (d + c)
-    peak += _kept_bytes(method, counted, c, protocol, splits)
-    if splits.tuning_rows is None or not (protocol.sees_test_labels or first.validation is not None):
-        return peak
-    return max(peak, method.peak_bytes(min(n, 2 * splits.tuning_rows), d, c))
-
-
-CONFIGURATION_POINTS = 10
-"""Points of a configuration's path that are counted where their scores are kept; most paths have fewer."""
-
-
-def _kept_bytes(method: Method, n: int, c: int, protocol: protocols.Protocol, splits: Splits) -> int:
-    """What the scores of validation rows take that ``protocol`` keeps: float32, and again the best of them in float64.
-
-    Over all folds these are the training rows once.
-    """
-    if not protocol.needs_scores:
-        return 0
-    rows = min(n, splits.tuning_rows or n)
-    points = CONFIGURATION_POINTS * len(method.configurations())
-    return 4 * rows * c * points + 8 * rows * c * min(points, MOST_CANDIDATES)
-
-
-def _counts_reduction(work: Callable[[int, int, int], float], d: int, c: int) -> bool:
-    """Whether a method's ``work`` is, beyond :data:`LARGE_ROWS`, that of one test fold of the reduced table.
-
-    It is where it falls: kernel methods, whose grid and whose last fit are solved in different ways, state it so.
-    """
-    return work(LARGE_ROWS + 1, d, c) < work(LARGE_ROWS, d, c)
-
-
 AnyEntry = TypeVar("AnyEntry", bound=TableEntry)
 
 
@@ -459,7 +383,7 @@ def expand_jobs(
                 )
                 try:
                     limitation = _limitation(m.method, dataset, counted_rows(n, splits), width, chosen)
-                    expected, peak = _estimates(m.method, n, width, c, protocol, splits)
+                    expected, peak = estimates(m.method, n, width, c, protocol, splits)
                 except Exception as fault:  # a plug-in's own code: its job fails, the others go on
                     reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
                     settled.append(JobResult(job, "error", reason))
@@ -547,17 +471,6 @@ def _identified(
         **({} if device == CPU else {"device": device}),
     )
     return replace(job, id=identity, method=method.name, work=work, versions=found.words)
-
-
-def _estimates(
-    method: Method, n: int, d: int, c: int, protocol: protocols.Protocol, splits: Splits
-) -> tuple[float, int]:
-    """(expected seconds, peak bytes). Raises ``ValueError`` if ``method`` states what are no such figures."""
-    expected = expected_seconds(method, n, d, c, splits)
-    peak = expected_bytes(method, n, d, c, protocol, splits)
-    if not (math.isfinite(expected) and expected >= 0 and math.isfinite(peak) and peak >= 0):
-        raise ValueError(f"work and peak_bytes must be finite and not negative, got {expected} s and {peak} bytes")
-    return expected, int(peak)
 
 
 def _unread(
