@@ -72,14 +72,18 @@ report: $(READY)
 
 # Exit code 1: some jobs failed (a table that the archive has not), all others are stored.
 COMPARE = $(BENCH) run $(if $(ARCHIVE),--archive "$(ARCHIVE)")
-PARTS = clean clean-cv published relearn
+PARTS = clean clean-cv nominal paper
+SEVEN = rfm,laplace,ntk,mlp,xgboost,random_forest,svm_rbf
 KEPT = $(PARTS:%=results/comparison-%)
 
 comparison: $(READY)
-	$(COMPARE) --subset all121 --run results/comparison-clean || [ $$? -eq 1 ]
-	$(COMPARE) --subset small90 --protocol clean-cv --run results/comparison-clean-cv || [ $$? -eq 1 ]
-	$(COMPARE) --subset all121 --protocol published --run results/comparison-published || [ $$? -eq 1 ]
-	$(COMPARE) --subset all121 --protocol relearn --run results/comparison-relearn || [ $$? -eq 1 ]
+	$(COMPARE) --subset small90 --protocol clean-cv --ensemble none,greedy --run results/comparison-clean-cv || [ $$? -eq 1 ]
+	$(COMPARE) --subset small90-nominal --protocol clean-cv --ensemble none,greedy --inputs nominal \
+	  --run results/comparison-nominal || [ $$? -eq 1 ]
+	$(COMPARE) --subset all121 --protocol published,relearn --methods $(SEVEN) --run results/comparison-paper || [ $$? -eq 1 ]
+	$(COMPARE) --subset all121 --protocol clean --ensemble none,greedy --run results/comparison-clean || [ $$? -eq 1 ]
+	$(COMPARE) --subset small90 --protocol clean-cv --ensemble none,greedy --seeds 0,1,2 \
+	  --run results/comparison-clean-cv || [ $$? -eq 1 ]
 	mkdir -p results/kept/comparison
 	$(BENCH) export $(KEPT) --out results/kept/comparison
 	$(if $(ARCHIVE),$(RUN_PYTHON) tools/kept_scores.py --archive results/kept/comparison --copy "$(ARCHIVE)")
