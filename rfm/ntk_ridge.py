@@ -62,6 +62,8 @@ def ntk_points(
         raise ValueError(f"depths must be at least 1, got {list(depths)}")
     if not ridges or not min(ridges) > 0:
         raise ValueError(f"ridges must be positive, got {list(ridges)}")
+    if Y.ndim != 2 or Y.shape[1] == 0:
+        raise ValueError(f"Y must be ({len(X)}, c) with at least one column of targets, got shape {Y.shape}")
     size = power_of_two(Y)
     found = engine(device, choice)
     natively = found.library is not None and max(depths) <= DEEPEST_NATIVE and len(X) > 0 and X.shape[1] > 0
