@@ -115,9 +115,10 @@ def page(
         f"# Out of the box, {args.task}: estimators that tune themselves, a random forest, XGBoost",
         "",
         f"`python benchmarks/tuned.py{task} --rows {args.rows} --seed {args.seed}`: {len(names)} embedded tables, "
-        f"{FOLDS} folds each, default parameters, one thread, no scaler. Nominal columns "
-        "are those of the registry: named in `categorical_features`, or one-hot for the other estimators. Δ is the estimator's mean {score} "
-        "minus that of the first line, with its standard error over tables; higher / lower: on how many tables it is. "
+        f"{FOLDS} folds each, default parameters, one thread, no scaler. Nominal columns are those of the registry: "
+        "named in `categorical_features`, one-hot for the other estimators. "
+        f"Δ is the estimator's mean {score} minus that of the first line, with its standard error over tables; higher / "
+        "lower: on how many tables it is. "
         "CPU seconds: mean of fitting and predicting one fold.",
         "",
         f"| estimator | {score} % | Δ {score}, {unit} | higher / lower | CPU s |" + " log loss |" * losses,
