@@ -117,9 +117,8 @@ def page(
         f"`python benchmarks/tuned.py{task} --rows {args.rows} --seed {args.seed}`: {len(names)} embedded tables, "
         f"{FOLDS} folds each, default parameters, one thread, no scaler. Nominal columns are those of the registry: "
         "named in `categorical_features`, one-hot for the other estimators. "
-        f"Δ is the estimator's mean {score} minus that of the first line, with its standard error over tables; higher / "
-        "lower: on how many tables it is. "
-        "CPU seconds: mean of fitting and predicting one fold.",
+        f"Δ is the estimator's mean {score} minus that of the first line, with its standard error over tables; "
+        "higher / lower: on how many tables it is. CPU seconds: mean of fitting and predicting one fold.",
         "",
         f"| estimator | {score} % | Δ {score}, {unit} | higher / lower | CPU s |" + " log loss |" * losses,
         "|:---|---:|---:|---:|---:|" + "---:|" * losses,
