@@ -241,9 +241,8 @@ class TunedClassifier(ClassTargets, _Tuned):
         labels = column_or_1d(target, warn=True)[kept]
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs rows of at least 2 classes; y has 1 class only: {self.classes_[0]!r}"
-            )
+            (only,) = self.classes_.tolist()
+            raise ValueError(f"{type(self).__name__} needs rows of at least 2 classes; y has 1 class only: {only!r}")
         return np.eye(len(self.classes_))[codes]
 
     def predict_proba(self, X: ArrayLike) -> FloatArray:
