@@ -131,7 +131,10 @@ def test_the_numerical_library_knows_neither_harness_nor_files_nor_printing() ->
     [
         ([*READS_RESULTS, *READS_STUDIES, *LISTS_THINGS], COMPUTES),
         (["bench.report.build", "bench.cli.report", "bench.study.lin_rfm.findings"], {"matplotlib"}),
-        (["bench.data.sources", "bench.cli.list", "bench.cli.run", "bench.cli.fetch"], {"openml", "requests", "pyarrow"}),
+        (
+            ["bench.data.sources", "bench.cli.list", "bench.cli.run", "bench.cli.fetch"],
+            {"openml", "requests", "pyarrow"},
+        ),
     ],
     ids=["what computes", "figures", "services"],
 )

@@ -62,7 +62,10 @@ def read_faults(path: Path) -> list[Fault]:
 def copy_checkout(target: Path) -> None:
     """Copy what git knows or does not ignore, and the built native chain, to ``target``."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
     )
     built = [str(path.relative_to(ROOT)) for path in (ROOT / "rfm" / "native").glob("*.so")]
     for name in [*listed.stdout.decode().split("\0"), *built]:
@@ -81,6 +84,7 @@ def _test(copy: Path, tests: Sequence[str], log: Path) -> None:
     sys.path.insert(0, str(copy))
     sys.dont_write_bytecode = True
     import pytest
+
     import rfm
 
     assert Path(rfm.__file__ or "").is_relative_to(copy), f"{rfm.__file__} is not the copy's"
