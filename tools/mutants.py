@@ -44,10 +44,13 @@ class Fault:
     tests: tuple[str, ...]
 
     def planted(self, text: str) -> str:
-        """The file's ``text`` with the fault. Raises ``ValueError`` if it has no such place, or several."""
+        """The file's ``text`` with the fault. Raises ``ValueError`` if it has no such place, or several,
+        ``SyntaxError`` if that is no Python any more."""
         if text.count(self.old) != 1 or self.old == self.new:
             raise ValueError(f"{self.file}: {self.what}: {text.count(self.old)} places have {self.old!r}, expected one")
-        return text.replace(self.old, self.new)
+        planted = text.replace(self.old, self.new)
+        compile(planted, self.file, "exec")  # what is no Python would be caught by anything
+        return planted
 
 
 def read_faults(path: Path) -> list[Fault]:
@@ -139,6 +142,6 @@ if __name__ == "__main__":
     with contextlib.chdir(ROOT):
         try:
             sys.exit(main(sys.argv[1:]))
-        except ValueError as error:
+        except (ValueError, SyntaxError) as error:
             print(error, file=sys.stderr)
             sys.exit(2)

@@ -192,3 +192,17 @@ def test_a_constant_column_is_left_out_of_the_scaling() -> None:
     scaled = standardise(X, np.arange(3))
     assert np.array_equal(scaled[:3, 0], [-1.0, 0.0, 1.0])
     assert (scaled[:, 1] == 0).all()
+
+
+def test_the_seed_is_that_of_run_dataset_fold_and_method(table: Dataset) -> None:
+    def seeds(protocol: str, seed: int = 0, name: str = "watched", dataset: str = "table") -> list[int]:
+        method = Watched()
+        method.name = name
+        carry_out(method, replace(table, name=dataset), draw_splits("table", table.y, 0), PROTOCOLS[protocol], seed)
+        return [task.seed for task in method.tasks]
+
+    for protocol, sessions in (("clean", 4), ("relearn", 1)):
+        first = seeds(protocol)
+        assert first == seeds(protocol)
+        others = (seeds(protocol, seed=1), seeds(protocol, name="other"), seeds(protocol, dataset="other"))
+        assert len({*first, *others[0], *others[1], *others[2]}) == 4 * sessions
