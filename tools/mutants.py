@@ -15,6 +15,7 @@ import contextlib
 import multiprocessing
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -27,8 +28,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LIBRARIES = ["torch", "pandas", "scipy.stats", "sklearn.model_selection", "pytest", "scikit_posthocs"]
-SECONDS = 300.0
-"""A fault may make its tests hang."""
+CPU_SECONDS = 300
+"""A fault may make its tests run on: then they are killed, which counts as caught."""
 FAILED = 1
 """pytest's exit code where tests ran and some failed; others mean that there was nothing to run."""
 
@@ -90,19 +91,18 @@ def _test(copy: Path, tests: Sequence[str], log: Path) -> None:
 
     import rfm
 
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+
     assert Path(rfm.__file__ or "").is_relative_to(copy), f"{rfm.__file__} is not the copy's"
     raise SystemExit(int(pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"])))
 
 
-def run_tests(copy: Path, tests: Sequence[str], log: Path) -> tuple[int | None, str]:
-    """pytest's exit code on the copy, None if it took too long, and the first test that failed."""
+def run_tests(copy: Path, tests: Sequence[str], log: Path) -> tuple[int, str]:
+    """pytest's exit code on the copy, negative if it took too long, and the first test that failed."""
     process = multiprocessing.get_context("forkserver").Process(target=_test, args=(copy, tests, log))
     process.start()
-    process.join(SECONDS)
-    code = process.exitcode
-    if code is None:
-        process.kill()
-        process.join()
+    process.join()
+    code = int(process.exitcode or 0)
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", log.read_text(errors="replace"), re.MULTILINE)
     return code, failed[1] if failed else ""
 
@@ -129,10 +129,10 @@ def main(words: Sequence[str]) -> int:
             path.write_text(fault.planted(sound), encoding="utf-8")
             code, failed = run_tests(copy, fault.tests, log)
             path.write_text(sound, encoding="utf-8")
-            caught = code == FAILED or code is None
+            caught = code == FAILED or code < 0
             missed += [] if caught else [fault]
             verdict = "caught" if caught else f"NOT CAUGHT ({code})"
-            by = failed if code is not None else "(hangs)"
+            by = failed if code > 0 else "(killed)" if code else ""
             print(f"{verdict:7} {time.monotonic() - started:5.1f} s  {fault.file}: {fault.what}  {by}", flush=True)
     print(f"{len(faults) - len(missed)} of {len(faults)} faults caught")
     return 1 if missed else 0

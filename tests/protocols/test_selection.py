@@ -240,3 +240,16 @@ def test_categories_of_test_rows_alone_have_no_column(table: Dataset) -> None:
     method = Watched()
     carry_out(method, replace(table, X=X, nominal=(1,)), splits, PROTOCOLS["clean-nominal"], 0)
     assert [task.X.shape[1] for task in method.tasks] == [4, 5, 5, 5]
+
+
+@pytest.mark.parametrize(("zeros", "chosen"), [(False, True), (True, False)])
+def test_an_all_zero_row_takes_unit_norm_from_the_published_choice(
+    table: Dataset, monkeypatch: pytest.MonkeyPatch, *, zeros: bool, chosen: bool
+) -> None:
+    """The published code divides by the norm: NaN there, and the configuration is out."""
+    monkeypatch.setattr(Watched, "configurations", lambda self: [{"unit_norm": True}, {"unit_norm": False}])
+    X = table.X.copy()
+    X[7] *= not zeros
+    found = replace(table, X=X, standardised=True)
+    results = carry_out(Watched(), found, draw_splits("table", table.y, 0), PROTOCOLS["published"], 0)
+    assert {result.config["unit_norm"] for result in results} == {chosen}
