@@ -4,6 +4,7 @@
 # make comparison ARCHIVE=...         the whole comparison that the repository keeps: hours; goes on where it stopped
 #   STUDY=path/to/results.txt         with a copy of the 2014 study's own results instead of fetching them
 # make test | lint | report | setup
+#   PARALLEL=             tests in one process instead of one per core, as a debugger needs it
 # make bench ACTIVE=1     in the environment that is active and has PyTorch, instead of a new one in .venv (test, lint, ... too)
 PYTHON   ?= python3
 VENV     ?= .venv
@@ -14,6 +15,7 @@ RUN      ?= $(SUBSET)-$(PROTOCOL)
 ARGS     ?=
 PUBLISHED ?=
 STUDY    ?=
+PARALLEL ?= -n logical --maxprocesses 8 --dist worksteal
 # PyTorch comes first, by its version: where the index offers a CPU build of it, that is taken. constraints.txt pins the rest.
 TORCH    ?= torch==2.13.0
 
@@ -92,7 +94,7 @@ comparison: $(READY)
 	$(RUN_PYTHON) tools/readme_table.py --published $(STUDY)
 
 test: $(READY_DEV)
-	$(RUN_PYTHON) -m pytest $(ARGS)
+	$(RUN_PYTHON) -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(READY_DEV)
 	$(RUN_PYTHON) -m ruff format --check .

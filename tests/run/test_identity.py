@@ -51,10 +51,12 @@ OTHER: dict[str, Any] = {
 }
 
 
-def test_each_part_changes_the_id() -> None:
+def test_each_part_changes_the_id(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [job_ids(FOUND, **BASE), *(job_ids(FOUND, **{**BASE, key: OTHER[key]}) for key in BASE)]
     ids.append(job_ids(replace(FOUND, code="d"), **BASE))
-    assert len({job for job, _ in ids}) == len({work for _, work in ids}) == len(BASE) + 2
+    monkeypatch.setattr(identity, "IDENTITY_FORMAT", identity.IDENTITY_FORMAT + 1)
+    ids.append(job_ids(FOUND, **BASE))
+    assert len({job for job, _ in ids}) == len({work for _, work in ids}) == len(BASE) + 3
 
 
 def test_versions_are_in_the_id_and_not_in_the_work() -> None:
