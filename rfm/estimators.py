@@ -213,7 +213,7 @@ class KernelRidgeClassifier(ClassTargets, _KernelRidge):
     depth : int, default=1
         Hidden layers >= 1 of the network, of the neural tangent kernel only.
     ridge : float, default=0.1
-        > 0, added to the kernel matrix's diagonal.
+        Above 0, added to the kernel matrix's diagonal.
     unit_norm : bool, default=False
         Divide each row by its Euclidean norm first (a zero row stays zero).
     device : str, default="cpu"
@@ -264,7 +264,7 @@ class KernelRidgeRegressor(NumericTargets, _KernelRidge):
     depth : int, default=1
         Hidden layers >= 1 of the network, of the neural tangent kernel only.
     ridge : float, default=0.1
-        > 0, added to the kernel matrix's diagonal.
+        Above 0, added to the kernel matrix's diagonal.
     unit_norm : bool, default=False
         Divide each row by its Euclidean norm first (a zero row stays zero).
     device : str, default="cpu"
@@ -310,7 +310,7 @@ class RFMClassifier(ClassTargets, _RecursiveFeatureMachine):
     exponent : float, default=1.0
         q in (0, 2], of the generalised Laplace kernel only.
     ridge : float, default=0.1
-        > 0, added to the kernel matrix's diagonal.
+        Above 0, added to the kernel matrix's diagonal.
     iterations : int, default=4
         Metric updates; 0 is plain kernel ridge regression. With a validation set, their upper bound. The best number
         differs from table to table, and the last is often not the best: do give one.
@@ -383,7 +383,7 @@ class RFMRegressor(NumericTargets, _RecursiveFeatureMachine):
     exponent : float, default=1.0
         q in (0, 2], of the generalised Laplace kernel only.
     ridge : float, default=0.1
-        > 0, added to the kernel matrix's diagonal.
+        Above 0, added to the kernel matrix's diagonal.
     iterations : int, default=4
         Metric updates; 0 is plain kernel ridge regression. With a validation set, their upper bound. The best number
         differs from table to table, and the last is often not the best: do give one.

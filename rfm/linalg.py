@@ -86,7 +86,7 @@ def solve_ridge(
     K : Tensor of shape (n, n)
         Symmetric positive semi-definite, of which the lower triangle is read; it is kept.
     ridge : float
-        > 0.
+        Above 0.
     Y : Tensor of shape (n, c)
         Right-hand sides.
     work : Tensor of shape (n, n), optional

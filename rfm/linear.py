@@ -48,7 +48,7 @@ class LinearRFM(RegressorMixin, BaseEstimator):
     alpha : float, default=0.5
         Power of the AGOP, > 0; p = 2 - 4 alpha of IRLS-p.
     ridge : float, default=1e-10
-        > 0, added to the diagonal of X D X': in the units of squared features, as in ridge regression. With noisy
+        Above 0, added to the diagonal of X D X': in the units of squared features, as in ridge regression. With noisy
         targets select it by validation; with exact ones leave it small.
     smoothing : float, default=1.0
         Where the smoothing s starts, in units of the largest squared coefficient of the first fit.

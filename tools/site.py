@@ -1,9 +1,9 @@
 """MkDocs' hooks of the documentation site: pages from the whole repository, and links between them.
 
 Pages and reports outside docs/ join the site where they are; nothing is copied by hand. Links are written for readers
-of the repository, relative to the file that has them. Here they are turned: to the site's page of that file if there
-is one; else to the file in the repository, if ``repo_url`` is set; else there is no link, and the path is shown on
-pointing at its text.
+of the repository, relative to the file that has them. Here they are turned: to the site's page of that file if there is
+one; else to the file in the repository, if ``repo_url`` is set; else there is no link, and the path is shown when one
+points at its text.
 """
 
 from __future__ import annotations

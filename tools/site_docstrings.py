@@ -25,8 +25,9 @@ class Roles(griffe.Extension):
 def _reference(obj: griffe.Object, name: str, *, short: bool) -> str:
     """A link to ``name`` as ``obj`` sees it, where some page documents it, else its name as code."""
     shown = name.rpartition(".")[2] if short else name
+    first, dot, rest = name.partition(".")
     try:
-        identifier = obj.resolve(name)
+        identifier = f"{obj.resolve(first)}{dot}{rest}"
     except griffe.NameResolutionError:
-        identifier = name
+        identifier = name  # a full name
     return f'<autoref identifier="{identifier}" optional><code>{shown}</code></autoref>'
