@@ -187,7 +187,7 @@ def protocols(subset: str, archive: str | None, most: int) -> list[str]:
             "The others, with what the native engine's choice gains in accuracy (points) and in the Brier score on the "
             "validation rows, both as the Python engine has them, and in accuracy on the test fold:",
             "",
-            "| method | protocol | dataset, fold | Python's choice | native's | accuracy | Brier score | test accuracy |",
+            "| method | protocol | dataset, fold | Python's choice | native's | accuracy | Brier score | tested |",
             "|:--|:--|:--|:--|:--|--:|--:|--:|",
             *(f"| {row.method} | {row.protocol} | {line} |" for row in found for line in row.apart),
         ]
