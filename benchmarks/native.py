@@ -179,14 +179,18 @@ def protocols(subset: str, archive: str | None, most: int) -> list[str]:
     same = folds - sum(len(row.apart) for row in found)
     lines += [
         "",
-        f"In all {same:,} of {folds:,} test folds have the same choice ({100 * same / folds:.2f} %). "
-        "The others, with what the native engine's choice gains in accuracy (points) and in the Brier score on the "
-        "validation rows, both as the Python engine has them, and in accuracy on the test fold:",
-        "",
-        "| method | protocol | dataset, fold | Python's choice | native's | accuracy | Brier score | test accuracy |",
-        "|:--|:--|:--|:--|:--|--:|--:|--:|",
-        *(f"| {row.method} | {row.protocol} | {line} |" for row in found for line in row.apart),
+        f"In all {same:,} of {folds:,} test folds have the same choice ({100 * same / folds:.2f} %).",
     ]
+    if same < folds:
+        lines += [
+            "",
+            "The others, with what the native engine's choice gains in accuracy (points) and in the Brier score on the "
+            "validation rows, both as the Python engine has them, and in accuracy on the test fold:",
+            "",
+            "| method | protocol | dataset, fold | Python's choice | native's | accuracy | Brier score | tested |",
+            "|:--|:--|:--|:--|:--|--:|--:|--:|",
+            *(f"| {row.method} | {row.protocol} | {line} |" for row in found for line in row.apart),
+        ]
     return lines
 
 

@@ -13,7 +13,7 @@
  * ABI from 3.12 on only. Numba would be a hard dependency with LLVM, would compile in each new process that finds no
  * cache, and a job could not be repeated with another instruction set. These two were weighed by what they are, not
  * measured. A prototype in C++ took 2.5 to 3.6 times less than the Python engine up to 625 rows; C is where it was:
- * 2.2 to 5.5 times less there (benchmarks/native.md), in BLAS or in the same loops. */
+ * 1.9 to 4.8 times less there (benchmarks/native.md), in BLAS or in the same loops. */
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000

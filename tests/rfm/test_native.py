@@ -262,7 +262,8 @@ def test_the_engine_is_named_and_can_be_asked_for(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("RFM_ENGINE")
     assert rfm.engine("cuda").name == "python"
     monkeypatch.setattr("rfm.engines.library", lambda: "it was not built")
-    assert str(rfm.engine()) == "python (it was not built)"
+    assert str(rfm.engine()).startswith("python (it was not built, ")
+    assert "blas" in str(rfm.engine()).lower()
     with pytest.raises(ValueError, match="it was not built"):
         rfm.engine(choice="native")
 
