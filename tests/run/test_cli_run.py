@@ -528,16 +528,7 @@ def test_several_seeds_go_into_one_folder(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_another_measure_selects(capsys: pytest.CaptureFixture[str]) -> None:
-    words = [
-        "run",
-        "--subset",
-        "lenses",
-        "--methods",
-        "logistic_regression,faulty_methods:Centroid",
-        "--jobs",
-        "1",
-        "--run",
-    ]
+    words = ["run", "--subset", "lenses", "--methods", "logistic_regression,faulty_methods:Centroid", "--run"]
     assert main([*words, "r", "--select", "log_loss"]) == 1  # a nearest centroid has no probabilities
     assert "centroid gives no class probabilities, which log loss needs" in capsys.readouterr().out
     chosen = pd.read_csv("r/scores.csv").query("status == 'ok'")
