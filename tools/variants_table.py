@@ -1,7 +1,7 @@
 """Compare all methods at their best: single choices and ensembles, the archive's inputs and coded nominal columns.
 
 ``python tools/variants_table.py SCORES.csv...`` prints it for exported scores of ``clean-cv`` and its variants. Without
-files it writes that of the kept comparison between the markers of docs/variants.md; ``--check`` writes nothing and only
+files it writes that of results/kept/variants between the markers of docs/variants.md; ``--check`` writes nothing and only
 says whether the page is up to date.
 
 Two sets of datasets are kept apart: those that come with the package, on which everything was decided, and the others.
@@ -27,7 +27,7 @@ from bench.stats.summary import rank_rows
 from bench.stats.verdict import Comparison, against_each
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = Path("results", "kept", "comparison", "scores.csv")
+KEPT = Path("results", "kept", "variants", "scores.csv.gz")
 PAGE = Path("docs", "variants.md")
 BEGIN, END = "<!-- variants: begin -->", "<!-- variants: end -->"
 ACCURACY = COMPARED["classification"]
@@ -43,7 +43,7 @@ RFM_VARIANTS = ("rfm", "rfm_l1", "rfm_pool")
 
 def main(root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scores", nargs="*", type=Path, help="exported scores (default: the kept comparison's)")
+    parser.add_argument("scores", nargs="*", type=Path, help="exported scores (default: the kept ones)")
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if the page is out of date")
     args = parser.parse_args()
     if args.scores:
