@@ -4,6 +4,7 @@
 # make comparison ARCHIVE=...         the whole comparison that the repository keeps: hours; goes on where it stopped
 #   STUDY=path/to/results.txt         with a copy of the 2014 study's own results instead of fetching them
 # make test | lint | report | setup
+#   PARALLEL=             tests in one process instead of one per core, as a debugger needs it
 # make coverage           the tests, and the share of the code that they run; docs: the documentation site, in site/
 # make bench ACTIVE=1     in the environment that is active and has PyTorch, instead of a new one in .venv (test, lint, ... too)
 PYTHON   ?= python3
@@ -15,6 +16,7 @@ RUN      ?= $(SUBSET)-$(PROTOCOL)
 ARGS     ?=
 PUBLISHED ?=
 STUDY    ?=
+PARALLEL ?= -n logical --maxprocesses 8 --dist worksteal
 # PyTorch comes first, by its version: where the index offers a CPU build of it, that is taken. constraints.txt pins the rest.
 TORCH    ?= torch==2.13.0
 
@@ -73,14 +75,18 @@ report: $(READY)
 
 # Exit code 1: some jobs failed (a table that the archive has not), all others are stored.
 COMPARE = $(BENCH) run $(if $(ARCHIVE),--archive "$(ARCHIVE)")
-PARTS = clean clean-cv published relearn
+PARTS = clean clean-cv nominal paper
+SEVEN = rfm,laplace,ntk,mlp,xgboost,random_forest,svm_rbf
 KEPT = $(PARTS:%=results/comparison-%)
 
 comparison: $(READY)
-	$(COMPARE) --subset all121 --run results/comparison-clean || [ $$? -eq 1 ]
-	$(COMPARE) --subset small90 --protocol clean-cv --run results/comparison-clean-cv || [ $$? -eq 1 ]
-	$(COMPARE) --subset all121 --protocol published --run results/comparison-published || [ $$? -eq 1 ]
-	$(COMPARE) --subset all121 --protocol relearn --run results/comparison-relearn || [ $$? -eq 1 ]
+	$(COMPARE) --subset small90 --protocol clean-cv --ensemble none,greedy --run results/comparison-clean-cv || [ $$? -eq 1 ]
+	$(COMPARE) --subset small90-nominal --protocol clean-cv --ensemble none,greedy --inputs nominal \
+	  --run results/comparison-nominal || [ $$? -eq 1 ]
+	$(COMPARE) --subset all121 --protocol published,relearn --methods $(SEVEN) --run results/comparison-paper || [ $$? -eq 1 ]
+	$(COMPARE) --subset all121 --protocol clean --ensemble none,greedy --run results/comparison-clean || [ $$? -eq 1 ]
+	$(COMPARE) --subset small90 --protocol clean-cv --ensemble none,greedy --seeds 0,1,2 \
+	  --run results/comparison-clean-cv || [ $$? -eq 1 ]
 	mkdir -p results/kept/comparison
 	$(BENCH) export $(KEPT) --out results/kept/comparison
 	$(if $(ARCHIVE),$(RUN_PYTHON) tools/kept_scores.py --archive results/kept/comparison --copy "$(ARCHIVE)")
@@ -89,10 +95,10 @@ comparison: $(READY)
 	$(RUN_PYTHON) tools/readme_table.py --published $(STUDY)
 
 test: $(READY_DEV)
-	$(RUN_PYTHON) -m pytest $(ARGS)
+	$(RUN_PYTHON) -m pytest $(PARALLEL) $(ARGS)
 
 coverage: $(READY_DEV)
-	$(RUN_PYTHON) -m pytest --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
+	$(RUN_PYTHON) -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
 
 # Without a network, and without importing the package. REPOSITORY_URL=... makes links to files outside the site.
 docs: $(READY_DEV)

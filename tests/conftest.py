@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -49,6 +51,24 @@ def fork_results() -> Path:
 def parity_path() -> Path:
     """The file of outcomes of the published code; without it the test is skipped."""
     return _named_by("BENCH_PARITY", "outcomes of the published code, as tab-separated text")
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Local jobs are carried out in the test's own process: for tests of what is before and after a job.
+
+    That costs no fork server, which loads the libraries of its jobs, and nothing is isolated, watched or timed.
+    """
+    from bench.records.method import HoldoutResult
+    from bench.records.result import JobResult
+    from bench.run import local
+
+    def carried_out(task: Any, *_: Any, **__: Any) -> JobResult:
+        outcome = json.loads(json.dumps(task.work.run(), default=lambda value: value.tolist()))
+        holdouts = tuple(HoldoutResult(**holdout) for holdout in outcome["holdouts"])
+        return JobResult(task.job, "ok", holdouts=holdouts, peak_rss_mb=1.0, provenance={"threads": 1})
+
+    monkeypatch.setattr(local, "isolated", carried_out)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -79,18 +79,19 @@ def layer(name: str) -> int | None:
 MODULES = modules()
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_no_module_imports_a_layer_above_its_own(name: str) -> None:
-    own = layer(name)
-    if own is None:
-        assert name in {"bench", "bench.__main__"}, f"{name} has no layer: give it one here, or move it into one"
-        return
-    wrong = {
-        imported
-        for imported in imports(name, MODULES[name])
-        if (floor := layer(imported)) is not None and (floor > own or (floor == own and room(imported) != room(name)))
-    }
+def test_no_module_imports_a_layer_above_its_own() -> None:
+    homeless = {name for name in MODULES if layer(name) is None} - {"bench", "bench.__main__"}
+    assert not homeless, "without a layer: give them one here, or move them into one"
+    wrong = {(name, target) for name, path in MODULES.items() for target in imports(name, path) if above(name, target)}
     assert not wrong
+
+
+def above(name: str, imported: str) -> bool:
+    """Whether ``imported`` is of a higher layer than ``name``, or of another package of the same."""
+    own, floor = layer(name), layer(imported)
+    if own is None or floor is None:
+        return False
+    return floor > own or (floor == own and room(imported) != room(name))
 
 
 def room(name: str) -> str:
@@ -111,45 +112,51 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert not left, f"among these is a circle: {sorted(left)}"
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name.split(".")[0] == "rfm"])
-def test_the_numerical_library_knows_neither_harness_nor_files_nor_printing(name: str) -> None:
-    roots = {imported.split(".")[0] for imported in imports(name, MODULES[name])}
-    if name == "rfm.engines":
-        roots.remove("os")  # a variable of the environment may ask for an engine
-    assert not roots & {"bench", "os", "sys", "pathlib", "io", "json", "yaml", "pickle", "logging", "subprocess"}
-    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    assert not called & {"print", "open", "input"}
+def test_the_numerical_library_knows_neither_harness_nor_files_nor_printing() -> None:
+    foreign = {"bench", "os", "sys", "pathlib", "io", "json", "yaml", "pickle", "logging", "subprocess"}
+    wrong = {}
+    for name, path in MODULES.items():
+        if name.split(".")[0] == "rfm":
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+            called = {function.id for function in calls if isinstance(function, ast.Name)}
+            roots = {imported.split(".")[0] for imported in imports(name, path)}
+            wrong[name] = (roots & foreign) | (called & {"print", "open", "input"})
+    assert wrong.pop("rfm.engines") == {"os"}, "a variable of the environment may ask for an engine"
+    assert not {name: found for name, found in wrong.items() if found}
 
 
-@pytest.mark.parametrize("name", [*READS_RESULTS, *READS_STUDIES, *LISTS_THINGS])
-def test_what_only_reads_does_not_load_what_computes(name: str) -> None:
-    """In a fresh process, so that what a module's own imports import counts too."""
-    assert not loaded_with(name) & COMPUTES
-
-
-@pytest.mark.parametrize("name", ["bench.report.build", "bench.cli.report", "bench.study.lin_rfm.findings"])
-def test_matplotlib_is_loaded_only_where_a_figure_is_drawn(name: str) -> None:
-    assert "matplotlib" not in loaded_with(name)
-
-
-@pytest.mark.parametrize("name", ["bench.data.sources", "bench.cli.list", "bench.cli.run", "bench.cli.fetch"])
-def test_what_asks_services_is_loaded_only_where_one_is_asked(name: str) -> None:
-    assert not loaded_with(name) & {"openml", "requests", "pyarrow"}
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        ([*READS_RESULTS, *READS_STUDIES, *LISTS_THINGS], COMPUTES),
+        (["bench.report.build", "bench.cli.report", "bench.study.lin_rfm.findings"], {"matplotlib"}),
+        (
+            ["bench.data.sources", "bench.cli.list", "bench.cli.run", "bench.cli.fetch"],
+            {"openml", "requests", "pyarrow"},
+        ),
+    ],
+    ids=["what computes", "figures", "services"],
+)
+def test_what_does_not_need_a_library_does_not_load_it(modules: list[str], heavy: set[str]) -> None:
+    loaded = loaded_with(modules)
+    assert list(loaded) == modules
+    assert not {name: found & heavy for name, found in loaded.items() if found & heavy}, "the first of them does"
 
 
 def test_the_kernels_do_not_load_scikit_learn() -> None:
-    loaded = loaded_with("rfm.sweep")
+    loaded = loaded_with(["rfm.sweep"])["rfm.sweep"]
     assert "torch" in loaded
     assert "sklearn" not in loaded
 
 
-def loaded_with(name: str) -> set[str]:
-    """Top-level packages in a fresh process after ``import name``."""
-    code = f"import sys, {name}; print(*{{module.split('.')[0] for module in sys.modules}})"
-    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+def loaded_with(modules: Sequence[str]) -> dict[str, set[str]]:
+    """Top-level packages that are loaded after ``import``, module by module, in one fresh process."""
+    code = "".join(f"import {name}; print(*{{name.split('.')[0] for name in sys.modules}})\n" for name in modules)
+    command = [sys.executable, "-c", f"import sys\n{code}"]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
-    return set(process.stdout.split())
+    return dict(zip(modules, map(set, map(str.split, process.stdout.splitlines())), strict=True))
 
 
 def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:

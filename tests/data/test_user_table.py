@@ -340,6 +340,7 @@ def test_a_task_that_nobody_asked_for(described: Path, registry: Registry) -> No
         read_description(described, registry)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_table_of_regression_is_validated_and_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -123,6 +123,7 @@ def test_tuning_rows_bound_what_is_chosen_on_and_not_what_is_fitted(table: Datas
     for folds in method.folds:
         for fold in folds:
             assert len(fold.fit) <= 15
+            assert not set(fold.fit) & set(fold.validation)
             if not PROTOCOLS[protocol].sees_test_labels:
                 assert len(fold.fit) + len(fold.validation) == 15
             else:
@@ -192,3 +193,63 @@ def test_a_constant_column_is_left_out_of_the_scaling() -> None:
     scaled = standardise(X, np.arange(3))
     assert np.array_equal(scaled[:3, 0], [-1.0, 0.0, 1.0])
     assert (scaled[:, 1] == 0).all()
+
+
+def test_the_seed_is_that_of_run_dataset_fold_and_method(table: Dataset) -> None:
+    def seeds(protocol: str, seed: int = 0, name: str = "watched", dataset: str = "table") -> list[int]:
+        method = Watched()
+        method.name = name
+        carry_out(method, replace(table, name=dataset), draw_splits("table", table.y, 0), PROTOCOLS[protocol], seed)
+        return [task.seed for task in method.tasks]
+
+    for protocol, sessions in (("clean", 4), ("relearn", 1)):
+        first = seeds(protocol)
+        assert first == seeds(protocol)
+        others = (seeds(protocol, seed=1), seeds(protocol, name="other"), seeds(protocol, dataset="other"))
+        assert len({*first, *others[0], *others[1], *others[2]}) == 4 * sessions
+
+
+@pytest.mark.parametrize(("protocol", "chosen"), [("clean", 2), ("clean-cv", 2), ("relearn", 1), ("published", 1)])
+def test_ties_are_settled_as_the_protocol_says(
+    table: Dataset, monkeypatch: pytest.MonkeyPatch, protocol: str, chosen: int
+) -> None:
+    """By the smaller Brier score, but as the published code does under its own procedure."""
+    tune = WatchedSession.tune
+
+    def tied(session: WatchedSession, folds: Sequence[Fold]) -> list[Path]:
+        return [replace(p, squared_error=p.squared_error / p.config["a"]) for p in tune(session, folds)]
+
+    monkeypatch.setattr(WatchedSession, "tune", tied)
+    results = carry_out(Watched(), table, draw_splits("table", table.y, 0), PROTOCOLS[protocol], 0)
+    assert {result.config["a"] for result in results} == {chosen}
+
+
+def test_features_that_the_archive_has_scaled_are_taken_as_they_are(table: Dataset) -> None:
+    for standardised in (True, False):
+        method = Watched()
+        found = replace(table, standardised=standardised)
+        carry_out(method, found, draw_splits("table", table.y, 0), PROTOCOLS["relearn"], 0)
+        assert np.array_equal(method.tasks[0].X, table.X) == standardised
+
+
+def test_categories_of_test_rows_alone_have_no_column(table: Dataset) -> None:
+    splits = draw_splits("table", table.y, 0)
+    X = table.X.copy()
+    X[:, 1] = np.arange(60) % 2
+    X[splits.holdouts[0].test, 1] = 2.0
+    method = Watched()
+    carry_out(method, replace(table, X=X, nominal=(1,)), splits, PROTOCOLS["clean-nominal"], 0)
+    assert [task.X.shape[1] for task in method.tasks] == [4, 5, 5, 5]
+
+
+@pytest.mark.parametrize(("zeros", "chosen"), [(False, True), (True, False)])
+def test_an_all_zero_row_takes_unit_norm_from_the_published_choice(
+    table: Dataset, monkeypatch: pytest.MonkeyPatch, *, zeros: bool, chosen: bool
+) -> None:
+    """The published code divides by the norm: NaN there, and the configuration is out."""
+    monkeypatch.setattr(Watched, "configurations", lambda self: [{"unit_norm": True}, {"unit_norm": False}])
+    X = table.X.copy()
+    X[7] *= not zeros
+    found = replace(table, X=X, standardised=True)
+    results = carry_out(Watched(), found, draw_splits("table", table.y, 0), PROTOCOLS["published"], 0)
+    assert {result.config["unit_norm"] for result in results} == {chosen}

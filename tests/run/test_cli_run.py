@@ -528,14 +528,14 @@ def test_several_seeds_go_into_one_folder(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_another_measure_selects(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["run", "--subset", "lenses", "--methods", "random_forest,faulty_methods:Centroid", "--jobs", "1", "--run"]
+    words = ["run", "--subset", "lenses", "--methods", "logistic_regression,faulty_methods:Centroid", "--run"]
     assert main([*words, "r", "--select", "log_loss"]) == 1  # a nearest centroid has no probabilities
     assert "centroid gives no class probabilities, which log loss needs" in capsys.readouterr().out
     chosen = pd.read_csv("r/scores.csv").query("status == 'ok'")
     assert set(chosen["metric"]) == {"log_loss"}
     assert chosen["validation_accuracy"].isna().all()
-    (forest,) = [r for r in read_run(Path("r")).results if r.job.method == "random_forest"]
-    for holdout in forest.holdouts:
+    (regression,) = [r for r in read_run(Path("r")).results if r.job.method == "logistic_regression"]
+    for holdout in regression.holdouts:
         assert holdout.validation_score == pytest.approx(min(min(row["score"]) for row in holdout.path), abs=1e-6)
     assert main([*words, "r"]) == 2
     assert "holds results of selected_by log_loss" in capsys.readouterr().err

@@ -51,10 +51,12 @@ OTHER: dict[str, Any] = {
 }
 
 
-def test_each_part_changes_the_id() -> None:
+def test_each_part_changes_the_id(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [job_ids(FOUND, **BASE), *(job_ids(FOUND, **{**BASE, key: OTHER[key]}) for key in BASE)]
     ids.append(job_ids(replace(FOUND, code="d"), **BASE))
-    assert len({job for job, _ in ids}) == len({work for _, work in ids}) == len(BASE) + 2
+    monkeypatch.setattr(identity, "IDENTITY_FORMAT", identity.IDENTITY_FORMAT + 1)
+    ids.append(job_ids(FOUND, **BASE))
+    assert len({job for job, _ in ids}) == len({work for _, work in ids}) == len(BASE) + 3
 
 
 def test_versions_are_in_the_id_and_not_in_the_work() -> None:
@@ -151,7 +153,7 @@ table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny
 methods = [NamedMethod(name, get_method(name)) for name in method_names()]
 
 def ids():
-    plan = expand_jobs([Entry], methods, PROTOCOLS["clean"], [0], source="tiny", load=lambda e: table,
+    plan = expand_jobs([Entry], methods, [PROTOCOLS["clean"]], [0], source="tiny", load=lambda e: table,
                        splits_for=lambda d, seed: draw_splits("t", d.y, seed))
     return {job.method: job.id for job in plan.jobs}
 
@@ -278,7 +280,7 @@ def plan_of(table: Dataset, protocol: Protocol = PROTOCOLS["published"]) -> Plan
     return expand_jobs(
         [Entry()],
         [method],
-        protocol,
+        [protocol],
         [0],
         source="tiny",
         load=lambda entry: table,
@@ -347,7 +349,8 @@ def test_every_row_number_of_every_division_counts() -> None:
 
     variants = [splits(), splits(a=[1, 0]), splits(b=[2]), splits(c=[0, 3]), splits(d=[1, 3, 2])]
     assert len({splits_hash(v) for v in variants}) == len(variants)
-    assert splits_hash(replace(splits(), tuning_rows=2)) not in {splits_hash(v) for v in variants}
+    for other in (replace(splits(), tuning_rows=2), replace(splits(), name="seed-1")):
+        assert splits_hash(other) not in {splits_hash(v) for v in variants}
     base = splits()
     own = [replace(base.holdouts[0], validation=np.array(rows)) for rows in ([0], [1])]
     assert len({splits_hash(replace(base, holdouts=(holdout,))) for holdout in (*base.holdouts, *own)}) == 3

@@ -15,7 +15,7 @@ from bench.stats.frame import seconds_per_thousand
 
 def test_a_run_tells_what_scoring_took_and_an_export_keeps_it(tmp_path: Path) -> None:
     tiny = TinyBenchmark(tmp_path / "run")
-    _, record = tiny.run("bench.methods.laplace:Laplace", "bench.methods.random_forest:RandomForest", jobs=1)
+    _, record = tiny.run("bench.methods.laplace:Laplace", "bench.methods.svm_rbf:SVMRBF", jobs=1)
     assert [r.status for r in record.results] == ["ok"] * 4
     for result in record.results:
         for h in result.holdouts:

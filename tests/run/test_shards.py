@@ -34,12 +34,13 @@ def test_a_part_is_the_same_where_a_dataset_cannot_be_read(tiny: TinyBenchmark) 
         assert parts[0] == parts[1]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_parts_are_exported_and_reported_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
-    words = ["run", "--subset", "iris,wine,lenses", "--methods", "svm_rbf,random_forest"]
+    words = ["run", "--subset", "iris,wine,lenses", "--methods", "svm_rbf,laplace"]
     assert main([*words, "--run", "whole"]) == 0
     folders = []
     for index in (1, 2):

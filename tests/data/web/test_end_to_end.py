@@ -115,6 +115,7 @@ FRAME = pd.DataFrame(
 FOLDS = [np.arange(start, start + 16) for start in (0, 16, 32)]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_suite(
     tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_suite(
     assert "drawn by the harness" not in Path("page/report.md").read_text()
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_suite_that_mixes_kinds(
     tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +187,7 @@ def test_a_suite_that_mixes_kinds(
     )
 
 
+@pytest.mark.usefixtures("in_process")
 def test_single_tables_from_uci(
     tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

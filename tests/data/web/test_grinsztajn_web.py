@@ -18,6 +18,7 @@ from bench.data import fetching
 from bench.records import grinsztajn
 from bench.store import read_run
 
+pytestmark = pytest.mark.usefixtures("in_process")
 RNG = np.random.default_rng(0)
 NUMBERS = pd.DataFrame(RNG.normal(size=(60, 3)), columns=["a", "b", "c"])
 WITH_CLASS = NUMBERS.assign(colour=["red", "green", "blue"] * 20, y=np.where(NUMBERS["a"] > 0, "1", "0"))
@@ -135,19 +136,7 @@ def test_the_published_runs_are_fetched_once_and_only_if_they_are_these(
 
 def test_own_tables_divided_as_the_benchmark_does(openml: FakeOpenML, capsys: pytest.CaptureFixture[str]) -> None:
     WITH_NUMBER.to_csv("mine.csv", index=False)
-    words = [
-        "run",
-        "--data",
-        "mine.csv",
-        "--target",
-        "y",
-        "--task",
-        "regression",
-        "--methods",
-        "laplace",
-        "--jobs",
-        "1",
-    ]
+    words = ["run", "--data", "mine.csv", "--target", "y", "--task", "regression", "--methods", "laplace"]
     assert main([*words, "--splits", "grinsztajn-medium", "--run", "r"]) == 0
     assert [row["split"] for row in scores("r")] == ["grinsztajn-medium"] * 5
     assert main([*words, "--splits", "drawn", "--run", "d"]) == 0

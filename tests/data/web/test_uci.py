@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -67,58 +68,51 @@ def test_of_several_targets_the_registry_names_one(uci: FakeUCI, registry: Regis
     assert UCISource().load(tiny.registry().entry("alpha")).X.shape == (24, 2)  # the other target is no input
 
 
-def test_other_sizes_are_an_error(uci: FakeUCI, registry: Registry) -> None:
-    uci.data(53, FRAME[:12], ROLES)
-    with pytest.raises(DataInvalid, match=r"Made up.: 12 rows of 3 classes, expected 24 rows of 3: not the dataset"):
-        UCISource().load(registry.entry("alpha"))
+ADDRESS, FILE = "/api/dataset?id=53", "/static/public/53/data.csv"
+NONE = "not an account of a data set"
+
+
+def account(**data: object) -> bytes:
+    return json.dumps({"data": {"data_url": "x.csv", "variables": [], **data}}).encode()
 
 
 @pytest.mark.parametrize(
-    ("document", "message"),
+    ("address", "content", "error", "message"),
     [
-        ({"status": 404, "message": "No dataset  with id 53"}, "UCI data set 53: No dataset with id 53"),
-        ({"status": 200, "data": {"data_url": None, "variables": []}}, "it has no single table, only an archive"),
-        ({"status": 200, "data": None}, "it has no single table"),
+        (ADDRESS, b'{"status": 404, "message": "No  id 53"}', DataUnavailable, "UCI data set 53: No id 53"),
+        (ADDRESS, account(data_url=None), DataUnavailable, "it has no single table, only an archive"),
+        (ADDRESS, b'{"status": 200, "data": null}', DataUnavailable, "it has no single table"),
+        (ADDRESS, b" " * 300_001, DataUnavailable, "more than 300000 bytes; refused"),
+        (ADDRESS, b"[]", DataInvalid, NONE),
+        (ADDRESS, b"[" * 200_000, DataInvalid, NONE),
+        (ADDRESS, b'{"data": {"data_url": "x.csv"}}', DataInvalid, f"{NONE}: KeyError 'variables'"),
+        (ADDRESS, account(variables=[1]), DataInvalid, NONE),
+        (ADDRESS, account(data_url="file:///p"), DataInvalid, "'file:///p', which is not a web address"),
+        (FILE, FRAME[:12].to_csv(index=False).encode(), DataInvalid, "Made up.: 12 rows of 3 classes, expected 24"),
+        (FILE, b"key,size,sex,kind\nk,1,f\n", DataInvalid, "row 1 has 3 fields, expected 4"),
+        (FILE, b"\x89PNG\r\n\x1a\n\0\0", DataInvalid, "binary content"),
+        (FILE, b",".join(b"c%d" % i for i in range(30_000)) + b"\n", DataInvalid, "30000 columns"),
+        (FILE, b"key,size\nk,1\n", DataInvalid, "unknown column of UCI data set 53"),
     ],
-)
-def test_what_uci_does_not_have(uci: FakeUCI, registry: Registry, document: object, message: str) -> None:
-    uci.answer(53, document)
-    with pytest.raises(DataUnavailable, match=message):
+)  # fmt: skip
+def test_what_is_no_such_table_is_refused_in_one_line(
+    uci: FakeUCI,
+    registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    content: bytes,
+    error: type[Exception],
+    message: str,
+) -> None:
+    monkeypatch.setattr(uci_source, "MAX_ANSWER_BYTES", 300_000)
+    uci.data(53, FRAME, ROLES)
+    uci.web.pages[address] = Page(content)
+    with pytest.raises(error, match=message) as found:
         UCISource().load(registry.entry("alpha"))
+    assert "\n" not in str(found.value)
 
 
-@pytest.mark.parametrize(
-    ("document", "message"),
-    [
-        ([], "not an account of a data set"),
-        ({"data": {"data_url": "x.csv"}}, "not an account of a data set: KeyError 'variables'"),
-        ({"data": {"data_url": "x.csv", "variables": [1]}}, "not an account of a data set"),
-        (
-            {"data": {"data_url": "file:///etc/passwd", "variables": []}},
-            "'file:///etc/passwd', which is not a web address",
-        ),
-    ],
-)
-def test_answers_that_are_none(uci: FakeUCI, registry: Registry, document: object, message: str) -> None:
-    uci.answer(53, document)
-    with pytest.raises(DataInvalid, match=message) as error:
-        UCISource().load(registry.entry("alpha"))
-    assert "\n" not in str(error.value)
-
-
-def test_deeply_nested_and_endless_answers(uci: FakeUCI, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    uci.web.pages["/api/dataset?id=53"] = Page(b"[" * 200_000)
-    with pytest.raises(DataInvalid, match="not an account of a data set"):
-        UCISource().load(registry.entry("alpha"))
-    monkeypatch.setattr(uci_source, "MAX_ANSWER_BYTES", 1000)
-    with pytest.raises(DataUnavailable, match="more than 1000 bytes; refused"):
-        UCISource().load(registry.entry("alpha"))
-
-
-FILE = "/static/public/53/data.csv"
-
-
-@pytest.mark.parametrize("address", ["/api/dataset?id=53", FILE])
+@pytest.mark.parametrize("address", [ADDRESS, FILE])
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -149,22 +143,6 @@ def test_faults(
     assert not UCISource(offline=True).has(registry.entry("alpha"))
     assert UCISource().load(registry.entry("alpha")).X.shape == (24, 2)  # the next try mends it
     assert [path for path in own_cache.rglob("*.part*") if path.is_file()] == []
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"key,size,sex,kind\nk,1,f\n", "row 1 has 3 fields, expected 4"),
-        (b"\x89PNG\r\n\x1a\n\0\0", "binary content"),
-        (b",".join(b"c%d" % i for i in range(30_000)) + b"\n", "30000 columns"),
-        (b"key,size\nk,1\n", "unknown column of UCI data set 53"),
-    ],
-)
-def test_files_that_are_no_table(uci: FakeUCI, registry: Registry, content: bytes, message: str) -> None:
-    uci.data(53, FRAME, ROLES)
-    uci.web.pages[FILE] = Page(content)
-    with pytest.raises(DataInvalid, match=message):
-        UCISource().load(registry.entry("alpha"))
 
 
 def test_a_table_of_regression(uci: FakeUCI, tiny: Any) -> None:

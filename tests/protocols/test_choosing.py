@@ -1,0 +1,28 @@
+"""How a choice is made from figures of several folds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.protocols.choosing import choose
+from bench.records.method import Choice, Fold, Path
+
+
+def folds_of(*sizes: int) -> list[Fold]:
+    return [Fold(np.arange(3), np.arange(size)) for size in sizes]
+
+
+def path(name: str, accuracy: list[list[float]], error: list[list[float]]) -> Path:
+    return Path({"name": name}, tuple(range(len(accuracy[0]))), np.array(accuracy), np.array(error))
+
+
+def test_right_rows_are_counted_not_their_rounded_shares() -> None:
+    assert 1 / 49 * 49 < 1
+    paths = [path("a", [[1 / 49], [0.0]], [[0.1], [0.1]]), path("b", [[0.0], [1.0]], [[0.1], [0.1]])]
+    assert choose(paths, folds_of(49, 1), ties="order")[0] == Choice({"name": "a"}, 0)
+    assert choose(paths, folds_of(49, 1), ties="order", counts=False)[0] == Choice({"name": "b"}, 0)
+
+
+def test_the_brier_score_is_that_of_all_rows_not_the_mean_over_folds() -> None:
+    paths = [path("a", [[0.5], [0.5]], [[0.3], [0.1]]), path("b", [[0.5], [0.5]], [[0.2], [0.3]])]
+    assert choose(paths, folds_of(30, 10), ties="brier")[0] == Choice({"name": "b"}, 0)
