@@ -5,6 +5,7 @@
 #   STUDY=path/to/results.txt         with a copy of the 2014 study's own results instead of fetching them
 # make test | lint | report | setup
 #   PARALLEL=             tests in one process instead of one per core, as a debugger needs it
+# make coverage           the tests, and the share of the code that they run; docs: the documentation site, in site/
 # make bench ACTIVE=1     in the environment that is active and has PyTorch, instead of a new one in .venv (test, lint, ... too)
 PYTHON   ?= python3
 VENV     ?= .venv
@@ -33,7 +34,7 @@ PIP = $(INSTALL) -c constraints.txt
 BENCH = $(RUN_PYTHON) -m bench
 ENGINE = @$(RUN_PYTHON) -c "import rfm; print('engine:', rfm.engine())"
 
-.PHONY: setup active active-dev bench report comparison test lint format clean
+.PHONY: setup active active-dev bench report comparison test coverage docs lint format clean
 
 setup: $(READY)
 
@@ -74,14 +75,18 @@ report: $(READY)
 
 # Exit code 1: some jobs failed (a table that the archive has not), all others are stored.
 COMPARE = $(BENCH) run $(if $(ARCHIVE),--archive "$(ARCHIVE)")
-PARTS = clean clean-cv published relearn
+PARTS = clean clean-cv nominal paper
+SEVEN = rfm,laplace,ntk,mlp,xgboost,random_forest,svm_rbf
 KEPT = $(PARTS:%=results/comparison-%)
 
 comparison: $(READY)
-	$(COMPARE) --subset all121 --run results/comparison-clean || [ $$? -eq 1 ]
-	$(COMPARE) --subset small90 --protocol clean-cv --run results/comparison-clean-cv || [ $$? -eq 1 ]
-	$(COMPARE) --subset all121 --protocol published --run results/comparison-published || [ $$? -eq 1 ]
-	$(COMPARE) --subset all121 --protocol relearn --run results/comparison-relearn || [ $$? -eq 1 ]
+	$(COMPARE) --subset small90 --protocol clean-cv --ensemble none,greedy --run results/comparison-clean-cv || [ $$? -eq 1 ]
+	$(COMPARE) --subset small90-nominal --protocol clean-cv --ensemble none,greedy --inputs nominal \
+	  --run results/comparison-nominal || [ $$? -eq 1 ]
+	$(COMPARE) --subset all121 --protocol published,relearn --methods $(SEVEN) --run results/comparison-paper || [ $$? -eq 1 ]
+	$(COMPARE) --subset all121 --protocol clean --ensemble none,greedy --run results/comparison-clean || [ $$? -eq 1 ]
+	$(COMPARE) --subset small90 --protocol clean-cv --ensemble none,greedy --seeds 0,1,2 \
+	  --run results/comparison-clean-cv || [ $$? -eq 1 ]
 	mkdir -p results/kept/comparison
 	$(BENCH) export $(KEPT) --out results/kept/comparison
 	$(if $(ARCHIVE),$(RUN_PYTHON) tools/kept_scores.py --archive results/kept/comparison --copy "$(ARCHIVE)")
@@ -91,6 +96,13 @@ comparison: $(READY)
 
 test: $(READY_DEV)
 	$(RUN_PYTHON) -m pytest $(PARALLEL) $(ARGS)
+
+coverage: $(READY_DEV)
+	$(RUN_PYTHON) -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
+
+# Without a network, and without importing the package. REPOSITORY_URL=... makes links to files outside the site.
+docs: $(READY_DEV)
+	NO_MKDOCS_2_WARNING=1 $(RUN_PYTHON) -m mkdocs build --strict --quiet
 
 lint: $(READY_DEV)
 	$(RUN_PYTHON) -m ruff format --check .
@@ -102,4 +114,4 @@ format: $(READY_DEV)
 	$(RUN_PYTHON) -m ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis site htmlcov .coverage*

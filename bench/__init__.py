@@ -13,13 +13,23 @@ as a DataFrame:
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.cli.notebook import load as load
     from bench.cli.notebook import run as run
 
-__version__ = "0.1.0"
+
+def _version() -> str:
+    """The version of the installation, which is that of its tag; of sources that are not installed it is not known."""
+    try:
+        return importlib.metadata.version("rfmbench")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+unknown"
+
+
+__version__ = _version()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,18 +1,22 @@
 """CPU-seconds of the native engine against the Python engine, in pairs in one process.
 
-    python benchmarks/native.py [--archive PATH] [--subset embedded] [--rows 2400] [--out benchmarks/native.md]
+    python benchmarks/native.py [--archive PATH] [--subset small90] [--rows 2500] [--out benchmarks/native.md]
 
 Each row takes both engines in turn; what is short is repeated and the least counts. Grids are whole ones (five ridges,
 rows of unit norm and not, four updates) on generated rows; protocols run on a dataset's published folds, and what both
-engines select is compared.
+engines select is compared. Test folds where they select differently are listed, with both choices' figures on the
+validation rows as the Python engine has them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,7 @@ from bench.data.sources import resolve_source
 from bench.data.splits import splits_for
 from bench.methods import get_method
 from bench.protocols import PROTOCOLS, carry_out
+from bench.records.method import HoldoutResult
 from bench.run.provenance import commit, cpu_model, versions
 from rfm.sweep import Sweep
 
@@ -38,12 +43,15 @@ SIZES = (
     (625, 20, 3), (625, 60, 10), (1250, 5, 2), (1250, 30, 4), (1250, 60, 10),
     (2500, 5, 2), (2500, 20, 3), (2500, 60, 10),
 )  # fmt: skip
-SHORT_SECONDS, REPEATS = 0.5, 5
+SHORT_SECONDS, SHORT_PROTOCOL, REPEATS = 0.5, 0.1, 5
+METHODS, COMPARED_PROTOCOLS = ("rfm", "laplace", "ntk"), ("published", "clean", "clean-cv")
 BANDS = ((0, 200), (200, 500), (500, 1000), (1000, 1500), (1500, 3000), (3000, 10_000))
 
 
-def seconds(work: dict[str, Callable[[], Any]]) -> tuple[dict[str, float], dict[str, Any]]:
-    """Least CPU-seconds of each, taken in turn, and what each returned."""
+def seconds(
+    work: dict[str, Callable[[], Any]], short: float = SHORT_SECONDS
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Least CPU-seconds of each, taken in turn, and what each returned; what takes over ``short`` is run once."""
     least: dict[str, float] = {}
     values: dict[str, Any] = {}
     for _ in range(REPEATS):
@@ -51,7 +59,7 @@ def seconds(work: dict[str, Callable[[], Any]]) -> tuple[dict[str, float], dict[
             started = time.process_time()
             values[name] = call()
             least[name] = min(least.get(name, np.inf), time.process_time() - started)
-        if max(least.values()) > SHORT_SECONDS:
+        if max(least.values()) > short:
             break
     return least, values
 
@@ -78,44 +86,111 @@ def grids() -> list[str]:
     return lines
 
 
-def sweeps(subset: str, archive: str | None, most: int) -> list[str]:
-    """Rows of the table of protocols, by the size of the tables."""
+@dataclass(frozen=True)
+class Compared:
+    """A method under a protocol on a dataset of so many ``rows``: CPU-seconds by engine, test folds, lines on those
+    with different choices."""
+
+    method: str
+    protocol: str
+    rows: int
+    took: dict[str, float]
+    folds: int
+    apart: list[str]
+
+
+def compare(subset: str, archive: str | None, most: int) -> tuple[str, list[Compared]]:
+    """The source's name, and every method under every protocol on every dataset of at most ``most`` rows."""
     registry = load_registry()
     entries = [entry for entry in registry.select(subset) if entry.rows <= most]
     source = resolve_source(registry, entries, archive)
-    found: list[tuple[str, int, dict[str, float], int, int]] = []
+    found = []
     for entry in sorted(entries, key=lambda entry: entry.rows):
         dataset = source.load(entry)
         splits = splits_for(dataset, 0)
-        for protocol in ("published", "clean"):
+        for method, protocol in product(METHODS, COMPARED_PROTOCOLS):
 
-            def run(engine: str, protocol: str = protocol, dataset: Any = dataset, splits: Any = splits) -> Any:
+            def run(
+                engine: str,
+                method: str = method,
+                protocol: str = protocol,
+                dataset: Any = dataset,
+                splits: Any = splits,
+            ) -> list[HoldoutResult]:
                 os.environ["RFM_ENGINE"] = engine
-                return carry_out(get_method("rfm"), dataset, splits, PROTOCOLS[protocol], 0)
+                return carry_out(get_method(method), dataset, splits, PROTOCOLS[protocol], 0)
 
-            took, results = seconds({name: lambda name=name: run(name) for name in ENGINES})  # type: ignore[misc]
+            took, results = seconds({name: lambda name=name: run(name) for name in ENGINES}, SHORT_PROTOCOL)  # type: ignore[misc]
             pairs = list(zip(*(results[name] for name in ENGINES), strict=True))
-            same = sum((a.config, a.iteration) == (b.config, b.iteration) for a, b in pairs)
-            found.append((protocol, entry.rows, took, same, len(pairs)))
-            print(entry.name, protocol, {k: round(v, 4) for k, v in took.items()}, f"{same}/{len(pairs)}", flush=True)
+            apart = [
+                f"{entry.name}, {p.holdout} | {apart_in_words(p, n, pairs[0][0])}" for p, n in pairs if differ(p, n)
+            ]
+            found.append(Compared(method, protocol, entry.rows, took, len(pairs), apart))
+            print(
+                entry.name, method, protocol, {k: round(v, 4) for k, v in took.items()}, len(pairs), apart, flush=True
+            )
     os.environ.pop("RFM_ENGINE", None)
+    return source.name, found
+
+
+def differ(python: HoldoutResult, native: HoldoutResult) -> bool:
+    """Whether both engines select differently."""
+    return (python.config, python.iteration) != (native.config, native.iteration)
+
+
+def apart_in_words(python: HoldoutResult, native: HoldoutResult, first: HoldoutResult) -> str:
+    """Both choices, how much worse the second is on the validation rows, and by how much test accuracies differ.
+
+    Where one choice is made for all test folds, its path is with the ``first``.
+    """
+    figures = {
+        (json.dumps(dict(row["config"]), sort_keys=True), iteration): (score, error)
+        for row in (python.path or first.path)
+        for iteration, score, error in zip(row["iterations"], row["score"], row["squared_error"], strict=True)
+    }
+    chosen = [figures[json.dumps(each.config, sort_keys=True), each.iteration] for each in (python, native)]
+    names = [f"{json.dumps(each.config)}, iteration {each.iteration}" for each in (python, native)]
+    accuracy, error = (b - a for a, b in zip(*chosen, strict=True))
+    return f"{names[0]} | {names[1]} | {accuracy:+.4f} | {error:+.1e} | {native.score - python.score:+.2f}"
+
+
+def protocols(subset: str, archive: str | None, most: int) -> list[str]:
+    """The tables of protocols, by the size of the datasets, and of test folds where the engines select differently."""
+    source, found = compare(subset, archive, most)
     lines = [
-        f"Of `{subset}`, datasets of at most {most:,} rows, from the source `{source.name}`.",
+        f"Of `{subset}`, datasets of at most {most:,} rows, from the source `{source}`.",
         "",
-        "| protocol | rows of the dataset | datasets | Python, s | native, s | ratio | folds with the same choice |",
-        "|:--|:--|--:|--:|--:|--:|--:|",
+        "| method | protocol | rows of the dataset | datasets | Python, s | native, s | ratio | same choice, folds |",
+        "|:--|:--|:--|--:|--:|--:|--:|--:|",
     ]
-    for protocol in ("published", "clean"):
+    for method, protocol in product(METHODS, COMPARED_PROTOCOLS):
         for low, high in (*BANDS, (0, most)):
-            part = [row for row in found if row[0] == protocol and low < row[1] <= high]
+            part = [r for r in found if (r.method, r.protocol) == (method, protocol) and low < r.rows <= high]
             if part:
-                took = {name: sum(row[2][name] for row in part) for name in ENGINES}
-                same, folds = (sum(row[k] for row in part) for k in (3, 4))
+                took = {name: sum(row.took[name] for row in part) for name in ENGINES}
+                folds = sum(row.folds for row in part)
+                same = folds - sum(len(row.apart) for row in part)
                 bounds = f"{low + 1:,} to {high:,}" if low else f"up to {high:,}"
                 lines.append(
-                    f"| {protocol} | {bounds} | {len(part)} | {took['python']:.2f} | {took['native']:.2f} "
-                    f"| {ratio(took):.2f} | {same} of {folds} |"
+                    f"| {method} | {protocol} | {bounds} | {len(part)} | {took['python']:.2f} | {took['native']:.2f} "
+                    f"| {ratio(took):.2f} | {same:,} of {folds:,} |"
                 )
+    folds = sum(row.folds for row in found)
+    same = folds - sum(len(row.apart) for row in found)
+    lines += [
+        "",
+        f"In all {same:,} of {folds:,} test folds have the same choice ({100 * same / folds:.2f} %).",
+    ]
+    if same < folds:
+        lines += [
+            "",
+            "The others, with what the native engine's choice gains in accuracy (points) and in the Brier score on the "
+            "validation rows, both as the Python engine has them, and in accuracy on the test fold:",
+            "",
+            "| method | protocol | dataset, fold | Python's choice | native's | accuracy | Brier score | tested |",
+            "|:--|:--|:--|:--|:--|--:|--:|--:|",
+            *(f"| {row.method} | {row.protocol} | {line} |" for row in found for line in row.apart),
+        ]
     return lines
 
 
@@ -127,8 +202,8 @@ def ratio(took: dict[str, float]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--archive", default=os.environ.get("BENCH_ARCHIVE"))
-    parser.add_argument("--subset", default="embedded")
-    parser.add_argument("--rows", type=int, default=2400, help="of larger tables none (default: 2400)")
+    parser.add_argument("--subset", default="small90")
+    parser.add_argument("--rows", type=int, default=2500, help="of larger datasets none (default: 2500)")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/native.md"))
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -149,7 +224,7 @@ def main() -> None:
         "",
         "## Protocols",
         "",
-        *sweeps(args.subset, args.archive, args.rows),
+        *protocols(args.subset, args.archive, args.rows),
     ]
     args.out.write_text("\n".join(text) + "\n")
     print(args.out)

@@ -167,7 +167,7 @@ def trivial_jobs(count: int, workers: int) -> None:
     plan = expand_jobs(
         [Generated(f"table-{k}") for k in range(TABLES)],
         methods,
-        PROTOCOLS["clean"],
+        [PROTOCOLS["clean"]],
         [0],
         source="generated",
         load=generate,
@@ -212,7 +212,7 @@ def against_bare_engine(archive: str | None, workers: int, subset: str, method_n
     plan = expand_jobs(
         entries,
         [named],
-        PROTOCOLS["clean"],
+        [PROTOCOLS["clean"]],
         [0],
         source=source.name,
         load=source.load,

@@ -26,8 +26,8 @@ class Engine:
 
     @functools.cached_property
     def words(self) -> str:
-        """What it computes with, or why it is Python. Looks through all libraries loaded, so only when asked."""
-        return self.why if self.library is None else f"{self.instruction_set}, {_blas()}"
+        """Its instructions, or why it is Python, and scipy's BLAS. Looks through all libraries, so only when asked."""
+        return f"{self.why or self.instruction_set}, {_blas()}"
 
     @property
     def version(self) -> str:

@@ -3,31 +3,6 @@
 Features are taken as they come (the published procedure expects them standardised): put a ``StandardScaler`` in front,
 in a pipeline, where their scales differ. There is no intercept: far from all training rows the predictor is 0.
 
-Parameters, where an estimator has them:
-
-``kernel``            ``"laplace"`` exp(-d/L), ``"gaussian"`` exp(-d^2/(2 L^2)) or ``"generalised_laplace"``
-                      exp(-(d/L)^q); kernel ridge regression also has ``"ntk"``, the neural tangent kernel of ReLU
-                      networks (it sees rows from the origin, has no bandwidth, and works in float64; in float32 on
-                      large tables).
-``bandwidth``         L > 0.
-``exponent``          q in (0, 2], of the generalised Laplace kernel only.
-``depth``             hidden layers >= 1 of the network, of the neural tangent kernel only.
-``ridge``             > 0, added to the kernel matrix's diagonal.
-``iterations``        metric updates; 0 is plain kernel ridge regression. With a validation set, their upper bound. The
-                      best number differs from table to table, and the last is often not the best: do give one.
-``unit_norm``         divide each row by its Euclidean norm first (a zero row stays zero).
-``diagonal``          learn only the diagonal of the metric M.
-``center_gradients``  learn M from gradients minus their mean.
-``metric_scaling``    divide each new M by its ``"trace"`` / d or its ``"max"`` entry, or not: ``"none"``, as published.
-``device``            ``"cpu"``, ``"cuda"``, or ``"auto"``: the GPU if there is one. What was fitted on a GPU
-                      predicts on the CPU where there is none.
-``dtype``             ``"float32"``: kernels and factors, with coefficients refined and scores summed in float64; or
-                      ``"float64"`` throughout.
-``solver``            ``"auto"``: Cholesky's method up to 10,000 training rows, conjugate gradients beyond. Or one of
-                      ``"cholesky"`` (8 n^2 bytes in float32), ``"cg"`` and ``"eigenpro"`` (the published code's on its
-                      largest table) whatever the size.
-``cache_size``        MB of the kernel matrix that conjugate gradients keep; the result does not depend on it.
-
 Beyond 10,000 training rows kernels are formed block by block, systems solved by preconditioned conjugate gradients, and
 metrics learned from the gradients at no more than 20,000 rows (see :mod:`rfm.solvers.choice`). ``solver_`` says how the
 last system was solved.
@@ -223,10 +198,49 @@ def _diagonal(metric: FloatArray | FactoredMatrix | None, d: int) -> FloatArray:
 
 
 class KernelRidgeClassifier(ClassTargets, _KernelRidge):
-    """Kernel ridge regression on one-hot targets. Parameters: see :mod:`rfm.estimators`.
+    """Kernel ridge regression on one-hot targets.
 
-    Fitted: ``classes_`` (c,), ``X_fit_`` (n, d) the training rows as the kernel sees them, ``dual_coef_`` (n, c),
-    ``solver_`` how the system was solved, ``n_features_in_``, ``feature_names_in_``.
+    Parameters
+    ----------
+    kernel : str, default="laplace"
+        ``"laplace"`` exp(-t/L), ``"gaussian"`` exp(-t^2/(2 L^2)) or ``"generalised_laplace"`` exp(-(t/L)^q) of the
+        distance t; or ``"ntk"``, the neural tangent kernel of ReLU networks, which sees rows from the origin and works
+        in float64 (in float32 on large tables).
+    bandwidth : float, default=10.0
+        L > 0. The neural tangent kernel has none.
+    exponent : float, default=1.0
+        q in (0, 2], of the generalised Laplace kernel only.
+    depth : int, default=1
+        Hidden layers >= 1 of the network, of the neural tangent kernel only.
+    ridge : float, default=0.1
+        Above 0, added to the kernel matrix's diagonal.
+    unit_norm : bool, default=False
+        Divide each row by its Euclidean norm first (a zero row stays zero).
+    device : str, default="cpu"
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: the GPU if there is one. What was fitted on a GPU predicts on the CPU
+        where there is none.
+    dtype : str, default="float32"
+        ``"float32"``: kernels and factors, with coefficients refined and scores summed in float64; or ``"float64"``
+        throughout.
+    solver : str, default="auto"
+        ``"auto"``: Cholesky's method up to 10,000 training rows, conjugate gradients beyond. Or one of ``"cholesky"``
+        (8 n^2 bytes in float32), ``"cg"`` and ``"eigenpro"`` (the published code's on its largest table) whatever the
+        size.
+    cache_size : float, default=2000.0
+        MB of the kernel matrix that conjugate gradients keep; the result does not depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (c,)
+        The classes, as in the scores.
+    X_fit_ : ndarray of shape (n, d)
+        The training rows as the kernel sees them.
+    dual_coef_ : ndarray of shape (n, c)
+        Dual coefficients.
+    solver_ : str
+        How the last system was solved.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
     """
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
@@ -235,10 +249,47 @@ class KernelRidgeClassifier(ClassTargets, _KernelRidge):
 
 
 class KernelRidgeRegressor(NumericTargets, _KernelRidge):
-    """Kernel ridge regression with one or many targets. Parameters: see :mod:`rfm.estimators`.
+    """Kernel ridge regression with one or many targets.
 
-    Fitted: ``X_fit_`` (n, d) the training rows as the kernel sees them, ``dual_coef_`` (n, t), ``solver_`` how the
-    system was solved, ``n_features_in_``, ``feature_names_in_``.
+    Parameters
+    ----------
+    kernel : str, default="laplace"
+        ``"laplace"`` exp(-t/L), ``"gaussian"`` exp(-t^2/(2 L^2)) or ``"generalised_laplace"`` exp(-(t/L)^q) of the
+        distance t; or ``"ntk"``, the neural tangent kernel of ReLU networks, which sees rows from the origin and works
+        in float64 (in float32 on large tables).
+    bandwidth : float, default=10.0
+        L > 0. The neural tangent kernel has none.
+    exponent : float, default=1.0
+        q in (0, 2], of the generalised Laplace kernel only.
+    depth : int, default=1
+        Hidden layers >= 1 of the network, of the neural tangent kernel only.
+    ridge : float, default=0.1
+        Above 0, added to the kernel matrix's diagonal.
+    unit_norm : bool, default=False
+        Divide each row by its Euclidean norm first (a zero row stays zero).
+    device : str, default="cpu"
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: the GPU if there is one. What was fitted on a GPU predicts on the CPU
+        where there is none.
+    dtype : str, default="float32"
+        ``"float32"``: kernels and factors, with coefficients refined and scores summed in float64; or ``"float64"``
+        throughout.
+    solver : str, default="auto"
+        ``"auto"``: Cholesky's method up to 10,000 training rows, conjugate gradients beyond. Or one of ``"cholesky"``
+        (8 n^2 bytes in float32), ``"cg"`` and ``"eigenpro"`` (the published code's on its largest table) whatever the
+        size.
+    cache_size : float, default=2000.0
+        MB of the kernel matrix that conjugate gradients keep; the result does not depend on it.
+
+    Attributes
+    ----------
+    X_fit_ : ndarray of shape (n, d)
+        The training rows as the kernel sees them.
+    dual_coef_ : ndarray of shape (n, t)
+        Dual coefficients.
+    solver_ : str
+        How the last system was solved.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
     """
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
@@ -247,14 +298,71 @@ class KernelRidgeRegressor(NumericTargets, _KernelRidge):
 
 
 class RFMClassifier(ClassTargets, _RecursiveFeatureMachine):
-    """Recursive Feature Machine (Radhakrishnan et al. 2024) on one-hot targets. Parameters: see :mod:`rfm.estimators`.
+    """Recursive Feature Machine [1]_ on one-hot targets.
 
-    Fitted: ``M_`` the metric, (d, d) or its diagonal (d,); ``metric_``, what is kept of it: the same array, a
-    :class:`rfm.factored.FactoredMatrix` of a full M learned from fewer rows than features, or None for the identity,
-    after 0 updates; ``feature_importances_`` (d,), the diagonal of M over its sum (zeros if M is zero: nothing was
-    learned); ``best_iteration_`` the number of updates M went through; ``path_``
-    (iterations + 1,), the accuracy on the validation set after 0, 1, ... updates (None without one); and ``classes_``,
-    ``X_fit_``, ``dual_coef_``, ``solver_``, ``n_features_in_``, ``feature_names_in_`` as in kernel ridge regression.
+    Parameters
+    ----------
+    kernel : str, default="laplace"
+        ``"laplace"`` exp(-t/L), ``"gaussian"`` exp(-t^2/(2 L^2)) or ``"generalised_laplace"`` exp(-(t/L)^q) of the
+        distance t.
+    bandwidth : float, default=10.0
+        L > 0.
+    exponent : float, default=1.0
+        q in (0, 2], of the generalised Laplace kernel only.
+    ridge : float, default=0.1
+        Above 0, added to the kernel matrix's diagonal.
+    iterations : int, default=4
+        Metric updates; 0 is plain kernel ridge regression. With a validation set, their upper bound. The best number
+        differs from table to table, and the last is often not the best: do give one.
+    unit_norm : bool, default=False
+        Divide each row by its Euclidean norm first (a zero row stays zero).
+    diagonal : bool, default=False
+        Learn only the diagonal of the metric M.
+    center_gradients : bool, default=False
+        Learn M from gradients minus their mean.
+    metric_scaling : str, default="none"
+        Divide each new M by its ``"trace"`` / d or its ``"max"`` entry, or not: ``"none"``, as published.
+    device : str, default="cpu"
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: the GPU if there is one. What was fitted on a GPU predicts on the CPU
+        where there is none.
+    dtype : str, default="float32"
+        ``"float32"``: kernels and factors, with coefficients refined and scores summed in float64; or ``"float64"``
+        throughout.
+    solver : str, default="auto"
+        ``"auto"``: Cholesky's method up to 10,000 training rows, conjugate gradients beyond. Or one of ``"cholesky"``
+        (8 n^2 bytes in float32), ``"cg"`` and ``"eigenpro"`` (the published code's on its largest table) whatever the
+        size.
+    cache_size : float, default=2000.0
+        MB of the kernel matrix that conjugate gradients keep; the result does not depend on it.
+
+    Attributes
+    ----------
+    M_ : ndarray of shape (d, d) or (d,)
+        The metric, or its diagonal; formed when asked for where ``metric_`` is no array.
+    metric_ : ndarray, FactoredMatrix or None
+        What is kept of M: the same array, a :class:`rfm.factored.FactoredMatrix` of a full M learned from fewer rows
+        than features, or None for the identity, after 0 updates.
+    feature_importances_ : ndarray of shape (d,)
+        The diagonal of M over its sum; zeros if M is zero: nothing was learned.
+    best_iteration_ : int
+        The number of updates that M went through.
+    path_ : ndarray of shape (iterations + 1,) or None
+        The accuracy on the validation set after 0, 1, ... updates; None without one.
+    classes_ : ndarray of shape (c,)
+        The classes, as in the scores.
+    X_fit_ : ndarray of shape (n, d)
+        The training rows as the kernel sees them.
+    dual_coef_ : ndarray of shape (n, c)
+        Dual coefficients.
+    solver_ : str
+        How the last system was solved.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    References
+    ----------
+    .. [1] A. Radhakrishnan, D. Beaglehole, P. Pandit, M. Belkin: Mechanism for feature learning in neural networks and
+       backpropagation-free machine learning models. Science 383, 2024.
     """
 
     def fit(self, X: ArrayLike, y: ArrayLike, validation: Validation | None = None) -> Self:
@@ -263,10 +371,70 @@ class RFMClassifier(ClassTargets, _RecursiveFeatureMachine):
 
 
 class RFMRegressor(NumericTargets, _RecursiveFeatureMachine):
-    """Recursive Feature Machine with one or many targets. Parameters: see :mod:`rfm.estimators`.
+    """Recursive Feature Machine [1]_ with one or many targets.
 
-    M grows with the square of the targets' scale. So that this does not matter, it is scaled by its trace here unless
-    ``metric_scaling`` says otherwise. Fitted: as :class:`RFMClassifier`, without classes; ``path_`` holds R^2.
+    Parameters
+    ----------
+    kernel : str, default="laplace"
+        ``"laplace"`` exp(-t/L), ``"gaussian"`` exp(-t^2/(2 L^2)) or ``"generalised_laplace"`` exp(-(t/L)^q) of the
+        distance t.
+    bandwidth : float, default=10.0
+        L > 0.
+    exponent : float, default=1.0
+        q in (0, 2], of the generalised Laplace kernel only.
+    ridge : float, default=0.1
+        Above 0, added to the kernel matrix's diagonal.
+    iterations : int, default=4
+        Metric updates; 0 is plain kernel ridge regression. With a validation set, their upper bound. The best number
+        differs from table to table, and the last is often not the best: do give one.
+    unit_norm : bool, default=False
+        Divide each row by its Euclidean norm first (a zero row stays zero).
+    diagonal : bool, default=False
+        Learn only the diagonal of the metric M.
+    center_gradients : bool, default=False
+        Learn M from gradients minus their mean.
+    metric_scaling : str, default="trace"
+        Divide each new M by its ``"trace"`` / d or its ``"max"`` entry, or not: ``"none"``, as published. M grows with
+        the square of the targets' scale; divided by its trace it does not.
+    device : str, default="cpu"
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: the GPU if there is one. What was fitted on a GPU predicts on the CPU
+        where there is none.
+    dtype : str, default="float32"
+        ``"float32"``: kernels and factors, with coefficients refined and scores summed in float64; or ``"float64"``
+        throughout.
+    solver : str, default="auto"
+        ``"auto"``: Cholesky's method up to 10,000 training rows, conjugate gradients beyond. Or one of ``"cholesky"``
+        (8 n^2 bytes in float32), ``"cg"`` and ``"eigenpro"`` (the published code's on its largest table) whatever the
+        size.
+    cache_size : float, default=2000.0
+        MB of the kernel matrix that conjugate gradients keep; the result does not depend on it.
+
+    Attributes
+    ----------
+    M_ : ndarray of shape (d, d) or (d,)
+        The metric, or its diagonal; formed when asked for where ``metric_`` is no array.
+    metric_ : ndarray, FactoredMatrix or None
+        What is kept of M: the same array, a :class:`rfm.factored.FactoredMatrix` of a full M learned from fewer rows
+        than features, or None for the identity, after 0 updates.
+    feature_importances_ : ndarray of shape (d,)
+        The diagonal of M over its sum; zeros if M is zero: nothing was learned.
+    best_iteration_ : int
+        The number of updates that M went through.
+    path_ : ndarray of shape (iterations + 1,) or None
+        R^2 on the validation set after 0, 1, ... updates; None without one.
+    X_fit_ : ndarray of shape (n, d)
+        The training rows as the kernel sees them.
+    dual_coef_ : ndarray of shape (n, t)
+        Dual coefficients.
+    solver_ : str
+        How the last system was solved.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    References
+    ----------
+    .. [1] A. Radhakrishnan, D. Beaglehole, P. Pandit, M. Belkin: Mechanism for feature learning in neural networks and
+       backpropagation-free machine learning models. Science 383, 2024.
     """
 
     def __init__(

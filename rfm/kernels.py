@@ -67,7 +67,28 @@ class GeneralisedLaplace(RadialKernel):
 
 
 def make_kernel(name: str, bandwidth: float, exponent: float = 1.0) -> RadialKernel:
-    """The radial kernel called ``name``: laplace, gaussian or generalised_laplace. Raises ValueError otherwise."""
+    """The radial kernel called ``name``.
+
+    Parameters
+    ----------
+    name : str
+        ``"laplace"`` exp(-t/L), ``"gaussian"`` exp(-t^2/(2 L^2)) or ``"generalised_laplace"`` exp(-(t/L)^q) of the
+        distance t.
+    bandwidth : float
+        L > 0.
+    exponent : float, default=1.0
+        q in (0, 2], of the generalised Laplace kernel only.
+
+    Returns
+    -------
+    RadialKernel
+        What :func:`kernel_matrix` takes.
+
+    Raises
+    ------
+    ValueError
+        For another name, bandwidth or exponent.
+    """
     if not bandwidth > 0:
         raise ValueError(f"bandwidth must be positive, got {bandwidth!r}")
     if name == "laplace":
@@ -122,9 +143,22 @@ def kernel_between_(
 def kernel_matrix(
     kernel: RadialKernel, X: torch.Tensor, Z: torch.Tensor | None = None, M: Metric | None = None
 ) -> torch.Tensor:
-    """Kernel matrix in the metric ``M``: (n, n) among the rows of ``X`` (n, d), or (n, m) between them and ``Z`` (m, d)
+    """Kernel matrix in the metric ``M``, of the distances t with t^2 = (x - z)' M (x - z).
 
-    ``M`` is (d, d) symmetric positive semi-definite, its diagonal (d,), factors of it, or None for the identity.
+    Parameters
+    ----------
+    kernel : RadialKernel
+        Of :func:`make_kernel`.
+    X : Tensor of shape (n, d)
+        Rows.
+    Z : Tensor of shape (m, d), optional
+        Other rows; ``X`` itself by default.
+    M : Tensor of shape (d, d) or (d,), or FactoredMatrix, optional
+        Symmetric positive semi-definite, its diagonal, or factors of it; the identity by default.
+
+    Returns
+    -------
+    Tensor of shape (n, m)
     """
     if Z is None:
         K = X.new_empty((len(X), len(X)))

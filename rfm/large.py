@@ -93,11 +93,13 @@ class LargeSweep(Problem):
         Y = torch.as_tensor(self.Y[train]).to(self.device)
         updates: list[dict[str, Any]] = []
         cache = Cache(self.cache_bytes)
+        warned = False
         for iteration in range(iterations + 1):
             started = time.process_time()
             blocks = RadialBlocks(self.kernel, rows, metric, fitted=n, sizes=sizes, choice=self.engine)
             preparing = time.process_time() - started
             solution = solve_blocks(blocks, Y, ridge, seed=self.seed, solver=self.solver, cache=cache)
+            warned = solution.warned(before=warned)
             if every or iteration == iterations:
                 started = time.process_time()
                 scored = blocks.product(slice(n, len(rows)), slice(0, n), solution.alpha).cpu().numpy()

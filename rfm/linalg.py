@@ -74,14 +74,35 @@ def solve_ridge(
     work: torch.Tensor | None = None,
     exact: Callable[[], torch.Tensor] | None = None,
 ) -> RidgeSolution:
-    """Solve (K + ridge I) alpha = Y for symmetric positive semi-definite ``K`` (n, n), lower triangle given.
+    """Solve (K + ridge I) alpha = Y.
 
     A float32 system is factored in float32 and refined with float64 residuals, and so is a float64 system with a
-    ``work`` in float32. ``work`` (n, n) is overwritten if given, else allocated; ``K`` is kept. Never gives NaN for
-    finite input: when the factorisation breaks down or the refinement does not converge, the system is solved in
-    float64, with the matrix that ``exact`` gives (lower triangle, float64; ``K`` itself by default), and if that is not
-    positive definite either, with its negative eigenvalues set to zero. Raises ``ValueError`` if that matrix or ``Y``
-    is not finite.
+    ``work`` in float32. Never gives NaN for finite input: when the factorisation breaks down or the refinement does not
+    converge, the system is solved in float64, and if it is not positive definite there either, with its negative
+    eigenvalues set to zero.
+
+    Parameters
+    ----------
+    K : Tensor of shape (n, n)
+        Symmetric positive semi-definite, of which the lower triangle is read; it is kept.
+    ridge : float
+        Above 0.
+    Y : Tensor of shape (n, c)
+        Right-hand sides.
+    work : Tensor of shape (n, n), optional
+        Overwritten; allocated by default.
+    exact : callable, optional
+        Gives the matrix that is solved in float64 (lower triangle); ``K`` itself by default.
+
+    Returns
+    -------
+    RidgeSolution
+        ``alpha`` (n, c) and the solver that gave it.
+
+    Raises
+    ------
+    ValueError
+        If ``ridge`` is not above 0, or what is solved in float64 or ``Y`` is not finite.
     """
     if not ridge > 0:
         raise ValueError(f"ridge must be positive, got {ridge!r}")

@@ -40,22 +40,49 @@ where it is fitted alone: no longer the small number that exact targets ask for.
 class LinearRFM(RegressorMixin, BaseEstimator):
     """Linear regression whose features are reweighted by their learned importance until few are left.
 
-    Parameters:
+    Ridge regression on features multiplied by m = (w^2 / u + s)^alpha alternates with this update of m (lin-RFM, arXiv
+    2401.04553); :mod:`rfm.linear` has the formulas.
 
-    ``alpha``          power of the AGOP, > 0; p = 2 - 4 alpha of IRLS-p.
-    ``ridge``          > 0, added to the diagonal of X D X': in the units of squared features, as in ridge regression.
-                       With noisy targets select it by validation; with exact ones leave it small.
-    ``smoothing``      where s starts, in units of the largest squared coefficient of the first fit.
-    ``smoothing_end``  where it ends, in the same units. Equal to ``smoothing``, s stays as it is.
-    ``iterations``     at most so many fits after the first, which is ridge regression.
-    ``tol``            relative change of the coefficients at which to stop once s is at its end.
-    ``patience``       with a validation set: iterations without a better R^2 on it after which to stop.
-    ``fit_intercept``  whether to fit a constant, unpenalised.
+    Parameters
+    ----------
+    alpha : float, default=0.5
+        Power of the AGOP, > 0; p = 2 - 4 alpha of IRLS-p.
+    ridge : float, default=1e-10
+        Above 0, added to the diagonal of X D X': in the units of squared features, as in ridge regression. With noisy
+        targets select it by validation; with exact ones leave it small.
+    smoothing : float, default=1.0
+        Where the smoothing s starts, in units of the largest squared coefficient of the first fit.
+    smoothing_end : float, default=1e-12
+        Where it ends, in the same units. Equal to ``smoothing``, s stays as it is.
+    iterations : int, default=300
+        At most so many fits after the first, which is ridge regression.
+    tol : float, default=1e-7
+        Relative change of the coefficients at which to stop once s is at its end.
+    patience : int, default=30
+        With a validation set: iterations without a better R^2 on it after which to stop.
+    fit_intercept : bool, default=True
+        Whether to fit a constant, unpenalised.
 
-    Fitted: ``coef_`` (d,), ``intercept_``, ``M_`` (d,) the diagonal metric m, without units, ``n_iter_``,
-    ``best_iteration_``, ``converged_``, ``stopped_`` why it stopped ("change", "validation", or, not converged,
-    "iterations"), ``path_`` (n_iter_ + 1,) R^2 on the validation set after 0, 1, ... updates (None without one),
-    ``n_features_in_``, ``feature_names_in_``.
+    Attributes
+    ----------
+    coef_ : ndarray of shape (d,)
+        Coefficients.
+    intercept_ : float
+        The constant; 0 without one.
+    M_ : ndarray of shape (d,)
+        The diagonal metric m, without units.
+    n_iter_ : int
+        Fits after the first.
+    best_iteration_ : int
+        The iteration that was kept.
+    converged_ : bool
+        Whether the iteration settled, or the validation set ended it.
+    stopped_ : str
+        Why it stopped: ``"change"``, ``"validation"`` or, not converged, ``"iterations"``.
+    path_ : ndarray of shape (n_iter_ + 1,) or None
+        R^2 on the validation set after 0, 1, ... updates; None without one.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
     """
 
     def __init__(

@@ -239,6 +239,7 @@ def _fit_neural_tangent(recipe: Recipe, kernel: NeuralTangent, X: FloatArray, Y:
         blocks = TangentBlocks(seen[order].float(), kernel.depth)
         cache = Cache(recipe.cache_bytes)
         solved = solve_blocks(blocks, targets[order], recipe.ridge, seed=0, solver=recipe.solver, cache=cache)
+        solved.warned(before=False)
         solution = replace(solved, alpha=solved.alpha[order.argsort()])
     else:
         for K in ntk_matrices(seen, kernel.depth):

@@ -47,7 +47,27 @@ def ntk_pairs(X: torch.Tensor, Z: torch.Tensor, depth: int) -> Iterator[tuple[to
 
 
 def ntk_matrix(X: torch.Tensor, Z: torch.Tensor | None = None, depth: int = 1) -> torch.Tensor:
-    """The kernel matrix (n, m) between the rows of ``X`` (n, d) and ``Z`` (m, d; ``X`` itself by default)."""
+    """Matrix of the neural tangent kernel of a ReLU network without biases.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n, d)
+        Rows.
+    Z : Tensor of shape (m, d), optional
+        Other rows; ``X`` itself by default.
+    depth : int, default=1
+        Hidden layers.
+
+    Returns
+    -------
+    Tensor of shape (n, m)
+        In float64.
+
+    Raises
+    ------
+    ValueError
+        For a depth below 1.
+    """
     if depth < 1:
         raise ValueError(f"depth must be at least 1, got {depth}")
     X = X.double()

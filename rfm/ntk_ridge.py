@@ -20,8 +20,6 @@ FloatArray = NDArray[np.float64]
 
 DEEPEST_NATIVE = 10
 """The native engine's profile is right to 2e-11 up to here."""
-_CALL_WORK = 2e11
-"""Multiply-adds of one native call: a second or two, for which Ctrl-C waits."""
 _SMALL = 300
 """Up to so many rows Python factors in float64 in less time than the refinement of a float32 solution takes."""
 
@@ -62,6 +60,8 @@ def ntk_points(
         raise ValueError(f"depths must be at least 1, got {list(depths)}")
     if not ridges or not min(ridges) > 0:
         raise ValueError(f"ridges must be positive, got {list(ridges)}")
+    if Y.ndim != 2 or Y.shape[1] == 0:
+        raise ValueError(f"Y must be ({len(X)}, c) with at least one column of targets, got shape {Y.shape}")
     size = power_of_two(Y)
     found = engine(device, choice)
     natively = found.library is not None and max(depths) <= DEEPEST_NATIVE and len(X) > 0 and X.shape[1] > 0
@@ -93,23 +93,19 @@ def _native(
     unit = unit_rows(rows)
     preparing = (time.process_time() - started) * len(Z) / len(rows)
     descending, ascending = sorted(set(ridges), reverse=True), sorted(set(depths))
-    work = len(descending) * len(X) ** 3 / 6
-    at_once = max(1, int(_CALL_WORK / work))
-    for first in range(0, len(ascending), at_once):
-        part = ascending[first : first + at_once]
-        profiles = np.array([angular_profile(depth, PROFILE_DEGREE) for depth in part])
-        if unit_size:
-            profiles /= np.array(part)[:, None] + 1.0
-        solved = tangents(found, unit, norms, Y, descending, profiles)
-        seconds = (solved.score_seconds + preparing) / solved.status.size
-        for k, depth in enumerate(part):
-            back = [ridge for j, ridge in enumerate(descending) if not SOLVERS[int(solved.status[k, j])]]
-            for j, ridge in enumerate(descending):
-                if ridge not in back:
-                    solver = SOLVERS[int(solved.status[k, j])]
-                    yield NTKPoint(depth, ridge, solved.scores[k, j], solved.alpha[k, j].T, solver, seconds)
-            if back:
-                yield from _python(X, Y, Z, [depth], back, unit_size, "cpu")
+    profiles = np.array([angular_profile(depth, PROFILE_DEGREE) for depth in ascending])
+    if unit_size:
+        profiles /= np.array(ascending)[:, None] + 1.0
+    solved = tangents(found, unit, norms, Y, descending, profiles)
+    seconds = (solved.score_seconds + preparing) / solved.status.size
+    for k, depth in enumerate(ascending):
+        back = [ridge for j, ridge in enumerate(descending) if not SOLVERS[int(solved.status[k, j])]]
+        for j, ridge in enumerate(descending):
+            if ridge not in back:
+                solver = SOLVERS[int(solved.status[k, j])]
+                yield NTKPoint(depth, ridge, solved.scores[k, j], solved.alpha[k, j].T, solver, seconds)
+        if back:
+            yield from _python(X, Y, Z, [depth], back, unit_size, "cpu")
 
 
 def _python(

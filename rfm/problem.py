@@ -54,6 +54,7 @@ class Problem:
             raise ValueError(f"metric_scaling must be one of {METRIC_SCALINGS}, got {self.metric_scaling!r}")
         if self.solver not in SOLVERS:
             raise ValueError(f"solver must be one of {SOLVERS}, got {self.solver!r}")
+        check_shapes(self.X, self.Y)
 
     def given_to(self, kind: Callable[..., Solving], **more: Any) -> Solving:
         """What solves this problem: a ``kind`` of problem of the same fields, and of ``more`` of its own."""
@@ -105,6 +106,16 @@ class Chains(Protocol):
 
     def learn(self, train: Rows, *, ridge: float, unit_norm: bool, iterations: int) -> Metric | None:
         """The metric after ``iterations`` updates on the rows ``train`` (None, the identity, after 0)."""
+
+
+def check_shapes(X: NDArray[np.float64], Y: NDArray[np.float64]) -> None:
+    """Raise ``ValueError`` unless ``X`` is (n, d) and ``Y`` (n, c), with d > 0 features and c > 0 targets."""
+    if X.ndim != 2 or X.shape[1] == 0:
+        raise ValueError(f"X must be (n, d) with at least one feature, got shape {X.shape}")
+    if Y.ndim != 2 or Y.shape[1] == 0 or len(Y) != len(X):
+        raise ValueError(
+            f"Y must be ({len(X)}, c) with at least one column of targets, a row for each of X, got shape {Y.shape}"
+        )
 
 
 def unit_rows(X: NDArray[np.float64]) -> NDArray[np.float64]:

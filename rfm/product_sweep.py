@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from rfm.factored import FactoredMatrix
 from rfm.linalg import RidgeSolution, solve_ridge
-from rfm.problem import Point, Rows, centred_rows, power_of_two, unit_rows
+from rfm.problem import Point, Rows, centred_rows, check_shapes, power_of_two, unit_rows
 from rfm.product import ColumnOrder, agop_diagonals, product_kernel, product_scores
 from rfm.rows import Metric
 
@@ -46,6 +46,7 @@ class ProductSweep:
             raise ValueError(f"bandwidth must be positive, got {self.bandwidth!r}")
         if not 0 <= self.share <= 1:
             raise ValueError(f"share must be in [0, 1], got {self.share!r}")
+        check_shapes(self.X, self.Y)
 
     def points(
         self, fit: Rows, validation: Rows, *, ridges: Sequence[float], unit_norms: Sequence[bool], iterations: int

@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import balanced_accuracy_score, mean_absolute_error, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 
+from rfm.greedy import first_of_least
 from rfm.kernels import kernel_matrix, make_kernel
 from rfm.large import chains_of
 from rfm.leave_one_out import leave_one_out_scores
@@ -195,33 +196,6 @@ def squared_errors(validated: Validated, sample: Sample) -> FloatArray:
         errors *= np.sqrt(weights / weights.sum())[:, None]
     flat = errors.reshape(len(errors), -1)
     return np.asarray(flat @ flat.T)
-
-
-def greedy_weights(G: FloatArray, rounds: int = 25) -> FloatArray:
-    """Weights (p,) >= 0, of sum 1, of a mean chosen greedily (Caruana et al. 2004) to make w'Gw small.
-
-    In each round the member is added, again if need be, with which the mean is best; the best round counts, the first
-    of equals.
-    """
-    counts = np.zeros(len(G))
-    best, best_error = counts, np.inf
-    for taken in range(1, rounds + 1):
-        added = 2.0 * (G @ counts) + G.diagonal()
-        counts[first_of_least(added)] += 1.0
-        error = float(counts @ G @ counts) / taken**2
-        if error < best_error * (1.0 - _EQUAL):
-            best, best_error = counts / taken, error
-    return best
-
-
-def first_of_least(values: FloatArray) -> int:
-    """The first place whose value is the smallest up to rounding."""
-    least = values.min()
-    return int(np.flatnonzero(values <= least + _EQUAL * max(abs(least), np.abs(values).max()))[0])
-
-
-_EQUAL = 1e-10
-"""Relative difference below which errors are equal."""
 
 
 def results(validated: Validated, scores: FloatArray, errors: FloatArray, updates: bool) -> dict[str, Any]:

@@ -33,9 +33,8 @@ class ClassTargets(ClassifierMixin):
         labels = column_or_1d(labels, warn=True)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs rows of at least 2 classes; y has 1 class only: {self.classes_[0]!r}"
-            )
+            (only,) = self.classes_.tolist()
+            raise ValueError(f"{type(self).__name__} needs rows of at least 2 classes; y has 1 class only: {only!r}")
         held_out = None
         if validation is not None:
             rows, truth = _validation_parts(self, validation)

@@ -21,6 +21,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from rfm import parameters
 from rfm.calibration import fit_inverse_temperature, probabilities
 from rfm.factored import FactoredMatrix
+from rfm.greedy import greedy_counts
 from rfm.kernels import make_kernel
 from rfm.machine import FloatArray, Machine, Recipe, fit_machine
 from rfm.parameters import DTYPES
@@ -37,7 +38,6 @@ from rfm.selection import (
     best_candidate,
     class_folds,
     given_folds,
-    greedy_weights,
     judge,
     leave_one_out,
     number_folds,
@@ -135,7 +135,8 @@ class _Tuned(BaseEstimator):
         self.best_index_ = best
         self.best_params_ = self.cv_results_["params"][best]
         self.best_score_ = float(scores[best].mean())
-        self.weights_: FloatArray = greedy_weights(G) if ensemble else np.eye(len(G))[best]
+        counts = greedy_counts(G) if ensemble else np.eye(len(G))[best]
+        self.weights_: FloatArray = counts / counts.sum()
         self._categories = categories
         self._fit_members(sample, validated)
         return drawn, validated
@@ -240,9 +241,8 @@ class TunedClassifier(ClassTargets, _Tuned):
         labels = column_or_1d(target, warn=True)[kept]
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs rows of at least 2 classes; y has 1 class only: {self.classes_[0]!r}"
-            )
+            (only,) = self.classes_.tolist()
+            raise ValueError(f"{type(self).__name__} needs rows of at least 2 classes; y has 1 class only: {only!r}")
         return np.eye(len(self.classes_))[codes]
 
     def predict_proba(self, X: ArrayLike) -> FloatArray:

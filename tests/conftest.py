@@ -19,9 +19,6 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 hypothesis.settings.register_profile("bench", deadline=None)
 hypothesis.settings.load_profile("bench")
 
-_BESIDE_THE_CHECKOUT = Path(__file__).parents[2] / "shared" / "uci121" / "uci121.tar.xz"
-_IMAGES_BESIDE = Path(__file__).parents[2] / "shared" / "images"
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -33,11 +30,27 @@ def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="session")
 def archive_path() -> str:
-    """The study's archive: ``BENCH_ARCHIVE``, else the copy beside the checkout; without one the test is skipped."""
-    location = os.environ.get("BENCH_ARCHIVE") or str(_BESIDE_THE_CHECKOUT)
-    if not Path(location).exists():
-        pytest.skip(f"no archive at {location}; BENCH_ARCHIVE names one")
-    return location
+    """The study's archive; without one the test is skipped."""
+    return str(_named_by("BENCH_ARCHIVE", "the study's archive"))
+
+
+@pytest.fixture(scope="session")
+def published_path() -> Path:
+    """The 2014 study's results file; without it the test is skipped."""
+    return _named_by("BENCH_PUBLISHED", "the 2014 study's results file")
+
+
+@pytest.fixture(scope="session")
+def fork_results() -> Path:
+    """The file of results of the RFM authors' fork of Grinsztajn et al.; without it the test is skipped."""
+    folder = _named_by("BENCH_GRINSZTAJN", "a folder with rfm-authors-fork-results.csv")
+    return folder / "rfm-authors-fork-results.csv"
+
+
+@pytest.fixture(scope="session")
+def parity_path() -> Path:
+    """The file of outcomes of the published code; without it the test is skipped."""
+    return _named_by("BENCH_PARITY", "outcomes of the published code, as tab-separated text")
 
 
 @pytest.fixture
@@ -60,8 +73,15 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def image_folder() -> Path:
-    """A folder of real images: ``BENCH_IMAGES``, else copies beside the checkout; without one the test is skipped."""
-    folder = Path(os.environ.get("BENCH_IMAGES") or _IMAGES_BESIDE)
-    if not folder.is_dir():
-        pytest.skip(f"no images in {folder}; BENCH_IMAGES names a folder with some")
-    return folder
+    """A folder of real images; without one the test is skipped."""
+    return _named_by("BENCH_IMAGES", "a folder of images")
+
+
+def _named_by(variable: str, what: str) -> Path:
+    """The path that an environment variable names: ``what`` lies there. Else the test is skipped."""
+    location = os.environ.get(variable)
+    if not location:
+        pytest.skip(f"{variable} is not set; it names {what}")
+    if not Path(location).exists():
+        pytest.skip(f"{variable} names {what}, and there is no {location}")
+    return Path(location)

@@ -1,4 +1,4 @@
-"""Write the results in the README and in docs/reproduce-the-paper.md from the kept comparison.
+"""Write the results in the README, in docs/results.md and docs/reproduce-the-paper.md from the kept comparison.
 
 ``python tools/readme_table.py`` reads ``scores.csv`` and ``places.csv`` in ``results/kept/comparison`` and replaces
 what stands between the pages' markers (:mod:`bench.report.claims`). The places among the 2014 study's classifiers need
@@ -20,7 +20,7 @@ from bench.data.fetching import results_file
 from bench.data.registry import load_registry
 from bench.errors import BenchError
 from bench.files import write_atomically
-from bench.report.claims import kept_scores, outdated, places_of, reproduction, results_in_readme
+from bench.report.claims import kept_scores, outdated, places_of, reproduction, results_in_readme, results_page
 from bench.stats.published import read_published
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,7 +60,8 @@ def main(root: Path = ROOT) -> int:
         )
     name = KEPT / "scores.csv"
     pages = {
-        root / "README.md": results_in_readme(scores, registry, places),
+        root / "README.md": results_in_readme(scores, registry),
+        root / "docs" / "results.md": results_page(scores, registry, places),
         root / "docs" / "reproduce-the-paper.md": reproduction(scores, registry, f"[{name}](../{name})", places),
     }
     for page, content in pages.items():

@@ -26,7 +26,7 @@ from bench.cli.running import (
 from bench.cli.tables import add_data_arguments, add_source_arguments, say, selected_datasets
 from bench.errors import UsageError, listed, plural, unknown_name
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
-from bench.protocols.registry import PROTOCOLS, asked_variant, plain_names
+from bench.protocols.registry import PROTOCOLS, asked_variants, plain_names
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import MEASURES, SELECTING, Kind, Measure
 from bench.records.method import CPU, Method
@@ -47,17 +47,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plugin", metavar="FILE", action="append", default=[], help="run the methods in this Python file too"
     )
     parser.add_argument(
-        "--protocol", default="clean", help=f"one of {', '.join(plain_names(PROTOCOLS))} (default: %(default)s)"
+        "--protocol",
+        metavar="NAME[,NAME]",
+        default="clean",
+        help=f"one or several of {', '.join(plain_names(PROTOCOLS))} (default: %(default)s)",
     )
     parser.add_argument(
         "--ensemble",
-        metavar="KIND",
+        metavar="KIND[,KIND]",
         help="average several configurations instead of selecting one: top5 (the best five) or greedy (forward "
-        "selection), both by the Brier score of the validation samples (default: none)",
+        "selection), both by the Brier score of the validation samples (default: none); several, such as none,greedy, "
+        "share the fits of the grid",
     )
     parser.add_argument(
         "--inputs",
-        metavar="KIND",
+        metavar="KIND[,KIND]",
         help="nominal: a 0/1 column for each category of the nominal columns; archive (default): as the dataset has "
         "them, categories numbered",
     )
@@ -150,7 +154,7 @@ def carry_out(args: argparse.Namespace) -> Done:
     from bench.run.selection import additions, named_methods
     from bench.store import Store, read_run
 
-    protocol = asked_variant(args.protocol, args.ensemble, args.inputs)
+    wanted = asked_variants(args.protocol, args.ensemble, args.inputs)
     refuse_empty(run=args.run, archive=args.archive, cache=args.cache)
     if args.splits is not None and args.splits not in NAMES:
         raise unknown_name("splits", args.splits, NAMES)
@@ -160,12 +164,13 @@ def carry_out(args: argparse.Namespace) -> Done:
     seeds = seeds_of(args.seed, args.seeds)
     folds = None if args.folds is None else whole_number("--folds", args.folds, at_least=1, default=1)
     part = _shard(args.shard)
-    wanted = selecting(args.select)
-    select = {kind: measure for kind, measure in wanted.items() if measure != SELECTING[kind]}
-    if select and protocol.sees_test_labels:
+    measures = selecting(args.select)
+    select = {kind: measure for kind, measure in measures.items() if measure != SELECTING[kind]}
+    seeing = [protocol.name for protocol in wanted if protocol.sees_test_labels]
+    if select and seeing:
         others = " or ".join(p for p in plain_names(PROTOCOLS) if not PROTOCOLS[p].sees_test_labels)
-        raise UsageError(f"--select: --protocol {protocol.name} selects by accuracy; use {others}")
-    if select and protocol.ensemble != "none":
+        raise UsageError(f"--select: --protocol {listed(seeing)} selects by accuracy; use {others}")
+    if select and any(protocol.ensemble != "none" for protocol in wanted):
         raise UsageError(
             f"--select {args.select}: an ensemble's members are selected by the Brier score or squared error; leave it "
             f"out, or use --ensemble none"
@@ -176,7 +181,8 @@ def carry_out(args: argparse.Namespace) -> Done:
     if how.device != CPU:
         _tell_devices([named.method for named in methods], how.device)
     folder = Path(
-        args.run or default_folder(selected.label, protocol.name, seeds, part, args.splits, folds, how.device)
+        args.run
+        or default_folder(selected.label, "+".join(p.name for p in wanted), seeds, part, args.splits, folds, how.device)
     )
     if not how.dry_run:
         Store(folder).close()  # an unusable folder is better found before the tables are read
@@ -194,7 +200,7 @@ def carry_out(args: argparse.Namespace) -> Done:
         expand_jobs(
             entries,
             methods,
-            protocol,
+            wanted,
             seeds,
             source=source.name,
             load=source.load,
@@ -210,7 +216,7 @@ def carry_out(args: argparse.Namespace) -> Done:
     for count in sorted(set(fewer.values())):
         named = listed([name for name, has in fewer.items() if has == count])
         say(f"--folds {folds}: these datasets have {plural(count, 'test fold')}, all tested: {named}")
-    for kind, measure in wanted.items():
+    for kind, measure in measures.items():
         if kind not in {job.kind for job in plan.jobs}:
             raise UsageError(f"--select {measure.key}: a measure for {kind}, and no dataset of this run is for that")
     if part is not None:

@@ -125,7 +125,7 @@ def with_kept_versions(plan: Plan, folder: Path, how: Running) -> Plan:
 
 def list_plan(plan: Plan, folder: Path, how: Running) -> None:
     """Print what ``--dry-run`` shows: the jobs that would be run, and what they would take."""
-    from bench.run.jobs import outdated_versions
+    from bench.run.jobs import outdated_versions, together
     from bench.run.runner import left_to_do
     from bench.store import STORE_NAME, read_run
 
@@ -137,7 +137,7 @@ def list_plan(plan: Plan, folder: Path, how: Running) -> None:
     width = max([32, *(len(job.dataset) for job in plan.jobs)])
     several = len({job.seed for job in plan.jobs}) > 1
     print(f"{'dataset':<{width}} {'method':<14} {'rows':>7} {'memory MB':>10} {'seconds':>9}  note")
-    for task in todo:
+    for task in together(todo):
         job, note = task.job, "; ".join(_notes(task, memory_bytes, changed.get(task.job.id), seed=several))
         print(
             f"{job.dataset:<{width}} {job.method:<14} {job.rows or '':>7} {task.estimated_bytes / 1e6:>10,.0f} "
@@ -156,6 +156,7 @@ def _notes(task: Task, memory_bytes: int, outdated: str | None, *, seed: bool) -
     from bench.protocols.registry import reduction_in_words
 
     notes = [f"seed {task.job.seed}"] if seed else []
+    notes += [f"for {plural(1 + len(task.further), 'protocol')} at once"] if task.further else []
     notes += ["too large: will be skipped"] if task.estimated_bytes > memory_bytes else []
     notes += ["all cores"] if task.all_cores else []
     notes += [reduction_in_words(task.job.reduction, (task.job.protocol,))] if task.job.reduction else []
@@ -163,9 +164,10 @@ def _notes(task: Task, memory_bytes: int, outdated: str | None, *, seed: bool) -
 
 
 def _totals(plan: Plan, todo: Sequence[Task], size: int, memory_bytes: int) -> str:
+    from bench.run.jobs import together
     from bench.run.progress import clock
 
-    seconds = sum(t.expected_seconds for t in todo)
+    seconds = sum(t.expected_seconds for t in together(todo))
     longest = max((t.expected_seconds for t in todo), default=0.0)
     return (
         f"{plural(len(todo), 'job')} to run, {len(plan.tasks) - len(todo)} done before, "

@@ -167,11 +167,13 @@ class Study(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Rule(Struct, frozen=True, forbid_unknown_fields=True):
-    """A subset by what its entries have: what is predicted, their ``group``, whether they ship with the package."""
+    """A subset by what its entries have: what is predicted, their ``group``, whether they ship with the package, and
+    whether they have nominal columns."""
 
     kind: Kind = field(name="task", default="classification")
     group: tuple[Text, ...] = ()
     embedded: bool = False
+    nominal: bool = False
 
     def __post_init__(self) -> None:
         for group in self.group:
@@ -181,7 +183,8 @@ class _Rule(Struct, frozen=True, forbid_unknown_fields=True):
     def fits(self, entry: Entry) -> bool:
         """Whether ``entry`` is in the subset."""
         grouped = not self.group or entry.group in self.group
-        return entry.kind == self.kind and grouped and (entry.embedded is not None or not self.embedded)
+        placed = entry.kind == self.kind and grouped and (entry.embedded is not None or not self.embedded)
+        return placed and (bool(entry.nominal_columns) or not self.nominal)
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -275,8 +278,8 @@ def _check_families(entries: Mapping[str, Entry], families: Mapping[str, str], w
 
 
 def _subset(content: Any, entries: Mapping[str, Entry], name: str, where: str) -> tuple[str, ...]:
-    """A subset is a list of names, or a rule: ``group`` in a list, ``embedded: true``, ``task: regression``, or ``{}``
-    for all tables with classes."""
+    """A subset is a list of names, or a rule: ``group`` in a list, ``embedded: true``, ``nominal: true`` (tables with
+    nominal columns), ``task: regression``, or ``{}`` for all tables with classes."""
     if name in entries:
         raise RegistryError(f"{where}: the subset has the name of a dataset")
     names: tuple[str, ...]

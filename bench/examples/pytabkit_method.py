@@ -5,6 +5,8 @@ Gorishniy, Kotelnikov & Babenko, ICLR 2025. Both choose their epoch on rows that
 of what they are fitted on. Their defaults are made to need no tuning, so there is one configuration.
 """
 
+import contextlib
+import io
 import warnings
 
 import numpy as np
@@ -31,7 +33,8 @@ class RealMLP(EstimatorMethod):
             return (DummyClassifier() if classes else DummyRegressor()).fit(X, y)
         strata = y if classes else np.zeros(len(y), dtype=np.int64)
         _, held_out = inner_split(strata, seed)
-        with warnings.catch_warnings():  # Lightning's advice on loggers and workers
+        # Lightning's advice on loggers and workers; what TabM prints of its bins on few rows
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             return estimator.fit(X, y, val_idxs=held_out)
 

@@ -5,7 +5,9 @@ decay together), and up to 100 epochs: the axes that tunings of plain networks o
 stronger regularisation, 200 epochs) was tried on eight tables and cost three times the time; it changed accuracy beyond
 its noise on one (wine-quality-white, up to 1.5 points more). 64 units lost up to 3 points on large ones. Batches are
 about 1/8 of the fit rows, within 32..256. Rates are constant, so that a point of the path is the same network whether
-or not training went on.
+or not training went on. The path begins at 10 epochs: with a first point of 5, on 20 embedded tables of 100 to 569
+rows, mean accuracy changed by -0.43 +- 0.20 points (standard error) under ``clean``, where 32 % of the folds selected
+it, and by -0.11 +- 0.29 under ``clean-cv``, where 18 % did (10 epochs without it: 36 and 31 %).
 
 A configuration ends early when PATIENCE points of its path bring neither a better accuracy nor a better Brier score
 over all validation rows. It ends in all folds together, so that every point of a path was computed on every fold and

@@ -6,6 +6,15 @@ standardising, stratified division and sampling, selection and test.
 
 from bench.protocols.record import Protocol
 from bench.protocols.registry import PROTOCOLS, get_protocol, register, with_variants
-from bench.protocols.selection import Predicted, carry_out
+from bench.protocols.selection import Predicted, carry_out, carry_out_together
 
-__all__ = ["PROTOCOLS", "Predicted", "Protocol", "carry_out", "get_protocol", "register", "with_variants"]
+__all__ = [
+    "PROTOCOLS",
+    "Predicted",
+    "Protocol",
+    "carry_out",
+    "carry_out_together",
+    "get_protocol",
+    "register",
+    "with_variants",
+]

@@ -5,15 +5,9 @@ validation rows, which is the Brier score in classification; equal ones by their
 
 ``top5``: the first :data:`TOP` of them, each with the same weight.
 
-``greedy``: forward selection with replacement (Caruana, Niculescu-Mizil, Crew and Ksikes, ICML 2004) among the first
-:data:`MOST_CANDIDATES`. It begins with the best one; each of at most :data:`STEPS` steps adds the candidate with which
-the mean of the members' scores has the smallest squared error, and it ends where none makes that smaller. A member's
-weight is how often it was added. The scores are those of the validation rows, each by the models of the fold that did
-not fit it.
-
-The squared error of a mean is a quadratic form. With r_i the residuals of candidate i (scores less targets, over all
-rows and columns) and c its count, |sum c_i r_i / sum c_i|^2 = c' G c / (sum c)^2 with G = (r_i . r_j): the steps need
-no scores any more.
+``greedy``: forward selection with replacement among the first :data:`MOST_CANDIDATES` (:mod:`rfm.greedy`, as the
+estimators of that package do it), by the squared error of the mean of the members' scores. A member's weight is how
+often it was added. The scores are those of the validation rows, each by the models of the fold that did not fit it.
 """
 
 from __future__ import annotations
@@ -31,9 +25,6 @@ from bench.records.method import Choice, Fold, Member, Path, ScoreArray, Task
 
 TOP = 5
 MOST_CANDIDATES = 50
-STEPS = 25
-SMALLEST_GAIN = 1e-9
-"""A step must lower the squared error by more than this share of it: less is the rounding of the sums."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +79,8 @@ def candidates(paths: Sequence[Path], folds: Sequence[Fold], *, counts: bool) ->
 
 
 def _greedy(found: Sequence[Candidate], folds: Sequence[Fold], task: Task) -> tuple[tuple[Member, ...], float]:
+    from rfm.greedy import greedy_counts  # only where it is computed: a report reads the protocols too
+
     found = found[:MOST_CANDIDATES]
     counts = greedy_counts(_residual_products(found, folds, task))
     order = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]]
@@ -98,25 +91,6 @@ def _greedy(found: Sequence[Candidate], folds: Sequence[Fold], task: Task) -> tu
         figures[f] = task.judge(mean, task.y[fold.validation])
     whole = Path({}, (0,), figures[:, :1], figures[:, 1:])
     return members, float(pooled_figures(whole, folds, counts=task.counts)[0][0])
-
-
-def greedy_counts(products: FloatArray) -> FloatArray:
-    """How often each of the candidates is added, (n,): ``products`` (n, n) are those of their residuals.
-
-    The first is the best single one.
-    """
-    counts = np.zeros(len(products))
-    counts[0] = 1.0
-    error = products[0, 0]
-    for size in range(2, STEPS + 2):
-        # c' G c after one more of candidate i: what it was, twice its product with the sum so far, and its own.
-        grown = counts @ products @ counts + 2.0 * products @ counts + np.diag(products)
-        best = int(np.argmin(grown))
-        if not grown[best] / size**2 < error * (1.0 - SMALLEST_GAIN):
-            break
-        counts[best] += 1.0
-        error = grown[best] / size**2
-    return counts
 
 
 def _refuse_shapes(path: Path, folds: Sequence[Fold], task: Task) -> None:

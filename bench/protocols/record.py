@@ -76,6 +76,12 @@ class Protocol:
         return self.variant_of or self.name
 
     @property
+    def tuning(self) -> tuple[Any, ...]:
+        """What decides which fits are made to select. Protocols that are equal in it tune alike, and select from the
+        same fits."""
+        return self.selected_on, self.inner_folds, self.inputs
+
+    @property
     def needs_scores(self) -> bool:
         """Whether it selects by the validation rows' scores, not by figures of them."""
         return self.ensemble == "greedy"

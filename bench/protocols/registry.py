@@ -9,9 +9,9 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import product
-from typing import get_args
+from typing import Any, get_args
 
-from bench.errors import UsageError, unknown_name
+from bench.errors import UsageError, listed, unknown_name
 from bench.protocols.record import Ensemble, Inputs, Protocol
 
 PROTOCOLS: dict[str, Protocol] = {}
@@ -109,6 +109,19 @@ def asked_variant(name: str, ensemble: str | None, inputs: str | None) -> Protoc
             f"halves, on the archive's inputs: use {fitting}"
         )
     raise UsageError(f"{asked}: --protocol {name} has no such variant: use {fitting}")
+
+
+def asked_variants(names: str, ensembles: str | None, inputs: str | None) -> list[Protocol]:
+    """As :func:`asked_variant` of each combination; each of the texts may hold several values, separated by commas."""
+    texts = {"protocol": names, "ensemble": ensembles, "inputs": inputs}
+    asked: list[list[Any]] = []
+    for flag, text in texts.items():
+        words = [] if text is None else [word.strip() for word in text.split(",")]
+        if twice := sorted({word for word in words if words.count(word) > 1}):
+            raise UsageError(f"--{flag} {text}: {listed(twice)} is given twice; give each value once")
+        asked.append(words or [None])
+    found = [asked_variant(name, ensemble, coded) for name, ensemble, coded in product(*asked)]
+    return list({protocol.name: protocol for protocol in found}.values())
 
 
 def plain_names(names: Iterable[str]) -> list[str]:

@@ -1,4 +1,7 @@
-"""Carrying out a protocol: selection of a configuration and an iteration, or of several, the refit, the test.
+"""Carrying out protocols: selection of a configuration and an iteration, or of several, the refit, the test.
+
+Protocols that tune alike (:attr:`Protocol.tuning`) can be carried out together: the grid is fitted once, and each
+selects from what that gave. What comes out is what each gives alone.
 
 Targets of a regression are standardised over the training part, and predictions put back into the target's unit before
 they are measured. Where a division has a validation part of its own, that selects; the training part alone is fitted.
@@ -12,7 +15,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +30,7 @@ from bench.records.measure import SELECTING, Measure, measures_of
 from bench.records.method import (
     CPU,
     HIDDEN,
+    Choice,
     Fold,
     HoldoutResult,
     Member,
@@ -42,12 +46,13 @@ from bench.seeds import derive_seed
 
 @dataclass(frozen=True)
 class Predicted:
-    """What was predicted on one test fold: scores (m, width) and truth (m,) of its test ``rows`` (m,)."""
+    """What was predicted on one test fold under ``protocol``: scores (m, width) and truth (m,) of its ``rows`` (m,)."""
 
     holdout: int
     rows: IntArray
     truth: IntArray | FloatArray
     scores: FloatArray
+    protocol: str
 
 
 def carry_out(
@@ -67,25 +72,60 @@ def carry_out(
     the method computes. Raises :class:`MethodError` when the method gives scores that are not finite,
     :class:`DataInvalid` if the targets of a training part are all the same number.
     """
-    carried = _Carried(method, dataset, splits, protocol, select, keep, device)
-    if protocol.selected_on == "tuning halves":
-        return carried.selected_once(derive_seed(seed, dataset.name))
-    return [carried.selected_inside(k, derive_seed(seed, dataset.name, k)) for k in range(len(splits.holdouts))]
+    (found,) = carry_out_together(method, dataset, splits, [protocol], seed, select=select, keep=keep, device=device)
+    if isinstance(found, MethodError):
+        raise found
+    return found
 
 
-@dataclass(frozen=True)
+def carry_out_together(
+    method: Method,
+    dataset: Dataset,
+    splits: Splits,
+    protocols: Sequence[Protocol],
+    seed: int,
+    *,
+    select: Measure | None = None,
+    keep: Callable[[Predicted], None] = lambda predicted: None,
+    device: str = CPU,
+) -> list[list[HoldoutResult] | MethodError]:
+    """As :func:`carry_out` under each of ``protocols``, which tune alike: the grid is fitted once for all of them.
+
+    Seconds are those that each would have taken alone. What one of them alone cannot do is returned in its place; what
+    goes wrong before they select is raised.
+    """
+    if len({protocol.tuning for protocol in protocols}) != 1:
+        raise ValueError(f"{', '.join(p.name for p in protocols)}: these protocols do not tune alike")
+    carried = _Carried(method, dataset, splits, protocols, select, keep, device)
+    if protocols[0].selected_on == "tuning halves":
+        carried.select_once(derive_seed(seed, dataset.name))
+    else:
+        for k in range(len(splits.holdouts)):
+            if len(carried.failed) < len(protocols):
+                carried.select_inside(k, derive_seed(seed, dataset.name, k))
+    return [carried.failed.get(p.name) or carried.results[p.name] for p in protocols]
+
+
+@dataclass
 class _Carried:
-    """A method under a protocol on a table."""
+    """A method under protocols that tune alike, on a table; ``results`` and what ``failed``, by protocol."""
 
     method: Method
     dataset: Dataset
     splits: Splits
-    protocol: Protocol
+    protocols: Sequence[Protocol]
     select: Measure | None
     keep: Callable[[Predicted], None]
     device: str
+    results: dict[str, list[HoldoutResult]] = field(default_factory=dict)
+    failed: dict[str, MethodError] = field(default_factory=dict)
 
-    def selected_inside(self, index: int, seed: int) -> HoldoutResult:
+    @property
+    def tuning(self) -> Protocol:
+        """Any of the protocols: for what they have in common."""
+        return self.protocols[0]
+
+    def select_inside(self, index: int, seed: int) -> None:
         """Select inside the training part, refit on all of it, test once; the session never receives a test label."""
         started = time.process_time()
         dataset, holdout = self.dataset, self.splits.holdouts[index]
@@ -103,26 +143,26 @@ class _Carried:
                 seed=derive_seed(seed, self.method.name),
                 select=self.select,
                 device=self.device,
-                paper_grid=self.protocol.paper_grid,
-                keep_scores=self.protocol.needs_scores,
+                paper_grid=self.tuning.paper_grid,
+                keep_scores=any(protocol.needs_scores for protocol in self.protocols),
             )
         )
         folds = self._folds(holdout, dataset.strata[rows], seed)
         paths = session.tune(folds)
-        selected = self._selected(session.task, paths, folds)
-        return self._tested(session, selected, Holdout(train, test), unit, index, started)
+        refits = _Refits(session, Holdout(train, test), index, time.process_time() - started)
+        self._test(refits, unit, lambda protocol: self._selected(protocol, session.task, paths, folds))
 
     def _features(self, rows: IntArray, train: IntArray) -> FloatArray:
         """Features of ``rows`` as the protocol's inputs have them; ``train`` are the positions of the training part."""
         X, nominal = self.dataset.X[rows], self.dataset.nominal
-        return encode_nominal(X, nominal, train) if self.protocol.inputs == "nominal" else X
+        return encode_nominal(X, nominal, train) if self.tuning.inputs == "nominal" else X
 
-    def _selected(self, task: Task, paths: Sequence[Path], folds: Sequence[Fold]) -> _Selected:
+    def _selected(self, protocol: Protocol, task: Task, paths: Sequence[Path], folds: Sequence[Fold]) -> _Selected:
         """The single choice among ``paths``, or the members of the ensemble."""
-        if self.protocol.ensemble == "none":
-            choice, merit = choose(paths, folds, ties=self.protocol.ties, counts=task.counts)
+        if protocol.ensemble == "none":
+            choice, merit = choose(paths, folds, ties=protocol.ties, counts=task.counts)
             return _Selected((Member(choice),), merit, paths, folds)
-        members, merit = select_members(paths, folds, task, self.protocol, self.method.name)
+        members, merit = select_members(paths, folds, task, protocol, self.method.name)
         return _Selected(members, merit, paths, folds, is_ensemble=True)
 
     def _folds(self, holdout: Holdout, strata: IntArray, seed: int) -> list[Fold]:
@@ -132,13 +172,13 @@ class _Carried:
         if holdout.validation is not None:
             own = len(train) + np.arange(len(holdout.validation))
             return [Fold(fit=sample, validation=_sample(own, strata, size, derive_seed(seed, "validation")))]
-        if self.protocol.inner_folds == 1:
+        if self.tuning.inner_folds == 1:
             divisions = [inner_split(strata[sample], derive_seed(seed, "inner"))]
         else:
-            divisions = list(inner_folds(strata[sample], self.protocol.inner_folds, derive_seed(seed, "inner")))
+            divisions = list(inner_folds(strata[sample], self.tuning.inner_folds, derive_seed(seed, "inner")))
         return [Fold(fit=sample[fit], validation=sample[part]) for fit, part in divisions]
 
-    def selected_once(self, seed: int) -> list[HoldoutResult]:
+    def select_once(self, seed: int) -> None:
         """Select on the tuning halves; features are filled and standardised over all rows, as in the archive."""
         started = time.process_time()
         dataset, splits = self.dataset, self.splits
@@ -153,7 +193,7 @@ class _Carried:
                 derive_seed(seed, "tuning", self.method.name),
                 self.select,
                 self.device,
-                self.protocol.paper_grid,
+                self.tuning.paper_grid,
             )
         )
         halves = splits.tuning
@@ -165,26 +205,38 @@ class _Carried:
         ]
         paths = session.tune(folds)
         candidates = _published_candidates(paths, X)
-        choice, merit = choose(candidates, folds, ties=self.protocol.ties, counts=session.task.counts)
         unit = _Unit(dataset, everything)
-        results = []
-        for index, holdout in enumerate(splits.holdouts):
-            kept = paths if index == 0 else []  # one choice, one path: stored once
-            selected = _Selected((Member(choice),), merit, kept, folds)
-            results.append(self._tested(session, selected, holdout, unit, index, started))
-            started = time.process_time()
-        return results
 
-    def _tested(
-        self, session: Session, selected: _Selected, own: Holdout, unit: _Unit, index: int, started: float
-    ) -> HoldoutResult:
-        """Predict the test rows and measure; ``own`` are the test fold's rows as the session counts them."""
-        task, rows = session.task, self.splits.holdouts[index].test
-        prediction = self._predicted(session, selected, own, index)
+        def selected(protocol: Protocol) -> _Selected:
+            choice, merit = choose(candidates, folds, ties=protocol.ties, counts=session.task.counts)
+            first = not self.results[protocol.name]  # one choice, one path: stored once
+            return _Selected((Member(choice),), merit, paths if first else [], folds)
+
+        tuning_seconds = time.process_time() - started
+        for index, holdout in enumerate(splits.holdouts):
+            self._test(_Refits(session, holdout, index, 0.0 if index else tuning_seconds), unit, selected)
+
+    def _test(self, refits: _Refits, unit: _Unit, selected: Callable[[Protocol], _Selected]) -> None:
+        """Select under each protocol, predict the test rows and measure."""
+        for protocol in self.protocols:
+            if protocol.name in self.failed:
+                continue
+            refits.begin()
+            try:
+                found = self.results.setdefault(protocol.name, [])
+                found.append(self._tested(protocol, refits, selected(protocol), unit))
+            except MethodError as error:
+                self.failed[protocol.name] = error
+
+    def _tested(self, protocol: Protocol, refits: _Refits, selected: _Selected, unit: _Unit) -> HoldoutResult:
+        """What ``protocol`` comes to on a test fold with what it has selected."""
+        task, index, own = refits.session.task, refits.index, refits.own
+        prediction = _mean_prediction(refits, selected.members, transfer=protocol.reuses_metric)
+        rows = self.splits.holdouts[index].test
         scores, truth = unit.restored(prediction.scores), unit.y[rows]
-        self.keep(Predicted(index, rows, truth, scores))
+        self.keep(Predicted(index, rows, truth, scores, protocol.name))
         measures = {m.key: m.value(scores, truth) for m in measures_of(task.kind, shares=self.method.probabilities)}
-        seconds = time.process_time() - started
+        seconds = refits.seconds()
         return HoldoutResult(
             holdout=index,
             score=measures[SELECTING[task.kind].key],
@@ -200,26 +252,59 @@ class _Carried:
             test_samples=len(own.test),
         )
 
-    def _predicted(self, session: Session, selected: _Selected, own: Holdout, index: int) -> Prediction:
-        """The mean of the members' scores by their weights, each fitted on the training rows; details of the first.
 
-        Raises :class:`MethodError` for scores that are not finite, or of another shape.
-        """
-        expected = (len(own.test), session.task.width)
-        weights = [member.weight for member in selected.members]
-        scores, told = np.zeros(expected), []
-        for member in selected.members:
-            found = session.predict(member.choice, own.train, own.test, transfer=self.protocol.reuses_metric)
-            if found.scores.shape != expected or not np.isfinite(found.scores).all():
-                raise MethodError(
-                    f"test fold {index}: scores of shape {found.scores.shape} or not finite, expected finite {expected}"
-                )
-            if len(weights) == 1:
-                return found
-            scores += member.weight / sum(weights) * found.scores
-            told.append(found)
-        seconds = [each.predict_seconds for each in told if each.predict_seconds is not None]
-        return Prediction(scores, told[0].details, sum(seconds) if len(seconds) == len(told) else None)
+class _Refits:
+    """Predictions of what was selected, on the test fold ``index`` with rows ``own`` as the session counts them.
+
+    A choice is refitted once for all protocols. Seconds are those that a protocol would have taken alone: all of
+    ``tuning_seconds``, and its own refits.
+    """
+
+    def __init__(self, session: Session, own: Holdout, index: int, tuning_seconds: float) -> None:
+        self.session, self.own, self.index = session, own, index
+        self._tuning_seconds = tuning_seconds
+        self._known: dict[tuple[str, bool], tuple[Prediction, float]] = {}
+        self._began = self._spared = 0.0
+
+    def begin(self) -> None:
+        """Another protocol is carried out from now on."""
+        self._began, self._spared = time.process_time(), 0.0
+
+    def seconds(self) -> float:
+        """CPU seconds that the protocol would have taken alone."""
+        return self._tuning_seconds + time.process_time() - self._began + self._spared
+
+    def predict(self, choice: Choice, *, transfer: bool) -> Prediction:
+        """Of ``choice`` fitted on the training rows. Raises :class:`MethodError` for scores that are not finite, or of
+        another shape."""
+        key = (repr(choice), transfer)
+        if key in self._known:
+            prediction, seconds = self._known[key]
+            self._spared += seconds
+            return prediction
+        began = time.process_time()
+        prediction = self.session.predict(choice, self.own.train, self.own.test, transfer=transfer)
+        expected = (len(self.own.test), self.session.task.width)
+        if prediction.scores.shape != expected or not np.isfinite(prediction.scores).all():
+            raise MethodError(
+                f"test fold {self.index}: scores of shape {prediction.scores.shape} or not finite, expected finite "
+                f"{expected}"
+            )
+        self._known[key] = prediction, time.process_time() - began
+        return prediction
+
+
+def _mean_prediction(refits: _Refits, members: Sequence[Member], *, transfer: bool) -> Prediction:
+    """The mean of the members' scores by their weights; details of the first."""
+    told = [refits.predict(member.choice, transfer=transfer) for member in members]
+    if len(members) == 1:
+        return told[0]
+    total = sum(member.weight for member in members)
+    scores = np.zeros(told[0].scores.shape)
+    for member, found in zip(members, told, strict=True):
+        scores += member.weight / total * found.scores
+    seconds = [each.predict_seconds for each in told if each.predict_seconds is not None]
+    return Prediction(scores, told[0].details, sum(seconds) if len(seconds) == len(told) else None)
 
 
 def _scoring_seconds(prediction: Prediction, index: int, total: float) -> float | None:

@@ -86,6 +86,8 @@ class JobResult:
     """What a study's cell computed."""
     predictions: tuple[dict[str, Any], ...] = ()
     """By test fold ``holdout, rows, truth, scores``, if they were asked for; not part of the store."""
+    further: tuple[JobResult, ...] = ()
+    """Of the jobs that its process did as well, each stored as its own."""
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import Any
 
 from bench.records.method import HoldoutResult
-from bench.records.result import JobResult, Status
+from bench.records.result import Job, JobResult, Status
 from bench.run.forkserver import ForkServer, Inherited, ServerLost
 from bench.run.jobs import Task
 from bench.run.processes import (
@@ -183,22 +184,30 @@ class _Attempt:
             status: Status = answer["status"]
             if answer["job"] != self._task.job.id or status not in ("ok", "error", "oom", "skipped"):
                 return None
-            peak = max(int(answer["peak_growth_bytes"]), self._peak_bytes)
-            return JobResult(
-                job=self._task.job,
-                status=status,
-                reason=printable(str(answer["reason"])),
-                holdouts=tuple(HoldoutResult(**holdout) for holdout in answer.get("holdouts", ())),
-                values=dict(answer.get("values", {})),
-                predictions=tuple(answer.get("predictions", ())),
-                job_seconds=float(answer["job_seconds"]),
-                cpu_seconds=float(answer["cpu_seconds"]),
-                peak_rss_mb=int(answer["peak_rss_bytes"]) / _MB,
-                provenance=self._provenance(peak) | dict(answer.get("device", {})),
-                output="" if status == "ok" else output_tail(self._output),
+            further = zip(self._task.further, answer.get("further", ()), strict=True) if "further" in answer else ()
+            return replace(
+                self._result(self._task.job, answer, answer),
+                further=tuple(self._result(job, {"status": "ok", "reason": "", **own}, answer) for job, own in further),
             )
         except (KeyError, TypeError, ValueError):
             return None
+
+    def _result(self, job: Job, own: dict[str, Any], whole: dict[str, Any]) -> JobResult:
+        """The result of ``job``: its ``own`` outcome in a process whose figures ``whole`` has."""
+        peak = max(int(whole["peak_growth_bytes"]), self._peak_bytes)
+        return JobResult(
+            job=job,
+            status=own["status"],
+            reason=printable(str(own["reason"])),
+            holdouts=tuple(HoldoutResult(**holdout) for holdout in own.get("holdouts", ())),
+            values=dict(own.get("values", {})),
+            predictions=tuple(own.get("predictions", ())),
+            job_seconds=float(whole["job_seconds"]),
+            cpu_seconds=max(0.0, float(whole["cpu_seconds"]) - float(own.get("spared_seconds", 0.0))),
+            peak_rss_mb=int(whole["peak_rss_bytes"]) / _MB,
+            provenance=self._provenance(peak) | dict(whole.get("device", {})),
+            output="" if own["status"] == "ok" else output_tail(self._output),
+        )
 
     def _failure(self, status: Status, reason: str) -> JobResult:
         """The result when the process itself has given none."""

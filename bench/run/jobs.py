@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import math
+import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import Any, Protocol, TypeVar
 
 from bench import protocols
-from bench.data.splits import HOLDOUTS, TRAIN_SHARE, taken
-from bench.errors import DataInvalid, DataUnavailable, UsageError
+from bench.data.splits import taken
+from bench.errors import DataInvalid, DataUnavailable, MethodError, UsageError
 from bench.methods import get_method
-from bench.protocols import Predicted, carry_out
-from bench.protocols.ensemble import MOST_CANDIDATES
-from bench.protocols.reduction import LARGE_ROWS
-from bench.protocols.rows import VALIDATION_SHARE, encoded_width
+from bench.protocols import Predicted, carry_out_together
+from bench.protocols.rows import encoded_width
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import Kind, Measure
 from bench.records.method import CPU, Method
 from bench.records.result import Job, JobResult, RunRecord, Status
 from bench.run.devices import HOST_BYTES, device_of, require
+from bench.run.estimates import counted_rows, estimates
 from bench.run.identity import Fingerprint, fingerprint, fold_hashes, imported_modules, job_ids, splits_hash
 from bench.run.provenance import printable
 
@@ -29,6 +30,9 @@ LARGE_BYTES = 1 << 30
 
 The rule looks at the job only, never at ``--jobs``: the number of threads can change the last digit of a result.
 """
+
+
+_REASON_CHARACTERS = 500
 
 
 class TableEntry(Protocol):
@@ -81,10 +85,10 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class MethodWork:
-    """A method under a protocol on a dataset."""
+    """A method on a dataset, under protocols that tune alike."""
 
     spec: str
-    protocol: protocols.Protocol
+    protocols: tuple[protocols.Protocol, ...]
     seed: int
     data: tuple[Dataset, Splits] | None
     data_key: str
@@ -93,22 +97,42 @@ class MethodWork:
     device: str = CPU
 
     def run(self) -> dict[str, Any]:
-        """The outcome on every test fold."""
+        """The outcome on every test fold under the first protocol, and under ``further`` those of the others.
+
+        What one of them alone cannot do is its own error. ``spared_seconds`` are those of CPU time that the others
+        have added.
+        """
         assert self.data is not None
         require(self.device)
         predicted: list[Predicted] = []
-        method = get_method(self.spec)
-        results = carry_out(
-            method,
+        began = time.process_time()
+        found = carry_out_together(
+            get_method(self.spec),
             *self.data,
-            self.protocol,
+            self.protocols,
             self.seed,
             select=self.select,
-            keep=predicted.append,
+            keep=predicted.append if self.keep_predictions else lambda each: None,
             device=self.device,
         )
-        outcome: dict[str, Any] = {"holdouts": [asdict(result) for result in results]}
-        return outcome | ({"predictions": [vars(each) for each in predicted]} if self.keep_predictions else {})
+        together = time.process_time() - began
+        outcomes: list[dict[str, Any]] = []
+        for protocol, results in zip(self.protocols, found, strict=True):
+            if isinstance(results, MethodError):
+                if len(self.protocols) == 1:
+                    raise results
+                traceback.print_exception(results)
+                outcomes.append({"status": "error", "reason": str(results)[:_REASON_CHARACTERS]})
+                continue
+            alone = sum(result.fit_seconds for result in results)
+            outcome: dict[str, Any] = {"holdouts": [asdict(result) for result in results]}
+            if len(self.protocols) > 1:
+                outcome["spared_seconds"] = max(0.0, together - alone)
+            if self.keep_predictions:
+                outcome["predictions"] = [vars(each) for each in predicted if each.protocol == protocol.name]
+            outcomes.append(outcome)
+        first, *further = outcomes
+        return first | ({"further": further} if further else {})
 
     def fingerprint(self) -> Fingerprint:
         """Of the method here."""
@@ -128,7 +152,7 @@ def method_fingerprint(method: Method, device: str = CPU) -> Fingerprint:
 
 @dataclass(frozen=True)
 class Task:
-    """A job ready to be run."""
+    """A job ready to be run, and ``further`` ones that tune alike."""
 
     job: Job
     work: Work
@@ -140,6 +164,8 @@ class Task:
     """It runs alone."""
     all_cores: bool = False
     """Its linear algebra has all cores instead of one."""
+    further: tuple[Job, ...] = ()
+    """Jobs that its work does as well: those of the further protocols of :class:`MethodWork`."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +202,52 @@ def refused(task: Task, memory_bytes: int) -> JobResult:
 def one_of_each_method(tasks: Sequence[Task]) -> list[Task]:
     """A task for every method: what its work says of code and libraries holds for all of that method's."""
     return list({task.job.method: task for task in tasks}.values())
+
+
+def together(tasks: Sequence[Task]) -> list[Task]:
+    """``tasks`` with those that tune alike as one, which stands where the first of them stood.
+
+    They are the same method, on the same rows, with the same seed, under protocols of one :attr:`Protocol.tuning`.
+    """
+    groups: dict[Any, list[Task]] = {}
+    for task in tasks:
+        groups.setdefault(_fits_of(task), []).append(task)
+    return [_as_one(group) for group in groups.values()]
+
+
+def _fits_of(task: Task) -> Any:
+    """What decides which fits a task makes to select; a task that cannot share them has its own."""
+    work = task.work
+    if not isinstance(work, MethodWork) or work.data is None:
+        return task.job.id
+    (protocol,) = work.protocols
+    return (
+        work.spec,
+        protocol.tuning,
+        work.seed,
+        task.job.dataset,
+        work.data_key,
+        work.select,
+        work.keep_predictions,
+        work.device,
+        task.all_cores,
+    )
+
+
+def _as_one(group: Sequence[Task]) -> Task:
+    first, *rest = group
+    if not rest:
+        return first
+    assert isinstance(first.work, MethodWork)
+    every = tuple(task.work.protocols[0] for task in group if isinstance(task.work, MethodWork))
+    return replace(
+        first,
+        work=replace(first.work, protocols=every),
+        further=tuple(task.job for task in rest),
+        estimated_bytes=max(task.estimated_bytes for task in group),
+        expected_seconds=max(task.expected_seconds for task in group),
+        timeout_seconds=max(task.timeout_seconds for task in group),
+    )
 
 
 def shard(plan: Plan, index: int, count: int) -> Plan:
@@ -225,87 +297,13 @@ def default_timeout(expected_seconds: float) -> float:
     return max(3600.0, 20.0 * expected_seconds)
 
 
-def counted_rows(n: int, splits: Splits, share: float = TRAIN_SHARE) -> int:
-    """The rows of a table for which a method's own estimates hold: all ``n``, if its divisions have the usual shares.
-
-    A benchmark's own divisions can train on few rows of a large table: then it is one of which those are ``share``.
-    """
-    first = splits.holdouts[0]
-    return n if first.validation is None else min(n, math.ceil(len(first.train) / share))
-
-
-def expected_seconds(method: Method, n: int, d: int, c: int, splits: Splits) -> float:
-    """Seconds on one core: ``method``'s own figure, which is for :data:`HOLDOUTS` test folds, brought to ``splits``.
-
-    To choose on ``tuning_rows`` training rows costs what it costs on a table of which they are the training part. What
-    is chosen is fitted on all training rows all the same: that is one of the fits, as many as the grid has
-    configurations and one, of a table so much larger that its choosing keeps as many rows from validation.
-
-    A method whose figure counts the reduction itself (:func:`_counts_reduction`) has said just that; unreduced it is
-    taken to cost what it costs at :data:`LARGE_ROWS`, times the cube of how many times more rows there are.
-    """
-    n = counted_rows(n, splits)
-    share = len(splits.holdouts) / HOLDOUTS
-    if splits.tuning_rows is None or splits.tuning_rows >= TRAIN_SHARE * n:
-        if n > LARGE_ROWS and _counts_reduction(method.work, d, c):
-            return share * (n / LARGE_ROWS) ** 3 * method.work(LARGE_ROWS, d, c)
-        return share * method.work(n, d, c)
-    if _counts_reduction(method.work, d, c):
-        return (len(splits.holdouts) if n > LARGE_ROWS else share) * method.work(n, d, c)
-    fit = method.work(math.ceil(n / (1 - VALIDATION_SHARE)), d, c) / (len(method.configurations()) + 1)
-    return share * (method.work(math.ceil(splits.tuning_rows / TRAIN_SHARE), d, c) + fit)
-
-
-def expected_bytes(method: Method, n: int, d: int, c: int, protocol: protocols.Protocol, splits: Splits) -> float:
-    """Peak memory beyond the idle process's: ``method``'s own figure, which is for `clean`, brought to ``protocol``.
-
-    Protocols that select on the tuning halves do so on two samples of ``tuning_rows``, which takes no less than a
-    table of so many; so it is with a validation part of a division's own. Such divisions train on 70 % at most: the
-    larger figure counts, of the table whose rows they are or of that whose training part is theirs. Further rows are
-    tested: they take copies of themselves.
-    """
-    counted, first = counted_rows(n, splits, 0.7), splits.holdouts[0]
-    peak: float = max(method.peak_bytes(rows, d, c) for rows in (counted, counted_rows(n, splits)))
-    if first.validation is not None:
-        beyond = len(first.train) + len(first.validation) + len(first.test) - counted
-        peak += 48 * max(0, beyond) * (d + c)
-    peak += _kept_bytes(method, counted, c, protocol, splits)
-    if splits.tuning_rows is None or not (protocol.sees_test_labels or first.validation is not None):
-        return peak
-    return max(peak, method.peak_bytes(min(n, 2 * splits.tuning_rows), d, c))
-
-
-CONFIGURATION_POINTS = 10
-"""Points of a configuration's path that are counted where their scores are kept; most paths have fewer."""
-
-
-def _kept_bytes(method: Method, n: int, c: int, protocol: protocols.Protocol, splits: Splits) -> int:
-    """What the scores of validation rows take that ``protocol`` keeps: float32, and again the best of them in float64.
-
-    Over all folds these are the training rows once.
-    """
-    if not protocol.needs_scores:
-        return 0
-    rows = min(n, splits.tuning_rows or n)
-    points = CONFIGURATION_POINTS * len(method.configurations())
-    return 4 * rows * c * points + 8 * rows * c * min(points, MOST_CANDIDATES)
-
-
-def _counts_reduction(work: Callable[[int, int, int], float], d: int, c: int) -> bool:
-    """Whether a method's ``work`` is, beyond :data:`LARGE_ROWS`, that of one test fold of the reduced table.
-
-    It is where it falls: kernel methods, whose grid and whose last fit are solved in different ways, state it so.
-    """
-    return work(LARGE_ROWS + 1, d, c) < work(LARGE_ROWS, d, c)
-
-
 AnyEntry = TypeVar("AnyEntry", bound=TableEntry)
 
 
 def expand_jobs(
     entries: Iterable[AnyEntry],
     methods: Sequence[NamedMethod],
-    protocol: protocols.Protocol,
+    wanted: Sequence[protocols.Protocol],
     seeds: Sequence[int],
     *,
     source: str,
@@ -316,14 +314,14 @@ def expand_jobs(
     keep_predictions: bool = False,
     device: str = CPU,
 ) -> Plan:
-    """The plan for every dataset under every method with every seed.
+    """The plan for every dataset under every method with every seed, under each of the ``wanted`` protocols.
 
     ``select`` says what selects instead of accuracy or R2. Methods that can compute on ``device`` do so, others on the
     processor: there their jobs are the same as those of any other run.
 
     Each dataset is loaded once. One that is not available makes its jobs ``skipped``, one that is broken makes them
     ``error``, and a method's own limitation ``skipped``; the rest go on. Raises :class:`UsageError` for a dataset of a
-    kind that ``protocol`` cannot be carried out for.
+    kind that a protocol cannot be carried out for.
     """
     devices = {m.method.name: device_of(m.method, device) for m in methods}
     fingerprints = {m.method.name: method_fingerprint(m.method, devices[m.method.name]) for m in methods}
@@ -341,15 +339,17 @@ def expand_jobs(
                     status,
                     printable(str(fault)),
                 )
+                for protocol in wanted
                 for seed in seeds
                 for m in methods
             ]
             continue
         table, (n, d) = dataset.sha256, dataset.X.shape
-        c, width = dataset.n_classes or 1, _width(dataset, protocol)
+        c = dataset.n_classes or 1
         chosen = (select or {}).get(dataset.kind)
-        for seed, splits in divisions.items():
+        for (seed, splits), protocol in product(divisions.items(), wanted):
             _refuse_protocol(dataset, splits, protocol)
+            width = _width(dataset, protocol)
             base = Job(
                 id="",
                 dataset=entry.name,
@@ -383,7 +383,7 @@ def expand_jobs(
                 )
                 try:
                     limitation = _limitation(m.method, dataset, counted_rows(n, splits), width, chosen)
-                    expected, peak = _estimates(m.method, n, width, c, protocol, splits)
+                    expected, peak = estimates(m.method, n, width, c, protocol, splits)
                 except Exception as fault:  # a plug-in's own code: its job fails, the others go on
                     reason = printable(f"its own estimates: {type(fault).__name__}: {fault}")
                     settled.append(JobResult(job, "error", reason))
@@ -395,7 +395,14 @@ def expand_jobs(
                     Task(
                         job=job,
                         work=MethodWork(
-                            m.spec, protocol, seed, (dataset, splits), f"{table}-{rows}", chosen, keep_predictions, on
+                            m.spec,
+                            (protocol,),
+                            seed,
+                            (dataset, splits),
+                            f"{table}-{rows}",
+                            chosen,
+                            keep_predictions,
+                            on,
                         ),
                         estimated_bytes=peak if on == CPU else peak + HOST_BYTES,
                         expected_seconds=expected,
@@ -464,17 +471,6 @@ def _identified(
         **({} if device == CPU else {"device": device}),
     )
     return replace(job, id=identity, method=method.name, work=work, versions=found.words)
-
-
-def _estimates(
-    method: Method, n: int, d: int, c: int, protocol: protocols.Protocol, splits: Splits
-) -> tuple[float, int]:
-    """(expected seconds, peak bytes). Raises ``ValueError`` if ``method`` states what are no such figures."""
-    expected = expected_seconds(method, n, d, c, splits)
-    peak = expected_bytes(method, n, d, c, protocol, splits)
-    if not (math.isfinite(expected) and expected >= 0 and math.isfinite(peak) and peak >= 0):
-        raise ValueError(f"work and peak_bytes must be finite and not negative, got {expected} s and {peak} bytes")
-    return expected, int(peak)
 
 
 def _unread(

@@ -6,14 +6,14 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from bench.errors import plural
 from bench.records.result import Job, JobResult, Status
 from bench.run.events import Event, Interrupt, Note, Started, StopFlag, Tick
-from bench.run.jobs import Plan, Task
+from bench.run.jobs import Plan, Task, together
 from bench.run.progress import Observer, Progress
 from bench.run.resources import available_cores, default_memory_budget
 from bench.run.retry_queue import RetryQueue
@@ -109,6 +109,8 @@ def execute(
     kept = tuple(r for r in unread if not store.is_current(r.job))
     todo = left_to_do(plan.tasks, known, retry_failed=retry_failed, lacks=lacks)
     outstanding = {t.job.id for t in todo}
+    todo = together(todo)
+    further = {t.job.id: t.further for t in todo if t.further}
     settled = {r.job.id for r in plan.settled}
     statuses = Counter(known[job.id] for job in plan.jobs if job.id in known and job.id not in outstanding | settled)
     already = statuses.total()
@@ -132,7 +134,8 @@ def execute(
             for event in _events(plan.settled, executor, todo, interrupt):
                 match event:
                     case JobResult():
-                        finish([event] if event in kept else waiting.add(event))
+                        for result in _each(event, further.get(event.job.id, ())):
+                            finish([result] if result in kept else waiting.add(result))
                     case Started(task):
                         progress.start(task)
                         tell(event)
@@ -156,6 +159,12 @@ def execute(
         unread=unread,
         kept=kept,
     )
+
+
+def _each(result: JobResult, further: Sequence[Job]) -> list[JobResult]:
+    """The result of a task's job and those of its ``further`` ones, which share what became of its process."""
+    others = result.further or [replace(result, job=job) for job in further]
+    return [replace(result, further=()), *others] if further else [result]
 
 
 def _events(settled: Sequence[JobResult], executor: Executor, todo: Sequence[Task], stop: StopFlag) -> Iterator[Event]:

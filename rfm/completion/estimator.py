@@ -41,34 +41,54 @@ _DENSE_LIMIT_BYTES = 4 << 30
 class MatrixCompletion(TransformerMixin, BaseEstimator):
     """Fill in a low-rank matrix from some of its entries: lin-RFM, arXiv 2401.04553 (:mod:`rfm.completion.fitting`).
 
-    Parameters:
+    Parameters
+    ----------
+    alpha : float, default=0.5
+        Power of the AGOP, > 0. At 1/2, the default, no eigenvalues are computed; 1/2 - p/4 is the weighting of IRLS-p.
+    sides : str, default="alternate"
+        ``"alternate"``: the kernel is between the columns and between the rows in turn; ``"columns"``: always between
+        the columns, which is the published algorithm's side (its two ridges and its use of unobserved entries are not
+        taken over).
+    max_rank : int or None, default=None
+        None: dense kernels, memory of a few dense matrices, square ones of the larger side if sides alternate: for a
+        matrix much longer than wide take ``"columns"`` or a rank. An integer: kernels of at most this rank, kept as
+        factors, memory proportional to entries and factors. Take it larger than the rank that is expected (twice is
+        plenty).
+    ridge : float, default=1.0
+        Where the ridge starts, in units of the observed entries' mean square; it shrinks by ``ridge_decay`` an
+        iteration, or to the held-out error if that is smaller, down to ``ridge_end``.
+    iterations : int, default=1000
+        At most so many.
+    tol : float, default=1e-7
+        Relative root mean squared error on held-out entries at which to stop (without held-out entries: relative change
+        of the completed matrix's norm, once the ridge is at its end).
+    patience : int, default=30
+        Iterations without a better held-out error after which to stop.
+    validation_fraction : float, default=0.05
+        Part of the *observed* entries that selects the iteration; 0 for none. They take part in the final completion.
+        Of fewer than 4 / validation_fraction entries (80 by default, 70 with rounding) none are held out, with a
+        warning: the iteration then stops by change, and noise is fitted.
+    dtype : str, default="auto"
+        ``"auto"``: float32 while the ridge allows it, then float64; or ``"float64"`` throughout.
+    random_state : int, RandomState or None, default=0
+        Draws the held-out entries.
 
-    ``alpha``                power of the AGOP, > 0. At 1/2, the default, no eigenvalues are computed; 1/2 - p/4 is the
-                             weighting of IRLS-p.
-    ``sides``                ``"alternate"``: the kernel is between the columns and between the rows in turn;
-                             ``"columns"``: always between the columns, which is the published algorithm's side
-                             (its two ridges and its use of unobserved entries are not taken over).
-    ``max_rank``             None: dense kernels, memory of a few dense matrices, square ones of the larger side if
-                             sides alternate: for a matrix much longer than wide take ``"columns"`` or a rank.
-                             An integer: kernels of at most this rank, kept as factors, memory proportional to entries
-                             and factors. Take it larger than the rank that is expected (twice is plenty).
-    ``ridge``                where the ridge starts, in units of the observed entries' mean square; it shrinks by
-                             ``ridge_decay`` an iteration, or to the held-out error if that is smaller, down to
-                             ``ridge_end``.
-    ``iterations``           at most so many.
-    ``tol``                  relative root mean squared error on held-out entries at which to stop (without held-out
-                             entries: relative change of the completed matrix's norm, once the ridge is at its end).
-    ``patience``             iterations without a better held-out error after which to stop.
-    ``validation_fraction``  part of the *observed* entries that selects the iteration; 0 for none. They take part in
-                             the final completion. Of fewer than 4 / validation_fraction entries (80 by default, 70 with
-                             rounding) none are held out, with a warning: the iteration then stops by change, and
-                             noise is fitted.
-    ``dtype``                ``"auto"``: float32 while the ridge allows it, then float64; or ``"float64"`` throughout.
-    ``random_state``         draws the held-out entries.
-
-    Fitted: ``n_iter_``, ``best_iteration_``, ``ridge_`` (of the best iteration, in the data's units), ``converged_``,
-    ``stopped_`` why it stopped, ``path_`` (n_iter_, 2) ridge and held-out root mean squared error of each iteration in
-    the data's units, ``empty_rows_``, ``empty_columns_`` (without any entry: filled with 0), ``factors_``, ``rank_``.
+    Attributes
+    ----------
+    n_iter_ : int
+        Iterations done.
+    best_iteration_ : int
+        The iteration that was kept.
+    ridge_ : float
+        The ridge of the best iteration, in the data's units.
+    converged_ : bool
+        Whether it stopped before the iterations were used up.
+    stopped_ : str
+        Why it stopped.
+    path_ : ndarray of shape (n_iter_, 2)
+        Ridge and held-out root mean squared error of each iteration, in the data's units.
+    empty_rows_, empty_columns_ : ndarray
+        Those without any entry: filled with 0.
     """
 
     def __init__(

@@ -220,13 +220,14 @@ static void N(score_rows)(int kernel, const REAL *Z, const REAL *z, Index m, con
     }
 }
 
-/* The Cholesky factor of A (n, n) in place; 0 if A is not positive definite. Where OpenBLAS has kernels for AVX-512,
+/* The Cholesky factor of A (n, n) in place; 0 if A is not positive definite, or the call is to end. Where OpenBLAS has kernels for AVX-512,
  * blocks of two sizes are faster than its own recursion, by a tenth from 600 rows on; with those for AVX2 they are not.
  */
-static int N(factor)(REAL *A, Index n) {
+static int N(factor)(REAL *A, Index n, Turn *turn) {
     if (!BLOCKED || n <= 300) return POTRF("L", n, A, n) == 0;
     for (Index start = 0; start < n; start += OUTER) {
         const Index end = start + OUTER < n ? start + OUTER : n, below = n - end;
+        if (interrupted(turn)) return 0;
         for (Index first = start; first < end; first += INNER) {
             const Index wide = first + INNER < end ? INNER : end - first, next = first + wide, left = n - next;
             REAL *corner = A + first * n + first, *panel = corner + wide;
@@ -246,13 +247,13 @@ static int N(factor)(REAL *A, Index n) {
 /* alpha (c, n) with (K + ridge I) alpha = Y (c, n); K and `factor` (n, n), in float64 the same if K is not needed
  * again. `x` (c, n) REAL, `residual` (c, n) and `wide` are overwritten. 0 where the precision does not suffice. */
 static int N(solve)(REAL *K, double ridge, const double *Y, Index n, Index c, REAL *factor, REAL *x, double *residual,
-                    double *alpha, double *wide) {
+                    double *alpha, double *wide, Turn *turn) {
     const Index total = n * c;
     for (Index i = 0; i < n; i++) {
         if (factor != K) memcpy(factor + i * n + i, K + i * n + i, (size_t)(n - i) * sizeof(REAL));
         factor[i * n + i] += (REAL)ridge;
     }
-    if (!N(factor)(factor, n)) return 0;
+    if (!N(factor)(factor, n, turn)) return 0;
     for (Index i = 0; i < total; i++) x[i] = (REAL)Y[i];
     N(back)(factor, n, x, c);
     for (Index i = 0; i < total; i++) alpha[i] = x[i];
@@ -380,7 +381,7 @@ static int N(solve_float64)(const Chains *p, N(Work) * w, Index chain, int heavy
     if (!WIDER(squared_norms)(w->exact, n, w->r, scale, squares)) return HANDED_BACK;
     WIDER(kernel_matrix)(p->kernel, w->exact, squares, n, w->r, scale, w->K64, w->W64, w->found);
     const int solved =
-        WIDER(solve)(w->K64, p->ridges[chain], w->Y, n, p->c, w->K64, alpha, w->residual, alpha, w->wide);
+        WIDER(solve)(w->K64, p->ridges[chain], w->Y, n, p->c, w->K64, alpha, w->residual, alpha, w->wide, p->turn);
     return solved ? SOLVED_FLOAT64 : HANDED_BACK;
 }
 #endif
@@ -392,7 +393,8 @@ static int N(point)(const Chains *p, N(Work) * w, Index chain, int heavy, int ro
     const double scale = 1.0 / (p->bandwidth * p->bandwidth);
     int state = SOLVED, done = 1;
     w->W64 = NULL;
-    if (!N(solve)(w->K, p->ridges[chain], w->Y, n, c, w->factor, w->x, w->residual, alpha, w->wide)) {
+    if (!N(solve)(w->K, p->ridges[chain], w->Y, n, c, w->factor, w->x, w->residual, alpha, w->wide, p->turn)) {
+        if (p->turn->raised) return HANDED_BACK;
 #ifdef WIDER
         state = N(solve_float64)(p, w, chain, heavy, alpha);
 #else
@@ -421,7 +423,7 @@ static int N(point)(const Chains *p, N(Work) * w, Index chain, int heavy, int ro
     return state;
 }
 
-/* All points of the chains; see `Chains`. Returns 0 without memory. */
+/* All points of the chains; see `Chains`. Returns 0 without memory, and where the call is to end. */
 static int N(follow)(const Chains *p) {
     const Index n = p->n, m = p->m, c = p->c, R = p->ridges_count, entries = p->diagonal ? p->d : p->d * p->d;
     N(Work) w;
@@ -445,6 +447,7 @@ static int N(follow)(const Chains *p) {
             }
             N(kernel_matrix)(p->kernel, w.P, w.squares, n, w.r, w.scale, w.K, heavy ? w.W : NULL, w.found);
             for (Index k = 0; memory && k < members; k++) {
+                if (n >= LONG && (memory = !interrupted(p->turn)) == 0) break;
                 const Index chain = w.group[k], at = step * R + chain;
                 const int state = N(point)(p, &w, chain, heavy, metric != NULL, w.alphas + solved * c * n,
                                            p->alpha + at * n * c, heavy ? p->metrics + at * entries : NULL);
@@ -465,5 +468,5 @@ static int N(follow)(const Chains *p) {
         }
     }
     N(release)(&w);
-    return memory;
+    return memory && !p->turn->raised;
 }

@@ -23,9 +23,7 @@ _SOLVERS = {0: "cholesky", 1: "cholesky-float64"}
 _HANDED_BACK = 2
 
 _OUTPUT_BYTES = 64 << 20
-_CALL_WORK = 2e11
-"""Metrics and scores of one call take about so much, and its products so many multiply-adds: a second or two, for
-which Ctrl-C waits."""
+"""Metrics and scores of one call take about so much."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def follow(
 
     With ``update_last`` a last point carries the metric that one more update gives, and nothing else.
     """
-    n, d = len(problem.targets), problem.exact.shape[1]
+    d = problem.exact.shape[1]
     size = d if problem.diagonal else d * d
     alive = list(ridges)
     metrics = None if start is None else np.repeat(start[None], len(alive), axis=0)
@@ -87,8 +85,7 @@ def follow(
     done = 0
     while alive and done <= last:
         outputs = 8.0 * len(alive) * (size + (len(problem.exact)) * problem.targets.shape[1])
-        work = float(len(alive)) * n * n * (n / 3 + d * min(problem.targets.shape[1] + 1, n / d))
-        steps = int(max(1, min(last + 1 - done, _OUTPUT_BYTES / outputs, _CALL_WORK / work)))
+        steps = int(max(1, min(last + 1 - done, _OUTPUT_BYTES / outputs)))
         final = done + steps > last
         updates = steps if update_last or not final else steps - 1
         scores, alpha, learned, status, seconds = _call(engine, problem, alive, metrics, steps, updates == steps)

@@ -4,7 +4,16 @@
  * table_calls.h). The arithmetic stands in passes.h, chain.h and tiles.h, compiled for each precision and instruction
  * set. Products and factorisations go to the BLAS and LAPACK that scipy brings: `load` gets their addresses from the
  * capsules of scipy.linalg.cython_blas and cython_lapack, so that nothing is linked. Only Python's limited API of 3.11
- * is used: one file serves that and every later version. The lock is released while a chain is followed. */
+ * is used: one file serves that and every later version. The lock is released while a chain is followed, and taken for
+ * a moment now and then: Ctrl-C ends a call.
+ *
+ * Why C with that API, and not nanobind or Numba: as it stands one wheel a platform serves every Python from 3.11 on,
+ * is built by any C compiler in seconds, needs nothing but the NumPy and SciPy that rfm needs anyway, and compiles
+ * nothing at run time. nanobind would save the code that takes arrays apart, for C++, a build dependency, and a stable
+ * ABI from 3.12 on only. Numba would be a hard dependency with LLVM, would compile in each new process that finds no
+ * cache, and a job could not be repeated with another instruction set. These two were weighed by what they are, not
+ * measured. A prototype in C++ took 2.5 to 3.6 times less than the Python engine up to 625 rows; C is where it was:
+ * 1.9 to 4.8 times less there (benchmarks/native.md), in BLAS or in the same loops. */
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
@@ -50,12 +59,32 @@ enum { NO_MEMORY = -2, NOT_REACHED = -1, SOLVED = 0, SOLVED_FLOAT64 = 1, HANDED_
 /* Rows of the blocks of a Cholesky factor. */
 #define OUTER 256
 #define INNER 64
+/* From so many rows on it is asked before every regression whether the call is to end. */
+#define LONG 256
 /* Bytes of a block that stays in the second-level cache, and of a chunk of classes. */
 #define TILE (256 << 10)
 #define CHUNK (8 << 20)
 /* Rows and columns of a tile of a matrix that is not formed: 256 KB in float32. */
 #define TILE_HEIGHT 128
 #define TILE_WIDTH 512
+
+/* What a long call asks now and then: whether a signal has come, Ctrl-C say, whose handler has raised an exception. */
+typedef struct {
+    PyThreadState *thread;
+    clock_t asked;
+    int raised;
+} Turn;
+
+/* Whether the call is to end. At most ten times a second of the processor it takes the lock, which is released. */
+static int interrupted(Turn *turn) {
+    const clock_t now = clock();
+    if (turn->raised || now - turn->asked < CLOCKS_PER_SEC / 10) return turn->raised;
+    turn->asked = now;
+    PyEval_RestoreThread(turn->thread);
+    turn->raised = PyErr_CheckSignals() != 0;
+    turn->thread = PyEval_SaveThread();
+    return turn->raised;
+}
 
 /* Chains of R ridges on n fitted rows of d features and m others, for c targets, through `steps` points. */
 typedef struct {
@@ -73,6 +102,7 @@ typedef struct {
     double *metrics;       /* (steps, R, d, d): learned at each point; the last point's with update_last alone */
     int32_t *status;       /* (steps, R) */
     double *score_seconds; /* of the processor, in all */
+    Turn *turn;
 } Chains;
 
 /* Coefficients of the neural tangent kernel's profile in float64 and float32; see rfm/ntk.py. Multiples of four. */
@@ -103,6 +133,7 @@ typedef struct {
     double *alpha;          /* (D, R, c, n) */
     int32_t *status;        /* (D, R) */
     double *score_seconds;  /* of the processor, in all */
+    Turn *turn;
 } Tangents;
 
 /* A kernel among rows of r coordinates; `scale` is 1 over the bandwidth's square. */
@@ -425,10 +456,11 @@ static PyObject *follow(PyObject *self, PyObject *args) {
         p.X = X.buf, p.Y = Y.buf, p.sizes = sizes.buf, p.ridges = ridges.buf, p.start = start.buf;
         p.scores = scores.buf, p.alpha = alpha.buf, p.metrics = metrics.buf, p.status = status.buf;
         p.score_seconds = &score_seconds;
-        Py_BEGIN_ALLOW_THREADS;
+        Turn turn = {PyEval_SaveThread(), clock(), 0};
+        p.turn = &turn;
         done = set->follow[narrow ? 1 : 0](&p);
-        Py_END_ALLOW_THREADS;
-        if (!done) PyErr_NoMemory();
+        PyEval_RestoreThread(turn.thread);
+        if (!done && !turn.raised) PyErr_NoMemory();
     }
     PyBuffer_Release(&X), PyBuffer_Release(&Y), PyBuffer_Release(&sizes), PyBuffer_Release(&ridges);
     if (start.obj) PyBuffer_Release(&start);
@@ -460,10 +492,11 @@ static PyObject *tangents(PyObject *self, PyObject *args) {
         p.n = n, p.m = m, p.d = d, p.c = c, p.ridges_count = R, p.depths = D;
         p.unit = unit.buf, p.norms = norms.buf, p.Y = Y.buf, p.ridges = ridges.buf, p.profiles = profiles.buf;
         p.scores = scores.buf, p.alpha = alpha.buf, p.status = status.buf, p.score_seconds = &score_seconds;
-        Py_BEGIN_ALLOW_THREADS;
+        Turn turn = {PyEval_SaveThread(), clock(), 0};
+        p.turn = &turn;
         done = set->tangents(&p);
-        Py_END_ALLOW_THREADS;
-        if (!done) PyErr_NoMemory();
+        PyEval_RestoreThread(turn.thread);
+        if (!done && !turn.raised) PyErr_NoMemory();
     }
     PyBuffer_Release(&unit), PyBuffer_Release(&norms), PyBuffer_Release(&Y), PyBuffer_Release(&ridges);
     PyBuffer_Release(&profiles), PyBuffer_Release(&scores), PyBuffer_Release(&alpha), PyBuffer_Release(&status);

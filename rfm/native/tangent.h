@@ -195,7 +195,7 @@ static int N(allocate_tangent)(const Tangents *p, N(Tangent) * w, Index rows) {
 
 /* Coefficients p->alpha and p->status of one depth, for all ridges, from the largest to the smallest. A factor serves
  * the ridges after it as long as conjugate gradients cost less than another one; `reuse` (R,) says for which ridges
- * they may. 0 without memory. */
+ * they may. 0 without memory, and where the call is to end. */
 static int N(solve_depth)(const Tangents *p, N(Tangent) * w, Index depth, int *reuse) {
     const Index n = p->n, c = p->c, R = p->ridges_count, total = n * c;
     const Index budget = n / ((c < MANY ? REUSE_FEW : REUSE_MANY) * c);
@@ -206,6 +206,7 @@ static int N(solve_depth)(const Tangents *p, N(Tangent) * w, Index depth, int *r
         double *alpha = p->alpha + (depth * R + k) * total;
         int32_t *status = p->status + depth * R + k;
         *status = SOLVED;
+        if (n >= LONG && interrupted(p->turn)) return 0;
         if (NARROW(n, c)) {
             if (previous && reuse[k] && budget > 1) {
                 N(product_float64)(w->K, n, previous, w->left, c);
@@ -222,7 +223,7 @@ static int N(solve_depth)(const Tangents *p, N(Tangent) * w, Index depth, int *r
                 for (Index j = i; j < n; j++) w->factor[i * n + j] = (REAL)w->K[i * n + j];
                 w->factor[i * n + i] += (REAL)ridge;
             }
-            if (N(factor)(w->factor, n)) {
+            if (N(factor)(w->factor, n, p->turn)) {
                 memset(alpha, 0, (size_t)total * sizeof(double));
                 memcpy(w->left, p->Y, (size_t)total * sizeof(double));
                 if (N(conjugate)(p, w, ridge, 1, alpha, 2 * MOST_REFINEMENTS)) {
@@ -233,7 +234,7 @@ static int N(solve_depth)(const Tangents *p, N(Tangent) * w, Index depth, int *r
             *status = SOLVED_FLOAT64;
         }
         if (!w->exact && !(w->exact = malloc((size_t)(n * n) * sizeof(double)))) return 0;
-        if (!WIDER(solve)(w->K, ridge, p->Y, n, c, w->exact, alpha, w->left, alpha, NULL)) {
+        if (!WIDER(solve)(w->K, ridge, p->Y, n, c, w->exact, alpha, w->left, alpha, NULL, p->turn)) {
             *status = HANDED_BACK;
             memset(alpha, 0, (size_t)total * sizeof(double));
         }
@@ -265,7 +266,7 @@ static void N(score_tangents)(const Tangents *p, N(Tangent) * w, Index most) {
     }
 }
 
-/* All regressions; see `Tangents`. 0 without memory. */
+/* All regressions; see `Tangents`. 0 without memory, and where the call is to end. */
 static int N(tangents)(const Tangents *p) {
     const Index n = p->n, R = p->ridges_count, tile = TILE / (n * (Index)sizeof(double)) + 8;
     N(Tangent) w;
@@ -292,6 +293,6 @@ static int N(tangents)(const Tangents *p) {
     }
     N(release_tangent)(&w);
     free(reuse);
-    return memory;
+    return memory && !p->turn->raised;
 }
 #endif

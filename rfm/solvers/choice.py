@@ -5,7 +5,10 @@ The rule looks at the number of fitted rows alone, so that results do not depend
 in float64 twice that, and on CUDA the refinement takes up to four times as much) and the system is solved by Cholesky's
 method with float64 refinement. Beyond, and where float32 does not suffice, conjugate gradients go on until the residual
 is :data:`CONVERGED`; as much of the kernel matrix as fits into a cache is kept, the rest is formed anew at every
-iteration, with the same result. Where they do not come near that in :data:`MOST_ITERATIONS`, EigenPro is tried.
+iteration, with the same result. Where they do not come near that in :data:`MOST_ITERATIONS`, Cholesky's method solves
+up to :data:`DIRECT_ROWS` rows if float32 suffices, else EigenPro is tried. What ends without an acceptable residual,
+looked at anew, says so (:attr:`BlockSolution.unsolved`): EigenPro often, for its epochs end where held-out rows gain no
+more, and at once with a small ridge on repeated rows.
 
 ``benchmarks/scale.md`` has the measurements behind this, at ridge 0.1: from 14,000 rows on conjugate gradients take a
 sixth to a half of Cholesky's time, at the same accuracy. In the identity metric EigenPro takes 1.7 to 3.2 times theirs
@@ -19,12 +22,14 @@ point of accuracy), so they are few, and from the best epoch on they take part, 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
 from rfm.linalg import solve_ridge
 from rfm.solvers.blocks import Cache, KernelBlocks, SymmetricKernel, ranges
@@ -61,11 +66,21 @@ PATIENCE, PROGRESS = 5, 1e-3
 
 @dataclass(frozen=True)
 class BlockSolution:
-    """``alpha`` (n, c) float64, the ``solver``'s name, what else is worth recording."""
+    """``alpha`` (n, c) float64, the ``solver``'s name, what else is worth recording.
+
+    ``unsolved`` is empty, or a sentence on the residual that was left, and what to do.
+    """
 
     alpha: torch.Tensor
     solver: str
     account: Mapping[str, Any] = field(default_factory=dict)
+    unsolved: str = ""
+
+    def warned(self, before: bool) -> bool:
+        """Whether a ``ConvergenceWarning`` was given: ``before``, or now if this is unsolved. One a chain is enough."""
+        if self.unsolved and not before:
+            warnings.warn(self.unsolved, ConvergenceWarning, stacklevel=2)
+        return before or bool(self.unsolved)
 
 
 class _SinglePrecisionFailed(Exception):
@@ -84,8 +99,8 @@ def solve_blocks(
     """Solve (K + ridge I) alpha = ``Y`` (n, c) for the kernel of the first n rows of ``blocks``.
 
     The rows are taken to be in random order: EigenPro holds out the last of them. ``solver`` is one of
-    :data:`SOLVERS`; what cannot solve the system hands it to the next. ``cache`` is the memory for kernel matrices, by
-    default :data:`CACHE_BYTES` of it.
+    :data:`SOLVERS`; what cannot solve the system hands it to the next, and the last says that it is ``unsolved``.
+    ``cache`` is the memory for kernel matrices, by default :data:`CACHE_BYTES` of it.
     """
     n = len(Y)
     if solver == "cholesky" or (solver == "auto" and n <= DIRECT_ROWS) or n < _LEAST_ROWS:
@@ -143,14 +158,25 @@ def _by_gradients(blocks: KernelBlocks, Y: torch.Tensor, ridge: float, seed: int
     for last in iterates:
         if last.number >= MOST_ITERATIONS:
             break
+    left = last.residual
+    # What the recursion has for the residual drifts from it by about so much (Greenbaum 1997): coefficients of rows
+    # that coincide but for their targets grow as one over the ridge.
+    drift = n * float(last.alpha.norm(dim=0).max()) * np.finfo(np.float64).eps * max(1, last.number)
+    if left <= ACCEPTED and not drift <= CONVERGED / 10 * float(_spreads(Y.double()).min()):
+        left = _residual(kernel, Y.double(), ridge, last.alpha)
     account = {
         "iterations": last.number,
-        "residual": _short(last.residual),
+        "residual": _short(left),
         "rank": F.shape[1],
         "kept_share": round(kernel.share, 3),
     }
-    if last.residual <= ACCEPTED:
+    if left <= ACCEPTED:
         return BlockSolution(last.alpha, "cg", account)
+    if n <= DIRECT_ROWS:
+        try:
+            return replace(_direct(blocks, Y, ridge), account={"conjugate_gradients": account})
+        except _SinglePrecisionFailed:
+            pass
     return _by_epochs(blocks, Y, ridge, seed, {"conjugate_gradients": account})
 
 
@@ -176,16 +202,37 @@ def _by_epochs(
     assert best is not None
     iteration.admit(truth)
     *_, last = iteration.epochs(JOINT_EPOCHS, start=torch.cat([best.alpha, torch.zeros_like(truth)]))
+    left = _residual(SymmetricKernel(blocks, n, Cache(0)), Y.double(), ridge, last.alpha)
     account = {
         **before,
         "epoch": best.number,
         "epochs": epoch.number,
         "joint_epochs": JOINT_EPOCHS,
-        "residual": _short(last.residual),
+        "residual": _short(left),
         "held_out_rows": held,
         "eigenvectors": len(iteration.preconditioner.damping),
     }
-    return BlockSolution(last.alpha, "eigenpro", account)
+    unsolved = ""
+    if not left <= ACCEPTED:
+        other = "" if before else 'solver="cg" or '
+        unsolved = (
+            f"EigenPro's epochs ended at a relative residual of {left:.2g} (acceptable: {ACCEPTED:g}) with ridge "
+            f"{ridge:.3g} on {n} rows: predictions may be off by as much of the targets' spread; take a larger ridge, "
+            f'or {other}solver="cholesky", which needs memory for n x n matrices'
+        )
+    return BlockSolution(last.alpha, "eigenpro", account, unsolved)
+
+
+def _residual(kernel: SymmetricKernel, Y: torch.Tensor, ridge: float, alpha: torch.Tensor) -> float:
+    """That of the column where it is largest relative to the targets' spread, as :class:`Iterate` has it."""
+    return float(((Y - ridge * alpha - kernel.product(alpha)).norm(dim=0) / _spreads(Y)).max())
+
+
+def _spreads(Y: torch.Tensor) -> torch.Tensor:
+    """The norms of the columns less their means; of a constant column its own, and of zeros 1."""
+    spreads, sizes = (Y - Y.mean(dim=0)).norm(dim=0), Y.norm(dim=0)
+    spreads = torch.where(spreads > 0, spreads, sizes)
+    return torch.where(spreads > 0, spreads, 1.0)
 
 
 def _short(residual: float) -> float:

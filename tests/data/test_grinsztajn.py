@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -72,13 +71,9 @@ def test_rows_are_those_of_the_benchmarks_rule(n: int, name: str, largest: int) 
     }
 
 
-def test_sizes_and_repeats_are_those_that_the_authors_fork_printed() -> None:
+def test_sizes_and_repeats_are_those_that_the_authors_fork_printed(fork_results: Path) -> None:
     """The cleaned tables have so many rows; sizes and repeats are from the file."""
-    path = Path(os.environ.get("BENCH_GRINSZTAJN", Path(__file__).parents[3] / "shared" / "grinsztajn"))
-    path = path / "rfm-authors-fork-results.csv"
-    if not path.is_file():
-        pytest.skip(f"no results of the fork at {path}; BENCH_GRINSZTAJN names their folder")
-    printed = pd.read_csv(path).dropna(subset=["n_train", "test_scores"])
+    printed = pd.read_csv(fork_results).dropna(subset=["n_train", "test_scores"])
     rows = {"cpu_act": 8_192, "pol": 15_000, "elevators": 16_599, "Ailerons": 13_750, "sulfur": 10_081}
     for name, n in rows.items():
         for _, run in printed[printed["data__keyword"] == name].iterrows():

@@ -13,11 +13,12 @@ from bench.data.splits import draw_splits
 from bench.errors import MethodError
 from bench.methods.judging import Judging
 from bench.protocols import PROTOCOLS, carry_out
-from bench.protocols.ensemble import MOST_CANDIDATES, STEPS, TOP, candidates, greedy_counts, select_members
+from bench.protocols.ensemble import MOST_CANDIDATES, TOP, candidates, select_members
 from bench.protocols.selection import Predicted
 from bench.records.dataset import Dataset, FloatArray, IntArray, Splits
 from bench.records.measure import accuracy, squared_error
 from bench.records.method import Choice, Fold, Member, Method, Path, Prediction, Session, Task, ensemble_config
+from rfm.greedy import STEPS
 
 GREEDY, TOP5 = PROTOCOLS["clean-cv-greedy"], PROTOCOLS["clean-cv-top5"]
 CONFIGURATIONS = [{"number": number} for number in range(6)]
@@ -107,12 +108,6 @@ def test_the_mean_never_errs_more_than_the_best_single_one(seed: int) -> None:
     single = min(error_of([(path, point)], task, folds) for path in paths for point in range(3))
     assert error_of(bag, task, folds) <= single + 1e-12
     assert sum(m.weight for m in members) <= STEPS + 1
-
-
-def test_equal_candidates_are_not_added_again() -> None:
-    assert greedy_counts(np.full((4, 4), 0.3)).tolist() == [1, 0, 0, 0]
-    assert greedy_counts(np.zeros((3, 3))).tolist() == [1, 0, 0]
-    assert greedy_counts(np.array([[1.0, -1.0], [-1.0, 1.0]])).tolist() == [1, 1], "residuals that cancel out"
 
 
 def figures(*errors: float, merit: float = 0.5) -> tuple[FloatArray, FloatArray]:

@@ -13,7 +13,7 @@ from synthetic_runs import make_run
 from bench.data.splits import draw_splits
 from bench.errors import UsageError
 from bench.protocols import PROTOCOLS, Protocol, carry_out, register, with_variants
-from bench.protocols.registry import asked_variant, find_variant, plain_names
+from bench.protocols.registry import asked_variant, asked_variants, find_variant, plain_names
 from bench.protocols.rows import encode_nominal, fill_missing, standardise
 from bench.records.dataset import Dataset, IntArray
 from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
@@ -70,6 +70,36 @@ def test_the_counterparts_of_a_variant_are_found(name: str) -> None:
 )
 def test_flags_choose_the_variant(asked: tuple[str, str | None, str | None], found: str) -> None:
     assert asked_variant(*asked).name == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (("clean,clean-cv", None, None), ["clean", "clean-cv"]),
+        (("published, relearn", None, None), ["published", "relearn"]),
+        (("clean-cv", "none,greedy", None), ["clean-cv", "clean-cv-greedy"]),
+        (
+            ("clean", "none,top5", "archive,nominal"),
+            ["clean", "clean-nominal", "clean-top5", "clean-top5-nominal"],
+        ),
+    ],
+)
+def test_flags_may_hold_several_values(asked: tuple[str, str | None, str | None], found: list[str]) -> None:
+    assert [protocol.name for protocol in asked_variants(*asked)] == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (("clean,clean", None, None), "--protocol clean,clean: clean is given twice"),
+        (("clean", "none,none", None), "--ensemble none,none: none is given twice"),
+        (("clean,", None, None), "unknown protocol ''"),
+        (("clean,published", "greedy", None), "--ensemble greedy: --protocol published repeats"),
+    ],
+)
+def test_of_several_values_what_cannot_be_is_said(asked: tuple[str, str | None, str | None], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        asked_variants(*asked)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from bench.report.claims import (
     places_of,
     reproduction,
     results_in_readme,
+    results_page,
 )
 from bench.stats.frame import scores_frame
 from bench.stats.published import PublishedStudy
@@ -39,7 +40,7 @@ def scores(
 
 def test_each_protocol_has_its_sentences_and_its_table() -> None:
     table = scores("clean", "relearn", "published")
-    text = results_in_readme(table, REGISTRY)
+    text = results_page(table, REGISTRY)
     small = {e.name for e in REGISTRY.select("small90")} & set(NAMES)
     families = {REGISTRY.entry(name).family or name for name in small}
     assert f"- `clean`, {len(small)} small datasets ({len(families)} families, 2 seeds): RFM averages " in text
@@ -61,6 +62,22 @@ def test_each_protocol_has_its_sentences_and_its_table() -> None:
     assert f"{lead['relearn'] - lead['published']:+.2f}".replace("-", "−") in told
 
 
+def test_the_readme_has_a_leaderboard_and_a_line_a_protocol() -> None:
+    table = scores("clean", "clean-cv", "clean-cv-greedy", "clean-cv-nominal", "published", "relearn")
+    text = results_in_readme(table, REGISTRY)
+    small = {e.name for e in REGISTRY.select("small90")} & set(NAMES)
+    assert text.startswith(f"Leaderboard: `clean-cv`, {len(small)} small datasets")
+    heads = "| method | one configuration, % | Δ Accuracy (RFM − method), pp | greedy ensemble, % | Δ Accuracy"
+    assert heads.lower() in text.lower()
+    row = next(line for line in text.splitlines() if line.startswith("| MLP |")).split("|")
+    for protocol, cell in (("clean-cv", row[2]), ("clean-cv-greedy", row[4])):
+        rows = table[(table["protocol"] == protocol) & (table["method"] == "mlp") & table["dataset"].isin(small)]
+        assert float(cell) == pytest.approx(rows.groupby("dataset")["accuracy"].mean().mean(), abs=0.005)
+    lines = [line.split("`")[1] for line in text.splitlines() if line.startswith("- `")]
+    assert lines == ["published", "relearn", "clean", "clean-cv"]
+    assert text.endswith(leak_sentence(table, REGISTRY))
+
+
 def _means(table: pd.DataFrame, protocol: str) -> pd.Series:
     return (
         table[table["protocol"] == protocol].groupby(["dataset", "method"])["accuracy"].mean().groupby("method").mean()
@@ -69,7 +86,7 @@ def _means(table: pd.DataFrame, protocol: str) -> pd.Series:
 
 def test_one_method_and_one_protocol_have_nothing_to_be_compared_with() -> None:
     alone = scores("clean", methods=("rfm",), seeds=(0,))
-    text = results_in_readme(alone, REGISTRY)
+    text = results_page(alone, REGISTRY)
     assert "one seed): RFM averages" in text
     assert "significantly better than M" not in text
     assert leak_sentence(alone, REGISTRY) == ""
@@ -82,7 +99,7 @@ def test_scores_of_before_there_was_regression_are_of_classes(tmp_path: Path) ->
     table.drop(columns=["task", "metric"]).to_csv(tmp_path / "scores.csv", index=False)
     read = kept_scores(tmp_path / "scores.csv")
     assert set(read["task"]) == {"classification"}
-    assert results_in_readme(read, REGISTRY) == results_in_readme(table, REGISTRY)
+    assert results_page(read, REGISTRY) == results_page(table, REGISTRY)
 
 
 @pytest.mark.parametrize("seeds", [(0,), (3, 5)])
@@ -110,7 +127,7 @@ def test_a_line_for_each_protocol_says_where_rfm_stands() -> None:
         (line,) = [x for x in lines if x.startswith(f"- `{protocol}`: ")]
         assert f"{r['place_by_rank']} / {r['place_by_mean']} of 33 on the {r['datasets']} small datasets" in line
         assert line.endswith("on the 24 that both have.")
-    assert place_sentences(places) in results_in_readme(table, REGISTRY, places)
+    assert place_sentences(places) in results_page(table, REGISTRY, places)
     told = reproduction(table, REGISTRY, "here", places).splitlines()
     mean = f"{places.set_index(['protocol', 'method', 'subset'])['mean_accuracy']['clean', 'ntk', 'small90']:.2f}"
     (row,) = [x for x in told if x.startswith(f"| `clean` | NTK | {mean} | ")]
@@ -124,10 +141,10 @@ def test_a_method_that_ran_on_few_datasets_leaves_the_others_theirs() -> None:
     first, second = claims(table, REGISTRY)
     assert (set(first.means.index), set(second.means.index)) == ({"rfm", "laplace", "mlp"}, {"rfm", "laplace"})
     assert (first.datasets, second.datasets) == (len(small & set(NAMES)), len(NAMES))
-    text = results_in_readme(table, REGISTRY)
+    text = results_page(table, REGISTRY)
     assert re.search(r"^\| MLP \| [\d.]+ \| .* \| – \| – \|$", text, re.MULTILINE)
     assert "A dash: too few results there." in text
-    assert "A dash" not in results_in_readme(scores("published", seeds=(0,)), REGISTRY)
+    assert "A dash" not in results_page(scores("published", seeds=(0,)), REGISTRY)
 
 
 @pytest.fixture
@@ -135,7 +152,7 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """tools/readme_table.py on a folder of its own, with what is typed after it."""
     (tmp_path / "docs").mkdir()
     (tmp_path / "results" / "kept" / "comparison").mkdir(parents=True)
-    for page in ("README.md", "docs/reproduce-the-paper.md"):
+    for page in ("README.md", "docs/results.md", "docs/reproduce-the-paper.md"):
         (tmp_path / page).write_text("before\n<!-- results: begin -->\nold\n<!-- results: end -->\nafter\n")
     monkeypatch.delenv("BENCH_PUBLISHED", raising=False)
     main = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "readme_table.py"))["main"]
@@ -158,13 +175,14 @@ def test_the_tool_needs_the_study_once(tool: Callable[..., int], tmp_path: Path)
     lines += [" ".join([name, *map(str, row), "0 0 0 0"]) for name, row in zip(NAMES, made.to_numpy(), strict=True)]
     results.write_text("\n".join(lines) + "\n")
     assert tool("--published", str(results)) == 0
-    page = (tmp_path / "README.md").read_text()
+    assert (tmp_path / "README.md").read_text().startswith("before\n<!-- results: begin -->\nLeaderboard: `clean`, ")
+    page = (tmp_path / "docs" / "results.md").read_text()
     assert page.startswith("before\n<!-- results: begin -->\n- `clean`, ")
     assert " of 33 on the " in page
     assert "\nold\n" not in page
     assert tool("--check") == 0
     assert tool("--check", "--published", str(results)) == 0
-    (tmp_path / "README.md").write_text(page.replace(" of 33 ", " of 34 "))
+    (tmp_path / "docs" / "results.md").write_text(page.replace(" of 33 ", " of 34 "))
     assert tool("--check") == 1
     scores("clean", seeds=(1,)).to_csv(kept / "scores.csv", index=False)
     with pytest.raises(SystemExit, match=r"places\.csv is not of these scores"):

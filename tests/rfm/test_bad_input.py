@@ -13,6 +13,10 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from rfm import KernelRidgeClassifier, KernelRidgeRegressor, RFMClassifier, RFMRegressor
+from rfm.large import LargeSweep
+from rfm.ntk_ridge import ntk_points
+from rfm.product_sweep import ProductSweep
+from rfm.sweep import Sweep
 
 Array = NDArray[np.float64]
 
@@ -382,3 +386,37 @@ def test_validation_labels_of_another_type_but_one_kind(labels: Any, same: Any) 
     fitted = RFMClassifier().fit(X[:40], names[:40], validation=(X[40:], np.array(same)[y][40:]))
     np.testing.assert_array_equal(fitted.path_, plain.path_)
     assert fitted.path_.max() > 0.6
+
+
+@pytest.mark.parametrize("engine", ["native", "python", None])
+@pytest.mark.parametrize("kind", [Sweep, LargeSweep])
+@pytest.mark.parametrize(
+    ("X", "Y", "message"),
+    [
+        (np.zeros((5, 0)), np.ones((5, 1)), r"X must be \(n, d\) with at least one feature, got shape \(5, 0\)"),
+        (np.ones(5), np.ones((5, 1)), r"X must be \(n, d\) with at least one feature, got shape \(5,\)"),
+        (np.ones((5, 2)), np.ones((5, 0)), r"Y must be \(5, c\) with at least one column.* got shape \(5, 0\)"),
+        (np.ones((5, 2)), np.ones((4, 1)), r"Y must be \(5, c\) with at least one column.* got shape \(4, 1\)"),
+    ],
+    ids=["no features", "one axis", "no targets", "other rows"],
+)
+def test_a_problem_without_features_or_targets(kind: Any, engine: str | None, X: Array, Y: Array, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kind(X, Y, engine=engine)
+    with pytest.raises(ValueError, match=message):
+        ProductSweep(X, Y)
+
+
+@pytest.mark.parametrize("engine", ["native", "python"])
+def test_a_neural_tangent_regression_without_targets(engine: str) -> None:
+    with pytest.raises(ValueError, match="at least one column of targets"):
+        list(ntk_points(np.ones((5, 2)), np.ones((5, 0)), np.ones((1, 2)), depths=[1], ridges=[1.0], choice=engine))
+
+
+@every
+def test_no_features_or_no_targets(estimator: Any) -> None:
+    X, y = table(30)
+    with pytest.raises(ValueError, match=r"0 feature\(s\)"):
+        clone(estimator).fit(X[:, :0], y)
+    with pytest.raises(ValueError, match=r"0 feature\(s\)"):
+        clone(estimator).fit(X, np.ones((30, 0)))

@@ -357,7 +357,7 @@ def test_all_forms_of_input_mean_the_same() -> None:
         (np.ma.masked_array([[1.0, np.nan]], mask=[[True, False]]), {}, "nan"),
         (np.array([[1.0, np.nan]]), {"mask": np.array([[True, True]])}, "nan"),
         (np.eye(2), {"mask": np.ones((3, 3), dtype=bool)}, "mask must be boolean"),
-        (sparse.eye_array(3), {"mask": np.eye(3, dtype=bool)}, "dense array"),
+        (sparse.csr_array(np.eye(3)), {"mask": np.eye(3, dtype=bool)}, "dense array"),
         (([0], [5], [1.0]), {"shape": (2, 2)}, "column 5: the matrix has 2"),
         (([-1], [0], [1.0]), {"shape": (2, 2)}, "row -1"),
         (([0.5], [0], [1.0]), {}, "integers"),
@@ -370,7 +370,7 @@ def test_all_forms_of_input_mean_the_same() -> None:
         (([0], [0], [1.0]), {"shape": (2.5, 2.5)}, "two integers"),
         (([0], [0], [1.0]), {"shape": (-2, 2)}, "two integers"),
         (np.eye(2), {"shape": (3, 3)}, r"has shape \(2, 2\), not \(3, 3\)"),
-        (sparse.eye_array(2), {"shape": (3, 3)}, r"has shape \(2, 2\), not \(3, 3\)"),
+        (sparse.csr_array(np.eye(2)), {"shape": (3, 3)}, r"has shape \(2, 2\), not \(3, 3\)"),
         (np.eye(2) * 1e200, {}, "common scale"),
         (np.array([[1e200, np.nan], [1.0, 2.0]]), {}, "common scale"),
         (np.eye(2) * 1e-200, {}, "common scale"),
@@ -569,7 +569,7 @@ def test_prediction_and_new_rows_are_checked() -> None:
     with pytest.raises(ValueError, match="integers"):
         model.predict([0.5], [0])
     assert model.predict([], []).shape == (0,)
-    for rows in (np.ones((2, 5)), sparse.eye_array(5), observed_entries(np.ones((2, 5)))):
+    for rows in (np.ones((2, 5)), sparse.csr_array(np.eye(5)), observed_entries(np.ones((2, 5)))):
         with pytest.raises(ValueError, match="6 columns"):
             model.transform(rows)
     with pytest.raises(ValueError, match="column 6: the matrix has 6"):

@@ -274,6 +274,7 @@ def test_training_rows_are_predicted_as_they_were_fitted(n: int, dtype: str) -> 
     np.testing.assert_allclose(model.predict(X), fitted, rtol=0, atol=1e-4 if dtype == "float32" else 1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:EigenPro's epochs ended")
 @pytest.mark.parametrize("estimator", [*CLASSIFIERS, *REGRESSORS], ids=repr)
 @pytest.mark.parametrize(
     ("solver", "tolerance"), [("auto", 1e-3), ("cg", 0.01), ("eigenpro", 0.05)], ids=["direct", "cg", "EigenPro"]

@@ -95,6 +95,7 @@ def test_by_conjugate_gradients_it_is_nearly_the_sweep(
     assert account["rank"] <= N // 2
 
 
+@pytest.mark.filterwarnings("ignore:EigenPro's epochs ended")
 def test_by_epochs_it_predicts_alike_and_says_what_it_did(
     table: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> None:
@@ -109,6 +110,7 @@ def test_by_epochs_it_predicts_alike_and_says_what_it_did(
     assert account["gradient_rows"] == 400
 
 
+@pytest.mark.filterwarnings("ignore:EigenPro's epochs ended")
 @pytest.mark.parametrize("solver", ["cg", "eigenpro"])
 def test_the_seed_and_not_the_order_of_rows_to_score_determines_scores(
     table: tuple[NDArray[np.float64], NDArray[np.float64]], solver: str

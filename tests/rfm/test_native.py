@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ import rfm
 from rfm.engines import Engine
 from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace
 from rfm.native import Library, library
+from rfm.ntk_ridge import ntk_points
 from rfm.problem import Point
 from rfm.sweep import Sweep
 
@@ -169,7 +171,7 @@ def test_what_is_not_positive_definite_is_handed_back() -> None:
 def test_chains_go_on_from_call_to_call(monkeypatch: pytest.MonkeyPatch) -> None:
     X, Y = table(450, 6, 3)
     at_once = grid(X, Y, "native")
-    monkeypatch.setattr("rfm.native.chains._CALL_WORK", 1.0)
+    monkeypatch.setattr("rfm.native.chains._OUTPUT_BYTES", 1)
     for key, point in grid(X, Y, "native").items():
         np.testing.assert_array_equal(point.scores, at_once[key].scores)
 
@@ -187,26 +189,67 @@ def test_a_metric_is_learned_and_used_as_in_python(n: int, d: int) -> None:
     assert Sweep(X, Y, engine="native").learn(rows, ridge=1.0, unit_norm=True, iterations=0) is None
 
 
+def scores_of_chains(X: Array, Y: Array) -> dict[Any, Array]:
+    return {key: point.scores for key, point in grid(X, Y, "native").items()}
+
+
+def scores_of_tangents(X: Array, Y: Array) -> dict[Any, Array]:
+    n = len(X) * 4 // 5
+    points = ntk_points(X[:n], Y[:n], X[n:], depths=(1, 2, 5), ridges=(1.0, 0.01), choice="native")
+    return {(point.depth, point.ridge): point.scores for point in points}
+
+
 @needs_library
 def test_threads_do_not_disturb_each_other() -> None:
     tables = [table(300, 5 + k, 3, seed=k) for k in range(2)]
-    alone = [grid(X, Y, "native") for X, Y in tables]
-    found: list[list[dict[Any, Point]]] = [[], []]
+    calls = [lambda f=f, t=t: f(*t) for f in (scores_of_chains, scores_of_tangents) for t in tables]  # type: ignore[misc]
+    alone = [call() for call in calls]
+    found: list[list[dict[Any, Array]]] = [[] for _ in calls]
 
     def work(k: int) -> None:
-        for _ in range(5):
-            found[k].append(grid(*tables[k], "native"))
+        found[k].extend(calls[k]() for _ in range(4))
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(len(calls))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for k in range(2):
-        assert len(found[k]) == 5
-        for points in found[k]:
-            for key, point in points.items():
-                np.testing.assert_array_equal(point.scores, alone[k][key].scores)
+    for expected, several in zip(alone, found, strict=True):
+        assert len(several) == 4
+        for scores in several:
+            assert scores.keys() == expected.keys()
+            for key, values in scores.items():
+                np.testing.assert_array_equal(values, expected[key])
+
+
+@needs_library
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal here")
+@pytest.mark.parametrize("scores_of", [scores_of_chains, scores_of_tangents], ids=["chains", "tangents"])
+def test_an_interrupt_ends_a_native_call(scores_of: Any) -> None:
+    """Not after the call, but in it: what it had not come to stays as it was made."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def empty(*shape: Any, **options: Any) -> Array:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)  # the arrays of results are made just before the call
+        return np.full(*shape, -99, **options)
+
+    X, Y = table(4000, 20, 3)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    patched = pytest.MonkeyPatch()
+    patched.setattr("rfm.native.chains.np.empty", empty)  # NumPy's own, of all modules
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            scores_of(X, Y)
+    finally:
+        patched.undo()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    frames = [entry.frame.f_locals for entry in caught.traceback if entry.frame.code.name in ("_call", "tangents")]
+    status = frames[-1]["status"]
+    assert np.isin(status, (-99, -1)).any()
+    assert (frames[-1]["scores"] == -99).any()
 
 
 def test_the_engine_is_named_and_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +262,8 @@ def test_the_engine_is_named_and_can_be_asked_for(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("RFM_ENGINE")
     assert rfm.engine("cuda").name == "python"
     monkeypatch.setattr("rfm.engines.library", lambda: "it was not built")
-    assert str(rfm.engine()) == "python (it was not built)"
+    assert str(rfm.engine()).startswith("python (it was not built, ")
+    assert "blas" in str(rfm.engine()).lower()
     with pytest.raises(ValueError, match="it was not built"):
         rfm.engine(choice="native")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -224,16 +223,6 @@ def test_what_is_not_positive_definite_is_handed_back() -> None:
     assert any(point.solver == "eigenvalues" for point in native.values())
 
 
-@needs_library
-def test_depths_may_come_from_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    X, Y = table(200, 5, 3)
-    options: dict[str, Any] = {"depths": (5, 1, 3), "ridges": (0.1, 10.0), "choice": "native"}
-    at_once = by_place(ntk_points(X[:100], Y[:100], X[100:], **options))
-    monkeypatch.setattr("rfm.ntk_ridge._CALL_WORK", 1.0)
-    for key, point in by_place(ntk_points(X[:100], Y[:100], X[100:], **options)).items():
-        np.testing.assert_array_equal(point.scores, at_once[key].scores)
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("size", [2.0**80, 2.0**-80])
 def test_the_size_of_targets_does_not_matter(engine: str, size: float) -> None:
@@ -242,28 +231,6 @@ def test_the_size_of_targets_does_not_matter(engine: str, size: float) -> None:
     (plain,) = ntk_points(X[:340], Y[:340], X[340:], **options)
     (scaled,) = ntk_points(X[:340], Y[:340] * size, X[340:], **options)
     np.testing.assert_allclose(scaled.scores / size, plain.scores, rtol=0, atol=1e-6)
-
-
-@needs_library
-def test_threads_do_not_disturb_each_other() -> None:
-    tables = [table(300, 5 + k, 3, seed=k) for k in range(2)]
-    options: dict[str, Any] = {"depths": DEPTHS, "ridges": (1.0, 0.01), "choice": "native"}
-
-    def grid(k: int) -> dict[tuple[int, float], NTKPoint]:
-        X, Y = tables[k]
-        return by_place(ntk_points(X[:240], Y[:240], X[240:], **options))
-
-    alone, found = [grid(0), grid(1)], [[], []]  # type: ignore[var-annotated]
-    threads = [threading.Thread(target=lambda k=k: found[k].extend(grid(k) for _ in range(4))) for k in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for k in range(2):
-        assert len(found[k]) == 4
-        for points in found[k]:
-            for key, point in points.items():
-                np.testing.assert_array_equal(point.scores, alone[k][key].scores)
 
 
 def test_depths_and_ridges_are_checked() -> None:

@@ -8,7 +8,6 @@ is rounding noise; here they have no gradient between them.
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -27,8 +26,6 @@ from bench.methods.rfm import RFM
 from bench.protocols import PROTOCOLS, carry_out
 
 pytestmark = [pytest.mark.archive, pytest.mark.slow]
-
-_BESIDE_THE_CHECKOUT = Path(__file__).parents[3] / "shared" / "parity" / "published-procedure-45.tsv"
 
 
 class RFMInFloat64(RFM):
@@ -51,12 +48,9 @@ CarryOut = Callable[[type[RFM], str], Outcome]
 
 
 @pytest.fixture(scope="module")
-def parity_table() -> dict[str, Outcome]:
-    """The published code's outcome on half of the small tables: ``BENCH_PARITY``, else the copy beside the checkout."""
-    path = Path(os.environ.get("BENCH_PARITY", _BESIDE_THE_CHECKOUT))
-    if not path.is_file():
-        pytest.skip(f"no outcome of the published procedure at {path}; BENCH_PARITY names one")
-    with path.open(encoding="utf-8", newline="") as file:
+def parity_table(parity_path: Path) -> dict[str, Outcome]:
+    """The published code's outcome on half of the small tables."""
+    with parity_path.open(encoding="utf-8", newline="") as file:
         return {
             row["dataset"]: Outcome(
                 ridge=float(row["ridge"]),

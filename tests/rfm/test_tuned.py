@@ -30,7 +30,7 @@ from rfm import (
     RFMRegressorCV,
 )
 from rfm.calibration import fit_inverse_temperature
-from rfm.selection import greedy_weights, tuning_rows
+from rfm.selection import tuning_rows
 
 Array = NDArray[np.float64]
 CLASSIFIERS = [RFMClassifierCV, KernelRidgeClassifierCV]
@@ -158,22 +158,6 @@ def test_scores_are_the_weighted_mean_of_the_members(kind: Any, ensemble: bool) 
         single = RFMRegressor(**{"iterations": 0} | point, metric_scaling="none", dtype="float64")
         total += weight * single.fit(rows, (targets - targets.mean(axis=0)) / scale).predict(rows)
     assert np.allclose(model._scores(X), targets.mean(axis=0) + scale * total)
-
-
-def test_greedy_weights_are_those_of_growing_means() -> None:
-    rng = np.random.default_rng(0)
-    truth = rng.normal(size=50)
-    guesses = truth + rng.normal(size=(6, 50)) * rng.uniform(0.5, 1.5, size=(6, 1))
-    chosen: list[int] = []
-    errors = []
-    for _ in range(25):
-        tried = [np.mean((guesses[[*chosen, k]].mean(axis=0) - truth) ** 2) for k in range(6)]
-        chosen.append(int(np.argmin(tried)))
-        errors.append(min(tried))
-    counts = np.bincount(chosen[: int(np.argmin(errors)) + 1], minlength=6)
-    residuals = guesses - truth
-    assert np.allclose(greedy_weights(residuals @ residuals.T / 50), counts / counts.sum())
-    assert np.count_nonzero(counts) > 1
 
 
 def test_ensemble_has_no_larger_error_out_of_fold_than_the_best_point() -> None:

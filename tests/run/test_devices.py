@@ -28,7 +28,7 @@ def plan(tiny: TinyBenchmark, device: str, *methods: str) -> Plan:
     return expand_jobs(
         tiny.entries[:1],
         [NamedMethod(name, get_method(name)) for name in methods],
-        get_protocol("clean"),
+        [get_protocol("clean")],
         (0,),
         source="tiny",
         load=generate,

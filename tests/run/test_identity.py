@@ -153,7 +153,7 @@ table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny
 methods = [NamedMethod(name, get_method(name)) for name in method_names()]
 
 def ids():
-    plan = expand_jobs([Entry], methods, PROTOCOLS["clean"], [0], source="tiny", load=lambda e: table,
+    plan = expand_jobs([Entry], methods, [PROTOCOLS["clean"]], [0], source="tiny", load=lambda e: table,
                        splits_for=lambda d, seed: draw_splits("t", d.y, seed))
     return {job.method: job.id for job in plan.jobs}
 
@@ -280,7 +280,7 @@ def plan_of(table: Dataset, protocol: Protocol = PROTOCOLS["published"]) -> Plan
     return expand_jobs(
         [Entry()],
         [method],
-        protocol,
+        [protocol],
         [0],
         source="tiny",
         load=lambda entry: table,

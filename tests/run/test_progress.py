@@ -25,7 +25,7 @@ from bench.run.runlog import LOG, log_event, logged_to, watched
 
 def task(number: int, method: str = "m", seconds: float = 10.0) -> Task:
     job = Job(f"{method}{number}", f"table-{number}", "tiny", 10, 2, 2, method, "clean", "seed-0", 0)
-    return Task(job, MethodWork(method, PROTOCOLS["clean"], 0, None, "k"), 1, seconds, 60.0)
+    return Task(job, MethodWork(method, (PROTOCOLS["clean"],), 0, None, "k"), 1, seconds, 60.0)
 
 
 def progress(tasks: list[Task], workers: int = 1) -> Progress:

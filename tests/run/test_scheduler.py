@@ -15,7 +15,7 @@ MB = 1 << 20
 
 def task(number: int, megabytes: int, seconds: float = 1.0) -> Task:
     job = Job(f"{number}", f"d{number}", "tiny", 10, 2, 2, "m", "clean", "seed-0", 0)
-    work = MethodWork("m", PROTOCOLS["clean"], 0, None, "k")
+    work = MethodWork("m", (PROTOCOLS["clean"],), 0, None, "k")
     large = megabytes * MB > LARGE_BYTES
     return Task(job, work, megabytes * MB, seconds, 60.0, alone=large, all_cores=large)
 

@@ -69,7 +69,7 @@ def test_the_plugins_text_is_the_methods_code(tmp_path: Path, change: tuple[str,
 
 def test_what_the_base_class_does_is_the_methods_code_too(tmp_path: Path) -> None:
     (named,) = named_methods("centroids", [write_plugin(tmp_path)])
-    modules = MethodWork(named.spec, PROTOCOLS["clean"], 0, None, "").modules()
+    modules = MethodWork(named.spec, (PROTOCOLS["clean"],), 0, None, "").modules()
     assert {"sklearn.neighbors", "bench.methods.plugin", "bench.methods.classes"} <= set(modules)
 
 

@@ -69,7 +69,7 @@ class TinyBenchmark:
         return expand_jobs(
             self.entries,
             named,
-            get_protocol(protocol),
+            [get_protocol(name) for name in protocol.split(",")],
             seeds,
             source="tiny",
             load=generate,

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-
-
-@pytest.fixture(scope="session")
-def published_path() -> Path:
-    """The published study's results file: ``BENCH_PUBLISHED``, or beside the checkout."""
-    default = Path(__file__).parents[3] / "shared" / "uci121" / "results-179-classifiers.txt"
-    path = Path(os.environ.get("BENCH_PUBLISHED", default))
-    if not path.is_file():
-        pytest.skip(f"the published results file is not at {path} (set BENCH_PUBLISHED)")
-    return path
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -245,15 +244,11 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         read_runs(tmp_path / "empty.csv")
 
 
-def test_the_authors_forks_file_is_of_the_same_layout(tmp_path: Path) -> None:
+def test_the_authors_forks_file_is_of_the_same_layout(tmp_path: Path, fork_results: Path) -> None:
     """It has neither of two columns; with them, made from others, the best by validation is the fork's printed mean."""
-    folder = Path(os.environ.get("BENCH_GRINSZTAJN", Path(__file__).parents[3] / "shared" / "grinsztajn"))
-    path = folder / "rfm-authors-fork-results.csv"
-    if not path.is_file():
-        pytest.skip(f"no results of the fork at {path}; BENCH_GRINSZTAJN names their folder")
     with pytest.raises(ReportError, match="no column benchmark, hp"):
-        read_runs(path)
-    fork = pd.read_csv(path)
+        read_runs(fork_results)
+    fork = pd.read_csv(fork_results)
     part = fork["data__categorical"].map({0.0: "numerical", 1.0: "categorical"})
     size = fork["max_train_samples"].map({10_000.0: "medium", 50_000.0: "large"})
     fork["benchmark"], fork["hp"] = part + "_regression_" + size, "random"

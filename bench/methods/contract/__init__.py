@@ -67,7 +67,7 @@ CLAUSES: tuple[Clause, ...] = (
     ),
     Clause("identity", "predict() on a fold reproduces the path's figures", clauses.identity),
     Clause(
-        "validation scores",
+        "kept scores",
         "where the task asks for them, the scores that a path's figures were computed from, if the method keeps any",
         clauses.kept_scores,
     ),

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
 
+from rfm.estimators import KernelRidgeRegressor
 from rfm.kernels import Laplace
+from rfm.large import LargeSweep
 from rfm.linalg import solve_ridge
 from rfm.solvers import choice
-from rfm.solvers.blocks import Cache, KernelBlocks, RadialBlocks
+from rfm.solvers.blocks import Cache, KernelBlocks, RadialBlocks, SymmetricKernel
 from rfm.solvers.choice import JOINT_EPOCHS, MOST_EPOCHS, VALIDATION_ROWS, VALIDATION_SHARE, solve_blocks
 from rfm.solvers.tangent import TangentBlocks
 
@@ -76,14 +79,74 @@ def test_where_gradients_do_not_converge_the_epochs_take_over(monkeypatch: pytes
     blocks, Y = problem(900)
     monkeypatch.setattr(choice, "MOST_ITERATIONS", 1)
     monkeypatch.setattr(choice, "ACCEPTED", 1e-9)
+    direct = solve_blocks(blocks, Y, 0.1, seed=0, solver="cg")
+    assert (direct.solver, direct.unsolved) == ("cholesky", "")
+    assert direct.account["conjugate_gradients"]["iterations"] == 1
+    monkeypatch.setattr(choice, "DIRECT_ROWS", 100)
     solution = solve_blocks(blocks, Y, 0.1, seed=0, solver="cg")
     assert solution.solver == "eigenpro"
+    assert 'solver="cg"' not in solution.unsolved
+    assert 'solver="cholesky"' in solution.unsolved
     assert solution.account["conjugate_gradients"]["iterations"] == 1
     assert solution.account["epochs"] >= 1
     monkeypatch.setattr(choice, "ACCEPTED", 1.0)
     near = solve_blocks(blocks, Y, 0.1, seed=0, solver="cg")
     assert near.solver == "cg"
     assert near.account["residual"] > choice.CONVERGED
+
+
+@pytest.mark.parametrize("ridge", [1e-12, 1e-3, 1.0])
+@pytest.mark.parametrize("solver", ["cg", "eigenpro"])
+def test_what_is_off_on_repeated_rows_says_so(solver: str, ridge: float) -> None:
+    """Rows three times over, with other targets each time: scores within 2 % of the solution's, or it is unsolved."""
+    draws = np.random.default_rng(0)
+    rows, others = draws.standard_normal((300, 5)), draws.standard_normal((200, 5))
+    X = torch.as_tensor(np.concatenate([np.repeat(rows, 3, axis=0), others]))
+    order = torch.as_tensor(draws.permutation(900))
+    X[:900] = X[order]
+    Y = X[:900, :1].sin() + 0.3 * torch.as_tensor(draws.standard_normal((900, 1)))
+    exact, blocks = RadialBlocks(Laplace(3.0), X), RadialBlocks(Laplace(3.0), X.float())
+    K = exact.block(slice(0, 1100), slice(0, 900)).double()
+    values, vectors = torch.linalg.eigh((K[:900] + K[:900].T) / 2)
+    parts = torch.where(values > 1e-13 * values[-1], 1 / (values + ridge), 0.0)
+    expected = K[900:] @ (vectors @ (parts[:, None] * (vectors.T @ Y)))
+    solution = solve_blocks(blocks, Y, ridge, seed=0, solver=solver)
+    found = blocks.product(slice(900, 1100), slice(0, 900), solution.alpha)
+    close = float((found - expected).norm() / (expected - expected.mean()).norm()) < 0.02
+    assert close or solution.unsolved
+    assert (solution.unsolved == "") == (solution.account["residual"] <= choice.ACCEPTED)
+    if solver == "eigenpro":
+        assert bool(solution.unsolved) == (ridge < 1.0)
+        told = f"residual of {solution.account['residual']:.2g}", f"ridge {ridge:.3g} on 900 rows", "larger ridge"
+        assert all(words in solution.unsolved for words in told) == (ridge < 1.0)
+
+
+def test_a_chain_warns_once() -> None:
+    draws = np.random.default_rng(0)
+    X = np.repeat(draws.standard_normal((100, 3)), 3, axis=0)
+    Y = draws.standard_normal((300, 1))
+    rows = np.arange(300)
+    with pytest.warns(ConvergenceWarning, match="larger ridge") as told:
+        LargeSweep(X, Y, solver="eigenpro").fit(rows, rows[:5], ridge=1e-12, unit_norm=False, iterations=2)
+    assert len(told) == 1
+    with pytest.warns(ConvergenceWarning, match="larger ridge") as told:
+        KernelRidgeRegressor("ntk", ridge=1e-12, solver="eigenpro").fit(X, Y[:, 0])
+    assert len(told) == 1
+
+
+def test_the_residual_of_gradients_is_looked_at_anew_where_it_drifts() -> None:
+    """Hardly any ridge: what the recursion has for the residual is not what is left."""
+    draws = np.random.default_rng(0)
+    X = torch.as_tensor(np.repeat(draws.standard_normal((300, 5)), 3, axis=0)[draws.permutation(900)]).float()
+    Y = X[:, :1].double().sin() + 0.3 * torch.as_tensor(draws.standard_normal((900, 1)))
+    blocks = RadialBlocks(Laplace(3.0), X)
+    solution = solve_blocks(blocks, Y, 1e-12, seed=0, solver="cg")
+    said = (solution.account if solution.solver == "cg" else solution.account["conjugate_gradients"])["residual"]
+    if solution.solver == "cg":
+        left = SymmetricKernel(blocks, 900, Cache(0)).product(solution.alpha) + 1e-12 * solution.alpha - Y
+        assert_allclose(float(left.norm() / (Y - Y.mean()).norm()), said, rtol=0.01)
+    else:
+        assert said > choice.ACCEPTED
 
 
 @pytest.mark.parametrize("solver", choice.SOLVERS)

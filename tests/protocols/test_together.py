@@ -1,0 +1,168 @@
+"""Protocols that tune alike, carried out together: what each gives alone, from one set of fits."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.data.splits import draw_splits
+from bench.errors import MethodError
+from bench.methods import built_in_methods, get_method, random_forest
+from bench.protocols import PROTOCOLS, Predicted, Protocol, carry_out, carry_out_together, selection
+from bench.records.dataset import Dataset, IntArray
+from bench.records.method import Choice, Fold, HoldoutResult, Method, Path, Prediction, Session, Task
+
+ALIKE = [("clean", "clean-top5", "clean-greedy"), ("published", "relearn")]
+
+
+def small_table(seed: int = 0) -> Dataset:
+    rng = np.random.default_rng(seed)
+    y = np.arange(48) % 3
+    X = rng.normal(size=(48, 4)) + y[:, None] * [1.0, 0.5, 0.0, 0.0]
+    X[::7, 3] = np.nan
+    return Dataset("small", X, y.astype(np.int64), 3, "embedded")
+
+
+def without_seconds(results: list[HoldoutResult] | MethodError) -> list[HoldoutResult]:
+    assert not isinstance(results, MethodError), results
+    return [replace(r, fit_seconds=0.0, predict_seconds=None) for r in results]
+
+
+@pytest.mark.parametrize("names", ALIKE, ids=lambda names: names[0])
+@pytest.mark.parametrize("name", built_in_methods())
+def test_each_gives_what_it_gives_alone(name: str, names: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random_forest, "TREES", 10)  # the extra trees' too
+    method = get_method(name)
+    table = small_table()
+    splits = draw_splits("small", table.y, 0)
+    splits = replace(splits, holdouts=splits.holdouts[:2])
+    kept: list[Predicted] = []
+    protocols = [PROTOCOLS[name] for name in names]
+    together = carry_out_together(method, table, splits, protocols, 5, keep=kept.append)
+    for protocol, found in zip(protocols, together, strict=True):
+        own: list[Predicted] = []
+        assert without_seconds(found) == without_seconds(carry_out(method, table, splits, protocol, 5, keep=own.append))
+        mine = [each for each in kept if each.protocol == protocol.name]
+        assert [(a.holdout, a.scores.tolist()) for a in mine] == [(a.holdout, a.scores.tolist()) for a in own]
+
+
+@pytest.mark.parametrize("other", ["clean-cv", "clean-nominal", "published"])
+def test_protocols_that_tune_differently_are_refused(other: str) -> None:
+    with pytest.raises(ValueError, match="do not tune alike"):
+        together(Counting(), "clean", other)
+
+
+class Clock:
+    """CPU time that passes only when told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return Clock.now
+
+
+class CountingSession(Session):
+    """Scores by a random projection; every fit takes a second of the clock, tuning a hundred."""
+
+    def __init__(self, task: Task, method: Counting) -> None:
+        super().__init__(task)
+        self.method = method
+
+    def tune(self, folds: Sequence[Fold]) -> list[Path]:
+        self.method.tuned += 1
+        Clock.now += 100.0
+        rng = np.random.default_rng(0)
+        paths = []
+        for config in self.method.configurations():
+            scores = [rng.normal(size=(1, len(fold.validation), self.task.width)) for fold in folds]
+            figures = [self.task.judge(s[0], self.task.y[f.validation]) for s, f in zip(scores, folds, strict=True)]
+            merit, error = (np.array([[figure[k]] for figure in figures]) for k in (0, 1))
+            kept = [s.astype(np.float32) for s in scores] if self.method.keeps else None
+            paths.append(Path(config, (0,), merit, error, scores=kept))
+        return paths
+
+    def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
+        self.method.predicted.append(choice.config["number"])
+        Clock.now += 1.0
+        if choice.config["number"] == self.method.broken:
+            return Prediction(np.full((len(test), self.task.width), np.nan))
+        return Prediction(np.random.default_rng(choice.config["number"]).normal(size=(len(test), self.task.width)))
+
+
+class Counting(Method):
+    name = "counting"
+
+    def __init__(self, *, keeps: bool = True, broken: int = -1) -> None:
+        self.tuned, self.predicted, self.keeps, self.broken = 0, list[int](), keeps, broken
+
+    def configurations(self) -> list[dict[str, Any]]:
+        return [{"number": number} for number in range(8)]
+
+    def session(self, task: Task) -> Session:
+        return CountingSession(task, self)
+
+    def peak_bytes(self, n: int, d: int, c: int) -> int:
+        return 1
+
+    def work(self, n: int, d: int, c: int) -> float:
+        return 1.0
+
+
+def together(method: Counting, *names: str) -> list[list[HoldoutResult] | MethodError]:
+    table = small_table()
+    splits = draw_splits("small", table.y, 0)
+    splits = replace(splits, holdouts=splits.holdouts[:2])
+    return carry_out_together(method, table, splits, [PROTOCOLS[name] for name in names], 0)
+
+
+def test_the_grid_and_each_choice_are_fitted_once_and_seconds_are_those_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection.time, "process_time", Clock())
+    method = Counting()
+    found = together(method, "clean", "clean-top5", "clean-greedy")
+    assert method.tuned == 2, "once a test fold"
+    chosen = [
+        {member.choice.config["number"] for member in (results[fold].members if results[fold].is_ensemble else [])}
+        | (set() if results[fold].is_ensemble else {results[fold].config["number"]})
+        for fold in range(2)
+        for results in found
+        if not isinstance(results, MethodError)
+    ]
+    per_fold = [set().union(*chosen[:3]), set().union(*chosen[3:])]
+    assert len(method.predicted) == sum(map(len, per_fold)), "what two protocols select is fitted once"
+    seconds = [[r.fit_seconds for r in results] for results in found if not isinstance(results, MethodError)]
+    assert list(itertools.chain(*zip(*seconds, strict=True))) == [100.0 + len(numbers) for numbers in chosen]
+
+
+def test_what_one_cannot_do_is_its_own_error() -> None:
+    single, greedy = together(Counting(keeps=False), "clean", "clean-greedy")
+    assert isinstance(greedy, MethodError)
+    assert "Path.scores" in str(greedy)
+    assert not isinstance(single, MethodError)
+    assert len(single) == 2
+
+
+def test_a_broken_member_fails_those_that_select_it_and_ends_what_has_failed() -> None:
+    sound, top5 = together(Counting(), "clean", "clean-top5")
+    assert not isinstance(sound, MethodError)
+    assert not isinstance(top5, MethodError)
+    members = {member.choice.config["number"] for member in top5[0].members}
+    member = min(members - {result.config["number"] for result in sound})
+    single, ensemble = together(Counting(broken=member), "clean", "clean-top5")
+    assert isinstance(ensemble, MethodError)
+    assert "not finite" in str(ensemble)
+    assert not isinstance(single, MethodError)
+    alone = Counting(broken=member)
+    assert isinstance(together(alone, "clean-top5")[0], MethodError)
+    assert alone.tuned == 1, "the second fold is not tuned for nothing"
+
+
+@pytest.mark.parametrize(("first", "second"), [("clean-cv", "clean-cv-greedy"), ("published", "relearn")])
+def test_what_tunes_alike(first: str, second: str) -> None:
+    assert PROTOCOLS[first].tuning == PROTOCOLS[second].tuning
+    assert replace(PROTOCOLS[first], name="n", inner_folds=7).tuning != PROTOCOLS[second].tuning
+    assert Protocol("x", ties="order").tuning == PROTOCOLS["clean"].tuning
