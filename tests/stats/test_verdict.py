@@ -70,6 +70,7 @@ def test_seeds_are_averaged_by_dataset_and_told_one_by_one() -> None:
     assert found.same_sign
     assert not replace(found, by_seed=((0, 3.0), (1, -0.5))).same_sign
     assert not replace(found, by_seed=((0, 3.0), (1, 0.0))).same_sign
+    assert not replace(found, mean=0.0, by_seed=((0, 0.0), (1, 0.0))).same_sign
 
 
 def test_a_seed_of_few_datasets_has_no_mean_of_its_own() -> None:
