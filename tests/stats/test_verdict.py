@@ -68,6 +68,7 @@ def test_seeds_are_averaged_by_dataset_and_told_one_by_one() -> None:
     assert found.by_seed == ((0, 3.0), (1, 0.5))
     assert found.seed_range == (0.5, 3.0)
     assert found.same_sign
+    assert paired_difference(first.drop(("y", 1)), 0 * first, {}).mean == 3.5, "a dataset counts once"
     assert not replace(found, by_seed=((0, 3.0), (1, -0.5))).same_sign
     assert not replace(found, by_seed=((0, 3.0), (1, 0.0))).same_sign
     assert not replace(found, mean=0.0, by_seed=((0, 0.0), (1, 0.0))).same_sign
