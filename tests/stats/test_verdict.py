@@ -100,6 +100,7 @@ SOUND = PairedDifference(
         ({"direction": -1}, 0.01, "not significant"),  # more is lost by rank than won: the two tests contradict
         ({"mean": -0.8, "low": -1.3, "high": -0.4, "direction": -1, "by_seed": ((0, -0.7), (1, -0.9))}, 0.01, "worse"),
         ({"mean": -0.8, "low": -1.3, "high": 0.1, "direction": -1, "by_seed": ((0, -0.8),)}, 0.01, "not significant"),
+        ({"mean": -0.8, "low": -1.3, "high": -0.4, "direction": 1, "by_seed": ((0, -0.8),)}, 0.01, "not significant"),
         ({"low": float("nan"), "high": float("nan")}, 0.01, "not significant"),
     ],
 )
