@@ -122,6 +122,7 @@ def test_holm_is_over_the_comparisons_of_the_table(accuracies: pd.DataFrame) -> 
         assert c.single_p == c.p  # each dataset is its own family
     each = {c.second: c for c in against_each(by_seed(table), "rfm", {})}
     assert list(each) == ["laplace", "ntk", "mlp", "stump"]
+    assert each["stump"].difference.mean == pytest.approx((table["rfm"] - table["stump"]).mean())
     raw = {name: float(stats.wilcoxon(table["rfm"], table[name]).pvalue) for name in each}
     assert each["stump"].p == pytest.approx(min(1.0, 4 * min(raw.values())))
     assert alone("rfm", "stump", each["stump"].difference).p == pytest.approx(raw["stump"])
