@@ -112,6 +112,27 @@ def test_agop_is_what_autograd_gives(kernel: RadialKernel, kind: str, duplicates
         torch.testing.assert_close(diagonal, expected.diagonal(), rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize("center", [False, True], ids=["plain", "centred"])
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_the_gram_form_itself_is_that_by_rows(center: bool, diagonal: bool) -> None:
+    """Not what stands in for it where its rounding looks too large: that would hide a fault of it."""
+    X, alpha = table(41, 5, 3, duplicates=False)
+    W = weights(Laplace(3.0), metric_rows(X, None, 3.0))
+    S, rounding = module._by_gram(X, alpha, W, center=center, diagonal=diagonal)
+    assert 0 < rounding < 1e-6
+    expected = module._by_rows(X, alpha, W, center=center, diagonal=diagonal)
+    torch.testing.assert_close(S, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_the_diagonal_among_rotated_coordinates_is_that_of_the_whole() -> None:
+    rng = np.random.default_rng(3)
+    root, gradients = torch.as_tensor(rng.normal(size=(6, 4))), torch.as_tensor(rng.normal(size=(9, 4)))
+    S = gradients.T @ gradients
+    whole = from_coordinates(S, root, diagonal=False)
+    torch.testing.assert_close(whole, root @ S @ root.T)
+    torch.testing.assert_close(from_coordinates(S, root, diagonal=True), whole.diagonal())
+
+
 @pytest.mark.usefixtures("form")
 @pytest.mark.parametrize(("n", "d", "c"), [(1, 1, 1), (2, 1, 2), (2, 7, 1), (3, 2, 30), (33, 1, 1), (17, 40, 2)])
 def test_small_and_odd_sizes(n: int, d: int, c: int) -> None:

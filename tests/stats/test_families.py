@@ -68,7 +68,8 @@ def test_siblings_widen_the_interval() -> None:
 
 
 def test_few_families_have_students_t_over_clusters() -> None:
-    values = pd.Series({"a": 1.0, "b": 2.5, "c": 4.0, "d": 0.0})
+    values = pd.Series({"a": 1.0, "b": 2.5, "c": 4.0, "d": 0.0, "e": 9.0})
+    assert len(values) == FEWEST - 1
     found = family_interval(values, {})  # each its own: the usual interval of a mean
     oracle = stats.ttest_1samp(values, 0.0).confidence_interval()
     assert (found.se, found.low, found.high) == pytest.approx((values.sem(), oracle.low, oracle.high))

@@ -18,7 +18,9 @@ def test_friedman_agrees_with_scipy_on_data_with_ties(accuracies: pd.DataFrame) 
     assert (rank_rows(accuracies) % 1 == 0.5).any(axis=None), "the fixture must contain ties"
     assert ours.statistic == pytest.approx(oracle.statistic, rel=1e-12)
     assert ours.p == pytest.approx(oracle.pvalue, rel=1e-9)
-    assert ours.f_p < ours.p
+    n, k = accuracies.shape
+    assert ours.f_statistic == pytest.approx((n - 1) * ours.statistic / (n * (k - 1) - ours.statistic))
+    assert ours.f_p == pytest.approx(stats.f.sf(ours.f_statistic, k - 1, (k - 1) * (n - 1)))  # Demšar (2006), 3.2.2
 
 
 def test_friedman_of_two_methods_is_the_sign_test() -> None:
@@ -51,6 +53,14 @@ def test_signed_ranks_exact_value_ties_and_side() -> None:
     assert tests.signed_ranks(many[:13])[0] == pytest.approx(oracle.pvalue)
     assert tests.signed_ranks(np.array([3.0, -1.0, -2.0, -4.0]))[1] == -1
     assert tests.signed_ranks(np.array([3.0, -1.0, -2.0]))[1] == 0  # ranks 3 against 1 + 2
+    assert tests.signed_ranks(np.array([3.0, 0.0, -1.0, -2.0]))[1] == 0  # a zero has no rank
+    assert tests.signed_ranks(np.array([1.0, 2.0, 3.0, 4.0, -99.0]))[1] == 1  # of the ranks, not of the mean
+
+
+@pytest.mark.parametrize(("n", "method"), [(50, "exact"), (51, "approx")])
+def test_the_signed_rank_test_is_exact_up_to_fifty_differences(n: int, method: str) -> None:
+    different = np.arange(1.0, n + 1) * np.where(np.arange(n) % 3, 1, -1)
+    assert tests.signed_ranks(different)[0] == pytest.approx(stats.wilcoxon(different, method=method).pvalue, rel=1e-12)
 
 
 def test_holm_worked_by_hand() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bench.errors import ReportError
 from bench.stats.missing import COMMON_DATASETS, STUDY_2014, ZERO_EVERYWHERE
-from bench.stats.summary import Pool, common_pool, profile, summarise
+from bench.stats.significance import win_tie_loss
+from bench.stats.summary import Pool, common_pool, profile, summarise, win_rates
 
 NAN = float("nan")
 
@@ -24,6 +25,15 @@ def test_metrics_worked_by_hand() -> None:
     assert got.loc["a"].tolist() == pytest.approx([75.0, np.std([100, 50], ddof=1), 100.0, 100.0, 100.0, 1.25])
     assert got.loc["b"].tolist() == pytest.approx([70.0, np.std([90, 50], ddof=1), 100.0, 50.0, 95.0, 1.75])
     assert got.loc["c"].tolist() == pytest.approx([63.75, np.std([80, 47.5], ddof=1), 50.0, 50.0, 87.5, 3.0])
+
+
+def test_win_rates_are_those_of_pairs(accuracies: pd.DataFrame) -> None:
+    found = win_rates(Pool(accuracies))
+    pairs = win_tie_loss(accuracies)
+    for method in accuracies.columns:
+        own = [(wins + ties / 2) / 30 for (first, _), (wins, ties, _) in pairs.items() if first == method]
+        assert found[method] == pytest.approx(100 * np.mean(own))
+    assert win_rates(Pool(accuracies[["rfm"]])).isna().all()
 
 
 def test_missing_rules_differ_as_they_say() -> None:

@@ -14,6 +14,17 @@ def test_local_linear_reproduces_a_line_exactly() -> None:
     np.testing.assert_allclose(local_linear(x, 3 - 2 * x, grid, 0.5), 3 - 2 * grid, atol=1e-9)
 
 
+def test_local_linear_is_the_weighted_least_squares_of_the_nearest() -> None:
+    rng = np.random.default_rng(2)
+    x, y = rng.uniform(0, 1, 21), rng.normal(size=21)
+    for place in (0.0, 0.4, 1.0):
+        distance = np.abs(x - place)
+        reach = np.sort(distance)[10]  # the eleven nearest are half of 21, rounded up
+        tricube = np.clip(1 - (distance / reach) ** 3, 0, None) ** 3
+        slope, start = np.polyfit(x, y, 1, w=np.sqrt(tricube))
+        assert local_linear(x, y, np.array([place]), 0.5)[0] == pytest.approx(start + slope * place, abs=2e-3)
+
+
 def test_local_linear_of_points_at_one_place_is_their_mean() -> None:
     np.testing.assert_allclose(local_linear(np.ones(6), np.arange(6.0), np.ones(1), 1.0), [2.5])
 
@@ -26,9 +37,24 @@ def test_trend_is_repeatable_and_its_band_holds_the_fit() -> None:
     assert one is not None
     assert two is not None
     np.testing.assert_array_equal(one.low, two.low)
+    other = log_trend(n, y, draws=100, seed=1)
+    assert other is not None
+    assert (other.low != one.low).any()
     assert (one.low <= one.y + 1e-9).mean() > 0.9
     assert (one.high >= one.y - 1e-9).mean() > 0.9
     assert one.y[-1] - one.y[0] == pytest.approx(3.0, abs=0.5)
+
+
+def test_the_band_has_two_and_a_half_percent_of_the_draws_on_either_side() -> None:
+    """Of the mean of 40 numbers: where nothing depends on x and all points count the band is the bootstrap's."""
+    rng = np.random.default_rng(4)
+    x, y = np.repeat([1.0, 100.0], 20), rng.normal(size=40)
+    found = log_trend(x, y, span=1.0, points=2, draws=4000)
+    assert found is not None
+    side = y[:20]
+    resampled = rng.choice(side, (4000, 20)).mean(axis=1)
+    expected = np.percentile(resampled, [2.5, 97.5])
+    assert [found.low[0], found.high[0]] == pytest.approx(list(expected), abs=0.06 * (expected[1] - expected[0]))
 
 
 def test_trend_declines_where_there_is_none_to_see() -> None:

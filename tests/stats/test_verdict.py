@@ -68,8 +68,10 @@ def test_seeds_are_averaged_by_dataset_and_told_one_by_one() -> None:
     assert found.by_seed == ((0, 3.0), (1, 0.5))
     assert found.seed_range == (0.5, 3.0)
     assert found.same_sign
+    assert paired_difference(first.drop(("y", 1)), 0 * first, {}).mean == 3.5, "a dataset counts once"
     assert not replace(found, by_seed=((0, 3.0), (1, -0.5))).same_sign
     assert not replace(found, by_seed=((0, 3.0), (1, 0.0))).same_sign
+    assert not replace(found, mean=0.0, by_seed=((0, 0.0), (1, 0.0))).same_sign
 
 
 def test_a_seed_of_few_datasets_has_no_mean_of_its_own() -> None:
@@ -98,6 +100,7 @@ SOUND = PairedDifference(
         ({"direction": -1}, 0.01, "not significant"),  # more is lost by rank than won: the two tests contradict
         ({"mean": -0.8, "low": -1.3, "high": -0.4, "direction": -1, "by_seed": ((0, -0.7), (1, -0.9))}, 0.01, "worse"),
         ({"mean": -0.8, "low": -1.3, "high": 0.1, "direction": -1, "by_seed": ((0, -0.8),)}, 0.01, "not significant"),
+        ({"mean": -0.8, "low": -1.3, "high": -0.4, "direction": 1, "by_seed": ((0, -0.8),)}, 0.01, "not significant"),
         ({"low": float("nan"), "high": float("nan")}, 0.01, "not significant"),
     ],
 )
@@ -119,6 +122,7 @@ def test_holm_is_over_the_comparisons_of_the_table(accuracies: pd.DataFrame) -> 
         assert c.single_p == c.p  # each dataset is its own family
     each = {c.second: c for c in against_each(by_seed(table), "rfm", {})}
     assert list(each) == ["laplace", "ntk", "mlp", "stump"]
+    assert each["stump"].difference.mean == pytest.approx((table["rfm"] - table["stump"]).mean())
     raw = {name: float(stats.wilcoxon(table["rfm"], table[name]).pvalue) for name in each}
     assert each["stump"].p == pytest.approx(min(1.0, 4 * min(raw.values())))
     assert alone("rfm", "stump", each["stump"].difference).p == pytest.approx(raw["stump"])
