@@ -1,8 +1,8 @@
 """Compare all methods at their best: single choices and ensembles, the archive's inputs and coded nominal columns.
 
 ``python tools/variants_table.py SCORES.csv...`` prints it for exported scores of ``clean-cv`` and its variants. Without
-files it writes that of results/kept/variants between the markers of docs/variants.md; ``--check`` writes nothing and only
-says whether the page is up to date.
+files it writes that of results/kept/variants between the markers of docs/variants.md; ``--check`` writes nothing and
+only says whether the page is up to date.
 
 Two sets of datasets are kept apart: those that come with the package, on which everything was decided, and the others.
 Where a dataset has no nominal column, both kinds of inputs are the same, and so are the results.
