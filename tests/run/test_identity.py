@@ -337,8 +337,11 @@ def test_names_that_a_package_imports_when_asked_are_followed_one_by_one(
     assert "rfm.completion" not in found
 
 
-def test_imports_inside_functions_are_seen() -> None:
-    assert {"numpy", "bench.records.method", "ctypes"} <= set(imported_modules("faulty_methods"))
+def test_imports_inside_functions_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = "import numpy\n\ndef f():\n    import ctypes\n    from bench.seeds import derive_seed\n"
+    (tmp_path / "imports_late.py").write_text(late)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert {"numpy", "ctypes", "bench.seeds"} <= set(imported_modules("imports_late"))
 
 
 def test_every_row_number_of_every_division_counts() -> None:
