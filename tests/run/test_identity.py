@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_benchmark import TinyBenchmark
+from tiny_benchmark import TinyBenchmark, generate
 
 from bench.data.splits import draw_splits
 from bench.errors import UsageError
@@ -387,3 +387,18 @@ def test_ids_of_a_plan_are_distinct_and_repeatable(tiny: TinyBenchmark) -> None:
     flat = list(itertools.chain(*ids))
     assert len(set(flat)) == len(flat) == 16
     assert [job.id for job in tiny.plan("Centroid", "Shrunken").jobs] == ids[0]
+
+
+def test_the_seed_counts_where_all_seeds_have_the_same_splits(tiny: TinyBenchmark) -> None:
+    """As with the archive's published folds."""
+    name = "faulty_methods:Centroid"
+    plan = expand_jobs(
+        tiny.entries,
+        [NamedMethod(name, get_method(name))],
+        [PROTOCOLS["clean"]],
+        (0, 1),
+        source="tiny",
+        load=generate,
+        splits_for=lambda dataset, seed: draw_splits("published", dataset.y, 0),
+    )
+    assert len({job.id for job in plan.jobs}) == len(plan.jobs) == 4
