@@ -389,16 +389,21 @@ def test_ids_of_a_plan_are_distinct_and_repeatable(tiny: TinyBenchmark) -> None:
     assert [job.id for job in tiny.plan("Centroid", "Shrunken").jobs] == ids[0]
 
 
-def test_the_seed_counts_where_all_seeds_have_the_same_splits(tiny: TinyBenchmark) -> None:
-    """As with the archive's published folds."""
+def test_seed_table_and_splits_each_make_another_job(tiny: TinyBenchmark) -> None:
+    """Each alone: the archive's published folds, for one, are the same for all seeds."""
     name = "faulty_methods:Centroid"
-    plan = expand_jobs(
-        tiny.entries,
-        [NamedMethod(name, get_method(name))],
-        [PROTOCOLS["clean"]],
-        (0, 1),
-        source="tiny",
-        load=generate,
-        splits_for=lambda dataset, seed: draw_splits("published", dataset.y, 0),
-    )
-    assert len({job.id for job in plan.jobs}) == len(plan.jobs) == 4
+
+    def ids(seed: int = 0, scale: float = 1.0, drawn: int = 0) -> set[str]:
+        plan = expand_jobs(
+            tiny.entries,
+            [NamedMethod(name, get_method(name))],
+            [PROTOCOLS["clean"]],
+            (seed,),
+            source="tiny",
+            load=lambda entry: replace(generate(entry), X=scale * generate(entry).X),
+            splits_for=lambda dataset, _: draw_splits("published", dataset.y, drawn),
+        )
+        return {job.id for job in plan.jobs}
+
+    assert ids() == ids()
+    assert len(ids() | ids(seed=1) | ids(scale=2.0) | ids(drawn=1)) == 8
