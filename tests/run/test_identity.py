@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_benchmark import TinyBenchmark
+from tiny_benchmark import TinyBenchmark, generate
 
 from bench.data.splits import draw_splits
 from bench.errors import UsageError
@@ -337,8 +337,11 @@ def test_names_that_a_package_imports_when_asked_are_followed_one_by_one(
     assert "rfm.completion" not in found
 
 
-def test_imports_inside_functions_are_seen() -> None:
-    assert {"numpy", "bench.records.method", "ctypes"} <= set(imported_modules("faulty_methods"))
+def test_imports_inside_functions_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = "import numpy\n\ndef f():\n    import ctypes\n    from bench.seeds import derive_seed\n"
+    (tmp_path / "imports_late.py").write_text(late)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert {"numpy", "ctypes", "bench.seeds"} <= set(imported_modules("imports_late"))
 
 
 def test_every_row_number_of_every_division_counts() -> None:
@@ -384,3 +387,23 @@ def test_ids_of_a_plan_are_distinct_and_repeatable(tiny: TinyBenchmark) -> None:
     flat = list(itertools.chain(*ids))
     assert len(set(flat)) == len(flat) == 16
     assert [job.id for job in tiny.plan("Centroid", "Shrunken").jobs] == ids[0]
+
+
+def test_seed_table_and_splits_each_make_another_job(tiny: TinyBenchmark) -> None:
+    """Each alone: the archive's published folds, for one, are the same for all seeds."""
+    name = "faulty_methods:Centroid"
+
+    def ids(seed: int = 0, scale: float = 1.0, drawn: int = 0) -> set[str]:
+        plan = expand_jobs(
+            tiny.entries,
+            [NamedMethod(name, get_method(name))],
+            [PROTOCOLS["clean"]],
+            (seed,),
+            source="tiny",
+            load=lambda entry: replace(generate(entry), X=scale * generate(entry).X),
+            splits_for=lambda dataset, _: draw_splits("published", dataset.y, drawn),
+        )
+        return {job.id for job in plan.jobs}
+
+    assert ids() == ids()
+    assert len(ids() | ids(seed=1) | ids(scale=2.0) | ids(drawn=1)) == 8

@@ -59,9 +59,11 @@ def quantile(values: list[float], share: float) -> float:
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
-def by_hand(runs: pd.DataFrame, share: float, *, cut: bool, shuffles: int) -> list[dict[str, list[float]]]:
+def by_hand(
+    runs: pd.DataFrame, share: float, *, cut: bool, shuffles: int, seed: int = 0
+) -> list[dict[str, list[float]]]:
     """For each shuffle the curve of each model, in loops over single runs."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     curves_found = []
     longest = max(min(runs[runs["data__keyword"] == t].groupby("model_name").size()) for t in TABLES)
     for _ in range(shuffles):
@@ -107,6 +109,14 @@ def test_curves_equal_those_worked_out_run_by_run(
         np.testing.assert_allclose(found.low[model], each.min(axis=0), atol=1e-12)
         np.testing.assert_allclose(found.high[model], each.max(axis=0), atol=1e-12)
     assert (found.low.loc[1] == found.high.loc[1]).all()  # the default is first in every order
+    other = by_hand(runs, share, cut=cut, shuffles=2, seed=3)
+    means = {model: np.mean([shuffle[model] for shuffle in other], axis=0) for model in MODELS}
+    pd.testing.assert_frame_equal(
+        curves(runs, kind, shuffles=2, seed=3).mean[list(MODELS)],
+        pd.DataFrame(means, range(1, 10)),
+        check_names=False,
+        check_index_type=False,
+    )
 
 
 def test_normalised_scores() -> None:
