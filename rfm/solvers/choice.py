@@ -29,7 +29,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
 
 from rfm.linalg import solve_ridge
 from rfm.solvers.blocks import Cache, KernelBlocks, SymmetricKernel, ranges
@@ -77,9 +76,9 @@ class BlockSolution:
     unsolved: str = ""
 
     def warned(self, before: bool) -> bool:
-        """Whether a ``ConvergenceWarning`` was given: ``before``, or now if this is unsolved. One a chain is enough."""
+        """Whether a ``RuntimeWarning`` was given: ``before``, or now if this is unsolved. One a chain is enough."""
         if self.unsolved and not before:
-            warnings.warn(self.unsolved, ConvergenceWarning, stacklevel=2)
+            warnings.warn(self.unsolved, RuntimeWarning, stacklevel=2)
         return before or bool(self.unsolved)
 
 
