@@ -223,6 +223,7 @@ def _fits_of(task: Task) -> Any:
     (protocol,) = work.protocols
     return (
         work.spec,
+        task.job.method,
         protocol.tuning,
         work.seed,
         task.job.dataset,
