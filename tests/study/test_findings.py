@@ -41,44 +41,49 @@ def ok(kind: str, parameters: dict[str, Any], values: dict[str, Any], seed: int 
 
 
 def sparse(ours: float, network: float, problems: int = 9, open_: bool = False) -> Outcome:
-    errors = {
-        "lin-RFM 0.5": ours,
-        "lin-RFM 0.25": 1.0,
-        "Lasso": 1.0,
-        "OMP": 1.0,
-        "network 2": 1.0,
-        "network 3": network,
-        "network 4": 1.0,
-    }
-    return ok(
-        "sparse",
-        {"n": 10, "nonzeros": 2, "d": 40, "problems": problems},
-        {
-            "errors": {k: [v] * problems for k, v in errors.items()},
-            "unfinished": {f"network {depth}": [open_ and depth == 4] * problems for depth in (2, 3, 4)},
-        },
-    )
+    errors = dict.fromkeys(("lin-RFM 0.5", "lin-RFM 0.25", "Lasso", "OMP", "network 2", "network 3", "network 4"), 1.0)
+    errors |= {"lin-RFM 0.5": ours, "network 3": network}
+    unfinished = {f"network {depth}": [open_ and depth == 4] * problems for depth in (2, 3, 4)}
+    values = {"errors": {k: [v] * problems for k, v in errors.items()}, "unfinished": unfinished}
+    return ok("sparse", {"n": 10, "nonzeros": 2, "d": 40, "problems": problems}, values)
 
 
-def test_sparse_regression_verdicts_follow_the_counts() -> None:
-    assert regression_claims([sparse(0.0, 1.0)])[0].verdict == "holds"
-    assert regression_claims([sparse(0.0, 0.0)])[0].verdict == "undecided"
-    assert regression_claims([sparse(1.0, 0.0)])[0].verdict == "does not hold"
-    assert regression_claims([])[0].verdict == "not measured"
+MATRIX = {"size": 9, "rank": 1, "density": 0.1}
 
 
-def test_networks_that_have_not_ended_decide_nothing() -> None:
-    """Six wins are enough; of others it is not known whether the network would have recovered."""
+def completed(
+    methods: dict[str, float | tuple[float, float]], seed: int = 0, *, kind: str = "completion", **more: Any
+) -> Outcome:
+    """A matrix on which each method has an error at tested and at held-out entries; ``more`` is of networks."""
+    values: dict[str, Any] = {}
+    for name, errors in methods.items():
+        rmse, held_out = errors if isinstance(errors, tuple) else (errors, errors)
+        values[name] = {"rmse": rmse, "held_out_rmse": held_out, **(more if name.startswith("network") else {})}
+    return ok(kind, MATRIX | ({"noise": 0.3} if kind == "noise" else {}), values, seed)
+
+
+@pytest.mark.parametrize(
+    ("problems", "verdict"),
+    [
+        ([sparse(0.0, 1.0)], "holds"),
+        ([sparse(0.0, 0.0)], "undecided"),
+        ([sparse(1.0, 0.0)], "does not hold"),
+        ([], "not measured"),
+        # Networks that have not ended decide nothing: six wins are enough, of others it is not known.
+        ([sparse(0.0, 1.0, 6), sparse(0.0, 1.0, 3, open_=True)], "holds"),
+        ([sparse(0.0, 1.0, 6), sparse(1.0, 1.0, 4, open_=True)], "undecided"),
+        # One that has recovered already needs no end.
+        ([sparse(0.0, 1.0, 6), sparse(1.0, 0.0, 0), sparse(0.0, 0.0, 9, open_=True)], "holds"),
+    ],
+)
+def test_sparse_regression_verdicts_follow_the_counts(problems: list[Outcome], verdict: str) -> None:
+    assert regression_claims(problems)[0].verdict == verdict
+
+
+def test_networks_that_have_not_ended_are_counted() -> None:
     claim = regression_claims([sparse(0.0, 1.0, 9, open_=True)])[0]
     assert claim.verdict == "undecided"
     assert "trained to their end: 0 of 9" in claim.measured
-    assert regression_claims([sparse(0.0, 1.0, 6), sparse(0.0, 1.0, 3, open_=True)])[0].verdict == "holds"
-    assert regression_claims([sparse(0.0, 1.0, 6), sparse(1.0, 1.0, 4, open_=True)])[0].verdict == "undecided"
-    # One that has recovered already needs no end.
-    assert (
-        regression_claims([sparse(0.0, 1.0, 6), sparse(1.0, 0.0, 0), sparse(0.0, 0.0, 9, open_=True)])[0].verdict
-        == "holds"
-    )
     assert agreed(SignTest(9, 0), SignTest(0, 9)) == agreed(SignTest(9, 0), SignTest(4, 4)) == "undecided"
     assert agreed(SignTest(9, 0), SignTest(8, 0)) == "holds"
 
@@ -86,45 +91,38 @@ def test_networks_that_have_not_ended_decide_nothing() -> None:
 @pytest.mark.parametrize(
     ("wins", "losses", "verdict"),
     [
-        (0, 0, "undecided"),
-        (5, 0, "undecided"),
-        (6, 0, "holds"),
-        (0, 6, "does not hold"),
-        (7, 6, "undecided"),
-        (40, 20, "holds"),
-        (20, 40, "does not hold"),
+        (0, 0, "undecided"), (5, 0, "undecided"), (6, 0, "holds"), (0, 6, "does not hold"), (7, 6, "undecided"),
+        (40, 20, "holds"), (20, 40, "does not hold"),
     ],
-)
+)  # fmt: skip
 def test_one_rule_decides_all_comparisons(wins: int, losses: int, verdict: str) -> None:
     assert SignTest(wins, losses).verdict == verdict
     assert SignTest(losses, wins).p == SignTest(wins, losses).p
-
-    def matrix(ours: float, seed: int) -> Outcome:
-        values = {"rmse": ours, "held_out_rmse": ours}
-        networks = {f"network {depth}": {"rmse": 0.5, "held_out_rmse": 0.5} for depth in (2, 3, 4)}
-        lin_rfm = dict.fromkeys(("as published 1/2", "as published 1", "lin-RFM alternating"), values)
-        return ok("completion", {"size": 9, "rank": 1, "density": 0.1}, {**lin_rfm, **networks}, seed)
-
-    def function(method: str, r2: float, seed: int) -> Outcome:
-        return ok("regression", {"target": "product", "d": 5, "method": method}, {"r2": r2}, seed)
-
     gains = [1] * wins + [-1] * losses + [0] * 3
-    matrices = [matrix(0.5 - 0.1 * gain, seed) for seed, gain in enumerate(gains)]
-    assert [c.verdict for c in completion_claims(matrices)[1:3]] == [verdict] * 2
-    noisy = [ok("noise", {**o.cell.parameters, "noise": 0.3}, dict(o.values), o.cell.seed) for o in matrices]
-    assert [c.verdict for c in completion_claims(noisy)[3:4]] == [verdict]
-    rivals = [
-        ok(o.cell.kind, dict(o.cell.parameters), {**o.values, "ALS": o.values["network 3"]}, o.cell.seed)
-        for o in (*matrices, *noisy)
-    ]
+
+    def matrices(*rivals: str, kind: str = "completion") -> list[Outcome]:
+        ours, theirs = ("as published 1/2", "as published 1", "lin-RFM alternating"), ("network 2", "network 4")
+        others = dict.fromkeys((*theirs, "network 3", *rivals), 0.5)
+        return [
+            completed({**dict.fromkeys(ours, 0.5 - 0.1 * gain), **others}, seed, kind=kind)
+            for seed, gain in enumerate(gains)
+        ]
+
+    assert [c.verdict for c in completion_claims(matrices())[1:3]] == [verdict] * 2
+    assert [c.verdict for c in completion_claims(matrices(kind="noise"))[3:4]] == [verdict]
+    rivals = [*matrices("ALS"), *matrices("ALS", kind="noise")]
     assert [c.verdict for c in completion_claims(rivals)[4:]] == [verdict] * 2
-    functions = [function("RFM", 0.5 + 0.1 * gain, seed) for seed, gain in enumerate(gains)]
-    functions += [function(m, 0.5, seed) for m in ("Laplace", "NTK", "MLP") for seed in range(len(gains))]
-    sizes = {"train": 1, "test": 1, "noise": 0.1}
-    functions = [ok("regression", {**o.cell.parameters, **sizes}, dict(o.values), o.cell.seed) for o in functions]
+    functions = [
+        ok("regression", {**PRODUCT, "method": method}, {"r2": 0.5 + 0.1 * gain * (method == "RFM")}, seed)
+        for method in ("RFM", "Laplace", "NTK", "MLP")
+        for seed, gain in enumerate(gains)
+    ]
     assert [c.verdict for c in low_rank.find(functions).claims[:2]] == [verdict] * 2
     problems = [sparse(0.0, 1.0, wins), sparse(1.0, 0.0, losses), sparse(0.0, 0.0, 4)]
     assert regression_claims(problems)[0].verdict == verdict
+
+
+PRODUCT = {"target": "product", "d": 5, "train": 1, "test": 1, "noise": 0.1}
 
 
 def test_exact_recovery_stands_beside_the_loose_one() -> None:
@@ -133,100 +131,72 @@ def test_exact_recovery_stands_beside_the_loose_one() -> None:
     assert "To 0.1 % instead of 5 %: 100.0 % and 0.0 %" in claim.measured
 
 
-def published(method: str, error: float, held_out: float, seed: int = 0) -> Outcome:
-    values = {"rmse": error, "held_out_rmse": held_out}
+def published(method: str, error: float, seed: int = 0, held_out: float | None = None) -> Outcome:
+    values = {"rmse": error, "held_out_rmse": error if held_out is None else held_out}
     return ok("published", {"method": method, "size": 9, "rank": 1, "count": 5}, values, seed)
 
 
-def test_the_published_setting_is_judged_by_the_published_iteration() -> None:
-    def verdict(half: tuple[float, float], one: tuple[float, float]) -> str:
-        cells = [
-            published("as published 1/2", *half),
-            published("as published 1", *one),
-            published("as published 1/2", 1e-3, 1e-3, 1),
-            published("as published 1", 1e-3, 1e-3, 1),
-            published("lin-RFM alternating", 1e-7, 1e-7),
-            published("lin-RFM columns", 0.5, 0.5),
-        ]
-        return completion_claims(cells)[0].verdict
-
-    assert verdict((0.2, 0.2), (1e-3, 1e-3)) == "holds"
-    assert verdict((0.2, 0.2), (0.2, 0.2)) == "holds in part"  # on the other matrix only
-    assert verdict((0.2, 1e-3), (1e-3, 0.2)) == "holds in part"  # the power is not chosen by what is tested
-    only = [published(f"as published {power}", 0.2, 0.2) for power in ("1/2", "1")]
-    assert completion_claims([*only, published("lin-RFM alternating", 1e-7, 1e-7)])[0].verdict == "does not hold"
-    ours = [published("lin-RFM columns", 1e-7, 1e-7), published("lin-RFM alternating", 1e-7, 1e-7)]
-    assert completion_claims(ours)[0].verdict == "not measured"
+OURS = [published("lin-RFM alternating", 1e-7)]
+SECOND = [published("lin-RFM columns", 0.5), *(published(f"as published {power}", 1e-3, 1) for power in ("1/2", "1"))]
+"""The published iteration on another matrix, and our worse form."""
 
 
-def test_networks_compete_with_the_depth_that_held_out_entries_choose() -> None:
-    def values(ours: float) -> dict[str, Any]:
-        return {
-            "as published 1": {"rmse": ours, "held_out_rmse": ours},
-            "lin-RFM alternating": {"rmse": ours, "held_out_rmse": ours},
-            "network 2": {"rmse": 0.001, "held_out_rmse": 0.9},
-            "network 3": {"rmse": 0.1, "held_out_rmse": 0.2},
-        }
+@pytest.mark.parametrize(
+    ("cells", "verdict"),
+    [
+        ([*SECOND, published("as published 1/2", 0.2), published("as published 1", 1e-3)], "holds"),
+        ([*SECOND, published("as published 1/2", 0.2), published("as published 1", 0.2)], "holds in part"),
+        # The power is not chosen by what is tested.
+        (
+            [*SECOND, published("as published 1/2", 0.2, 0, 1e-3), published("as published 1", 1e-3, 0, 0.2)],
+            "holds in part",
+        ),
+        ([published(f"as published {power}", 0.2) for power in ("1/2", "1")], "does not hold"),
+        ([published("lin-RFM columns", 1e-7)], "not measured"),
+    ],
+)
+def test_the_published_setting_is_judged_by_the_published_iteration(cells: list[Outcome], verdict: str) -> None:
+    assert completion_claims([*cells, *OURS])[0].verdict == verdict
 
-    def verdict(ours: float) -> str:
-        cells = [ok("completion", {"size": 9, "rank": 1, "density": 0.1}, values(ours), seed) for seed in range(8)]
-        return completion_claims(cells)[1].verdict
 
-    assert verdict(0.01) == "holds"  # above the best depth's error, below the chosen one's
-    assert verdict(0.5) == "does not hold"
+@pytest.mark.parametrize(("ours", "verdict"), [(0.01, "holds"), (0.5, "does not hold")])
+def test_networks_compete_with_the_depth_that_held_out_entries_choose(ours: float, verdict: str) -> None:
+    """The smaller error lies above the best depth's and below the chosen one's."""
+    methods = {"as published 1": ours, "lin-RFM alternating": ours, "network 2": (0.001, 0.9), "network 3": (0.1, 0.2)}
+    assert completion_claims([completed(methods, seed) for seed in range(8)])[1].verdict == verdict
 
 
 def test_networks_that_were_cut_off_are_counted_and_win_for_nobody() -> None:
-    def cell(ours: float, seed: int, cut_off: bool) -> Outcome:
-        networks = {
-            f"network {depth}": {
-                "rmse": 0.1,
-                "held_out_rmse": 0.1,
-                "cut_off": cut_off and depth == 3,
-                "steps_at_most": 1234,
-            }
-            for depth in (2, 3)
-        }
-        mine = {"rmse": ours, "held_out_rmse": ours}
-        values = {"as published 1": mine, "lin-RFM alternating": mine, **networks}
-        return ok("completion", {"size": 9, "rank": 1, "density": 0.1}, values, seed)
+    def cells(ours: float, *seeds: int, cut_off: bool = False) -> list[Outcome]:
+        methods = {"as published 1": ours, "lin-RFM alternating": ours, "network 2": 0.1, "network 3": 0.1}
+        found = [completed(methods, seed, cut_off=False, steps_at_most=1234) for seed in seeds]
+        for outcome in found:
+            outcome.values["network 3"]["cut_off"] = cut_off
+        return found
 
-    def claim(*cells: Outcome) -> Claim:
-        return completion_claims(cells)[1]
-
-    ended = [cell(0.01, seed, cut_off=False) for seed in range(6)]
-    assert claim(*ended).verdict == "holds"
-    found = claim(*ended, cell(0.01, 7, cut_off=True))
+    ended, claims = cells(0.01, *range(6)), completion_claims
+    assert claims(ended)[1].verdict == "holds"
+    found = claims([*ended, *cells(0.01, 7, cut_off=True)])[1]
     assert "Of 14 networks (a depth, a matrix) 13 ended within their 1,234 steps" in found.measured
     assert found.verdict == "undecided"  # six wins and one that might be a loss
-    assert claim(*ended, cell(0.2, 7, cut_off=True)).verdict == "undecided"
-    more = [cell(0.01, seed, cut_off=False) for seed in range(20)]
-    assert claim(*more, cell(0.01, 30, cut_off=True)).verdict == "holds"
+    assert claims([*ended, *cells(0.2, 7, cut_off=True)])[1].verdict == "undecided"
+    assert claims([*cells(0.01, *range(20)), *cells(0.01, 30, cut_off=True)])[1].verdict == "holds"
 
 
-def test_matrices_that_both_recover_are_ties() -> None:
-    def cell(ours: float, other: float, seed: int) -> Outcome:
-        values = {
-            "lin-RFM alternating": {"rmse": ours, "held_out_rmse": ours},
-            "ALS": {"rmse": other, "held_out_rmse": other},
-            "soft-impute": {"rmse": 0.0, "held_out_rmse": 1.0},  # not what held-out entries choose
-        }
-        return ok("completion", {"size": 9, "rank": 1, "density": 0.1}, values, seed)
+def test_matrices_that_both_recover_are_ties_and_errors_with_noise_have_their_interval() -> None:
+    def found(other: float) -> Claim:
+        methods = {"lin-RFM alternating": 1e-8, "ALS": other, "soft-impute": (0.0, 1.0)}  # never the one chosen
+        return completion_claims([completed(methods, seed) for seed in range(9)])[4]
 
-    found = completion_claims([cell(1e-8, 1e-5, seed) for seed in range(9)])[4]
-    assert found.verdict == "undecided"
-    assert "recovered by both 9" in found.measured
-    assert completion_claims([cell(1e-8, 1e-2, seed) for seed in range(9)])[4].verdict == "holds"
-
-
-def test_errors_with_noise_have_their_interval() -> None:
-    def cell(error: float, seed: int) -> Outcome:
-        methods = ("lin-RFM alternating", "network 3")
-        values = {m: {"rmse": error, "held_out_rmse": error} for m in methods}
-        return ok("noise", {"size": 9, "rank": 1, "density": 0.2, "noise": 0.3}, values, seed)
-
-    measured = completion_claims([cell(error, seed) for seed, error in enumerate((0.1, 0.2, 0.3))])[3].measured
-    assert "20 % observed: alternating 0.200 ± 0.248, networks 0.200 ± 0.248" in measured
+    assert found(1e-5).verdict == "undecided"
+    assert "recovered by both 9" in found(1e-5).measured
+    assert found(1e-2).verdict == "holds"
+    noisy = [
+        completed({"lin-RFM alternating": error, "network 3": error}, seed, kind="noise")
+        for seed, error in enumerate((0.1, 0.2, 0.3))
+    ]
+    words = "10 % observed: alternating 0.200 ± 0.248, networks 0.200 ± 0.248"
+    assert words in completion_claims(noisy)[3].measured
 
 
 @pytest.mark.parametrize(
@@ -245,13 +215,10 @@ def test_faster_is_less_time_to_every_error_on_every_size(
     ours: float | None, plain: float | None, decomposed: float | None, verdict: str
 ) -> None:
     def timing(size: int, *seconds: float | None) -> Outcome:
-        names = ("lin-RFM", "IRLS-0", "IRLS-1")
-        found = {
-            name: {
-                "reached": {goal: s and {"seconds": s, "iterations": 3, "decay": 0.9} for goal in ("0.001", "1e-06")}
-            }
-            for name, s in zip(names, seconds, strict=True)
-        }
+        found = {}
+        for name, s in zip(("lin-RFM", "IRLS-0", "IRLS-1"), seconds, strict=True):
+            once = s and {"seconds": s, "iterations": 3, "decay": 0.9}
+            found[name] = {"reached": dict.fromkeys(("0.001", "1e-06"), once)}
         return ok("timing", {"size": size, "repeats": 1}, {"methods": found})
 
     claim = speed_claims([timing(100, 1.0, 2.0, 3.0), timing(200, ours, plain, decomposed)])[0]
@@ -363,7 +330,7 @@ def test_a_claim_holds_if_it_holds_in_each_dimension() -> None:
 
 
 def test_edges_that_are_selected_are_counted() -> None:
-    sizes = {"target": "product", "d": 5, "method": "Laplace", "train": 1, "test": 1, "noise": 0.1}
+    sizes = {**PRODUCT, "method": "Laplace"}
     values = {"r2": 0.5, "chosen": {"ridge": 10.0, "bandwidth": 30.0}}
     cells = [ok("regression", sizes, {**values, "at_edge": ["ridge"] if seed == 0 else []}, seed) for seed in range(4)]
     table = next(b for b in low_rank.find(cells).sections[1].blocks if isinstance(b, Table))
@@ -396,14 +363,8 @@ def test_figures_are_well_formed_and_escape_their_names() -> None:
         assert not [e for e in root.iter() if e.tag.endswith("}b")]
         _, _, width, height = (float(v) for v in root.attrib["viewBox"].split())
         for element in root.iter():
-            for name, limit in (
-                ("x", width),
-                ("x1", width),
-                ("cx", width),
-                ("y", height),
-                ("y2", height),
-                ("cy", height),
-            ):
+            for name in ("x", "x1", "cx", "y", "y2", "cy"):
+                limit = width if "x" in name else height
                 assert -1 <= float(element.attrib.get(name, 0.0)) <= limit + 1
     assert drawn[0].data.splitlines()[1].startswith('"<b> & ""c"""') or ODD in drawn[0].data or '""c""' in drawn[0].data
 
@@ -412,7 +373,7 @@ def test_no_name_of_the_study_is_cut_in_a_legend() -> None:
     errors = {"rmse": 0.1, "held_out_rmse": 0.1, "iterations": 3, "cpu_seconds": 1.0}
     one = {"reached": {"0.001": {"seconds": 1.0, "iterations": 3}}, "error": 1e-4, "ms_an_iteration": 1.0}
     cells = [
-        ok("completion", {"size": 9, "rank": 1, "density": 0.1}, dict.fromkeys(SERIES, errors)),
+        ok("completion", MATRIX, dict.fromkeys(SERIES, errors)),
         ok("timing", {"size": 9}, {"methods": dict.fromkeys(TIMED, one)}),
         ok("sparse", dict(sparse(0.0, 1.0).cell.parameters), {**sparse(0.0, 1.0).values, "starts": [0.1], **SECONDS}),
     ]
@@ -442,25 +403,27 @@ def keep(folder: Path, outcomes: Sequence[Outcome], left: Sequence[Cell] = (), *
             store.record(JobResult(job, o.status, o.reason, values=dict(o.values), cpu_seconds=o.cpu_seconds))
 
 
-CUBIC = {"target": "cubic", "method": "RFM", "train": 9, "test": 9, "noise": 0.1}
+def cubic(*dimensions: int) -> list[Cell]:
+    settings = {"target": "cubic", "method": "RFM", "train": 9, "test": 9, "noise": 0.1}
+    return [Cell("regression", {**settings, "d": d}) for d in dimensions]
+
+
 DONE = {"r2": 0.9, "alignment": 0.95, "chosen": {}}
 
 
 def test_a_partial_study_is_reported_as_such(tmp_path: Path) -> None:
+    done, broken, large, absent, left = cubic(5, 9, 10, 11, 12)
     outcomes = [
-        Outcome(Cell("regression", {**CUBIC, "d": 5}), "ok", DONE),
-        Outcome(Cell("regression", {**CUBIC, "d": 9}), "error", {}, reason=f"ValueError: {ODD}"),
-        Outcome(Cell("regression", {**CUBIC, "d": 10}), "oom", {}, reason="too large"),
-        Outcome(Cell("regression", {**CUBIC, "d": 11}), "skipped", {}, reason="not here"),
+        Outcome(done, "ok", DONE),
+        Outcome(broken, "error", {}, reason=f"ValueError: {ODD}"),
+        Outcome(large, "oom", {}, reason="too large"),
+        Outcome(absent, "skipped", {}, reason="not here"),
     ]
-    left = [Cell("regression", {**CUBIC, "d": 12})]
-    keep(tmp_path / "run", outcomes, left, command="python -m bench study low-rank")
+    keep(tmp_path / "run", outcomes, [left], command="python -m bench study low-rank")
     files = write_study(LOW_RANK, tmp_path / "run", tmp_path / "out")
     page = files.html.read_text()
-    assert "1 cell still without a result" in page
-    assert "2 cells failed" in page
-    assert "1 cell skipped" in page
-    assert "&lt;b&gt;" in page
+    for words in ("1 cell still without a result", "2 cells failed", "1 cell skipped", "&lt;b&gt;"):
+        assert words in page
     assert ODD not in page
     assert "python -m bench study low-rank" in page
     assert (tmp_path / "out" / "figures" / "cubic-r2.svg").exists()
@@ -472,7 +435,7 @@ def test_a_partial_study_is_reported_as_such(tmp_path: Path) -> None:
 
 def test_the_account_says_which_run_computed_what(tmp_path: Path) -> None:
     """Of a study that was resumed; runs of whose results nothing is left are not named."""
-    cells = [Cell("regression", {**CUBIC, "d": d}) for d in (5, 6, 7)]
+    cells = cubic(5, 6, 7)
     for day, done in enumerate((cells[:2], [], cells[2:])):
         outcomes = [Outcome(cell, "ok", DONE) for cell in done]
         left = [cell for cell in cells if cell not in done]
@@ -486,12 +449,12 @@ def test_the_account_says_which_run_computed_what(tmp_path: Path) -> None:
 
 def test_few_seconds_are_not_written_as_no_minutes(tmp_path: Path) -> None:
     for seconds, words in ((20.4, "20 seconds"), (150.0, "2 minutes")):
-        keep(tmp_path / "run", [Outcome(Cell("regression", {**CUBIC, "d": 5}), "ok", DONE, cpu_seconds=seconds)])
+        keep(tmp_path / "run", [Outcome(cubic(5)[0], "ok", DONE, cpu_seconds=seconds)])
         assert words in write_study(LOW_RANK, tmp_path / "run", tmp_path / "out").html.read_text()
 
 
 def test_outcomes_are_in_the_order_of_the_study_and_of_its_latest_plan(tmp_path: Path) -> None:
-    cells = [Cell("regression", {**CUBIC, "d": d}) for d in (10, 9, 5)]
+    cells = cubic(10, 9, 5)
     keep(tmp_path, [Outcome(cell, "ok", DONE) for cell in cells])
     keep(tmp_path, [], cells[:2])
     study = replace(LOW_RANK, cells=lambda quick: cells)
