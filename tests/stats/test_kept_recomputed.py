@@ -150,7 +150,7 @@ TITLES = {
 
 
 @pytest.mark.parametrize(("protocol", "subset"), SETS)
-def test_the_readme_says_what_comes_out(
+def test_the_page_of_results_says_what_comes_out(
     kept: pd.DataFrame, registry: dict[str, dict[str, str]], protocol: str, subset: str
 ) -> None:
     table, others, found = compared(kept, registry, protocol, subset)
@@ -159,7 +159,7 @@ def test_the_readme_says_what_comes_out(
         for m, values, p in zip(others, found, holm([f["p"] for f in found]), strict=True)
         if p < 0.05 and values["low"] > 0
     }
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     (line,) = [x for x in text.splitlines() if re.match(rf"- `{protocol}`, {len(table)} ", x)]
     assert f"RFM averages {table['rfm'].mean():.2f} %" in line
     assert f"({int(found[0]['families'])} families, one seed)" in line
