@@ -34,7 +34,7 @@ PIP = $(INSTALL) -c constraints.txt
 BENCH = $(RUN_PYTHON) -m bench
 ENGINE = @$(RUN_PYTHON) -c "import rfm; print('engine:', rfm.engine())"
 
-.PHONY: setup active active-dev bench report comparison test coverage docs lint format clean
+.PHONY: setup active active-dev bench report comparison variants test coverage docs lint format clean
 
 setup: $(READY)
 
@@ -77,6 +77,7 @@ report: $(READY)
 COMPARE = $(BENCH) run $(if $(ARCHIVE),--archive "$(ARCHIVE)")
 PARTS = clean clean-cv nominal paper
 SEVEN = rfm,laplace,ntk,mlp,xgboost,random_forest,svm_rbf
+AT_THEIR_BEST = $(SEVEN),extra_trees,logistic_regression,rfm_l1,rfm_pool,lightgbm,bench.examples.catboost_method:CatBoost
 KEPT = $(PARTS:%=results/comparison-%)
 
 comparison: $(READY)
@@ -93,6 +94,15 @@ comparison: $(READY)
 	$(if $(STUDY),,$(BENCH) fetch --published)
 	$(BENCH) report $(KEPT) --out reports/kept/comparison --published $(STUDY)
 	$(RUN_PYTHON) tools/readme_table.py --published $(STUDY)
+
+# The methods at their best (docs/variants.md), on the small datasets of at most 1,000 rows; LightGBM and CatBoost too.
+variants: $(READY)
+	$(PIP) -e ".[lightgbm,catboost]"
+	$(COMPARE) --subset "$$($(RUN_PYTHON) tools/variants_table.py --datasets)" --protocol clean-cv --ensemble none,greedy \
+	  --methods $(AT_THEIR_BEST) --run results/variants || [ $$? -eq 1 ]
+	$(COMPARE) --subset "$$($(RUN_PYTHON) tools/variants_table.py --datasets nominal)" --protocol clean-cv \
+	  --ensemble none,greedy --inputs nominal --methods $(AT_THEIR_BEST) --run results/variants-nominal || [ $$? -eq 1 ]
+	$(RUN_PYTHON) tools/variants_table.py --keep results/variants results/variants-nominal
 
 test: $(READY_DEV)
 	$(RUN_PYTHON) -m pytest $(PARALLEL) $(ARGS)

@@ -11,12 +11,15 @@ Where a dataset has no nominal column, both kinds of inputs are the same, and so
 from __future__ import annotations
 
 import argparse
+import gzip
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from bench.cli.export import export_runs
 from bench.data.registry import Registry, load_registry
 from bench.files import write_atomically
 from bench.protocols.registry import PROTOCOLS, find_variant
@@ -38,6 +41,8 @@ VARIANTS = {
     ("greedy", "nominal"): "greedy, coded",
 }
 """The columns: how choices are made, and whether nominal columns are coded."""
+LARGEST = 1000
+"""Rows of the largest dataset: up to there all methods take a few CPU hours."""
 RFM_VARIANTS = ("rfm", "rfm_l1", "rfm_pool")
 
 
@@ -45,7 +50,17 @@ def main(root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scores", nargs="*", type=Path, help="exported scores (default: the kept ones)")
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if the page is out of date")
+    parser.add_argument("--datasets", nargs="?", const="all", choices=("all", "nominal"), help="only print their names")
+    parser.add_argument(
+        "--keep", action="store_true", help="SCORES are run folders: store their scores and what made them"
+    )
     args = parser.parse_args()
+    if args.datasets:
+        print(",".join(datasets(load_registry(), coded=args.datasets == "nominal")))
+        return 0
+    if args.keep:
+        keep(args.scores, root / KEPT.parent)
+        args.scores = []
     if args.scores:
         print(comparison(pd.concat([pd.read_csv(path, low_memory=False) for path in args.scores]), load_registry()))
         return 0
@@ -62,6 +77,21 @@ def main(root: Path = ROOT) -> int:
     return int(args.check and fresh != text)
 
 
+def datasets(registry: Registry, *, coded: bool) -> list[str]:
+    """The small datasets of at most :data:`LARGEST` rows, or those of them with nominal columns."""
+    return [e.name for e in registry.select("small90") if e.rows <= LARGEST and (e.nominal_columns or not coded)]
+
+
+def keep(runs: Sequence[Path], folder: Path) -> None:
+    """Export ``runs`` into ``folder``, the scores compressed."""
+    with tempfile.TemporaryDirectory() as exported:
+        export_runs(runs, out=Path(exported))
+        folder.mkdir(parents=True, exist_ok=True)
+        scores = (Path(exported) / "scores.csv").read_bytes()
+        (folder / KEPT.name).write_bytes(gzip.compress(scores, mtime=0))
+        (folder / "provenance.json").write_bytes((Path(exported) / "provenance.json").read_bytes())
+
+
 def comparison(scores: pd.DataFrame, registry: Registry) -> str:
     """Tables of means and ranks on either set of datasets, and RFM's best variant there against each method."""
     found = by_variant(scores, registry)
@@ -74,9 +104,18 @@ def comparison(scores: pd.DataFrame, registry: Registry) -> str:
         for packaged in (True, False)
     )
     decided = decided_variant(inside)
+    kept = {str(dataset) for dataset, _ in next(iter(found.values())).index}
+    asked = set(datasets(registry, coded=False))
+    methods = sorted(set(scores["method"]) - set(next(iter(found.values())).columns))
     parts = _section("Datasets of the package", inside, decided, registry)
     parts += _section("The other small datasets", outside, decided, registry)
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, left_out(sorted(asked - kept), methods)])
+
+
+def left_out(datasets: Sequence[str], methods: Sequence[str]) -> str:
+    """Which datasets and methods lack results, and so are in no table."""
+    parts = [f"datasets {', '.join(datasets)}"] * bool(datasets) + [f"methods {', '.join(methods)}"] * bool(methods)
+    return f"Left out, for want of results under all four: {'; '.join(parts) or 'nothing'}."
 
 
 def decided_variant(found: dict[tuple[str, str], pd.DataFrame]) -> str:

@@ -32,9 +32,9 @@ def test_the_exponent_is_the_slope_of_the_sizes_asked_for() -> None:
 
 
 def test_targets_are_held_missed_or_not_measured() -> None:
-    assert [line.split(" | ")[1] for line in targets([])] == ["not measured"] * 4
+    assert [line.split(" | ")[1] for line in targets([])] == ["not measured"] * 5
     largest = row("synthetic", 130_064, "rfm", peak_mb=5000.0, cpu=130.064**2)
-    memory, share, slope, _ = targets([*curve(2.0), largest, row("synthetic", 130_064, "rfm-before", cpu=40_000.0)])
+    memory, share, slope, _, _ = targets([*curve(2.0), largest, row("synthetic", 130_064, "rfm-before", cpu=40_000.0)])
     assert "130,064 rows: 4.9 GiB" in memory
     assert "missed by 1 of 1" in memory
     assert "16917 of 40000 s, 0.42 | missed by 1 of 1" in share
@@ -50,12 +50,12 @@ def test_accuracies_are_compared_where_both_solved_the_same_rows() -> None:
 
     direct = {"solver": "cholesky"}
     pair = [row("letter", 0, "laplace-direct", accuracy=96.0, rows=15_000, account=direct), gradients(0)]
-    assert "letter, 15,000 rows: -0.50 | missed by 1 of 1" in targets(pair)[3]
-    assert "not measured" in targets([pair[0], gradients(16_000)])[3]
+    assert "letter, 15,000 rows: -0.50 | missed by 1 of 1" in targets(pair)[4]
+    assert "not measured" in targets([pair[0], gradients(16_000)])[4]
     before = row("letter", 0, "laplace-before", accuracy=95.55, rows=15_000, account=direct)
-    assert "letter, 15,000 rows: -0.05 | held" in targets([before, gradients(0)])[3]
+    assert "letter, 15,000 rows: -0.05 | held" in targets([before, gradients(0)])[4]
     iterated = {**before, "account": {"solver": "eigenpro"}}
-    assert "not measured" in targets([iterated, gradients(0)])[3]
+    assert "not measured" in targets([iterated, gradients(0)])[4]
     shown = solvers(pair, TITLES)
     assert shown[2] == "| letter | 15,000 | Laplace, Cholesky | 1.0 | 0.1 | 96.00 |  |"
     assert shown[3] == "| letter | 15,000 | Laplace | 1.0 | 0.1 | 95.50 (-0.50) | 9 iterations |"
