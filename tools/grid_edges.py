@@ -1,7 +1,7 @@
 """Say how often the edges of the methods' grids were selected, and keep the table in docs/methods.md.
 
 ``python tools/grid_edges.py SCORES.csv`` prints it for the scores of any run. Without a file it writes that of
-``results/kept/comparison/scores.csv`` between the page's markers; ``--check`` writes nothing and only says whether the
+``results/kept/variants`` between the page's markers; ``--check`` writes nothing and only says whether the
 page is up to date.
 """
 
@@ -17,7 +17,7 @@ from bench.files import write_atomically
 from bench.stats.edges import OFTEN, grid_edges
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = Path("results", "kept", "comparison", "scores.csv")
+KEPT = Path("results", "kept", "variants", "scores.csv.gz")
 PAGE = Path("docs", "methods.md")
 BEGIN, END = "<!-- edges: begin -->", "<!-- edges: end -->"
 PROTOCOLS = ("clean", "clean-cv")
@@ -25,7 +25,9 @@ PROTOCOLS = ("clean", "clean-cv")
 
 def main(root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scores", nargs="?", type=Path, help="scores.csv of a run (default: the kept comparison's)")
+    parser.add_argument(
+        "scores", nargs="?", type=Path, help="scores.csv of a run (default: those of results/kept/variants)"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if the page is out of date")
     args = parser.parse_args()
     if args.scores is not None:

@@ -109,6 +109,7 @@ def comparison(scores: pd.DataFrame, registry: Registry) -> str:
     methods = sorted(set(scores["method"]) - set(next(iter(found.values())).columns))
     parts = _section("Datasets of the package", inside, decided, registry)
     parts += _section("The other small datasets", outside, decided, registry)
+    parts += _section("Both together", found, decided, registry)
     return "\n\n".join([*parts, left_out(sorted(asked - kept), methods)])
 
 
