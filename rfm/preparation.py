@@ -174,8 +174,8 @@ def _refuse_missing(y: Any, called: str) -> None:
     """Raise ``ValueError`` if some of ``y`` (n,) or (n, t) are None or NaN: as text they would become a class."""
     values = y if isinstance(y, np.ndarray | pd.Series | pd.DataFrame) else np.asarray(y, dtype=object)
     missing = np.asarray(pd.isna(values))
-    rows = np.flatnonzero(missing.any(axis=tuple(range(1, missing.ndim)))) if missing.ndim else []
-    if len(rows):
+    if missing.ndim and missing.any():  # of no y at all scikit-learn says so
+        rows = np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1))
         raise ValueError(
             f"Input y contains NaN or None: {called} are missing in {len(rows)} of {len(missing)} rows, the first in "
             f"row {rows[0]}; leave these rows out of X and y, or fill in their {called}"
