@@ -41,6 +41,7 @@ class Categories:
     @classmethod
     def of(cls, X: ArrayLike, asked: Any) -> Categories:
         """The categories in ``X`` (n, d), in the columns that ``asked``, as an estimator's parameter has it, names."""
+        _refuse_equal_names(X)
         frame = isinstance(X, pd.DataFrame)
         named = isinstance(asked, str) and asked == "from_dtype"
         if asked is None or (named and not frame) or issparse(X) or (not frame and np.ndim(X) != 2):
@@ -83,9 +84,12 @@ def checked_table(
 
     ``numeric`` targets may have two dimensions.
 
-    Texts that are not declared as categories are refused, and infinite numbers.
+    Texts that are not declared as categories are refused, infinite numbers, and missing labels or targets.
     """
     fitting = y is not _NO_TARGETS
+    _refuse_equal_names(X)
+    if fitting:
+        _refuse_missing(y, "targets" if numeric else "labels")
     if not fitting and categories.encoder is not None:  # before columns are taken by their numbers
         validate_data(estimator, X, reset=False, skip_check_array=True)
     coded = categories.coded(X)
@@ -157,6 +161,25 @@ class Preparation:
             widths = [len(names) for names in _names_of(self.encoder)]
             parts += [column for column, width in zip(self.categories, widths, strict=True) for _ in range(width)]
         return np.array(parts, dtype=np.int64)
+
+
+def _refuse_equal_names(X: Any) -> None:
+    """Raise ``ValueError`` for a frame in which columns share a name, by which nobody can tell them apart."""
+    if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
+        names = X.columns[X.columns.duplicated()].unique().tolist()
+        raise ValueError(f"X has several columns named {', '.join(map(repr, names))}: give each column its own name")
+
+
+def _refuse_missing(y: Any, called: str) -> None:
+    """Raise ``ValueError`` if some of ``y`` (n,) or (n, t) are None or NaN: as text they would become a class."""
+    values = y if isinstance(y, np.ndarray | pd.Series | pd.DataFrame) else np.asarray(y, dtype=object)
+    missing = np.asarray(pd.isna(values))
+    if missing.ndim and missing.any():  # of no y at all scikit-learn says so
+        rows = np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1))
+        raise ValueError(
+            f"Input y contains NaN or None: {called} are missing in {len(rows)} of {len(missing)} rows, the first in "
+            f"row {rows[0]}; leave these rows out of X and y, or fill in their {called}"
+        )
 
 
 def _names_of(encoder: OneHotEncoder) -> list[list[str]]:

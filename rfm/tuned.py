@@ -41,6 +41,7 @@ class RFMClassifierCV(LearnedMetric, TunedClassifier):
     scoring : str, default="neg_brier_score"
         What selects: the mean over folds of this score, or of ``"accuracy"`` or ``"balanced_accuracy"``. Equal ones are
         decided by the Brier score, then by the larger ridge and fewer updates.
+        Not by the log loss: scores are calibrated after selection.
     ensemble : bool, default=False
         Predict with the mean of points of the grid that is chosen greedily by the squared error of the scores out of
         fold [1]_, instead of the best point.
@@ -149,8 +150,8 @@ class RFMClassifierCV(LearnedMetric, TunedClassifier):
         Raises
         ------
         ValueError
-            For bad parameters, texts in columns that are no categories, infinite numbers, negative weights or none
-            above 0, and a single class. The estimator is then as it was before.
+            For bad parameters, texts in columns that are no categories, columns of one name, infinite numbers, missing
+            labels, negative weights or none above 0, and a single class. The estimator is then as it was before.
         """
         return self._fit_labels(X, y, sample_weight)
 
@@ -285,8 +286,8 @@ class RFMRegressorCV(LearnedMetric, TunedRegressor):
         Raises
         ------
         ValueError
-            For bad parameters, texts in columns that are no categories, infinite numbers, negative weights or none
-            above 0. The estimator is then as it was before.
+            For bad parameters, texts in columns that are no categories, columns of one name, infinite numbers, missing
+            targets, negative weights or none above 0. The estimator is then as it was before.
         """
         return self._fit_numbers(X, y, sample_weight)
 
@@ -299,7 +300,8 @@ class KernelRidgeClassifierCV(TunedClassifier):
     Parameters
     ----------
     kernels : iterable of str, default=("laplace",)
-        Kernels to select among: ``"laplace"``, ``"gaussian"``.
+        Kernels to select among: ``"laplace"``, ``"gaussian"``. The neural tangent kernel is not offered here, by
+        ``cv="loo"`` neither; :class:`KernelRidgeClassifier` fits it.
     bandwidths : iterable of float, default=(10.0,)
         Bandwidths > 0.
     ridges : iterable of float, default=(10.0, 1.0, 0.1, 0.01, 0.001)
@@ -318,6 +320,7 @@ class KernelRidgeClassifierCV(TunedClassifier):
     scoring : str, default="neg_brier_score"
         What selects: the mean over folds of this score, or of ``"accuracy"`` or ``"balanced_accuracy"``. Equal ones are
         decided by the Brier score, then by the larger ridge and fewer updates.
+        Not by the log loss: scores are calibrated after selection.
     ensemble : bool, default=False
         Predict with the mean of points of the grid that is chosen greedily by the squared error of the scores out of
         fold [1]_, instead of the best point.
@@ -420,8 +423,8 @@ class KernelRidgeClassifierCV(TunedClassifier):
         Raises
         ------
         ValueError
-            For bad parameters, texts in columns that are no categories, infinite numbers, negative weights or none
-            above 0, and a single class. The estimator is then as it was before.
+            For bad parameters, texts in columns that are no categories, columns of one name, infinite numbers, missing
+            labels, negative weights or none above 0, and a single class. The estimator is then as it was before.
         """
         return self._fit_labels(X, y, sample_weight)
 
@@ -434,7 +437,8 @@ class KernelRidgeRegressorCV(TunedRegressor):
     Parameters
     ----------
     kernels : iterable of str, default=("laplace",)
-        Kernels to select among: ``"laplace"``, ``"gaussian"``.
+        Kernels to select among: ``"laplace"``, ``"gaussian"``. The neural tangent kernel is not offered here, by
+        ``cv="loo"`` neither; :class:`KernelRidgeRegressor` fits it.
     bandwidths : iterable of float, default=(10.0,)
         Bandwidths > 0.
     ridges : iterable of float, default=(10.0, 1.0, 0.1, 0.01, 0.001)
@@ -551,7 +555,7 @@ class KernelRidgeRegressorCV(TunedRegressor):
         Raises
         ------
         ValueError
-            For bad parameters, texts in columns that are no categories, infinite numbers, negative weights or none
-            above 0. The estimator is then as it was before.
+            For bad parameters, texts in columns that are no categories, columns of one name, infinite numbers, missing
+            targets, negative weights or none above 0. The estimator is then as it was before.
         """
         return self._fit_numbers(X, y, sample_weight)

@@ -92,6 +92,12 @@ class _Tuned(BaseEstimator):
     def _fit_tuned(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, classes: bool) -> Any:
         """Select and fit; of the cross-validation (rows validated, their scores, their weights)."""
         owner = type(self).__name__
+        if classes and self.scoring == "neg_log_loss":
+            raise ValueError(
+                f"The 'scoring' parameter of {owner} cannot be 'neg_log_loss': scores become probabilities only after "
+                "selection, by a temperature that the selected point's scores decide; 'neg_brier_score' takes the "
+                "scores as they are."
+            )
         scoring = parameters.one_of(owner, "scoring", self.scoring, tuple(CLASS_SCORES if classes else NUMBER_SCORES))
         grid, ensemble = self._grid(), parameters.flag(owner, "ensemble", self.ensemble)
         most = parameters.count(owner, "max_tuning_samples", self.max_tuning_samples, at_least=2)
@@ -155,23 +161,27 @@ class _Tuned(BaseEstimator):
             if classes:
                 return tuning, class_folds(Y[tuning].argmax(axis=1), k, seed)
             return tuning, number_folds(len(tuning), k, seed)
+        if isinstance(self.cv, str):
+            raise ValueError(self._wrong_cv)
         try:
             folds = given_folds(self.cv, table, target, kept, classes)
         except (TypeError, ValueError, IndexError) as error:
-            raise ValueError(
-                f"The 'cv' parameter of {type(self).__name__} must be an integer >= 2, a splitter of scikit-learn, "
-                f"pairs of row numbers{self._leave_one_out_words}. Got {self.cv!r} instead: {error}"
-            ) from error
+            raise ValueError(f"{self._wrong_cv}: {error}") from error
         folds = [(fit, held) for fit, held in folds if len(fit) and len(held)]
         if not folds:
             raise ValueError("cv gives no fold with rows to fit and rows to validate")
         return np.arange(len(kept)), folds
 
     @property
-    def _leave_one_out_words(self) -> str:
+    def _wrong_cv(self) -> str:
+        """What ``cv`` must be, and what it is."""
+        loo = ", or 'loo'"
         if self._updates:
-            return " ('loo' only without metric updates: a metric has seen the label of the row left out)"
-        return ", or 'loo'"
+            loo = " ('loo' only without metric updates: a metric has seen the label of the row left out)"
+        return (
+            f"The 'cv' parameter of {type(self).__name__} must be an integer >= 2, a splitter of scikit-learn, "
+            f"pairs of row numbers{loo}. Got {self.cv!r} instead"
+        )
 
     def _tuning_rows(self, Y: FloatArray, most: int, classes: bool) -> Rows:
         """All rows or, of more than twice as many, ``most`` of them."""

@@ -20,6 +20,7 @@ from bench.cli.running import (
     refuse_empty,
     run_plan,
     running,
+    tell_engine,
     whole_number,
     with_kept_versions,
 )
@@ -221,6 +222,7 @@ def carry_out(args: argparse.Namespace) -> Done:
             raise UsageError(f"--select {measure.key}: a measure for {kind}, and no dataset of this run is for that")
     if part is not None:
         plan = shard(plan, *part)
+    tell_engine(plan, how)
     plan = with_kept_versions(plan, folder, how)
     if how.dry_run:
         list_plan(plan, folder, how)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.cli.tables import say
 from bench.errors import UsageError, plural, unknown_name
 from bench.records.method import CPU
 from bench.run.devices import named_device
@@ -113,6 +115,19 @@ def run_plan(
         files = PredictionFiles(folder)
         watching: list[Observer] = [*observers, files]
         return execute(plan, store, executor, provenance, watching, retry_failed=how.retry_failed, lacks=files.lacks)
+
+
+def tell_engine(plan: Plan, how: Running) -> None:
+    """Say that RFM's chains run in Python, and why, if jobs of ``plan`` have some and nobody asked for it."""
+    from rfm.engines import engine
+
+    if os.environ.get("RFM_ENGINE") or how.device != CPU:
+        return
+    if not any("rfm engine python" in task.job.versions.split(", ") for task in plan.tasks):
+        return
+    why = engine().why
+    remedy = "" if "build_native" in why else "; install rfm again, or run `python tools/build_native.py`"
+    say(f"kernel machines run in Python instead of compiled code, which is slower: {why}{remedy}")
 
 
 def with_kept_versions(plan: Plan, folder: Path, how: Running) -> Plan:

@@ -18,6 +18,7 @@ from bench.cli.running import (
     refuse_empty,
     run_plan,
     running,
+    tell_engine,
     with_kept_versions,
 )
 from bench.errors import UsageError, unknown_name
@@ -85,7 +86,9 @@ def _compute(study: Study, folder: Path, args: argparse.Namespace, how: Running)
         refuse_other(study, record)
     _refuse_device(study, args.quick, how)
     found = find_images(images_folder(args.images), image_sets(study, args.quick))
-    plan = with_kept_versions(study_plan(study, args.quick, how.timeout, found, how.device), folder, how)
+    plan = study_plan(study, args.quick, how.timeout, found, how.device)
+    tell_engine(plan, how)
+    plan = with_kept_versions(plan, folder, how)
     if how.dry_run:
         list_plan(plan, folder, how)
         return EXIT_OK

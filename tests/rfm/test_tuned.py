@@ -413,6 +413,57 @@ def test_bad_parameters_are_named(wrong: dict[str, Any]) -> None:
         RFMClassifierCV(**wrong).fit(X, y)
 
 
+TEXTS = ["a", "b"] * 15
+HOLES = [None if k in (3, 7) else label for k, label in enumerate(TEXTS)]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        HOLES,
+        [np.nan if label is None else label for label in HOLES],  # NumPy would make the class 'nan' of it
+        np.array(HOLES, dtype=object),
+        pd.Series(HOLES, index=range(100, 130)),
+        pd.Series(HOLES, dtype="category"),
+        pd.Series(HOLES, dtype="string"),
+        pd.Series([None if label is None else label == "a" for label in HOLES], dtype="boolean"),
+        np.where(np.isin(np.arange(30), [3, 7]), np.nan, np.arange(30) % 2),
+    ],
+)
+@pytest.mark.parametrize(("kind", "called"), [(RFMClassifierCV, "labels"), (KernelRidgeRegressorCV, "targets")])
+def test_missing_labels_are_counted_and_placed(y: Any, kind: Any, called: str) -> None:
+    X, _ = noisy(30)
+    with pytest.raises(ValueError, match=rf"{called} are missing in 2 of 30 rows, the first in row 3; leave these"):
+        kind(**SMALL).fit(X, y)
+
+
+def test_targets_that_miss_one_of_several_numbers_are_missing() -> None:
+    X, _ = noisy(30)
+    Y = np.ones((30, 2))
+    Y[[4, 9], [1, 0]] = np.nan
+    with pytest.raises(ValueError, match="targets are missing in 2 of 30 rows, the first in row 4"):
+        RFMRegressorCV(**SMALL).fit(X, Y)
+
+
+@pytest.mark.parametrize("asked", ["from_dtype", None, ["size"], [0]])
+def test_columns_of_one_name_are_refused(asked: Any) -> None:
+    X, y = frame(30)
+    twice = X.set_axis(["size", "size"], axis=1)
+    words = "X has several columns named 'size': give each column its own name"
+    with pytest.raises(ValueError, match=words):
+        RFMClassifierCV(**SMALL, categorical_features=asked).fit(twice, y)
+    model = RFMClassifierCV(**SMALL).fit(X, y)
+    with pytest.raises(ValueError, match=words):
+        model.predict(twice)
+
+
+def test_log_loss_does_not_select_and_why_is_said() -> None:
+    X, y = noisy(30)
+    for kind in CLASSIFIERS:
+        with pytest.raises(ValueError, match=r"'scoring' parameter .* only after selection.*'neg_brier_score'"):
+            kind(scoring="neg_log_loss").fit(X, y)
+
+
 def test_a_failed_fit_leaves_the_estimator_as_it_was() -> None:
     X, y = wine()
     model = RFMClassifierCV(**SMALL).fit(X, y)
@@ -455,7 +506,7 @@ def test_leave_one_out_is_that_of_single_fits(kind: Any, weighted: bool) -> None
 
 def test_leave_one_out_is_refused_where_a_metric_is_learned() -> None:
     X, y = noisy(30)
-    with pytest.raises(ValueError, match=r"'cv' parameter of RFMClassifierCV.*a metric has seen the label"):
+    with pytest.raises(ValueError, match=r"'cv' parameter of RFMClassifierCV.*has seen the label.*'loo' instead$"):
         RFMClassifierCV(cv="loo").fit(X, y)
 
 

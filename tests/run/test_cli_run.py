@@ -14,6 +14,7 @@ import sys
 import termios
 import time
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from bench.data.embedded import EmbeddedSource
 from bench.data.registry import load_registry
 from bench.methods import get_method, method_names
 from bench.store import Store, read_run
+from rfm.native import Library
 
 ROOT = Path(__file__).parents[2]
 METHODS = "faulty_methods:Centroid,faulty_methods:Shrunken"
@@ -213,6 +215,44 @@ def test_a_dry_run_lists_and_runs_nothing(capsys: pytest.CaptureFixture[str]) ->
     capsys.readouterr()
     assert bench("--run", "r", "--dry-run") == 0
     assert "0 jobs to run, 4 done before" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "asked", "found", "said"),
+    [
+        (("run", "--methods", "svm_rbf,laplace"), None, "no C compiler", "no C compiler; install rfm again, or run"),
+        (
+            ("run", "--methods", "ntk"),
+            "",
+            "stale: run `tools/build_native.py`",
+            "code, which is slower: stale: run `to",
+        ),
+        (("study", "low-rank", "--quick"), None, "no C compiler", "no C compiler; install rfm again, or run"),
+        (("run", "--methods", "laplace"), "python", "no C compiler", ""),
+        (("run", "--methods", "svm_rbf"), None, "no C compiler", ""),
+        (("run", "--methods", "laplace"), None, None, ""),
+    ],
+)
+def test_an_engine_that_nobody_asked_for_is_said(
+    words: tuple[str, ...],
+    asked: str | None,
+    found: str | None,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if asked is None:
+        monkeypatch.delenv("RFM_ENGINE", raising=False)
+    else:
+        monkeypatch.setenv("RFM_ENGINE", asked)
+    native = Library(ModuleType("chain"), ("avx2",))
+    native.module.SOURCES = "0123456789"
+    monkeypatch.setattr("rfm.engines.library", lambda: found or native)
+    subset = ("--subset", "iris") if words[0] == "run" else ()
+    assert main([*words, *subset, "--run", "r", "--dry-run"]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "kernel machines run in Python" in line]
+    assert len(lines) == bool(said)
+    assert all(said in line and line.count("build_native.py") == 1 for line in lines)
 
 
 def test_large_tables_are_reduced_unless_asked_in_full(
