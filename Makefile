@@ -77,7 +77,7 @@ report: $(READY)
 COMPARE = $(BENCH) run $(if $(ARCHIVE),--archive "$(ARCHIVE)")
 PARTS = clean clean-cv nominal paper
 SEVEN = rfm,laplace,ntk,mlp,xgboost,random_forest,svm_rbf
-AT_THEIR_BEST = $(SEVEN),extra_trees,logistic_regression,rfm_l1,rfm_pool,lightgbm,bench.examples.catboost_method:CatBoost
+AT_THEIR_BEST = $(SEVEN),extra_trees,logistic_regression,rfm_l1,rfm_pool,lightgbm
 KEPT = $(PARTS:%=results/comparison-%)
 
 comparison: $(READY)
@@ -95,9 +95,9 @@ comparison: $(READY)
 	$(BENCH) report $(KEPT) --out reports/kept/comparison --published $(STUDY)
 	$(RUN_PYTHON) tools/readme_table.py --published $(STUDY)
 
-# The methods at their best (docs/variants.md), on the small datasets of at most 1,000 rows; LightGBM and CatBoost too.
+# The methods at their best (docs/variants.md), on the small datasets of at most 1,000 rows; LightGBM too.
 variants: $(READY)
-	$(PIP) -e ".[lightgbm,catboost]"
+	$(PIP) -e ".[lightgbm]"
 	$(COMPARE) --subset "$$($(RUN_PYTHON) tools/variants_table.py --datasets)" --protocol clean-cv --ensemble none,greedy \
 	  --methods $(AT_THEIR_BEST) --run results/variants || [ $$? -eq 1 ]
 	$(COMPARE) --subset "$$($(RUN_PYTHON) tools/variants_table.py --datasets nominal)" --protocol clean-cv \
