@@ -228,9 +228,9 @@ def _residual(kernel: SymmetricKernel, Y: torch.Tensor, ridge: float, alpha: tor
 
 
 def _spreads(Y: torch.Tensor) -> torch.Tensor:
-    """The norms of the columns less their means; of a constant column its own, and of zeros 1."""
+    """The norms of the columns less their means; of a column that is constant but for rounding its own, of zeros 1."""
     spreads, sizes = (Y - Y.mean(dim=0)).norm(dim=0), Y.norm(dim=0)
-    spreads = torch.where(spreads > 0, spreads, sizes)
+    spreads = torch.where(spreads > 1e-12 * sizes, spreads, sizes)
     return torch.where(spreads > 0, spreads, 1.0)
 
 

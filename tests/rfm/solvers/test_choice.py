@@ -133,6 +133,17 @@ def test_a_chain_warns_once() -> None:
     assert len(told) == 1
 
 
+@pytest.mark.parametrize("solver", ["cg", "eigenpro"])
+def test_a_column_that_is_constant_but_for_rounding_is_not_called_unsolved(solver: str) -> None:
+    X = torch.as_tensor(np.random.default_rng(0).standard_normal((300, 3))).float()
+    Y = torch.full((300, 1), 1 / 3, dtype=torch.float64)
+    Y[::2] += 6e-17  # the next number is 5.6e-17 away
+    assert float((Y - Y.mean()).norm()) > 0
+    solution = solve_blocks(RadialBlocks(Laplace(10.0), X), Y, 1.0, seed=0, solver=solver)
+    assert solution.unsolved == ""
+    assert solution.account["residual"] <= choice.ACCEPTED
+
+
 def test_the_residual_of_gradients_is_looked_at_anew_where_it_drifts() -> None:
     """Hardly any ridge: what the recursion has for the residual is not what is left."""
     draws = np.random.default_rng(0)
