@@ -34,6 +34,13 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
+def between(text: str, begin: str, end: str, content: str) -> str:
+    """``text`` with ``content`` in place of what stands between its markers ``begin`` and ``end``."""
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{content}\n{end}{after}"
+
+
 def refuse_link(path: Path) -> None:
     """Raise :class:`StoreError` if ``path`` stands for a file elsewhere, or for no file (a pipe, a device).
 

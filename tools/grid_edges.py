@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.files import write_atomically
+from bench.files import between, write_atomically
 from bench.stats.edges import OFTEN, grid_edges
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,9 +35,7 @@ def main(root: Path = ROOT) -> int:
         return 0
     page = root / PAGE
     text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    fresh = f"{before}{BEGIN}\n{edges_table(root / KEPT)}\n{END}{after}"
+    fresh = between(text, BEGIN, END, edges_table(root / KEPT))
     if fresh != text:
         print(f"{PAGE}: {'out of date' if args.check else 'written'}")
         if not args.check:

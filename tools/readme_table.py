@@ -19,7 +19,7 @@ import pandas as pd
 from bench.data.fetching import results_file
 from bench.data.registry import load_registry
 from bench.errors import BenchError
-from bench.files import write_atomically
+from bench.files import between, write_atomically
 from bench.report.claims import kept_scores, outdated, places_of, reproduction, results_in_readme, results_page
 from bench.stats.published import read_published
 
@@ -65,9 +65,7 @@ def main(root: Path = ROOT) -> int:
         root / "docs" / "reproduce-the-paper.md": reproduction(scores, registry, f"[{name}](../{name})", places),
     }
     for page, content in pages.items():
-        before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-        _, _, after = rest.partition(END)
-        fresh[page] = f"{before}{BEGIN}\n{content}\n{END}{after}"
+        fresh[page] = between(page.read_text(encoding="utf-8"), BEGIN, END, content)
     stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         print(f"{path.relative_to(root)}: {'out of date' if args.check else 'written'}")

@@ -21,7 +21,7 @@ import pandas as pd
 
 from bench.cli.export import export_runs
 from bench.data.registry import Registry, load_registry
-from bench.files import write_atomically
+from bench.files import between, write_atomically
 from bench.protocols.registry import PROTOCOLS, find_variant
 from bench.records.measure import COMPARED
 from bench.report import wording
@@ -66,10 +66,8 @@ def main(root: Path = ROOT) -> int:
         return 0
     page = root / PAGE
     text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
     table = comparison(pd.read_csv(root / KEPT, low_memory=False), load_registry())
-    fresh = f"{before}{BEGIN}\n{table}\n{END}{after}"
+    fresh = between(text, BEGIN, END, table)
     if fresh != text:
         print(f"{PAGE}: {'out of date' if args.check else 'written'}")
         if not args.check:
@@ -147,7 +145,7 @@ def by_variant(scores: pd.DataFrame, registry: Registry) -> dict[tuple[str, str]
 
 
 def _section(heading: str, found: dict[tuple[str, str], pd.DataFrame], reference: str, registry: Registry) -> list[str]:
-    families = {entry.name: entry.family or entry.name for entry in registry.entries.values()}
+    families = registry.family_of
     means = pd.DataFrame({VARIANTS[v]: matrix.mean() for v, matrix in found.items()})
     ranks = pd.DataFrame({VARIANTS[v]: rank_rows(over_seeds(matrix)).mean() for v, matrix in found.items()})
     datasets = next(iter(found.values())).index.get_level_values("dataset").unique()

@@ -152,7 +152,8 @@ def list_plan(plan: Plan, folder: Path, how: Running) -> None:
     width = max([32, *(len(job.dataset) for job in plan.jobs)])
     several = len({job.seed for job in plan.jobs}) > 1
     print(f"{'dataset':<{width}} {'method':<14} {'rows':>7} {'memory MB':>10} {'seconds':>9}  note")
-    for task in together(todo):
+    tried = together(todo)
+    for task in tried:
         job, note = task.job, "; ".join(_notes(task, memory_bytes, changed.get(task.job.id), seed=several))
         print(
             f"{job.dataset:<{width}} {job.method:<14} {job.rows or '':>7} {task.estimated_bytes / 1e6:>10,.0f} "
@@ -164,7 +165,7 @@ def list_plan(plan: Plan, folder: Path, how: Running) -> None:
     again = sum(task.job.id in changed for task in todo)
     if again:
         print(f"{again} of these jobs have results of other versions of the libraries: --keep-versions keeps them")
-    print(_totals(plan, todo, how.size, memory_bytes))
+    print(_totals(plan, len(todo), tried, how.size, memory_bytes))
 
 
 def _notes(task: Task, memory_bytes: int, outdated: str | None, *, seed: bool) -> list[str]:
@@ -178,14 +179,13 @@ def _notes(task: Task, memory_bytes: int, outdated: str | None, *, seed: bool) -
     return notes + ([f"to run again, library versions differ: {outdated}"] if outdated is not None else [])
 
 
-def _totals(plan: Plan, todo: Sequence[Task], size: int, memory_bytes: int) -> str:
-    from bench.run.jobs import together
+def _totals(plan: Plan, jobs: int, tried: Sequence[Task], size: int, memory_bytes: int) -> str:
     from bench.run.progress import clock
 
-    seconds = sum(t.expected_seconds for t in together(todo))
-    longest = max((t.expected_seconds for t in todo), default=0.0)
+    seconds = sum(t.expected_seconds for t in tried)
+    longest = max((t.expected_seconds for t in tried), default=0.0)
     return (
-        f"{plural(len(todo), 'job')} to run, {len(plan.tasks) - len(todo)} done before, "
+        f"{plural(jobs, 'job')} to run, {len(plan.tasks) - jobs} done before, "
         f"{len(plan.settled)} will be skipped; "
         f"about {clock(seconds)} of CPU time, {clock(max(longest, seconds / size))} with {size} at a time; "
         f"memory budget {memory_bytes / 1e6:,.0f} MB; nothing was run"

@@ -205,6 +205,11 @@ class Registry:
     subsets: Mapping[str, tuple[str, ...]]
     families: Mapping[str, str]
 
+    @property
+    def family_of(self) -> dict[str, str]:
+        """The family of each dataset; of one without siblings its own name."""
+        return {entry.name: entry.family or entry.name for entry in self.entries.values()}
+
     def entry(self, name: str) -> Entry:
         """The entry called ``name``. Raises :class:`UsageError` naming the nearest one."""
         if name not in self.entries:

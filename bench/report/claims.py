@@ -110,16 +110,12 @@ def _claim(scores: pd.DataFrame, registry: Registry, protocol: str, subset: str)
         return None
     if RFM not in pool.methods:
         return None
-    families = _families(registry)
+    families = registry.family_of
     paired = by_seed.loc[by_seed.index.get_level_values("dataset").isin(pool.datasets), pool.methods]
     means = pool.scores.mean().sort_values(ascending=False)
     count, seeds = len({families[d] for d in pool.datasets}), paired.index.get_level_values("seed").nunique()
     compared = against_each(paired, RFM, families)
     return Claim(protocol, subset, len(pool.datasets), count, seeds, means, compared)
-
-
-def _families(registry: Registry) -> dict[str, str]:
-    return {entry.name: entry.family or entry.name for entry in registry.entries.values()}
 
 
 def results_in_readme(scores: pd.DataFrame, registry: Registry) -> str:
@@ -191,7 +187,7 @@ def leak_sentence(scores: pd.DataFrame, registry: Registry) -> str:
     """How much of the reference's lead over its kernel is the leak of test labels; empty without both protocols."""
     leak = _leak()
     rows = scores[scores["protocol"].isin(leak)]
-    found = leak_decomposition(rows, list(registry.entries), _families(registry), RFM, LAPLACE)
+    found = leak_decomposition(rows, list(registry.entries), registry.family_of, RFM, LAPLACE)
     step = next((s for s in found.steps if (s.first, s.second) == leak), None) if found else None
     if found is None or step is None or step.excess is None:
         return ""

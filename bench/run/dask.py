@@ -24,7 +24,7 @@ from bench.run.dask_worker import offer, run_job
 from bench.run.events import Event, Note, Started, StopFlag, Tick
 from bench.run.jobs import Task, one_of_each_method
 from bench.run.placement import Place, Placement
-from bench.run.provenance import printable
+from bench.run.provenance import REASON_CHARACTERS, printable
 
 CONNECT_SECONDS = 15
 NO_WORKER_SECONDS = 60.0
@@ -246,7 +246,9 @@ class _Run:
             return None
         if type(error).__name__ == "KilledWorker":  # what Dask says of a task whose workers died: not the job's fault
             return None
-        return JobResult(task.job, "error", printable(f"on the Dask cluster: {type(error).__name__}: {error}"[:500]))
+        return JobResult(
+            task.job, "error", printable(f"on the Dask cluster: {type(error).__name__}: {error}"[:REASON_CHARACTERS])
+        )
 
     def _offered(self, worker: str, future: Any) -> list[Event]:
         """A worker has said what it has, or why it cannot (this package is not installed there, say)."""

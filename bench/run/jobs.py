@@ -23,16 +23,13 @@ from bench.records.result import Job, JobResult, RunRecord, Status
 from bench.run.devices import HOST_BYTES, device_of, require
 from bench.run.estimates import counted_rows, estimates
 from bench.run.identity import Fingerprint, fingerprint, fold_hashes, imported_modules, job_ids, splits_hash
-from bench.run.provenance import printable
+from bench.run.provenance import REASON_CHARACTERS, printable
 
 LARGE_BYTES = 1 << 30
 """A job that states a larger peak than this works on matrices worth all cores; it runs alone, with all of them.
 
 The rule looks at the job only, never at ``--jobs``: the number of threads can change the last digit of a result.
 """
-
-
-_REASON_CHARACTERS = 500
 
 
 class TableEntry(Protocol):
@@ -122,7 +119,7 @@ class MethodWork:
                 if len(self.protocols) == 1:
                     raise results
                 traceback.print_exception(results)
-                outcomes.append({"status": "error", "reason": str(results)[:_REASON_CHARACTERS]})
+                outcomes.append({"status": "error", "reason": str(results)[:REASON_CHARACTERS]})
                 continue
             alone = sum(result.fit_seconds for result in results)
             outcome: dict[str, Any] = {"holdouts": [asdict(result) for result in results]}

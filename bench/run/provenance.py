@@ -148,6 +148,10 @@ def command(arguments: Sequence[str]) -> str:
     return shlex.join(words)
 
 
+REASON_CHARACTERS = 500
+"""Of why a job has no result so many are kept."""
+
+
 def printable(line: str) -> str:
     """``line`` without what would move a terminal's cursor or colour it, and with nothing that UTF-8 cannot say."""
     return _CONTROL.sub("", line).rstrip().encode("utf-8", "replace").decode()

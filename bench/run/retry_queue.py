@@ -8,14 +8,13 @@ from collections.abc import Callable
 
 from bench.errors import StoreBusy, StoreError
 from bench.records.result import JobResult
-from bench.run.provenance import printable, publishable
+from bench.run.provenance import REASON_CHARACTERS, printable, publishable
 from bench.store import Store
 
 RETRY_SECONDS = 2.0
 LAST_TRY_SECONDS = 60.0
 """How long the end of a run waits for a store that is held."""
 
-_REASON_CHARACTERS = 500
 _NAMED = 5
 
 
@@ -92,7 +91,7 @@ def _recorded(store: Store, result: JobResult) -> JobResult:
     except StoreError:
         raise
     except Exception as error:
-        reason = printable(f"its result cannot be stored ({type(error).__name__}: {error})"[:_REASON_CHARACTERS])
+        reason = printable(f"its result cannot be stored ({type(error).__name__}: {error})"[:REASON_CHARACTERS])
         failed = JobResult(result.job, "error", reason)
         store.record(publishable(failed))
         return failed

@@ -26,6 +26,7 @@ from bench.run import preload
 from bench.run.devices import described
 from bench.run.jobs import Work
 from bench.run.processes import status_bytes
+from bench.run.provenance import REASON_CHARACTERS
 from bench.seeds import derive_seed
 
 LIMIT_SLACK_BYTES = 1 << 30
@@ -33,8 +34,6 @@ LIMIT_SLACK_BYTES = 1 << 30
 
 _OOM_SCORE = "700"
 """Above the harness's own: if memory runs out in spite of the budget, the kernel takes a job."""
-
-_REASON_CHARACTERS = 500
 
 _ALLOCATION_FAILED = ("can't allocate memory", "not enough memory", "bad_alloc", "Unable to allocate", "out of memory")
 """What native libraries say when they run out of memory, whatever the exception's type."""
@@ -118,7 +117,7 @@ def _plain(value: object) -> Any:
 def _failure(error: BaseException) -> dict[str, Any]:
     """Status and one line of reason; the traceback goes to the output. Nothing of the exception itself is kept."""
     if isinstance(error, JobSkipped):
-        return {"status": "skipped", "reason": str(error)[:_REASON_CHARACTERS]}
+        return {"status": "skipped", "reason": str(error)[:REASON_CHARACTERS]}
     with contextlib.suppress(Exception):
         traceback.print_exception(error)
     try:
@@ -128,7 +127,7 @@ def _failure(error: BaseException) -> dict[str, Any]:
     kind = type(error).__name__
     out_of_memory = isinstance(error, MemoryError) or any(sign in text for sign in _ALLOCATION_FAILED)
     reason = text if isinstance(error, MethodError) else f"{kind}: {text}" if text else kind
-    return {"status": "oom" if out_of_memory else "error", "reason": reason[:_REASON_CHARACTERS]}
+    return {"status": "oom" if out_of_memory else "error", "reason": reason[:REASON_CHARACTERS]}
 
 
 def _seed_global_generators(seed: int) -> None:
