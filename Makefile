@@ -89,7 +89,7 @@ comparison: $(READY)
 	$(COMPARE) --subset small90 --protocol clean-cv --ensemble none,greedy --seeds 0,1,2 \
 	  --run results/comparison-clean-cv || [ $$? -eq 1 ]
 	mkdir -p results/kept/comparison
-	$(BENCH) export $(KEPT) --out results/kept/comparison
+	$(BENCH) export $(KEPT) --format csv.gz --out results/kept/comparison
 	$(if $(ARCHIVE),$(RUN_PYTHON) tools/kept_scores.py --archive results/kept/comparison --copy "$(ARCHIVE)")
 	$(if $(STUDY),,$(BENCH) fetch --published)
 	$(BENCH) report $(KEPT) --out reports/kept/comparison --published $(STUDY)

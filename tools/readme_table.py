@@ -1,6 +1,6 @@
 """Write the results in the README, in docs/results.md and docs/reproduce-the-paper.md from the kept comparison.
 
-``python tools/readme_table.py`` reads ``scores.csv`` and ``places.csv`` in ``results/kept/comparison`` and replaces
+``python tools/readme_table.py`` reads ``scores.csv.gz`` and ``places.csv`` in ``results/kept/comparison`` and replaces
 what stands between the pages' markers (:mod:`bench.report.claims`). The places among the 2014 study's classifiers need
 its results, which are not in the repository: with ``--published [FILE]``, or the variable BENCH_PUBLISHED,
 ``places.csv`` is computed anew first. ``--check`` writes nothing and only says whether all is up to date.
@@ -40,9 +40,9 @@ def main(root: Path = ROOT) -> int:
         help="results file of the 2014 study (alone: the fetched one; default: BENCH_PUBLISHED)",
     )
     args = parser.parse_args()
-    scores_csv, places_csv = root / KEPT / "scores.csv", root / KEPT / "places.csv"
+    scores_csv, places_csv = root / KEPT / "scores.csv.gz", root / KEPT / "places.csv"
     if not scores_csv.is_file():
-        raise SystemExit(f"{KEPT / 'scores.csv'} is not there: `make comparison` makes it")
+        raise SystemExit(f"{KEPT / 'scores.csv.gz'} is not there: `make comparison` makes it")
     scores, registry = kept_scores(scores_csv), load_registry()
     fresh: dict[Path, str] = {}
     if args.published is not None:
@@ -58,7 +58,7 @@ def main(root: Path = ROOT) -> int:
             f"{KEPT / 'places.csv'} is not of these scores ({', '.join(of_others[:3])}): give the 2014 study's results "
             "with --published, and it is computed anew"
         )
-    name = KEPT / "scores.csv"
+    name = KEPT / "scores.csv.gz"
     pages = {
         root / "README.md": results_in_readme(scores, registry),
         root / "docs" / "results.md": results_page(scores, registry, places),

@@ -11,7 +11,6 @@ Where a dataset has no nominal column, both kinds of inputs are the same, and so
 from __future__ import annotations
 
 import argparse
-import gzip
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -83,11 +82,10 @@ def datasets(registry: Registry, *, coded: bool) -> list[str]:
 def keep(runs: Sequence[Path], folder: Path) -> None:
     """Export ``runs`` into ``folder``, the scores compressed."""
     with tempfile.TemporaryDirectory() as exported:
-        export_runs(runs, out=Path(exported))
+        scores, _, account = export_runs(runs, "csv.gz", Path(exported))
         folder.mkdir(parents=True, exist_ok=True)
-        scores = (Path(exported) / "scores.csv").read_bytes()
-        (folder / KEPT.name).write_bytes(gzip.compress(scores, mtime=0))
-        (folder / "provenance.json").write_bytes((Path(exported) / "provenance.json").read_bytes())
+        (folder / KEPT.name).write_bytes(scores.read_bytes())
+        (folder / account.name).write_bytes(account.read_bytes())
 
 
 def comparison(scores: pd.DataFrame, registry: Registry) -> str:

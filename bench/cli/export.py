@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ from bench.stats.summary import FURTHER, CommonPool, common_pool, normalised_sco
 from bench.store import read_results
 from bench.store.exported import scores_file
 
-Format: TypeAlias = Literal["csv", "parquet", "latex"]
+Format: TypeAlias = Literal["csv", "csv.gz", "parquet", "latex"]
 
 SUMMARY_COLUMNS = (
     "group",
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=get_args(Format),
         default="csv",
-        help="csv (default), parquet, or latex: the summary alone, as tables for a paper",
+        help="csv (default), csv.gz (the scores packed), parquet, or latex: the summary alone, as tables for a paper",
     )
     parser.add_argument(
         "--out",
@@ -100,10 +101,11 @@ def export_runs(
 ) -> list[Path]:
     """Write results, summary and provenance of the runs in ``folders``, taken together; returns the files written.
 
-    They go into the folder of a single run as ``scores.<format>``, ``summary.<format>`` and ``provenance.json``. With
-    ``out`` the results go to that file and the others next to it, as ``<stem>-summary<suffix>`` and
-    ``<stem>-provenance.json``; an ``out`` that is a folder takes all under their usual names. In ``latex`` there is the
-    summary alone: ``summary.tex``, or the file ``out``. Each file appears whole or not at all.
+    They go into the folder of a single run as ``scores.<format>``, ``summary.<format>`` and ``provenance.json``; in
+    ``csv.gz`` the scores alone are packed. With ``out`` the results go to that file and the others next to it, as
+    ``<stem>-summary<suffix>`` and ``<stem>-provenance.json``; an ``out`` that is a folder takes all under their usual
+    names. In ``latex`` there is the summary alone: ``summary.tex``, or the file ``out``. Each file appears whole or not
+    at all.
 
     Raises :class:`UsageError` for several runs or exported scores without ``out``, :class:`ReportError` for no results
     under ``refuse_empty``, and as :func:`bench.report.merge.merge_runs` for runs that do not belong together.
@@ -124,7 +126,7 @@ def export_runs(
     if any(file.samefile(target) for file in filter(None, map(scores_file, folders)) if target.exists()):
         raise UsageError(f"--out {out}: {target} is the file that is exported; name another")
     write_table(target, scores, format)
-    write_table(summary, summary_frame(scores, group_of(), found.planned), format)
+    write_table(summary, summary_frame(scores, group_of(), found.planned), "csv" if format == "csv.gz" else format)
     _write(account, json.dumps(_provenance(found.records), indent=1) + "\n")
     return [target, summary, account]
 
@@ -186,6 +188,10 @@ def _titles(records: Sequence[RunRecord]) -> dict[str, str]:
 
 
 def _targets(folder: Path, format: str, out: Path | None) -> tuple[Path, Path, Path]:
+    if format == "csv.gz":
+        plain = out.with_suffix("") if out is not None and out.suffix == ".gz" and not out.is_dir() else out
+        scores, summary, account = _targets(folder, "csv", plain)
+        return scores.with_name(f"{scores.name}.gz"), summary, account
     if out is None or out.is_dir():
         home = folder if out is None else out
         return home / f"scores.{format}", home / f"summary.{format}", home / "provenance.json"
@@ -261,12 +267,14 @@ def _common(matrix: pd.DataFrame, measure: Measure) -> CommonPool | None:
 
 def write_table(path: Path, table: pd.DataFrame, format: Format) -> None:
     """Write ``table`` in one step. Raises :class:`StoreError` naming the file if it cannot."""
-    if format == "csv":
-        _write(path, table.to_csv(index=False, lineterminator="\n"))
-        return
     try:
         with replacing(path) as temporary:
-            table.to_parquet(temporary, index=False)
+            if format == "parquet":
+                table.to_parquet(temporary, index=False)
+                return
+            content = table.to_csv(index=False, lineterminator="\n").encode()
+            # pandas would write the time and the temporary name into the packed file: equal scores, equal bytes
+            temporary.write_bytes(gzip.compress(content, mtime=0) if format == "csv.gz" else content)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
 

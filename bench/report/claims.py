@@ -38,7 +38,7 @@ PLACED_ON = {"small90": "small datasets", "no-test-file": "without a test file",
 
 
 def kept_scores(path: Path) -> pd.DataFrame:
-    """The scores in ``path``, an exported ``scores.csv``; of before there was regression all are of classes."""
+    """The scores in ``path``, an exported ``scores.csv`` (packed or not); older ones are of classification."""
     scores = pd.read_csv(path)
     return scores if "task" in scores else scores.assign(task="classification")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from dataclasses import replace
@@ -120,13 +121,13 @@ def test_the_kept_scores_are_exported_again_with_the_kept_summary(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = Path(__file__).parents[2] / "results" / "kept" / "comparison"
-    scores, summary, provenance = export_runs([kept / "scores.csv"], out=tmp_path)
-    for again, name in ((scores, "scores.csv"), (summary, "summary.csv")):
+    scores, summary, provenance = export_runs([kept / "scores.csv.gz"], out=tmp_path)
+    for again, name in ((scores, "scores.csv.gz"), (summary, "summary.csv")):
         expected = pd.read_csv(kept / name)
         found = pd.read_csv(again)[list(expected.columns)]
         pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
     found_results = [i["results"] for run in json.loads(provenance.read_text()) for i in run["invocations"]]
-    assert sum(found_results) == pd.read_csv(kept / "scores.csv").groupby(["dataset", "method", "protocol"]).ngroups
+    assert sum(found_results) == pd.read_csv(kept / "scores.csv.gz").groupby(["dataset", "method", "protocol"]).ngroups
     for words, told in (
         ([str(scores)], "exported scores; name the file or folder to export to with --out"),
         ([str(tmp_path), "--out", str(tmp_path)], "scores.csv is the file that is exported; name another"),
@@ -180,6 +181,17 @@ def test_parquet_holds_the_same(folder: Path) -> None:
     assert [path.name for path in written] == ["scores.parquet", "summary.parquet", "provenance.json"]
     same = pd.read_parquet(written[1])
     pd.testing.assert_frame_equal(same, pd.read_csv(export_runs([folder])[1], dtype={"seeds": str}), check_dtype=False)
+
+
+def test_packed_scores_are_the_same_table_and_the_same_bytes_each_time(folder: Path, tmp_path: Path) -> None:
+    plain = export_runs([folder], "csv")
+    packed = export_runs([folder], "csv.gz")
+    assert [path.name for path in packed] == ["scores.csv.gz", "summary.csv", "provenance.json"]
+    assert gzip.decompress(packed[0].read_bytes()) == plain[0].read_bytes()
+    assert packed[1].read_bytes() == plain[1].read_bytes()
+    again = export_runs([folder], "csv.gz", tmp_path / "again.csv.gz")
+    assert [path.name for path in again] == ["again.csv.gz", "again-summary.csv", "again-provenance.json"]
+    assert again[0].read_bytes() == packed[0].read_bytes()
 
 
 def test_command_prints_what_it_wrote(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,7 +160,7 @@ def test_of_the_kept_comparison(sheets: list[Sheet]) -> None:
 
 def kept_run() -> RunRecord:
     """The kept results as a run, as far as ``scores.csv`` has them."""
-    table = pd.read_csv(KEPT / "comparison" / "scores.csv", keep_default_na=False)
+    table = pd.read_csv(KEPT / "comparison" / "scores.csv.gz", keep_default_na=False)
     columns = ["dataset", "source", "rows", "features", "classes", "method", "protocol", "split", "seed"]
     results = []
     for number, (given, rows) in enumerate(table.groupby(columns, sort=False)):

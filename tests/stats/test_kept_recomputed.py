@@ -36,7 +36,7 @@ SETS = [
 
 @pytest.fixture(scope="module")
 def kept() -> pd.DataFrame:
-    return pd.read_csv(ROOT / "results" / "kept" / "comparison" / "scores.csv")
+    return pd.read_csv(ROOT / "results" / "kept" / "comparison" / "scores.csv.gz")
 
 
 @pytest.fixture(scope="module")

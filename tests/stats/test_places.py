@@ -115,7 +115,7 @@ def test_the_study_alone_is_placed_among_itself(made_up: tuple[PublishedStudy, p
 
 
 def test_places_of_other_scores_are_noticed() -> None:
-    scores, places = kept_scores(KEPT / "scores.csv"), pd.read_csv(KEPT / "places.csv")
+    scores, places = kept_scores(KEPT / "scores.csv.gz"), pd.read_csv(KEPT / "places.csv")
     assert outdated(places, scores, load_registry()) == []
     changed = scores.copy()
     changed.loc[(changed["protocol"] == "published") & (changed["method"] == "rfm"), "accuracy"] -= 0.5
@@ -134,7 +134,7 @@ def published(published_path: Path) -> pd.DataFrame:
 
 def test_the_kept_places_are_those_of_the_kept_scores_and_the_study(published: pd.DataFrame) -> None:
     assert published.shape == (121, 179)
-    scores, places = pd.read_csv(KEPT / "scores.csv"), pd.read_csv(KEPT / "places.csv")
+    scores, places = pd.read_csv(KEPT / "scores.csv.gz"), pd.read_csv(KEPT / "places.csv")
     registry = yaml.safe_load((ROOT / "datasets.yaml").read_text(encoding="utf-8"))["datasets"]
     done = scores[scores["status"] == "ok"].groupby(["protocol", "dataset", "method", "seed"])["accuracy"].mean()
     matrices = done.groupby(level=[0, 1, 2]).mean().unstack("method")
@@ -154,5 +154,5 @@ def test_the_kept_places_are_those_of_the_kept_scores_and_the_study(published: p
 def test_the_tool_writes_these(published_path: Path) -> None:
     from bench.stats.published import read_published
 
-    fresh = places_of(kept_scores(KEPT / "scores.csv"), read_published(published_path), load_registry()).round(6)
+    fresh = places_of(kept_scores(KEPT / "scores.csv.gz"), read_published(published_path), load_registry()).round(6)
     assert fresh.to_csv(index=False, lineterminator="\n") == (KEPT / "places.csv").read_text(encoding="utf-8")
