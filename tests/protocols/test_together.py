@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_methods import Small
 
 from bench.data.splits import draw_splits
 from bench.errors import MethodError
 from bench.methods import built_in_methods, get_method, random_forest
 from bench.protocols import PROTOCOLS, Predicted, Protocol, carry_out, carry_out_together, selection
 from bench.records.dataset import Dataset, IntArray
-from bench.records.method import Choice, Fold, HoldoutResult, Method, Path, Prediction, Session, Task
+from bench.records.method import Choice, Fold, HoldoutResult, Path, Prediction, Session, Task
 
 ALIKE = [("clean", "clean-top5", "clean-greedy"), ("published", "relearn")]
 
@@ -94,7 +95,7 @@ class CountingSession(Session):
         return Prediction(np.random.default_rng(choice.config["number"]).normal(size=(len(test), self.task.width)))
 
 
-class Counting(Method):
+class Counting(Small):
     name = "counting"
 
     def __init__(self, *, keeps: bool = True, broken: int = -1) -> None:
@@ -105,12 +106,6 @@ class Counting(Method):
 
     def session(self, task: Task) -> Session:
         return CountingSession(task, self)
-
-    def peak_bytes(self, n: int, d: int, c: int) -> int:
-        return 1
-
-    def work(self, n: int, d: int, c: int) -> float:
-        return 1.0
 
 
 def together(method: Counting, *names: str) -> list[list[HoldoutResult] | MethodError]:
