@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import rfm
 from rfm import KernelRidgeClassifier, KernelRidgeRegressor, RFMClassifier, RFMRegressor, ntk_matrix
@@ -276,3 +280,22 @@ def test_what_is_kept_of_the_rows_is_what_was_fitted(ridge: float) -> None:
     X, _, y = problem(n=60)
     model = KernelRidgeRegressor("gaussian", bandwidth=3.0, ridge=ridge).fit(X, y)
     np.testing.assert_allclose(model.predict(X), y - ridge * model.dual_coef_, rtol=0, atol=1e-6)
+
+
+def test_names_of_features_are_kept() -> None:
+    X, labels, _ = problem()
+    frame = pd.DataFrame(X, columns=[f"f{i}" for i in range(6)])
+    fitted = RFMClassifier().fit(frame, labels)
+    assert list(fitted.feature_names_in_) == list(frame.columns)
+    assert fitted.n_features_in_ == 6
+    with pytest.raises(ValueError, match="feature names should match"):
+        fitted.predict(frame.rename(columns={"f0": "other"}))
+
+
+def test_in_a_pipeline_and_a_grid() -> None:
+    X, labels, _ = problem()
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), RFMClassifier()), {"rfmclassifier__ridge": [10.0, 0.01]}, cv=2
+    ).fit(X, labels)
+    assert search.best_params_ == {"rfmclassifier__ridge": 0.01}
+    assert search.score(X, labels) > 0.9

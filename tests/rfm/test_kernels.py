@@ -259,3 +259,10 @@ def test_make_kernel_makes_what_was_asked_for_or_refuses() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             make_kernel(name, bandwidth, exponent)
+
+
+def test_no_rows_on_one_side() -> None:
+    rows = metric_rows(torch.ones((3, 2)), None, 1.0)
+    K = torch.empty((0, 3))
+    kernel_between_(Laplace(1.0), metric_rows(torch.ones((0, 2)), None, 1.0), rows, K)
+    assert K.shape == (0, 3)

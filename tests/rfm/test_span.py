@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from rfm.factored import FactoredMatrix
-from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace
+from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, kernel_matrix
 from rfm.large import LargeSweep
 from rfm.problem import Point
 from rfm.rows import Metric
@@ -353,3 +353,15 @@ def test_updates_may_begin_from_factors(diagonal: bool, scaling: str) -> None:
     ]
     assert_allclose(fits[0].scores, fits[1].scores, rtol=0, atol=1e-7)
     assert_same_metric(fits[0].metric, fits[1].metric, 1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_kernels_in_a_factored_metric(dtype: torch.dtype) -> None:
+    X, Z = (torch.as_tensor(table(n, 20)[0], dtype=dtype) for n in (10, 15))
+    rng = np.random.default_rng(1)
+    basis, root = torch.as_tensor(rng.normal(size=(20, 6))), torch.as_tensor(rng.normal(size=(6, 4)))
+    factors = FactoredMatrix(basis, root @ root.T / 10)
+    kernel = Laplace(10.0)
+    close = 1e-10 if dtype == torch.float64 else 1e-5
+    assert_allclose(kernel_matrix(kernel, X, M=factors), kernel_matrix(kernel, X, M=factors.dense()), atol=close)
+    assert_allclose(kernel_matrix(kernel, X, Z, factors), kernel_matrix(kernel, X, Z, factors.dense()), atol=close)

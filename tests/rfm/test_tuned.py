@@ -479,3 +479,12 @@ def test_the_examples_of_the_documentation() -> None:
     found = doctest.testmod(rfm.tuned)
     assert found.attempted > 10
     assert found.failed == 0
+
+
+def test_a_failed_fit_leaves_the_estimator_as_it_was() -> None:
+    X, y = wine()
+    model = RFMClassifierCV(**SMALL).fit(X, y)
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match="infinity"):
+        model.fit(np.full((10, 3), np.inf), np.arange(10) % 2)
+    assert np.array_equal(model.predict_proba(X), before)

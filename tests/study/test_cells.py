@@ -34,6 +34,7 @@ from bench.study.report import outcomes_of
 ROOT = Path(__file__).parents[2]
 COMPUTATIONS = """
 import os
+import time
 from bench.errors import JobSkipped
 
 def good(parameters, seed):
@@ -50,6 +51,13 @@ def absent(parameters, seed):
 
 def killed(parameters, seed):
     os._exit(9)
+
+def hungry(parameters, seed):
+    held = b"x" * (700 << 20)
+    time.sleep(60)
+
+def slow(parameters, seed):
+    time.sleep(60)
 
 def odd(parameters, seed):
     return {"value": float(parameters["a"])}
@@ -90,9 +98,9 @@ def study(*cells: Cell) -> Study:
 
 
 def run(
-    chosen: Study, folder: Path, *, retry_failed: bool = False, engine: str = "local"
+    chosen: Study, folder: Path, *, retry_failed: bool = False, timeout: float | None = None, engine: str = "local"
 ) -> tuple[RunOutcome, list[Outcome]]:
-    plan = study_plan(chosen, False)
+    plan = study_plan(chosen, False, timeout)
     with Store(folder) as store, open_executor(engine, None, folder, 2, 4 << 30) as executor:
         done = execute(plan, store, executor, {"quick": False}, retry_failed=retry_failed)
     return done, outcomes_of(chosen, read_run(folder))
@@ -125,6 +133,16 @@ def test_failures_cost_their_own_cell_only(tmp_path: Path) -> None:
     assert again.already == 5  # what was skipped is looked at anew
     assert values(second, "pid") == values(outcomes, "pid")
     assert run(study(*cells), tmp_path / "run", retry_failed=True)[0].already == 2
+
+
+@pytest.mark.usefixtures("computations")
+def test_memory_and_clock_are_watched(tmp_path: Path) -> None:
+    _, (outcome,) = run(study(Cell("hungry", {}, memory_mb=10.0)), tmp_path / "hungry")
+    assert outcome.status == "oom"
+    _, (outcome,) = run(study(Cell("slow", {})), tmp_path / "slow", timeout=0.5)
+    assert outcome.status == "timeout"
+    _, (outcome,) = run(study(Cell("good", {"a": 1}, memory_mb=1e6)), tmp_path / "large")
+    assert outcome.status == "skipped"
 
 
 @pytest.mark.usefixtures("computations")
