@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.methods import built_in_methods, get_method, method_names, mlp, random_forest
+from bench.methods import built_in_methods, get_method, method_names, mlp, random_forest, xgboost
 from bench.methods.contract import CLAUSES, Clause, Exercise, breaches, check_method, clauses_of
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.measure import Kind
@@ -30,8 +30,9 @@ KINDS: tuple[Kind, ...] = ("classification", "regression")
 
 @pytest.mark.parametrize("name", built_in_methods())
 def test_registered_method_keeps_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random_forest, "TREES", 30)  # the same promises at full size, slowly
+    monkeypatch.setattr(random_forest, "TREES", 12)  # the same promises at full size, slowly
     monkeypatch.setattr(mlp, "EPOCHS", mlp.EPOCHS[:4])
+    monkeypatch.setattr(xgboost, "ROUNDS", xgboost.ROUNDS[:4])
     assert get_method(name).kinds == KINDS
     assert check_method(get_method(name)) == []
 

@@ -91,7 +91,7 @@ def test_choosing_gives_the_same_figures(name: str, monkeypatch: pytest.MonkeyPa
 # NTK chooses by whole matrices in float64: a fit by other arithmetic does not give its paths' figures to all digits.
 @pytest.mark.parametrize(
     ("name", "solver"),
-    [("rfm", "cholesky"), ("laplace", "cholesky"), ("ntk", "cholesky"), ("rfm", "cg"), ("laplace", "cg")],
+    [("rfm", "cholesky"), ("ntk", "cholesky"), ("rfm", "cg"), ("laplace", "cg")],
 )
 def test_the_contract_holds(name: str, solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lower_limits(monkeypatch, solver)

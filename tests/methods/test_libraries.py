@@ -129,10 +129,11 @@ def test_more_classes_than_a_fold_can_have(name: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(random_forest, "TREES", 10)
     y = np.repeat(np.arange(12), 4)
     X = np.random.default_rng(0).standard_normal((48, 4)) * 0.1 + np.stack([y, y % 2, y % 3, y * 0], axis=1)
-    table = Dataset("classes", X, y, 12, "tiny")
-    results = carry_out(get_method(name), table, draw_splits("classes", y, 0), PROTOCOLS["clean-cv"], seed=0)
-    assert all(np.isfinite(result.measures["log_loss"]) for result in results)
-    assert np.mean([result.score for result in results]) > 50
+    table, splits = Dataset("classes", X, y, 12, "tiny"), draw_splits("classes", y, 0)
+    one = replace(splits, holdouts=splits.holdouts[:1])
+    (result,) = carry_out(get_method(name), table, one, PROTOCOLS["clean-cv"], seed=0)
+    assert np.isfinite(result.measures["log_loss"])
+    assert result.score > 50
 
 
 @pytest.mark.parametrize(("factor", "d", "tried"), [(1.0, 1, 1), (0.5, 4, 1), (2.0, 4, 4), (2.0, 3, 3), (1.0, 60, 8)])

@@ -10,7 +10,12 @@ import pytest
 
 from bench.protocols import PROTOCOLS, Protocol
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "report")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from undrawn import undrawn
+
+__all__ = ["registry", "undrawn"]
 
 
 @pytest.fixture

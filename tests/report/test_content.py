@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from shown import column, notices, sections, tables, texts, titles
+from shown import column, figures, notices, sections, tables, texts, titles
 from synthetic_runs import PROVENANCE, make_run, with_holdouts
 
 from bench.records.method import HoldoutResult
 from bench.records.result import JobResult, RunRecord
 from bench.report import wording
 from bench.report.about import About
-from bench.report.blocks import Document, Figure, Table
+from bench.report.blocks import Document, Table
 from bench.report.build import compose, write_report
 from bench.report.evidence import Evidence
 from bench.report.html import render_html
@@ -28,7 +28,7 @@ from bench.report.sections.printed import KNOWN, load_printed
 from bench.stats.published import PublishedStudy
 from bench.store import Store, read_run
 
-pytestmark = pytest.mark.usefixtures("unwritten")
+pytestmark = pytest.mark.usefixtures("undrawn")
 GOLDEN = Path(__file__).parent / "golden"
 ODD = 'a<b> & "c" | `d` *e*'
 ABOUT = {
@@ -56,7 +56,7 @@ def tiny() -> Evidence:
 
 
 @pytest.fixture(scope="module")
-def document(unwritten: None) -> Document:
+def document(undrawn: None) -> Document:
     return compose(tiny())
 
 
@@ -105,7 +105,7 @@ def test_verdicts_follow_the_results() -> None:
     )
 
 
-@pytest.mark.usefixtures("written")
+@pytest.mark.usefixtures("drawn")
 def test_all_ties_are_no_significant_difference() -> None:
     body = constant({"rfm": 90.0, "laplace": 90.0, "mlp": 90.0})
     assert spoken(body).endswith(
@@ -124,7 +124,7 @@ def test_two_datasets_are_too_few_to_be_called_better() -> None:
     assert "2 families of datasets; one seed. Only 2 families: the interval is Student's t" in note
 
 
-@pytest.mark.usefixtures("written")
+@pytest.mark.usefixtures("drawn")
 def test_one_family_has_no_interval_in_words() -> None:
     body = constant({"rfm": 90.0, "laplace": 50.0, "mlp": 60.0})
     related = {name: About(family="one", relation="the same rows") for name in body.datasets}
@@ -277,7 +277,7 @@ def test_a_results_file_that_is_not_whole_is_announced() -> None:
     assert "left out: adult, wine." in told
 
 
-@pytest.mark.usefixtures("written")
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize(
     ("names", "methods"),
     [(["iris"], ["rfm"]), (["iris"], ["rfm", "laplace"]), (["iris", "wine"], ["laplace"]), (["iris"], ["mlp", "ntk"])],
@@ -392,7 +392,7 @@ def test_results_of_before_a_rule_for_ties_say_so() -> None:
     assert "ties to the smaller Brier score" not in render_markdown(compose(evidence(run)))
 
 
-@pytest.mark.usefixtures("written")
+@pytest.mark.usefixtures("drawn")
 def test_nothing_in_common_is_said_and_not_averaged() -> None:
     failures = {("iris", "rfm"): ("timeout", "600 s"), ("wine", "laplace"): ("oom", "killed")}
     document = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"], failures=failures)))
@@ -401,7 +401,7 @@ def test_nothing_in_common_is_said_and_not_averaged() -> None:
     assert len(tables(document)["failures"].rows) == 2
 
 
-@pytest.mark.usefixtures("written")
+@pytest.mark.usefixtures("drawn")
 def test_everything_failed_is_a_report_of_failures() -> None:
     failures = {("iris", "rfm"): ("error", "MethodError: one class")}
     page = render_html(compose(evidence(make_run(["iris"], ["rfm"], failures=failures))))
@@ -447,20 +447,29 @@ def test_provenance_names_every_invocation_that_results_come_from_and_no_other(t
     assert recorded["source"] == "not recorded (started Monday); – (started Tuesday)"
 
 
-@pytest.mark.usefixtures("written")
-@pytest.mark.parametrize("quantity", ["rows", "features"])
-def test_difference_and_error_reduction_stand_over_one_size_axis(quantity: str) -> None:
+@pytest.mark.usefixtures("drawn")
+def test_difference_and_error_reduction_stand_over_one_size_axis() -> None:
     body = evidence(make_run([f"t{i}" for i in range(25)], ["rfm", "laplace"]))
-    blocks = sections(compose(body))["clean-laplace"].blocks
-    figure = next(b for b in blocks if isinstance(b, Figure) and b.name == f"clean-laplace-by-{quantity}")
-    table = pd.read_csv(io.StringIO(figure.data), index_col="dataset")
-    matrix = body.matrix("clean")
-    assert table["x"].to_dict() == body.sizes[quantity].to_dict()
-    assert table["difference_points"].to_dict() == pytest.approx((matrix["rfm"] - matrix["laplace"]).to_dict())
-    errors = 100 - matrix
-    reduction = 100 * (errors["laplace"] - errors["rfm"]) / errors.max(axis=1)
-    assert table["reduction_percent"].to_dict() == pytest.approx(reduction.to_dict())
-    assert figure.svg.count('class="trend"') == 2
+    section, matrix = sections(compose(body))["clean-laplace"], body.matrix("clean")
+    for quantity in ("rows", "features"):
+        figure = figures(section)[f"clean-laplace-by-{quantity}"]
+        table = pd.read_csv(io.StringIO(figure.data), index_col="dataset")
+        assert table["x"].to_dict() == body.sizes[quantity].to_dict()
+        assert table["difference_points"].to_dict() == pytest.approx((matrix["rfm"] - matrix["laplace"]).to_dict())
+        errors = 100 - matrix
+        reduction = 100 * (errors["laplace"] - errors["rfm"]) / errors.max(axis=1)
+        assert table["reduction_percent"].to_dict() == pytest.approx(reduction.to_dict())
+        assert figure.svg.count('class="trend"') == 2
+
+
+def test_any_number_of_methods_has_its_marker_beside_its_name() -> None:
+    methods = ("rfm", "laplace", *(f"own-{i:02d}" for i in range(16)))
+    page = render_html(compose(evidence(make_run([f"t{i}" for i in range(4)], methods))))
+    used, defined = set(re.findall(r'<use href="#(k\d+)"', page)), re.findall(r'<symbol id="(k\d+)"', page)
+    assert len(used) == 18
+    assert sorted(used) == sorted(defined)
+    shapes = set(re.findall(r'<symbol id="k\d+"[^>]*>(.*?)</symbol>', page))
+    assert len(shapes) == 18
 
 
 def test_runs_in_folders_of_one_name_keep_their_own_provenance() -> None:
@@ -469,12 +478,12 @@ def test_runs_in_folders_of_one_name_keep_their_own_provenance() -> None:
 
 
 def test_reported_figures_all_have_a_source_and_none_is_only_recalled() -> None:
-    figures = load_printed()
-    assert {item.known for item in figures} <= set(KNOWN) == {"read", "computed", "secondary"}
-    assert all(item.source for item in figures)
+    printed = load_printed()
+    assert {item.known for item in printed} <= set(KNOWN) == {"read", "computed", "secondary"}
+    assert all(item.source for item in printed)
     unverified = {"85.37", "83.76", "82.70", "81.95", "88.89", "72.22", "95.72", "28.34", "80.88", "81.02"}
-    assert not unverified & {item.figure for item in figures}
-    (third_party,) = [item for item in figures if item.figure == "85.10"]
+    assert not unverified & {item.figure for item in printed}
+    (third_party,) = [item for item in printed if item.figure == "85.10"]
     assert (third_party.what, third_party.set) == ("NFA-RFM, mean accuracy", "120 UCI datasets")
     assert "which 120 datasets and which procedure it does not say" in third_party.caution
 

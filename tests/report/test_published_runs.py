@@ -21,7 +21,7 @@ from bench.report.html import render_html
 from bench.report.markdown import render_markdown
 from bench.stats.grinsztajn import Placement, PublishedRuns, placements, read_runs
 
-pytestmark = pytest.mark.usefixtures("unwritten")
+pytestmark = pytest.mark.usefixtures("undrawn")
 TABLES = ("pol", "house_16H", "nyc-taxi-green-dec-2016", "sulfur")
 METHODS = ("rfm", "laplace", "xgboost", "mlp")
 KEY = "grinsztajn-numerical-regression-medium"
@@ -52,7 +52,7 @@ def evidence(published: PublishedRuns) -> Evidence:
 
 
 @pytest.fixture(scope="module")
-def document(evidence: Evidence, unwritten: None) -> Document:
+def document(evidence: Evidence, undrawn: None) -> Document:
     return compose(evidence)
 
 

@@ -19,7 +19,7 @@ from bench.report.markdown import render_markdown
 from bench.report.sections.headline import answer, headline, notes_section
 from bench.report.sections.tables import summary_table
 
-pytestmark = pytest.mark.usefixtures("unwritten")
+pytestmark = pytest.mark.usefixtures("undrawn")
 NAMES = [f"t{i}" for i in range(8)]
 
 

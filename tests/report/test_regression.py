@@ -18,7 +18,7 @@ from bench.report.html import render_html
 from bench.report.markdown import render_details, render_markdown
 from bench.store import read_run
 
-pytestmark = pytest.mark.usefixtures("unwritten")
+pytestmark = pytest.mark.usefixtures("undrawn")
 NAMES = [f"table-{i}" for i in range(11)] + ["lost"]
 METHODS = ["rfm", "laplace", "mlp"]
 
@@ -33,12 +33,12 @@ def classes() -> RunRecord:
 
 
 @pytest.fixture(scope="module")
-def alone(unwritten: None) -> Document:
+def alone(undrawn: None) -> Document:
     return compose(gather([numbers()]))
 
 
 @pytest.fixture(scope="module")
-def mixed(unwritten: None) -> Document:
+def mixed(undrawn: None) -> Document:
     return compose(gather([classes(), numbers(("clean",))]))
 
 
@@ -175,7 +175,7 @@ def test_a_run_stored_before_there_were_several_measures_is_reported(tmp_path: P
     assert "clean-further" not in tables(document)
 
 
-def test_what_selected_is_said_where_it_is_not_the_usual_one() -> None:
+def test_what_selected_is_said_where_it_is_not_the_usual_one(alone: Document) -> None:
     document = compose(gather([numbers(("clean",), selected_by="mae")]))
     said = "Hyperparameters for regression were selected by MAE (--select), not by R2."
     found = sections(document)
@@ -186,7 +186,7 @@ def test_what_selected_is_said_where_it_is_not_the_usual_one() -> None:
     hints = {c.title: c.hint for name, t in tables(document).items() for c in t.columns if name.startswith("dataset-")}
     said_there = "MAE of what was selected, in standard deviations of the training part's targets"
     assert hints["Validation"].endswith(said_there)
-    assert said not in render_markdown(compose(gather([numbers()])))
+    assert said not in render_markdown(alone)
 
 
 def test_plain_text_has_a_table_for_each_kind() -> None:

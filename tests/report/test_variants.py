@@ -34,6 +34,7 @@ from bench.stats.frame import over_seeds, scores_frame, seed_matrix
 from bench.stats.paired import paired_difference
 from bench.stats.published import PublishedStudy
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 NAMES = ["iris", "wine", "zoo", "lenses"]
 METHODS = ["rfm", "laplace", "random_forest"]
 RAN = ["clean-cv", "clean-cv-greedy", "clean-cv-nominal", "clean-cv-greedy-nominal", "relearn"]
@@ -58,7 +59,7 @@ def evidence(protocols: list[str], study: PublishedStudy | None = None) -> Evide
 
 
 @pytest.fixture(scope="module")
-def document() -> Document:
+def document(undrawn: None) -> Document:
     return compose(evidence(RAN))
 
 

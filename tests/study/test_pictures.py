@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import itertools
-import os
-import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -21,6 +19,9 @@ from PIL import Image
 from bench.report.blocks import Document, Figure, Section
 from bench.report.build import write_document
 from bench.study.pictures import MOST_FIELDS, Panels, image_grid, paired_heat_maps, pooled
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 RNG = np.random.default_rng(0)
 PHOTO = RNG.integers(0, 256, (12, 16, 3), dtype=np.uint8)
@@ -229,28 +230,22 @@ def test_the_markdown_twin_shows_the_same_pictures(report: Path) -> None:
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (390, "dark")])
-def test_a_browser_shows_them_sharp_and_asks_nobody(report: Path, width: int, scheme: Any) -> None:
-    found = os.environ.get("BENCH_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not found:
-        pytest.skip("no Chromium: install the package chromium or set BENCH_CHROMIUM")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
-        page = context.new_page()
-        trouble: list[str] = []
-        page.on("console", lambda message: trouble.append(message.text))
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.goto(report.as_uri())
-        checks = page.locator("#g-figure svg.plot:visible image").first
-        shot = np.asarray(Image.open(io.BytesIO(checks.screenshot())).convert("RGB")).astype(int)
-        height, across, _ = shot.shape
-        inner = shot[3:-3, 3:-3].reshape(-1, 3)  # without the frame
-        red = (np.abs(inner - [255, 0, 0]).sum(axis=1) < 8).mean()
-        blue = (np.abs(inner - [0, 0, 255]).sum(axis=1) < 8).mean()
-        assert red == pytest.approx(0.5, abs=0.05)
-        assert blue == pytest.approx(0.5, abs=0.05)
-        assert tuple(shot[height // 4, across // 4]) == (255, 0, 0)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        assert trouble == []
-        browser.close()
+def test_a_browser_shows_them_sharp_and_asks_nobody(browser: Browser, report: Path, width: int, scheme: Any) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+    page = context.new_page()
+    trouble: list[str] = []
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.goto(report.as_uri())
+    checks = page.locator("#g-figure svg.plot:visible image").first
+    shot = np.asarray(Image.open(io.BytesIO(checks.screenshot())).convert("RGB")).astype(int)
+    height, across, _ = shot.shape
+    inner = shot[3:-3, 3:-3].reshape(-1, 3)  # without the frame
+    red = (np.abs(inner - [255, 0, 0]).sum(axis=1) < 8).mean()
+    blue = (np.abs(inner - [0, 0, 255]).sum(axis=1) < 8).mean()
+    assert red == pytest.approx(0.5, abs=0.05)
+    assert blue == pytest.approx(0.5, abs=0.05)
+    assert tuple(shot[height // 4, across // 4]) == (255, 0, 0)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert trouble == []
+    context.close()
