@@ -14,7 +14,15 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from rfm import KernelRidgeClassifier, KernelRidgeRegressor, RFMClassifier, RFMRegressor
+from rfm import (
+    KernelRidgeClassifier,
+    KernelRidgeRegressor,
+    LinearRFM,
+    MatrixCompletion,
+    RFMClassifier,
+    RFMClassifierCV,
+    RFMRegressor,
+)
 from rfm.large import LargeSweep
 from rfm.ntk_ridge import ntk_points
 from rfm.product_sweep import ProductSweep
@@ -33,7 +41,6 @@ ESTIMATORS = [
     KernelRidgeRegressor("ntk"),
 ]
 every = pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
-RFM_ONLY = {"iterations", "diagonal", "center_gradients", "metric_scaling"}
 
 
 def table(n: int = 300, d: int = 4) -> tuple[Array, NDArray[np.int64]]:
@@ -102,39 +109,84 @@ def test_few_rows() -> None:
         assert np.isfinite(fitted.predict(np.array([[0.0, 5.0]]))).all()
 
 
+WRONG: list[tuple[tuple[Any, ...], dict[str, list[Any]]]] = [
+    (
+        (RFMClassifier, RFMRegressor, KernelRidgeClassifier, KernelRidgeRegressor),
+        {
+            "ridge": [0.0, -1.0, np.nan, np.inf, "1", None, True],
+            "bandwidth": [0.0, -10.0, np.nan, np.inf, "10"],
+            "exponent": [0.0, 2.1, -1.0, np.nan],
+            "kernel": ["cauchy", "", None, 3],
+            "unit_norm": [2, "yes", None],
+            "device": ["tpu", None, 0],
+            "dtype": ["float16", np.float32, None],
+        },
+    ),
+    (
+        (RFMClassifier, RFMRegressor),
+        {
+            "kernel": ["ntk"],  # of which no metric is learned
+            "iterations": [-1, 2.0, "4", True, None],
+            "diagonal": [1, None],
+            "center_gradients": ["no", None],
+            "metric_scaling": ["median", None],
+        },
+    ),
+    ((KernelRidgeClassifier, KernelRidgeRegressor), {"depth": [0, -1, 1.5, True, None]}),
+    (
+        (RFMClassifierCV,),
+        {
+            "kernels": [("cosine",), "laplace"],
+            "bandwidths": [(0.0,)],
+            "ridges": [(), 0.1],
+            "unit_norms": [(1,)],
+            "iterations": [-1],
+            "cv": [1, "five", True],
+            "scoring": ["r2"],
+            "ensemble": ["greedy"],
+            "max_tuning_samples": [1],
+            "device": ["tpu"],
+        },
+    ),
+    (
+        (LinearRFM,),
+        {
+            "alpha": [0],
+            "ridge": [-1.0],
+            "smoothing": [np.nan],
+            "smoothing_end": [1e9],  # more than where it begins
+            "iterations": [2.5],
+            "tol": [0.0],
+            "patience": [0],
+            "fit_intercept": ["yes"],
+        },
+    ),
+    (
+        (MatrixCompletion,),
+        {
+            "max_rank": [0],
+            "alpha": [-0.5],
+            "sides": ["both"],
+            "ridge": [0.0],
+            "ridge_end": [2.0],
+            "ridge_decay": [1.5],
+            "iterations": [0],
+            "dtype": ["float16"],
+        },
+    ),
+]
+
+
 @pytest.mark.parametrize(
-    ("parameter", "values"),
-    [
-        ("ridge", [0.0, -1.0, np.nan, np.inf, "1", None, True]),
-        ("bandwidth", [0.0, -10.0, np.nan, np.inf, "10"]),
-        ("exponent", [0.0, 2.1, -1.0, np.nan]),
-        ("kernel", ["cauchy", "", None, 3]),
-        ("unit_norm", [2, "yes", None]),
-        ("device", ["tpu", None, 0]),
-        ("dtype", ["float16", np.float32, None]),
-        ("depth", [0, -1, 1.5, True, None]),
-        ("iterations", [-1, 2.0, "4", True, None]),
-        ("diagonal", [1, None]),
-        ("center_gradients", ["no", None]),
-        ("metric_scaling", ["median", None]),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ("kind", "parameter", "values"),
+    [(kind, *wrong) for kinds, parameters in WRONG for kind in kinds for wrong in parameters.items()],
+    ids=lambda value: getattr(value, "__name__", value if isinstance(value, str) else ""),
 )
-def test_parameters_out_of_range(parameter: str, values: list[Any]) -> None:
-    X, y = table(20)
-    kinds = (RFMClassifier, RFMRegressor, KernelRidgeClassifier, KernelRidgeRegressor)
-    having = [kind for kind in kinds if parameter in kind().get_params()]
-    assert len(having) == (2 if parameter in RFM_ONLY else 2 if parameter == "depth" else 4)
-    for kind in having:
-        for value in values:
-            with pytest.raises(ValueError, match=f"{parameter!r} parameter of {kind.__name__} must be"):
-                kind(**{parameter: value}).fit(X, y)
-
-
-def test_rfm_does_not_learn_the_metric_of_a_tangent_kernel() -> None:
-    for estimator in (RFMClassifier(kernel="ntk"), RFMRegressor(kernel="ntk")):
-        with pytest.raises(ValueError, match=r"'kernel' parameter of RFM.* must be one of laplace, gaussian"):
-            estimator.fit(*table(20))
+def test_parameters_out_of_range(kind: Any, parameter: str, values: list[Any]) -> None:
+    data = (np.ones((9, 7)),) if kind is MatrixCompletion else table(20)
+    for value in values:
+        with pytest.raises(ValueError, match=f"{parameter!r} parameter of {kind.__name__} must (be|have)"):
+            kind(**{parameter: value}).fit(*data)
 
 
 def test_numpy_numbers_are_numbers() -> None:

@@ -213,25 +213,6 @@ def test_constant_targets_need_no_features() -> None:
     assert not model.coef_.any()
 
 
-@pytest.mark.parametrize(
-    ("parameters", "words"),
-    [
-        ({"alpha": 0}, "alpha"),
-        ({"ridge": -1.0}, "ridge"),
-        ({"smoothing": float("nan")}, "smoothing"),
-        ({"smoothing": 1e-3, "smoothing_end": 1.0}, "smoothing_end"),
-        ({"iterations": 2.5}, "iterations"),
-        ({"tol": 0.0}, "tol"),
-        ({"patience": 0}, "patience"),
-        ({"fit_intercept": "yes"}, "fit_intercept"),
-    ],
-)
-def test_bad_parameters_are_named(parameters: dict[str, object], words: str) -> None:
-    X, y, _ = sparse_problem(10, 4, 2)
-    with pytest.raises(ValueError, match=words):
-        LinearRFM(**parameters).fit(X, y)
-
-
 def test_bad_validation_is_refused() -> None:
     X, y, _ = sparse_problem(10, 4, 2)
     for validation, words in ((3, "pair"), ((X[:, :2], y), "features"), ((X, y[:3]), "inconsistent")):

@@ -373,32 +373,6 @@ def test_scorings() -> None:
         assert np.corrcoef(model.predict(X[150:]), y[150:])[0, 1] > 0.6
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"kernels": ("cosine",)},
-        {"kernels": "laplace"},
-        {"bandwidths": (0.0,)},
-        {"ridges": ()},
-        {"ridges": 0.1},
-        {"unit_norms": (1,)},
-        {"iterations": -1},
-        {"cv": 1},
-        {"cv": "five"},
-        {"cv": True},
-        {"scoring": "r2"},
-        {"ensemble": "greedy"},
-        {"max_tuning_samples": 1},
-        {"device": "tpu"},
-    ],
-)
-def test_bad_parameters_are_named(wrong: dict[str, Any]) -> None:
-    X, y = noisy(30)
-    (name,) = wrong
-    with pytest.raises(ValueError, match=f"'{name}' parameter of RFMClassifierCV"):
-        RFMClassifierCV(**wrong).fit(X, y)
-
-
 TEXTS = ["a", "b"] * 15
 HOLES = [None if k in (3, 7) else label for k, label in enumerate(TEXTS)]
 
