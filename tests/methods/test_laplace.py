@@ -12,16 +12,22 @@ from bench.protocols import PROTOCOLS, carry_out
 from bench.records.dataset import Dataset
 
 
-@pytest.fixture(params=[60, 700], ids=["small", "in float32"])
-def dataset(request: pytest.FixtureRequest) -> Dataset:
+def generated(n: int) -> Dataset:
     rng = np.random.default_rng(4)
-    X = rng.normal(size=(request.param, 5))
+    X = rng.normal(size=(n, 5))
     y = (X[:, 0] * X[:, 1] > 0) + (X[:, 2] > 1)
     return Dataset(name="generated", X=X, y=y.astype(np.int64), n_classes=3, source="generated")
 
 
-@pytest.mark.parametrize("protocol", [name for name in PROTOCOLS if PROTOCOLS[name].ensemble == "none"])
-def test_laplace_is_the_first_point_of_every_path(dataset: Dataset, protocol: str) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "n"),
+    [
+        *((name, 60) for name in PROTOCOLS if PROTOCOLS[name].ensemble == "none"),
+        *((name, 700) for name in ("clean", "published")),  # in float32
+    ],
+)
+def test_laplace_is_the_first_point_of_every_path(protocol: str, n: int) -> None:
+    dataset = generated(n)
     splits = splits_for(dataset, seed=0)
     rfm, laplace = (carry_out(method, dataset, splits, PROTOCOLS[protocol], seed=0) for method in (RFM(), Laplace()))
     assert len(rfm) == len(laplace) == 4

@@ -30,7 +30,7 @@ from bench.errors import MethodError
 from bench.methods.contract import check_method
 from bench.methods.plugin import EstimatorMethod, Fitting, decision_scores, prepared
 from bench.records.dataset import FloatArray, IntArray
-from bench.records.method import HIDDEN, Choice, Config, Fold, Method, Task
+from bench.records.method import HIDDEN, Choice, Config, Fold, Task
 
 
 class Probabilities(EstimatorMethod):
@@ -155,19 +155,9 @@ def test_what_a_method_predicts_follows_from_what_it_defines() -> None:
     assert Decisions().configurations_for("regression") == Decisions().configurations()
 
 
-@pytest.mark.parametrize(
-    ("method", "probabilities"),
-    [
-        (Probabilities, True),
-        (Staged, True),
-        (Piped, True),
-        (Decisions, False),
-        (Predictions, False),
-        (NumbersOnly, False),
-    ],
-)
-def test_probabilities_are_what_predict_proba_gives(method: type[EstimatorMethod], *, probabilities: bool) -> None:
-    assert method().probabilities is probabilities
+def test_probabilities_are_what_predict_proba_gives() -> None:
+    assert all(method().probabilities is True for method in (Probabilities, Staged, Piped))
+    assert all(method().probabilities is False for method in (Decisions, Predictions, NumbersOnly))
 
 
 def test_a_classifier_that_stops_early_keeps_its_path_and_fails_where_it_does() -> None:
@@ -321,36 +311,24 @@ class OneRowShort(EstimatorMethod):
         return fitted
 
 
-@pytest.mark.parametrize(
-    ("method", "says"),
-    [
-        (NoStages(), "RidgeClassifier has none of staged_predict_proba, staged_decision_function, staged_predict"),
-        (NoSuchParameter(), "GradientBoostingClassifier has no parameter 'rounds'"),
-        (WrongShape(), r"shape \(1, 5\), expected \(1, 2\)"),
-        (TooFewStages(), r"staged_scores\(\) gave 2 of 3 points"),
-        (OneRowShort(), r"shape \(0, 2\), expected \(1, 2\)"),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Method) else "",
-)
-def test_a_classifier_that_does_not_fit_is_an_error_that_says_how(method: EstimatorMethod, says: str) -> None:
-    fold = Fold(fit=np.arange(5), validation=np.array([5]))
-    with pytest.raises(MethodError, match=says):
-        method.session(task([0, 1] * 3, n_classes=2)).tune([fold])
-
-
-class TwoNumbers(EstimatorMethod):
-    name, title = "two", "Two"
-
-    def regressor(self, config: Config, fitting: Fitting) -> Any:
-        return Ridge()
-
+class TwoNumbers(NumbersOnly):
     def fit(self, estimator: Any, X: FloatArray, y: FloatArray, seed: int) -> Any:
         return estimator.fit(X, np.stack([y, y], axis=1))
 
 
-def test_a_regressor_that_predicts_no_number_a_row_is_an_error() -> None:
-    with pytest.raises(MethodError, match=r"predictions have shape \(5, 2\), expected \(5,\)"):
-        TwoNumbers().session(numbers()).predict(Choice({}, 0), np.arange(15), np.arange(15, 20))
+def test_an_estimator_that_does_not_fit_is_an_error_that_says_how() -> None:
+    classes, fold = task([0, 1] * 3, n_classes=2), Fold(fit=np.arange(5), validation=np.array([5]))
+    none = "has none of staged_predict_proba, staged_decision_function, staged_predict"
+    for method, learned, says in (
+        (NoStages(), classes, f"RidgeClassifier {none}"),
+        (NoSuchParameter(), classes, "GradientBoostingClassifier has no parameter 'rounds'"),
+        (WrongShape(), classes, r"shape \(1, 5\), expected \(1, 2\)"),
+        (TooFewStages(), classes, r"staged_scores\(\) gave 2 of 3 points"),
+        (OneRowShort(), classes, r"shape \(0, 2\), expected \(1, 2\)"),
+        (TwoNumbers(), numbers(), r"predictions have shape \(1, 2\), expected \(1,\)"),
+    ):
+        with pytest.raises(MethodError, match=says):
+            method.session(learned).tune([fold])
 
 
 def test_estimates_grow_with_the_path() -> None:

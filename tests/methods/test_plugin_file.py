@@ -109,18 +109,18 @@ def test_a_file_that_is_no_plugin_is_refused_in_one_line(tmp_path: Path, change:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    for name, says in (("absent.py", "cannot be read: No such file"), ("notes.txt", "expected a Python file")):
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "binary.py").write_bytes(b"\xff\x00")
+    (tmp_path / "huge.py").write_bytes(b"#" * (1 << 20) + b"#")
+    for name, says in (
+        ("absent.py", "cannot be read: No such file"),
+        ("notes.txt", "expected a Python file"),
+        ("folder.py", "not a file"),
+        ("binary.py", "not Python"),
+        ("huge.py", "larger than"),
+    ):
         with pytest.raises(UsageError, match=says):
             plugin_methods(tmp_path / name)
-    (tmp_path / "folder.py").mkdir()
-    with pytest.raises(UsageError, match="not a file"):
-        plugin_methods(tmp_path / "folder.py")
-    (tmp_path / "binary.py").write_bytes(b"\xff\x00")
-    with pytest.raises(UsageError, match="not Python"):
-        plugin_methods(tmp_path / "binary.py")
-    (tmp_path / "huge.py").write_bytes(b"#" * (1 << 20) + b"#")
-    with pytest.raises(UsageError, match="larger than"):
-        plugin_methods(tmp_path / "huge.py")
 
 
 @pytest.mark.parametrize("line", ["import my_helpers", "from my_helpers import f", "from . import my_helpers"])

@@ -1,4 +1,4 @@
-"""Makes the report's synthetic runs importable by name here, and lets a test register protocols of its own."""
+"""Makes small methods and the report's synthetic runs importable by name; lets a test register protocols of its own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ import pytest
 from bench.protocols import PROTOCOLS, Protocol
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from undrawn import undrawn
+
+__all__ = ["registry", "undrawn"]
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from bench.report.sections.protocol import UNKNOWN
 from bench.stats.frame import protocols_in, scores_frame
 from bench.stats.protocols import leak_decomposition, noise_pair
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 BENCH = Path(__file__).parents[2] / "bench"
 FIFTH = Protocol("clean-3", inner_folds=3, order=9, meaning="Three folds inside the training part.")
 TABLES = ("t0", "t1", "t2", "t3")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
+from small_methods import Small
 
 from bench.data.splits import draw_splits
 from bench.methods.judging import Judging
 from bench.protocols import PROTOCOLS, carry_out
 from bench.records.dataset import Dataset, FloatArray, IntArray
-from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
+from bench.records.method import Choice, Fold, Path, Prediction, Session, Task
 
 
 class CentroidSession(Session):
@@ -35,19 +35,7 @@ class CentroidSession(Session):
         return -distances
 
 
-class Centroid(Method):
-    name = "centroid"
-    title = "Nearest centroid"
-
-    def configurations(self) -> list[dict[str, Any]]:
-        return [{}]
-
-    def peak_bytes(self, n: int, d: int, c: int) -> int:
-        return 1
-
-    def work(self, n: int, d: int, c: int) -> float:
-        return 1.0
-
+class Centroid(Small):
     def session(self, task: Task) -> Session:
         return CentroidSession(task)
 

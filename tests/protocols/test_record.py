@@ -13,16 +13,16 @@ from bench.records.dataset import Holdout, Splits
 
 
 @pytest.mark.parametrize(
-    "rules",
+    ("rules", "words"),
     [
-        {"reuses_metric": True},
-        {"inner_folds": 0},
-        {"selected_on": "tuning halves", "ensemble": "top5"},
-        {"selected_on": "tuning halves", "inputs": "nominal"},
+        ({"reuses_metric": True}, ""),
+        ({"inner_folds": 0}, ""),
+        ({"selected_on": "tuning halves", "ensemble": "greedy"}, "on the tuning halves one configuration is selected"),
+        ({"selected_on": "tuning halves", "inputs": "nominal"}, "on the tuning halves one configuration is selected"),
     ],
 )
-def test_rules_that_do_not_go_together_are_refused(rules: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="protocol 'mine': "):
+def test_rules_that_do_not_go_together_are_refused(rules: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=f"protocol 'mine': .*{words}"):
         Protocol("mine", **rules)
 
 

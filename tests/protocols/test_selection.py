@@ -4,60 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
+from small_methods import Watched, WatchedSession
 
 from bench.data.splits import draw_splits
 from bench.errors import MethodError, UsageError
 from bench.protocols import PROTOCOLS, carry_out, get_protocol
-from bench.protocols.choosing import choose
 from bench.protocols.rows import standardise
-from bench.records.dataset import Dataset, Holdout, IntArray, Splits
-from bench.records.method import HIDDEN, Choice, Fold, Method, Path, Prediction, Session, Task
-
-
-class Watched(Method):
-    """Predicts class 0 and remembers what it was shown."""
-
-    name = "watched"
-    title = "Watched"
-
-    def __init__(self) -> None:
-        self.tasks: list[Task] = []
-        self.folds: list[list[Fold]] = []
-        self.predicted: list[tuple[IntArray, IntArray, bool]] = []
-
-    def configurations(self) -> list[dict[str, Any]]:
-        return [{"a": 1}, {"a": 2}]
-
-    def peak_bytes(self, n: int, d: int, c: int) -> int:
-        return 1
-
-    def work(self, n: int, d: int, c: int) -> float:
-        return 1.0
-
-    def session(self, task: Task) -> Session:
-        self.tasks.append(task)
-        return WatchedSession(task, self)
-
-
-class WatchedSession(Session):
-    def __init__(self, task: Task, method: Watched) -> None:
-        super().__init__(task)
-        self._method = method
-
-    def tune(self, folds: Sequence[Fold]) -> list[Path]:
-        self._method.folds.append(list(folds))
-        figures, width = np.full((len(folds), 1), 0.5), self.task.n_classes
-        scores = tuple(np.full((1, len(f.validation), width), 0.5, dtype=np.float32) for f in folds)
-        kept = scores if self.task.keep_scores else None
-        return [Path(config, (0,), figures, figures, kept) for config in self._method.configurations()]
-
-    def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
-        self._method.predicted.append((train, test, transfer))
-        return Prediction(np.eye(self.task.n_classes)[np.zeros(len(test), dtype=int)])
+from bench.records.dataset import Dataset, Holdout, Splits
+from bench.records.method import HIDDEN, Fold, Path
 
 
 @pytest.fixture
@@ -154,38 +111,6 @@ def test_a_validation_part_of_its_own_selects_and_is_never_fitted(table: Dataset
 def test_an_unknown_protocol_is_named() -> None:
     with pytest.raises(UsageError, match=r"cleen.*clean"):
         get_protocol("cleen")
-
-
-def folds_of(*sizes: int) -> list[Fold]:
-    return [Fold(np.arange(3), np.arange(size)) for size in sizes]
-
-
-def path(name: str, accuracy: list[list[float]], error: list[list[float]]) -> Path:
-    return Path({"name": name}, tuple(range(len(accuracy[0]))), np.array(accuracy), np.array(error))
-
-
-def test_the_most_right_rows_over_all_folds_win() -> None:
-    # 8 of 10 and 0 of 2 against 7 of 10 and 2 of 2: the folds' rows count, not the mean of their shares.
-    paths = [path("a", [[0.8], [0.0]], [[0.1], [0.1]]), path("b", [[0.7], [1.0]], [[0.9], [0.9]])]
-    choice, accuracy = choose(paths, folds_of(10, 2), ties="order")
-    assert choice == Choice({"name": "b"}, 0)
-    assert accuracy == 9 / 12
-
-
-def test_ties_go_to_the_first_or_to_the_smaller_brier_score() -> None:
-    paths = [path("a", [[0.5, 0.5]], [[0.4, 0.3]]), path("b", [[0.5, 0.5]], [[0.3, 0.2]])]
-    assert choose(paths, folds_of(10), ties="order")[0] == Choice({"name": "a"}, 0)
-    assert choose(paths, folds_of(10), ties="brier")[0] == Choice({"name": "b"}, 1)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_figures_that_are_not_finite_are_an_error(bad: float) -> None:
-    with pytest.raises(MethodError, match=r"'a'.*not finite"):
-        choose([path("a", [[bad]], [[0.1]])], folds_of(10), ties="order")
-    with pytest.raises(MethodError, match=r"'a'.*not finite"):
-        choose([path("a", [[0.5]], [[bad]])], folds_of(10), ties="brier")
-    with pytest.raises(MethodError, match="no configuration"):
-        choose([], folds_of(10), ties="order")
 
 
 def test_a_constant_column_is_left_out_of_the_scaling() -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_methods import Small
 
 from bench.data.splits import draw_splits
 from bench.errors import MethodError
-from bench.methods import built_in_methods, get_method, random_forest
+from bench.methods import built_in_methods, get_method, mlp, random_forest, xgboost
 from bench.protocols import PROTOCOLS, Predicted, Protocol, carry_out, carry_out_together, selection
 from bench.records.dataset import Dataset, IntArray
-from bench.records.method import Choice, Fold, HoldoutResult, Method, Path, Prediction, Session, Task
+from bench.records.method import Choice, Fold, HoldoutResult, Path, Prediction, Session, Task
 
 ALIKE = [("clean", "clean-top5", "clean-greedy"), ("published", "relearn")]
 
@@ -37,10 +38,12 @@ def without_seconds(results: list[HoldoutResult] | MethodError) -> list[HoldoutR
 @pytest.mark.parametrize("name", built_in_methods())
 def test_each_gives_what_it_gives_alone(name: str, names: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random_forest, "TREES", 10)  # the extra trees' too
+    monkeypatch.setattr(mlp, "EPOCHS", mlp.EPOCHS[:2])
+    monkeypatch.setattr(xgboost, "ROUNDS", xgboost.ROUNDS[:3])
     method = get_method(name)
     table = small_table()
     splits = draw_splits("small", table.y, 0)
-    splits = replace(splits, holdouts=splits.holdouts[:2])
+    splits = replace(splits, holdouts=splits.holdouts[:1])
     kept: list[Predicted] = []
     protocols = [PROTOCOLS[name] for name in names]
     together = carry_out_together(method, table, splits, protocols, 5, keep=kept.append)
@@ -94,7 +97,7 @@ class CountingSession(Session):
         return Prediction(np.random.default_rng(choice.config["number"]).normal(size=(len(test), self.task.width)))
 
 
-class Counting(Method):
+class Counting(Small):
     name = "counting"
 
     def __init__(self, *, keeps: bool = True, broken: int = -1) -> None:
@@ -105,12 +108,6 @@ class Counting(Method):
 
     def session(self, task: Task) -> Session:
         return CountingSession(task, self)
-
-    def peak_bytes(self, n: int, d: int, c: int) -> int:
-        return 1
-
-    def work(self, n: int, d: int, c: int) -> float:
-        return 1.0
 
 
 def together(method: Counting, *names: str) -> list[list[HoldoutResult] | MethodError]:

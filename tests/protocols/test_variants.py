@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
+from small_methods import Watched
 from synthetic_runs import make_run
 
 from bench.data.splits import draw_splits
@@ -15,8 +14,7 @@ from bench.errors import UsageError
 from bench.protocols import PROTOCOLS, Protocol, carry_out, register, with_variants
 from bench.protocols.registry import asked_variant, asked_variants, find_variant, plain_names
 from bench.protocols.rows import encode_nominal, fill_missing, standardise
-from bench.records.dataset import Dataset, IntArray
-from bench.records.method import Choice, Fold, Method, Path, Prediction, Session, Task
+from bench.records.dataset import Dataset
 from bench.stats.frame import scores_frame
 from bench.stats.protocols import leak_decomposition, leak_path, noise_pair, variant_pairs
 
@@ -58,48 +56,22 @@ def test_the_counterparts_of_a_variant_are_found(name: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        (("clean", None, None), "clean"),
-        (("clean", "none", "archive"), "clean"),
-        (("clean-cv", "greedy", None), "clean-cv-greedy"),
-        (("clean-cv", "greedy", "nominal"), "clean-cv-greedy-nominal"),
-        (("clean", None, "nominal"), "clean-nominal"),
-        (("clean-cv-greedy", None, "nominal"), "clean-cv-greedy-nominal"),
-        (("clean-nominal", "top5", "nominal"), "clean-top5-nominal"),
-        (("published", "none", None), "published"),
-    ],
-)
-def test_flags_choose_the_variant(asked: tuple[str, str | None, str | None], found: str) -> None:
-    assert asked_variant(*asked).name == found
-
-
-@pytest.mark.parametrize(
-    ("asked", "found"),
-    [
+        (("clean", None, None), ["clean"]),
+        (("clean", "none", "archive"), ["clean"]),
+        (("clean-cv", "greedy", None), ["clean-cv-greedy"]),
+        (("clean-cv", "greedy", "nominal"), ["clean-cv-greedy-nominal"]),
+        (("clean", None, "nominal"), ["clean-nominal"]),
+        (("clean-cv-greedy", None, "nominal"), ["clean-cv-greedy-nominal"]),
+        (("clean-nominal", "top5", "nominal"), ["clean-top5-nominal"]),
+        (("published", "none", None), ["published"]),
         (("clean,clean-cv", None, None), ["clean", "clean-cv"]),
         (("published, relearn", None, None), ["published", "relearn"]),
         (("clean-cv", "none,greedy", None), ["clean-cv", "clean-cv-greedy"]),
-        (
-            ("clean", "none,top5", "archive,nominal"),
-            ["clean", "clean-nominal", "clean-top5", "clean-top5-nominal"],
-        ),
+        (("clean", "none,top5", "archive,nominal"), ["clean", "clean-nominal", "clean-top5", "clean-top5-nominal"]),
     ],
 )
-def test_flags_may_hold_several_values(asked: tuple[str, str | None, str | None], found: list[str]) -> None:
+def test_flags_select_variants(asked: tuple[str, str | None, str | None], found: list[str]) -> None:
     assert [protocol.name for protocol in asked_variants(*asked)] == found
-
-
-@pytest.mark.parametrize(
-    ("asked", "words"),
-    [
-        (("clean,clean", None, None), "--protocol clean,clean: clean is given twice"),
-        (("clean", "none,none", None), "--ensemble none,none: none is given twice"),
-        (("clean,", None, None), "unknown protocol ''"),
-        (("clean,published", "greedy", None), "--ensemble greedy: --protocol published repeats"),
-    ],
-)
-def test_of_several_values_what_cannot_be_is_said(asked: tuple[str, str | None, str | None], words: str) -> None:
-    with pytest.raises(UsageError, match=words):
-        asked_variants(*asked)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +85,10 @@ def test_of_several_values_what_cannot_be_is_said(asked: tuple[str, str | None, 
         (("clean-nominal", None, "archive"), "--inputs archive: --protocol clean-nominal has nominal"),
         (("clean-3", "greedy", None), "--ensemble greedy: --protocol clean-3 has no such variant: use clean or"),
         (("cleen", "greedy", None), "unknown protocol 'cleen'"),
+        (("clean,clean", None, None), "--protocol clean,clean: clean is given twice"),
+        (("clean", "none,none", None), "--ensemble none,none: none is given twice"),
+        (("clean,", None, None), "unknown protocol ''"),
+        (("clean,published", "greedy", None), "--ensemble greedy: --protocol published repeats"),
     ],
 )
 def test_what_there_is_not_is_said_in_a_line(
@@ -120,7 +96,7 @@ def test_what_there_is_not_is_said_in_a_line(
 ) -> None:
     register(Protocol("clean-3", inner_folds=3))
     with pytest.raises(UsageError, match=words) as raised:
-        asked_variant(*asked)
+        asked_variants(*asked)
     assert "\n" not in str(raised.value)
 
 
@@ -129,12 +105,6 @@ def test_a_protocol_of_ones_own_can_have_variants(registry: dict[str, Protocol])
         register(protocol)
     assert asked_variant("clean-3", "greedy", "nominal").name == "clean-3-greedy-nominal"
     assert list(registry)[-1] == "clean-3-greedy-nominal"
-
-
-@pytest.mark.parametrize("varied", [{"ensemble": "greedy"}, {"inputs": "nominal"}])
-def test_the_tuning_halves_select_one_on_the_archives_inputs(varied: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="on the tuning halves one configuration is selected"):
-        Protocol("p", "tuning halves", **varied)  # type: ignore[arg-type]
 
 
 def test_comparisons_of_protocols_leave_variants_out_and_pair_them_among_themselves() -> None:
@@ -156,38 +126,6 @@ def test_comparisons_of_protocols_leave_variants_out_and_pair_them_among_themsel
     ]
     inputs = [(a.name, b.name) for a, b in variant_pairs(ran, "inputs")]
     assert inputs == [("clean-cv", "clean-cv-nominal"), ("clean-cv-greedy", "clean-cv-greedy-nominal")]
-
-
-class Watched(Method):
-    """Predicts class 0 and remembers the tasks that it was given."""
-
-    name = "watched"
-    title = "Watched"
-
-    def __init__(self) -> None:
-        self.tasks: list[Task] = []
-
-    def configurations(self) -> list[dict[str, Any]]:
-        return [{}]
-
-    def peak_bytes(self, n: int, d: int, c: int) -> int:
-        return 1
-
-    def work(self, n: int, d: int, c: int) -> float:
-        return 1.0
-
-    def session(self, task: Task) -> Session:
-        self.tasks.append(task)
-        return WatchedSession(task)
-
-
-class WatchedSession(Session):
-    def tune(self, folds: Sequence[Fold]) -> list[Path]:
-        figures = np.full((len(folds), 1), 0.5)
-        return [Path({}, (0,), figures, figures)]
-
-    def predict(self, choice: Choice, train: IntArray, test: IntArray, *, transfer: bool = False) -> Prediction:
-        return Prediction(np.tile([1.0, 0.0], (len(test), 1)))
 
 
 @pytest.mark.parametrize("protocol", ["clean", "clean-nominal", "clean-cv-top5-nominal"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,19 +57,9 @@ def make_run(
         for method in methods:
             own = table.normal(0, 1.2) + SKILL.get(method, 0.0) + (learned if method == "rfm" else 0.0)
             for protocol in protocols:
-                job = Job(
-                    id=f"{dataset}/{method}/{protocol}/{seed}",
-                    dataset=dataset,
-                    source=source,
-                    rows=rows,
-                    features=features,
-                    classes=classes,
-                    method=method,
-                    protocol=protocol,
-                    split=split,
-                    seed=seed,
-                    reduction=reduction,
-                )
+                name = f"{dataset}/{method}/{protocol}/{seed}"
+                job = Job(name, dataset, source, rows, features, classes, method, protocol, split, seed)
+                job = replace(job, reduction=reduction)
                 status, reason = (failures or {}).get((dataset, method), ("ok", ""))
                 if status != "ok":
                     results.append(JobResult(job, status, reason, job_seconds=3.5))  # type: ignore[arg-type]
@@ -82,21 +72,14 @@ def make_run(
                     for i, a in enumerate(accuracies)
                 )
                 seconds = float(rows**1.5 / 3e4 * generator.uniform(0.5, 2))
-                results.append(
-                    JobResult(
-                        job,
-                        "ok",
-                        holdouts=holdouts,
-                        job_seconds=seconds,
-                        cpu_seconds=seconds * 0.95,
-                        peak_rss_mb=300.0 + rows / 20,
-                        provenance={
-                            "versions": PROVENANCE["versions"],
-                            "memory_estimate_mb": 20.0 + rows / 8,
-                            "memory_peak_mb": (20.0 + rows / 8) * float(generator.uniform(0.5, 1.1)),
-                        },
-                    )
-                )
+                memory = 20.0 + rows / 8
+                peak = memory * float(generator.uniform(0.5, 1.1))
+                told = {"versions": PROVENANCE["versions"], "memory_estimate_mb": memory, "memory_peak_mb": peak}
+                done = JobResult(
+                    job, "ok", holdouts=holdouts, job_seconds=seconds, cpu_seconds=seconds * 0.95,
+                    peak_rss_mb=300.0 + rows / 20, provenance=told,
+                )  # fmt: skip
+                results.append(done)
     planned = tuple(r.job for r in results)
     return RunRecord(folder, tuple(results), planned, {**PROVENANCE, "seeds": [seed]})
 
@@ -126,17 +109,36 @@ def _holdout(
     return HoldoutResult(number, accuracy, config, chosen, curve[chosen], 0.25, path, kept)
 
 
+def with_jobs(run: RunRecord, of: Collection[str] = (), **changes: object) -> RunRecord:
+    """``run`` with ``changes`` of its jobs, or of those on the datasets ``of`` alone."""
+
+    def changed(r: JobResult) -> JobResult:
+        return replace(r, job=replace(r.job, **changes)) if not of or r.job.dataset in of else r  # type: ignore[arg-type]
+
+    return replace(run, results=tuple(map(changed, run.results)))
+
+
+def with_holdouts(run: RunRecord, change: Callable[[JobResult, HoldoutResult], HoldoutResult]) -> RunRecord:
+    """``run`` with every hold-out of every result changed."""
+    results = (replace(r, holdouts=tuple(change(r, h) for h in r.holdouts)) for r in run.results)
+    return replace(run, results=tuple(results))
+
+
+def with_scores(run: RunRecord, score: Callable[[Job], float]) -> RunRecord:
+    """``run`` with one score on all hold-outs of a job."""
+    return with_holdouts(run, lambda r, h: replace(h, score=score(r.job)))
+
+
 def with_measures(run: RunRecord) -> RunRecord:
     """``run``, of classification, as if the further measures had been computed: log loss of probabilities alone."""
 
-    def measured(h: HoldoutResult, method: str) -> HoldoutResult:
+    def measured(r: JobResult, h: HoldoutResult) -> HoldoutResult:
         error = 1 - h.score / 100
         measures = {"accuracy": h.score, "balanced_accuracy": h.score - 1.5, "auc": 1 - error / 2, "brier": 2 * error}
-        probabilities = {"log_loss": 3 * error} if method in ("mlp", "xgboost", "random_forest") else {}
+        probabilities = {"log_loss": 3 * error} if r.job.method in ("mlp", "xgboost", "random_forest") else {}
         return replace(h, measures=measures | probabilities)
 
-    results = tuple(replace(r, holdouts=tuple(measured(h, r.job.method) for h in r.holdouts)) for r in run.results)
-    return replace(run, results=results)
+    return with_holdouts(run, measured)
 
 
 def make_regression_run(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_runs import PROVENANCE, make_run, store_run
+from synthetic_runs import PROVENANCE, make_run, store_run, with_jobs
 
 from bench.cli.export import export_runs
 from bench.errors import ReportError, StoreError, UsageError
@@ -62,16 +62,10 @@ def test_what_is_of_the_same_table_and_folds_is_joined() -> None:
 
 
 def test_what_has_no_counterpart_is_left_out_with_the_reason() -> None:
-    own = mine([*NAMES, "u", "v"])
-    run = checked(own, t1="changed", u="u")
-    odd = {"t2": {"fold_sha256": "a b c e"}, "t3": {"table_sha256": ""}, "v": {"split": "", "table_sha256": ""}}
-    results = tuple(replace(r, job=replace(r.job, **odd.get(r.job.dataset, {}))) for r in run.results)
-    there = checked(others())
-    blank = tuple(
-        replace(r, job=replace(r.job, table_sha256="")) if r.job.dataset == "t4" else r for r in there.results
-    )
-    there = replace(there, results=blank)
-    merged, joined = join(merge_runs([replace(run, results=results)]), "kept", [there])
+    run = checked(mine([*NAMES, "u", "v"]), t1="changed", u="u")
+    run = with_jobs(run, ["t2"], fold_sha256="a b c e")
+    run = with_jobs(with_jobs(run, ["t3"], table_sha256=""), ["v"], split="", table_sha256="")
+    merged, joined = join(merge_runs([run]), "kept", [with_jobs(checked(others()), ["t4"], table_sha256="")])
     assert joined.left_out == {
         "under clean, of that name there are only other data": ["t1"],
         "other test folds there": ["t2"],
@@ -84,13 +78,26 @@ def test_what_has_no_counterpart_is_left_out_with_the_reason() -> None:
     told = " ".join([*joined.sentences(), *joined.origins()])
     assert "on 2 of 8 datasets" in told
     assert "Left out: could not be read: v; no checksums recorded there: t4; no checksums recorded with your" in told
-    with pytest.raises(
-        ReportError, match=r"--against kept: nothing to compare with: other test folds there: 6 datasets \(t0, t1"
-    ):
-        join(merge_runs([checked(mine(), folds="wxyz")]), "kept", [checked(others())])
-    other_measure = tuple(replace(r, job=replace(r.job, selected_by="log_loss")) for r in checked(mine()).results)
-    with pytest.raises(ReportError, match="selected by another measure: 6 datasets"):
-        join(merge_runs([replace(checked(mine()), results=other_measure)]), "kept", [checked(others())])
+
+
+@pytest.mark.parametrize(
+    ("folds", "own", "theirs", "words"),
+    [
+        ("wxyz", {}, {}, r"kept: nothing to compare with: other test folds there: 6 datasets \(t0, t1"),
+        ("abcd", {"selected_by": "log_loss"}, {}, "selected by another measure: 6 datasets"),
+        # Folds that are drawn differ from seed to seed: the reason says which seed there is.
+        ("wxyz", {"split": "seed-5", "seed": 5}, {"split": "seed-0"}, "seed 5, there only seed 0: 6 datasets"),
+    ],
+)
+def test_nothing_to_compare_with_is_refused_with_the_reason(
+    folds: str, own: dict[str, object], theirs: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ReportError, match=f"--against .*{words}"):
+        join(
+            merge_runs([checked(with_jobs(mine(), **own), folds=folds)]),
+            "kept",
+            [checked(with_jobs(others(), **theirs))],
+        )
 
 
 def test_of_fewer_test_folds_these_alone_are_compared() -> None:
@@ -164,15 +171,7 @@ def test_a_run_folder_or_a_file_of_scores_can_be_named(tmp_path: Path, format: s
 
 
 def test_a_name_that_leads_nowhere_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--against is empty"):
-        gather([checked(mine())], against=" ")
-    with pytest.raises(StoreError, match="there is no such folder or file"):
-        gather([checked(mine())], against=str(tmp_path / "none"))
-
-
-def test_a_seed_that_is_not_there_is_named() -> None:
-    """Folds that are drawn differ from seed to seed: the reason says which seed there is."""
-    theirs = replace(others(), results=tuple(replace(r, job=replace(r.job, split="seed-0")) for r in others().results))
-    own = [replace(r, job=replace(r.job, split="seed-5", seed=5)) for r in mine().results]
-    with pytest.raises(ReportError, match="seed 5, there only seed 0: 6 datasets"):
-        join(merge_runs([checked(replace(mine(), results=tuple(own)), folds="wxyz")]), "kept", [checked(theirs)])
+    none = str(tmp_path / "none")
+    for name, error, words in ((" ", UsageError, "is empty"), (none, StoreError, "there is no such folder or file")):
+        with pytest.raises(error, match=words):
+            gather([checked(mine())], against=name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,24 +19,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+LAPTOP = pytest.mark.parametrize("page", ["light"], indirect=True)
+PHONE = pytest.mark.parametrize("page", ["phone"], indirect=True)
 ODD = '<i>odd</i> & "quoted"'
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, or another named by ``BENCH_CHROMIUM``."""
-    found = os.environ.get("BENCH_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not found:
-        pytest.skip("no Chromium: install the package chromium or set BENCH_CHROMIUM")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=found, args=ARGUMENTS.split())
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +32,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(body, tmp_path_factory.mktemp("report")).html
 
 
-@pytest.fixture(params=["light", "dark", "phone"])
+@pytest.fixture(params=["light", "phone"])
 def page(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iterator[Page]:
     """The open page; on leaving, nothing may have gone wrong or been asked of the network."""
     size = {"width": 390, "height": 844} if request.param == "phone" else {"width": 1360, "height": 900}
@@ -93,7 +76,7 @@ def test_sorts_by_click_and_by_key(page: Page) -> None:
     assert names == sorted(names, key=str.lower)
 
 
-@pytest.mark.parametrize("page", ["light"], indirect=True)
+@LAPTOP
 def test_the_first_click_puts_the_best_on_top(page: Page) -> None:
     heads = page.locator("#clean-summary-rows thead th")
     titles = [words.strip() for words in heads.all_inner_texts()]
@@ -136,7 +119,7 @@ def test_follows_a_link_to_a_dataset_and_opens_it(page: Page) -> None:
     assert link.get_attribute("href") == "https://archive.ics.uci.edu/dataset/1"
 
 
-@pytest.mark.parametrize("page", ["light"], indirect=True)
+@LAPTOP
 def test_the_same_link_opens_a_section_that_was_closed_again(page: Page) -> None:
     link = page.locator("#clean-accuracy-rows").get_by_role("link", name="table-07", exact=True)
     link.click()
@@ -147,7 +130,7 @@ def test_the_same_link_opens_a_section_that_was_closed_again(page: Page) -> None
     page.wait_for_function("document.getElementById('dataset-table-07').open")
 
 
-@pytest.mark.parametrize("page", ["light"], indirect=True)
+@LAPTOP
 def test_a_link_into_a_filtered_list_ends_the_filter(page: Page) -> None:
     box = page.get_by_label("Filter Dataset by dataset")
     box.fill("no such table")
@@ -160,7 +143,7 @@ def test_a_link_into_a_filtered_list_ends_the_filter(page: Page) -> None:
     assert page.locator("#datasets-list > details:visible").count() == 41
 
 
-@pytest.mark.parametrize("page", ["light"], indirect=True)
+@LAPTOP
 def test_tab_stops_are_few_and_none_is_a_dot_of_a_figure(page: Page) -> None:
     assert page.locator("svg a").count() > 200
     assert page.locator("svg a:not([tabindex='-1'])").count() == 0
@@ -172,7 +155,7 @@ def test_tab_stops_are_few_and_none_is_a_dot_of_a_figure(page: Page) -> None:
     assert idle == 0
 
 
-@pytest.mark.parametrize("page", ["light"], indirect=True)
+@LAPTOP
 def test_a_bar_is_found_by_the_pointer_over_the_whole_height(page: Page) -> None:
     area = page.locator("#clean-rfm-minus-laplace-figure svg.plot:visible .hits path").nth(3)
     area.scroll_into_view_if_needed()
@@ -185,7 +168,7 @@ def test_a_bar_is_found_by_the_pointer_over_the_whole_height(page: Page) -> None
     assert found == area.locator("xpath=ancestor::*[local-name()='a']").get_attribute("href")
 
 
-@pytest.mark.parametrize("page", ["phone"], indirect=True)
+@PHONE
 def test_figures_are_legible_on_a_phone_and_stay_in_their_box(page: Page) -> None:
     sizes = page.evaluate(
         """[...document.querySelectorAll('svg.plot text')].filter(t => t.getClientRects().length)
@@ -200,12 +183,13 @@ def test_figures_are_legible_on_a_phone_and_stay_in_their_box(page: Page) -> Non
     )
 
 
-@pytest.mark.parametrize("page", ["light"], indirect=True)
+@LAPTOP
 def test_odd_names_are_shown_as_they_are(page: Page) -> None:
     assert ODD in column(page, 1)
     assert page.locator("i").count() == 0
 
 
+@pytest.mark.parametrize("page", ["light", "dark", "phone"], indirect=True)
 def test_nothing_sticks_out_sideways_and_colours_contrast(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     ink, paper = page.evaluate("(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))")
@@ -235,7 +219,7 @@ def test_one_protocol_is_shown_at_a_time_and_arrow_keys_go_from_tab_to_tab(page:
     assert page.locator("#clean-panel").is_visible()
 
 
-@pytest.mark.parametrize("page", ["light"], indirect=True)
+@LAPTOP
 def test_a_link_into_another_tab_selects_it_and_opens_what_is_folded(page: Page, report: Path) -> None:
     page.goto(f"{report.as_uri()}#published-datasets")
     page.reload()
@@ -247,7 +231,6 @@ def test_a_link_into_another_tab_selects_it_and_opens_what_is_folded(page: Page,
     assert page.locator("#dataset-table-07").is_visible()
 
 
-@pytest.mark.parametrize("page", ["light", "phone"], indirect=True)
 def test_any_method_can_be_compared_with(page: Page) -> None:
     box = page.get_by_label("Compare with").first
     assert page.locator("#clean-leaderboard-table").is_visible()
@@ -272,14 +255,14 @@ def test_scores_are_shown_as_differences_from_any_method(page: Page) -> None:
     assert [float(words) for words in column(page, rfm)] == [a for a, _ in before]
 
 
-@pytest.mark.parametrize("page", ["light"], indirect=True)
+@LAPTOP
 def test_the_first_screen_of_a_laptop_has_the_leaderboard(page: Page) -> None:
     last = page.locator("#clean-leaderboard-rows tbody tr").last.bounding_box()
     assert last is not None
     assert last["y"] + last["height"] <= 900
 
 
-@pytest.mark.parametrize("page", ["phone"], indirect=True)
+@PHONE
 def test_the_leaderboard_needs_no_sideways_scrolling_on_a_phone(page: Page) -> None:
     fits = "(box => box.scrollWidth <= box.clientWidth)(document.querySelector('#clean-leaderboard-table .scroll'))"
     assert page.evaluate(fits)
@@ -297,22 +280,22 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("page", ["light"], indirect=True)
+@LAPTOP
 @pytest.mark.parametrize(
     ("label", "name", "start"),
     [
         (
-            "Download All available datasets, the 40 of 41 that all methods have, protocol clean as CSV",
+            "All available datasets, the 40 of 41 that all methods have, protocol clean as CSV",
             "clean-summary.csv",
             "Method,Mean accuracy,SD",
         ),
-        ("Download RFM minus Laplace, dataset by dataset as SVG", "clean-rfm-minus-laplace.svg", "<svg"),
-        ("Download the data of Performance profile as CSV", "clean-profiles.csv", "within_percent_of_best,rfm"),
+        ("RFM minus Laplace, dataset by dataset as SVG", "clean-rfm-minus-laplace.svg", "<svg"),
+        ("the data of Performance profile as CSV", "clean-profiles.csv", "within_percent_of_best,rfm"),
     ],
 )
 def test_downloads(page: Page, report: Path, label: str, name: str, start: str) -> None:
     with page.expect_download() as waiting:
-        page.get_by_label(label, exact=True).first.click()
+        page.get_by_label(f"Download {label}", exact=True).first.click()
     saved = waiting.value
     assert saved.suggested_filename == name
     text = Path(saved.path()).read_text(encoding="utf-8")

@@ -29,6 +29,7 @@ from bench.stats.published import PublishedStudy
 
 REGISTRY = load_registry()
 NAMES = [entry.name for entry in REGISTRY.select("all121")][:24]
+SMALL = {entry.name for entry in REGISTRY.select("small90")} & set(NAMES)
 
 
 def scores(
@@ -41,21 +42,17 @@ def scores(
 def test_each_protocol_has_its_sentences_and_its_table() -> None:
     table = scores("clean", "relearn", "published")
     text = results_page(table, REGISTRY)
-    small = {e.name for e in REGISTRY.select("small90")} & set(NAMES)
-    families = {REGISTRY.entry(name).family or name for name in small}
-    assert f"- `clean`, {len(small)} small datasets ({len(families)} families, 2 seeds): RFM averages " in text
+    families = {REGISTRY.entry(name).family or name for name in SMALL}
+    assert f"- `clean`, {len(SMALL)} small datasets ({len(families)} families, 2 seeds): RFM averages " in text
     assert f"- `published`, {len(NAMES)} datasets (" in text
     assert text.count("| method | small datasets (") == 3
-    by_hand = table[(table["protocol"] == "clean") & (table["method"] == "mlp")]
-    assert (
-        f"| MLP | {by_hand[by_hand['dataset'].isin(small)].groupby('dataset')['accuracy'].mean().mean():.2f} | +"
-        in text
-    )
+    by_hand = means(table[table["dataset"].isin(SMALL)], "clean")["mlp"]
+    assert f"| MLP | {by_hand:.2f} | +" in text
     for claim in claims(table, REGISTRY):
         for c in claim.comparisons:
             assert claim.lead(c.second).endswith(" *") == c.significant
             assert ("better than" in claim.sentence) == any(x.verdict == "better" for x in claim.comparisons)
-    lead = {p: (m := _means(table, p))["rfm"] - m["laplace"] for p in ("published", "relearn")}
+    lead = {p: (m := means(table, p))["rfm"] - m["laplace"] for p in ("published", "relearn")}
     told = leak_sentence(table, REGISTRY)
     assert f"is Δ {lead['published']:+.2f} ± " in told
     assert f"it is {lead['relearn']:+.2f} ± " in told
@@ -65,23 +62,20 @@ def test_each_protocol_has_its_sentences_and_its_table() -> None:
 def test_the_readme_has_a_leaderboard_and_a_line_a_protocol() -> None:
     table = scores("clean", "clean-cv", "clean-cv-greedy", "clean-cv-nominal", "published", "relearn")
     text = results_in_readme(table, REGISTRY)
-    small = {e.name for e in REGISTRY.select("small90")} & set(NAMES)
-    assert text.startswith(f"Leaderboard: `clean-cv`, {len(small)} small datasets")
+    assert text.startswith(f"Leaderboard: `clean-cv`, {len(SMALL)} small datasets")
     heads = "| method | one configuration, % | Δ Accuracy (RFM − method), pp | greedy ensemble, % | Δ Accuracy"
     assert heads.lower() in text.lower()
     row = next(line for line in text.splitlines() if line.startswith("| MLP |")).split("|")
     for protocol, cell in (("clean-cv", row[2]), ("clean-cv-greedy", row[4])):
-        rows = table[(table["protocol"] == protocol) & (table["method"] == "mlp") & table["dataset"].isin(small)]
-        assert float(cell) == pytest.approx(rows.groupby("dataset")["accuracy"].mean().mean(), abs=0.005)
+        assert float(cell) == pytest.approx(means(table[table["dataset"].isin(SMALL)], protocol)["mlp"], abs=0.005)
     lines = [line.split("`")[1] for line in text.splitlines() if line.startswith("- `")]
     assert lines == ["published", "relearn", "clean", "clean-cv"]
     assert text.endswith(leak_sentence(table, REGISTRY))
 
 
-def _means(table: pd.DataFrame, protocol: str) -> pd.Series:
-    return (
-        table[table["protocol"] == protocol].groupby(["dataset", "method"])["accuracy"].mean().groupby("method").mean()
-    )
+def means(table: pd.DataFrame, protocol: str) -> pd.Series:
+    by_dataset = table[table["protocol"] == protocol].groupby(["dataset", "method"])["accuracy"].mean()
+    return by_dataset.groupby("method").mean()
 
 
 def test_one_method_and_one_protocol_have_nothing_to_be_compared_with() -> None:
@@ -136,11 +130,10 @@ def test_a_line_for_each_protocol_says_where_rfm_stands() -> None:
 
 def test_a_method_that_ran_on_few_datasets_leaves_the_others_theirs() -> None:
     table = scores("published", seeds=(0,))
-    small = {e.name for e in REGISTRY.select("small90")}
-    table = table[(table["method"] != "mlp") | table["dataset"].isin(small)]
+    table = table[(table["method"] != "mlp") | table["dataset"].isin(SMALL)]
     first, second = claims(table, REGISTRY)
     assert (set(first.means.index), set(second.means.index)) == ({"rfm", "laplace", "mlp"}, {"rfm", "laplace"})
-    assert (first.datasets, second.datasets) == (len(small & set(NAMES)), len(NAMES))
+    assert (first.datasets, second.datasets) == (len(SMALL), len(NAMES))
     text = results_page(table, REGISTRY)
     assert re.search(r"^\| MLP \| [\d.]+ \| .* \| – \| – \|$", text, re.MULTILINE)
     assert "A dash: too few results there." in text

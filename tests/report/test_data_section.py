@@ -8,7 +8,8 @@ from html import escape
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_runs import make_run
+from shown import tables, titles
+from synthetic_runs import make_run, with_jobs, with_scores
 
 from bench.data.facts import Facts, load_facts
 from bench.data.registry import load_registry
@@ -55,83 +56,75 @@ def evidence(known: dict[str, Facts]) -> Evidence:
     return body(known)
 
 
-def tables(section: Section) -> dict[str, Table]:
-    return {block.name: block for block in section.all_blocks() if isinstance(block, Table)}
+def shown(evidence: Evidence) -> Section:
+    section = data_section(evidence)
+    assert section is not None
+    return section
 
 
-def column(shown: Table, title: str) -> list[Cell]:
-    place = [head.title for head in shown.columns].index(title)
-    return [row[place] for row in shown.rows]
+def column(table: Table, title: str) -> list[Cell]:
+    return [row[titles(table).index(title)] for row in table.rows]
+
+
+def tiny(evidence: Evidence) -> set[str]:
+    return {name for name in NAMES if evidence.sizes["rows"][name] <= 32}
 
 
 def test_parts_leave_out_what_they_say(evidence: Evidence, known: dict[str, Facts]) -> None:
     parts = {part.without: set(part.datasets) for part in parts_of(evidence, evidence.views["clean"])}
-    tiny = {name for name in NAMES if evidence.sizes["rows"][name] <= 32}
     repeated, nominal = set(NAMES[:3]), set(NAMES[4:9])
-    assert tiny
+    assert tiny(evidence)
     assert parts == {
         "": set(NAMES),
         "repeated samples (> 20 %)": set(NAMES) - repeated,
-        "tiny ones (≤ 32 samples)": set(NAMES) - tiny,
+        "tiny ones (≤ 32 samples)": set(NAMES) - tiny(evidence),
         "possibly nominal columns": set(NAMES) - nominal,
-        "any of these": set(NAMES) - repeated - tiny - nominal,
+        "any of these": set(NAMES) - repeated - tiny(evidence) - nominal,
     }
 
 
 def test_each_column_is_what_the_rule_says_of_its_datasets(evidence: Evidence) -> None:
-    section = data_section(evidence)
-    assert section is not None
-    shown = tables(section)["data-without-clean"]
-    scores = pd.DataFrame(
-        [
-            (r.job.dataset, r.job.seed, r.job.method, np.mean([h.score for h in r.holdouts]))
-            for r in evidence.merged.results
-            if r.job.protocol == "clean"
-        ],
-        columns=["dataset", "seed", "method", "score"],
-    ).pivot_table(index=["dataset", "seed"], columns="method", values="score")[METHODS]
+    found = tables(shown(evidence))
+    results = [r for r in evidence.merged.results if r.job.protocol == "clean"]
+    rows = [(r.job.dataset, r.job.seed, r.job.method, np.mean([h.score for h in r.holdouts])) for r in results]
+    scores = pd.DataFrame(rows, columns=["dataset", "seed", "method", "score"])
+    scores = scores.pivot_table(index=["dataset", "seed"], columns="method", values="score")[METHODS]
     left = scores[~scores.index.get_level_values("dataset").isin(NAMES[4:9])]
-    count, mean, *differences = column(shown, "without possibly nominal columns")
+    count, mean, *differences = column(found["data-without-clean"], "without possibly nominal columns")
     assert count.text == "19 (19)"
     assert mean.value == pytest.approx(left["rfm"].mean())
     for cell, c in zip(differences, against_each(left, "rfm", {}), strict=True):
         assert cell.value == pytest.approx(float((left["rfm"] - left[c.second]).mean()))
         assert cell.text.endswith(" *") == c.significant
-    assert set(tables(section)) == {"data-without-clean", "data-without-clean-cv", "data-facts"}  # published: none
+    assert set(found) == {"data-without-clean", "data-without-clean-cv", "data-facts"}  # published: none
 
 
-def test_a_verdict_that_hangs_on_some_datasets_is_said_to() -> None:
-    """RFM leads on the nominal ones alone."""
-    run = make_run(NAMES, ["rfm", "laplace"])
+@pytest.mark.parametrize(
+    ("nominal", "words"),
+    [
+        (slice(0, 12), "without possibly nominal columns: Laplace kernel (better → not significant)"),
+        (slice(12, 14), "RFM's verdicts are the same"),
+    ],
+)
+def test_a_verdict_that_hangs_on_some_datasets_is_said_to(nominal: slice, words: str) -> None:
+    """RFM leads on the first twelve alone."""
 
-    def level(dataset: str, method: str) -> float:
-        lead = 9.0 if dataset in NAMES[:12] else (-1.0) ** NAMES.index(dataset)
-        return 80.0 + (lead if method == "rfm" else 0.0)
+    def level(job: Job) -> float:
+        lead = 9.0 if job.dataset in NAMES[:12] else (-1.0) ** NAMES.index(job.dataset)
+        return 80.0 + (lead if job.method == "rfm" else 0.0)
 
-    results = tuple(
-        replace(r, holdouts=tuple(replace(h, score=level(r.job.dataset, r.job.method)) for h in r.holdouts))
-        for r in run.results
-    )
-    runs = replace(run, results=results)
-    hanging = body({name: facts(name, possibly_nominal=int(name in NAMES[:12])) for name in NAMES}, runs)
-    said = "".join(map(str, changes(parts_of(hanging, hanging.views["clean"]))))
-    assert "without possibly nominal columns: Laplace kernel (better → not significant)" in said
-    steady = body({name: facts(name, possibly_nominal=int(name in NAMES[12:14])) for name in NAMES}, runs)
-    said = "".join(map(str, changes(parts_of(steady, steady.views["clean"]))))
-    assert "RFM's verdicts are the same" in said
+    known = {name: facts(name, possibly_nominal=int(name in NAMES[nominal])) for name in NAMES}
+    found = body(known, with_scores(make_run(NAMES, ["rfm", "laplace"]), level))
+    assert words in "".join(map(str, changes(parts_of(found, found.views["clean"]))))
 
 
 def test_only_datasets_with_something_to_know_are_listed(evidence: Evidence) -> None:
-    section = data_section(evidence)
-    assert section is not None
-    concerned = next(child for child in section.children if child.anchor == "data-concerned")
-    assert concerned.fold
-    listed = [row[0].text for row in tables(section)["data-facts"].rows]
-    tiny = {name for name in NAMES if evidence.sizes["rows"][name] <= 32}
-    assert set(listed) == {*NAMES[:9], *tiny}
-    assert listed[:3] == NAMES[:3]  # most repeated first
-    line = next(row for row in tables(section)["data-facts"].rows if row[0].text == NAMES[4])
-    assert [cell.text for cell in line[4:6]] == ["2 of 5", "7 of 500, in 3 samples"]
+    section = shown(evidence)
+    assert next(child for child in section.children if child.anchor == "data-concerned").fold
+    rows = {row[0].text: [cell.text for cell in row] for row in tables(section)["data-facts"].rows}
+    assert set(rows) == {*NAMES[:9], *tiny(evidence)}
+    assert list(rows)[:3] == NAMES[:3]  # most repeated first
+    assert rows[NAMES[4]][4:6] == ["2 of 5", "7 of 500, in 3 samples"]
     words = str(section.blocks[0])
     assert "on 3 of 24 datasets more than 20 %" in words
     assert "known of 23 of 24 datasets; 5 had some" in words
@@ -141,9 +134,7 @@ def test_how_many_datasets_have_nominal_columns_and_how_sure_that_is(known: dict
     plain = body(known)
     sure = dict(zip(NAMES, ["documented"] * 4 + ["likely", "guessed"], strict=False))
     evidence = replace(plain, about={name: replace(plain.about[name], nominal=sure.get(name, "")) for name in NAMES})
-    section = data_section(evidence)
-    assert section is not None
-    words = " ".join(str(section.blocks[0]).split())
+    words = " ".join(str(shown(evidence).blocks[0]).split())
     assert "By the attribute lists of their origin 4 have columns of categories without order, and 2 more" in words
 
 
@@ -155,25 +146,19 @@ def test_the_registry_says_which_datasets_have_nominal_columns() -> None:
 def test_without_facts_there_is_no_section_and_with_some_the_rest_stays_in() -> None:
     assert data_section(body({})) is None
     some = body({NAMES[0]: facts(NAMES[0], repeated_percent=50.0)}, make_run(NAMES[:6], METHODS))
-    section = data_section(some)
-    assert section is not None
-    shown = tables(section)["data-without-clean"]
-    assert column(shown, "without repeated samples (> 20 %)")[0].text == "5 (5)"
-    assert "Nothing is known of table-01, table-02, table-03, table-04, table-05" in shown.note
+    table = tables(shown(some))["data-without-clean"]
+    assert column(table, "without repeated samples (> 20 %)")[0].text == "5 (5)"
+    assert "Nothing is known of table-01, table-02, table-03, table-04, table-05" in table.note
 
 
 def test_datasets_that_are_all_left_out_leave_a_column_of_dashes() -> None:
     every = body({name: facts(name, repeated_percent=90.0) for name in NAMES[:3]}, make_run(NAMES[:3], METHODS))
-    section = data_section(every)
-    assert section is not None
-    left = column(tables(section)["data-without-clean"], "without repeated samples (> 20 %)")
+    left = column(tables(shown(every))["data-without-clean"], "without repeated samples (> 20 %)")
     assert [cell.text for cell in left] == ["0 (0)", "–", "–", "–"]
 
 
 def test_one_method_alone_has_facts_and_no_comparison(known: dict[str, Facts]) -> None:
-    section = data_section(body(known, make_run(NAMES, ["rfm"])))
-    assert section is not None
-    assert set(tables(section)) == {"data-facts"}
+    assert set(tables(shown(body(known, make_run(NAMES, ["rfm"]))))) == {"data-facts"}
 
 
 def test_nothing_of_a_name_is_markup() -> None:
@@ -228,8 +213,7 @@ def test_facts_are_of_the_very_table_that_was_measured() -> None:
 
 def test_the_registrys_datasets_get_their_facts_from_the_runs() -> None:
     run = make_run(["zoo"], METHODS, source="embedded", split="seed-0")
-    real = tuple(replace(r, job=replace(r.job, rows=101, features=16)) for r in run.results)
-    about = about_datasets([replace(run, results=real)], load_registry())
+    about = about_datasets([with_jobs(run, rows=101, features=16)], load_registry())
     assert about["zoo"].facts == load_facts()["zoo", "embedded"]
     assert about["iris"].facts is None
     assert about_datasets([run], load_registry())["zoo"].facts is None  # another table of that name

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from synthetic_runs import PROVENANCE, make_regression_run, make_run, store_run
+from synthetic_runs import PROVENANCE, make_regression_run, make_run, store_run, with_scores
 
 from bench.cli.export import export_runs
 from bench.command_line import main
-from bench.records.result import RunRecord
 from bench.report.latex import escaped
 
 NAMES = ["iris", "wine", "zoo", "letter"]
@@ -59,15 +58,12 @@ def test_what_latex_would_obey_is_printed() -> None:
     assert escaped("~^#$\n<|>\x1b") == r"\textasciitilde{}\textasciicircum{}\#\$ \textless{}\textbar{}\textgreater{}"
 
 
-def test_equal_values_are_all_the_best_and_one_method_is_not(tmp_path: Path) -> None:
-    def level(run: RunRecord) -> RunRecord:
-        flat = (replace(r, holdouts=tuple(replace(h, score=90.0) for h in r.holdouts)) for r in run.results)
-        return replace(run, results=tuple(flat))
-
-    two, one = (store_run(tmp_path / n, level(make_run(NAMES, m))) for n, m in (("2", ["rfm", "mlp"]), ("1", ["rfm"])))
-    rows = rows_of(export_runs([two], "latex")[0].read_text())
-    assert {cells[0] for _, cells in rows} == {"90.00*"}
-    assert all("*" not in cell for _, cells in rows_of(export_runs([one], "latex")[0].read_text()) for cell in cells)
+@pytest.mark.parametrize(("methods", "cell"), [(["rfm", "mlp"], "90.00*"), (["rfm"], "90.00")])
+def test_equal_values_are_all_the_best_and_one_method_is_not(tmp_path: Path, methods: list[str], cell: str) -> None:
+    run = store_run(tmp_path / "run", with_scores(make_run(NAMES, methods), lambda _: 90.0))
+    rows = rows_of(export_runs([run], "latex")[0].read_text())
+    assert {cells[0] for _, cells in rows} == {cell}
+    assert any("*" in other for _, cells in rows for other in cells) == (len(methods) > 1)
 
 
 def test_regression_is_a_table_of_its_own_and_gaps_are_dashes(tmp_path: Path) -> None:

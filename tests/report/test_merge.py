@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_runs import PROVENANCE, make_regression_run, make_run, store_run
+from synthetic_runs import PROVENANCE, make_regression_run, make_run, store_run, with_jobs
 
 from bench.errors import ReportError, UsageError
 from bench.records.result import RunRecord
@@ -80,15 +80,13 @@ def test_a_table_that_could_not_be_read_is_of_no_other_source() -> None:
 
 
 def test_a_table_that_was_changed_between_runs_is_refused() -> None:
-    def read(run: RunRecord, content: str) -> RunRecord:
-        return replace(run, results=tuple(replace(r, job=replace(r.job, table_sha256=content)) for r in run.results))
-
     rfm, mlp = make_run(["iris", "wine"], ["rfm"]), make_run(["iris", "wine"], ["mlp"])
-    merge_runs([read(rfm, "a"), read(mlp, "a")])
-    merge_runs([read(rfm, "a"), mlp])  # of before checksums were recorded
+    rfm = with_jobs(rfm, table_sha256="a")
+    merge_runs([rfm, with_jobs(mlp, table_sha256="a")])
+    merge_runs([rfm, mlp])  # of before checksums were recorded
     words = r"tables that were changed between runs: iris, wine \(--allow sources\)"
     with pytest.raises(ReportError, match=words):
-        merge_runs([read(rfm, "a"), read(mlp, "b")])
+        merge_runs([rfm, with_jobs(mlp, table_sha256="b")])
 
 
 def test_versions_of_one_library_must_agree() -> None:

@@ -9,17 +9,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_runs import MODELS, make_regression_run, make_run, published_runs
+from shown import figures, notices, sections, tables, titles
+from synthetic_runs import MODELS, make_regression_run, make_run, published_runs, with_jobs, with_scores
 
 from bench.errors import ReportError
 from bench.records.result import RunRecord
-from bench.report.blocks import Cell, Document, Figure, Notice, Paragraph, Section, Table
+from bench.report.blocks import Cell, Document, Notice, Paragraph, Section
 from bench.report.build import compose, gather, write_report
 from bench.report.evidence import Evidence
 from bench.report.html import render_html
 from bench.report.markdown import render_markdown
 from bench.stats.grinsztajn import Placement, PublishedRuns, placements, read_runs
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 TABLES = ("pol", "house_16H", "nyc-taxi-green-dec-2016", "sulfur")
 METHODS = ("rfm", "laplace", "xgboost", "mlp")
 KEY = "grinsztajn-numerical-regression-medium"
@@ -50,7 +52,7 @@ def evidence(published: PublishedRuns) -> Evidence:
 
 
 @pytest.fixture(scope="module")
-def document(evidence: Evidence) -> Document:
+def document(evidence: Evidence, undrawn: None) -> Document:
     return compose(evidence)
 
 
@@ -59,20 +61,16 @@ def placement(evidence: Evidence, published: PublishedRuns) -> Placement:
     return placements(published, evidence.scores)[0][0]
 
 
-def section(document: Document) -> Section:
-    return next(s for s in document.sections if s.anchor == "grinsztajn")
-
-
 def part(document: Document) -> Section:
-    (found,) = section(document).children
+    (found,) = sections(document)["grinsztajn"].children
     assert (found.anchor, found.title) == (KEY, "Numerical regression, medium")
     return found
 
 
 def table(document: Document, name: str) -> dict[str, list[Cell]]:
     """Rows by what stands in the first column."""
-    found = next(b for b in part(document).blocks if isinstance(b, Table) and b.name == f"{KEY}-{name}")
-    assert [column.title for column in found.columns[1:]] == ["1", "10", "100", "all 130"]
+    found = tables(part(document))[f"{KEY}-{name}"]
+    assert titles(found)[1:] == ["1", "10", "100", "all 130"]
     return {row[0].text: list(row[1:]) for row in found.rows}
 
 
@@ -95,16 +93,13 @@ def test_scores_and_places_are_those_of_the_statistics(document: Document, place
 
 
 def test_the_figure_shows_the_curves_and_our_level_lines(document: Document, placement: Placement) -> None:
-    figure = next(b for b in part(document).blocks if isinstance(b, Figure))
+    (figure,) = figures(part(document)).values()
     drawn = pd.read_csv(io.StringIO(figure.data)).set_index("name")
     steps = [1, 2, 3, 5, 10, 20, 30, 50, 100, 130]
     assert list(drawn.loc["Random Forest", "x"]) == steps
-    for kind, curves in (
-        ("value", placement.curves.mean),
-        ("low", placement.curves.low),
-        ("high", placement.curves.high),
-    ):
-        np.testing.assert_allclose(drawn.loc["Random Forest", kind], curves["RandomForest"][steps])
+    for kind, column in (("mean", "value"), ("low", "low"), ("high", "high")):
+        curve = getattr(placement.curves, kind)["RandomForest"]
+        np.testing.assert_allclose(drawn.loc["Random Forest", column], curve[steps])
     assert list(drawn.loc["RFM (ours)", "x"]) == [1, 130]
     np.testing.assert_allclose(drawn.loc["RFM (ours)", "value"], placement.ours["rfm"])
     assert set(drawn.index) == THEIRS | set(OURS)
@@ -117,7 +112,7 @@ def test_what_one_side_lacks_is_named(document: Document) -> None:
         "Run here, but not in the published runs: sgemm.",
         "MLP (ours) is left out: no result on pol.",
     ]
-    (unplaced,) = (b for b in section(document).blocks if isinstance(b, Notice))
+    (unplaced,) = (b for b in sections(document)["grinsztajn"].blocks if isinstance(b, Notice))
     assert unplaced.spans == ("Categorical classification, large is not compared: the published runs have none on rl.",)
     assert "Of the file's rows 1 have no score or no time" in render_markdown(document)
 
@@ -136,14 +131,11 @@ def test_the_answer_names_the_best_of_ours_and_the_reference(document: Document,
 
 def test_a_method_far_below_is_told_and_not_drawn(tmp_path: Path) -> None:
     made = make_run(["pol-num-clf"], ["rfm", "laplace"], source="openml", split="grinsztajn-medium")
-    scores = {"rfm": 80.0, "laplace": -900.0}
-    results = tuple(
-        replace(r, holdouts=tuple(replace(h, score=scores[r.job.method]) for h in r.holdouts)) for r in made.results
-    )
+    made = with_scores(made, lambda job: {"rfm": 80.0, "laplace": -900.0}[job.method])
     file = tmp_path / "runs.csv"
     published_runs(["pol"], part="numerical_classification_medium").to_csv(file, index=False)
-    document = compose(gather([replace(made, results=results)], published_runs=read_runs(file)))
-    figure = next(b for s in section(document).children for b in s.blocks if isinstance(b, Figure))
+    document = compose(gather([made], published_runs=read_runs(file)))
+    figure = next(iter(figures(sections(document)["grinsztajn"]).values()))
     assert "Too low for this figure: Laplace kernel (ours) \u2212" in figure.caption
     assert "RFM (ours)" in figure.data
     assert "Laplace" not in figure.data
@@ -178,21 +170,19 @@ def test_the_note_stands_at_the_top_of_all_three(tmp_path: Path) -> None:
 
 
 def test_models_are_told_apart_without_colours(document: Document) -> None:
-    found = next(b for b in part(document).blocks if isinstance(b, Table))
-    series = [row[0].series for row in found.rows]
+    series = [row[0].series for row in next(iter(tables(part(document)).values())).rows]
     assert len(set(series)) == len(MODELS) + len(OURS)
 
 
 def test_on_how_many_rows_ours_chose_is_what_their_jobs_say(published: PublishedRuns, document: Document) -> None:
     words = "chosen on at most 5,000 rows"
-    results = [
-        replace(r, job=replace(r.job, reduction=words)) if r.job.dataset in ("pol-num-reg", "sgemm-num-reg") else r
-        for r in run().results
+    reduced = with_jobs(run(), ["pol-num-reg", "sgemm-num-reg"], reduction=words)
+    said = part(compose(gather([reduced], published_runs=published)))
+    notes = [b.spans[0] for b in said.blocks if isinstance(b, Notice) and b.level == "note"]
+    assert [str(note).partition(" of the training part")[0] for note in notes] == [
+        f"On 1 dataset our hyperparameters were {words}"
     ]
-    reduced = compose(gather([replace(run(), results=tuple(results))], published_runs=published))
-    (said,) = (b.spans[0] for b in part(reduced).blocks if isinstance(b, Notice) and b.level == "note")
-    assert str(said).startswith(f"On 1 dataset our hyperparameters were {words} of the training part")
-    assert "the published runs chose on all" in said
+    assert "the published runs chose on all" in notices(said)
     assert not [b for b in part(document).blocks if isinstance(b, Notice) and b.level == "note"]
 
 

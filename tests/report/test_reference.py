@@ -6,18 +6,20 @@ import re
 from dataclasses import replace
 
 import pytest
+from shown import column, figures, tables, titles
 from synthetic_runs import make_run
 
 from bench.errors import UsageError
 from bench.records.result import RunRecord
 from bench.report import wording
-from bench.report.blocks import Document, Figure, Table
+from bench.report.blocks import Document, Table
 from bench.report.build import compose, gather
 from bench.report.evidence import Evidence
 from bench.report.markdown import render_markdown
 from bench.report.sections.headline import answer, headline, notes_section
 from bench.report.sections.tables import summary_table
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 NAMES = [f"t{i}" for i in range(8)]
 
 
@@ -25,19 +27,6 @@ def with_plugins(run: RunRecord, **titles: str) -> RunRecord:
     """``run`` as it is recorded when methods of the user's own are among its methods."""
     about = {name: {"title": title, "origin": f"{name}.py", "libraries": {}} for name, title in titles.items()}
     return replace(run, provenance={**run.provenance, "methods": about})
-
-
-def tables(document: Document) -> dict[str, Table]:
-    return {b.name: b for s in document.sections for b in s.all_blocks() if isinstance(b, Table)}
-
-
-def figures(document: Document) -> dict[str, Figure]:
-    return {b.name: b for s in document.sections for b in s.all_blocks() if isinstance(b, Figure)}
-
-
-def column(table: Table, title: str) -> dict[str, str]:
-    at = [c.title for c in table.columns].index(title)
-    return {row[0].text: row[at].text for row in table.rows}
 
 
 def spoken(evidence: Evidence) -> str:
@@ -61,20 +50,18 @@ def test_any_method_can_be_asked_for_and_the_whole_page_follows() -> None:
     assert re.search(r" is first of 3 by mean accuracy(; NTK is (2nd|3rd))?, (not )?significantly ", document.title)
     assert "NTK" in document.title
     assert figures(document)["clean-difference"].title == "NTK minus each method"
-    rfm, ntk = (
-        column(compared(usual), "Δ accuracy (RFM − method)"),
-        column(tables(document)["clean-summary"], "Δ accuracy (NTK − method)"),
-    )
-    assert (ntk["NTK"], rfm["RFM"]) == ("–", "–")
-    mean, error = rfm["NTK"].split(" ± ")
-    assert ntk["RFM"] == f"{mean.translate(str.maketrans('+−', '−+'))} ± {error}"  # the same pair from the other side
+    rfm = column(compared(usual), "Δ accuracy (RFM − method)")
+    ntk = column(tables(document)["clean-summary"], "Δ accuracy (NTK − method)")
+    assert (ntk["NTK"].text, rfm["RFM"].text) == ("–", "–")
+    mean, error = rfm["NTK"].text.split(" ± ")
+    assert ntk["RFM"].text == f"{mean.translate(str.maketrans('+−', '−+'))} ± {error}"  # from the other side
     text = render_markdown(document)
     assert "right of zero NTK is better" in text
     assert "The p next to a difference from NTK" in text
     assert "NTK averages" in text
     assert "RFM averages" not in text
     assert "clean-rfm-minus-laplace" in figures(document)  # the paper's own comparison stays
-    assert [c.title for c in tables(document)["clean-accuracy"].columns][-1] == "RFM − Laplace"
+    assert titles(tables(document)["clean-accuracy"])[-1] == "RFM − Laplace"
 
 
 def test_the_only_plugin_is_the_reference_and_of_two_neither() -> None:
@@ -82,7 +69,7 @@ def test_the_only_plugin_is_the_reference_and_of_two_neither() -> None:
     evidence = gather([with_plugins(run, mine="My method")])
     assert evidence.reference == "mine"
     assert re.match(r"# (My method is first of 3|.*; My method is (2nd|3rd))", spoken(evidence))
-    assert "Δ accuracy (My method − method)" in [c.title for c in compared(evidence).columns]
+    assert "Δ accuracy (My method − method)" in titles(compared(evidence))
     assert gather([run], reference="rfm").reference == "rfm"
     two = make_run(NAMES, ["rfm", "mine", "yours"], details=False)
     assert gather([two]).reference == "rfm"

@@ -7,16 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from shown import column, sections, tables, titles
 from synthetic_runs import make_regression_run, make_run, store_run, with_measures
 
 from bench.cli.report import headline_text
 from bench.records.result import JobResult, RunRecord
-from bench.report.blocks import Cell, Document, Items, Notice, Section, Strong, Table
+from bench.report.blocks import Document, Items, Notice, Strong
 from bench.report.build import compose, gather
 from bench.report.html import render_html
 from bench.report.markdown import render_details, render_markdown
 from bench.store import read_run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 NAMES = [f"table-{i}" for i in range(11)] + ["lost"]
 METHODS = ["rfm", "laplace", "mlp"]
 
@@ -30,26 +32,13 @@ def classes() -> RunRecord:
     return with_measures(make_run(["iris", "wine", "letter", "adult"], METHODS, ("clean", "published", "relearn")))
 
 
-def sections(document: Document) -> dict[str, Section]:
-    return {s.anchor: s for top in document.sections for s in top.all_sections()}
-
-
-def tables(document: Document) -> dict[str, Table]:
-    return {b.name: b for s in document.sections for b in s.all_blocks() if isinstance(b, Table)}
-
-
-def column(table: Table, title: str) -> dict[str, Cell]:
-    at = [c.title for c in table.columns].index(title)
-    return {row[0].text: row[at] for row in table.rows}
-
-
 @pytest.fixture(scope="module")
-def alone() -> Document:
+def alone(undrawn: None) -> Document:
     return compose(gather([numbers()]))
 
 
 @pytest.fixture(scope="module")
-def mixed() -> Document:
+def mixed(undrawn: None) -> Document:
     return compose(gather([classes(), numbers(("clean",))]))
 
 
@@ -65,13 +54,8 @@ def means(run: RunRecord, method: str, key: str) -> dict[str, float]:
 
 def test_means_are_of_r2_cut_at_0_and_the_lowest_r2_is_shown(alone: Document) -> None:
     summary, further = tables(alone)["clean-regression-summary"], tables(alone)["clean-regression-further"]
-    assert [c.title for c in further.columns[1:]] == [
-        "Mean R2 (cut at 0)",
-        "Average rank",
-        "Median R2",
-        "Lowest R2",
-        "Normalised score",
-    ]
+    measures = ["Mean R2 (cut at 0)", "Average rank", "Median R2", "Lowest R2", "Normalised score"]
+    assert titles(further)[1:] == measures
     for method, title in zip(METHODS, ("RFM", "Laplace kernel", "MLP"), strict=True):
         raw = sorted(means(numbers(), method, "r2").values())
         cut = [sum(max(h.score, 0.0) for h in r.holdouts) / 4 for r in done(numbers(), method)]
@@ -92,7 +76,7 @@ def test_r2_is_shown_as_it_is_and_marked_where_it_counts_otherwise(alone: Docume
     assert lost.value == pytest.approx(means(numbers(), "mlp", "r2")["lost"])
     assert re.fullmatch(r"counts as 0\.\d{3}: R2 \(cut at 0\)", lost.hint)
     assert "† cut at 0 in means" in table.note
-    assert "c" not in [c.title for c in table.columns]
+    assert "c" not in titles(table)
     marked = {row[0].text for row in table.rows if row[3].text.endswith("†")}
     negative = {r.job.dataset for r in done(numbers(), "rfm") if min(h.score for h in r.holdouts) < 0}
     assert marked == negative
@@ -170,15 +154,9 @@ def test_further_measures_are_means_and_dashes_where_scores_are_no_probabilities
     table = tables(mixed)["clean-further"]
     assert "Normalised score, among these methods: " in table.note
     assert "q the 10 % quantile" in table.note
-    assert [c.title for c in table.columns] == [
-        "Method",
-        "Balanced accuracy",
-        "AUC",
-        "Brier score",
-        "Log loss",
-        "Normalised score",
-    ]
-    for title, key in zip([c.title for c in table.columns[1:]], ("balanced_accuracy", "auc", "brier"), strict=False):
+    measures = ["Balanced accuracy", "AUC", "Brier score", "Log loss", "Normalised score"]
+    assert titles(table) == ["Method", *measures]
+    for title, key in zip(measures, ("balanced_accuracy", "auc", "brier"), strict=False):
         values = means(classes(), "laplace", key).values()
         assert column(table, title)["Laplace kernel"].value == pytest.approx(sum(values) / 4)
     losses = column(table, "Log loss")
@@ -197,7 +175,7 @@ def test_a_run_stored_before_there_were_several_measures_is_reported(tmp_path: P
     assert "clean-further" not in tables(document)
 
 
-def test_what_selected_is_said_where_it_is_not_the_usual_one() -> None:
+def test_what_selected_is_said_where_it_is_not_the_usual_one(alone: Document) -> None:
     document = compose(gather([numbers(("clean",), selected_by="mae")]))
     said = "Hyperparameters for regression were selected by MAE (--select), not by R2."
     found = sections(document)
@@ -208,7 +186,7 @@ def test_what_selected_is_said_where_it_is_not_the_usual_one() -> None:
     hints = {c.title: c.hint for name, t in tables(document).items() for c in t.columns if name.startswith("dataset-")}
     said_there = "MAE of what was selected, in standard deviations of the training part's targets"
     assert hints["Validation"].endswith(said_there)
-    assert said not in render_markdown(compose(gather([numbers()])))
+    assert said not in render_markdown(alone)
 
 
 def test_plain_text_has_a_table_for_each_kind() -> None:

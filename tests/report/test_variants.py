@@ -9,16 +9,17 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from synthetic_runs import make_run
+from shown import sections, tables, titles
+from synthetic_runs import make_run, with_holdouts
 
 from bench.data.registry import load_registry
 from bench.protocols import PROTOCOLS
 from bench.records.measure import COMPARED
 from bench.records.method import Choice, HoldoutResult, Member, ensemble_config
-from bench.records.result import RunRecord
+from bench.records.result import JobResult, RunRecord
 from bench.report import wording
 from bench.report.about import About
-from bench.report.blocks import Document, Section, Table
+from bench.report.blocks import Document
 from bench.report.build import compose
 from bench.report.claims import claims, outdated
 from bench.report.evidence import Evidence
@@ -33,6 +34,7 @@ from bench.stats.frame import over_seeds, scores_frame, seed_matrix
 from bench.stats.paired import paired_difference
 from bench.stats.published import PublishedStudy
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 NAMES = ["iris", "wine", "zoo", "lenses"]
 METHODS = ["rfm", "laplace", "random_forest"]
 RAN = ["clean-cv", "clean-cv-greedy", "clean-cv-nominal", "clean-cv-greedy-nominal", "relearn"]
@@ -42,17 +44,13 @@ ODD = {"kernel": "<l1> & |co"}
 def ensembled(run: RunRecord) -> RunRecord:
     """``run`` with ensembles where the protocol has them: of two configurations, three members in all."""
 
-    def averaged(h: HoldoutResult) -> HoldoutResult:
-        members = [
-            Member(Choice(h.config, 3), 2.0), Member(Choice(ODD, 0), 1.0), Member(Choice(h.config, 1), 1.0)
-        ]  # fmt: skip
+    def averaged(r: JobResult, h: HoldoutResult) -> HoldoutResult:
+        if PROTOCOLS[r.job.protocol].ensemble == "none":
+            return h
+        members = [Member(Choice(h.config, 3), 2.0), Member(Choice(ODD, 0), 1.0), Member(Choice(h.config, 1), 1.0)]
         return replace(h, config=ensemble_config(members), iteration=0)
 
-    results = tuple(
-        replace(r, holdouts=tuple(map(averaged, r.holdouts))) if PROTOCOLS[r.job.protocol].ensemble != "none" else r
-        for r in run.results
-    )
-    return replace(run, results=results)
+    return with_holdouts(run, averaged)
 
 
 def evidence(protocols: list[str], study: PublishedStudy | None = None) -> Evidence:
@@ -61,21 +59,12 @@ def evidence(protocols: list[str], study: PublishedStudy | None = None) -> Evide
 
 
 @pytest.fixture(scope="module")
-def document() -> Document:
+def document(undrawn: None) -> Document:
     return compose(evidence(RAN))
 
 
-def section(document: Document, anchor: str) -> Section:
-    return next(s for top in document.sections for s in top.all_sections() if s.anchor == anchor)
-
-
-def tables(document: Document) -> dict[str, Table]:
-    blocks = [block for top in document.sections for block in top.all_blocks()]
-    return {block.name: block for block in blocks if isinstance(block, Table)}
-
-
 def test_each_variant_has_a_tab_with_its_meaning(document: Document) -> None:
-    tabs = section(document, "results").children
+    tabs = sections(document)["results"].children
     assert [tab.label for tab in tabs] == [*RAN[:1], *sorted(RAN[1:4], key=list(PROTOCOLS).index), "relearn"]
     for tab in tabs:
         words = " ".join(str(span) for block in tab.blocks for span in getattr(block, "spans", ()))
@@ -84,8 +73,9 @@ def test_each_variant_has_a_tab_with_its_meaning(document: Document) -> None:
         ties = "The Brier score selects the members of an ensemble." in words
         assert ties == (PROTOCOLS[tab.label].ensemble == "greedy")
         assert ("equal ones go to" in words) != ties
-    assert "clean-cv" in str(section(document, "verdict").blocks), "the first screen is about single choices"
-    assert "greedy" not in str(section(document, "verdict").blocks)
+    verdict = str(sections(document)["verdict"].blocks)
+    assert "clean-cv" in verdict, "the first screen is about single choices"
+    assert "greedy" not in verdict
 
 
 @pytest.mark.parametrize(
@@ -98,14 +88,13 @@ def test_each_variant_has_a_tab_with_its_meaning(document: Document) -> None:
 def test_the_effects_are_paired_differences_by_the_rule(
     document: Document, anchor: str, pairs: list[tuple[str, str]]
 ) -> None:
-    shown = [block for block in section(document, anchor).blocks if isinstance(block, Table)]
-    assert sorted(table.name for table in shown) == sorted(f"{anchor}-{second}" for _, second in pairs)
+    shown = tables(sections(document)[anchor])
+    assert sorted(shown) == sorted(f"{anchor}-{second}" for _, second in pairs)
     found, measure = evidence(RAN), COMPARED["classification"]
     for first, second in pairs:
-        table = next(table for table in shown if table.name == f"{anchor}-{second}")
-        titles = [column.title for column in table.columns]
-        assert titles[:5] == ["Method", "Datasets", first, second, f"{second} {wording.MINUS} {first}"]
-        assert "By the rule" in titles
+        table = shown[f"{anchor}-{second}"]
+        assert titles(table)[:5] == ["Method", "Datasets", first, second, f"{second} {wording.MINUS} {first}"]
+        assert "By the rule" in titles(table)
         before, after = (seed_matrix(scores_frame(found.merged.results), p, measure) for p in (first, second))
         for row in table.rows:
             method = next(m for m in METHODS if wording.title(m) == row[0].text)
@@ -134,22 +123,19 @@ def test_effects_are_shown_only_where_the_run_has_both(protocols: list[str], anc
 
 def test_an_ensemble_is_told_by_its_members(document: Document) -> None:
     table = tables(document)["dataset-iris-clean-cv-greedy"]
-    titles = [column.title for column in table.columns]
     for row in table.rows:
-        cells = {title: cell.text for title, cell in zip(titles, row, strict=True)}
+        cells = {title: cell.text for title, cell in zip(titles(table), row, strict=True)}
         assert re.search(
             r"3 members, 3/4 ridge [\d.]+, unit_norm (true|false); 1/4 kernel <l1> & \|co", cells["Selected"]
         )
         assert cells["Iteration"] == "0+1+3"
         assert cells["Path"] == ""
-    notes = [t.note for name, t in tables(document).items() if name.endswith("-metric")]
-    assert notes
-    assert not any("largest weight" in note for note in notes), "shown for the first protocol that has M"
-    alone = datasets_section(evidence(["clean-cv-greedy"]))
-    found = (block for block in alone.all_blocks() if isinstance(block, Table))
-    notes = [table.note for table in found if table.name.endswith("-metric")]
-    assert notes
-    assert all(note.endswith("M of the member with the largest weight.") for note in notes)
+    for shown, told in ((document, False), (datasets_section(evidence(["clean-cv-greedy"])), True)):
+        notes = [table.note for name, table in tables(shown).items() if name.endswith("-metric")]
+        assert notes
+        # Of several protocols M is shown for the first that has it.
+        assert all(note.endswith("M of the member with the largest weight.") == told for note in notes)
+        assert all(("largest weight" in note) == told for note in notes)
 
 
 def test_members_count_by_weight_and_configuration() -> None:
@@ -172,15 +158,15 @@ def test_places_and_claims_are_of_single_choices_on_the_archives_inputs() -> Non
     study = PublishedStudy(pd.DataFrame(columns, index=NAMES))
     whole = study_section(evidence(RAN, study))
     assert whole is not None
-    placed = next(block for block in whole.blocks if isinstance(block, Table))
+    placed = next(iter(tables(whole).values()))
     assert {row[0].text.split()[0] for row in placed.rows} == {"clean-cv", "relearn", "2014"}
     reported = printed_section(evidence(RAN))
     assert reported is not None
-    heads = [c.title for block in reported.all_blocks() if isinstance(block, Table) for c in block.columns]
+    heads = [title for table in tables(reported).values() for title in titles(table)]
     assert [title for title in heads if title.startswith("Here")] == ["Here, clean-cv"]
     alone = study_section(evidence(["clean-cv-greedy"], study))
     assert alone is not None
-    assert not [block for block in alone.all_blocks() if isinstance(block, Table)]
+    assert not tables(alone)
     assert "Only single choices on the archive's inputs are placed" in str(alone.blocks)
     scores = scores_frame(evidence(RAN).merged.results)
     registry = load_registry()

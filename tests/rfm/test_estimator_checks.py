@@ -1,4 +1,7 @@
-"""The estimators keep scikit-learn's own contract."""
+"""The estimators keep scikit-learn's own contract; those that tune themselves, that of sample weights too.
+
+Each class once: what its parameters change lies behind the same validation, and is tested by values elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,18 @@ from collections.abc import Callable
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from rfm import KernelRidgeClassifier, KernelRidgeRegressor, LinearRFM, RFMClassifier, RFMRegressor
+import rfm
 
 ESTIMATORS = [
-    RFMClassifier(),
-    RFMClassifier(dtype="float64", unit_norm=True, diagonal=True),
-    RFMRegressor(),
-    RFMRegressor(kernel="gaussian", center_gradients=True, dtype="float64"),
-    KernelRidgeClassifier(),
-    KernelRidgeClassifier(kernel="ntk", depth=2),
-    KernelRidgeRegressor(kernel="generalised_laplace", exponent=1.5),
-    KernelRidgeRegressor(kernel="ntk"),
-    LinearRFM(ridge=0.1, smoothing_end=0.01),
+    rfm.RFMClassifier(dtype="float64", unit_norm=True, diagonal=True),
+    rfm.RFMRegressor(center_gradients=True),
+    rfm.KernelRidgeClassifier(kernel="ntk", depth=2),
+    rfm.KernelRidgeRegressor(kernel="generalised_laplace", exponent=1.5),
+    rfm.LinearRFM(ridge=0.1, smoothing_end=0.01),
+    rfm.RFMClassifierCV(ridges=(1.0, 0.01), ensemble=True, scoring="accuracy"),
+    rfm.RFMRegressorCV(kernels=("laplace", "gaussian"), bandwidths=(1.0, 10.0), ridges=(0.1, 0.01), ensemble=True),
+    rfm.KernelRidgeClassifierCV(cv="loo"),
+    rfm.KernelRidgeRegressorCV(),
 ]
 
 

@@ -246,29 +246,23 @@ def test_equal_kernels_of_the_family() -> None:
     )
 
 
-def test_no_rows_on_one_side() -> None:
-    rows = metric_rows(torch.ones((3, 2)), None, 1.0)
-    K = torch.empty((0, 3))
-    kernel_between_(Laplace(1.0), metric_rows(torch.ones((0, 2)), None, 1.0), rows, K)
-    assert K.shape == (0, 3)
-
-
-@pytest.mark.parametrize(
-    ("name", "bandwidth", "exponent", "message"),
-    [
+def test_make_kernel_makes_what_was_asked_for_or_refuses() -> None:
+    assert make_kernel("laplace", 2.0) == Laplace(2.0)
+    assert make_kernel("gaussian", 2.0) == Gaussian(2.0)
+    assert make_kernel("generalised_laplace", 2.0, 0.5) == GeneralisedLaplace(2.0, 0.5)
+    for name, bandwidth, exponent, message in (
         ("laplace", 0.0, 1.0, "bandwidth must be positive"),
         ("gaussian", float("nan"), 1.0, "bandwidth must be positive"),
         ("generalised_laplace", 1.0, 2.5, r"exponent must be in \(0, 2\]"),
         ("generalised_laplace", 1.0, 0.0, r"exponent must be in \(0, 2\]"),
         ("cauchy", 1.0, 1.0, "unknown kernel 'cauchy'"),
-    ],
-)
-def test_make_kernel_refuses(name: str, bandwidth: float, exponent: float, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        make_kernel(name, bandwidth, exponent)
+    ):
+        with pytest.raises(ValueError, match=message):
+            make_kernel(name, bandwidth, exponent)
 
 
-def test_make_kernel_makes_what_was_asked_for() -> None:
-    assert make_kernel("laplace", 2.0) == Laplace(2.0)
-    assert make_kernel("gaussian", 2.0) == Gaussian(2.0)
-    assert make_kernel("generalised_laplace", 2.0, 0.5) == GeneralisedLaplace(2.0, 0.5)
+def test_no_rows_on_one_side() -> None:
+    rows = metric_rows(torch.ones((3, 2)), None, 1.0)
+    K = torch.empty((0, 3))
+    kernel_between_(Laplace(1.0), metric_rows(torch.ones((0, 2)), None, 1.0), rows, K)
+    assert K.shape == (0, 3)

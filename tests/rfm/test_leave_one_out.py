@@ -94,12 +94,13 @@ def test_few_rows() -> None:
 
 def test_faults(Y: Floats) -> None:
     K = np.eye(40)
-    with pytest.raises(ValueError, match="ridges must be positive"):
-        leave_one_out_scores(K, Y, [1.0, 0.0])
-    with pytest.raises(ValueError, match="K must be"):
-        leave_one_out_scores(K[:3], Y, [1.0])
-    with pytest.raises(ValueError, match="not finite"):
-        leave_one_out_scores(K, Y * np.nan, [1.0])
+    for matrix, targets, ridges, words in (
+        (K, Y, [1.0, 0.0], "ridges must be positive"),
+        (K[:3], Y, [1.0], "K must be"),
+        (K, Y * np.nan, [1.0], "not finite"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            leave_one_out_scores(matrix, targets, ridges)
     for weights in (np.full(40, -1.0), np.ones(3), np.full(40, np.inf)):
         with pytest.raises(ValueError, match="sample_weight must be"):
             leave_one_out_scores(K, Y, [1.0], sample_weight=weights)

@@ -142,21 +142,14 @@ def test_properties(seed: int, n: int, d: int, depth: int, duplicates: bool) -> 
     )
 
 
-def test_zero_rows_have_a_zero_kernel() -> None:
+def test_zero_rows_float32_and_no_hidden_layer() -> None:
     X = torch.zeros((3, 4), dtype=torch.float64)
     X[1] = 1.0
-    K = ntk_matrix(X, depth=3)
     expected = torch.zeros((3, 3), dtype=torch.float64)
     expected[1, 1] = 4 * 4.0
-    torch.testing.assert_close(K, expected, rtol=1e-6, atol=1e-6)
-
-
-def test_float32_rows_are_taken_to_float64() -> None:
-    X = torch.as_tensor(rows(8, 3)).float()
-    assert torch.equal(ntk_matrix(X, depth=2), ntk_matrix(X.double(), depth=2))
-
-
-@pytest.mark.parametrize("depth", [0, -1])
-def test_no_hidden_layer_is_refused(depth: int) -> None:
-    with pytest.raises(ValueError, match="depth must be at least 1"):
-        ntk_matrix(torch.ones((2, 2)), depth=depth)
+    torch.testing.assert_close(ntk_matrix(X, depth=3), expected, rtol=1e-6, atol=1e-6)
+    single = torch.as_tensor(rows(8, 3)).float()
+    assert torch.equal(ntk_matrix(single, depth=2), ntk_matrix(single.double(), depth=2))
+    for depth in (0, -1):
+        with pytest.raises(ValueError, match="depth must be at least 1"):
+            ntk_matrix(torch.ones((2, 2)), depth=depth)

@@ -133,8 +133,7 @@ def test_angles_between_nearly_parallel_rows_keep_their_digits(narrow: bool, gap
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("n", [50, 340], ids=["float64", "float32"])
-@pytest.mark.parametrize("kind", ["spread", "duplicates"])
-@pytest.mark.parametrize("c", [1, 3, 13])
+@pytest.mark.parametrize(("kind", "c"), [("spread", 1), ("spread", 13), ("duplicates", 3)])
 def test_scores_are_those_of_kernel_ridge_regression(engine: str, n: int, kind: str, c: int) -> None:
     X, Y = table(n + 60, 6, c, kind)
     found = by_place(ntk_points(X[:n], Y[:n], X[n:], depths=DEPTHS, ridges=(1e-2, 10.0, 1.0), choice=engine))
@@ -235,10 +234,12 @@ def test_the_size_of_targets_does_not_matter(engine: str, size: float) -> None:
 
 def test_depths_and_ridges_are_checked() -> None:
     X, Y = table(10, 2, 2)
-    with pytest.raises(ValueError, match="depths must be at least 1"):
-        list(ntk_points(X, Y, X, depths=(0, 1), ridges=(1.0,)))
-    with pytest.raises(ValueError, match="ridges must be positive"):
-        list(ntk_points(X, Y, X, depths=(1,), ridges=(1.0, 0.0)))
+    for depths, ridges, words in (
+        ((0, 1), (1.0,), "depths must be at least 1"),
+        ((1,), (1.0, 0.0), "ridges must be pos"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            list(ntk_points(X, Y, X, depths=depths, ridges=ridges))
 
 
 @needs_library

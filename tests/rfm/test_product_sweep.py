@@ -120,7 +120,8 @@ def test_what_changes_nothing(change: Callable[[Floats, Floats], Point], factor:
     np.testing.assert_allclose(changed.scores / factor, plain.scores, atol=1e-6)
 
 
-def test_permuted_features_permute_the_weights() -> None:
+def test_permuted_features_permute_the_weights_and_a_constant_one_keeps_the_share() -> None:
+    """On another scale it is another problem: the bandwidth belongs to the features' scale."""
     X, Y = table(110)
     order = np.array([3, 0, 4, 2, 1])
     plain, permuted = after_two(X, Y), after_two(X[:, order], Y)
@@ -128,19 +129,8 @@ def test_permuted_features_permute_the_weights() -> None:
     assert isinstance(permuted.metric, torch.Tensor)
     torch.testing.assert_close(permuted.metric, plain.metric[order])
     np.testing.assert_allclose(permuted.scores, plain.scores, atol=1e-9)
-
-
-def test_features_on_another_scale_are_another_problem() -> None:
-    """The bandwidth belongs to the features' scale: tables are standardised before."""
-    X, Y = table(110)
-    assert np.abs(after_two(3.0 * X, Y).scores - after_two(X, Y).scores).max() > 1e-3
-
-
-def test_a_feature_that_says_nothing_keeps_the_share() -> None:
-    X, Y = table(110)
-    metric = after_two(X, Y).metric
-    assert isinstance(metric, torch.Tensor)
-    assert float(metric[4]) == pytest.approx(0.05)  # the constant column
+    assert float(plain.metric[4]) == pytest.approx(0.05)
+    assert np.abs(after_two(3.0 * X, Y).scores - plain.scores).max() > 1e-3
 
 
 def test_constant_targets_leave_all_weights_1_where_the_predictor_is_constant() -> None:

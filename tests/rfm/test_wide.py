@@ -46,8 +46,7 @@ def fitted(estimator: Any, n: int, *, validated: bool = False) -> Any:
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("validated", [False, True])
+@pytest.mark.parametrize(("size", "validated"), [("stacked", False), ("one by one", False), ("one by one", True)])
 def test_the_machine_is_that_of_the_features(
     estimator: Any, size: str, validated: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +16,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def selections(method: str, configs: list[dict[str, Any]], iterations: list[int], protocol: str = "clean") -> Any:
-    return pd.DataFrame(
-        {
-            "method": method,
-            "task": "classification",
-            "protocol": protocol,
-            "status": "ok",
-            "config": [json.dumps(config) for config in configs],
-            "iteration": iterations,
-        }
-    )
+    told = {"method": method, "task": "classification", "protocol": protocol, "status": "ok"}
+    return pd.DataFrame(told | {"config": list(map(json.dumps, configs)), "iteration": iterations})
 
 
 def test_each_end_of_each_axis_is_counted() -> None:
     ridges = [0.1, 0.1, 1.0, 10.0]
     configs = [{"ridge": ridge, "unit_norm": ridge < 1, "kind": "a"} for ridge in ridges]
-    scores = pd.concat(
-        [
-            selections("rfm", configs, [0, 0, 0, 2]),
-            selections("rfm", [configs[3]], [1], "clean-cv"),
-            selections("rfm", [configs[3]], [1], "published"),
-            selections("svm", [{"C": 1.0}], [0]),
-        ],
-        ignore_index=True,
-    )
-    failed = scores.iloc[[0]].assign(status="error", config="")
-    edges = grid_edges(pd.concat([scores, failed], ignore_index=True), ["clean", "clean-cv"])
+    scores = [selections("rfm", configs, [0, 0, 0, 2]), selections("svm", [{"C": 1.0}], [0])]
+    scores += [selections("rfm", [configs[3]], [1], protocol) for protocol in ("clean-cv", "published")]
+    failed = scores[0].iloc[[0]].assign(status="error", config="")
+    edges = grid_edges(pd.concat([*scores, failed], ignore_index=True), ["clean", "clean-cv"])
     assert set(edges["axis"]) == {"ridge", "iteration"}, "flags and words have no edge, and one value is no axis"
     assert set(edges["method"]) == {"rfm"}
     rows = edges.set_index(["axis", "protocol"])
@@ -72,10 +57,5 @@ def test_nothing_selected_is_an_empty_table() -> None:
 
 
 def test_the_page_has_the_table_of_the_kept_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = importlib.util.spec_from_file_location("grid_edges_tool", ROOT / "tools" / "grid_edges.py")
-    assert spec is not None
-    assert spec.loader is not None
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
     monkeypatch.setattr("sys.argv", ["grid_edges.py", "--check"])
-    assert tool.main() == 0
+    assert runpy.run_path(str(ROOT / "tools" / "grid_edges.py"))["main"]() == 0

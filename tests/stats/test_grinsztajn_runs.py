@@ -128,24 +128,11 @@ def test_normalised_scores() -> None:
 
 def scored(method: str, scores: dict[str, float], split: str = "grinsztajn-medium", column: str = "r2") -> pd.DataFrame:
     """A results table with two test folds of each dataset, around its score."""
-    return pd.DataFrame(
-        [
-            {
-                "dataset": dataset,
-                "source": "openml",
-                "method": method,
-                "protocol": "clean",
-                "split": split,
-                "status": "ok",
-                "task": "regression" if column == "r2" else "classification",
-                "r2": np.nan,
-                "accuracy": np.nan,
-                column: score + change,
-            }
-            for dataset, score in scores.items()
-            for change in (-0.01, 0.01)
-        ]
-    )
+    task = "regression" if column == "r2" else "classification"
+    every = {"source": "openml", "method": method, "protocol": "clean", "split": split, "status": "ok", "task": task}
+    every |= {"r2": np.nan, "accuracy": np.nan}
+    folds = [(dataset, score + change) for dataset, score in scores.items() for change in (-0.01, 0.01)]
+    return pd.DataFrame([{"dataset": dataset, **every, column: score} for dataset, score in folds])
 
 
 def test_our_methods_among_the_published_ones(path: Path) -> None:

@@ -23,15 +23,8 @@ from bench.stats.verdict import Comparison, against_each, all_pairs
 from bench.store.exported import read_results
 
 ROOT = Path(__file__).parents[2]
-SETS = [
-    ("clean", "small90"),
-    ("clean", "all121"),
-    ("clean-cv", "small90"),
-    ("relearn", "small90"),
-    ("relearn", "all121"),
-    ("published", "small90"),
-    ("published", "all121"),
-]
+SETS = [("clean-cv", "small90")]
+SETS += [(protocol, subset) for protocol in ("clean", "relearn", "published") for subset in ("small90", "all121")]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import ReportError
-from bench.stats.missing import COMMON_DATASETS, STUDY_2014, ZERO_EVERYWHERE
+from bench.stats.missing import STUDY_2014, ZERO_EVERYWHERE
 from bench.stats.significance import win_tie_loss
 from bench.stats.summary import Pool, common_pool, profile, summarise, win_rates
 
@@ -47,14 +49,26 @@ def test_missing_rules_differ_as_they_say() -> None:
     assert zero.loc["a", "friedman_rank"] == (1 + 3) / 2
 
 
-def test_a_ragged_grid_is_not_averaged_by_default() -> None:
-    ragged = table(a=[100.0, NAN], b=[50.0, 40.0])
-    with pytest.raises(ReportError, match=r"ragged.*a lacks t1"):
-        Pool(ragged, COMMON_DATASETS)
-    common = common_pool(ragged)
-    assert common.pool.datasets == ["t0"]
-    assert common.dropped == {"t1": ["a"]}
-    assert common.left_out == {}
+@pytest.mark.parametrize(
+    ("columns", "make", "message"),
+    [
+        ({"a": [100.0, NAN], "b": [50.0, 40.0]}, Pool, r"ragged.*a lacks t1"),
+        ({"a": [NAN], "b": [NAN]}, common_pool, "no result to compare"),
+        ({"a": [1.0, NAN], "b": [NAN, 1.0]}, common_pool, "a lacks t1; b lacks t0"),
+        ({}, Pool, "no dataset or no method"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(columns: dict[str, list[float]], make: Any, message: str) -> None:
+    with pytest.raises(ReportError, match=message):
+        make(table(**columns) if columns else pd.DataFrame())
+
+
+def test_the_common_datasets_are_those_of_all_whatever_failed_for_all() -> None:
+    """Coverage is measured against the best-covered method."""
+    common = common_pool(table(a=[100.0, NAN], b=[50.0, 40.0]))
+    assert (common.pool.datasets, common.dropped, common.left_out) == (["t0"], {"t1": ["a"]}, {})
+    common = common_pool(table(a=[90.0, 80.0, *[NAN] * 9], b=[70.0, 60.0, *[NAN] * 9]))
+    assert (common.pool.datasets, len(common.dropped), common.left_out) == (["t0", "t1"], 9, {})
 
 
 def test_a_method_that_covers_little_is_left_out_and_named() -> None:
@@ -62,26 +76,6 @@ def test_a_method_that_covers_little_is_left_out_and_named() -> None:
     assert common.pool.methods == ["a", "b"]
     assert common.pool.datasets == ["t0", "t1"]
     assert common.left_out == {"few": 1, "none": 0}
-
-
-def test_coverage_is_measured_against_the_best_covered_method_not_against_what_failed_for_all() -> None:
-    mostly_failed = [NAN] * 9
-    common = common_pool(table(a=[90.0, 80.0, *mostly_failed], b=[70.0, 60.0, *mostly_failed]))
-    assert common.pool.datasets == ["t0", "t1"]
-    assert common.left_out == {}
-    assert len(common.dropped) == 9
-
-
-def test_no_result_at_all_is_not_called_a_gap_of_some_method() -> None:
-    with pytest.raises(ReportError, match="no result to compare"):
-        common_pool(table(a=[NAN], b=[NAN]))
-
-
-def test_nothing_in_common_is_refused_with_what_is_missing() -> None:
-    with pytest.raises(ReportError, match="a lacks t1; b lacks t0"):
-        common_pool(table(a=[1.0, NAN], b=[NAN, 1.0]))
-    with pytest.raises(ReportError, match="no dataset or no method"):
-        Pool(pd.DataFrame())
 
 
 def test_all_zero_accuracy_is_not_a_division_by_zero() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -10,25 +11,18 @@ import torch
 
 from bench.errors import JobSkipped, UsageError
 from bench.study.ansatz.datasets import STAR, STAR_CORNER, load, with_star
-from bench.study.ansatz.measure import (
-    controls,
-    first_layer,
-    layers_now,
-    pearson,
-    redrawn,
-    shuffled,
-    with_identity,
-)
+from bench.study.ansatz.measure import controls, first_layer, layers_now, pearson, redrawn, shuffled, with_identity
 from bench.study.feature_matrices import nfm
-from bench.study.images import Images, find_images
+from bench.study.images import Images
 from bench.study.networks import ReluNetwork, one_hot, train
 from rfm.factored import FactoredMatrix
 
 SIZES = (12, 10, 10, 10, 3)
+Trained: TypeAlias = tuple[ReluNetwork, ReluNetwork, torch.Tensor]
 
 
 @pytest.fixture(scope="module")
-def trained() -> tuple[ReluNetwork, ReluNetwork, torch.Tensor]:
+def trained() -> Trained:
     """A network, its start and its rows, all in float64."""
     generator = torch.Generator().manual_seed(0)
     X = torch.randn((40, SIZES[0]), generator=generator, dtype=torch.float64)
@@ -62,9 +56,7 @@ def dense_cosine(A: torch.Tensor, B: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("layer", range(3))
-def test_as_coded_is_the_script_s_arithmetic(
-    layer: int, trained: tuple[ReluNetwork, ReluNetwork, torch.Tensor]
-) -> None:
+def test_as_coded_is_the_script_s_arithmetic(layer: int, trained: Trained) -> None:
     """In the order of the script: the layer's memory is changed in place, then layers' outputs are collected, then the
     network from that layer on is differentiated there."""
     network, start, X = trained
@@ -89,9 +81,7 @@ def test_as_coded_is_the_script_s_arithmetic(
 
 
 @pytest.mark.parametrize("layer", range(3))
-def test_as_described_is_the_trained_network(
-    layer: int, trained: tuple[ReluNetwork, ReluNetwork, torch.Tensor]
-) -> None:
+def test_as_described_is_the_trained_network(layer: int, trained: Trained) -> None:
     network, start, X = trained
     found = layers_now(network, start, X)[layer]
     inputs = network.activations(X)[layer]
@@ -108,7 +98,7 @@ def test_as_described_is_the_trained_network(
     assert found["coded agop"] == found["altered agop"] if layer < 2 else found["coded agop"] != found["altered agop"]
 
 
-def test_at_the_start_nothing_has_been_learned(trained: tuple[ReluNetwork, ReluNetwork, torch.Tensor]) -> None:
+def test_at_the_start_nothing_has_been_learned(trained: Trained) -> None:
     _, start, X = trained
     for values in layers_now(start, start, X):
         assert values["nfm start"] == pytest.approx([1.0, 1.0])
@@ -116,7 +106,7 @@ def test_at_the_start_nothing_has_been_learned(trained: tuple[ReluNetwork, ReluN
         assert values["nfm agop"][0] is not None
 
 
-def test_controls_are_what_they_are_called(trained: tuple[ReluNetwork, ReluNetwork, torch.Tensor]) -> None:
+def test_controls_are_what_they_are_called(trained: Trained) -> None:
     network, start, X = trained
     W, generator = network.layers[0], torch.Generator().manual_seed(1)
     mixed, drawn = shuffled(W, generator), redrawn(W, generator)
@@ -152,7 +142,7 @@ def _after(drift: torch.Tensor, W: torch.Tensor) -> torch.Generator:
     return generator
 
 
-def test_the_first_layer_and_rfm_s_metric(trained: tuple[ReluNetwork, ReluNetwork, torch.Tensor]) -> None:
+def test_the_first_layer_and_rfm_s_metric(trained: Trained) -> None:
     network, start, X = trained
     factor = torch.randn((12, 2), dtype=torch.float64, generator=torch.Generator().manual_seed(7))
     M = FactoredMatrix(factor, torch.eye(2, dtype=torch.float64))
@@ -167,8 +157,7 @@ def test_the_first_layer_and_rfm_s_metric(trained: tuple[ReluNetwork, ReluNetwor
     assert with_identity(nfm(torch.zeros_like(W))).cosine is None
 
 
-def test_rows_of_a_dataset_are_distinct_and_balanced() -> None:
-    images = find_images(None)
+def test_rows_of_a_dataset_are_distinct_and_balanced(images: Images) -> None:
     rows = load("digits", 300, 100, 150, 0, images)
     assert rows.X.shape == (300, 64)
     assert (rows.held_out.shape, rows.test.shape) == ((100, 64), (150, 64))
@@ -183,9 +172,9 @@ def test_rows_of_a_dataset_are_distinct_and_balanced() -> None:
     assert not np.array_equal(other.X, rows.X)
 
 
-def test_too_few_rows_for_all_classes_are_refused_and_missing_images_skipped() -> None:
+def test_too_few_rows_for_all_classes_are_refused_and_missing_images_skipped(images: Images) -> None:
     with pytest.raises(UsageError, match=r"digits: 9 training rows have . of 10 classes"):
-        load("digits", 9, 1, 10, 0, find_images(None))
+        load("digits", 9, 1, 10, 0, images)
     with pytest.raises(JobSkipped):
         load("fashion-mnist", 100, 20, 50, 0, Images())
 

@@ -234,7 +234,11 @@ def test_cells_are_distinct_and_computable(chosen: Study, quick: bool) -> None:
 def test_a_folder_of_cells_is_seen_and_told_from_a_benchmark(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(study(Cell("good", {"a": 1}), Cell("bad", {})), tmp_path)
+    good, bad = study_plan(study(Cell("good", {"a": 1}), Cell("bad", {})), False).jobs
+    with Store(tmp_path) as store:
+        store.begin([good, bad], {"quick": False})
+        store.record(JobResult(good, "ok", values={"value": 1}))
+        store.record(JobResult(bad, "error", "ValueError: no such thing"))
     assert main(["status", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "2 of 2 jobs done, 1 error, 1 ok" in shown

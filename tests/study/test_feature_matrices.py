@@ -7,13 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from bench.study.feature_matrices import (
-    Comparisons,
-    layer_gradients,
-    nfm,
-    second_moment,
-    square_root,
-)
+from bench.study.feature_matrices import Comparisons, layer_gradients, nfm, second_moment, square_root
 from bench.study.networks import ReluNetwork
 from rfm.factored import FactoredMatrix, cosine
 

@@ -117,7 +117,7 @@ def test_one_rule_decides_all_comparisons(wins: int, losses: int, verdict: str) 
         for method in ("RFM", "Laplace", "NTK", "MLP")
         for seed, gain in enumerate(gains)
     ]
-    assert [c.verdict for c in low_rank.find(functions).claims[:2]] == [verdict] * 2
+    assert [one.overall.verdict for one in dimension_claims(functions)[:2]] == [verdict] * 2
     problems = [sparse(0.0, 1.0, wins), sparse(1.0, 0.0, losses), sparse(0.0, 0.0, 4)]
     assert regression_claims(problems)[0].verdict == verdict
 

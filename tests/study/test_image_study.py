@@ -134,22 +134,19 @@ def identities(folder: Path | None = None, device: str = "cpu") -> dict[str, str
 
 
 @pytest.mark.usefixtures("pictures")
-def test_other_images_are_other_cells() -> None:
-    without, first = identities(), identities(Path("images"))
-    assert {name for name in first if first[name] != without[name]} == {name for name in first if "mnist" in name}
+def test_other_images_and_other_code_that_reads_them_are_other_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, hashed, changed = identities(Path("images")), identity._module_hash, "bench.study.images.idx"
+
+    def differing(other: dict[str, str]) -> set[str]:
+        return {name for name in first if first[name] != other[name]}
+
+    concerned = {name for name in first if "mnist" in name}
+    assert differing(identities()) == concerned
+    with monkeypatch.context() as patch:
+        patch.setattr(identity, "_module_hash", lambda name: "new" if name == changed else hashed(name))
+        assert differing(identities(Path("images"))) == concerned
     write_idx(Path("images/mnist"), seed=40)
-    second = identities(Path("images"))
-    assert {name for name in first if first[name] != second[name]} == {name for name in first if "mnist" in name}
-
-
-@pytest.mark.usefixtures("pictures")
-def test_the_code_that_reads_an_image_set_counts_for_its_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = identities(Path("images"))
-    hashed = identity._module_hash
-    changed = "bench.study.images.idx"
-    monkeypatch.setattr(identity, "_module_hash", lambda name: "new" if name == changed else hashed(name))
-    second = identities(Path("images"))
-    assert {name for name in first if first[name] != second[name]} == {name for name in first if "mnist" in name}
+    assert differing(identities(Path("images"))) == concerned
 
 
 @pytest.mark.usefixtures("pictures")

@@ -52,8 +52,7 @@ def test_an_unknown_start_is_named() -> None:
     assert set(STARTS) == {"default", "third", "small", "large", "he"}
 
 
-@pytest.mark.parametrize("hidden", range(1, 6))
-@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+@pytest.mark.parametrize(("hidden", "optimiser"), [*((n, "sgd") for n in range(1, 6)), (1, "adam"), (3, "adam")])
 def test_training_is_that_of_pytorch(hidden: int, optimiser: str) -> None:
     X, _, Y = rows(50, 10)
     network = ReluNetwork.start("default", (10, *[12] * hidden, 3), 1)

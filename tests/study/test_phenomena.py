@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from bench.errors import DataInvalid, JobSkipped
 from bench.study.images import Images, ImageSet, find_images, rows_of
 from bench.study.networks import ReluNetwork, one_hot, train
 from bench.study.phenomena import faces, grokking, simplicity, spurious, tickets
-from bench.study.phenomena.cells import KINDS, cells
+from bench.study.phenomena.cells import cells
 from bench.study.phenomena.descent import SpanNetwork, trained
 from bench.study.phenomena.machines import accuracy, named_coordinates, rfm_path
 from bench.study.phenomena.marks import Box, in_colour, of_another_class, resized, side_by_side, tied
@@ -25,11 +24,6 @@ from rfm import KernelRidgeClassifier, RFMClassifier
 from rfm.factored import FactoredMatrix, cosine
 from rfm.problem import unit_rows
 from rfm.span import Span
-
-
-@pytest.fixture(scope="module")
-def images() -> Images:
-    return find_images(None, ("digits",))
 
 
 @pytest.fixture(scope="module")
@@ -365,5 +359,3 @@ def test_all_image_sets_that_cells_read_are_declared() -> None:
         names = {cell.parameters.get("images"), cell.parameters.get("photos"), *cell.parameters.get("halves", ())}
         declared = {"faces": {"olivetti-glasses"}, "celeba": {"celeba"}}.get(cell.kind, names - {None})
         assert set(cell.images) == declared
-        module, _, function = KINDS[cell.kind].partition(":")
-        assert callable(getattr(importlib.import_module(module), function))

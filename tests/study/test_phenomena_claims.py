@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.report.blocks import Document, Figure, Section, Table
+from bench.report.blocks import Document, Figure, Table
 from bench.report.build import write_document
 from bench.study.cell import Cell, Outcome
 from bench.study.images import find_images
@@ -30,10 +30,8 @@ def ok(kind: str, parameters: dict[str, Any], values: dict[str, Any], seed: int 
 
 
 def test_parts_of_a_claim() -> None:
-    assert all_of(["holds", "holds"]) == "holds"
-    assert all_of(["holds", "undecided"]) == "holds in part"
-    assert all_of(["undecided", "undecided"]) == "undecided"
-    assert all_of(["holds", "does not hold"]) == "does not hold"
+    parts = ("holds", "holds"), ("holds", "undecided"), ("undecided", "undecided"), ("holds", "does not hold")
+    assert [all_of(list(p)) for p in parts] == ["holds", "holds in part", "undecided", "does not hold"]
     assert [counted(good, 4) for good in (4, 3, 2, 0)] == ["holds", "holds in part", "does not hold", "does not hold"]
 
 
@@ -110,34 +108,26 @@ def test_of_learning_rates_that_with_the_least_training_loss_counts() -> None:
     assert first_epoch({"epochs": [1, 5], "test": [0.2, 0.3]}, "test", 0.4) is None
 
 
-def test_first_layers_are_compared_with_m() -> None:
-    def verdict(*ends: float) -> str:
-        runs = [
-            network(TOGETHER[0], TOGETHER[1], seed, cosines={"moved": [0.2, end], "layer": [0.1, 0.1]})
-            for seed, end in enumerate(ends)
-        ]
-        return grokking_claims(runs)[2].verdict
-
-    assert verdict(0.9, 0.85, 0.8) == "holds"
-    assert verdict(0.9, 0.85, 0.5) == "holds in part"
-    assert verdict(0.9, 0.5, 0.5) == "does not hold"
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [((0.9, 0.85, 0.8), "holds"), ((0.9, 0.85, 0.5), "holds in part"), ((0.9, 0.5, 0.5), "does not hold")],
+)
+def test_first_layers_are_compared_with_m(ends: tuple[float, ...], verdict: str) -> None:
+    cosines = [{"moved": [0.2, end], "layer": [0.1, 0.1]} for end in ends]
+    runs = [network(*TOGETHER, seed, cosines=found) for seed, found in enumerate(cosines)]
+    assert grokking_claims(runs)[2].verdict == verdict
 
 
 def ticket(gain: float, seed: int, n: int = 100, *, local: bool = False, rfm_gain: float | None = None) -> Outcome:
     parameters = {"images": "mnist", "classes": [4, 9], "n": n, **({"photos": "cifar10"} if local else {})}
-    accuracies = {
-        "RFM-T 1": 0.9,
-        "Laplace": 0.9 - gain,
-        "RFM 1": 0.9 - (gain if rfm_gain is None else rfm_gain),
-        "random mask": 0.5,
-    }
+    accuracies = {"RFM-T 1": 0.9, "Laplace": 0.9 - gain, "random mask": 0.5}
+    accuracies["RFM 1"] = 0.9 - (gain if rfm_gain is None else rfm_gain)
     return ok("tickets", parameters, {"accuracy": accuracies, "kept": {"RFM-T 1": 9}}, seed)
 
 
 @pytest.mark.parametrize("local", [False, True], ids=["fills", "local"])
 @pytest.mark.parametrize(
-    ("wins", "losses", "verdict"),
-    [(10, 0, "holds"), (0, 10, "does not hold"), (6, 5, "undecided")],
+    ("wins", "losses", "verdict"), [(10, 0, "holds"), (0, 10, "does not hold"), (6, 5, "undecided")]
 )
 def test_tickets_are_judged_by_all_rivals(local: bool, wins: int, losses: int, verdict: str) -> None:
     gains = [0.1] * wins + [-0.1] * losses + [0.0] * 2
@@ -167,20 +157,29 @@ def half(method: str, hard: float, easy: float, seed: int = 0, *, alone: float =
     return ok(kind, {}, {"accuracy": {method: values}}, seed)
 
 
-def test_the_bias_is_what_either_half_costs() -> None:
-    def verdict(rfm: float, network: float, alone: float = 0.4) -> str:
-        runs = [half("RFM 1", rfm, 0.02, alone=alone), half("network", network, 0.02, alone=alone)]
-        return simplicity_claims(runs)[0].verdict
+@pytest.mark.parametrize(
+    ("rfm", "network", "alone", "verdict"),
+    [
+        (0.88, 0.85, 0.4, "holds"),
+        (0.88, 0.5, 0.4, "holds in part"),
+        (0.5, 0.5, 0.4, "does not hold"),
+        (0.88, 0.85, 0.1, "undecided"),
+        (0.9, None, 0.4, "not measured"),
+    ],
+)
+def test_the_bias_is_what_either_half_costs(rfm: float, network: float | None, alone: float, verdict: str) -> None:
+    runs = [half("RFM 1", rfm, 0.02, alone=alone)]
+    runs += [half("network", network, 0.02, alone=alone)] if network is not None else []
+    assert simplicity_claims(runs)[0].verdict == verdict
 
-    assert verdict(0.88, 0.85) == "holds"
-    assert verdict(0.88, 0.5) == "holds in part"
-    assert verdict(0.5, 0.5) == "does not hold"
-    assert verdict(0.88, 0.85, alone=0.1) == "undecided"
-    assert simplicity_claims([half("Laplace", 0.85, 0.03)])[1].verdict == "holds"
-    assert simplicity_claims([half("Laplace", 0.4, 0.03)])[1].verdict == "does not hold"
-    assert simplicity_claims([half("Laplace", 0.85, 0.03, alone=0.1)])[1].verdict == "undecided"
-    assert simplicity_claims([half("RFM 1", 0.9, 0.1)])[0].verdict == "not measured"
-    assert simplicity_claims([])[1].verdict == "not measured"
+
+@pytest.mark.parametrize(
+    ("hard", "alone", "verdict"),
+    [(0.85, 0.4, "holds"), (0.4, 0.4, "does not hold"), (0.85, 0.1, "undecided"), (None, 0.4, "not measured")],
+)
+def test_the_kernel_has_the_same_bias(hard: float | None, alone: float, verdict: str) -> None:
+    runs = [half("Laplace", hard, 0.03, alone=alone)] if hard is not None else []
+    assert simplicity_claims(runs)[1].verdict == verdict
 
 
 def mark(
@@ -200,43 +199,55 @@ def mark(
     return ok("spurious-kernels", {"mark": 4, "share": share}, values, seed)
 
 
-def test_m_names_the_mark_if_it_has_most_of_it_and_little_else() -> None:
-    def verdict(strong: list[dict[str, int]], weak: list[dict[str, int]]) -> str:
-        draws = [mark(seed, **named) for seed, named in enumerate(strong)]
-        draws += [mark(seed, share=0.6, **named) for seed, named in enumerate(weak)]
-        untied = mark(0, share=0.5, hits=0)
-        return spurious_claims([*draws, untied])[0].verdict
-
-    assert verdict([{}] * 5, [{}] * 5) == "holds"
-    assert verdict([{}] * 5, [{"count": 500}] * 5) == "holds in part"
-    assert verdict([{"hits": 40}] * 5, [{}] * 5) == "does not hold"
-    assert verdict([{"count": 200}] * 5, [{}] * 5) == "does not hold"
-    assert spurious_claims([mark(0, share=0.5)])[0].verdict == "not measured"
-
-
-def test_below_chance_is_what_a_reversed_tie_leaves() -> None:
-    def verdicts(kernel: float, network: float) -> list[str]:
-        draws = [mark(seed, reversed_=kernel) for seed in range(8)]
-        values = {"accuracy": {"network": {"kept": 0.9, "reversed": network}}}
-        draws += [ok("spurious-network", {"mark": 4, "share": 0.9}, values, seed) for seed in range(8)]
-        return [claim.verdict for claim in spurious_claims(draws)[1:3]]
-
-    assert verdicts(0.1, 0.2) == ["holds", "holds"]
-    assert verdicts(0.1, 0.5) == ["holds in part", "holds"]
-    assert verdicts(0.5, 0.5) == ["undecided", "undecided"]
-    assert verdicts(0.6, 0.2) == ["does not hold", "does not hold"]
-    diverged = ok("spurious-network", {"mark": 4, "share": 0.9}, {"accuracy": {"network": {}}})
-    assert spurious_claims([mark(0), diverged])[1].verdict == "not measured"
+@pytest.mark.parametrize(
+    ("strong", "weak", "verdict"),
+    [
+        ({}, {}, "holds"),
+        ({}, {"count": 500}, "holds in part"),
+        ({"hits": 40}, {}, "does not hold"),
+        ({"count": 200}, {}, "does not hold"),
+        (None, None, "not measured"),
+    ],
+)
+def test_m_names_the_mark_if_it_has_most_of_it_and_little_else(strong: Any, weak: Any, verdict: str) -> None:
+    draws = [mark(0, share=0.5, hits=0)]  # is not tied
+    if strong is not None:
+        draws += [mark(seed, **strong) for seed in range(5)] + [mark(seed, share=0.6, **weak) for seed in range(5)]
+    assert spurious_claims(draws)[0].verdict == verdict
 
 
-def test_leaving_out_the_named_restores_what_clean_images_allow() -> None:
-    def verdict(*after: float) -> str:
-        return spurious_claims([mark(seed, after=value) for seed, value in enumerate(after)])[3].verdict
+@pytest.mark.parametrize(
+    ("kernel", "network", "verdicts"),
+    [
+        (0.1, 0.2, ["holds", "holds"]),
+        (0.1, 0.5, ["holds in part", "holds"]),
+        (0.5, 0.5, ["undecided", "undecided"]),
+        (0.6, 0.2, ["does not hold", "does not hold"]),
+        (0.1, None, ["not measured"]),  # it diverged
+    ],
+)
+def test_below_chance_is_what_a_reversed_tie_leaves(kernel: float, network: float | None, verdicts: list[str]) -> None:
+    found = {} if network is None else {"kept": 0.9, "reversed": network}
+    draws = [mark(seed, reversed_=kernel) for seed in range(8)]
+    tied = {"mark": 4, "share": 0.9}
+    draws += [ok("spurious-network", tied, {"accuracy": {"network": found}}, seed) for seed in range(8)]
+    assert [claim.verdict for claim in spurious_claims(draws)[1 : 1 + len(verdicts)]] == verdicts
 
-    assert verdict(0.6, 0.58, 0.65) == "holds"
-    assert verdict(0.6, 0.58, 0.3) == "holds in part"
-    assert verdict(0.6, 0.3, 0.3) == "does not hold"
-    assert spurious_claims([mark(0, hits=0)])[3].verdict == "not measured"  # the mark is not what is left out
+
+@pytest.mark.parametrize(
+    ("after", "hits", "verdict"),
+    [
+        ((0.6, 0.58, 0.65), 48, "holds"),
+        ((0.6, 0.58, 0.3), 48, "holds in part"),
+        ((0.6, 0.3, 0.3), 48, "does not hold"),
+        ((0.6,), 0, "not measured"),  # the mark is not what is left out
+    ],
+)
+def test_leaving_out_the_named_restores_what_clean_images_allow(
+    after: tuple[float, ...], hits: int, verdict: str
+) -> None:
+    draws = [mark(seed, after=value, hits=hits) for seed, value in enumerate(after)]
+    assert spurious_claims(draws)[3].verdict == verdict
 
 
 def test_eyes_and_pasted_templates_are_counted_run_by_run() -> None:
@@ -285,25 +296,14 @@ def page(quick: list[Outcome]) -> Findings:
     return find([*quick, *(Outcome(cell, "skipped", {}, "no such images") for cell in left_out)])
 
 
-def figures(section: Section) -> list[Figure]:
-    return [block for block in section.all_blocks() if isinstance(block, Figure)]
-
-
 def test_the_small_version_has_all_phenomena_on_its_page(page: Findings, tmp_path: Path) -> None:
-    assert [section.anchor for section in page.sections] == [
-        "claims",
-        "grokking",
-        "tickets",
-        "simplicity",
-        "spurious",
-        "faces",
-    ]
-    named = [figure.name for section in page.sections for figure in figures(section)]
+    phenomena = ["grokking", "tickets", "simplicity", "spurious"]
+    assert [section.anchor for section in page.sections] == ["claims", *phenomena, "faces"]
+    blocks = [block for section in page.sections for block in section.all_blocks()]
+    named = [block.name for block in blocks if isinstance(block, Figure)]
     assert len(set(named)) == len(named)
-    for phenomenon in ("grokking", "tickets", "simplicity", "spurious"):
-        assert f"{phenomenon}-pictures" in named
-    measured = {claim.verdict for claim in page.claims[:8]}
-    assert "not measured" not in measured
+    assert {f"{phenomenon}-pictures" for phenomenon in phenomena} <= set(named)
+    assert "not measured" not in {claim.verdict for claim in page.claims[:8]}
     document = Document(page.question, page.kicker, (), tuple(page.sections), "python -m bench study phenomena")
     files = write_document(document, tmp_path)
     assert "Claim by claim" in files.html.read_text()

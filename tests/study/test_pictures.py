@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-import os
-import shutil
+import itertools
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -19,6 +19,9 @@ from PIL import Image
 from bench.report.blocks import Document, Figure, Section
 from bench.report.build import write_document
 from bench.study.pictures import MOST_FIELDS, Panels, image_grid, paired_heat_maps, pooled
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 RNG = np.random.default_rng(0)
 PHOTO = RNG.integers(0, 256, (12, 16, 3), dtype=np.uint8)
@@ -140,25 +143,16 @@ def test_what_is_no_number_is_left_blank() -> None:
     assert "nan" in grid(("nothing", np.full((4, 4), np.nan))).data
 
 
-@pytest.mark.parametrize(
-    "pixels",
-    [
-        np.zeros(4),
-        np.zeros((2, 2, 3)),
-        np.full((2, 2, 3), 256),
-        np.zeros((2, 2, 4), np.uint8),
-        np.zeros((0, 3)),
+@pytest.mark.parametrize(("draw", "pixels", "words"), [
+    *((grid, pixels, r"expected \(h, w\) numbers, or \(h, w, 1 or 3\) bytes") for pixels in (
+        np.zeros(4), np.zeros((2, 2, 3)), np.full((2, 2, 3), 256), np.zeros((2, 2, 4), np.uint8), np.zeros((0, 3)),
         [["a", "b"]],
-    ],
-)
-def test_what_is_no_picture_is_refused(pixels: Any) -> None:
-    with pytest.raises(ValueError, match=r"expected \(h, w\) numbers, or \(h, w, 1 or 3\) bytes"):
-        grid(("a", pixels))
-
-
-def test_a_picture_is_no_matrix() -> None:
-    with pytest.raises(ValueError, match=r"figure 'm': an array \(8, 8, 1\) is no matrix"):
-        maps(("a", GREY))
+    )),
+    (maps, GREY, r"figure 'm': an array \(8, 8, 1\) is no matrix"),
+])  # fmt: skip
+def test_what_is_no_picture_or_no_matrix_is_refused(draw: Callable[..., Figure], pixels: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        draw(("a", pixels))
 
 
 ROWS = [
@@ -167,29 +161,26 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("phone", [False, True])
 @pytest.mark.parametrize("count", [1, 3, 14])
-def test_panels_stand_in_the_sheet_apart_and_undistorted(count: int, phone: bool) -> None:
-    rows = [*ROWS, Panels("many", [(str(k), PHOTO) for k in range(count)])]
-    figure = image_grid("g", "T", "C", rows)
-    svg = figure.phone if phone else figure.svg
-    width, height = map(float, ET.fromstring(svg).attrib["viewBox"].split()[2:])
-    boxes = []
-    for image in elements(svg, "image"):
-        x, y, w, h = (float(image.attrib[name]) for name in ("x", "y", "width", "height"))
-        pixels = decoded(image)
-        assert "transform" not in image.attrib
-        assert 0 <= x <= x + w <= width
-        assert 0 <= y <= y + h <= height
-        if len(pixels) > 1:
-            assert w / h == pytest.approx(pixels.shape[1] / pixels.shape[0], rel=0.02)
-            assert w >= 72
-        boxes.append((x, y, x + w, y + h))
-    assert len(boxes) == 7 + count + 1
-    for number, one in enumerate(boxes):
-        for other in boxes[:number]:
+def test_panels_stand_in_the_sheet_apart_and_undistorted(count: int) -> None:
+    figure = image_grid("g", "T", "C", [*ROWS, Panels("many", [(str(k), PHOTO) for k in range(count)])])
+    for svg in (figure.svg, figure.phone):
+        width, height = map(float, ET.fromstring(svg).attrib["viewBox"].split()[2:])
+        boxes = []
+        for image in elements(svg, "image"):
+            x, y, w, h = (float(image.attrib[name]) for name in ("x", "y", "width", "height"))
+            pixels = decoded(image)
+            assert "transform" not in image.attrib
+            assert 0 <= x <= x + w <= width
+            assert 0 <= y <= y + h <= height
+            if len(pixels) > 1:
+                assert w / h == pytest.approx(pixels.shape[1] / pixels.shape[0], rel=0.02)
+                assert w >= 72
+            boxes.append((x, y, x + w, y + h))
+        assert len(boxes) == 7 + count + 1
+        for one, other in itertools.combinations(boxes, 2):
             assert one[0] >= other[2] or other[0] >= one[2] or one[1] >= other[3] or other[1] >= one[3]
-    assert max(bottom for *_, bottom in boxes) > height - 40  # no empty space below
+        assert max(bottom for *_, bottom in boxes) > height - 40  # no empty space below
 
 
 def test_words_are_where_readers_need_them() -> None:
@@ -238,30 +229,23 @@ def test_the_markdown_twin_shows_the_same_pictures(report: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [1200, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_browser_shows_them_sharp_and_asks_nobody(report: Path, width: int, scheme: Any) -> None:
-    found = os.environ.get("BENCH_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not found:
-        pytest.skip("no Chromium: install the package chromium or set BENCH_CHROMIUM")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
-        page = context.new_page()
-        trouble: list[str] = []
-        page.on("console", lambda message: trouble.append(message.text))
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.goto(report.as_uri())
-        checks = page.locator("#g-figure svg.plot:visible image").first
-        shot = np.asarray(Image.open(io.BytesIO(checks.screenshot())).convert("RGB")).astype(int)
-        height, across, _ = shot.shape
-        inner = shot[3:-3, 3:-3].reshape(-1, 3)  # without the frame
-        red = (np.abs(inner - [255, 0, 0]).sum(axis=1) < 8).mean()
-        blue = (np.abs(inner - [0, 0, 255]).sum(axis=1) < 8).mean()
-        assert red == pytest.approx(0.5, abs=0.05)
-        assert blue == pytest.approx(0.5, abs=0.05)
-        assert tuple(shot[height // 4, across // 4]) == (255, 0, 0)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        assert trouble == []
-        browser.close()
+@pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (390, "dark")])
+def test_a_browser_shows_them_sharp_and_asks_nobody(browser: Browser, report: Path, width: int, scheme: Any) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+    page = context.new_page()
+    trouble: list[str] = []
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.goto(report.as_uri())
+    checks = page.locator("#g-figure svg.plot:visible image").first
+    shot = np.asarray(Image.open(io.BytesIO(checks.screenshot())).convert("RGB")).astype(int)
+    height, across, _ = shot.shape
+    inner = shot[3:-3, 3:-3].reshape(-1, 3)  # without the frame
+    red = (np.abs(inner - [255, 0, 0]).sum(axis=1) < 8).mean()
+    blue = (np.abs(inner - [0, 0, 255]).sum(axis=1) < 8).mean()
+    assert red == pytest.approx(0.5, abs=0.05)
+    assert blue == pytest.approx(0.5, abs=0.05)
+    assert tuple(shot[height // 4, across // 4]) == (255, 0, 0)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert trouble == []
+    context.close()

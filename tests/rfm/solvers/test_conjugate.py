@@ -36,8 +36,7 @@ def test_the_inverse_of_the_preconditioner_is_that_of_low_rank_plus_ridge(ridge:
     assert_allclose(Preconditioner(F[:, :0], ridge)(Y), Y / ridge)
 
 
-@pytest.mark.parametrize("classes", [2, 3, 15])
-@pytest.mark.parametrize("ridge", [10.0, 0.1, 1e-3])
+@pytest.mark.parametrize(("ridge", "classes"), [(10.0, 3), (0.1, 3), (1e-3, 3), (0.1, 2), (1e-3, 15)])
 def test_the_residual_is_the_one_that_is_told(ridge: float, classes: int) -> None:
     blocks, Y = problem(classes)
     F = pivoted_cholesky(blocks, N, 300, np.random.default_rng(0))
