@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import ReportError
-from bench.methods import built_in_methods, method_names
+from bench.methods import TITLES, built_in_methods, method_names
 from bench.protocols.record import Protocol
 from bench.protocols.registry import PROTOCOLS, first_folds_in_words, reduction_in_words
 from bench.records.measure import COMPARED, MEASURES, SELECTING, Kind, Measure
@@ -19,7 +19,7 @@ from bench.records.result import Job, JobResult
 from bench.report.about import About, families_in
 from bench.report.against import Joined
 from bench.report.merge import Merged, invocations_of, older_ties
-from bench.report.wording import TITLES, slug
+from bench.report.wording import slug
 from bench.stats import frame
 from bench.stats.grinsztajn import PublishedRuns
 from bench.stats.groups import Group, standard_groups
