@@ -92,9 +92,8 @@ def code_table(
 
     Raises :class:`UsageError` for a column that is not there and :class:`DataInvalid`, naming ``where``, for labels
     that are missing or of one class only, numbers to predict that are all equal, values that are not finite, for
-    columns that are neither numbers nor categories, and if more than
-    :data:`bench.data.coder.MAX_FEATURES` columns come out;
-    :class:`OtherKind` for a target that is not of ``kind``.
+    columns that are neither numbers nor categories, and if more than :data:`bench.data.coder.MAX_FEATURES` columns come
+    out; :class:`OtherKind` for a target that is not of ``kind``.
     """
     names = [str(name) for name in frame.columns]
     dropped = list(dict.fromkeys(drop))

@@ -13,7 +13,8 @@ from bench.errors import plural
 from bench.records.measure import SELECTING, Measure
 from bench.report import wording
 from bench.report.blocks import Cell, Column, Table, table
-from bench.report.evidence import LAPLACE, RFM, Evidence, ProtocolView
+from bench.report.evidence import Evidence
+from bench.report.view import LAPLACE, RFM, ProtocolView
 from bench.stats import frame
 from bench.stats.grinsztajn import QUANTILES
 from bench.stats.groups import Bins
