@@ -21,7 +21,7 @@ from bench.protocols.registry import PROTOCOLS
 from bench.run.provenance import rfm_engine
 
 if TYPE_CHECKING:
-    from bench.data.openml_source import TaskEntry
+    from bench.data.openml_records import TaskEntry
 
 WIDTH = 100
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the datasets of the subset; 0, or an error for an unknown name."""
-    from bench.data.openml_source import TaskEntry
+    from bench.data.openml_records import TaskEntry
     from bench.data.selection import needs_openml, select_tables
 
     registry = load_registry()
