@@ -49,6 +49,7 @@ class OpenMLSource:
     """OpenML's tables, from the cache or, unless ``offline``, from the service."""
 
     name = "openml"
+    title = "OpenML"
 
     def __init__(self, server: str | None = None, *, offline: bool = False, say: Say = lambda line: None) -> None:
         self.location = server or server_address()
@@ -126,7 +127,7 @@ class OpenMLSource:
         return dataclasses.replace(entry, rows=table.rows, features=table.features, classes=classes)
 
     def _copy(self, entry: Entry) -> Dataset:
-        link = link_of(entry, self.name)
+        link = link_of(entry, self)
         assert link.id is not None
         record, frame = self._table(link.id)
         target = link.target or record.target
@@ -135,7 +136,7 @@ class OpenMLSource:
                 f"{entry.name}: {named(record)} names no target column, and the registry names none either"
             )
         ignored = [name for name in record.ignored if name in frame.columns and name != target]
-        dataset, coded = copy_as_dataset(entry, self.name, frame, target, [*link.drop, *ignored], named(record))
+        dataset, coded = copy_as_dataset(entry, self, frame, target, [*link.drop, *ignored], named(record))
         self._provenance[entry.name] = provenance(dataset, coded, named(record), target, record.licence, copy=True)
         return dataset
 
