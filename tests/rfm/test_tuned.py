@@ -393,6 +393,7 @@ def test_scorings_of_numbers(scoring: str) -> None:
         {"kernels": ("cosine",)},
         {"kernels": "laplace"},
         {"bandwidths": (0.0,)},
+        {"bandwidths": (10.0, 1e-300)},
         {"ridges": ()},
         {"ridges": 0.1},
         {"unit_norms": (1,)},
