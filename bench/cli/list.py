@@ -15,7 +15,7 @@ import msgspec
 from bench.cli.tables import add_cache_argument
 from bench.data.copies import links
 from bench.data.registry import Entry, Registry, load_registry
-from bench.data.sources import Source
+from bench.data.sources import SERVICES, Source
 from bench.errors import BenchError, SourceError
 from bench.protocols.registry import PROTOCOLS
 from bench.run.provenance import rfm_engine
@@ -65,7 +65,6 @@ def available_sources(registry: Registry) -> tuple[list[Source], list[str]]:
     """The sources that can be used without a download, and a line on each that cannot."""
     from bench.data.archive import ArchiveSource
     from bench.data.embedded import EmbeddedSource
-    from bench.data.sources import SERVICES
 
     sources: list[Source] = [EmbeddedSource()]
     remarks: list[str] = []
@@ -128,8 +127,6 @@ def _table(entries: Sequence[Entry], sources: Sequence[Source]) -> list[str]:
 
 def _copies(entries: Sequence[Entry]) -> list[str]:
     """How the copies that services host are known to differ from the registry's datasets, and which may be others."""
-    from bench.data.sources import SERVICES
-
     lines: list[str] = []
     unsure: list[str] = []
     for entry in entries:
