@@ -12,7 +12,6 @@ as a DataFrame:
 
 from __future__ import annotations
 
-import functools
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'bench' has no attribute {name!r}")
 
 
-@functools.cache
 def _version() -> str:
     """The version of the installation, which is that of its tag; of sources that are not installed it is not known."""
     import importlib.metadata
