@@ -13,29 +13,34 @@ as a DataFrame:
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.cli.notebook import load as load
     from bench.cli.notebook import run as run
 
-
-def _version() -> str:
-    """The version of the installation, which is that of its tag; of sources that are not installed it is not known."""
-    try:
-        return importlib.metadata.version("rfmbench")
-    except importlib.metadata.PackageNotFoundError:
-        return "0+unknown"
-
-
-__version__ = _version()
+    __version__: str
 
 
 def __getattr__(name: str) -> Any:
-    """``load`` and ``run``, imported when they are asked for; ``run`` is the subpackage, which can be called."""
+    """``load`` and ``run``, imported when they are asked for; ``run`` is the subpackage, which can be called.
+
+    ``__version__``, which takes longer to find than the rest of this import.
+    """
+    if name == "__version__":
+        return _version()
     if name == "load":
         return importlib.import_module("bench.cli.notebook").load
     if name == "run":
         return importlib.import_module("bench.run")
     raise AttributeError(f"module 'bench' has no attribute {name!r}")
+
+
+def _version() -> str:
+    """The version of the installation, which is that of its tag; of sources that are not installed it is not known."""
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version("rfmbench")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+unknown"

@@ -36,8 +36,9 @@ from bench.records.method import Choice, Fold, Method, Prediction, Session
 from bench.records.method import Path as Figures
 from bench.records.result import JobResult
 from bench.run.events import Event
-from bench.run.jobs import NamedMethod, Plan, expand_jobs
+from bench.run.jobs import NamedMethod, expand_jobs
 from bench.run.local import LocalExecutor
+from bench.run.plan import Plan
 from bench.run.progress import Progress
 from bench.run.runlog import watched
 from bench.run.runner import execute

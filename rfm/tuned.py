@@ -24,7 +24,7 @@ class RFMClassifierCV(LearnedMetric, TunedClassifier):
     kernels : iterable of str, default=("laplace",)
         Kernels to select among: ``"laplace"``, ``"gaussian"``.
     bandwidths : iterable of float, default=(10.0,)
-        Bandwidths > 0.
+        Bandwidths >= 1e-15.
     ridges : iterable of float, default=(10.0, 1.0, 0.1, 0.01, 0.001)
         Values > 0 added to the kernel matrix's diagonal.
     unit_norms : iterable of bool, default=(False, True)
@@ -167,7 +167,7 @@ class RFMRegressorCV(LearnedMetric, TunedRegressor):
     kernels : iterable of str, default=("laplace",)
         Kernels to select among: ``"laplace"``, ``"gaussian"``.
     bandwidths : iterable of float, default=(10.0,)
-        Bandwidths > 0.
+        Bandwidths >= 1e-15.
     ridges : iterable of float, default=(10.0, 1.0, 0.1, 0.01, 0.001)
         Values > 0 added to the kernel matrix's diagonal.
     unit_norms : iterable of bool, default=(False, True)
@@ -303,7 +303,7 @@ class KernelRidgeClassifierCV(TunedClassifier):
         Kernels to select among: ``"laplace"``, ``"gaussian"``. The neural tangent kernel is not offered here, by
         ``cv="loo"`` neither; :class:`KernelRidgeClassifier` fits it.
     bandwidths : iterable of float, default=(10.0,)
-        Bandwidths > 0.
+        Bandwidths >= 1e-15.
     ridges : iterable of float, default=(10.0, 1.0, 0.1, 0.01, 0.001)
         Values > 0 added to the kernel matrix's diagonal.
     unit_norms : iterable of bool, default=(False, True)
@@ -440,7 +440,7 @@ class KernelRidgeRegressorCV(TunedRegressor):
         Kernels to select among: ``"laplace"``, ``"gaussian"``. The neural tangent kernel is not offered here, by
         ``cv="loo"`` neither; :class:`KernelRidgeRegressor` fits it.
     bandwidths : iterable of float, default=(10.0,)
-        Bandwidths > 0.
+        Bandwidths >= 1e-15.
     ridges : iterable of float, default=(10.0, 1.0, 0.1, 0.01, 0.001)
         Values > 0 added to the kernel matrix's diagonal.
     unit_norms : iterable of bool, default=(False, True)

@@ -20,6 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 
 from rfm import parameters
 from rfm.calibration import fit_inverse_temperature, probabilities
+from rfm.estimators import RADIAL_KERNELS
 from rfm.factored import FactoredMatrix
 from rfm.greedy import greedy_counts
 from rfm.kernels import make_kernel
@@ -50,8 +51,10 @@ from rfm.selection import (
 from rfm.targets import ClassTargets, NumericTargets
 from rfm.weighted import refuse_many
 
-KERNELS = ("laplace", "gaussian")
+KERNELS = tuple(name for name in RADIAL_KERNELS if name != "generalised_laplace")  # the grid has no exponent
 RIDGES = (10.0, 1.0, 0.1, 0.01, 0.001)
+SMALLEST_BANDWIDTH = 1e-15
+"""Prepared rows are about as far apart as the root of their features: in units of less, squares exceed float32."""
 _DOUBLE = 1000
 """Up to so many rows the chosen machine is fitted in float64, which costs little there."""
 
@@ -83,7 +86,7 @@ class _Tuned(BaseEstimator):
         updates = parameters.count(owner, "iterations", self.iterations, at_least=0) if self._updates else 0
         return Grid(
             tuple(parameters.one_of(owner, "kernels", name, KERNELS) for name in _values(owner, self, "kernels")),
-            tuple(parameters.positive(owner, "bandwidths", value) for value in _values(owner, self, "bandwidths")),
+            tuple(_bandwidth(owner, value) for value in _values(owner, self, "bandwidths")),
             tuple(parameters.flag(owner, "unit_norms", value) for value in _values(owner, self, "unit_norms")),
             tuple(parameters.positive(owner, "ridges", value) for value in _values(owner, self, "ridges")),
             updates,
@@ -223,6 +226,16 @@ def _recipe(candidate: Candidate, sample: Sample) -> Recipe:
         dtype=DTYPES["float64" if len(sample.X) <= _DOUBLE else "float32"],
         device=sample.device,
     )
+
+
+def _bandwidth(owner: str, value: Any) -> float:
+    bandwidth = parameters.positive(owner, "bandwidths", value)
+    if bandwidth < SMALLEST_BANDWIDTH:
+        raise ValueError(
+            f"The 'bandwidths' parameter of {owner} must be finite numbers >= {SMALLEST_BANDWIDTH:g}. "
+            f"Got {value!r} instead."
+        )
+    return bandwidth
 
 
 def _values(owner: str, estimator: Any, name: str) -> list[Any]:

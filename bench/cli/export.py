@@ -18,12 +18,11 @@ from bench.data.registry import load_registry
 from bench.data.sources import split_name
 from bench.errors import ReportError, StoreError, UsageError
 from bench.files import replacing, write_atomically
-from bench.methods import method_names
+from bench.methods import TITLES, method_names
 from bench.records.measure import COMPARED, Kind, Measure
 from bench.records.result import Job, JobResult, RunRecord
 from bench.report.latex import latex_summary
 from bench.report.merge import invocations_of, merge_runs
-from bench.report.wording import TITLES
 from bench.stats.frame import in_order, in_protocol_order, over_seeds, scores_frame, seed_matrix
 from bench.stats.groups import standard_groups
 from bench.stats.missing import COMMON_DATASETS

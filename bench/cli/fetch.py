@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from bench.data.archive import ArchiveSource
     from bench.data.selection import AnyEntry
 
-SOURCES = ("archive", "openml", "uci")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``bench fetch``."""
@@ -59,11 +57,12 @@ def run(args: argparse.Namespace) -> int:
     from bench.data.cache import cache_folder
     from bench.data.fetching import fetch_archive, look_through
     from bench.data.selection import needs_openml, select_tables
+    from bench.data.sources import SERVICES
 
     suite = needs_openml(args.subset)
     name = args.source or ("openml" if suite else "archive")
-    if name not in SOURCES:
-        raise unknown_name("source to fetch from", name, SOURCES)
+    if name != "archive" and name not in SERVICES:
+        raise unknown_name("source to fetch from", name, ("archive", *SERVICES))
     if name != "archive" and args.mirror:
         raise UsageError("--mirror is for the archive")
     registry = load_registry()

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bench.cli.tables import add_cache_argument
-from bench.data.copies import SERVICES, links
+from bench.data.copies import links
 from bench.data.registry import Entry, Registry, load_registry
-from bench.data.sources import Source
+from bench.data.sources import SERVICES, Source
 from bench.errors import BenchError, SourceError
 from bench.protocols.registry import PROTOCOLS
 from bench.run.provenance import rfm_engine
 
 if TYPE_CHECKING:
-    from bench.data.openml_source import TaskEntry
+    from bench.data.openml_records import TaskEntry
 
 WIDTH = 100
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the datasets of the subset; 0, or an error for an unknown name."""
-    from bench.data.openml_source import TaskEntry
+    from bench.data.openml_records import TaskEntry
     from bench.data.selection import needs_openml, select_tables
 
     registry = load_registry()
@@ -65,8 +65,6 @@ def available_sources(registry: Registry) -> tuple[list[Source], list[str]]:
     """The sources that can be used without a download, and a line on each that cannot."""
     from bench.data.archive import ArchiveSource
     from bench.data.embedded import EmbeddedSource
-    from bench.data.openml_source import OpenMLSource
-    from bench.data.uci_source import UCISource
 
     sources: list[Source] = [EmbeddedSource()]
     remarks: list[str] = []
@@ -84,8 +82,7 @@ def available_sources(registry: Registry) -> tuple[list[Source], list[str]]:
             )
         else:
             sources.append(archive)
-    services: list[Source] = [OpenMLSource(offline=True), UCISource(offline=True)]
-    for service in services:
+    for service in (kind(offline=True) for kind in SERVICES.values()):
         if any(service.has(entry) for entry in registry.entries.values()):
             sources.append(service)
         else:
@@ -133,8 +130,8 @@ def _copies(entries: Sequence[Entry]) -> list[str]:
     lines: list[str] = []
     unsure: list[str] = []
     for entry in entries:
-        for source, link in links(entry):
-            name = f"{SERVICES[source]} {link.id}" if link.id else SERVICES[source]
+        for source, link in links(entry).items():
+            name = f"{SERVICES[source].title} {link.id}" if link.id else SERVICES[source].title
             if link.note:
                 lines += _wrapped(f"{entry.name}, {name}: {link.note}")
             if link.confidence == "likely":

@@ -14,8 +14,9 @@ from bench.data.fetching import results_file, runs_file
 from bench.errors import ReportError, UsageError, plural
 from bench.report import wording
 from bench.report.build import gather, write_report
-from bench.report.evidence import Evidence, ProtocolView
+from bench.report.evidence import Evidence
 from bench.report.sections.headline import verdict
+from bench.report.view import ProtocolView
 from bench.stats.grinsztajn import read_runs
 from bench.stats.published import read_published
 from bench.stats.summary import metrics_of

@@ -149,7 +149,8 @@ def carry_out(args: argparse.Namespace) -> Done:
     """Do all that the flags say but for the closing words: results are stored and exported."""
     from bench.cli.export import export_runs
     from bench.data.splits import NAMES, first_folds, splits_for
-    from bench.run.jobs import expand_jobs, joined, shard
+    from bench.run.jobs import expand_jobs
+    from bench.run.plan import joined, shard
     from bench.run.predictions import PredictionFiles
     from bench.run.provenance import invocation
     from bench.run.selection import additions, named_methods

@@ -17,7 +17,7 @@ from bench.run.devices import named_device
 from bench.run.resources import available_cores, default_memory_budget
 
 if TYPE_CHECKING:
-    from bench.run.jobs import Plan, Task
+    from bench.run.plan import Plan, Task
     from bench.run.progress import Observer
     from bench.run.runner import Outcome
 
@@ -132,7 +132,7 @@ def tell_engine(plan: Plan, how: Running) -> None:
 
 def with_kept_versions(plan: Plan, folder: Path, how: Running) -> Plan:
     """``plan``, under ``--keep-versions`` with the jobs that ``folder`` has results of under other versions."""
-    from bench.run.jobs import keep_versions
+    from bench.run.plan import keep_versions
     from bench.store import STORE_NAME, read_run
 
     return keep_versions(plan, read_run(folder)) if how.keep_versions and (folder / STORE_NAME).exists() else plan
@@ -140,7 +140,7 @@ def with_kept_versions(plan: Plan, folder: Path, how: Running) -> Plan:
 
 def list_plan(plan: Plan, folder: Path, how: Running) -> None:
     """Print what ``--dry-run`` shows: the jobs that would be run, and what they would take."""
-    from bench.run.jobs import outdated_versions, together
+    from bench.run.plan import outdated_versions, together
     from bench.run.runner import left_to_do
     from bench.store import STORE_NAME, read_run
 

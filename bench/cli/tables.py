@@ -50,11 +50,8 @@ def say(line: str) -> None:
 
 def recorded_by(source: Any) -> Mapping[str, dict[str, Any]]:
     """What ``source`` records of the tables it has loaded, by name; the archive and the embedded tables need none."""
-    from bench.data.openml_source import OpenMLSource
-    from bench.data.uci_source import UCISource
-    from bench.data.user_table import UserSource
-
-    return source.provenance() if isinstance(source, UserSource | OpenMLSource | UCISource) else {}
+    found: Mapping[str, dict[str, Any]] = source.provenance() if hasattr(source, "provenance") else {}
+    return found
 
 
 @dataclass(frozen=True)

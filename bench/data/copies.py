@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.data.columns import Coded, code_table
 from bench.data.registry import Entry, Link
@@ -14,35 +14,41 @@ from bench.records.measure import Kind
 if TYPE_CHECKING:
     import pandas as pd
 
-SERVICES = {"openml": "OpenML", "uci": "UCI"}
-"""Sources that host copies, with their names in sentences."""
+
+class Host(Protocol):
+    """A source that hosts copies: its ``name``, its key in the registry too, and its ``title`` in sentences."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
 
 
-def link_of(entry: Entry, source: str) -> Link:
-    """Where ``entry`` is at ``source``. Raises :class:`DataUnavailable` if it is not there, or not to be used."""
-    link, service = dict(links(entry))[source], SERVICES[source]
+def link_of(entry: Entry, host: Host) -> Link:
+    """Where ``entry`` is at ``host``. Raises :class:`DataUnavailable` if it is not there, or not to be used."""
+    link = links(entry)[host.name]
     if link.id is None:
-        raise DataUnavailable(f"{entry.name}: {service} has no copy that the registry knows{_because(link.note)}")
+        raise DataUnavailable(f"{entry.name}: {host.title} has no copy that the registry knows{_because(link.note)}")
     if link.refused:
-        raise DataUnavailable(f"{entry.name}: {service}'s copy ({link.id}) is not used: {link.refused}")
+        raise DataUnavailable(f"{entry.name}: {host.title}'s copy ({link.id}) is not used: {link.refused}")
     return link
 
 
-def links(entry: Entry) -> tuple[tuple[str, Link], ...]:
-    """Where ``entry`` is at each service, by source."""
-    return (("openml", entry.openml), ("uci", entry.uci))
+def links(entry: Entry) -> dict[str, Link]:
+    """Where ``entry`` is at each service that hosts copies, by the source's name."""
+    return {key: link for key in entry.__struct_fields__ if isinstance(link := getattr(entry, key), Link)}
 
 
 def copy_as_dataset(
-    entry: Entry, source: str, frame: pd.DataFrame, target: str, drop: Iterable[str], where: str
+    entry: Entry, host: Host, frame: pd.DataFrame, target: str, drop: Iterable[str], where: str
 ) -> tuple[Dataset, Coded]:
-    """``frame``, a copy of ``entry`` from ``source``, as a dataset with notes on what was done to it; and its coding.
+    """``frame``, a copy of ``entry`` from ``host``, as a dataset with notes on what was done to it; and its coding.
 
     Rows without a label are left out, as the archive does. Rows and classes must be the entry's, or what the registry
     says of the copy, or anything where it says that they differ. Raises :class:`DataInvalid` with what was expected and
     what came.
     """
-    link = dict(links(entry))[source]
+    link = links(entry)[host.name]
     labelled = frame[frame[target].notna()] if target in frame.columns else frame
     coded = code_copy(labelled, target, where, drop, entry.kind)
     rows, classes, inputs = len(coded.y), len(coded.classes), len(coded.inputs)
@@ -53,7 +59,7 @@ def copy_as_dataset(
             f"{where}: {rows} rows{found}, expected {expected[0]} rows{wanted}: not the dataset "
             f"that the registry means{_because(link.note)}"
         )
-    notes = [difference for difference in differences(entry, source) if difference]
+    notes = [difference for difference in differences(entry, host) if difference]
     if entry.kind == "classification" and (rows, classes, inputs) != (entry.rows, entry.classes, entry.features):
         notes.append(
             f"{rows} rows, {inputs} inputs, {classes} classes; the archive's dataset has {entry.rows}, "
@@ -63,7 +69,7 @@ def copy_as_dataset(
         notes.append(f"{rows} rows; the dataset that comes with the package has {entry.rows}")
     if len(labelled) < len(frame):
         notes.append(f"{len(frame) - len(labelled)} rows without a label are left out")
-    return Dataset(entry.name, coded.X, coded.y, classes, source, notes=(*notes, *coded.notes)), coded
+    return Dataset(entry.name, coded.X, coded.y, classes, host.name, notes=(*notes, *coded.notes)), coded
 
 
 def code_copy(frame: pd.DataFrame, target: str, where: str, drop: Iterable[str], kind: Kind) -> Coded:
@@ -94,15 +100,14 @@ def provenance(
     }
 
 
-def differences(entry: Entry, source: str) -> tuple[str, ...]:
-    """What the registry says against taking the copy of ``entry`` at ``source`` for the archive's table."""
-    link = dict(links(entry))[source]
+def differences(entry: Entry, host: Host) -> tuple[str, ...]:
+    """What the registry says against taking the copy of ``entry`` at ``host`` for the archive's table."""
+    link = links(entry)[host.name]
     if link.id is None:
         return ()
-    service = SERVICES[source]
-    found = [f"{service}'s copy: {link.note}"] if link.note else []
+    found = [f"{host.title}'s copy: {link.note}"] if link.note else []
     if link.confidence == "likely":
-        found.append(f"that {service}'s {link.id} is this dataset is likely, not certain")
+        found.append(f"that {host.title}'s {link.id} is this dataset is likely, not certain")
     return tuple(found)
 
 

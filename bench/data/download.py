@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-from bench import __version__
+import bench
 from bench.data.cache import cache_folder, writing
 from bench.errors import SourceError, one_line
 
@@ -184,7 +184,7 @@ class Resuming:
 
         note = self._note.read_text(errors="replace") if self._note.is_file() else ""
         about, _, validator = note.partition("\n")
-        headers = {"User-Agent": f"rfmbench/{__version__}", "Accept-Encoding": "identity"}
+        headers = {"User-Agent": f"rfmbench/{bench.__version__}", "Accept-Encoding": "identity"}
         if resumed := about == url and validator != "" and self._size() > 0:
             headers |= {"Range": f"bytes={self._size()}-", "If-Range": validator}
         try:

@@ -10,35 +10,29 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
-import re
-import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, wait
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from bench.data.cache import cache_folder, undamaged, writing
 from bench.data.copies import code_copy, copy_as_dataset, link_of, provenance
 from bench.data.download import read_url
-from bench.data.frames import MAX_BYTES, Format, read_frame
+from bench.data.frames import MAX_BYTES, read_frame
 from bench.data.location import host_of
+from bench.data.openml_records import TableRecord, TaskEntry, described_task, format_of, ignored_columns, named
+from bench.data.openml_service import OpenMLService, server_address
 from bench.data.openml_splits import read_task_splits
 from bench.data.registry import Entry
 from bench.data.splits import splits_for
-from bench.errors import BenchError, DataInvalid, DataUnavailable, SourceError, one_line
+from bench.errors import DataInvalid, DataUnavailable, SourceError, one_line
 from bench.files import replacing
 from bench.records.dataset import Dataset
-from bench.records.measure import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DEFAULT_SERVER = "https://www.openml.org/api/v1/xml"
-TRIES = 3
 ANSWER_SECONDS = 120.0
 FILE_SECONDS = 3600.0
 """How long is waited for a description, and for the file of a table, with all tries: the package itself waits without
@@ -46,71 +40,16 @@ end."""
 LAYOUT = "2"
 """Raised when the records change, so that older ones are not read."""
 
-_OVERLOADED = 107
-"""OpenML's code for a database that does not answer."""
-
 Say = Callable[[str], None]
 Answer = TypeVar("Answer")
-Question: TypeAlias = Callable[[Any], Answer]
-"""Asked of the package."""
-Record = TypeVar("Record", "TableRecord", "TaskEntry")
-
-
-def server_address() -> str:
-    """The service's address: ``BENCH_OPENML``, else OpenML's own."""
-    return os.environ.get("BENCH_OPENML") or DEFAULT_SERVER
-
-
-@dataclass(frozen=True)
-class TableRecord:
-    """What is kept of a data set.
-
-    ``target`` is its default target column, empty if there is none; ``ignored`` are the columns that are no inputs
-    (row ids and the like); ``file``, within the package's cache, is the table. ``features`` (before coding) and
-    ``classes`` are counted with the default target.
-    """
-
-    id: int
-    name: str
-    version: int
-    format: Format
-    target: str
-    ignored: tuple[str, ...]
-    licence: str
-    file: str
-    sha256: str
-    rows: int
-    features: int
-    classes: int
-
-
-@dataclass(frozen=True)
-class TaskEntry:
-    """A suite's task as an entry of a run, and what is kept of it.
-
-    ``file`` holds its index lists; it is empty if it has none, or is to have the ``splits`` of that name instead.
-    ``rows``, ``features`` (before coding) and ``classes`` are 0 while the table is not in the cache, and ``classes`` if
-    a number is predicted. ``problem`` says why the task cannot be used: then ``dataset`` is 0.
-    """
-
-    name: str
-    id: int
-    dataset: int = 0
-    target: str = ""
-    file: str = ""
-    sha256: str = ""
-    rows: int = 0
-    features: int = 0
-    classes: int = 0
-    kind: Kind = "classification"
-    splits: str = ""
-    problem: str = ""
+Record = TypeVar("Record", TableRecord, TaskEntry)
 
 
 class OpenMLSource:
     """OpenML's tables, from the cache or, unless ``offline``, from the service."""
 
     name = "openml"
+    title = "OpenML"
 
     def __init__(self, server: str | None = None, *, offline: bool = False, say: Say = lambda line: None) -> None:
         self.location = server or server_address()
@@ -119,6 +58,7 @@ class OpenMLSource:
         self._root = (cache_folder() / self.name).resolve()  # as the package names its files
         self.folder: Path = self._root / f"{host_of(self.location) or self.name}-{LAYOUT}"
         """Where its records are kept."""
+        self._service = OpenMLService(self.location, self._root, offline)
         self._provenance: dict[str, dict[str, Any]] = {}
 
     def has(self, entry: Entry | TaskEntry) -> bool:
@@ -153,7 +93,7 @@ class OpenMLSource:
         tasks = self._read(f"suite-{id}", tuple[int, ...])
         if tasks is None:
             try:
-                tasks = self._ask(
+                tasks = self._service.ask(
                     f"suite {id}", lambda openml: tuple(openml.study.get_suite(id).tasks or ()), ANSWER_SECONDS
                 )
             except DataUnavailable as error:
@@ -187,24 +127,24 @@ class OpenMLSource:
         return dataclasses.replace(entry, rows=table.rows, features=table.features, classes=classes)
 
     def _copy(self, entry: Entry) -> Dataset:
-        link = link_of(entry, self.name)
+        link = link_of(entry, self)
         assert link.id is not None
         record, frame = self._table(link.id)
         target = link.target or record.target
         if not target:
             raise DataUnavailable(
-                f"{entry.name}: {_where(record)} names no target column, and the registry names none either"
+                f"{entry.name}: {named(record)} names no target column, and the registry names none either"
             )
         ignored = [name for name in record.ignored if name in frame.columns and name != target]
-        dataset, coded = copy_as_dataset(entry, self.name, frame, target, [*link.drop, *ignored], _where(record))
-        self._provenance[entry.name] = provenance(dataset, coded, _where(record), target, record.licence, copy=True)
+        dataset, coded = copy_as_dataset(entry, self, frame, target, [*link.drop, *ignored], named(record))
+        self._provenance[entry.name] = provenance(dataset, coded, named(record), target, record.licence, copy=True)
         return dataset
 
     def _task(self, entry: TaskEntry) -> Dataset:
         if entry.problem:
             raise DataUnavailable(entry.problem)
         record, frame = self._table(entry.dataset)
-        where = f"OpenML task {entry.id}, {_where(record)}"
+        where = f"OpenML task {entry.id}, {named(record)}"
         ignored = [name for name in record.ignored if name in frame.columns and name != entry.target]
         coded = code_copy(frame, entry.target, where, ignored, entry.kind)
         dataset = Dataset(entry.name, coded.X, coded.y, len(coded.classes), self.name, notes=coded.notes)
@@ -233,7 +173,7 @@ class OpenMLSource:
         if kept is None:
             return self._download_table(id)
         record, content = kept
-        return record, read_frame(content, record.format, _where(record))
+        return record, read_frame(content, record.format, named(record))
 
     def _download_table(self, id: int) -> tuple[TableRecord, pd.DataFrame]:
         """Data set ``id``, recorded; only what can be read is."""
@@ -246,12 +186,12 @@ class OpenMLSource:
             file = Path(found.parquet_file or found.data_file)
             return file, file.read_bytes()
 
-        about = self._ask(f"data set {id}", describe, ANSWER_SECONDS)
-        format = _format(about)
+        about = self._service.ask(f"data set {id}", describe, ANSWER_SECONDS)
+        format = format_of(about)
         # Parquet files come over plain HTTP, without a checksum: only where there is nothing else.
-        file, content = self._ask(f"file of data set {id}", download, FILE_SECONDS, parquet=format == "parquet")
-        frame = read_frame(content, format, _where(about))
-        target, ignored = about.default_target_attribute or "", _ignored(about)
+        file, content = self._service.ask(f"file of data set {id}", download, FILE_SECONDS, parquet=format == "parquet")
+        frame = read_frame(content, format, named(about))
+        target, ignored = about.default_target_attribute or "", ignored_columns(about)
         record = TableRecord(
             id,
             one_line(about.name, limit=100),
@@ -273,7 +213,7 @@ class OpenMLSource:
         """Task ``id``, recorded, and the file of its index lists unless it is to have other ``splits``."""
         lists = b""
         try:
-            entry, address = self._ask(f"task {id}", lambda openml: _described_task(openml, id), ANSWER_SECONDS)
+            entry, address = self._service.ask(f"task {id}", lambda openml: described_task(openml, id), ANSWER_SECONDS)
             entry = dataclasses.replace(entry, splits=splits)
             if address and not splits:  # the package itself would read them into a pickle
                 lists = read_url(address, MAX_BYTES, say=self._say)
@@ -302,108 +242,3 @@ class OpenMLSource:
         with writing(self.folder), replacing(path) as temporary:
             temporary.write_bytes(content)
         return path
-
-    def _ask(self, what: str, question: Question[Answer], seconds: float, *, parquet: bool = False) -> Answer:
-        """What ``question`` gets from the package, which is to take a Parquet file where there is one if ``parquet``.
-
-        Raises :class:`DataUnavailable` for what OpenML does not have, or not of a kind that can be used here, and
-        :class:`SourceError` if it cannot be asked.
-        """
-        if self._offline:
-            raise SourceError(f"{self.location}: not in the cache, and downloads are not allowed here")
-        root = self._root
-        with writing(root):  # the package's settings: read, and its folder made, at its import and with each question
-            os.environ |= {"OPENML_CACHE_DIR": str(root), "OPENML_SKIP_PARQUET": str(not parquet)}
-        try:
-            import openml
-            from filelock import FileLock
-
-            settings = {"server": self.location, "apikey": "", "retry_policy": "human", "connection_n_retries": TRIES}
-            # Its cache is for one process at a time.
-            with FileLock(root / ".lock"), openml.config.overwrite_config_context(settings):
-                answer = _answer(lambda: question(openml), seconds, root)
-            try:
-                return answer.result(0)
-            except openml.exceptions.OpenMLServerException as error:
-                if error.code == _OVERLOADED:
-                    raise
-                raise DataUnavailable(f"OpenML has no {what} to give: {one_line(error.message)}") from error
-        except BenchError:
-            raise
-        except NotImplementedError as error:
-            raise DataUnavailable(f"OpenML {what}: {_line(error)}") from error
-        except TimeoutError as error:
-            raise SourceError(f"{self.location}: {what}: no answer within {seconds:g} s") from error
-        except Exception as error:  # its own, those of requests and of the XML parser, missing keys
-            raise SourceError(f"{self.location}: {what}: {_line(error)}") from error
-
-
-def _answer(question: Callable[[], Answer], seconds: float, cache: Path) -> Future[Answer]:
-    """What ``question`` returns or raises, if it does so within ``seconds``.
-
-    Else its thread is left behind: the package waits without end, and nothing ends its requests. What it parsed it
-    keeps in pickles next to what it downloaded, and would load them: there are none in ``cache`` before and after.
-    """
-    answer: Future[Answer] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(question())
-        except BaseException as error:
-            answer.set_exception(error)
-
-    _drop_pickles(cache)
-    threading.Thread(target=work, daemon=True).start()
-    wait([answer], seconds)
-    _drop_pickles(cache)
-    return answer
-
-
-def _drop_pickles(cache: Path) -> None:
-    for path in cache.rglob("*.pkl*"):
-        path.unlink(missing_ok=True)
-
-
-def _described_task(openml: Any, id: int) -> tuple[TaskEntry, str]:
-    """Task ``id``, which must predict a class or a number, and the address of its index lists, empty if it has none."""
-    types = openml.tasks.TaskType
-    kinds: dict[Any, Kind] = {
-        types.SUPERVISED_CLASSIFICATION: "classification",
-        types.SUPERVISED_REGRESSION: "regression",
-    }
-    task = openml.tasks.get_task(id)
-    if task.task_type_id not in kinds:
-        raise DataUnavailable(
-            f"OpenML task {id} is one of {task.task_type}; only classification and regression are run here"
-        )
-    table = openml.datasets.get_dataset(task.dataset_id)
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", one_line(table.name, limit=100)) or "table"
-    entry = TaskEntry(name, id, table.id, task.target_name, kind=kinds[task.task_type_id])
-    return entry, task.estimation_procedure["data_splits_url"] or ""
-
-
-def _format(about: Any) -> Format:
-    formats: dict[str, Format] = {"arff": "arff", "parquet": "parquet"}
-    format = str(about.format).lower()
-    if format in formats:
-        return formats[format]
-    kind = "sparse; only dense tables are read" if format == "sparse_arff" else "not a table that is read here"
-    raise DataUnavailable(f"{_where(about)}: its format {format!r} is {kind}")
-
-
-def _ignored(about: Any) -> tuple[str, ...]:
-    """The columns that are no inputs; OpenML writes several as one text with commas."""
-    texts = [*(about.ignore_attribute or []), about.row_id_attribute or ""]
-    return tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip()))
-
-
-def _where(table: Any) -> str:
-    """A data set in messages, by its record or by the package's object."""
-    return f"OpenML data set {table.id} ({one_line(table.name, limit=100)}, version {table.version})"
-
-
-def _line(error: Exception) -> str:
-    """``error`` in one line, without the web page that the package puts behind it."""
-    if isinstance(error, KeyError | TypeError | AttributeError):
-        return one_line(f"not an answer of OpenML ({type(error).__name__}: {error})")
-    return one_line(str(error).partition("<")[0]) or type(error).__name__

@@ -9,7 +9,8 @@ from typing import TypeAlias
 from bench.data.archive import ArchiveSource
 from bench.data.embedded import EmbeddedSource
 from bench.data.grinsztajn import parts_of
-from bench.data.openml_source import OpenMLSource, TaskEntry
+from bench.data.openml_records import TaskEntry
+from bench.data.openml_source import OpenMLSource
 from bench.data.registry import Entry, Registry
 from bench.data.sources import Source, resolve_source
 from bench.errors import UsageError, unknown_name

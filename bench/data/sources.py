@@ -15,7 +15,40 @@ from bench.data.uci_source import UCISource
 from bench.errors import SourceError, unknown_name
 from bench.records.dataset import Dataset
 
-SOURCES = ("embedded", "archive", "openml", "uci")
+
+class Source(Protocol):
+    """A place that gives tables by their entry: the registry's, or one of the source's own kind."""
+
+    name: str
+    """One of :data:`SOURCES`: recorded with every result."""
+    location: str
+    """Where it is, for messages."""
+
+    def has(self, entry: Any) -> bool:
+        """Whether the files of ``entry`` are there (not whether they are sound)."""
+
+    def load(self, entry: Any) -> Dataset:
+        """The checked table. Raises :class:`DataUnavailable` if it is not there, :class:`DataInvalid` if wrong."""
+
+
+class Service(Source, Protocol):
+    """A source that downloads single tables, and keeps them in the cache."""
+
+    title: str
+    """Its name in sentences."""
+
+    def __init__(
+        self, server: str | None = None, *, offline: bool = False, say: Callable[[str], None] = lambda line: None
+    ) -> None:
+        """Of the tables at ``server``, by default the service's own address; ``offline``: of those in the cache."""
+
+    def provenance(self) -> dict[str, dict[str, Any]]:
+        """By name, what is recorded of every table loaded so far: :func:`bench.data.copies.provenance`."""
+
+
+SERVICES: dict[str, type[Service]] = {service.name: service for service in (OpenMLSource, UCISource)}
+"""The services by name: what ``--source`` takes besides the package and the study's archive."""
+SOURCES = (EmbeddedSource.name, ArchiveSource.name, *SERVICES)
 
 
 def split_name(source: str, seed: int) -> str:
@@ -50,21 +83,6 @@ def in_words(source: Source) -> str:
     return f"{source.name} ({source.location})"
 
 
-class Source(Protocol):
-    """A place that gives tables by their entry: the registry's, or one of the source's own kind."""
-
-    name: str
-    """One of :data:`SOURCES`: recorded with every result."""
-    location: str
-    """Where it is, for messages."""
-
-    def has(self, entry: Any) -> bool:
-        """Whether the files of ``entry`` are there (not whether they are sound)."""
-
-    def load(self, entry: Any) -> Dataset:
-        """The checked table. Raises :class:`DataUnavailable` if it is not there, :class:`DataInvalid` if wrong."""
-
-
 def resolve_source(
     registry: Registry,
     entries: Sequence[Entry],
@@ -77,8 +95,8 @@ def resolve_source(
 ) -> Source:
     """The one source from which all of ``entries`` are taken: the first of these that is there.
 
-    1. The one that ``source`` names; the tables of ``openml`` and ``uci`` are downloaded when they are loaded, unless
-       they are in the cache or ``offline`` forbids it.
+    1. The one that ``source`` names; the tables of a service are downloaded when they are loaded, unless they are in
+       the cache or ``offline`` forbids it.
     2. ``archive`` (a folder, tar file or URL), or, for tables of the study, the environment variable ``BENCH_ARCHIVE``.
     3. The tables that ship with the package, if ``entries`` are ``shipped``: asked for as a subset of such tables.
     4. The archive that was fetched before.
@@ -95,10 +113,8 @@ def resolve_source(
     given = archive or (os.environ.get("BENCH_ARCHIVE") if source == "archive" or (not source and studied) else None)
     if source not in (None, "archive") and archive:
         raise SourceError(f"--source {source} and --archive exclude each other: a run has one source")
-    if source == "openml":
-        return OpenMLSource(offline=offline, say=say)
-    if source == "uci":
-        return UCISource(offline=offline, say=say)
+    if source in SERVICES:
+        return SERVICES[source](offline=offline, say=say)
     if given:
         return ArchiveSource(given, registry, offline=offline, say=say).open()
     embedded = EmbeddedSource()

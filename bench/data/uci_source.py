@@ -55,6 +55,7 @@ class UCISource:
     """UCI's tables, from the cache or, unless ``offline``, from the repository."""
 
     name = "uci"
+    title = "UCI"
 
     def __init__(self, server: str | None = None, *, offline: bool = False, say: Say = lambda line: None) -> None:
         self.location = server or server_address()
@@ -75,7 +76,7 @@ class UCISource:
         Raises :class:`DataUnavailable` if it is not available, and :class:`DataInvalid` if it is not what the registry
         says.
         """
-        link = link_of(entry, self.name)
+        link = link_of(entry, self)
         assert link.id is not None
         id = link.id
         try:
@@ -89,7 +90,7 @@ class UCISource:
             listing = f"several targets ({', '.join(record.targets)})" if record.targets else "no target"
             raise DataUnavailable(f"{entry.name}: {_where(record)} has {listing}, and the registry names none")
         others = [name for name in (*record.targets, *record.ignored) if name != target and name in frame.columns]
-        dataset, coded = copy_as_dataset(entry, self.name, frame, target, [*link.drop, *others], _where(record))
+        dataset, coded = copy_as_dataset(entry, self, frame, target, [*link.drop, *others], _where(record))
         self._provenance[entry.name] = provenance(dataset, coded, _where(record), target, entry.licence, copy=True)
         return dataset
 

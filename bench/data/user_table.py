@@ -29,7 +29,8 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta, Struct, field, structs
 
 from bench.data.cache import cache_folder, undamaged
-from bench.data.columns import Coded, OtherKind, code_table
+from bench.data.coder import OtherKind
+from bench.data.columns import Coded, code_table
 from bench.data.download import download, read_url
 from bench.data.frames import MAX_BYTES, Format, format_of, read_frame
 from bench.data.location import is_url, public_location

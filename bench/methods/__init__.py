@@ -9,40 +9,48 @@ from bench.errors import UsageError, unknown_name
 from bench.methods.plugin_file import SPEC_PREFIX, installed_method, installed_names, method_from_spec, methods_in_file
 from bench.records.method import Method
 
-_MODULES = {
-    "rfm": "bench.methods.rfm:RFM",
-    "laplace": "bench.methods.laplace:Laplace",
-    "ntk": "bench.methods.ntk:NTK",
-    "mlp": "bench.methods.mlp:MLP",
-    "xgboost": "bench.methods.xgboost:XGBoost",
-    "random_forest": "bench.methods.random_forest:RandomForest",
-    "svm_rbf": "bench.methods.svm_rbf:SVMRBF",
-    "extra_trees": "bench.methods.extra_trees:ExtraTrees",
-    "logistic_regression": "bench.methods.logistic_regression:LogisticRegression",
+_DEFAULT = {
+    "rfm": ("RFM", "bench.methods.rfm:RFM"),
+    "laplace": ("Laplace kernel", "bench.methods.laplace:Laplace"),
+    "ntk": ("NTK", "bench.methods.ntk:NTK"),
+    "mlp": ("MLP", "bench.methods.mlp:MLP"),
+    "xgboost": ("XGBoost", "bench.methods.xgboost:XGBoost"),
+    "random_forest": ("Random forest", "bench.methods.random_forest:RandomForest"),
+    "svm_rbf": ("Gaussian SVM", "bench.methods.svm_rbf:SVMRBF"),
+    "extra_trees": ("Extra trees", "bench.methods.extra_trees:ExtraTrees"),
+    "logistic_regression": (
+        "Logistic / ridge regression",
+        "bench.methods.logistic_regression:LogisticRegression",
+    ),
 }
+"""Title and place of the methods that run where none is named, in the order of reports. The title is the class's own:
+reports need it without importing the class, and its libraries with it."""
 _FURTHER = {
     "rfm_l1": "bench.methods.rfm_l1:RFML1",
     "rfm_pool": "bench.methods.rfm_pool:RFMPool",
     "rfm_fork": "bench.methods.rfm_fork:RFMFork",
     "rfm_fork_raw": "bench.methods.rfm_fork:RFMForkRaw",
 }
-"""Built in too, but run only where they are named."""
+"""Built in too, but run only where they are named; their titles are recorded with the run."""
+_BUILT_IN = {name: place for name, (_, place) in _DEFAULT.items()} | _FURTHER
+
+TITLES = {name: title for name, (title, _) in _DEFAULT.items()}
+"""Of the methods of :func:`method_names`, as reports call them."""
 
 
 def method_names() -> tuple[str, ...]:
     """The names that are run where none is given, in the order reports show them."""
-    return tuple(_MODULES)
+    return tuple(_DEFAULT)
 
 
 def built_in_methods() -> tuple[str, ...]:
     """Every name that comes with the harness: no plug-in can have it."""
-    return tuple(_MODULES | _FURTHER)
+    return tuple(_BUILT_IN)
 
 
 def known_methods() -> tuple[str, ...]:
     """Every name that :func:`get_method` knows here: the built-in ones, then those that installed packages offer."""
-    built_in = _MODULES | _FURTHER
-    return (*built_in, *(name for name in installed_names() if name not in built_in))
+    return (*_BUILT_IN, *(name for name in installed_names() if name not in _BUILT_IN))
 
 
 def get_method(name: str) -> Method:
@@ -52,7 +60,7 @@ def get_method(name: str) -> Method:
     of a plug-in file (:mod:`bench.methods.plugin_file`). Raises :class:`UsageError` for an unknown name and for a spec
     that leads to no method, whatever goes wrong on the way: the code behind a spec is the user's own.
     """
-    if spec := (_MODULES | _FURTHER).get(name):
+    if spec := _BUILT_IN.get(name):
         return _imported(name, spec)
     if name.startswith(SPEC_PREFIX):
         return _not_built_in(method_from_spec(name), "plug-in")
@@ -69,7 +77,7 @@ def plugin_methods(path: str | Path) -> dict[str, Method]:
 
 
 def _not_built_in(method: Method, where: str) -> Method:
-    if method.name in _MODULES | _FURTHER:
+    if method.name in _BUILT_IN:
         kind = type(method).__name__
         raise UsageError(f"{where}: {method.name!r} is the name of a built-in method; give {kind} another")
     return method

@@ -15,7 +15,7 @@ from bench.report import wording
 from bench.report.about import about_datasets
 from bench.report.against import join, records_of
 from bench.report.blocks import Document, Figure
-from bench.report.evidence import RFM, Evidence
+from bench.report.evidence import Evidence
 from bench.report.html import render_html, standalone_svg
 from bench.report.markdown import DETAILS, FIGURES, render_details, render_markdown
 from bench.report.merge import merge_runs
@@ -28,6 +28,7 @@ from bench.report.sections.headline import answer, headline, notes_section, read
 from bench.report.sections.printed import printed_section
 from bench.report.sections.protocol import results_section
 from bench.report.sections.study import study_section
+from bench.report.view import RFM
 from bench.stats.grinsztajn import PublishedRuns
 from bench.stats.published import PublishedStudy
 

@@ -18,7 +18,7 @@ from bench.methods import method_names
 from bench.protocols.registry import PROTOCOLS, known, plain_names
 from bench.records.measure import COMPARED
 from bench.report import wording
-from bench.report.evidence import LAPLACE, RFM
+from bench.report.view import LAPLACE, RFM
 from bench.stats.frame import in_protocol_order, over_seeds, protocols_in, seed_matrix
 from bench.stats.places import SUBSETS as SUBSETS_OF_PLACES
 from bench.stats.places import WHOLE, places_frame, standings

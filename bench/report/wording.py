@@ -14,26 +14,13 @@ from typing import Any
 import yaml
 
 from bench.errors import listed, plural
-from bench.methods import method_names
+from bench.methods import TITLES, method_names
 from bench.records.measure import TARGET, Measure
 from bench.records.method import Member
 from bench.report.blocks import Cell
 from bench.stats.families import FEWEST, RESAMPLES
 from bench.stats.paired import OverDatasets, PairedDifference
 from bench.stats.verdict import ALPHA, Comparison
-
-TITLES = {
-    "rfm": "RFM",
-    "laplace": "Laplace kernel",
-    "ntk": "NTK",
-    "mlp": "MLP",
-    "xgboost": "XGBoost",
-    "random_forest": "Random forest",
-    "svm_rbf": "Gaussian SVM",
-    "extra_trees": "Extra trees",
-    "logistic_regression": "Logistic / ridge regression",
-}
-"""Names of the built-in methods in reports."""
 
 _titles: ContextVar[Mapping[str, str]] = ContextVar("titles", default=TITLES)
 

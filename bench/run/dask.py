@@ -22,8 +22,8 @@ from bench.errors import EngineError, UsageError
 from bench.records.result import JobResult
 from bench.run.dask_worker import offer, run_job
 from bench.run.events import Event, Note, Started, StopFlag, Tick
-from bench.run.jobs import Task, one_of_each_method
 from bench.run.placement import Place, Placement
+from bench.run.plan import Task, one_of_each_method
 from bench.run.provenance import REASON_CHARACTERS, printable
 
 CONNECT_SECONDS = 15

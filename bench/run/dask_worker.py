@@ -20,10 +20,11 @@ from bench.records.result import JobResult
 from bench.run.forkserver import ForkServer, ServerLost, sweep_leftovers
 from bench.run.identity import Fingerprint
 from bench.run.isolated import Cancelled, isolated
-from bench.run.jobs import Task, Work, refused
+from bench.run.plan import Task, refused
 from bench.run.processes import KernelKills
 from bench.run.provenance import printable
 from bench.run.resources import available_cores, default_memory_budget
+from bench.run.work import Work
 
 _DEATHS_ALLOWED = 4
 _HOME = "the fork server of a Dask worker"

@@ -9,7 +9,7 @@ from types import FrameType, TracebackType
 from typing import Protocol
 
 from bench.records.result import JobResult
-from bench.run.jobs import Task
+from bench.run.plan import Task
 
 
 class StopFlag(Protocol):

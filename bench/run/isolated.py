@@ -17,7 +17,7 @@ from typing import Any
 from bench.records.method import HoldoutResult
 from bench.records.result import Job, JobResult, Status
 from bench.run.forkserver import ForkServer, Inherited, ServerLost
-from bench.run.jobs import Task
+from bench.run.plan import Task
 from bench.run.processes import (
     KernelKills,
     SharedSegments,

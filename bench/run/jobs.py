@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from bench import protocols
 from bench.data.splits import taken
-from bench.errors import DataInvalid, DataUnavailable, MethodError, UsageError
-from bench.methods import get_method
-from bench.protocols import Predicted, carry_out_together
+from bench.errors import DataInvalid, DataUnavailable, UsageError
 from bench.protocols.rows import encoded_width
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import Kind, Measure
 from bench.records.method import CPU, Method
-from bench.records.result import Job, JobResult, RunRecord, Status
-from bench.run.devices import HOST_BYTES, device_of, require
+from bench.records.result import Job, JobResult, Status
+from bench.run.devices import HOST_BYTES, device_of
 from bench.run.estimates import counted_rows, estimates
-from bench.run.identity import Fingerprint, fingerprint, fold_hashes, imported_modules, job_ids, splits_hash
-from bench.run.provenance import REASON_CHARACTERS, printable
+from bench.run.identity import Fingerprint, fold_hashes, job_ids, splits_hash
+from bench.run.plan import Plan, Task, default_timeout, longest_first
+from bench.run.provenance import printable
+from bench.run.work import MethodWork, method_fingerprint
 
 LARGE_BYTES = 1 << 30
 """A job that states a larger peak than this works on matrices worth all cores; it runs alone, with all of them.
@@ -53,246 +50,6 @@ class NamedMethod:
 
     spec: str
     method: Method
-
-
-class Work(Protocol):
-    """What a job computes. It travels to the process that does it, and so does what ``data`` it needs."""
-
-    @property
-    def data(self) -> Any:
-        """What is large and shared by several jobs; None if there is nothing."""
-
-    @property
-    def data_key(self) -> str:
-        """Names ``data``: equal keys, equal data."""
-
-    def run(self) -> dict[str, Any]:
-        """The outcome as plain data: ``{"holdouts": [...]}`` or ``{"values": {...}}``."""
-
-    @property
-    def device(self) -> str:
-        """Where it is computed: one of :data:`bench.records.method.DEVICES`."""
-
-    def fingerprint(self) -> Fingerprint:
-        """Of the code and the libraries that compute it in this process."""
-
-    def modules(self) -> tuple[str, ...]:
-        """What the fork server should have loaded."""
-
-
-@dataclass(frozen=True)
-class MethodWork:
-    """A method on a dataset, under protocols that tune alike."""
-
-    spec: str
-    protocols: tuple[protocols.Protocol, ...]
-    seed: int
-    data: tuple[Dataset, Splits] | None
-    data_key: str
-    select: Measure | None = None
-    keep_predictions: bool = False
-    device: str = CPU
-
-    def run(self) -> dict[str, Any]:
-        """The outcome on every test fold under the first protocol, and under ``further`` those of the others.
-
-        What one of them alone cannot do is its own error. ``spared_seconds`` are those of CPU time that the others
-        have added.
-        """
-        assert self.data is not None
-        require(self.device)
-        predicted: list[Predicted] = []
-        began = time.process_time()
-        found = carry_out_together(
-            get_method(self.spec),
-            *self.data,
-            self.protocols,
-            self.seed,
-            select=self.select,
-            keep=predicted.append if self.keep_predictions else lambda each: None,
-            device=self.device,
-        )
-        together = time.process_time() - began
-        outcomes: list[dict[str, Any]] = []
-        for protocol, results in zip(self.protocols, found, strict=True):
-            if isinstance(results, MethodError):
-                if len(self.protocols) == 1:
-                    raise results
-                traceback.print_exception(results)
-                outcomes.append({"status": "error", "reason": str(results)[:REASON_CHARACTERS]})
-                continue
-            alone = sum(result.fit_seconds for result in results)
-            outcome: dict[str, Any] = {"holdouts": [asdict(result) for result in results]}
-            if len(self.protocols) > 1:
-                outcome["spared_seconds"] = max(0.0, together - alone)
-            if self.keep_predictions:
-                outcome["predictions"] = [vars(each) for each in predicted if each.protocol == protocol.name]
-            outcomes.append(outcome)
-        first, *further = outcomes
-        return first | ({"further": further} if further else {})
-
-    def fingerprint(self) -> Fingerprint:
-        """Of the method here."""
-        return method_fingerprint(get_method(self.spec), self.device)
-
-    def modules(self) -> tuple[str, ...]:
-        """The method's own, and all that it imports."""
-        method = get_method(self.spec)
-        found = imported_modules(type(method).__module__, method.code)
-        return found if self.device == CPU else (*found, "torch")  # which says what the device is
-
-
-def method_fingerprint(method: Method, device: str = CPU) -> Fingerprint:
-    """Of a method on ``device`` and of all that hands it its rows and labels."""
-    return fingerprint(type(method).__module__, method.code, device=device)
-
-
-@dataclass(frozen=True)
-class Task:
-    """A job ready to be run, and ``further`` ones that tune alike."""
-
-    job: Job
-    work: Work
-    estimated_bytes: int
-    """The method's own estimate of its peak beyond the idle process."""
-    expected_seconds: float
-    timeout_seconds: float
-    alone: bool = False
-    """It runs alone."""
-    all_cores: bool = False
-    """Its linear algebra has all cores instead of one."""
-    further: tuple[Job, ...] = ()
-    """Jobs that its work does as well: those of the further protocols of :class:`MethodWork`."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All jobs of a run: the ``tasks`` that can be tried, longest first, and the results known without trying."""
-
-    tasks: tuple[Task, ...]
-    settled: tuple[JobResult, ...] = ()
-
-    @property
-    def jobs(self) -> tuple[Job, ...]:
-        """Every job of the plan."""
-        return tuple(t.job for t in self.tasks) + tuple(r.job for r in self.settled)
-
-
-def joined(plans: Iterable[Plan]) -> Plan:
-    """Several plans as one, again longest first."""
-    parts = list(plans)
-    tasks = [task for plan in parts for task in plan.tasks]
-    return Plan(tuple(sorted(tasks, key=_longest_first)), tuple(r for plan in parts for r in plan.settled))
-
-
-def _longest_first(task: Task) -> tuple[float, str, str, int]:
-    return -task.expected_seconds, task.job.dataset, task.job.method, task.job.seed
-
-
-def refused(task: Task, memory_bytes: int) -> JobResult:
-    """The result of a job that states a larger peak than ``memory_bytes``; it is not tried."""
-    needed = task.estimated_bytes / 1e6
-    reason = f"needs about {needed:,.0f} MB, more than the memory budget of {memory_bytes / 1e6:,.0f} MB (--memory-gb)"
-    return JobResult(task.job, "skipped", reason, provenance={"memory_estimate_mb": needed})
-
-
-def one_of_each_method(tasks: Sequence[Task]) -> list[Task]:
-    """A task for every method: what its work says of code and libraries holds for all of that method's."""
-    return list({task.job.method: task for task in tasks}.values())
-
-
-def together(tasks: Sequence[Task]) -> list[Task]:
-    """``tasks`` with those that tune alike as one, which stands where the first of them stood.
-
-    They are the same method, on the same rows, with the same seed, under protocols of one :attr:`Protocol.tuning`.
-    """
-    groups: dict[Any, list[Task]] = {}
-    for task in tasks:
-        groups.setdefault(_fits_of(task), []).append(task)
-    return [_as_one(group) for group in groups.values()]
-
-
-def _fits_of(task: Task) -> Any:
-    """What decides which fits a task makes to select; a task that cannot share them has its own."""
-    work = task.work
-    if not isinstance(work, MethodWork) or work.data is None:
-        return task.job.id
-    (protocol,) = work.protocols
-    return (
-        work.spec,
-        task.job.method,
-        protocol.tuning,
-        work.seed,
-        task.job.dataset,
-        work.data_key,
-        work.select,
-        work.keep_predictions,
-        work.device,
-        task.all_cores,
-    )
-
-
-def _as_one(group: Sequence[Task]) -> Task:
-    first, *rest = group
-    if not rest:
-        return first
-    assert isinstance(first.work, MethodWork)
-    every = tuple(task.work.protocols[0] for task in group if isinstance(task.work, MethodWork))
-    return replace(
-        first,
-        work=replace(first.work, protocols=every),
-        further=tuple(task.job for task in rest),
-        estimated_bytes=max(task.estimated_bytes for task in group),
-        expected_seconds=max(task.expected_seconds for task in group),
-        timeout_seconds=max(task.timeout_seconds for task in group),
-    )
-
-
-def shard(plan: Plan, index: int, count: int) -> Plan:
-    """The ``index``-th of ``count`` parts of a plan (from 1), each with about as many jobs.
-
-    Which part a job is in is decided by the names and seeds in the plan alone, so that it is the same on every machine,
-    whatever datasets can be read there.
-    """
-
-    def place(job: Job) -> str:
-        return hashlib.sha256(f"{job.dataset}/{job.method}/{job.seed}".encode()).hexdigest()
-
-    mine = set(sorted(place(job) for job in plan.jobs)[index - 1 :: count])
-    return Plan(
-        tuple(task for task in plan.tasks if place(task.job) in mine),
-        tuple(result for result in plan.settled if place(result.job) in mine),
-    )
-
-
-def keep_versions(plan: Plan, record: RunRecord) -> Plan:
-    """``plan`` with the jobs of ``record`` in place of those that differ from them in library versions alone."""
-    sound = _sound_jobs(record)
-    return replace(plan, tasks=tuple(replace(t, job=sound.get(t.job.work, t.job)) for t in plan.tasks))
-
-
-def outdated_versions(plan: Plan, record: RunRecord) -> dict[str, str]:
-    """Of jobs that are planned anew for their libraries' versions alone, by id: ``numpy 2.3 -> 2.4``."""
-    sound = _sound_jobs(record)
-    changed = {}
-    for task in plan.tasks:
-        before = sound.get(task.job.work)
-        if before is not None and before.id != task.job.id:
-            old, new = (dict(word.rsplit(" ", 1) for word in j.versions.split(", ")) for j in (before, task.job))
-            differing = [k for k in sorted(old | new) if old.get(k) != new.get(k)]
-            words = [f"{k} {old.get(k, 'none')} -> {new.get(k, 'none')}" for k in differing]
-            changed[task.job.id] = ", ".join(words)
-    return changed
-
-
-def _sound_jobs(record: RunRecord) -> dict[str, Job]:
-    """Jobs that have an ``ok`` result, by their work: the hash of all but the libraries' versions."""
-    return {result.job.work: result.job for result in record.results if result.status == "ok" and result.job.work}
-
-
-def default_timeout(expected_seconds: float) -> float:
-    """Seconds after which a job counts as hung: an hour, or twenty times what its method expects if that is longer."""
-    return max(3600.0, 20.0 * expected_seconds)
 
 
 AnyEntry = TypeVar("AnyEntry", bound=TableEntry)
@@ -409,7 +166,7 @@ def expand_jobs(
                         all_cores=peak > LARGE_BYTES,
                     )
                 )
-    return Plan(tuple(sorted(tasks, key=_longest_first)), tuple(settled))
+    return longest_first(tasks, settled)
 
 
 def _refuse_protocol(dataset: Dataset, splits: Splits, protocol: protocols.Protocol) -> None:

@@ -12,7 +12,7 @@ from bench.records.result import JobResult
 from bench.run.events import Event, Note, Started, StopFlag, Tick
 from bench.run.forkserver import ForkServer, ServerLost, sweep_leftovers
 from bench.run.isolated import TICK_SECONDS, Cancelled, isolated
-from bench.run.jobs import Task, one_of_each_method, refused
+from bench.run.plan import Task, one_of_each_method, refused
 from bench.run.processes import KernelKills
 
 _ALLOWANCE_FACTOR = 1.5

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bench.errors import plural
 from bench.run.dask_worker import Offer
-from bench.run.jobs import Task
+from bench.run.plan import Task
 
 _MB = 1e6
 

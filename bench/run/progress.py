@@ -17,7 +17,7 @@ from tqdm import tqdm
 from bench.records.measure import SELECTING
 from bench.records.result import JobResult
 from bench.run.events import Event, Note, Started
-from bench.run.jobs import Task
+from bench.run.plan import Task
 
 _LEAST_LEFT = 0.1
 _PLAIN_SECONDS = 30.0

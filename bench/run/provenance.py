@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from bench import __version__
+import bench
 from bench.data.location import public_location
 from bench.errors import UsageError
 from bench.records.method import CPU
@@ -39,7 +39,7 @@ _DISTRIBUTIONS = ("torch", "numpy", "scipy", "scikit-learn", "xgboost", "pandas"
 @functools.cache
 def versions() -> dict[str, str]:
     """Versions of the interpreter, of this project and of the libraries that do the arithmetic (without importing)."""
-    found = {"python": platform.python_version(), "rfmbench": __version__}
+    found = {"python": platform.python_version(), "rfmbench": bench.__version__}
     for name in _DISTRIBUTIONS:
         try:
             found[name] = importlib.metadata.version(name)

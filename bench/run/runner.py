@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from bench.errors import plural
 from bench.records.result import Job, JobResult, Status
 from bench.run.events import Event, Interrupt, Note, Started, StopFlag, Tick
-from bench.run.jobs import Plan, Task, together
+from bench.run.plan import Plan, Task, together
 from bench.run.progress import Observer, Progress
 from bench.run.resources import available_cores, default_memory_budget
 from bench.run.retry_queue import RetryQueue

@@ -24,9 +24,9 @@ from bench.errors import JobSkipped, MethodError
 from bench.records.method import CPU
 from bench.run import preload
 from bench.run.devices import described
-from bench.run.jobs import Work
 from bench.run.processes import status_bytes
 from bench.run.provenance import REASON_CHARACTERS
+from bench.run.work import Work
 from bench.seeds import derive_seed
 
 LIMIT_SLACK_BYTES = 1 << 30

@@ -8,7 +8,7 @@ without biases and modules that is a handful of matrix products, and SGD adds ea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
@@ -208,24 +208,3 @@ class _Adam:
         square.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
         root = square.sqrt().div_(math.sqrt(1 - 0.999**t)).add_(1e-8)
         self.layers[index].addcdiv_(mean, root, value=-self.rate / (1 - 0.9**t))
-
-
-@dataclass(frozen=True)
-class Best:
-    """A copy of the ``network`` after the ``epoch`` that a judge valued most, and that ``value``."""
-
-    network: ReluNetwork
-    epoch: int
-    value: float
-
-
-def best_epoch(network: ReluNetwork, epochs: Iterator[Epoch], judge: Callable[[ReluNetwork], float]) -> Best:
-    """Train on to the end of ``epochs`` and keep the best by ``judge``: the larger the better, the first of equals.
-
-    The start counts as epoch 0; epochs that diverged do not count.
-    """
-    best = Best(network.copy(), 0, judge(network))
-    for epoch in epochs:
-        if not epoch.diverged and (value := judge(network)) > best.value:
-            best = Best(network.copy(), epoch.number, value)
-    return best

@@ -11,7 +11,7 @@ from typing import Any
 from bench.records.method import CPU
 from bench.records.result import Job
 from bench.run.identity import Fingerprint, fingerprint, imported_modules, job_ids
-from bench.run.jobs import Plan, Task, default_timeout
+from bench.run.plan import Plan, Task, default_timeout
 from bench.study.cell import Cell, Study, on_device
 from bench.study.images import Images
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.data import columns
-from bench.data.columns import OtherKind, code_table
+from bench.data import coder
+from bench.data.coder import OtherKind
+from bench.data.columns import code_table
 from bench.errors import DataInvalid, UsageError
 from bench.protocols.rows import fill_missing
 
@@ -134,7 +135,7 @@ def test_columns_that_are_no_features(column: list[object], message: str) -> Non
 
 
 def test_too_many_levels_name_the_column(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "MAX_FEATURES", 5)
+    monkeypatch.setattr(coder, "MAX_FEATURES", 5)
     frame = pd.DataFrame({"ok": range(8), "street": list("abcdeffa"), "t": [0, 1] * 4})
     with pytest.raises(DataInvalid, match="more than 5 columns after coding: column 'street' would add 6; drop it"):
         code_table(frame, "t", "x")

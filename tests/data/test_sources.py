@@ -7,16 +7,26 @@ from typing import Any
 import pytest
 
 from bench.data.archive import ArchiveSource
+from bench.data.copies import links
 from bench.data.embedded import EmbeddedSource
 from bench.data.registry import load_registry
 from bench.data.selection import by_source, select_tables
-from bench.data.sources import in_words, origin, resolve_source
+from bench.data.sources import SERVICES, SOURCES, in_words, origin, resolve_source
 from bench.errors import DataUnavailable, SourceError, UsageError
 
 
 def test_embedded_serves_what_it_covers() -> None:
     registry = load_registry()
     assert resolve_source(registry, registry.select("smoke")).name == "embedded"
+
+
+def test_services_are_those_that_the_registry_knows_copies_at() -> None:
+    registry = load_registry()
+    entry = registry.entry("iris")
+    assert set(links(entry)) == set(SERVICES) < set(SOURCES)
+    assert links(entry)["uci"] == entry.uci
+    for name in SERVICES:
+        assert resolve_source(registry, [entry], source=name, offline=True).name == name
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.methods import built_in_methods, get_method, method_names, mlp, random_forest, xgboost
+from bench.methods import TITLES, built_in_methods, get_method, method_names, mlp, random_forest, xgboost
 from bench.methods.contract import CLAUSES, Clause, Exercise, breaches, check_method, clauses_of
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.measure import Kind
@@ -45,6 +45,10 @@ def test_every_built_in_method_keeps_validation_scores(name: str, kind: Kind, mo
     table = Exercise(get_method(name), kind).table
     session = get_method(name).session(replace(table.task, keep_scores=True))
     assert all(path.scores is not None and len(path.scores) == len(table.folds) for path in session.tune(table.folds))
+
+
+def test_reports_call_methods_as_they_call_themselves() -> None:
+    assert {name: get_method(name).title for name in method_names()} == TITLES
 
 
 class CentroidSession(Session):

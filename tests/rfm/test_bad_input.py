@@ -137,7 +137,7 @@ WRONG: list[tuple[tuple[Any, ...], dict[str, list[Any]]]] = [
         (RFMClassifierCV,),
         {
             "kernels": [("cosine",), "laplace"],
-            "bandwidths": [(0.0,)],
+            "bandwidths": [(0.0,), (10.0, 1e-300)],
             "ridges": [(), 0.1],
             "unit_norms": [(1,)],
             "iterations": [-1],

@@ -17,7 +17,8 @@ from bench.methods import built_in_methods, get_method
 from bench.protocols import carry_out, get_protocol
 from bench.records.method import DEVICES, Fold, Method, Session, Task
 from bench.run.devices import HOST_BYTES, described, device_of, named_device, refuse_missing, require
-from bench.run.jobs import NamedMethod, Plan, expand_jobs
+from bench.run.jobs import NamedMethod, expand_jobs
+from bench.run.plan import Plan
 from bench.run.provenance import invocation, machine
 from rfm.ntk_ridge import ntk_points
 

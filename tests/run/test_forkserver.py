@@ -22,8 +22,8 @@ from bench.errors import EngineError
 from bench.run import forkserver
 from bench.run.events import Started, Tick
 from bench.run.forkserver import MARK, ForkServer
-from bench.run.jobs import Plan
 from bench.run.local import LocalExecutor
+from bench.run.plan import Plan
 from bench.run.processes import children, marked
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +132,7 @@ def test_ctrl_c_is_heard_while_the_libraries_are_loaded(tiny: TinyBenchmark, mon
                 os.kill(os.getpid(), signal.SIGINT)
 
     plan = tiny.plan("Centroid")
-    monkeypatch.setattr("bench.run.jobs.MethodWork.modules", lambda work: ("slow_to_import",))
+    monkeypatch.setattr("bench.run.work.MethodWork.modules", lambda work: ("slow_to_import",))
     watcher = Impatient()
     began = time.monotonic()
     outcome, record = tiny.run("Centroid", observers=[watcher], jobs=1, plan=plan)
@@ -154,7 +154,7 @@ def test_one_whose_loading_hangs_is_killed_in_time(tiny: TinyBenchmark, monkeypa
     """Its jobs then load for themselves what they need, which is nothing of that kind."""
     monkeypatch.setattr("bench.run.forkserver.START_SECONDS", 2.0)
     plan = tiny.plan("Centroid")
-    monkeypatch.setattr("bench.run.jobs.MethodWork.modules", lambda work: ("slow_to_import",))
+    monkeypatch.setattr("bench.run.work.MethodWork.modules", lambda work: ("slow_to_import",))
     began = time.monotonic()
     outcome, _ = tiny.run("Centroid", plan=plan)
     assert outcome.all_ok
@@ -167,7 +167,7 @@ def test_a_library_that_ends_the_process_as_it_is_loaded_costs_its_own_jobs_only
 ) -> None:
     (tiny.folder.parent / "ends_the_process.py").write_text(f"import os\n{end}\n")
     monkeypatch.syspath_prepend(str(tiny.folder.parent))
-    monkeypatch.setattr("bench.run.jobs.MethodWork.modules", lambda work: ("ends_the_process",))
+    monkeypatch.setattr("bench.run.work.MethodWork.modules", lambda work: ("ends_the_process",))
     outcome, record = tiny.run("Centroid", "ImportsEnd")
     assert outcome.statuses == {"ok": 2, "error": 2}
     assert {r.status for r in by_method(record)["centroid"]} == {"ok"}
@@ -180,7 +180,7 @@ def test_stopping_while_many_jobs_wait_for_it(tiny: TinyBenchmark, monkeypatch: 
 
     benchmark = TinyBenchmark(tiny.folder, tables(8))
     plan = benchmark.plan("Centroid")
-    monkeypatch.setattr("bench.run.jobs.MethodWork.modules", lambda work: ("slow_to_import",))
+    monkeypatch.setattr("bench.run.work.MethodWork.modules", lambda work: ("slow_to_import",))
     outcome, record = benchmark.run("Centroid", observers=[Terminated()], jobs=8, plan=plan)
     assert (outcome.interrupted, outcome.undone, record.results) == (True, 8, ())
 

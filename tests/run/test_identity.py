@@ -27,7 +27,9 @@ from bench.records.dataset import Dataset, Holdout, Splits
 from bench.records.result import JobResult, RunRecord
 from bench.run import identity
 from bench.run.identity import Fingerprint, fingerprint, fold_hashes, imported_modules, job_ids, splits_hash
-from bench.run.jobs import NamedMethod, Plan, expand_jobs, keep_versions, method_fingerprint, outdated_versions
+from bench.run.jobs import NamedMethod, expand_jobs
+from bench.run.plan import Plan, keep_versions, outdated_versions
+from bench.run.work import method_fingerprint
 
 ROOT = Path(__file__).parents[2]
 FOUND = Fingerprint("c", {"numpy": "2.4", "torch": "2.13"})

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from test_scheduler import MB, task
 
 from bench.run.dask_worker import Offer
-from bench.run.jobs import LARGE_BYTES, Task
+from bench.run.jobs import LARGE_BYTES
 from bench.run.placement import Place, Placement
+from bench.run.plan import Task
 
 LARGE = LARGE_BYTES // MB + 1
 GB = 1000 * MB

@@ -18,9 +18,10 @@ from tiny_benchmark import TinyBenchmark
 from bench.protocols import PROTOCOLS
 from bench.records.result import Job, JobResult, Status
 from bench.run.events import Started, Tick
-from bench.run.jobs import MethodWork, Task
+from bench.run.plan import Task
 from bench.run.progress import PlainLines, Progress, TerminalBar, clock
 from bench.run.runlog import LOG, log_event, logged_to, watched
+from bench.run.work import MethodWork
 
 
 def task(number: int, method: str = "m", seconds: float = 10.0) -> Task:

@@ -12,7 +12,7 @@ from tiny_benchmark import TinyBenchmark
 
 import rfm
 from bench.records.result import Job, JobResult
-from bench.run.jobs import Plan
+from bench.run.plan import Plan
 from bench.run.provenance import command, invocation, machine, without_folders
 from bench.store import LOCK_NAME, Store, read_run
 

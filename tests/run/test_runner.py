@@ -18,7 +18,7 @@ from tiny_benchmark import TinyBenchmark, TinyEntry, scores, tables
 from bench.records.method import HoldoutResult
 from bench.records.result import JobResult
 from bench.run.events import Event, Note, Started, Tick
-from bench.run.jobs import Task
+from bench.run.plan import Task
 from bench.run.progress import Progress
 from bench.run.runlog import log_event, log_file
 from bench.run.runner import execute

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from bench.protocols import PROTOCOLS
 from bench.records.result import Job
-from bench.run.jobs import LARGE_BYTES, MethodWork, Task
+from bench.run.jobs import LARGE_BYTES
 from bench.run.local import Scheduler
+from bench.run.plan import Task
+from bench.run.work import MethodWork
 
 MB = 1 << 20
 

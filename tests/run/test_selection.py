@@ -13,8 +13,9 @@ from bench.command_line import main
 from bench.errors import UsageError
 from bench.methods import method_names
 from bench.protocols import PROTOCOLS
-from bench.run.jobs import MethodWork, NamedMethod, method_fingerprint
+from bench.run.jobs import NamedMethod
 from bench.run.selection import additions, named_methods
+from bench.run.work import MethodWork, method_fingerprint
 from bench.store import read_run
 
 

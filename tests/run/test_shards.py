@@ -9,7 +9,7 @@ import pytest
 from tiny_benchmark import TinyBenchmark, TinyEntry, tables
 
 from bench.command_line import main
-from bench.run.jobs import shard
+from bench.run.plan import shard
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 40])

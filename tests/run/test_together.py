@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny_benchmark import TinyBenchmark
 
-from bench.run.jobs import together
+from bench.run.plan import together
 from bench.run.runner import left_to_do
 
 

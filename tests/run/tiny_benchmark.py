@@ -19,8 +19,9 @@ from bench.protocols import get_protocol
 from bench.records.dataset import Dataset
 from bench.records.measure import Kind
 from bench.records.result import JobResult, RunRecord
-from bench.run.jobs import NamedMethod, Plan, expand_jobs
+from bench.run.jobs import NamedMethod, expand_jobs
 from bench.run.local import LocalExecutor
+from bench.run.plan import Plan
 from bench.run.runlog import log_file
 from bench.run.runner import Outcome, execute
 from bench.store import Store, read_run

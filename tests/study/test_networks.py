@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from bench.study.networks import STARTS, ReluNetwork, best_epoch, one_hot, train
+from bench.study.networks import STARTS, ReluNetwork, one_hot, train
 
 SIZES = (30, 24, 20, 3)
 
@@ -137,21 +137,6 @@ def test_divergence_is_a_result(n: int) -> None:
     assert [e.diverged for e in epochs] == [True]
     assert epochs[0].number < 50
     assert not math.isfinite(epochs[0].loss)
-
-
-def test_the_best_epoch_is_the_judge_s_first_of_equals() -> None:
-    X, labels, Y = rows(60, 30)
-    values = iter([0.1, 0.4, 0.6, 0.6, 0.5])
-    network = ReluNetwork.start("default", SIZES, 0)
-    again = network.copy()
-    best = best_epoch(network, train(network, X, Y, rate=0.1, epochs=4), lambda _: next(values))
-    assert (best.epoch, best.value) == (2, 0.6)
-    for _ in train(again, X, Y, rate=0.1, epochs=4, stops={2}):
-        assert gap(again, best.network) == 0.0
-        assert again.accuracy(X, labels) == best.network.accuracy(X, labels)
-    assert gap(network, best.network) > 0.0
-    lost = best_epoch(again, train(again, X, Y, rate=1e4, epochs=4), lambda _: 0.0)
-    assert lost.epoch == 0
 
 
 def test_activations_are_the_layers_inputs() -> None:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from bench.errors import DataInvalid, JobSkipped
 from bench.study.images import Images, ImageSet, find_images, rows_of
+from bench.study.machines import accuracy, named_coordinates, rfm_path
 from bench.study.networks import ReluNetwork, one_hot, train
 from bench.study.phenomena import faces, grokking, simplicity, spurious, tickets
 from bench.study.phenomena.cells import cells
 from bench.study.phenomena.descent import SpanNetwork, trained
-from bench.study.phenomena.machines import accuracy, named_coordinates, rfm_path
 from bench.study.phenomena.marks import Box, in_colour, of_another_class, resized, side_by_side, tied
 from bench.study.phenomena.stored import packed, packed_diagonal, unpacked
 from rfm import KernelRidgeClassifier, RFMClassifier

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from bench.data.columns import Finding
+from bench.data.findings import Finding
 from bench.data.validate import features, labels, target
 from bench.data.validate.examined import Examined, unnamed
 from bench.records.measure import Kind

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.data.columns import Finding
+from bench.data.findings import Finding
 from bench.data.validate.examined import Examined, distinct_values, equal_rows, listed, moments, named
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS
 from bench.protocols.rows import fill_missing, standardise

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.data.columns import Finding
+from bench.data.findings import Finding
 from bench.data.validate.examined import Examined, equal_rows, listed
 from bench.data.validate.features import disagreement
 from bench.records.dataset import FloatArray

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.columns import Finding
+from bench.data.findings import Finding
 from bench.data.validate.examined import Examined, equal_rows
 from bench.data.validate.features import disagreement
 

@@ -15,8 +15,9 @@ from bench.records.measure import COMPARED, Kind
 from bench.records.result import Job, JobResult
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Code, Column, Section, Table, cells, table, text
-from bench.report.evidence import Evidence, view_key
-from bench.report.sections.tables import dataset_cell, method_cell, seconds_cell
+from bench.report.evidence import Evidence
+from bench.report.sections.cells import dataset_cell, method_cell, seconds_cell
+from bench.report.view import view_key
 
 
 def failures_section(evidence: Evidence) -> Section:

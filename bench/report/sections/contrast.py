@@ -14,10 +14,12 @@ from bench.protocols.registry import get_protocol, known, plain_names, what_chan
 from bench.records.measure import COMPARED, Measure
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, Table, table, text
-from bench.report.evidence import LAPLACE, RFM, Evidence, view_key
+from bench.report.evidence import Evidence
 from bench.report.figures.by_dataset import Panel, trend_scatter
 from bench.report.figures.by_method import Interval, intervals
-from bench.report.sections.tables import difference_columns, method_cell, swayed
+from bench.report.sections.cells import difference_columns, method_cell
+from bench.report.sections.tables import swayed
+from bench.report.view import LAPLACE, RFM, view_key
 from bench.stats.groups import Group
 from bench.stats.paired import PairedDifference
 from bench.stats.protocols import (

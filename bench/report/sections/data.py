@@ -10,9 +10,10 @@ from bench.data.facts import FEWEST_CODES, MOST_CODES, Facts
 from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Code, Column, Items, Section, Span, Strong, Table, table, text
-from bench.report.evidence import Evidence, ProtocolView
+from bench.report.evidence import Evidence
+from bench.report.sections.cells import dataset_cell, marked_cell
 from bench.report.sections.headline import headline_view
-from bench.report.sections.tables import dataset_cell, marked_cell
+from bench.report.view import ProtocolView
 from bench.stats.verdict import Comparison, against_each
 
 REPEATED = 20.0

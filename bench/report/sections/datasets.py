@@ -14,11 +14,12 @@ from bench.records.method import HoldoutResult
 from bench.records.result import JobResult
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Link, Notice, Section, Span, Table, cells, table, text
-from bench.report.evidence import LAPLACE, RFM, Evidence
+from bench.report.evidence import Evidence
 from bench.report.figures.by_dataset import bar, sparkline
+from bench.report.sections.cells import method_cell
 from bench.report.sections.data import facts_sentence
 from bench.report.sections.headline import headline_view
-from bench.report.sections.tables import method_cell
+from bench.report.view import LAPLACE, RFM
 from bench.stats import frame
 
 LEADING = 6

@@ -12,9 +12,10 @@ from bench.protocols.registry import known
 from bench.records.measure import COMPARED, SELECTING, Kind, Measure
 from bench.report import wording
 from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Section, Span, Strong
-from bench.report.evidence import Evidence, ProtocolView, view_key
+from bench.report.evidence import Evidence
 from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.tables import seed_gaps_text
+from bench.report.view import ProtocolView, view_key
 from bench.stats.summary import TIE, metrics_of
 from bench.stats.verdict import Comparison
 

@@ -11,9 +11,11 @@ import pandas as pd
 from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Choice, Column, Table, table
-from bench.report.evidence import Evidence, ProtocolView
+from bench.report.evidence import Evidence
 from bench.report.figures.score_time import score_time
-from bench.report.sections.tables import best_cell, gaps_text, marked_cell, method_cell, seconds_cell, seeds_text
+from bench.report.sections.cells import best_cell, marked_cell, method_cell, seconds_cell
+from bench.report.sections.tables import gaps_text, seeds_text
+from bench.report.view import ProtocolView
 from bench.stats import frame
 from bench.stats.families import FEWEST, FamilyInterval, family_interval
 from bench.stats.summary import win_rates

@@ -13,7 +13,7 @@ from bench.records.grinsztajn import SPLITS
 from bench.records.measure import SELECTING, TARGET, Measure, measures_of
 from bench.report import wording
 from bench.report.blocks import Block, Figure, Notice, Section, text
-from bench.report.evidence import LAPLACE, RFM, Evidence, ProtocolView
+from bench.report.evidence import Evidence
 from bench.report.figures.by_dataset import Panel, difference_bars, difference_name, trend_scatter
 from bench.report.figures.by_method import profiles, score_rank
 from bench.report.sections.headline import contrast_figure, headline_view, nothing_in_common, selected_by, verdict
@@ -27,6 +27,7 @@ from bench.report.sections.tables import (
     summary_table,
     swayed,
 )
+from bench.report.view import LAPLACE, RFM, ProtocolView
 from bench.stats.groups import ASPECT_BINS, DIMENSION_BINS, SIZE_BINS
 from bench.stats.paired import paired_difference
 from bench.stats.summary import profile

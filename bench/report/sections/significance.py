@@ -7,9 +7,10 @@ from functools import partial
 from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Section, Table, table, text
-from bench.report.evidence import Evidence, ProtocolView
+from bench.report.evidence import Evidence
 from bench.report.figures.critical_difference import critical_difference_diagram
-from bench.report.sections.tables import difference_columns, method_cell, score_cell
+from bench.report.sections.cells import difference_columns, method_cell, score_cell
+from bench.report.view import ProtocolView
 from bench.stats import significance
 from bench.stats.families import family_means
 from bench.stats.verdict import differing

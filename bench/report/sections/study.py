@@ -12,9 +12,10 @@ from bench.methods import built_in_methods
 from bench.protocols.registry import known, plain_names
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, Table, table, text
-from bench.report.evidence import LAPLACE, RFM, Evidence
+from bench.report.evidence import Evidence
 from bench.report.figures.by_method import score_rank
-from bench.report.sections.tables import method_cell
+from bench.report.sections.cells import method_cell
+from bench.report.view import LAPLACE, RFM
 from bench.stats.missing import STUDY_2014
 from bench.stats.places import BEST, SUBSETS, Standing, standings, study_alone
 from bench.stats.published import SIZE, PublishedStudy

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from bench.study.ansatz.datasets import Rows, load
 from bench.study.ansatz.measure import controls, first_layer, layers_now
 from bench.study.images.sets import Images
+from bench.study.machines import accuracy, rfm_path
 from bench.study.networks import ReluNetwork, one_hot, train
 from rfm.factored import FactoredMatrix
-from rfm.kernels import Laplace
-from rfm.sweep import Sweep
 
 FloatArray = NDArray[np.float64]
 
@@ -24,9 +23,8 @@ LOOKS = (1, 5, 20, 50, 100, 200, 300, 450, 600)
 """Epochs after which a network is looked at, besides those at which its training may end."""
 
 BATCH = 128
-BANDWIDTH, RIDGE, ITERATIONS = 10.0, 1e-3, 5
-"""RFM as the authors use it on pictures."""
-
+ITERATIONS = 5
+"""Of RFM, as the authors use it on pictures."""
 KEPT_ITERATIONS = (1, ITERATIONS)
 CANDIDATE_RATES = (0.1, 0.3, 1.0)
 """Learning rates of gradient descent; 0.1 is the authors'."""
@@ -169,22 +167,12 @@ def _best(path: Sequence[Mapping[str, Any]]) -> int:
 
 def rfm_metrics(rows: Rows, device: str = "cpu") -> tuple[dict[str, FactoredMatrix], list[float]]:
     """RFM's M by name (``rfm 1``: after one update), and the test accuracies after 0, 1, ... updates."""
-    n, d = rows.X.shape
-    table = np.concatenate([rows.X, rows.test])
-    targets = np.concatenate([np.eye(rows.classes)[rows.y], np.zeros((len(rows.test), rows.classes))])
-    sweep = Sweep(table, targets, kernel=Laplace(BANDWIDTH), device=device)
     metrics: dict[str, FactoredMatrix] = {}
-    accuracies = [0.0] * (ITERATIONS + 1)
-    points = sweep.points(
-        np.arange(n), np.arange(n, len(table)), ridges=(RIDGE,), unit_norms=(False,), iterations=ITERATIONS
-    )
-    for point in points:
-        accuracies[point.iteration] = float((point.scores.argmax(axis=1) == rows.test_y).mean())
-        if point.iteration in KEPT_ITERATIONS and point.metric is not None:
-            M = point.metric
-            if isinstance(M, torch.Tensor):
-                M = FactoredMatrix(torch.eye(d, dtype=torch.float64, device=M.device), M.double())
-            metrics[f"rfm {point.iteration}"] = M.clone()
+    accuracies = []
+    for step in rfm_path(rows.X, rows.y, {"test": rows.test}, ITERATIONS, rows.classes, device=device):
+        accuracies.append(accuracy(step.predicted("test"), rows.test_y))
+        if step.iteration in KEPT_ITERATIONS and step.metric is not None:
+            metrics[f"rfm {step.iteration}"] = step.metric.clone()
     return metrics, accuracies
 
 

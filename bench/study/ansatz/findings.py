@@ -9,7 +9,8 @@ from bench.report import wording
 from bench.report.blocks import Block, Items, Link, Notice, Section, text
 from bench.study.ansatz.cells import ADAM, MAIN, RATE, WIDE
 from bench.study.ansatz.runs import Run, by_dataset, runs_of
-from bench.study.ansatz.sections import dataset_section, metric_section, script_section, training_section
+from bench.study.ansatz.sections import dataset_section, metric_section, script_section
+from bench.study.ansatz.training import training_section
 from bench.study.ansatz.verdicts import RULE, claims_of
 from bench.study.cell import Outcome
 from bench.study.claims import claims_table

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
+from bench.study.machines import FloatArray, IntArray, accuracy
 from bench.study.networks import Epoch, ReluNetwork, one_hot, train
-from bench.study.phenomena.machines import FloatArray, IntArray, accuracy
 from rfm.span import Span
 
 RATES = (0.1, 0.03, 0.01, 0.003)

@@ -10,12 +10,13 @@ import numpy as np
 from bench.study.images.celeba import read_celeba
 from bench.study.images.sampling import draw, rows_of
 from bench.study.images.sets import Images
-from bench.study.phenomena.machines import (
+from bench.study.machines import (
     BoolArray,
     FloatArray,
     IntArray,
     accuracy,
     named_coordinates,
+    random_mask,
     rfm_path,
     share_within,
 )
@@ -45,7 +46,7 @@ def olivetti(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[s
     found: dict[str, Any] = {"accuracy": {}, "named": {}, "left out": {}, "area": float(eyes.mean())}
     named = np.zeros(len(eyes), dtype=bool)
     for step in rfm_path(X, sample.labels, {"test": Z}, max(UPDATES), 2):
-        name = _title(step.iteration)
+        name = step.title
         if step.iteration in (0, *UPDATES):
             found["accuracy"][name] = accuracy(step.predicted("test"), sample.test_labels)
         if step.iteration in UPDATES:
@@ -91,7 +92,7 @@ def celeba(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[str
     }
     found: dict[str, Any] = {"accuracy": {}, "pasted": {}, "named": int(masks["named"].sum()), "pixels": size * size}
     for step in rfm_path(X, faces.labels, {"test": Z, **tests}, 1, 2):
-        name = _title(step.iteration)
+        name = step.title
         found["accuracy"][name] = accuracy(step.predicted("test"), faces.test_labels)
         found["pasted"][name] = {
             words: float(
@@ -125,17 +126,11 @@ def _templates(images: Pictures, labels: IntArray) -> Pictures:
 
 def _without(mask: BoolArray, X: FloatArray, y: IntArray, Z: FloatArray, test_labels: IntArray) -> dict[str, float]:
     return {
-        _title(step.iteration): accuracy(step.predicted("test"), test_labels)
+        step.title: accuracy(step.predicted("test"), test_labels)
         for step in rfm_path(X[:, ~mask], y, {"test": Z[:, ~mask]}, 1, 2)
     }
 
 
 def _as_many(mask: BoolArray, seed: int) -> BoolArray:
     """As many of the coordinates, at random."""
-    some = np.zeros(len(mask), dtype=bool)
-    some[np.random.default_rng(seed).choice(len(mask), int(mask.sum()), replace=False)] = True
-    return some
-
-
-def _title(iteration: int) -> str:
-    return f"RFM {iteration}" if iteration else "Laplace"
+    return random_mask(np.random.default_rng(seed), len(mask), int(mask.sum()))

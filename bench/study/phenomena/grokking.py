@@ -12,9 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from bench.study.images.sampling import draw, rows_of
 from bench.study.images.sets import Images
-from bench.study.networks import one_hot, train
-from bench.study.phenomena.descent import SpanNetwork
-from bench.study.phenomena.machines import (
+from bench.study.machines import (
     FloatArray,
     IntArray,
     accuracy,
@@ -22,6 +20,8 @@ from bench.study.phenomena.machines import (
     rfm_path,
     share_within,
 )
+from bench.study.networks import one_hot, train
+from bench.study.phenomena.descent import SpanNetwork
 from bench.study.phenomena.marks import Box, Pictures, resized
 from bench.study.phenomena.stored import packed, packed_diagonal
 from rfm.span import Span

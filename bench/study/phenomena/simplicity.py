@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bench.study.images.sampling import draw, rows_of
 from bench.study.images.sets import Images
+from bench.study.machines import FloatArray, IntArray, accuracy, rfm_path
 from bench.study.phenomena.descent import trained
-from bench.study.phenomena.machines import FloatArray, IntArray, accuracy, rfm_path
 from bench.study.phenomena.marks import Pictures, in_colour, of_another_class, resized
 from bench.study.phenomena.stored import packed, packed_diagonal
 
@@ -72,7 +72,7 @@ def kernels(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
     found: dict[str, Any] = {"accuracy": {}, "follows": {}, "share": {}}
     for step in rfm_path(rows_of(joined(halves.train)), halves.labels, tests, max(UPDATES), 10):
         if step.iteration in UPDATES:
-            name = _title(step.iteration)
+            name = step.title
             _record(found, name, {key: step.predicted(key) for key in tests}, halves)
             if step.metric is not None:
                 shape = joined(halves.train).shape[1:]
@@ -83,9 +83,7 @@ def kernels(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
     for k, half in enumerate(HALVES):
         alone = {"alone": rows_of(halves.tests["intact"][k])}
         for step in rfm_path(rows_of(halves.train[k]), halves.labels, alone, 1, 10):
-            found["accuracy"][_title(step.iteration)][f"{half} alone"] = accuracy(
-                step.predicted("alone"), halves.test_labels
-            )
+            found["accuracy"][step.title][f"{half} alone"] = accuracy(step.predicted("alone"), halves.test_labels)
     if seed == 0:
         some = [int(np.flatnonzero(halves.labels == label)[0]) for label in range(4)]
         found["examples"] = packed(joined(halves.train)[some])
@@ -121,10 +119,6 @@ def _record(found: dict[str, Any], method: str, predicted: Mapping[str, IntArray
     found["follows"][method] = {
         name: accuracy(predicted[f"{name} of another class"], halves.other_labels) for name in HALVES if predicted
     }
-
-
-def _title(iteration: int) -> str:
-    return f"RFM {iteration}" if iteration else "Laplace"
 
 
 def _right(diagonal: NDArray[np.float64], shape: tuple[int, ...]) -> float:

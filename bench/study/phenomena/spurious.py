@@ -10,16 +10,17 @@ import numpy as np
 
 from bench.study.images.sampling import draw, rows_of
 from bench.study.images.sets import Images
-from bench.study.phenomena.descent import trained
-from bench.study.phenomena.machines import (
+from bench.study.machines import (
     BoolArray,
     FloatArray,
     IntArray,
     accuracy,
     named_coordinates,
+    random_mask,
     rfm_path,
     share_within,
 )
+from bench.study.phenomena.descent import trained
 from bench.study.phenomena.marks import Box, tied
 from bench.study.phenomena.stored import packed, packed_diagonal
 
@@ -87,7 +88,7 @@ def kernels(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
     found: dict[str, Any] = {"accuracy": {}, "named": {}, "left out": {}, "clean": {}}
     named = np.zeros(len(task.inside), dtype=bool)
     for step in rfm_path(task.rows, task.labels, task.tests, max(UPDATES), 2):
-        name = f"RFM {step.iteration}" if step.iteration else "Laplace"
+        name = step.title
         if step.iteration in (0, *UPDATES):
             found["accuracy"][name] = _accuracies({key: step.predicted(key) for key in task.tests}, task)
         if step.iteration in UPDATES:
@@ -105,13 +106,11 @@ def kernels(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
     for words, mask in left_out(named, task.inside, seed).items():
         kept = {key: test[:, ~mask] for key, test in task.tests.items()}
         found["left out"][words] = {
-            f"RFM {step.iteration}" if step.iteration else "Laplace": _accuracies(
-                {key: step.predicted(key) for key in kept}, task
-            )
+            step.title: _accuracies({key: step.predicted(key) for key in kept}, task)
             for step in rfm_path(task.rows[:, ~mask], task.labels, kept, 1, 2)
         }
     for step in rfm_path(task.clean_rows, task.labels, {"clean": task.tests["clean"]}, 1, 2):
-        name = f"RFM {step.iteration}" if step.iteration else "Laplace"
+        name = step.title
         found["clean"][name] = accuracy(step.predicted("clean"), task.test_labels)
     return found
 
@@ -123,9 +122,10 @@ def left_out(named: BoolArray, inside: BoolArray, seed: int) -> dict[str, BoolAr
     """
     found = {"mark": inside}
     if not named.all():
-        some = np.zeros(len(named), dtype=bool)
-        some[np.random.default_rng(seed).choice(len(named), int(named.sum()), replace=False)] = True
-        found |= {"named": named, "random": some}
+        found |= {
+            "named": named,
+            "random": random_mask(np.random.default_rng(seed), len(named), int(named.sum())),
+        }
     return found
 
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from bench.study.images.sampling import Sample, draw, rows_of
 from bench.study.images.sets import Images
-from bench.study.phenomena.machines import (
+from bench.study.machines import (
     BoolArray,
     accuracy,
     laplace,
     named_coordinates,
+    random_mask,
     rfm_path,
 )
 from bench.study.phenomena.marks import Box, Pictures, in_colour, resized
@@ -44,8 +45,7 @@ def tickets(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
     found: dict[str, Any] = {"accuracy": {}, "kept": {}}
     for words, rows, new in (("", unit_rows(X), unit_rows(Z)), (" raw", X, Z)):
         for step in rfm_path(rows, labels, {"test": new}, max(UPDATES), classes):
-            name = "Laplace" if step.iteration == 0 else f"RFM {step.iteration}"
-            found["accuracy"][name + words] = accuracy(step.predicted("test"), task.test_labels)
+            found["accuracy"][step.title + words] = accuracy(step.predicted("test"), task.test_labels)
             if step.iteration not in UPDATES:
                 continue
             mask = named_coordinates(step.diagonal())
@@ -57,8 +57,9 @@ def tickets(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
             if seed == 0 and ticket == "RFM-T 1":
                 found["diagonal"] = packed_diagonal(step.diagonal(), shape)
     rng = np.random.default_rng([seed, len(X)])
-    size = found["kept"]["RFM-T 1"]
-    found["accuracy"]["random mask"] = float(np.mean([on(_random(rng, X.shape[1], size)) for _ in range(RANDOM_MASKS)]))
+    size = max(1, found["kept"]["RFM-T 1"])
+    masks = (random_mask(rng, X.shape[1], size) for _ in range(RANDOM_MASKS))
+    found["accuracy"]["random mask"] = float(np.mean([on(mask) for mask in masks]))
     if box is not None:
         found["accuracy"]["box"] = on(box)
         found["box"] = int(box.sum())
@@ -93,12 +94,6 @@ def _in_corner(small: Pictures, photos: Pictures, box: Box, seed: int) -> Pictur
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(photos), len(small), replace=len(small) > len(photos))
     return box.painted(photos[chosen], in_colour(resized(small, box.height, box.width), photos.shape[3]))
-
-
-def _random(rng: np.random.Generator, count: int, size: int) -> BoolArray:
-    mask = np.zeros(count, dtype=bool)
-    mask[rng.choice(count, max(1, size), replace=False)] = True
-    return mask
 
 
 def _own_seed(seed: int, n: int) -> int:

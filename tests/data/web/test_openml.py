@@ -16,8 +16,9 @@ import pytest
 from loopback import Fault, Loopback, Page, broken_off, drip, silence, status, web_page
 from services import API, FakeOpenML, arff, task_splits
 
-from bench.data import openml_source
-from bench.data.openml_source import OpenMLSource, TaskEntry
+from bench.data import openml_service, openml_source
+from bench.data.openml_records import TaskEntry
+from bench.data.openml_source import OpenMLSource
 from bench.data.registry import Registry
 from bench.errors import DataInvalid, DataUnavailable, SourceError
 
@@ -37,7 +38,7 @@ FOLDS = [np.arange(0, 8), np.arange(8, 16), np.arange(16, 24)]
 def openml(web: Loopback, monkeypatch: pytest.MonkeyPatch) -> FakeOpenML:
     service = FakeOpenML(web)
     monkeypatch.setenv("BENCH_OPENML", service.url)
-    monkeypatch.setattr(openml_source, "TRIES", 1)
+    monkeypatch.setattr(openml_service, "TRIES", 1)
     return service
 
 

@@ -37,6 +37,11 @@ class Step:
     scores: Mapping[str, FloatArray]
     metric: FactoredMatrix | None
 
+    @property
+    def title(self) -> str:
+        """What a study calls it."""
+        return f"RFM {self.iteration}" if self.iteration else "Laplace"
+
     def predicted(self, name: str) -> IntArray:
         """The classes (m,) of the test rows called ``name``."""
         classes: IntArray = self.scores[name].argmax(axis=1)
@@ -51,11 +56,18 @@ class Step:
 
 
 def rfm_path(
-    X: FloatArray, labels: IntArray, tests: Mapping[str, FloatArray], iterations: int, classes: int
+    X: FloatArray,
+    labels: IntArray,
+    tests: Mapping[str, FloatArray],
+    iterations: int,
+    classes: int,
+    *,
+    device: str = "cpu",
 ) -> Iterator[Step]:
     """RFM on the rows of ``X`` (n, d) after 0, 1, ... ``iterations`` updates.
 
-    One-hot targets of ``labels`` (n,), 0 to ``classes`` - 1; ``tests`` are named rows (m, d) to classify.
+    One-hot targets of ``labels`` (n,), 0 to ``classes`` - 1; ``tests`` are named rows (m, d) to classify. A step's
+    metric may be overwritten by the next step.
     """
     if len(np.unique(labels)) < 2:
         raise ValueError(f"all {len(labels)} training rows are of class {labels[0]}: two classes at least are needed")
@@ -63,7 +75,7 @@ def rfm_path(
     table = np.concatenate([X, *tests.values()])
     targets = np.zeros((len(table), classes))
     targets[:n] = np.eye(classes)[labels]
-    sweep = Sweep(table, targets, kernel=Laplace(BANDWIDTH))
+    sweep = Sweep(table, targets, kernel=Laplace(BANDWIDTH), device=device)
     train, others = np.arange(n), np.arange(n, len(table))
     ends = np.cumsum([len(test) for test in tests.values()])
     for point in sweep.points(train, others, ridges=(RIDGE,), unit_norms=(False,), iterations=iterations):
@@ -77,7 +89,7 @@ def _factored(metric: Metric | None) -> FactoredMatrix | None:
     """A metric of few features, which is an array, as the other kind."""
     if metric is None or isinstance(metric, FactoredMatrix):
         return metric
-    return FactoredMatrix(torch.eye(len(metric), dtype=torch.float64), metric.double())
+    return FactoredMatrix(torch.eye(len(metric), dtype=torch.float64, device=metric.device), metric.double())
 
 
 def laplace(X: FloatArray, labels: IntArray, tests: Mapping[str, FloatArray], classes: int) -> Step:
@@ -95,6 +107,13 @@ def named_coordinates(diagonal: FloatArray, threshold: float = NAMED) -> BoolArr
         return np.zeros(diagonal.shape, dtype=bool)
     named: BoolArray = (diagonal - low) / (high - low) > threshold
     return named
+
+
+def random_mask(rng: np.random.Generator, count: int, size: int) -> BoolArray:
+    """``size`` of ``count`` coordinates, at random."""
+    mask = np.zeros(count, dtype=bool)
+    mask[rng.choice(count, size, replace=False)] = True
+    return mask
 
 
 def accuracy(predicted: IntArray, labels: IntArray) -> float:
