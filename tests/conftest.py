@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,32 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     from bench.records.method import HoldoutResult
     from bench.records.result import JobResult
-    from bench.run import local
+    from bench.run import local, worker
+    from bench.run.provenance import machine
+
+    one_at_a_time = threading.Lock()
 
     def carried_out(task: Any, *_: Any, **__: Any) -> JobResult:
-        outcome = json.loads(json.dumps(task.work.run(), default=lambda value: value.tolist()))
-        holdouts = tuple(HoldoutResult(**holdout) for holdout in outcome["holdouts"])
-        return JobResult(task.job, "ok", holdouts=holdouts, peak_rss_mb=1.0, provenance={"threads": 1})
+        def result(job: Any, own: dict[str, Any], further: tuple[JobResult, ...] = ()) -> JobResult:
+            return JobResult(
+                job,
+                own.get("status", "ok"),
+                own.get("reason", ""),
+                holdouts=tuple(HoldoutResult(**holdout) for holdout in own.get("holdouts", ())),
+                predictions=tuple(own.get("predictions", ())),
+                peak_rss_mb=1.0,
+                provenance=machine(1, task.work.device),
+                further=further,
+            )
+
+        with one_at_a_time:
+            worker._seed_global_generators(worker.derive_seed("global generators", task.job.id))
+            try:
+                found = json.loads(json.dumps(task.work.run(), default=worker._plain))
+            except Exception as error:
+                return result(task.job, worker._failure(error))
+        others = zip(task.further, found.get("further", ()), strict=True)
+        return result(task.job, found, tuple(result(job, own) for job, own in others))
 
     monkeypatch.setattr(local, "isolated", carried_out)
 

@@ -1,20 +1,15 @@
-"""``bench run`` and ``bench status`` as a user meets them."""
+"""``bench run`` and ``bench status`` as a user meets them; jobs as processes are in ``test_cli_processes``."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import io
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
-import termios
-import time
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +25,7 @@ from bench.methods import get_method, method_names
 from bench.store import Store, read_run
 from rfm.native import Library
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("in_process")
 METHODS = "faulty_methods:Centroid,faulty_methods:Shrunken"
 
 
@@ -43,25 +38,6 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def bench(*words: str) -> int:
     return main(["run", "--subset", "iris,wine", "--methods", METHODS, "--jobs", "2", *words])
-
-
-def test_a_run_is_exported_summed_up_and_resumed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench("--run", "r") == 0
-    captured = capsys.readouterr()
-    assert captured.err.splitlines()[0] == "bench: 2 datasets from the package (embedded)"
-    out = captured.out
-    assert "\n2 datasets from the package (embedded)\nresults: r " in out
-    assert "4 jobs: 4 ok (0 from before)" in out
-    assert "mean accuracy over the 2 datasets that all 2 methods have" in out
-    assert "results: r " in out
-    assert "python -m bench report r" in out
-    assert Path("r/scores.csv").read_text().startswith("dataset,source,rows,features,classes,method,protocol,split,")
-    assert len(Path("r/scores.csv").read_text().splitlines()) == 1 + 4 * 4
-    assert Path("r/summary.csv").exists()
-    assert not Path("r/live.json").exists()
-    assert "ok iris/centroid (clean): " in "".join(p.read_text() for p in Path("r/logs").iterdir())
-    assert bench("--run", "r") == 0
-    assert "4 jobs: 4 ok (4 from before)" in capsys.readouterr().out
 
 
 def test_a_variant_is_chosen_run_and_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,39 +67,6 @@ def test_a_greedy_ensemble_needs_a_method_that_keeps_scores(capsys: pytest.Captu
     assert all(h.is_ensemble for h in results["laplace"].holdouts)
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (
-            ["--ensemble", "greedy", "--protocol", "relearn"],
-            "--ensemble greedy: --protocol relearn repeats the paper's",
-        ),
-        (["--inputs", "nominal", "--protocol", "published"], "--inputs nominal: --protocol published repeats"),
-        (["--ensemble", "bagging"], "unknown --ensemble 'bagging'"),
-        (["--ensemble", "greedy", "--select", "auc"], "--select auc: an ensemble's members are selected by the Brier"),
-        (["--protocol", "clean-greedy", "--ensemble", "top5"], "use --protocol clean"),
-    ],
-)
-def test_variants_that_there_are_not_are_refused_in_a_line(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert bench(*words, "--run", "r") == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert len(error.strip().splitlines()) == 1
-    assert not Path("r").exists()
-
-
-def test_failures_are_counted_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["run", "--subset", "iris", "--methods", "faulty_methods:Exit3,faulty_methods:Centroid", "--run", "r"]
-    assert main(words) == 1
-    captured = capsys.readouterr()
-    assert "2 jobs: 1 error, 1 ok" in captured.out
-    assert "error: iris/exit3: its process ended with exit code 3" in captured.out
-    assert "--retry-failed" in captured.out
-    assert "error iris/exit3 (clean): its process ended" in captured.err
-
-
 @pytest.fixture
 def folder_of_iris() -> Path:
     """An archive folder whose only table is damaged."""
@@ -150,7 +93,6 @@ def test_a_table_that_cannot_be_read_is_no_matter_of_retry_failed(
     assert "SHA-256" in row["reason"]
 
 
-@pytest.mark.archive
 def test_a_folder_takes_a_table_from_one_source(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,36 +258,38 @@ BAD = {
     ("--run", ""): "--run is empty (an unset shell variable?): give it a value or leave it out",
     ("--archive", ""): "--archive is empty (an unset shell variable?)",
     ("--scheduler", "tcp://x:1"): "--scheduler is for --engine dask",
+    ("--ensemble", "greedy", "--protocol", "relearn"): "--ensemble greedy: --protocol relearn repeats the paper's",
+    ("--inputs", "nominal", "--protocol", "published"): "--inputs nominal: --protocol published repeats",
+    ("--ensemble", "bagging"): "unknown --ensemble 'bagging'",
+    ("--ensemble", "greedy", "--select", "auc"): "--select auc: an ensemble's members are selected by the Brier",
+    ("--protocol", "clean-greedy", "--ensemble", "top5"): "use --protocol clean",
+    ("--select", "accuracy,auc"): "two measures",
+    ("--select", "logloss"): "did you mean 'log_loss'",
+    ("--select", "auc", "--protocol", "published"): "--select: --protocol published selects by accuracy; use clean or",
+    ("--select", "rmse"): "--select rmse: a measure for regression, and no dataset of this run is for that",
+    ("--run", "file/r"): "run folder file/r cannot be created: Not a directory",
+    ("--subset", "all121"): "Tried: embedded",
 }
 
 
 @pytest.mark.parametrize("words", BAD, ids=" ".join)
-def test_bad_arguments(words: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_arguments(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_CACHE", str(Path("cache").resolve()))
+    Path("file").write_text("")
     assert bench("--run", "r", *words) == 2
-    error = capsys.readouterr().err
+    *found, error = capsys.readouterr().err.splitlines()
+    assert found in ([], ["bench: 2 datasets from the package (embedded)"])
     assert error.startswith("bench: ")
     assert BAD[words] in error
-    assert len(error.splitlines()) == 1
     assert not Path("r").exists()
-
-
-def test_an_unwritable_run_folder(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("file").write_text("")
-    assert bench("--run", "file/r") == 2
-    assert "bench: run folder file/r cannot be created: Not a directory" in capsys.readouterr().err
 
 
 def test_a_folder_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     with Store(Path("r")):
         assert bench("--run", "r") == 2
     assert f"is in use by process {os.getpid()}" in capsys.readouterr().err
-
-
-def test_no_source_for_a_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BENCH_CACHE", str(Path("cache").resolve()))
-    assert bench("--run", "r", "--subset", "all121") == 2
-    assert "Tried: embedded" in capsys.readouterr().err
-    assert not Path("r").exists()
 
 
 @pytest.mark.parametrize(
@@ -359,10 +303,7 @@ def test_no_source_for_a_table(capsys: pytest.CaptureFixture[str], monkeypatch: 
 )
 def test_default_folders(subset: str, protocol: str, seeds: tuple[int, ...], name: str) -> None:
     assert default_folder(subset, protocol, seeds) == Path("results") / name
-
-
-def test_different_lists_get_different_folders() -> None:
-    assert default_folder("iris,wine", "clean") != default_folder("iris,zoo", "clean")
+    assert default_folder("iris,wine", protocol, seeds) != default_folder("iris,zoo", protocol, seeds)
 
 
 def test_an_upgrade_is_announced_and_its_results_can_be_kept(
@@ -388,130 +329,26 @@ def test_an_upgrade_is_announced_and_its_results_can_be_kept(
     assert {r.job.work for r in after} == {r.job.work for r in before}
 
 
-def test_status_of_a_finished_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_of_a_finished_run_tells_the_invocation_that_did_something(capsys: pytest.CaptureFixture[str]) -> None:
+    def state() -> dict[str, Any]:
+        assert main(["status", "r", "--json"]) == 0
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    assert main(["status", "r"]) == 2
+    assert "no results in r" in capsys.readouterr().err
     bench("--run", "r")
     capsys.readouterr()
     assert main(["status", "r"]) == 0
-    out = capsys.readouterr().out
-    assert "r: 4 of 4 jobs done, 4 ok" in out
-    assert main(["status", "r", "--json"]) == 0
-    state = json.loads(capsys.readouterr().out)
-    assert (state["planned"], state["statuses"], state["undone"]) == (4, {"ok": 4}, 0)
-    assert state["in_use_by"] is None
-
-
-def test_status_tells_the_run_that_did_something(capsys: pytest.CaptureFixture[str]) -> None:
-    bench("--run", "r")
+    assert "r: 4 of 4 jobs done, 4 ok" in capsys.readouterr().out
+    found = state()
+    assert (found["planned"], found["statuses"], found["undone"], found["in_use_by"]) == (4, {"ok": 4}, 0, None)
     started = read_run("r").provenance["started"]
     with Store(Path("r")) as store:
         store.begin(read_run("r").planned, {"started": "later", "command": "python -m bench run --again"})
-    capsys.readouterr()
     assert main(["status", "r"]) == 0
     assert f"latest results from the run started {started}\n" in capsys.readouterr().out
-    assert main(["status", "r", "--json"]) == 0
-    state = json.loads(capsys.readouterr().out)
-    assert (state["started"], state["command"]) == (started, "python -m bench run --again")
-
-
-def test_status_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["status", "nowhere"]) == 2
-    assert "no results in nowhere" in capsys.readouterr().err
-
-
-def start(*words: str, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", "--run", "r", "--jobs", "2", *words],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])},
-        stdout=output,
-        stderr=output,
-        text=True,
-    )
-
-
-def wait_for(condition: object, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition() and process.poll() is None and time.monotonic() < deadline:  # type: ignore[operator]
-        time.sleep(0.05)
-
-
-def running() -> list[str]:
-    try:
-        return [job["method"] for job in json.loads(Path("r/live.json").read_text())["running"]]
-    except (OSError, ValueError):
-        return []
-
-
-def test_status_and_refusal_from_another_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    process = start("--subset", "iris", "--methods", "faulty_methods:Sleeps,faulty_methods:Centroid")
-    try:
-        wait_for(lambda: running() == ["sleeps"], process)
-        assert main(["status", "r"]) == 0
-        out = capsys.readouterr().out
-        assert "r: 1 of 2 jobs done, 1 ok" in out
-        assert f"in use by process {process.pid} on " in out
-        assert "running iris/sleeps for 0:" in out
-        assert bench("--run", "r") == 2
-        assert "is in use by process" in capsys.readouterr().err
-    finally:
-        process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "1 not done" in out
-    assert "run the same command again" in out
-    assert "stopping now" in err
-    assert main(["status", "r"]) == 0
-    assert "1 not done, nothing running; to resume: python -m bench run" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("columns", [80, 120])
-def test_on_a_terminal_a_bar_says_where_the_run_stands(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-    ours, theirs = os.openpty()
-    termios.tcsetwinsize(theirs, (24, columns))
-    process = start("--subset", "embedded", "--methods", "faulty_methods:Slow", output=theirs)
-    os.close(theirs)
-    text, pressed = "", False
-    with contextlib.suppress(OSError):  # nobody writes any more
-        while piece := os.read(ours, 4096).decode():
-            text += piece
-            if not pressed and "running" in text:
-                process.send_signal(signal.SIGINT)
-                pressed = True
-    os.close(ours)
-    assert process.wait(timeout=60) == 130
-    lines = re.split(r"\r?\n", text)
-    bars = [bar.rstrip() for line in lines for bar in line.split("\r") if re.match(r"\d+/44 \[[# ]{10}\] ", bar)]
-    assert any(re.search(r"\] [12] running, \d+:\d\d left  [\w-]+/slow 0:", bar) for bar in bars)
-    assert re.search(r"\] stopping: [012] in flight, \d+:\d\d left", bars[-1])
-    assert max(map(len, bars)) <= columns - 1
-    (outcome,) = (line for line in lines if "44 jobs: " in line)
-    *_, blank, words = outcome.split("\r")
-    assert (blank.strip(), words[:9]) == ("", "44 jobs: "), "the bar has to go first"
-
-
-def test_no_file_stands_in_for_outputs_that_are_closed() -> None:
-    """Standard input, output and error, each and all: `<&- >&- 2>&-`."""
-    words = f"{sys.executable} -m bench run --subset iris --methods {METHODS} --run"
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])}
-    for number, closed in enumerate(("<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-")):
-        assert subprocess.run(["sh", "-c", f"{words} r{number} {closed}"], env=env, capture_output=True).returncode == 0
-        assert {r.status for r in read_run(f"r{number}").results} == {"ok"}, closed
-
-
-def test_ctrl_c_says_how_to_go_on() -> None:
-    words = ("--subset", "embedded", "--methods", "faulty_methods:Slow")
-    process = start(*words)
-    wait_for(running, process)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "in flight will finish and be stored (Ctrl-C again to stop now)" in err
-    assert "to resume: run the same command again" in out
-    stored = len(read_run("r").results)
-    again = start(*words)
-    out, err = again.communicate(timeout=120)
-    assert again.returncode == 0, err
-    assert f"({stored} from before)" in out
+    assert (state()["started"], state()["command"]) == (started, "python -m bench run --again")
 
 
 def test_predictions_are_kept_and_made_up_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -579,9 +416,3 @@ def test_another_measure_selects(capsys: pytest.CaptureFixture[str]) -> None:
         assert holdout.validation_score == pytest.approx(min(min(row["score"]) for row in holdout.path), abs=1e-6)
     assert main([*words, "r"]) == 2
     assert "holds results of selected_by log_loss" in capsys.readouterr().err
-    for bad, said in (("accuracy,auc", "two measures"), ("logloss", "did you mean 'log_loss'")):
-        assert main([*words, "r2", "--select", bad]) == 2
-        assert said in capsys.readouterr().err
-    assert main([*words, "r2", "--select", "auc", "--protocol", "published"]) == 2
-    assert main([*words, "r2", "--select", "rmse"]) == 2
-    assert "--select rmse: a measure for regression, and no dataset of this run is for that" in capsys.readouterr().err

@@ -145,6 +145,7 @@ def test_the_first_lines_say_what_stays_on_the_processor(
     assert "with 3 at a time" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_job_that_finds_no_gpu_fails_and_does_not_compute_elsewhere(tiny: TinyBenchmark) -> None:
     outcome, record = tiny.run(plan=plan(tiny, "cuda", "xgboost"), memory_bytes=20 << 30)

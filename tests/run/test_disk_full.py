@@ -32,6 +32,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_run_on_a_disk_that_fills_up(tmp_path: Path, small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     undisturbed = TinyBenchmark(tmp_path / "undisturbed", tables(60)).run(*METHODS)[1]
     benchmark = TinyBenchmark(small_disk / "run", tables(60))

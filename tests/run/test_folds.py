@@ -55,6 +55,7 @@ def test_what_a_large_table_is_reduced_to_is_said_too(splits: Splits) -> None:
     assert "each tuning half" in reduction_in_words(str(taken(one)), {"relearn"})
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_run_of_two_folds_says_so_and_stands_in_a_folder_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--jobs", "1", "--run", "r"]
     assert main([*words, "--folds", "2"]) == 0
