@@ -36,6 +36,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bayes.py").write_text(PLUGIN)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_run_from_python_is_that_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     done = bench.run(subset=["iris", "wine"], plugin="bayes.py", methods=["bayes"], run="a", jobs=1, folds=2)
     assert (done.folder, done.counts, done.already, done.undone, done.ok) == (Path("a"), {"ok": 2}, 0, 0, True)

@@ -11,6 +11,8 @@ import pytest
 from bench.command_line import main
 from bench.store import read_run
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 DESCRIPTION = """
 orders:
   file: orders.csv
