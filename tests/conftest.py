@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+if TYPE_CHECKING:
+    from command import Command
 
 # One BLAS thread, as jobs have: set before the libraries load. Two test processes on two cores would else spin.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -60,6 +66,22 @@ def fork_results() -> Path:
 def parity_path() -> Path:
     """The file of outcomes of the published code; without it the test is skipped."""
     return _named_by("BENCH_PARITY", "outcomes of the published code, as tab-separated text")
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """``command("list", "--json").out`` is what ``python -m bench list --json`` prints."""
+    from command import Command
+
+    return Command(capsys)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test's own folder, which is the current one; there is no archive."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+    return tmp_path
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
+from command import Command
 from synthetic_runs import make_regression_run, make_run, store_run, with_measures
 
 from bench.cli.export import export_runs, write_table
-from bench.command_line import main
 from bench.errors import StoreError
 from bench.files import replacing
 
@@ -116,9 +116,7 @@ def test_regression_is_a_group_of_its_own_and_further_measures_are_averaged(tmp_
         assert table.loc[group, "normalised_score"].to_dict() == pytest.approx(expected.to_dict())
 
 
-def test_the_kept_scores_are_exported_again_with_the_kept_summary(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_kept_scores_are_exported_again_with_the_kept_summary(tmp_path: Path, command: Command) -> None:
     kept = Path(__file__).parents[2] / "results" / "kept" / "comparison"
     scores, summary, provenance = export_runs([kept / "scores.csv"], out=tmp_path)
     for again, name in ((scores, "scores.csv"), (summary, "summary.csv")):
@@ -131,8 +129,7 @@ def test_the_kept_scores_are_exported_again_with_the_kept_summary(
         ([str(scores)], "exported scores; name the file or folder to export to with --out"),
         ([str(tmp_path), "--out", str(tmp_path)], "scores.csv is the file that is exported; name another"),
     ):
-        assert main(["export", *words]) == 2
-        assert told in capsys.readouterr().err
+        command.refuses(told, "export", *words)
 
 
 def test_a_method_that_covers_little_keeps_its_row(tmp_path: Path) -> None:
@@ -182,10 +179,9 @@ def test_parquet_holds_the_same(folder: Path) -> None:
     pd.testing.assert_frame_equal(same, pd.read_csv(export_runs([folder])[1], dtype={"seeds": str}), check_dtype=False)
 
 
-def test_command_prints_what_it_wrote(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", str(folder)]) == 0
+def test_command_prints_what_it_wrote(folder: Path, command: Command) -> None:
     names = ("scores.csv", "summary.csv", "provenance.json")
-    assert capsys.readouterr().out.split() == [str(folder / name) for name in names]
+    assert command("export", folder).out.split() == [str(folder / name) for name in names]
 
 
 def test_provenance_says_how_the_results_came_about(folder: Path) -> None:
@@ -197,7 +193,7 @@ def test_provenance_says_how_the_results_came_about(folder: Path) -> None:
     assert str(folder.parent) not in json.dumps(run)
 
 
-def test_several_runs_are_exported_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_runs_are_exported_as_one(tmp_path: Path, command: Command) -> None:
     """As one run of all the jobs would be: two protocols, and two methods of one protocol, in three folders."""
     parts = [(["rfm"], ["clean"]), (["mlp"], ["clean"]), (["rfm"], ["clean-cv"])]
     folders = [
@@ -210,25 +206,22 @@ def test_several_runs_are_exported_as_one(tmp_path: Path, capsys: pytest.Capture
     expected = export_runs([store_run(tmp_path / "whole", together)])
     out = tmp_path / "out"
     out.mkdir()
-    assert main(["export", *map(str, folders), "--out", str(out)]) == 0
+    command("export", *map(str, folders), "--out", str(out))
     for ours, theirs in zip((out / "scores.csv", out / "summary.csv"), expected, strict=False):
         assert ours.read_text() == theirs.read_text()
     assert [run["run"] for run in json.loads((out / "provenance.json").read_text())] == ["part0", "part1", "part2"]
-    capsys.readouterr()
-    assert main(["export", *map(str, folders)]) == 2
-    assert "name the file or folder for them with --out" in capsys.readouterr().err
+    command.refuses("name the file or folder for them with --out", "export", *map(str, folders))
 
 
-def test_runs_that_do_not_belong_together_are_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_that_do_not_belong_together_are_not_exported(tmp_path: Path, command: Command) -> None:
     folders = [
         store_run(tmp_path / source, make_run(NAMES, [method], source=source))
         for source, method in (("archive", "rfm"), ("embedded", "mlp"))
     ]
     words = ["export", *map(str, folders), "--out", str(tmp_path / "all.csv")]
-    assert main(words) == 2
-    assert "datasets from several sources" in capsys.readouterr().err
+    command.refuses("datasets from several sources", *words)
     assert not (tmp_path / "all.csv").exists()
-    assert main([*words, "--allow", "sources"]) == 0
+    command(*words, "--allow", "sources")
 
 
 def test_all_seeds_are_exported_and_the_summary_is_over_those_that_count(tmp_path: Path) -> None:
@@ -248,25 +241,18 @@ def test_all_seeds_are_exported_and_the_summary_is_over_those_that_count(tmp_pat
 
 
 @pytest.mark.parametrize(("where", "message"), [("nowhere", "no results in"), ("", "no results in")])
-def test_a_folder_without_a_store_is_exit_2(
-    tmp_path: Path, where: str, message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["export", str(tmp_path / where)]) == 2
-    assert message in capsys.readouterr().err
+def test_a_folder_without_a_store_is_exit_2(tmp_path: Path, where: str, message: str, command: Command) -> None:
+    command.refuses(message, "export", str(tmp_path / where))
 
 
-def test_a_folder_is_made_and_a_run_without_results_refused(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["export", str(folder), "--out", f"{tmp_path}/new/one/"]) == 0
+def test_a_folder_is_made_and_a_run_without_results_refused(folder: Path, tmp_path: Path, command: Command) -> None:
+    command("export", str(folder), "--out", f"{tmp_path}/new/one/")
     names = {"scores.csv", "summary.csv", "provenance.json"}
     assert {path.name for path in (tmp_path / "new" / "one").iterdir()} == names
     (tmp_path / "a-file").write_text("")
-    assert main(["export", str(folder), "--out", f"{tmp_path}/a-file/"]) == 2
-    assert "cannot make the folder" in capsys.readouterr().err
+    command.refuses("cannot make the folder", "export", str(folder), "--out", f"{tmp_path}/a-file/")
     empty = store_run(tmp_path / "empty", replace(make_run(["iris"], ["rfm"]), results=()))
-    assert main(["export", str(empty)]) == 2
-    assert f"nothing to export: no results in {empty}" in capsys.readouterr().err
+    command.refuses(f"nothing to export: no results in {empty}", "export", str(empty))
     assert not (empty / "scores.csv").exists()
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command import Command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import Loopback, Page
 from refusals import refused
 
-from bench.command_line import main
 from bench.data.cache import cache_folder, using_cache
 from bench.data.registry import Registry, load_registry
 from bench.data.strict_yaml import MAX_BYTES
@@ -214,17 +214,14 @@ def test_a_table_behind_a_url_is_kept_if_its_checksum_is_known(
 
 
 def test_a_kept_table_that_was_damaged_is_fetched_again_and_offline_fetches_nothing(
-    described: Path,
-    registry: Registry,
-    web: Loopback,
-    capsys: pytest.CaptureFixture[str],
+    described: Path, registry: Registry, web: Loopback, command: Command
 ) -> None:
     web.pages["/orders.csv"] = Page(ORDERS.encode())
     plain = DESCRIPTION.replace("file: orders.csv", f"url: {web.url}/orders.csv")
     described.write_text(f"{plain}  sha256: {hashlib.sha256(ORDERS.encode()).hexdigest()}\n")
-    assert main(["run", "--data", str(described), "--offline", "--dry-run"]) == 2
-    assert "orders.csv): not in the cache, and downloads are not allowed here" in capsys.readouterr().err
-    assert main(["validate", str(described), "--offline"]) == 2
+    said = "orders.csv): not in the cache, and downloads are not allowed here"
+    command.refuses(said, "run", "--data", described, "--offline", "--dry-run")
+    command("validate", str(described), "--offline", code=2)
     assert web.requests == []
     (table,) = read_description(described, registry)
     read_content(table)
@@ -330,20 +327,18 @@ def test_a_task_that_nobody_asked_for(described: Path, registry: Registry) -> No
 
 @pytest.mark.usefixtures("in_process")
 def test_a_table_of_regression_is_validated_and_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("prices.csv").write_text(PRICES)
     words = ["prices.csv", "--target", "price", "--task", "regression"]
-    assert main(["validate", *words]) == 0
-    out = capsys.readouterr().out
+    out = command("validate", *words).out
     assert "prices (user): 30 rows, 2 features, a number to predict" in out
     assert "target: min -9, 5 % -6.825, 25 % 1.875, median 12.75" in out
     assert "class" not in out
-    assert main(["validate", *words, "--json"]) == 0
-    (told,) = json.loads(capsys.readouterr().out)
+    (told,) = json.loads(command("validate", *words, "--json").out)
     assert (told["task"], told["classes"], told["target"]["max"]) == ("regression", {}, 34.5)
-    assert main(["run", "--data", *words, "--methods", "laplace", "--jobs", "1", "--run", "r"]) == 0
+    command("run", "--data", *words, "--methods", "laplace", "--jobs", "1", "--run", "r")
     assert "prices,user,30,2,0,laplace,clean,seed-0,0,ok,," in Path("r/scores.csv").read_text()
-    assert main(["run", "--data", "prices.csv", "--target", "colour", "--task", "regression", "--run", "q"]) == 1
-    assert "--task regression" in capsys.readouterr().out
+    words[2] = "colour"
+    assert "--task regression" in command("run", "--data", *words, "--run", "q", code=1).out

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import Command
 
-from bench.command_line import main
 from bench.store import read_run
 
 ROOT = Path(__file__).parents[2]
@@ -27,16 +27,13 @@ SIXTEEN = ("--subset", "iris,wine,zoo,lenses", "--seeds", "0,1,2,3", "--methods"
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+def _importable(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
 
 
-def test_a_run_is_exported_summed_up_and_resumed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_exported_summed_up_and_resumed(command: Command) -> None:
     words = ["run", *TWO, "--jobs", "2", "--run", "r"]
-    assert main(words) == 0
-    out, err = capsys.readouterr()
+    out, err = command(*words)
     assert err.splitlines()[0] == "bench: 1 dataset from the package (embedded)"
     for said in (
         "\n1 dataset from the package (embedded)\nresults: r ", "2 jobs: 2 ok (0 from before)",
@@ -48,14 +45,12 @@ def test_a_run_is_exported_summed_up_and_resumed(capsys: pytest.CaptureFixture[s
     assert Path("r/summary.csv").exists()
     assert not Path("r/live.json").exists()
     assert "ok iris/centroid (clean): " in "".join(p.read_text() for p in Path("r/logs").iterdir())
-    assert main(words) == 0
-    assert "2 jobs: 2 ok (2 from before)" in capsys.readouterr().out
+    assert "2 jobs: 2 ok (2 from before)" in command(*words).out
 
 
-def test_failures_are_counted_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failures_are_counted_and_explained(command: Command) -> None:
     words = ["run", "--subset", "iris", "--methods", "faulty_methods:Exit3,faulty_methods:Centroid", "--run", "r"]
-    assert main(words) == 1
-    out, err = capsys.readouterr()
+    out, err = command(*words, code=1)
     assert "2 jobs: 1 error, 1 ok" in out
     assert "error: iris/exit3: its process ended with exit code 3" in out
     assert "--retry-failed" in out
@@ -63,9 +58,9 @@ def test_failures_are_counted_and_explained(capsys: pytest.CaptureFixture[str]) 
 
 
 def start(*words: str, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "bench", "run", "--run", "r", "--jobs", "2", *words]
+    bench = [sys.executable, "-m", "bench", "run", "--run", "r", "--jobs", "2", *words]
     environment = dict(os.environ)  # as Python knows it: pytest has loaded readline, which adds a width to it in C
-    return subprocess.Popen(command, env=environment, stdout=output, stderr=output, text=True)
+    return subprocess.Popen(bench, env=environment, stdout=output, stderr=output, text=True)
 
 
 def wait_for(holds: Callable[[], Any], process: subprocess.Popen[str]) -> None:
@@ -81,17 +76,15 @@ def running() -> list[str]:
         return []
 
 
-def test_status_and_refusal_from_another_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_and_refusal_from_another_terminal(command: Command) -> None:
     process = start("--subset", "iris", "--methods", "faulty_methods:Sleeps,faulty_methods:Centroid")
     try:
         wait_for(lambda: running() == ["sleeps"], process)
-        assert main(["status", "r"]) == 0
-        out = capsys.readouterr().out
+        out = command("status", "r").out
         assert "r: 1 of 2 jobs done, 1 ok" in out
         assert f"in use by process {process.pid} on " in out
         assert "running iris/sleeps for 0:" in out
-        assert main(["run", *TWO, "--run", "r"]) == 2
-        assert "is in use by process" in capsys.readouterr().err
+        command.refuses("is in use by process", "run", *TWO, "--run", "r")
     finally:
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=30)
@@ -99,8 +92,7 @@ def test_status_and_refusal_from_another_terminal(capsys: pytest.CaptureFixture[
     assert "1 not done" in out
     assert "run the same command again" in out
     assert "stopping now" in err
-    assert main(["status", "r"]) == 0
-    assert "1 not done, nothing running; to resume: python -m bench run" in capsys.readouterr().out
+    assert "1 not done, nothing running; to resume: python -m bench run" in command("status", "r").out
 
 
 def test_on_a_terminal_a_bar_says_where_the_run_stands(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,8 +124,8 @@ def test_on_a_terminal_a_bar_says_where_the_run_stands(monkeypatch: pytest.Monke
 def test_no_file_stands_in_for_outputs_that_are_closed() -> None:
     """Standard input, both outputs, and all of them: the next files to be opened get their numbers."""
     for number, closed in enumerate(("<&-", ">&- 2>&-", "<&- >&- 2>&-")):
-        command = f"{sys.executable} -m bench run {' '.join(TWO)} --run r{number} {closed}"
-        assert subprocess.run(["sh", "-c", command], capture_output=True).returncode == 0
+        typed = f"{sys.executable} -m bench run {' '.join(TWO)} --run r{number} {closed}"
+        assert subprocess.run(["sh", "-c", typed], capture_output=True).returncode == 0
         assert {r.status for r in read_run(f"r{number}").results} == {"ok"}, closed
 
 

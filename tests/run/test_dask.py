@@ -380,29 +380,25 @@ def run_plugin(folder: Path, text: str, *more: str) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("in_process")  # what is run here, to compare with
-def test_a_plugin_travels_to_workers_that_do_not_see_its_file(
-    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
-    elsewhere = ["--engine", "dask", "--scheduler", cluster.address]
-    here = run_plugin(tmp_path / "here", CENTROIDS)["ok"]
-    there = run_plugin(tmp_path / "there", CENTROIDS, *elsewhere)["ok"]
+def test_a_plugin_travels_to_workers_that_do_not_see_its_file(elsewhere: Path, cluster: Cluster) -> None:
+    there_too = ["--engine", "dask", "--scheduler", cluster.address]
+    here = run_plugin(elsewhere / "here", CENTROIDS)["ok"]
+    there = run_plugin(elsewhere / "there", CENTROIDS, *there_too)["ok"]
     assert [h.score for h in there.holdouts] == [h.score for h in here.holdouts]
     assert there.job.id == here.job.id
-    changed = run_plugin(tmp_path / "changed", CENTROIDS.replace("0.5", "0.25"), *elsewhere)["ok"]
+    changed = run_plugin(elsewhere / "changed", CENTROIDS.replace("0.5", "0.25"), *there_too)["ok"]
     assert changed.job.id != here.job.id
 
 
 def test_a_plugin_whose_library_no_worker_has_ends_the_command_with_the_reason(
-    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    elsewhere: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
     monkeypatch.setattr("bench.run.dask.NO_WORKER_SECONDS", 1.0)
-    (tmp_path / "path").mkdir()
-    (tmp_path / "path" / "only_installed_here.py").write_text("x = 1\n")
-    monkeypatch.syspath_prepend(str(tmp_path / "path"))
+    (elsewhere / "path").mkdir()
+    (elsewhere / "path" / "only_installed_here.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(str(elsewhere / "path"))
     found = run_plugin(
-        tmp_path / "run", "import only_installed_here\n" + CENTROIDS,
+        elsewhere / "run", "import only_installed_here\n" + CENTROIDS,
         "--engine", "dask", "--scheduler", cluster.address,
     )  # fmt: skip
     assert found == {}
