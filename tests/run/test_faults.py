@@ -59,7 +59,7 @@ def test_each_fault_costs_its_own_jobs_only_and_their_last_output_is_kept(tiny: 
     assert "ValueError: after the junk" in junk
     assert results["junk-then-fails"][0].reason == "ValueError: after the junk"
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", junk)
-    assert list(Path("/dev/shm").glob("bench-test-*")) == [], "a segment that a job has forgotten"
+    assert list(Path("/dev/shm").glob(f"bench-test-{os.getpid()}-*")) == [], "a segment that a job has forgotten"
 
 
 HARMLESS = (
@@ -137,7 +137,7 @@ def test_shared_memory_counts(tiny: TinyBenchmark) -> None:
     for method, rows in by_method(record).items():
         assert {r.status for r in rows} == {"oom"}, method
         assert all(re.search(r"stopped at \d+ MB beyond .*: allowed 270 MB", r.reason) for r in rows)
-    assert list(Path("/dev/shm").glob("bench-test-*")) == []
+    assert list(Path("/dev/shm").glob(f"bench-test-{os.getpid()}-*")) == []
 
 
 def test_a_kill_by_the_kernel_is_for_memory(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
