@@ -34,23 +34,29 @@ SUMMARY = (
 NAMES = ["iris", "wine", "zoo", "letter", "adult"]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     failures = {("wine", "mlp"): ("oom", "killed: out of memory")}
     run = make_run(NAMES, ["rfm", "laplace", "mlp"], ["clean", "clean-cv"], failures=failures)
-    return store_run(tmp_path / "run", run)
+    return store_run(tmp_path_factory.mktemp("export") / "run", run)
 
 
-def test_columns_are_the_contract(folder: Path) -> None:
-    scores, summary, provenance = export_runs([folder])
+@pytest.fixture(scope="module")
+def exported(folder: Path) -> list[Path]:
+    """Scores, summary and provenance, where they land if nothing else is said."""
+    return export_runs([folder])
+
+
+def test_columns_are_the_contract(folder: Path, exported: list[Path]) -> None:
+    scores, summary, provenance = exported
     assert (scores, summary) == (folder / "scores.csv", folder / "summary.csv")
     assert provenance == folder / "provenance.json"
     assert scores.read_text().splitlines()[0] == SCORES
     assert summary.read_text().splitlines()[0] == SUMMARY
 
 
-def test_scores_have_a_row_per_holdout_and_one_per_failed_job(folder: Path) -> None:
-    table = pd.read_csv(export_runs([folder])[0])
+def test_scores_have_a_row_per_holdout_and_one_per_failed_job(exported: list[Path]) -> None:
+    table = pd.read_csv(exported[0])
     assert len(table) == (5 * 3 - 1) * 2 * 4 + 2
     failed = table[table["status"] != "ok"]
     assert failed["status"].tolist() == ["oom", "oom"]
@@ -72,8 +78,8 @@ def test_a_table_that_could_not_be_read_has_the_split_it_would_have_had(
     assert (row["status"], row["split"]) == ("error", split)
 
 
-def test_summary_is_over_common_datasets_and_counts_what_is_missing(folder: Path) -> None:
-    scores, summary = (pd.read_csv(path) for path in export_runs([folder])[:2])
+def test_summary_is_over_common_datasets_and_counts_what_is_missing(exported: list[Path]) -> None:
+    scores, summary = (pd.read_csv(path) for path in exported[:2])
     assert list(dict.fromkeys(summary["group"])) == ["small90", "no-test-file", "test-file", "all-available"]
     row = summary.set_index(["group", "protocol", "method"]).loc[("all-available", "clean", "mlp")]
     assert (row["datasets"], row["missing"]) == (4, 1)
@@ -172,11 +178,11 @@ def test_out_names_the_scores_and_puts_the_summary_beside(folder: Path, tmp_path
     assert export_runs([folder], out=elsewhere) == [elsewhere / name for name in usual]
 
 
-def test_parquet_holds_the_same(folder: Path) -> None:
+def test_parquet_holds_the_same(folder: Path, exported: list[Path]) -> None:
     written = export_runs([folder], "parquet")
     assert [path.name for path in written] == ["scores.parquet", "summary.parquet", "provenance.json"]
     same = pd.read_parquet(written[1])
-    pd.testing.assert_frame_equal(same, pd.read_csv(export_runs([folder])[1], dtype={"seeds": str}), check_dtype=False)
+    pd.testing.assert_frame_equal(same, pd.read_csv(exported[1], dtype={"seeds": str}), check_dtype=False)
 
 
 def test_command_prints_what_it_wrote(folder: Path, command: Command) -> None:
@@ -184,8 +190,8 @@ def test_command_prints_what_it_wrote(folder: Path, command: Command) -> None:
     assert command("export", folder).out.split() == [str(folder / name) for name in names]
 
 
-def test_provenance_says_how_the_results_came_about(folder: Path) -> None:
-    (run,) = json.loads(export_runs([folder])[2].read_text())
+def test_provenance_says_how_the_results_came_about(folder: Path, exported: list[Path]) -> None:
+    (run,) = json.loads(exported[2].read_text())
     assert run["run"] == "run"
     (invocation,) = run["invocations"]
     assert invocation["results"] == 5 * 3 * 2

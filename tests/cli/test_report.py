@@ -35,9 +35,8 @@ def test_default_place_and_headline_table(here: Path, command: Command) -> None:
 
 
 def test_several_runs_in_one_report(here: Path, command: Command) -> None:
-    assert "MLP" in command("report", "results/first", "results/second", "--out", "page").out
-    assert (here / "page" / "figures").is_dir()
-    command("report", "results/first", "results/second")
+    assert "MLP" in command("report", "results/first", "results/second").out
+    assert (here / "reports" / "first+second" / "figures").is_dir()
     assert (here / "reports" / "first+second" / "index.html").is_file()
 
 

@@ -95,6 +95,7 @@ def spawn(*words: str, path: Sequence[Path] = ()) -> subprocess.Popen[str]:
             "PYTHONPATH": os.pathsep.join([*map(str, path), str(ROOT), str(HERE)]),
             # The first death of a worker makes Dask give up what it ran: that must not become a result.
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
+            "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
         },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from refusals import refused
 
 from bench.errors import StoreError, UsageError
 from bench.records.method import HoldoutResult
@@ -224,10 +225,8 @@ def test_what_is_not_a_sound_store_is_refused_and_left_alone(tmp_path: Path, bre
     damage, words = BREAKAGES[breakage]
     damage(path)
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=words):
-        Store(tmp_path)
-    with pytest.raises(StoreError, match=words):
-        read_run(tmp_path)
+    refused(StoreError, words, Store, tmp_path)
+    refused(StoreError, words, read_run, tmp_path)
     assert path.read_bytes() == before
     assert {p.name for p in tmp_path.iterdir()} == {"lock", STORE_NAME}
     assert holder(tmp_path) is None
@@ -237,8 +236,7 @@ def test_damaged_pages_are_refused_and_left_alone(tmp_path: Path) -> None:
     path = filled(tmp_path)
     set_bytes(path, 4096, b"\xab" * (path.stat().st_size - 8192))
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="is damaged"):
-        Store(tmp_path)
+    refused(StoreError, "is damaged", Store, tmp_path)
     assert path.read_bytes() == before
 
 
@@ -322,8 +320,7 @@ def test_an_upgrade_cut_off_leaves_the_version_before(tmp_path: Path, monkeypatc
     expected = read_run(tmp_path)
     as_written_by_version(1, path)
     monkeypatch.setitem(schema._UPGRADES, 3, ("no SQL",))
-    with pytest.raises(StoreError, match="cannot be opened for writing"):
-        Store(tmp_path)
+    refused(StoreError, "cannot be opened for writing", Store, tmp_path)
     monkeypatch.undo()
     assert path.read_bytes()[60:64] == (1).to_bytes(4, "big")
     assert read_run(tmp_path) == expected
@@ -334,8 +331,7 @@ def test_a_table_in_full_and_reduced_is_not_mixed(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.begin([job(0), job(1, reduction=reduced)], {})
         for one in (job(1, "laplace"), job(0, "laplace", reduction=reduced)):
-            with pytest.raises(UsageError, match=r"in full for some methods and reduced for others.*--full"):
-                store.begin([one], {})
+            refused(UsageError, r"in full for some methods and reduced for others.*--full", store.begin, [one], {})
         store.begin([job(0, "laplace"), job(1, "laplace", reduction=reduced)], {})
         both = [job(0, method, f"{method}-again", reduction=reduced) for method in ("rfm", "laplace")]
         assert store.begin(both, {}) == {}  # all methods of the table: nothing is left to be mixed with
@@ -343,14 +339,12 @@ def test_a_table_in_full_and_reduced_is_not_mixed(tmp_path: Path) -> None:
 
 
 def test_no_store_is_said(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"results\.sqlite is not there"):
-        read_run(tmp_path)
+    refused(StoreError, r"results\.sqlite is not there", read_run, tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be created"):
-        Store(tmp_path / "file" / "run")
+    refused(StoreError, "cannot be created", Store, tmp_path / "file" / "run")
 
 
 def test_an_unfinished_creation_is_no_obstacle(tmp_path: Path) -> None:
@@ -422,8 +416,7 @@ def test_a_disk_without_a_byte_free_is_said_at_the_start(small_disk: Path) -> No
         pass  # full
     finally:
         os.close(descriptor)
-    with pytest.raises(StoreError, match=r"full|No space left"):
-        Store(small_disk / "run")
+    refused(StoreError, r"full|No space left", Store, small_disk / "run")
 
 
 def test_a_read_only_folder_can_be_read_and_not_written(small_disk: Path) -> None:
@@ -431,8 +424,7 @@ def test_a_read_only_folder_can_be_read_and_not_written(small_disk: Path) -> Non
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     try:
         assert len(read_run(small_disk / "run").results) == 2
-        with pytest.raises(StoreError, match="cannot be written to: Read-only"):
-            Store(small_disk / "run")
+        refused(StoreError, "cannot be written to: Read-only", Store, small_disk / "run")
     finally:
         subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
 

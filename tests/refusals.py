@@ -1,4 +1,4 @@
-"""What is said of what cannot be."""
+"""What is said of what cannot be; importable by name everywhere."""
 
 from __future__ import annotations
 
