@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -240,6 +238,12 @@ def test_damaged_pages_are_refused_and_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def execute(path: Path, sql: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(sql)
+    connection.close()
+
+
 def as_written_by_version(version: int, path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.executescript(
@@ -305,9 +309,7 @@ def test_jobs_of_before_checksums_were_recorded_have_them_once_planned_again(tmp
 def test_a_result_of_the_version_before_that_was_damaged_is_no_sounder_after_the_upgrade(tmp_path: Path) -> None:
     path = filled(tmp_path)
     as_written_by_version(3, path)
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("UPDATE holdouts SET accuracy = 99.5 WHERE job = 'rfm-3' AND holdout = 1")
-    connection.close()
+    execute(path, "UPDATE holdouts SET accuracy = 99.5 WHERE job = 'rfm-3' AND holdout = 1")
     damaged = ("d0003/rfm (clean)",)
     assert read_run(tmp_path).damaged == damaged
     with Store(tmp_path) as store:
@@ -366,24 +368,6 @@ def test_a_transaction_cut_off_is_undone_by_the_next_reader(tmp_path: Path) -> N
     assert (tmp_path / f"{STORE_NAME}-journal").stat().st_size > 0
     assert len(read_run(tmp_path).results) == 20
     assert all(len(r.holdouts) == 4 for r in read_run(tmp_path).results)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one MiB."""
-    yield from _mounted(tmp_path / "disk", "size=1m")
-
-
-def _mounted(folder: Path, options: str) -> Iterator[Path]:
-    folder.mkdir()
-    mount = shutil.which("mount")
-    made = mount and subprocess.run([mount, "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
-    if not made or made.returncode != 0:
-        pytest.skip("needs the right to mount a tmpfs")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_ends_cleanly_and_what_was_stored_stays(small_disk: Path) -> None:
