@@ -95,7 +95,7 @@ def test_status_and_refusal_from_another_terminal(command: Command) -> None:
     assert "1 not done, nothing running; to resume: python -m bench run" in command("status", "r").out
 
 
-def test_on_a_terminal_a_bar_says_where_the_run_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_a_bar_says_where_the_run_stands_and_ctrl_c_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """On one of 64 columns, which is none of the widths that are taken where there is no terminal."""
     monkeypatch.delenv("COLUMNS", raising=False)
     ours, theirs = os.openpty()
@@ -119,26 +119,18 @@ def test_on_a_terminal_a_bar_says_where_the_run_stands(monkeypatch: pytest.Monke
     (outcome,) = (line for line in lines if "16 jobs of 4 seeds" in line)
     *_, blank, words = outcome.split("\r")
     assert (blank.strip(), words[:8]) == ("", "16 jobs "), "the bar has to go first"
-
-
-def test_no_file_stands_in_for_outputs_that_are_closed() -> None:
-    """Standard input, both outputs, and all of them: the next files to be opened get their numbers."""
-    for number, closed in enumerate(("<&-", ">&- 2>&-", "<&- >&- 2>&-")):
-        typed = f"{sys.executable} -m bench run {' '.join(TWO)} --run r{number} {closed}"
-        assert subprocess.run(["sh", "-c", typed], capture_output=True).returncode == 0
-        assert {r.status for r in read_run(f"r{number}").results} == {"ok"}, closed
-
-
-def test_ctrl_c_says_how_to_go_on() -> None:
-    process = start(*SIXTEEN)
-    wait_for(running, process)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "in flight will finish and be stored (Ctrl-C again to stop now)" in err
-    assert "to resume: run the same command again" in out
+    assert "in flight will finish and be stored (Ctrl-C again to stop now)" in text
+    assert "to resume: run the same command again" in text
     stored = len(read_run("r").results)
     again = start(*SIXTEEN)
     out, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
     assert f"({stored} from before)" in out
+
+
+def test_no_file_stands_in_for_outputs_that_are_closed() -> None:
+    """Both outputs, and standard input too: the next files to be opened get their numbers."""
+    for number, closed in enumerate((">&- 2>&-", "<&- >&- 2>&-")):
+        typed = f"{sys.executable} -m bench run {' '.join(TWO)} --run r{number} {closed}"
+        assert subprocess.run(["sh", "-c", typed], capture_output=True).returncode == 0
+        assert {r.status for r in read_run(f"r{number}").results} == {"ok"}, closed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,25 +44,29 @@ def checked(run: RunRecord) -> RunRecord:
     return replace(run, results=results, planned=tuple(jobs.values()))
 
 
-@pytest.fixture
-def run() -> RunRecord:
+@pytest.fixture(scope="module")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store in ``run/``, and with what is exported from it."""
     failures = {("wine", "mlp"): ("oom", "killed: out of memory, 3 GB")}
     classes = make_run(
         ["iris", "wine"], ["rfm", "mlp"], ["clean", "clean-greedy-nominal"], failures=failures, reduction="first, only"
     )
     numbers = make_regression_run(["servo"], ["rfm"], selected_by="mae")
-    return checked(replace(with_measures(classes), results=(*with_measures(classes).results, *numbers.results)))
-
-
-@pytest.fixture
-def exported(tmp_path: Path, run: RunRecord) -> Path:
-    """``scores.csv`` in a folder of its own, exported from a store."""
-    folder = tmp_path / "run"
-    with Store(folder) as store:
+    run = checked(replace(with_measures(classes), results=(*with_measures(classes).results, *numbers.results)))
+    made = tmp_path_factory.mktemp("made")
+    with Store(made / "run") as store:
         store.begin(run.planned, run.provenance)
         for result in run.results:
             store.record(result)
-    return export_runs([folder], out=Path(tmp_path / "kept.csv"))[0]
+    export_runs([made / "run"], out=made / "kept.csv")
+    return made
+
+
+@pytest.fixture
+def exported(tmp_path: Path, _made: Path) -> Path:
+    """Exported scores, of which a test may change its copy."""
+    shutil.copytree(_made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "kept.csv"
 
 
 def told(record: RunRecord) -> list[object]:
