@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+if TYPE_CHECKING:
+    from command import Command
 
 # One BLAS thread, as jobs have: set before the libraries load. Two test processes on two cores would else spin.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -62,6 +71,37 @@ def parity_path() -> Path:
 
 
 @pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """``command("list", "--json").out`` is what ``python -m bench list --json`` prints."""
+    from command import Command
+
+    return Command(capsys)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    made = mount and subprocess.run([mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True)
+    if not made or made.returncode != 0:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test's own folder, which is the current one; there is no archive."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Local jobs are carried out in the test's own process: for tests of what is before and after a job.
 
@@ -69,12 +109,32 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     from bench.records.method import HoldoutResult
     from bench.records.result import JobResult
-    from bench.run import local
+    from bench.run import local, worker
+    from bench.run.provenance import machine
+
+    one_at_a_time = threading.Lock()
 
     def carried_out(task: Any, *_: Any, **__: Any) -> JobResult:
-        outcome = json.loads(json.dumps(task.work.run(), default=lambda value: value.tolist()))
-        holdouts = tuple(HoldoutResult(**holdout) for holdout in outcome["holdouts"])
-        return JobResult(task.job, "ok", holdouts=holdouts, peak_rss_mb=1.0, provenance={"threads": 1})
+        def result(job: Any, own: dict[str, Any], further: tuple[JobResult, ...] = ()) -> JobResult:
+            return JobResult(
+                job,
+                own.get("status", "ok"),
+                own.get("reason", ""),
+                holdouts=tuple(HoldoutResult(**holdout) for holdout in own.get("holdouts", ())),
+                predictions=tuple(own.get("predictions", ())),
+                peak_rss_mb=1.0,
+                provenance=machine(1, task.work.device),
+                further=further,
+            )
+
+        with one_at_a_time:
+            worker._seed_global_generators(worker.derive_seed("global generators", task.job.id))
+            try:
+                found = json.loads(json.dumps(task.work.run(), default=worker._plain))
+            except Exception as error:
+                return result(task.job, worker._failure(error))
+        others = zip(task.further, found.get("further", ()), strict=True)
+        return result(task.job, found, tuple(result(job, own) for job, own in others))
 
     monkeypatch.setattr(local, "isolated", carried_out)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from command import Command
 
-from bench.command_line import main
 from bench.methods import method_names
 from bench.report import wording
+
+pytestmark = pytest.mark.usefixtures("in_process")
 
 PLUGIN = """
 from sklearn.neighbors import KNeighborsClassifier
@@ -24,23 +26,17 @@ class Neighbours(EstimatorMethod):
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
-    (tmp_path / "knn.py").write_text(PLUGIN)
-    return tmp_path
+def here(elsewhere: Path) -> Path:
+    (elsewhere / "knn.py").write_text(PLUGIN)
+    return elsewhere
 
 
-def run(folder: str, *words: str) -> None:
-    common = ["run", "--plugin", "knn.py", "--methods", "knn", "--jobs", "1", "--run", folder]
-    assert main([*common, *words]) == 0
+RUN = ("run", "--plugin", "knn.py", "--methods", "knn", "--jobs", "1", "--run")
 
 
-def test_a_plugin_run_alone_stands_among_all_kept_methods(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run("mine", "--subset", "iris,wine,zoo")
-    capsys.readouterr()
-    assert main(["report", "mine", "--against", "kept", "--out", "page"]) == 0
-    printed = capsys.readouterr().out
+def test_a_plugin_run_alone_stands_among_all_kept_methods(here: Path, command: Command) -> None:
+    command(*RUN, "mine", "--subset", "iris,wine,zoo")
+    printed = command("report", "mine", "--against", "kept", "--out", "page").out
     assert "protocol clean: 3 common datasets of 3" in printed
     assert "Compared with the kept comparison (--against), 9 methods, on 3 of 3 datasets" in printed
     titles = [wording.title(name) for name in method_names()]
@@ -49,25 +45,18 @@ def test_a_plugin_run_alone_stands_among_all_kept_methods(here: Path, capsys: py
     text = (here / "page" / "report.md").read_text(encoding="utf-8")
     assert "Nearest neighbours is " in text.splitlines()[0]
     assert f"Seconds of {', '.join(titles)} were measured in another run, on " in text
-    assert main(["report", "mine", "--against", "kept", "--reference", "mlp", "--out", "page"]) == 0
-    assert "MLP is " in (here / "page" / "report.md").read_text(encoding="utf-8").splitlines()[0]
 
 
-def test_on_the_first_fold_alone_and_what_other_seeds_leave(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run("first", "--subset", "iris,zoo", "--folds", "1")
-    run("other", "--subset", "zoo", "--seed", "7")
+def test_on_the_first_fold_alone_and_what_other_seeds_leave(here: Path, command: Command) -> None:
     (here / "own.csv").write_text("a,b,kind\n" + "".join(f"{k},{k % 3},{'xy'[k % 2]}\n" for k in range(40)))
-    run("own", "--subset", "iris", "--data", "own.csv", "--target", "kind")
-    capsys.readouterr()
-    assert main(["report", "first", "--against", "kept", "--out", "page"]) == 0
-    assert "tested on the first 1 of 4 test folds only" in (here / "page" / "report.md").read_text(encoding="utf-8")
-    assert "9 methods, on 2 of 2 datasets" in capsys.readouterr().out
-    assert main(["report", "other", "--against", "kept", "--out", "none"]) == 2
-    assert (
-        "--against kept: nothing to compare with: seed 7, there only seed 0: 1 dataset (zoo)" in capsys.readouterr().err
-    )
-    assert not (here / "none").exists()
-    assert main(["report", "own", "--against", "kept", "--out", "page"]) == 0
-    printed = capsys.readouterr().out
-    assert "on 1 of 2 datasets" in printed
+    command(*RUN, "first", "--subset", "iris,zoo", "--folds", "1", "--data", "own.csv", "--target", "kind")
+    command(*RUN, "other", "--subset", "zoo", "--seed", "7")
+    printed = command("report", "first", "--against", "kept", "--reference", "mlp", "--out", "page").out
+    text = (here / "page" / "report.md").read_text(encoding="utf-8")
+    assert text.startswith("# MLP ")
+    assert "tested on the first 1 of 4 test folds only" in text
+    assert "9 methods, on 2 of 3 datasets" in printed
     assert "Left out: not there under clean: own." in printed
+    said = "--against kept: nothing to compare with: seed 7, there only seed 0: 1 dataset (zoo)"
+    command.refuses(said, "report", "other", "--against", "kept", "--out", "none")
+    assert not (here / "none").exists()

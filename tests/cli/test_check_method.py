@@ -6,71 +6,58 @@ import json
 import sys
 from pathlib import Path
 
-import pytest
-
-from bench.command_line import main
 from bench.methods.contract import clauses_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 
+from command import Command
 from plugin_text import NEIGHBOURS, write_plugin
 
 TWELVE = NEIGHBOURS.replace("[1, 3]", "[12, 3]")
 """More neighbours than some of the contract's tables have rows."""
 
 
-def test_a_method_that_keeps_the_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check-method", write_plugin(tmp_path, TWELVE)]) == 0
-    out = capsys.readouterr().out
+def test_a_method_that_keeps_the_contract(tmp_path: Path, command: Command) -> None:
+    out = command("check-method", write_plugin(tmp_path, TWELVE)).out
     assert out.startswith("knn (Nearest neighbours), classification: 2 configurations\n")
     count = len(clauses_of("classification"))
     assert out.count("\n  ok ") == count
     assert f"{count} of {count} checks passed; regression was not checked: the method does not do it" in out
 
 
-def test_both_kinds_are_checked_and_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check-method", "rfm"]) == 0
-    out = capsys.readouterr().out
-    assert "rfm (RFM), classification: 10 configurations" in out
-    assert "rfm (RFM), regression: 10 configurations" in out
+def test_both_kinds_are_checked_and_named(command: Command) -> None:
+    out = command("check-method", "svm_rbf").out
+    for kind in ("classification", "regression"):
+        assert f"svm_rbf (Gaussian SVM), {kind}: " in out
     assert "not checked" not in out
-    assert main(["check-method", "--json", "rfm"]) == 0
-    reports = json.loads(capsys.readouterr().out)
+    reports = json.loads(command("check-method", "--json", "svm_rbf").out)
     assert [(r["method"], r["kind"], r["kept"], len(r["clauses"])) for r in reports] == [
-        ("rfm", kind, True, len(clauses_of(kind))) for kind in ("classification", "regression")
+        ("svm_rbf", kind, True, len(clauses_of(kind))) for kind in ("classification", "regression")
     ]
 
 
-def test_a_method_that_breaks_some(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_method_that_breaks_some(tmp_path: Path, command: Command) -> None:
     path = write_plugin(tmp_path, TWELVE.replace('min(config["n_neighbors"], fitting.n)', 'config["n_neighbors"]'))
-    assert main(["check-method", path]) == 1
-    out = capsys.readouterr().out
+    out = command("check-method", path, code=1).out
     failed = [line.split(maxsplit=1)[1] for line in out.splitlines() if line.startswith("  FAIL")]
     assert [line[:16].strip() for line in failed] == ["ten rows"]
     assert "raised ValueError: Expected n_neighbors <= n_samples_fit" in out
     count = len(clauses_of("classification"))
     assert f"{count - 1} of {count} checks passed" in out
-    assert main(["check-method", "--json", path]) == 1
-    (report,) = json.loads(capsys.readouterr().out)
+    (report,) = json.loads(command("check-method", "--json", path, code=1).out)
     assert report["method"] == "knn"
     assert not report["kept"]
     assert [c["clause"] for c in report["clauses"] if c["breaches"]] == ["ten rows"]
 
 
-def test_what_cannot_be_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check-method", "laplas"]) == 2
-    assert "did you mean 'laplace'" in capsys.readouterr().err
-    assert main(["check-method", str(tmp_path / "none.py")]) == 2
-    assert "none.py: cannot be read" in capsys.readouterr().err
+def test_what_cannot_be_loaded(tmp_path: Path, command: Command) -> None:
+    command.refuses("did you mean 'laplace'", "check-method", "laplas")
+    command.refuses("none.py: cannot be read", "check-method", str(tmp_path / "none.py"))
 
 
-def test_a_plugin_that_ends_the_command_is_not_taken_for_a_good_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_plugin_that_ends_the_command_is_not_taken_for_a_good_one(tmp_path: Path, command: Command) -> None:
     path = write_plugin(tmp_path, "import sys\n" + TWELVE + "\nsys.exit(0)\n")
-    for command in (["check-method", path], ["run", "--subset", "lenses", "--plugin", path, "--dry-run"]):
-        assert main(command) == 2
-        assert "my_method.py cannot be loaded: SystemExit: 0" in capsys.readouterr().err
+    for words in (["check-method", path], ["run", "--subset", "lenses", "--plugin", path, "--dry-run"]):
+        command.refuses("my_method.py cannot be loaded: SystemExit: 0", *words)
     path = write_plugin(tmp_path, TWELVE.replace("return K", "import sys; sys.exit(0); return K"))
-    assert main(["check-method", path]) == 1
-    assert "raised SystemExit: 0" in capsys.readouterr().out
+    assert "raised SystemExit: 0" in command("check-method", path, code=1).out

@@ -13,10 +13,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
+from command import Command
 from synthetic_runs import make_regression_run, make_run, store_run, with_measures
 
 from bench.cli.export import export_runs, write_table
-from bench.command_line import main
 from bench.errors import StoreError
 from bench.files import replacing
 
@@ -35,23 +35,29 @@ SUMMARY = (
 NAMES = ["iris", "wine", "zoo", "letter", "adult"]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     failures = {("wine", "mlp"): ("oom", "killed: out of memory")}
     run = make_run(NAMES, ["rfm", "laplace", "mlp"], ["clean", "clean-cv"], failures=failures)
-    return store_run(tmp_path / "run", run)
+    return store_run(tmp_path_factory.mktemp("export") / "run", run)
 
 
-def test_columns_are_the_contract(folder: Path) -> None:
-    scores, summary, provenance = export_runs([folder])
+@pytest.fixture(scope="module")
+def exported(folder: Path) -> list[Path]:
+    """Scores, summary and provenance, where they land if nothing else is said."""
+    return export_runs([folder])
+
+
+def test_columns_are_the_contract(folder: Path, exported: list[Path]) -> None:
+    scores, summary, provenance = exported
     assert (scores, summary) == (folder / "scores.csv", folder / "summary.csv")
     assert provenance == folder / "provenance.json"
     assert scores.read_text().splitlines()[0] == SCORES
     assert summary.read_text().splitlines()[0] == SUMMARY
 
 
-def test_scores_have_a_row_per_holdout_and_one_per_failed_job(folder: Path) -> None:
-    table = pd.read_csv(export_runs([folder])[0])
+def test_scores_have_a_row_per_holdout_and_one_per_failed_job(exported: list[Path]) -> None:
+    table = pd.read_csv(exported[0])
     assert len(table) == (5 * 3 - 1) * 2 * 4 + 2
     failed = table[table["status"] != "ok"]
     assert failed["status"].tolist() == ["oom", "oom"]
@@ -73,8 +79,8 @@ def test_a_table_that_could_not_be_read_has_the_split_it_would_have_had(
     assert (row["status"], row["split"]) == ("error", split)
 
 
-def test_summary_is_over_common_datasets_and_counts_what_is_missing(folder: Path) -> None:
-    scores, summary = (pd.read_csv(path) for path in export_runs([folder])[:2])
+def test_summary_is_over_common_datasets_and_counts_what_is_missing(exported: list[Path]) -> None:
+    scores, summary = (pd.read_csv(path) for path in exported[:2])
     assert list(dict.fromkeys(summary["group"])) == ["small90", "no-test-file", "test-file", "all-available"]
     row = summary.set_index(["group", "protocol", "method"]).loc[("all-available", "clean", "mlp")]
     assert (row["datasets"], row["missing"]) == (4, 1)
@@ -117,9 +123,7 @@ def test_regression_is_a_group_of_its_own_and_further_measures_are_averaged(tmp_
         assert table.loc[group, "normalised_score"].to_dict() == pytest.approx(expected.to_dict())
 
 
-def test_the_kept_scores_are_exported_again_with_the_kept_summary(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_kept_scores_are_exported_again_with_the_kept_summary(tmp_path: Path, command: Command) -> None:
     kept = Path(__file__).parents[2] / "results" / "kept" / "comparison"
     scores, summary, provenance = export_runs([kept / "scores.csv.gz"], out=tmp_path)
     for again, name in ((scores, "scores.csv.gz"), (summary, "summary.csv")):
@@ -132,8 +136,7 @@ def test_the_kept_scores_are_exported_again_with_the_kept_summary(
         ([str(scores)], "exported scores; name the file or folder to export to with --out"),
         ([str(tmp_path), "--out", str(tmp_path)], "scores.csv is the file that is exported; name another"),
     ):
-        assert main(["export", *words]) == 2
-        assert told in capsys.readouterr().err
+        command.refuses(told, "export", *words)
 
 
 def test_a_method_that_covers_little_keeps_its_row(tmp_path: Path) -> None:
@@ -176,11 +179,11 @@ def test_out_names_the_scores_and_puts_the_summary_beside(folder: Path, tmp_path
     assert export_runs([folder], out=elsewhere) == [elsewhere / name for name in usual]
 
 
-def test_parquet_holds_the_same(folder: Path) -> None:
+def test_parquet_holds_the_same(folder: Path, exported: list[Path]) -> None:
     written = export_runs([folder], "parquet")
     assert [path.name for path in written] == ["scores.parquet", "summary.parquet", "provenance.json"]
     same = pd.read_parquet(written[1])
-    pd.testing.assert_frame_equal(same, pd.read_csv(export_runs([folder])[1], dtype={"seeds": str}), check_dtype=False)
+    pd.testing.assert_frame_equal(same, pd.read_csv(exported[1], dtype={"seeds": str}), check_dtype=False)
 
 
 def test_packed_scores_are_the_same_table_and_the_same_bytes_each_time(folder: Path, tmp_path: Path) -> None:
@@ -194,14 +197,13 @@ def test_packed_scores_are_the_same_table_and_the_same_bytes_each_time(folder: P
     assert again[0].read_bytes() == packed[0].read_bytes()
 
 
-def test_command_prints_what_it_wrote(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", str(folder)]) == 0
+def test_command_prints_what_it_wrote(folder: Path, command: Command) -> None:
     names = ("scores.csv", "summary.csv", "provenance.json")
-    assert capsys.readouterr().out.split() == [str(folder / name) for name in names]
+    assert command("export", folder).out.split() == [str(folder / name) for name in names]
 
 
-def test_provenance_says_how_the_results_came_about(folder: Path) -> None:
-    (run,) = json.loads(export_runs([folder])[2].read_text())
+def test_provenance_says_how_the_results_came_about(folder: Path, exported: list[Path]) -> None:
+    (run,) = json.loads(exported[2].read_text())
     assert run["run"] == "run"
     (invocation,) = run["invocations"]
     assert invocation["results"] == 5 * 3 * 2
@@ -209,7 +211,7 @@ def test_provenance_says_how_the_results_came_about(folder: Path) -> None:
     assert str(folder.parent) not in json.dumps(run)
 
 
-def test_several_runs_are_exported_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_runs_are_exported_as_one(tmp_path: Path, command: Command) -> None:
     """As one run of all the jobs would be: two protocols, and two methods of one protocol, in three folders."""
     parts = [(["rfm"], ["clean"]), (["mlp"], ["clean"]), (["rfm"], ["clean-cv"])]
     folders = [
@@ -222,25 +224,22 @@ def test_several_runs_are_exported_as_one(tmp_path: Path, capsys: pytest.Capture
     expected = export_runs([store_run(tmp_path / "whole", together)])
     out = tmp_path / "out"
     out.mkdir()
-    assert main(["export", *map(str, folders), "--out", str(out)]) == 0
+    command("export", *map(str, folders), "--out", str(out))
     for ours, theirs in zip((out / "scores.csv", out / "summary.csv"), expected, strict=False):
         assert ours.read_text() == theirs.read_text()
     assert [run["run"] for run in json.loads((out / "provenance.json").read_text())] == ["part0", "part1", "part2"]
-    capsys.readouterr()
-    assert main(["export", *map(str, folders)]) == 2
-    assert "name the file or folder for them with --out" in capsys.readouterr().err
+    command.refuses("name the file or folder for them with --out", "export", *map(str, folders))
 
 
-def test_runs_that_do_not_belong_together_are_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_that_do_not_belong_together_are_not_exported(tmp_path: Path, command: Command) -> None:
     folders = [
         store_run(tmp_path / source, make_run(NAMES, [method], source=source))
         for source, method in (("archive", "rfm"), ("embedded", "mlp"))
     ]
     words = ["export", *map(str, folders), "--out", str(tmp_path / "all.csv")]
-    assert main(words) == 2
-    assert "datasets from several sources" in capsys.readouterr().err
+    command.refuses("datasets from several sources", *words)
     assert not (tmp_path / "all.csv").exists()
-    assert main([*words, "--allow", "sources"]) == 0
+    command(*words, "--allow", "sources")
 
 
 def test_all_seeds_are_exported_and_the_summary_is_over_those_that_count(tmp_path: Path) -> None:
@@ -260,25 +259,18 @@ def test_all_seeds_are_exported_and_the_summary_is_over_those_that_count(tmp_pat
 
 
 @pytest.mark.parametrize(("where", "message"), [("nowhere", "no results in"), ("", "no results in")])
-def test_a_folder_without_a_store_is_exit_2(
-    tmp_path: Path, where: str, message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["export", str(tmp_path / where)]) == 2
-    assert message in capsys.readouterr().err
+def test_a_folder_without_a_store_is_exit_2(tmp_path: Path, where: str, message: str, command: Command) -> None:
+    command.refuses(message, "export", str(tmp_path / where))
 
 
-def test_a_folder_is_made_and_a_run_without_results_refused(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["export", str(folder), "--out", f"{tmp_path}/new/one/"]) == 0
+def test_a_folder_is_made_and_a_run_without_results_refused(folder: Path, tmp_path: Path, command: Command) -> None:
+    command("export", str(folder), "--out", f"{tmp_path}/new/one/")
     names = {"scores.csv", "summary.csv", "provenance.json"}
     assert {path.name for path in (tmp_path / "new" / "one").iterdir()} == names
     (tmp_path / "a-file").write_text("")
-    assert main(["export", str(folder), "--out", f"{tmp_path}/a-file/"]) == 2
-    assert "cannot make the folder" in capsys.readouterr().err
+    command.refuses("cannot make the folder", "export", str(folder), "--out", f"{tmp_path}/a-file/")
     empty = store_run(tmp_path / "empty", replace(make_run(["iris"], ["rfm"]), results=()))
-    assert main(["export", str(empty)]) == 2
-    assert f"nothing to export: no results in {empty}" in capsys.readouterr().err
+    command.refuses(f"nothing to export: no results in {empty}", "export", str(empty))
     assert not (empty / "scores.csv").exists()
 
 

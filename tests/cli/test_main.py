@@ -18,6 +18,7 @@ from bench.command_line import TolerantStream, main
 from bench.store import read_run
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture(params=[os.pipe, os.openpty], ids=["pipe", "terminal"])
@@ -32,12 +33,6 @@ def close_the_reader(request: pytest.FixtureRequest) -> Iterator[Callable[[str],
             stack.enter_context(pytest.MonkeyPatch.context()).setattr(sys, name, stream)
 
         yield close
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
 
 
 @pytest.mark.parametrize("words", [("list",), ("list", "--json")], ids=" ".join)

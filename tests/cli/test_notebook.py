@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from command import Command
 
 import bench
 from bench.cli.notebook import _Parser, _words
 from bench.cli.run import add_arguments
-from bench.command_line import main
 from bench.errors import BenchError, ReportError, StoreError, UsageError
 from bench.records.scores import SCORE_COLUMNS
 
@@ -30,18 +30,17 @@ class Bayes(EstimatorMethod):
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
-    (tmp_path / "bayes.py").write_text(PLUGIN)
+def _plugin(elsewhere: Path) -> None:
+    (elsewhere / "bayes.py").write_text(PLUGIN)
 
 
-def test_a_run_from_python_is_that_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("in_process")
+def test_a_run_from_python_is_that_of_the_command_line(capsys: pytest.CaptureFixture[str], command: Command) -> None:
     done = bench.run(subset=["iris", "wine"], plugin="bayes.py", methods=["bayes"], run="a", jobs=1, folds=2)
     assert (done.folder, done.counts, done.already, done.undone, done.ok) == (Path("a"), {"ok": 2}, 0, 0, True)
     assert capsys.readouterr().out == ""
     words = ["run", "--subset", "iris,wine", "--plugin", "bayes.py", "--methods", "bayes", "--run", "b", "--jobs", "1"]
-    assert main([*words, "--folds", "2"]) == 0
+    command(*words, "--folds", "2")
     seconds = ["fit_seconds", "job_seconds", "cpu_seconds", "predict_seconds", "peak_rss_mb"]
     pd.testing.assert_frame_equal(done.scores.drop(columns=seconds), bench.load("b").drop(columns=seconds))
     assert tuple(done.scores.columns) == SCORE_COLUMNS

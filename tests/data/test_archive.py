@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from bench.data.archive import ArchiveSource
 from bench.data.registry import load_registry
@@ -68,8 +69,7 @@ def test_an_absent_file_makes_one_table_unavailable(tiny: Any, file: str, form: 
     source = ArchiveSource(location, registry)
     assert source.has(registry.entry("alpha"))
     assert not source.has(registry.entry("beta"))
-    with pytest.raises(DataUnavailable, match=f"beta: the archive {location} has no beta/{file}"):
-        source.load(registry.entry("beta"))
+    refused(DataUnavailable, f"beta: the archive {location} has no beta/{file}", source.load, registry.entry("beta"))
     assert source.load(registry.entry("alpha")).X.shape == (24, 3)
 
 
@@ -141,9 +141,8 @@ def test_a_broken_archive_is_one_clear_error_and_leaves_nothing(
     path = tiny.tar(mode=mode)
     harm(path)
     for _ in range(2):
-        with pytest.raises(SourceError, match=r"broken|truncated") as error:
-            ArchiveSource(str(path), registry).open()
-        assert str(path) in str(error.value)
+        line = refused(SourceError, r"broken|truncated", ArchiveSource(str(path), registry).open)
+        assert str(path) in line
     assert list((own_cache / "archives").iterdir()) == []
 
 
@@ -153,8 +152,7 @@ def test_an_archive_of_something_else(tiny: Any, tmp_path: Path) -> None:
     for location in (tiny.tar(), tiny.unpacked()):
         with pytest.raises(SourceError, match="none of the registry's datasets in it; expected the layout"):
             ArchiveSource(str(location), registry).open()
-    with pytest.raises(SourceError, match="neither a folder nor a file"):
-        ArchiveSource(str(tmp_path / "nowhere"), registry).open()
+    refused(SourceError, "neither a folder nor a file", ArchiveSource(str(tmp_path / "nowhere"), registry).open)
 
 
 def test_a_table_that_is_there_twice(tiny: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from refusals import refused
 
 from bench.data.cache import FileSet, cache_folder, drop, recall, remember, sets_folder
 from bench.errors import SourceError
@@ -62,10 +63,8 @@ def test_without_a_builder_damage_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     files = FileSet(folder, Builder())
     (folder / files.checksums["a/x"][:32]).unlink()
-    with pytest.raises(SourceError, match="missing or damaged; fetch them again"):
-        FileSet(folder).read("a/x")
-    with pytest.raises(SourceError, match="missing or damaged"):
-        FileSet(tmp_path / "nowhere")
+    refused(SourceError, "missing or damaged; fetch them again", FileSet(folder).read, "a/x")
+    refused(SourceError, "missing or damaged", FileSet, tmp_path / "nowhere")
 
 
 def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -73,8 +72,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
         yield "a/x", b"first"
         raise SourceError("broken off")
 
-    with pytest.raises(SourceError, match="broken off"):
-        FileSet(tmp_path / "sets" / "set", build)
+    refused(SourceError, "broken off", FileSet, tmp_path / "sets" / "set", build)
     assert list((tmp_path / "sets").iterdir()) == []
 
 
@@ -107,8 +105,7 @@ def test_what_is_sound_survives_a_rebuild_that_fails(tmp_path: Path) -> None:
     def build() -> Iterator[tuple[str, bytes]]:
         raise SourceError("not today")
 
-    with pytest.raises(SourceError, match="not today"):
-        FileSet(folder, build).read("a/x")
+    refused(SourceError, "not today", FileSet(folder, build).read, "a/x")
     assert FileSet(folder).read("b/x") == b"second"
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import Command
 
-from bench.command_line import main
 from bench.data.registry import load_registry
 
 
@@ -21,12 +21,10 @@ def tiny_registry(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return registry
 
 
-def test_list_fits_a_hundred_columns_and_flags_faults(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+def test_list_fits_a_hundred_columns_and_flags_faults(command: Command) -> None:
+    lines = command("list").out.splitlines()
     assert max(map(len, lines)) <= 100
-    assert main(["list", "--subset", "regression"]) == 0
-    regression = capsys.readouterr().out.splitlines()
+    regression = command("list", "--subset", "regression").out.splitlines()
     assert max(map(len, regression)) <= 100
     assert "classes -: a number is predicted (regression)" in regression
     lines += regression
@@ -36,9 +34,8 @@ def test_list_fits_a_hundred_columns_and_flags_faults(capsys: pytest.CaptureFixt
     assert "  archive: not available here; `python -m bench fetch` downloads it, or BENCH_ARCHIVE names a copy" in lines
 
 
-def test_list_as_json_says_what_the_registry_says(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list", "--subset", "titanic,iris", "--json"]) == 0
-    document = json.loads(capsys.readouterr().out)
+def test_list_as_json_says_what_the_registry_says(command: Command) -> None:
+    document = json.loads(command("list", "--subset", "titanic,iris", "--json").out)
     titanic, iris = document["datasets"]
     assert (titanic["name"], titanic["licence"], titanic["sources"]) == ("titanic", "not stated", [])
     assert titanic["faults"] == ["2187 of 2201 rows repeat the features of another row"]
@@ -46,45 +43,32 @@ def test_list_as_json_says_what_the_registry_says(capsys: pytest.CaptureFixture[
     assert len(document["subsets"]["all121"]) == 121
 
 
-def test_list_with_an_archive(
-    tiny: Any, tiny_registry: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_list_with_an_archive(tiny: Any, tiny_registry: Any, monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
     monkeypatch.setenv("BENCH_ARCHIVE", str(tiny.tar()))
-    assert main(["list", "--subset", "all"]) == 0
-    assert "archive: 2 of 2 datasets" in capsys.readouterr().out
+    assert "archive: 2 of 2 datasets" in command("list", "--subset", "all").out
     monkeypatch.setenv("BENCH_ARCHIVE", "/nowhere/a.tar")
-    assert main(["list", "--subset", "all"]) == 0
-    assert "archive: cannot be used: no archive at /nowhere/a.tar" in capsys.readouterr().out
+    assert "archive: cannot be used: no archive at /nowhere/a.tar" in command("list", "--subset", "all").out
 
 
-def test_unknown_subset_exits_2_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("list", "fetch"):
-        assert main([command, "--subset", "smal90"]) == 2
-        error = capsys.readouterr().err
-        assert "did you mean 'small90'" in error
-        assert error.count("\n") == 1
+def test_unknown_subset_exits_2_with_one_line(command: Command) -> None:
+    for word in ("list", "fetch"):
+        assert command(word, "--subset", "smal90", code=2).err.count("\n") == 1
+        command.refuses("did you mean 'small90'", word, "--subset", "smal90")
 
 
-def test_fetch_list_and_fetch_again_offline(
-    tiny: Any, tiny_registry: Any, capsys: pytest.CaptureFixture[str], own_cache: Path
-) -> None:
+def test_fetch_list_and_fetch_again_offline(tiny: Any, tiny_registry: Any, command: Command, own_cache: Path) -> None:
     path = tiny.tar()
-    assert main(["fetch", "--subset", "all", "--archive", str(path)]) == 0
-    assert f"2 of 2 datasets are available and valid, in {own_cache}" in capsys.readouterr().out
+    printed = command("fetch", "--subset", "all", "--archive", str(path)).out
+    assert f"2 of 2 datasets are available and valid, in {own_cache}" in printed
     path.unlink()
-    assert main(["list", "--subset", "all"]) == 0
-    assert f"archive: 2 of 2 datasets, in {path} (cached)" in capsys.readouterr().out
-    assert main(["fetch", "--subset", "first", "--offline"]) == 0
-    assert "1 of 1 dataset is available and valid" in capsys.readouterr().out
+    assert f"archive: 2 of 2 datasets, in {path} (cached)" in command("list", "--subset", "all").out
+    assert "1 of 1 dataset is available and valid" in command("fetch", "--subset", "first", "--offline").out
 
 
-def test_fetch_names_what_is_missing_or_wrong_and_exits_1(
-    tiny: Any, tiny_registry: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_fetch_names_what_is_missing_or_wrong_and_exits_1(tiny: Any, tiny_registry: Any, command: Command) -> None:
     del tiny.files["beta/conxuntos.dat"]
     tiny.files["alpha/alpha_R.dat"] += b" "
-    assert main(["fetch", "--subset", "all", "--archive", str(tiny.unpacked())]) == 1
-    captured = capsys.readouterr()
+    captured = command("fetch", "--subset", "all", "--archive", str(tiny.unpacked()), code=1)
     assert "0 of 2 datasets are available and valid" in captured.out
     assert "alpha/alpha_R.dat: SHA-256 is" in captured.err
     assert "beta: the archive" in captured.err
@@ -103,7 +87,6 @@ def test_fetch_names_what_is_missing_or_wrong_and_exits_1(
     ],
 )
 def test_fetch_that_cannot_be_done_exits_2(
-    tiny_registry: Any, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+    tiny_registry: Any, command: Command, arguments: list[str], message: str
 ) -> None:
-    assert main(["fetch", *arguments, "--subset", "all"]) == 2
-    assert message in capsys.readouterr().err
+    command.refuses(message, "fetch", *arguments, "--subset", "all")

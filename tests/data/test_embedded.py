@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from refusals import refused
 
 from bench.data.archive import ArchiveSource
 from bench.data.embedded import FOLDER, EmbeddedSource
@@ -93,9 +94,8 @@ def _entry(tmp_path: Path, content: bytes, checksum: str | None = None) -> Entry
 def test_a_broken_file_is_refused(tmp_path: Path, rows: str, message: str) -> None:
     packed = gzip.compress(f"a,b,class\n{rows}".encode())
     for content, why in ((packed, message), (packed[:-4], "cannot be unpacked"), (b"junk", "cannot be unpacked")):
-        with pytest.raises(DataInvalid, match=why) as error:
-            EmbeddedSource(tmp_path).load(_entry(tmp_path, content))
-        assert str(tmp_path / "x.csv.gz") in str(error.value)
+        line = refused(DataInvalid, why, EmbeddedSource(tmp_path).load, _entry(tmp_path, content))
+        assert str(tmp_path / "x.csv.gz") in line
 
 
 def test_numbers_to_predict_are_finite_and_not_all_equal(tmp_path: Path) -> None:
@@ -103,19 +103,15 @@ def test_numbers_to_predict_are_finite_and_not_all_equal(tmp_path: Path) -> None
         first, second = labels.split(",")
         entry = _entry(tmp_path, gzip.compress(f"a,b,target\n1,2,{first}\n3,4,{second}\n".encode()))
         numeric = msgspec.structs.replace(entry, kind="regression", classes=0, group="", archive=None)
-        with pytest.raises(DataInvalid, match="not finite, or all equal"):
-            EmbeddedSource(tmp_path).load(numeric)
+        refused(DataInvalid, "not finite, or all equal", EmbeddedSource(tmp_path).load, numeric)
 
 
 def test_checksum_and_absence(tmp_path: Path) -> None:
     source = EmbeddedSource(tmp_path)
     entry = _entry(tmp_path, gzip.compress(b"a,b,class\n1,2,0\n3,4,1\n"), checksum="0" * 64)
-    with pytest.raises(DataInvalid, match=f"the registry expects {'0' * 64}"):
-        source.load(entry)
+    refused(DataInvalid, f"the registry expects {'0' * 64}", source.load, entry)
     (tmp_path / "x.csv.gz").unlink()
-    with pytest.raises(DataUnavailable, match="cannot read"):
-        source.load(entry)
+    refused(DataUnavailable, "cannot read", source.load, entry)
     nowhere: Any = msgspec.structs.replace(entry, embedded=None)
     assert not source.has(nowhere)
-    with pytest.raises(DataUnavailable, match="x: does not come with the package"):
-        source.load(nowhere)
+    refused(DataUnavailable, "x: does not come with the package", source.load, nowhere)

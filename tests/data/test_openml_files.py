@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from refusals import refused
 
 from bench.data.columns import code_table
 from bench.data.frames import read_frame
@@ -46,5 +47,4 @@ def test_whole_tables_have_what_openml_counts(id: int, name: str) -> None:
 
 def test_a_sparse_table_is_refused() -> None:
     assert answer(292, "jd")["format"] == "Sparse_ARFF"
-    with pytest.raises(DataInvalid, match="Australian: a sparse ARFF table"):
-        read_frame(table(292), "arff", "Australian")
+    refused(DataInvalid, "Australian: a sparse ARFF table", read_frame, table(292), "arff", "Australian")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from refusals import refused
 
 from bench.data.archive import ArchiveSource
 from bench.data.copies import links
@@ -86,11 +87,9 @@ def test_a_given_archive_serves_everything(tiny: Any, monkeypatch: pytest.Monkey
 def test_a_given_archive_that_is_not_there_is_an_error_at_once(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = load_registry()
     smoke = registry.select("smoke")
-    with pytest.raises(SourceError, match="no archive at"):
-        resolve_source(registry, smoke, "/nowhere/at/all")
+    refused(SourceError, "no archive at", resolve_source, registry, smoke, "/nowhere/at/all")
     monkeypatch.setenv("BENCH_ARCHIVE", "/nowhere/either")
-    with pytest.raises(SourceError, match="no archive at /nowhere/either"):
-        resolve_source(registry, smoke)
+    refused(SourceError, "no archive at /nowhere/either", resolve_source, registry, smoke)
     assert resolve_source(registry, smoke, source="embedded").name == "embedded"
 
 
@@ -129,8 +128,7 @@ def test_embedded_tables_are_recorded_by_name() -> None:
 def test_a_fetched_archive_serves_what_is_not_embedded(tiny: Any) -> None:
     registry = tiny.registry()
     entries = registry.select("all")
-    with pytest.raises(SourceError, match="none fetched into the cache"):
-        resolve_source(registry, entries)
+    refused(SourceError, "none fetched into the cache", resolve_source, registry, entries)
     ArchiveSource(str(tiny.tar()), registry).keep()
     assert resolve_source(registry, entries).name == "archive"
     assert resolve_source(registry, entries, source="archive").has(entries[0])
@@ -139,14 +137,11 @@ def test_a_fetched_archive_serves_what_is_not_embedded(tiny: Any) -> None:
 def test_sources_asked_for_by_name(tiny: Any) -> None:
     registry = load_registry()
     smoke = registry.select("smoke")
-    with pytest.raises(UsageError, match="did you mean 'archive'"):
-        resolve_source(registry, smoke, source="archiv")
-    with pytest.raises(SourceError, match="exclude each other"):
-        resolve_source(registry, smoke, "x.tar", "embedded")
+    refused(UsageError, "did you mean 'archive'", resolve_source, registry, smoke, source="archiv")
+    refused(SourceError, "exclude each other", resolve_source, registry, smoke, "x.tar", "embedded")
     with pytest.raises(SourceError, match="none of the 1 datasets asked for comes"):
         resolve_source(registry, registry.select("pima"), source="embedded")
-    with pytest.raises(SourceError, match="none fetched"):
-        resolve_source(registry, smoke, source="archive")
+    refused(SourceError, "none fetched", resolve_source, registry, smoke, source="archive")
 
 
 def test_what_only_the_package_has_comes_from_it_beside_an_archive(tiny: Any) -> None:

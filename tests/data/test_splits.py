@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from divisions import assert_partition, class_sizes, labels, seeds
 from hypothesis import given
+from refusals import refused
 
 from bench.data.splits import HOLDOUTS, draw_splits, first_part_counts, splits_for
 from bench.errors import DataInvalid
@@ -81,11 +82,8 @@ def test_tiny_tables_and_many_classes(sizes: list[int]) -> None:
 
 def test_one_row_cannot_be_divided() -> None:
     one = np.zeros(1, dtype=np.int64)
-    with pytest.raises(DataInvalid, match="cannot be divided"):
-        draw_splits("table", one, 0)
-    with pytest.raises(DataInvalid, match="cannot be divided"):
-        inner_split(one, 0)
-    with pytest.raises(DataInvalid, match="cannot be divided"):
-        inner_folds(one, 5, 0)
+    refused(DataInvalid, "cannot be divided", draw_splits, "table", one, 0)
+    refused(DataInvalid, "cannot be divided", inner_split, one, 0)
+    refused(DataInvalid, "cannot be divided", inner_folds, one, 5, 0)
     with pytest.raises(ValueError, match="at least 2 folds"):
         inner_folds(labels([5, 5]), 1, 0)

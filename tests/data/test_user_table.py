@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command import Command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import Loopback, Page
+from refusals import refused
 
-from bench.command_line import main
 from bench.data.cache import cache_folder, using_cache
 from bench.data.registry import Registry, load_registry
 from bench.data.strict_yaml import MAX_BYTES
@@ -96,8 +97,7 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
     other = described.with_name("other.yaml")
     other.write_text("one: {file: orders.csv, target: paid}\ntwo: {file: orders.csv, target: colour}\n")
     assert [t.name for t in read_tables([described, other], registry)] == ["orders", "one", "two"]
-    with pytest.raises(UsageError, match="--data: two datasets are both called orders"):
-        read_tables([described, described], registry)
+    refused(UsageError, "--data: two datasets are both called orders", read_tables, [described, described], registry)
 
 
 @pytest.mark.parametrize(
@@ -135,23 +135,18 @@ def test_what_a_description_must_not_say(
     described: Path, registry: Registry, change: tuple[str, str], error: type[BenchError], says: str
 ) -> None:
     described.write_text(DESCRIPTION.replace(*change))
-    with pytest.raises(error, match=says) as raised:
-        read_description(described, registry)
-    assert "\n" not in str(raised.value)
+    refused(error, says, read_description, described, registry)
 
 
 def test_descriptions_that_cannot_be_read(tmp_path: Path, registry: Registry) -> None:
     with pytest.raises(UsageError, match=r"none\.yaml: the description of a dataset cannot be read: No such file"):
         read_description(tmp_path / "none.yaml", registry)
-    with pytest.raises(UsageError, match="not a file"):
-        read_description(tmp_path, registry)
+    refused(UsageError, "not a file", read_description, tmp_path, registry)
     for text, says in (("", "expected a mapping"), ("[]", "expected a mapping"), ("{}", "describes no dataset")):
         (tmp_path / "my.yaml").write_text(text)
-        with pytest.raises(RegistryError, match=says):
-            read_description(tmp_path / "my.yaml", registry)
+        refused(RegistryError, says, read_description, tmp_path / "my.yaml", registry)
     (tmp_path / "my.yaml").write_text("#" * MAX_BYTES + "#")
-    with pytest.raises(RegistryError, match="such a file has at most"):
-        read_description(tmp_path / "my.yaml", registry)
+    refused(RegistryError, "such a file has at most", read_description, tmp_path / "my.yaml", registry)
 
 
 pieces = st.sampled_from(
@@ -191,16 +186,13 @@ def test_what_a_table_must_not_be(
     monkeypatch.chdir(described.parent)
     described.write_text(DESCRIPTION.replace(*change))
     source = UserSource(read_description(described, registry))
-    with pytest.raises(error, match=says) as raised:
-        source.load(source.tables[0])
-    assert "\n" not in str(raised.value)
+    refused(error, says, source.load, source.tables[0])
 
 
 def test_a_file_that_vanishes_between_description_and_reading(described: Path, registry: Registry) -> None:
     source = UserSource(read_description(described, registry))
     described.with_name("orders.csv").unlink()
-    with pytest.raises(UsageError, match=r"orders \(.*orders\.csv\): cannot be read: No such file"):
-        source.load(source.tables[0])
+    refused(UsageError, r"orders \(.*orders\.csv\): cannot be read: No such file", source.load, source.tables[0])
 
 
 def test_a_table_behind_a_url_is_kept_if_its_checksum_is_known(
@@ -216,25 +208,20 @@ def test_a_table_behind_a_url_is_kept_if_its_checksum_is_known(
         assert [read_content(table) for _ in range(2)] == [ORDERS.encode()] * 2
         assert [address for address, _ in web.requests] == ["/orders.csv"] * requests
     described.write_text(plain + f"  sha256: {'e' * 64}\n")
-    with pytest.raises(SourceError, match=f"expected {'e' * 64}"):
-        read_content(read_description(described, registry)[0])
+    refused(SourceError, f"expected {'e' * 64}", read_content, read_description(described, registry)[0])
     described.write_text(plain.replace("/orders.csv", "/gone.csv"))
-    with pytest.raises(SourceError, match="the server answered 404"):
-        read_content(read_description(described, registry)[0])
+    refused(SourceError, "the server answered 404", read_content, read_description(described, registry)[0])
 
 
 def test_a_kept_table_that_was_damaged_is_fetched_again_and_offline_fetches_nothing(
-    described: Path,
-    registry: Registry,
-    web: Loopback,
-    capsys: pytest.CaptureFixture[str],
+    described: Path, registry: Registry, web: Loopback, command: Command
 ) -> None:
     web.pages["/orders.csv"] = Page(ORDERS.encode())
     plain = DESCRIPTION.replace("file: orders.csv", f"url: {web.url}/orders.csv")
     described.write_text(f"{plain}  sha256: {hashlib.sha256(ORDERS.encode()).hexdigest()}\n")
-    assert main(["run", "--data", str(described), "--offline", "--dry-run"]) == 2
-    assert "orders.csv): not in the cache, and downloads are not allowed here" in capsys.readouterr().err
-    assert main(["validate", str(described), "--offline"]) == 2
+    said = "orders.csv): not in the cache, and downloads are not allowed here"
+    command.refuses(said, "run", "--data", described, "--offline", "--dry-run")
+    command("validate", str(described), "--offline", code=2)
     assert web.requests == []
     (table,) = read_description(described, registry)
     read_content(table)
@@ -275,9 +262,7 @@ def test_a_file_and_a_target_are_a_table(tmp_path: Path, registry: Registry) -> 
 )
 def test_files_that_are_no_table(described: Path, registry: Registry, file: str, target: str | None, says: str) -> None:
     described.with_name("orders.xlsx").write_text("")
-    with pytest.raises(UsageError, match=says) as raised:
-        read_tables([described.with_name(file)], registry, target)
-    assert "\n" not in str(raised.value)
+    refused(UsageError, says, read_tables, [described.with_name(file)], registry, target)
 
 
 def test_yaml_s_surprises_are_the_text_that_stands_there(tmp_path: Path, registry: Registry) -> None:
@@ -342,20 +327,18 @@ def test_a_task_that_nobody_asked_for(described: Path, registry: Registry) -> No
 
 @pytest.mark.usefixtures("in_process")
 def test_a_table_of_regression_is_validated_and_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("prices.csv").write_text(PRICES)
     words = ["prices.csv", "--target", "price", "--task", "regression"]
-    assert main(["validate", *words]) == 0
-    out = capsys.readouterr().out
+    out = command("validate", *words).out
     assert "prices (user): 30 rows, 2 features, a number to predict" in out
     assert "target: min -9, 5 % -6.825, 25 % 1.875, median 12.75" in out
     assert "class" not in out
-    assert main(["validate", *words, "--json"]) == 0
-    (told,) = json.loads(capsys.readouterr().out)
+    (told,) = json.loads(command("validate", *words, "--json").out)
     assert (told["task"], told["classes"], told["target"]["max"]) == ("regression", {}, 34.5)
-    assert main(["run", "--data", *words, "--methods", "laplace", "--jobs", "1", "--run", "r"]) == 0
+    command("run", "--data", *words, "--methods", "laplace", "--jobs", "1", "--run", "r")
     assert "prices,user,30,2,0,laplace,clean,seed-0,0,ok,," in Path("r/scores.csv").read_text()
-    assert main(["run", "--data", "prices.csv", "--target", "colour", "--task", "regression", "--run", "q"]) == 1
-    assert "--task regression" in capsys.readouterr().out
+    words[2] = "colour"
+    assert "--task regression" in command("run", "--data", *words, "--run", "q", code=1).out

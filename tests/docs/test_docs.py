@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +14,7 @@ from pathlib import Path
 import pytest
 from marked_blocks import Block, marked_blocks, missing_lines
 
+from bench.command_line import main
 from bench.methods import known_methods
 
 ROOT = Path(__file__).parents[2]
@@ -43,25 +47,32 @@ def follow(blocks: list[Block], folder: Path) -> None:
             if needed and (importlib.util.find_spec(needed) is None or needed not in known_methods()):
                 printed = ""
                 continue
-            done = typed(block.command, folder)
-            printed = done.stdout
-            assert done.returncode == block.exit_code, (
-                f"line {block.line}:\n{block.command}\n{done.stdout}{done.stderr}"
-            )
+            code, printed, errors = typed(block.command, folder)
+            assert code == block.exit_code, f"line {block.line}:\n{block.command}\n{printed}{errors}"
 
 
-def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """``command`` in a shell in which ``python`` is this one and the checkout is installed."""
-    environment = {key: value for key, value in os.environ.items() if key != "BENCH_ARCHIVE"}
-    environment |= {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-        "COLUMNS": "120",
-    }
-    return subprocess.run(
-        ["sh", "-e", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+def typed(commands: str, folder: Path) -> tuple[int, str, str]:
+    """Exit code, output and errors of ``commands``, up to the first that fails."""
+    code, out, err = 0, "", ""
+    with pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder):
+        patch.delenv("BENCH_ARCHIVE", raising=False)
+        patch.setenv("COLUMNS", "120")
+        patch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+        for line in commands.replace("\\\n", " ").splitlines():
+            words = shlex.split(line)
+            if words[:3] == ["python", "-m", "bench"] and not set(line) & set("|<>$&;`*?"):  # nothing for a shell
+                with (
+                    contextlib.redirect_stdout(io.StringIO()) as told,
+                    contextlib.redirect_stderr(io.StringIO()) as said,
+                ):
+                    code = main(words[3:])  # in this process, which has loaded the libraries
+                out, err = out + told.getvalue(), err + said.getvalue()
+            else:
+                done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+                code, out, err = done.returncode, out + done.stdout, err + done.stderr
+            if code:
+                break
+    return code, out, err
 
 
 def test_the_pages_that_are_promised_have_commands_that_run() -> None:

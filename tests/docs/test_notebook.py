@@ -42,9 +42,8 @@ def shown(outputs: list[dict[str, Any]]) -> str:
     return "\n".join(line.rstrip() for text in texts for line in text.splitlines())
 
 
-def test_the_example_notebook_gives_what_stands_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+@pytest.mark.usefixtures("elsewhere")
+def test_the_example_notebook_gives_what_stands_in_it() -> None:
     notebook = json.loads(PATH.read_text(encoding="utf-8"))
     names: dict[str, Any] = {"__name__": "__main__"}
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]

@@ -6,7 +6,6 @@ import posixpath
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
@@ -48,29 +47,16 @@ class Page(HTMLParser):
             self.loads += [value for key in ("src", "href") if (value := found.get(key))]
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built as ``make docs`` does, with every warning an error."""
+def test_the_site_loads_nothing_from_elsewhere_and_its_links_lead_to_a_page_and_its_anchor(tmp_path: Path) -> None:
+    """Built as ``make docs`` does, with every warning an error."""
     pytest.importorskip("mkdocs")
     pytest.importorskip("mkdocstrings")
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder
-
-
-def pages(site: Path) -> Iterator[tuple[str, Page]]:
-    for path in sorted(site.rglob("*.html")):
-        yield path.relative_to(site).as_posix(), Page(path.read_text(encoding="utf-8"))
-
-
-def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
-    assert [(name, load) for name, page in pages(site) for load in page.loads if re.match(r"(https?:)?//", load)] == []
-
-
-def test_links_between_pages_lead_to_a_page_and_its_anchor(site: Path) -> None:
-    found = dict(pages(site))
+    paths = sorted(tmp_path.rglob("*.html"))
+    found = {path.relative_to(tmp_path).as_posix(): Page(path.read_text(encoding="utf-8")) for path in paths}
+    assert [(name, load) for name, page in found.items() for load in page.loads if re.match("(https?:)?//", load)] == []
     found.pop("404.html")  # its links are from the top of wherever the site is
     assert {"index.html", "example.html", "reports/comparison/index.html", "reference/estimators.html"} <= set(found)
     broken = []
@@ -80,6 +66,6 @@ def test_links_between_pages_lead_to_a_page_and_its_anchor(site: Path) -> None:
             if re.match(r"[a-z]+:", path) or (not path and not anchor):
                 continue
             target = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else name
-            if not (site / target).exists() or (anchor and target in found and anchor not in found[target].anchors):
+            if not (tmp_path / target).exists() or (anchor and target in found and anchor not in found[target].anchors):
                 broken.append((name, link))
     assert broken == []

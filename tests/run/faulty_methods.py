@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import shared_memory
 from typing import Any, ClassVar
 
@@ -299,8 +299,13 @@ def _answer_and_hang(session: Session) -> None:
     os._exit = hang  # type: ignore[assignment]
 
 
-def _share_anonymous(session: Session) -> None:
-    held = mmap.mmap(-1, 800 << 20)
+def _segment() -> str:
+    """A name in /dev/shm that has the number of the harness in it: that of the test which looks for it."""
+    return f"bench-test-{os.environ['BENCH_JOBS_OF'].split(':')[1]}-{os.getpid()}"
+
+
+def _touch(held: Any) -> None:
+    """Every page, slowly enough to be seen; then it waits."""
     for position in range(0, len(held), 4096):
         held[position] = 1
         if position % (64 << 20) == 0:
@@ -308,46 +313,43 @@ def _share_anonymous(session: Session) -> None:
     time.sleep(600)
 
 
-def _share_segment(session: Session) -> None:
-    segment = shared_memory.SharedMemory(create=True, size=800 << 20, name=f"bench-test-{os.getpid()}")
-    for position in range(0, segment.size, 4096):
-        segment.buf[position] = 1
-        if position % (64 << 20) == 0:
-            time.sleep(0.05)
+def _fill(write: Callable[[bytes], object]) -> None:
+    """In steps that are slow enough to be seen; then it waits."""
+    for _ in range(12):
+        write(bytes(64 << 20))
+        time.sleep(0.05)
     time.sleep(600)
 
 
+def _share_anonymous(session: Session) -> None:
+    _touch(mmap.mmap(-1, 800 << 20))
+
+
+def _share_segment(session: Session) -> None:
+    segment = shared_memory.SharedMemory(create=True, size=800 << 20, name=_segment())
+    _touch(segment.buf)
+
+
 def _write_segment(session: Session) -> None:
-    with open(f"/dev/shm/bench-test-{os.getpid()}", "wb") as file:  # noqa: PTH123
-        for _ in range(12):
-            file.write(bytes(64 << 20))
-            file.flush()
-            time.sleep(0.05)
-        time.sleep(600)
+    with open(f"/dev/shm/{_segment()}", "wb", buffering=0) as file:  # noqa: PTH123
+        _fill(file.write)
 
 
 def _fill_a_nameless_file(session: Session) -> None:
     """Written to and never mapped."""
     descriptor = os.memfd_create("big")
-    for _ in range(12):
-        os.write(descriptor, bytes(64 << 20))
-        time.sleep(0.05)
-    time.sleep(600)
+    _fill(lambda block: os.write(descriptor, block))
 
 
 def _write_in_a_folder(session: Session) -> None:
-    folder = pathlib.Path(f"/dev/shm/bench-test-{os.getpid()}/deeper")
+    folder = pathlib.Path(f"/dev/shm/{_segment()}/deeper")
     folder.mkdir(parents=True)
-    with (folder / "file").open("wb") as file:
-        for _ in range(12):
-            file.write(bytes(64 << 20))
-            file.flush()
-            time.sleep(0.05)
-        time.sleep(600)
+    with (folder / "file").open("wb", buffering=0) as file:
+        _fill(file.write)
 
 
 def _forget_segment(session: Session) -> None:
-    segment = shared_memory.SharedMemory(create=True, size=1 << 20, name=f"bench-test-{os.getpid()}")
+    segment = shared_memory.SharedMemory(create=True, size=1 << 20, name=_segment())
     segment.buf[0] = 1
     time.sleep(0.5)
     os._exit(3)

@@ -1,28 +1,23 @@
-"""``bench run`` and ``bench status`` as a user meets them."""
+"""``bench run`` and ``bench status`` as a user meets them; jobs as processes are in ``test_cli_processes``."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import io
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
-import termios
-import time
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from command import Command
 
 from bench.cli.run import default_folder
-from bench.command_line import main
 from bench.data.archive import file_names
 from bench.data.embedded import EmbeddedSource
 from bench.data.registry import load_registry
@@ -30,98 +25,34 @@ from bench.methods import get_method, method_names
 from bench.store import Store, read_run
 from rfm.native import Library
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("in_process", "elsewhere")
 METHODS = "faulty_methods:Centroid,faulty_methods:Shrunken"
+RUN = ("run", "--subset", "iris,wine", "--methods", METHODS, "--jobs", "2")
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Default run folders land in the test's own folder; the embedded tables serve."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
-
-
-def bench(*words: str) -> int:
-    return main(["run", "--subset", "iris,wine", "--methods", METHODS, "--jobs", "2", *words])
-
-
-def test_a_run_is_exported_summed_up_and_resumed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench("--run", "r") == 0
-    captured = capsys.readouterr()
-    assert captured.err.splitlines()[0] == "bench: 2 datasets from the package (embedded)"
-    out = captured.out
-    assert "\n2 datasets from the package (embedded)\nresults: r " in out
-    assert "4 jobs: 4 ok (0 from before)" in out
-    assert "mean accuracy over the 2 datasets that all 2 methods have" in out
-    assert "results: r " in out
-    assert "python -m bench report r" in out
-    assert Path("r/scores.csv").read_text().startswith("dataset,source,rows,features,classes,method,protocol,split,")
-    assert len(Path("r/scores.csv").read_text().splitlines()) == 1 + 4 * 4
-    assert Path("r/summary.csv").exists()
-    assert not Path("r/live.json").exists()
-    assert "ok iris/centroid (clean): " in "".join(p.read_text() for p in Path("r/logs").iterdir())
-    assert bench("--run", "r") == 0
-    assert "4 jobs: 4 ok (4 from before)" in capsys.readouterr().out
-
-
-def test_a_variant_is_chosen_run_and_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench("--ensemble", "top5", "--inputs", "nominal") == 0
+def test_a_variant_is_chosen_run_and_told(command: Command) -> None:
+    out = command(*RUN, "--ensemble", "top5", "--inputs", "nominal").out
+    assert "clean-top5-nominal: mean accuracy over the 2 datasets" in out
     (folder,) = Path("results").iterdir()
     assert folder.name.endswith("-clean-top5-nominal")
-    assert "clean-top5-nominal: mean accuracy over the 2 datasets" in capsys.readouterr().out
     scores = pd.read_csv(folder / "scores.csv")
     assert set(scores["protocol"]) == {"clean-top5-nominal"}
     assert set(zip(scores["ensemble"], scores["inputs"], strict=True)) == {("top5", "nominal")}
     members = scores["config"].map(lambda text: json.loads(text)["members"])
     assert set(members.map(len)) == {2}
-    assert main(["report", str(folder), "--out", "o"]) == 0
+    command("report", str(folder), "--out", "o")
     assert "2 members, 1/2 shrink 0.5; 1/2 shrink 0" in Path("o/datasets.md").read_text(encoding="utf-8")
-    assert bench("--protocol", "clean-top5-nominal", "--dry-run") == 0
-    assert "0 jobs to run, 4 done before" in capsys.readouterr().out
+    assert "0 jobs to run, 4 done before" in command(*RUN, "--protocol", "clean-top5-nominal", "--dry-run").out
 
 
-def test_a_greedy_ensemble_needs_a_method_that_keeps_scores(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_greedy_ensemble_needs_a_method_that_keeps_scores(command: Command) -> None:
     words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid,laplace", "--run", "r"]
-    assert main([*words, "--protocol", "clean-cv", "--ensemble", "greedy"]) == 1
-    captured = capsys.readouterr()
+    captured = command(*words, "--protocol", "clean-cv", "--ensemble", "greedy", code=1)
     assert "2 jobs: 1 error, 1 ok" in captured.out
     assert "centroid does not keep the scores of validation rows (Path.scores)" in captured.err
     results = {r.job.method: r for r in read_run("r").results}
     assert results["laplace"].status == "ok"
     assert all(h.is_ensemble for h in results["laplace"].holdouts)
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (
-            ["--ensemble", "greedy", "--protocol", "relearn"],
-            "--ensemble greedy: --protocol relearn repeats the paper's",
-        ),
-        (["--inputs", "nominal", "--protocol", "published"], "--inputs nominal: --protocol published repeats"),
-        (["--ensemble", "bagging"], "unknown --ensemble 'bagging'"),
-        (["--ensemble", "greedy", "--select", "auc"], "--select auc: an ensemble's members are selected by the Brier"),
-        (["--protocol", "clean-greedy", "--ensemble", "top5"], "use --protocol clean"),
-    ],
-)
-def test_variants_that_there_are_not_are_refused_in_a_line(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert bench(*words, "--run", "r") == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert len(error.strip().splitlines()) == 1
-    assert not Path("r").exists()
-
-
-def test_failures_are_counted_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["run", "--subset", "iris", "--methods", "faulty_methods:Exit3,faulty_methods:Centroid", "--run", "r"]
-    assert main(words) == 1
-    captured = capsys.readouterr()
-    assert "2 jobs: 1 error, 1 ok" in captured.out
-    assert "error: iris/exit3: its process ended with exit code 3" in captured.out
-    assert "--retry-failed" in captured.out
-    assert "error iris/exit3 (clean): its process ended" in captured.err
 
 
 @pytest.fixture
@@ -136,12 +67,9 @@ def folder_of_iris() -> Path:
     return Path("data")
 
 
-def test_a_table_that_cannot_be_read_is_no_matter_of_retry_failed(
-    folder_of_iris: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_table_that_cannot_be_read_is_no_matter_of_retry_failed(folder_of_iris: Path, command: Command) -> None:
     words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--archive", str(folder_of_iris)]
-    assert main([*words, "--run", "r"]) == 1
-    out = capsys.readouterr().out
+    out = command(*words, "--run", "r", code=1).out
     assert "1 job: 1 error" in out
     assert "--retry-failed" not in out
     assert "to retry the datasets that could not be read: repair them, then run the same command" in out
@@ -150,43 +78,37 @@ def test_a_table_that_cannot_be_read_is_no_matter_of_retry_failed(
     assert "SHA-256" in row["reason"]
 
 
-@pytest.mark.archive
-def test_a_folder_takes_a_table_from_one_source(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert bench("--run", "r") == 0
+def test_a_folder_takes_a_table_from_one_source(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    command(*RUN, "--run", "r")
     monkeypatch.setattr(EmbeddedSource, "name", "archive")
-    capsys.readouterr()
-    assert bench("--run", "r") == 2
-    said = capsys.readouterr().err
+    said = command(*RUN, "--run", "r", code=2).err
     assert "run folder r holds results of source embedded, asked for archive" in said
     assert "choose another folder with --run, or another --source" in said
-    assert bench("--run", "other") == 0
+    command(*RUN, "--run", "other")
 
 
 def test_a_damaged_copy_leaves_the_results_of_a_sound_one(
-    archive_path: str, folder_of_iris: Path, capsys: pytest.CaptureFixture[str]
+    archive_path: str, folder_of_iris: Path, command: Command
 ) -> None:
     words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--run", "r"]
-    assert main([*words, "--archive", archive_path]) == 0
+    command(*words, "--archive", archive_path)
     scores = Path("r/scores.csv").read_text()
-    capsys.readouterr()
-    assert main([*words, "--archive", str(folder_of_iris)]) == 1
-    assert "not read this time, earlier results are kept:\n    error: iris/centroid: " in capsys.readouterr().out
+    printed = command(*words, "--archive", str(folder_of_iris), code=1).out
+    assert "not read this time, earlier results are kept:\n    error: iris/centroid: " in printed
     assert Path("r/scores.csv").read_text() == scores
 
 
 def test_what_is_recorded_is_enough_to_repeat_the_run(
-    folder_of_iris: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    folder_of_iris: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
 ) -> None:
     words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--run", str(tmp_path / "r")]
-    assert main(words) == 0
+    command(*words)
     recorded = read_run("r").provenance
     assert recorded["command"] == "python -m bench " + " ".join([*words[:-1], "r"])
     assert recorded["source"] == "embedded"
     assert "archive" not in recorded
     monkeypatch.setenv("BENCH_ARCHIVE", str(folder_of_iris.resolve()))
-    assert main([*words[:-1], "s"]) == 1
+    command(*words[:-1], "s", code=1)
     recorded = read_run("s").provenance
     assert recorded["command"] == "BENCH_ARCHIVE=data python -m bench " + " ".join([*words[:-1], "s"])
     assert (recorded["source"], recorded["archive"]["name"]) == ("archive", "data")
@@ -194,9 +116,8 @@ def test_what_is_recorded_is_enough_to_repeat_the_run(
     assert str(tmp_path) not in json.dumps(recorded) + Path("s/results.sqlite").read_bytes().decode(errors="replace")
 
 
-def test_json_events(capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench("--run", "r", "--json") == 0
-    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+def test_json_events(command: Command) -> None:
+    events = [json.loads(line) for line in command(*RUN, "--run", "r", "--json").out.splitlines()]
     kinds = [event["event"] for event in events]
     assert kinds.count("started") == kinds.count("finished") == 4
     last = events[-1]
@@ -204,29 +125,21 @@ def test_json_events(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 <= last["accuracy"] <= 100
 
 
-def test_a_dry_run_lists_and_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench("--run", "r", "--dry-run") == 0
-    out = capsys.readouterr().out
+def test_a_dry_run_lists_and_runs_nothing(command: Command) -> None:
+    out = command(*RUN, "--run", "r", "--dry-run").out
     assert out.count("centroid") == 2
     assert "4 jobs to run, 0 done before, 0 will be skipped" in out
     assert "nothing was run" in out
     assert not Path("r").exists()
-    assert bench("--run", "r") == 0
-    capsys.readouterr()
-    assert bench("--run", "r", "--dry-run") == 0
-    assert "0 jobs to run, 4 done before" in capsys.readouterr().out
+    command(*RUN, "--run", "r")
+    assert "0 jobs to run, 4 done before" in command(*RUN, "--run", "r", "--dry-run").out
 
 
 @pytest.mark.parametrize(
     ("words", "asked", "found", "said"),
     [
         (("run", "--methods", "svm_rbf,laplace"), None, "no C compiler", "no C compiler; install rfm again, or run"),
-        (
-            ("run", "--methods", "ntk"),
-            "",
-            "stale: run `tools/build_native.py`",
-            "code, which is slower: stale: run `to",
-        ),
+        (("run", "--methods", "ntk"), "", "stale: run `tools/build_native.py`", "slower: stale: run `tools/"),
         (("study", "low-rank", "--quick"), None, "no C compiler", "no C compiler; install rfm again, or run"),
         (("run", "--methods", "laplace"), "python", "no C compiler", ""),
         (("run", "--methods", "svm_rbf"), None, "no C compiler", ""),
@@ -238,7 +151,7 @@ def test_an_engine_that_nobody_asked_for_is_said(
     asked: str | None,
     found: str | None,
     said: str,
-    capsys: pytest.CaptureFixture[str],
+    command: Command,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if asked is None:
@@ -249,42 +162,35 @@ def test_an_engine_that_nobody_asked_for_is_said(
     native.module.SOURCES = "0123456789"
     monkeypatch.setattr("rfm.engines.library", lambda: found or native)
     subset = ("--subset", "iris") if words[0] == "run" else ()
-    assert main([*words, *subset, "--run", "r", "--dry-run"]) == 0
-    lines = [line for line in capsys.readouterr().err.splitlines() if "kernel machines run in Python" in line]
+    err = command(*words, *subset, "--run", "r", "--dry-run").err
+    lines = [line for line in err.splitlines() if "kernel machines run in Python" in line]
     assert len(lines) == bool(said)
     assert all(said in line and line.count("build_native.py") == 1 for line in lines)
 
 
-def test_large_tables_are_reduced_unless_asked_in_full(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_tables_are_reduced_unless_asked_in_full(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in method_names():  # one that were imported only now would keep the small numbers
         get_method(name)
     monkeypatch.setattr("bench.protocols.reduction.LARGE_ROWS", 150)  # iris has 150 rows, wine 178
     monkeypatch.setattr("bench.protocols.reduction.TUNING_ROWS", 40)
     words = "chosen on at most 40 rows, tested on the first hold-out only"
-    assert bench("--run", "r", "--dry-run") == 0
-    listed = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if "centroid" in line}
+    out = command(*RUN, "--run", "r", "--dry-run").out
+    listed = {line.split()[0]: line for line in out.splitlines() if "centroid" in line}
     shown = "selected on at most 40 rows, tested on the first test fold only"
     assert listed["wine"].endswith(shown)
     assert listed["iris"].endswith("0.0")
-    assert bench("--run", "r") == 0
+    command(*RUN, "--run", "r")
     results = {r.job.dataset: r for r in read_run("r").results}
-    assert {name: (r.job.reduction, len(r.holdouts)) for name, r in results.items()} == {
-        "iris": (None, 4),
-        "wine": (words, 1),
-    }
+    found = {name: (r.job.reduction, len(r.holdouts)) for name, r in results.items()}
+    assert found == {"iris": (None, 4), "wine": (words, 1)}
     assert f"start wine/centroid (clean): {shown}" in "".join(p.read_text() for p in Path("r/logs").iterdir())
-    assert bench("--run", "f", "--full") == 0
+    command(*RUN, "--run", "f", "--full")
     full = {r.job.dataset: r for r in read_run("f").results}
-    assert {name: (r.job.reduction, len(r.holdouts)) for name, r in full.items()} == {
-        "iris": (None, 4),
-        "wine": (None, 4),
-    }
+    assert {(r.job.reduction, len(r.holdouts)) for r in full.values()} == {(None, 4)}
     assert full["iris"].job.id == results["iris"].job.id
     assert full["wine"].job.id != results["wine"].job.id
-    assert main(["run", "--subset", "wine", "--methods", "laplace", "--run", "r", "--full"]) == 2
-    assert "wine (clean) in full for some methods and reduced for others" in capsys.readouterr().err
+    said = "wine (clean) in full for some methods and reduced for others"
+    command.refuses(said, "run", "--subset", "wine", "--methods", "laplace", "--run", "r", "--full")
 
 
 BAD = {
@@ -316,36 +222,31 @@ BAD = {
     ("--run", ""): "--run is empty (an unset shell variable?): give it a value or leave it out",
     ("--archive", ""): "--archive is empty (an unset shell variable?)",
     ("--scheduler", "tcp://x:1"): "--scheduler is for --engine dask",
+    ("--ensemble", "greedy", "--protocol", "relearn"): "--ensemble greedy: --protocol relearn repeats the paper's",
+    ("--inputs", "nominal", "--protocol", "published"): "--inputs nominal: --protocol published repeats",
+    ("--ensemble", "bagging"): "unknown --ensemble 'bagging'",
+    ("--ensemble", "greedy", "--select", "auc"): "--select auc: an ensemble's members are selected by the Brier",
+    ("--protocol", "clean-greedy", "--ensemble", "top5"): "use --protocol clean",
+    ("--select", "accuracy,auc"): "two measures",
+    ("--select", "logloss"): "did you mean 'log_loss'",
+    ("--select", "auc", "--protocol", "published"): "--select: --protocol published selects by accuracy; use clean or",
+    ("--select", "rmse"): "--select rmse: a measure for regression, and no dataset of this run is for that",
+    ("--run", "file/r"): "run folder file/r cannot be created: Not a directory",
+    ("--subset", "all121"): "Tried: embedded",
 }
 
 
 @pytest.mark.parametrize("words", BAD, ids=" ".join)
-def test_bad_arguments(words: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench("--run", "r", *words) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("bench: ")
-    assert BAD[words] in error
-    assert len(error.splitlines()) == 1
-    assert not Path("r").exists()
-
-
-def test_an_unwritable_run_folder(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("file").write_text("")
-    assert bench("--run", "file/r") == 2
-    assert "bench: run folder file/r cannot be created: Not a directory" in capsys.readouterr().err
-
-
-def test_a_folder_in_use(capsys: pytest.CaptureFixture[str]) -> None:
-    with Store(Path("r")):
-        assert bench("--run", "r") == 2
-    assert f"is in use by process {os.getpid()}" in capsys.readouterr().err
-
-
-def test_no_source_for_a_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_arguments(words: tuple[str, ...], command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_CACHE", str(Path("cache").resolve()))
-    assert bench("--run", "r", "--subset", "all121") == 2
-    assert "Tried: embedded" in capsys.readouterr().err
+    Path("file").write_text("")
+    command.refuses(BAD[words], *RUN, "--run", "r", *words)
     assert not Path("r").exists()
+
+
+def test_a_folder_in_use(command: Command) -> None:
+    with Store(Path("r")):
+        command.refuses(f"is in use by process {os.getpid()}", *RUN, "--run", "r")
 
 
 @pytest.mark.parametrize(
@@ -359,166 +260,48 @@ def test_no_source_for_a_table(capsys: pytest.CaptureFixture[str], monkeypatch: 
 )
 def test_default_folders(subset: str, protocol: str, seeds: tuple[int, ...], name: str) -> None:
     assert default_folder(subset, protocol, seeds) == Path("results") / name
+    assert default_folder("iris,wine", protocol, seeds) != default_folder("iris,zoo", protocol, seeds)
 
 
-def test_different_lists_get_different_folders() -> None:
-    assert default_folder("iris,wine", "clean") != default_folder("iris,zoo", "clean")
-
-
-def test_an_upgrade_is_announced_and_its_results_can_be_kept(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench("--run", "r")
+def test_an_upgrade_is_announced_and_its_results_can_be_kept(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    command(*RUN, "--run", "r")
     before = read_run("r").results
     version = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.0" if name == "numpy" else version(name))
-    capsys.readouterr()
-    assert bench("--run", "r", "--dry-run") == 0
-    out = capsys.readouterr().out
+    out = command(*RUN, "--run", "r", "--dry-run").out
     assert "4 of these jobs have results of other versions of the libraries: --keep-versions keeps them" in out
     assert out.count("to run again, library versions differ: numpy ") == 4
     assert "-> 99.0" in out
-    assert bench("--run", "r", "--dry-run", "--keep-versions") == 0
-    assert "0 jobs to run, 4 done before" in capsys.readouterr().out
-    assert bench("--run", "r", "--keep-versions") == 0
+    assert "0 jobs to run, 4 done before" in command(*RUN, "--run", "r", "--dry-run", "--keep-versions").out
+    command(*RUN, "--run", "r", "--keep-versions")
     assert read_run("r").results == before
-    assert bench("--run", "r") == 0
+    command(*RUN, "--run", "r")
     after = read_run("r").results
     assert {r.job.id for r in after}.isdisjoint(r.job.id for r in before)
     assert {r.job.work for r in after} == {r.job.work for r in before}
 
 
-def test_status_of_a_finished_run(capsys: pytest.CaptureFixture[str]) -> None:
-    bench("--run", "r")
-    capsys.readouterr()
-    assert main(["status", "r"]) == 0
-    out = capsys.readouterr().out
-    assert "r: 4 of 4 jobs done, 4 ok" in out
-    assert main(["status", "r", "--json"]) == 0
-    state = json.loads(capsys.readouterr().out)
-    assert (state["planned"], state["statuses"], state["undone"]) == (4, {"ok": 4}, 0)
-    assert state["in_use_by"] is None
+def test_status_of_a_finished_run_tells_the_invocation_that_did_something(command: Command) -> None:
+    def state() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(command("status", "r", "--json").out)
+        return found
 
-
-def test_status_tells_the_run_that_did_something(capsys: pytest.CaptureFixture[str]) -> None:
-    bench("--run", "r")
+    command.refuses("no results in r", "status", "r")
+    command(*RUN, "--run", "r")
+    assert "r: 4 of 4 jobs done, 4 ok" in command("status", "r").out
+    found = state()
+    assert (found["planned"], found["statuses"], found["undone"], found["in_use_by"]) == (4, {"ok": 4}, 0, None)
     started = read_run("r").provenance["started"]
     with Store(Path("r")) as store:
         store.begin(read_run("r").planned, {"started": "later", "command": "python -m bench run --again"})
-    capsys.readouterr()
-    assert main(["status", "r"]) == 0
-    assert f"latest results from the run started {started}\n" in capsys.readouterr().out
-    assert main(["status", "r", "--json"]) == 0
-    state = json.loads(capsys.readouterr().out)
-    assert (state["started"], state["command"]) == (started, "python -m bench run --again")
+    assert f"latest results from the run started {started}\n" in command("status", "r").out
+    assert (state()["started"], state()["command"]) == (started, "python -m bench run --again")
 
 
-def test_status_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["status", "nowhere"]) == 2
-    assert "no results in nowhere" in capsys.readouterr().err
-
-
-def start(*words: str, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", "--run", "r", "--jobs", "2", *words],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])},
-        stdout=output,
-        stderr=output,
-        text=True,
-    )
-
-
-def wait_for(condition: object, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition() and process.poll() is None and time.monotonic() < deadline:  # type: ignore[operator]
-        time.sleep(0.05)
-
-
-def running() -> list[str]:
-    try:
-        return [job["method"] for job in json.loads(Path("r/live.json").read_text())["running"]]
-    except (OSError, ValueError):
-        return []
-
-
-def test_status_and_refusal_from_another_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    process = start("--subset", "iris", "--methods", "faulty_methods:Sleeps,faulty_methods:Centroid")
-    try:
-        wait_for(lambda: running() == ["sleeps"], process)
-        assert main(["status", "r"]) == 0
-        out = capsys.readouterr().out
-        assert "r: 1 of 2 jobs done, 1 ok" in out
-        assert f"in use by process {process.pid} on " in out
-        assert "running iris/sleeps for 0:" in out
-        assert bench("--run", "r") == 2
-        assert "is in use by process" in capsys.readouterr().err
-    finally:
-        process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "1 not done" in out
-    assert "run the same command again" in out
-    assert "stopping now" in err
-    assert main(["status", "r"]) == 0
-    assert "1 not done, nothing running; to resume: python -m bench run" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("columns", [80, 120])
-def test_on_a_terminal_a_bar_says_where_the_run_stands(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-    ours, theirs = os.openpty()
-    termios.tcsetwinsize(theirs, (24, columns))
-    process = start("--subset", "embedded", "--methods", "faulty_methods:Slow", output=theirs)
-    os.close(theirs)
-    text, pressed = "", False
-    with contextlib.suppress(OSError):  # nobody writes any more
-        while piece := os.read(ours, 4096).decode():
-            text += piece
-            if not pressed and "running" in text:
-                process.send_signal(signal.SIGINT)
-                pressed = True
-    os.close(ours)
-    assert process.wait(timeout=60) == 130
-    lines = re.split(r"\r?\n", text)
-    bars = [bar.rstrip() for line in lines for bar in line.split("\r") if re.match(r"\d+/44 \[[# ]{10}\] ", bar)]
-    assert any(re.search(r"\] [12] running, \d+:\d\d left  [\w-]+/slow 0:", bar) for bar in bars)
-    assert re.search(r"\] stopping: [012] in flight, \d+:\d\d left", bars[-1])
-    assert max(map(len, bars)) <= columns - 1
-    (outcome,) = (line for line in lines if "44 jobs: " in line)
-    *_, blank, words = outcome.split("\r")
-    assert (blank.strip(), words[:9]) == ("", "44 jobs: "), "the bar has to go first"
-
-
-def test_no_file_stands_in_for_outputs_that_are_closed() -> None:
-    """Standard input, output and error, each and all: `<&- >&- 2>&-`."""
-    words = f"{sys.executable} -m bench run --subset iris --methods {METHODS} --run"
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])}
-    for number, closed in enumerate(("<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-")):
-        assert subprocess.run(["sh", "-c", f"{words} r{number} {closed}"], env=env, capture_output=True).returncode == 0
-        assert {r.status for r in read_run(f"r{number}").results} == {"ok"}, closed
-
-
-def test_ctrl_c_says_how_to_go_on() -> None:
-    words = ("--subset", "embedded", "--methods", "faulty_methods:Slow")
-    process = start(*words)
-    wait_for(running, process)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "in flight will finish and be stored (Ctrl-C again to stop now)" in err
-    assert "to resume: run the same command again" in out
-    stored = len(read_run("r").results)
-    again = start(*words)
-    out, err = again.communicate(timeout=120)
-    assert again.returncode == 0, err
-    assert f"({stored} from before)" in out
-
-
-def test_predictions_are_kept_and_made_up_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench("--run", "r") == 0
+def test_predictions_are_kept_and_made_up_for(command: Command) -> None:
+    command(*RUN, "--run", "r")
     plain = Path("r/scores.csv").read_text()
-    assert bench("--run", "r", "--keep-predictions") == 0
-    assert "4 jobs: 4 ok (0 from before)" in capsys.readouterr().out
+    assert "4 jobs: 4 ok (0 from before)" in command(*RUN, "--run", "r", "--keep-predictions").out
     files = sorted(Path("r/predictions").iterdir())
     jobs = [(dataset, method) for dataset in ("iris", "wine") for method in ("centroid", "shrunken")]
     assert [file.name for file in files] == ["-".join([*job, "clean.parquet"]) for job in jobs]
@@ -537,8 +320,7 @@ def test_predictions_are_kept_and_made_up_for(capsys: pytest.CaptureFixture[str]
     pq.write_table(pq.read_table(files[2]).replace_schema_metadata({b"job": b"gone"}), files[3])
     files[0].write_bytes(b"damaged")
     files[1].unlink()
-    assert bench("--run", "r", "--keep-predictions") == 0
-    assert "4 jobs: 4 ok (1 from before)" in capsys.readouterr().out
+    assert "4 jobs: 4 ok (1 from before)" in command(*RUN, "--run", "r", "--keep-predictions").out
     assert other.exists()
     assert not stale.exists()
     assert len(pd.read_parquet(files[0])) == len(pd.read_parquet(files[1])) > 0
@@ -547,9 +329,8 @@ def test_predictions_are_kept_and_made_up_for(capsys: pytest.CaptureFixture[str]
     pd.testing.assert_frame_equal(before, pd.read_csv("r/scores.csv")[columns])
 
 
-def test_several_seeds_go_into_one_folder(capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench("--run", "r", "--seeds", "0,1", "--keep-predictions") == 0
-    printed = capsys.readouterr().out
+def test_several_seeds_go_into_one_folder(command: Command) -> None:
+    printed = command(*RUN, "--run", "r", "--seeds", "0,1", "--keep-predictions").out
     assert "8 jobs of 2 seeds (0, 1): 8 ok (0 from before)" in printed
     scores = pd.read_csv("r/scores.csv")
     assert scores.groupby("seed")["split"].unique().map(list).to_dict() == {0: ["seed-0"], 1: ["seed-1"]}
@@ -557,31 +338,21 @@ def test_several_seeds_go_into_one_folder(capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(Path("r/provenance.json").read_text())[0]["invocations"][0]["seeds"] == [0, 1]
     names = {p.name for p in Path("r/predictions").iterdir()}
     assert {"iris-centroid-clean.parquet", "iris-centroid-clean-seed1.parquet"} <= names
-    assert main(["status", "r"]) == 0
-    assert "8 of 8 jobs of 2 seeds (0, 1) done, 8 ok" in capsys.readouterr().out
-    assert bench("--run", "r", "--seeds", "0,1,2", "--dry-run") == 0
-    listed = capsys.readouterr().out
+    assert "8 of 8 jobs of 2 seeds (0, 1) done, 8 ok" in command("status", "r").out
+    listed = command(*RUN, "--run", "r", "--seeds", "0,1,2", "--dry-run").out
     assert listed.count("seed 2") == 4
     assert "4 jobs to run, 8 done before" in listed
-    assert main(["report", "r", "--out", "page"]) == 0
-    assert "seeds 0, 1; accuracy in percent" in capsys.readouterr().out
+    assert "seeds 0, 1; accuracy in percent" in command("report", "r", "--out", "page").out
 
 
-def test_another_measure_selects(capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_measure_selects(command: Command) -> None:
     words = ["run", "--subset", "lenses", "--methods", "logistic_regression,faulty_methods:Centroid", "--run"]
-    assert main([*words, "r", "--select", "log_loss"]) == 1  # a nearest centroid has no probabilities
-    assert "centroid gives no class probabilities, which log loss needs" in capsys.readouterr().out
+    out = command(*words, "r", "--select", "log_loss", code=1).out
+    assert "centroid gives no class probabilities, which log loss needs" in out
     chosen = pd.read_csv("r/scores.csv").query("status == 'ok'")
     assert set(chosen["metric"]) == {"log_loss"}
     assert chosen["validation_accuracy"].isna().all()
     (regression,) = [r for r in read_run(Path("r")).results if r.job.method == "logistic_regression"]
     for holdout in regression.holdouts:
         assert holdout.validation_score == pytest.approx(min(min(row["score"]) for row in holdout.path), abs=1e-6)
-    assert main([*words, "r"]) == 2
-    assert "holds results of selected_by log_loss" in capsys.readouterr().err
-    for bad, said in (("accuracy,auc", "two measures"), ("logloss", "did you mean 'log_loss'")):
-        assert main([*words, "r2", "--select", bad]) == 2
-        assert said in capsys.readouterr().err
-    assert main([*words, "r2", "--select", "auc", "--protocol", "published"]) == 2
-    assert main([*words, "r2", "--select", "rmse"]) == 2
-    assert "--select rmse: a measure for regression, and no dataset of this run is for that" in capsys.readouterr().err
+    command.refuses("holds results of selected_by log_loss", *words, "r")

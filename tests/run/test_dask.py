@@ -9,17 +9,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from plugin_text import CENTROIDS, write_plugin
-from test_runner import Recorder
-from tiny_benchmark import TinyBenchmark, by_method, scores, tables
+from tiny_benchmark import Recorder, TinyBenchmark, by_method, scores, tables
 
 from bench.command_line import main
 from bench.errors import EngineError
@@ -36,28 +33,57 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
 
-@dataclass
 class Cluster:
-    """A scheduler and its workers, each a process of its own."""
+    """A scheduler and its workers, each a process of its own. They are kept for the next test."""
 
-    address: str
-    scheduler: subprocess.Popen[str]
-    workers: list[subprocess.Popen[str]]
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.start()
 
-    def add_worker(self, *path: Path) -> subprocess.Popen[str]:
+    def start(self) -> None:
+        file = self.folder / "scheduler.json"
+        file.unlink(missing_ok=True)
+        self.scheduler = spawn(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)
+        )
+        self.workers: list[subprocess.Popen[str]] = []
+        until(lambda: file.exists() and file.read_text().rstrip().endswith("}"))
+        self.address = json.loads(file.read_text())["address"]
+
+    def mend(self) -> None:
+        """Two sound workers: those that the test before has killed are replaced, those that it has added end."""
+        if self.scheduler.poll() is not None:
+            self.stop()
+            self.start()
+        else:
+            self.drop(*self.workers[2:], *(worker for worker in self.workers if worker.poll() is not None))
+        while len(self.workers) < 2:
+            self.add_worker()
+        self.wait_for_workers()
+
+    def add_worker(self, *path: Path) -> None:
         """A further worker; what is in ``path`` comes before the project."""
         worker = spawn(
             "worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
             "--local-directory", str(self.folder), "--memory-limit", "0", path=path,
         )  # fmt: skip
         self.workers.append(worker)
-        return worker
 
-    def stop(self) -> None:
-        for process in (*self.workers, self.scheduler):
+    def wait_for_workers(self) -> None:
+        """Until the scheduler knows those that live and no other."""
+        import distributed
+
+        with distributed.Client(self.address, set_as_default=False) as client:
+            until(lambda: len(client.nthreads()) == len(self.workers))
+
+    def drop(self, *workers: subprocess.Popen[str]) -> None:
+        for process in workers:
             process.kill()
             process.communicate()
+        self.workers = [worker for worker in self.workers if worker not in workers]
+
+    def stop(self) -> None:
+        self.drop(*self.workers, self.scheduler)
 
 
 def spawn(*words: str, path: Sequence[Path] = ()) -> subprocess.Popen[str]:
@@ -69,6 +95,7 @@ def spawn(*words: str, path: Sequence[Path] = ()) -> subprocess.Popen[str]:
             "PYTHONPATH": os.pathsep.join([*map(str, path), str(ROOT), str(HERE)]),
             # The first death of a worker makes Dask give up what it ran: that must not become a result.
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
+            "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
         },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -76,18 +103,18 @@ def spawn(*words: str, path: Sequence[Path] = ()) -> subprocess.Popen[str]:
     )
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    file = tmp_path / "scheduler.json"
-    scheduler = spawn(
-        "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)
-    )
-    until(lambda: file.exists() and file.read_text().rstrip().endswith("}"))
-    made = Cluster(json.loads(file.read_text())["address"], scheduler, [], tmp_path / "dask")
-    made.add_worker()
-    made.add_worker()
+@pytest.fixture(scope="module")
+def _kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    made = Cluster(tmp_path_factory.mktemp("dask"))
     yield made
     made.stop()
+
+
+@pytest.fixture
+def cluster(_kept: Cluster) -> Cluster:
+    """A scheduler and two workers that it knows."""
+    _kept.mend()
+    return _kept
 
 
 class Watcher(Recorder):
@@ -169,15 +196,14 @@ def test_killing_workers_loses_nothing(tiny: TinyBenchmark, cluster: Cluster) ->
 
 
 def test_a_worker_that_joins_late_is_waited_for(tiny: TinyBenchmark, cluster: Cluster) -> None:
-    for worker in cluster.workers:
-        worker.kill()
-        worker.wait()
-    late = threading.Timer(3.0, cluster.add_worker)
-    late.start()
-    try:
-        outcome, _ = run_on(cluster.address, tiny, "Centroid")
-    finally:
-        late.join()
+    cluster.drop(*cluster.workers)
+
+    class Waiting(Watcher):
+        def tick(self, progress: Any) -> None:
+            if not cluster.workers:
+                cluster.add_worker()
+
+    outcome, _ = run_on(cluster.address, tiny, "Centroid", watcher=Waiting())
     assert outcome.all_ok
 
 
@@ -189,7 +215,7 @@ def test_a_scheduler_that_dies_leaves_a_run_that_resumes(
     def strike(count: int) -> None:
         if count == 4:
             cluster.scheduler.kill()
-            monkeypatch.setattr("bench.run.dask.NO_WORKER_SECONDS", 3.0)
+            monkeypatch.setattr("bench.run.dask.NO_WORKER_SECONDS", 1.0)
 
     watcher = Watcher(strike)
     with pytest.raises(EngineError, match="run the same command again"):
@@ -233,8 +259,8 @@ def test_a_job_whose_workers_are_lost_again_and_again_is_not_called_faulty(
 ) -> None:
     monkeypatch.setattr("bench.run.dask._LOSSES_ALLOWED", 0)
     only, second = cluster.workers
-    second.kill()
-    second.wait()
+    cluster.drop(second)
+    cluster.wait_for_workers()
     begun: list[Any] = []
 
     def strike(task: Any) -> None:
@@ -283,16 +309,6 @@ def test_workers_of_one_machine_share_its_memory_and_say_so(tiny: TinyBenchmark,
     assert found, watcher.notes
     each, whole = (int(number.replace(",", "")) for number in found.groups())
     assert 2 * each <= whole + 1
-
-
-def test_large_jobs_run_one_after_another_alone_with_all_cores(tiny: TinyBenchmark, cluster: Cluster) -> None:
-    watcher, benchmark = Watcher(), TinyBenchmark(tiny.folder, tables(3))
-    outcome, record = run_on(cluster.address, benchmark, "counting_methods:CountsThreadsLarge", "Slow", watcher=watcher)
-    assert outcome.all_ok
-    large = by_method(record)["counts-threads-large"]
-    assert {r.holdouts[0].details["threads"]["torch"] for r in large} == {available_cores()}
-    assert {watcher.most_beside[r.job.id] for r in large} == {1}
-    assert {r.provenance["threads"] for r in by_method(record)["slow"]} == {1}
 
 
 def test_a_worker_that_lacks_this_package_is_named_and_given_nothing(
@@ -364,34 +380,31 @@ def run_plugin(folder: Path, text: str, *more: str) -> dict[str, Any]:
     return {result.status: result for result in read_run(folder / "r").results}
 
 
-def test_a_plugin_travels_to_workers_that_do_not_see_its_file(
-    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
-    elsewhere = ["--engine", "dask", "--scheduler", cluster.address]
-    here = run_plugin(tmp_path / "here", CENTROIDS)["ok"]
-    there = run_plugin(tmp_path / "there", CENTROIDS, *elsewhere)["ok"]
+@pytest.mark.usefixtures("in_process")  # what is run here, to compare with
+def test_a_plugin_travels_to_workers_that_do_not_see_its_file(elsewhere: Path, cluster: Cluster) -> None:
+    there_too = ["--engine", "dask", "--scheduler", cluster.address]
+    here = run_plugin(elsewhere / "here", CENTROIDS)["ok"]
+    there = run_plugin(elsewhere / "there", CENTROIDS, *there_too)["ok"]
     assert [h.score for h in there.holdouts] == [h.score for h in here.holdouts]
     assert there.job.id == here.job.id
-    changed = run_plugin(tmp_path / "changed", CENTROIDS.replace("0.5", "0.25"), *elsewhere)["ok"]
+    changed = run_plugin(elsewhere / "changed", CENTROIDS.replace("0.5", "0.25"), *there_too)["ok"]
     assert changed.job.id != here.job.id
 
 
 def test_a_plugin_whose_library_no_worker_has_ends_the_command_with_the_reason(
-    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    elsewhere: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
-    monkeypatch.setattr("bench.run.dask.NO_WORKER_SECONDS", 2.0)
-    (tmp_path / "path").mkdir()
-    (tmp_path / "path" / "only_installed_here.py").write_text("x = 1\n")
-    monkeypatch.syspath_prepend(str(tmp_path / "path"))
+    monkeypatch.setattr("bench.run.dask.NO_WORKER_SECONDS", 1.0)
+    (elsewhere / "path").mkdir()
+    (elsewhere / "path" / "only_installed_here.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(str(elsewhere / "path"))
     found = run_plugin(
-        tmp_path / "run", "import only_installed_here\n" + CENTROIDS,
+        elsewhere / "run", "import only_installed_here\n" + CENTROIDS,
         "--engine", "dask", "--scheduler", cluster.address,
     )  # fmt: skip
     assert found == {}
     assert (
-        "no usable worker for 2 seconds (it does not have what centroids needs: plug-in my_method.py cannot be loaded: "
+        "no usable worker for 1 seconds (it does not have what centroids needs: plug-in my_method.py cannot be loaded: "
         "ModuleNotFoundError: No module named 'only_installed_here')"
     ) in capsys.readouterr().err
 
@@ -401,8 +414,6 @@ def test_workers_of_other_code_or_other_libraries_are_left_out(
     tiny: TinyBenchmark, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Both join a cluster of sound ones; every job is done, by the others."""
-    import distributed
-
     other = tmp_path / "other"
     for package in ("bench", "rfm"):
         shutil.copytree(ROOT / package, other / package, ignore=shutil.ignore_patterns("__pycache__", "embedded"))
@@ -416,8 +427,7 @@ def test_workers_of_other_code_or_other_libraries_are_left_out(
     )
     cluster.add_worker(other)
     cluster.add_worker(older)
-    with distributed.Client(cluster.address, set_as_default=False) as client:
-        until(lambda: len(client.nthreads()) == 4)
+    cluster.wait_for_workers()
     watcher = Watcher()
     outcome, record = run_on(
         cluster.address, TinyBenchmark(tiny.folder, tables(20)), "TakesAMoment", "Slow", watcher=watcher
@@ -428,6 +438,17 @@ def test_workers_of_other_code_or_other_libraries_are_left_out(
     assert len(told) == 2
     assert any("other code of takes-a-moment" in note and "other code of slow" in note for note in told)
     assert any(re.search(r"slow: numpy 1\.17.* there, numpy 2.* where the run was started", note) for note in told)
+
+
+def test_large_jobs_run_one_after_another_alone_with_all_cores(tiny: TinyBenchmark, cluster: Cluster) -> None:
+    """The last here: afterwards the workers' fork servers load torch, whatever else they are to load."""
+    watcher, benchmark = Watcher(), TinyBenchmark(tiny.folder, tables(3))
+    outcome, record = run_on(cluster.address, benchmark, "counting_methods:CountsThreadsLarge", "Slow", watcher=watcher)
+    assert outcome.all_ok
+    large = by_method(record)["counts-threads-large"]
+    assert {r.holdouts[0].details["threads"]["torch"] for r in large} == {available_cores()}
+    assert {watcher.most_beside[r.job.id] for r in large} == {1}
+    assert {r.provenance["threads"] for r in by_method(record)["slow"]} == {1}
 
 
 if __name__ == "__main__":

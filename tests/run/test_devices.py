@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from command import Command
 from tiny_benchmark import TinyBenchmark, TinyEntry, generate, scores
 
-from bench.command_line import main
 from bench.data.splits import splits_for
 from bench.errors import MethodError, UsageError
 from bench.methods import built_in_methods, get_method
@@ -111,15 +111,13 @@ def test_sessions_compute_where_the_task_says(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("no_gpu")
 def test_without_a_gpu_the_command_ends_in_one_line_before_anything_is_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["run", "--subset", "iris", "--methods", "laplace", "--device", "cuda"]) == 2
-    [line] = capsys.readouterr().err.splitlines()
+    [line] = command("run", "--subset", "iris", "--methods", "laplace", "--device", "cuda", code=2).err.splitlines()
     assert line.endswith("--device cuda: no CUDA device that PyTorch can use here; leave it out, or use cpu")
     assert not list(tmp_path.iterdir())
-    assert main(["run", "--subset", "iris", "--device", "cudo"]) == 2
-    assert "did you mean 'cuda'" in capsys.readouterr().err
+    command.refuses("did you mean 'cuda'", "run", "--subset", "iris", "--device", "cudo")
     for device in DEVICES:
         assert named_device(device) == device
     with pytest.raises(UsageError, match="--device cuda: no CUDA device"):
@@ -132,20 +130,19 @@ def test_without_a_gpu_the_command_ends_in_one_line_before_anything_is_run(
 
 @pytest.mark.usefixtures("gpu")
 def test_the_first_lines_say_what_stays_on_the_processor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     monkeypatch.chdir(tmp_path)
     flags = ["--methods", "laplace,random_forest,svm_rbf", "--dry-run", "--memory-gb", "20"]
-    assert main(["run", "--subset", "iris", "--device", "cuda", *flags]) == 0
-    captured = capsys.readouterr()
+    captured = command("run", "--subset", "iris", "--device", "cuda", *flags)
     assert captured.err.splitlines()[1] == (
         "bench: --device cuda: computed on the processor, for they know no other device: random_forest, svm_rbf"
     )
     assert "with 1 at a time" in captured.out
-    assert main(["run", "--subset", "iris", "--device", "cuda", "--jobs", "3", *flags]) == 0
-    assert "with 3 at a time" in capsys.readouterr().out
+    assert "with 3 at a time" in command("run", "--subset", "iris", "--device", "cuda", "--jobs", "3", *flags).out
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_job_that_finds_no_gpu_fails_and_does_not_compute_elsewhere(tiny: TinyBenchmark) -> None:
     outcome, record = tiny.run(plan=plan(tiny, "cuda", "xgboost"), memory_bytes=20 << 30)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,21 +15,7 @@ from bench.store import read_run
 METHODS = ("Centroid", "Shrunken")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    made = mount and subprocess.run([mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True)
-    if not made or made.returncode != 0:
-        pytest.skip("needs the right to mount a tmpfs")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
+@pytest.mark.usefixtures("in_process")
 def test_a_run_on_a_disk_that_fills_up(tmp_path: Path, small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     undisturbed = TinyBenchmark(tmp_path / "undisturbed", tables(60)).run(*METHODS)[1]
     benchmark = TinyBenchmark(small_disk / "run", tables(60))

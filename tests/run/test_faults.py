@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import time
 from pathlib import Path
 
+import faulty_methods
 import pytest
 from tiny_benchmark import TinyBenchmark, by_method, scores, tables
 
 from bench.run.forkserver import MARK
+from bench.run.plan import Plan
 from bench.run.processes import marked
 
 EXPECTED = {
@@ -29,59 +32,54 @@ EXPECTED = {
     "WritesToHarness": ("timeout", r"stopped after 3 seconds"),
     "Unstorable": ("error", r"TypeError: a object cannot be stored"),
     "TooLarge": ("skipped", r"needs about 1,125,899,907 MB, more than the memory budget of 2,147 MB"),
+    "Sleeps": ("timeout", r"stopped after 0 seconds \(--timeout\)"),
+    "ForgetsSegment": ("error", r"exit code 3"),
 }
+SECONDS = {"WritesToHarness": 3.0, "Sleeps": 0.5}
+"""``--timeout``, where something else than the end of a job that hangs would take longer."""
 
 
-@pytest.mark.parametrize("fault", EXPECTED)
-def test_a_fault_costs_its_own_job_only(tiny: TinyBenchmark, fault: str) -> None:
-    outcome, record = tiny.run(
-        "Centroid", fault, "Shrunken", jobs=3, timeout=3.0 if fault == "WritesToHarness" else None
-    )
+def test_each_fault_costs_its_own_jobs_only_and_their_last_output_is_kept(tiny: TinyBenchmark) -> None:
+    """All of them in one run, three jobs at a time, with honest jobs in their midst."""
+    plans = [tiny.plan(fault, timeout=SECONDS.get(fault)) for fault in EXPECTED]
+    plans.insert(5, tiny.plan("Centroid"))
+    plans.append(tiny.plan("Shrunken"))
+    outcome, record = tiny.run(plan=Plan(tuple(task for plan in plans for task in plan.tasks)), jobs=3)
     results = by_method(record)
-    status, reason = EXPECTED[fault]
-    bad = next(rows for method, rows in results.items() if method not in ("centroid", "shrunken"))
-    assert [r.status for r in bad] == [status, status]
-    assert all(re.search(reason, r.reason) for r in bad), bad
-    assert all(r.status == "ok" for r in results["centroid"] + results["shrunken"])
-    assert outcome.statuses == {"ok": 4, status: 2}
-
-
-def test_a_job_that_hangs_is_stopped(tiny: TinyBenchmark) -> None:
-    _, record = tiny.run("Sleeps", "Centroid", timeout=0.5)
-    results = by_method(record)
-    assert {r.status for r in results["sleeps"]} == {"timeout"}
-    assert "--timeout" in results["sleeps"][0].reason
-    assert {r.status for r in results["centroid"]} == {"ok"}
-
-
-def test_the_last_output_of_a_failed_job_is_kept(tiny: TinyBenchmark) -> None:
-    _, record = tiny.run("Segfault", "JunkThenFails", "Centroid")
-    results = by_method(record)
+    for fault, (status, reason) in EXPECTED.items():
+        bad = results[getattr(faulty_methods, fault).name]
+        assert [r.status for r in bad] == [status, status], bad
+        assert all(re.search(reason, r.reason) for r in bad), bad
+    honest = results["centroid"] + results["shrunken"]
+    assert [(r.status, r.reason, r.output) for r in honest] == [("ok", "", "")] * 4
+    assert outcome.statuses.total() == 2 * len(EXPECTED) + 4
     assert "about to crash" in results["segfault"][0].output
     assert "_segfault" in results["segfault"][0].output  # faulthandler's traceback
     junk = results["junk-then-fails"][0].output
     assert "ValueError: after the junk" in junk
     assert results["junk-then-fails"][0].reason == "ValueError: after the junk"
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", junk)
-    assert results["centroid"][0].output == ""
+    assert list(Path("/dev/shm").glob(f"bench-test-{os.getpid()}-*")) == [], "a segment that a job has forgotten"
 
 
-@pytest.mark.parametrize(
-    "harmless", ["Junk", "ForksChildren", "LeavesDaemon", "ForksAndReturns", "LeaksThreads", "Scribbles"]
-)
-def test_what_a_job_leaves_behind_does_not_reach_the_next(tiny: TinyBenchmark, harmless: str) -> None:
-    """One at a time, so that every job has the misbehaving one before it."""
-    _, alone = TinyBenchmark(tiny.folder.with_name("alone"), tiny.entries).run("Centroid", jobs=1)
-    _, beside = tiny.run(harmless, "Centroid", jobs=1)
-    assert {r.status for r in beside.results} == {"ok"}
-    expected = scores(alone)
-    assert {key: value for key, value in scores(beside).items() if key[1] == "centroid"} == expected
+HARMLESS = (
+    "Junk", "ForksChildren", "LeavesDaemon", "ForksAndReturns", "LeaksThreads", "Scribbles", "UsesMultiprocessing",
+    "Pollutes",
+)  # fmt: skip
 
 
-def test_forked_children_are_gone_when_the_run_is(tiny: TinyBenchmark) -> None:
-    """The children sleep for ten minutes, one of them in a session of its own."""
-    tiny.run("ForksChildren", "Centroid")
+def test_what_a_job_leaves_behind_does_not_reach_the_next(tiny: TinyBenchmark) -> None:
+    """One at a time, and before each honest job another one; nor is a process left at the end: children of the jobs
+    sleep for ten minutes, some in a session of their own."""
+    benchmark = TinyBenchmark(tiny.folder, tables(len(HARMLESS)))
+    honest = {task.job.dataset: task for task in benchmark.plan("Centroid").tasks}
+    odd = (TinyBenchmark(tiny.folder, (e,)).plan(m).tasks[0] for e, m in zip(benchmark.entries, HARMLESS, strict=True))
+    pairs = ((task, honest[task.job.dataset]) for task in odd)
+    _, beside = benchmark.run(plan=Plan(tuple(itertools.chain.from_iterable(pairs))), jobs=1)
+    assert {(r.status, r.reason) for r in beside.results} == {("ok", "")}
     assert _left() == {}
+    _, alone = TinyBenchmark(tiny.folder / "alone", benchmark.entries).run("Centroid", jobs=1)
+    assert {key: value for key, value in scores(beside).items() if key[1] == "centroid"} == scores(alone)
 
 
 def test_daemons_are_gone_when_the_run_is(tiny: TinyBenchmark) -> None:
@@ -134,30 +132,12 @@ SHARING = ("SharesAnonymous", "SharesSegment", "WritesSegment", "WritesInFolder"
 
 def test_shared_memory_counts(tiny: TinyBenchmark) -> None:
     """Anonymous, and as segments in /dev/shm: mapped, and written to only. Nothing of it is left."""
+    tiny.entries = tiny.entries[:1]
     _, record = tiny.run(*SHARING, memory_bytes=1 << 30)
     for method, rows in by_method(record).items():
         assert {r.status for r in rows} == {"oom"}, method
         assert all(re.search(r"stopped at \d+ MB beyond .*: allowed 270 MB", r.reason) for r in rows)
-    assert list(Path("/dev/shm").glob("bench-test-*")) == []
-
-
-def test_segments_that_a_job_forgets_are_removed(tiny: TinyBenchmark) -> None:
-    _, record = tiny.run("ForgetsSegment")
-    assert {r.status for r in record.results} == {"error"}
-    assert list(Path("/dev/shm").glob("bench-test-*")) == []
-
-
-def test_what_a_process_is_left_with_reaches_no_other_job(tiny: TinyBenchmark) -> None:
-    """Alarms, default types, limits and patched generators, each set by a job before the honest one's."""
-    _, alone = TinyBenchmark(tiny.folder.with_name("alone"), tiny.entries).run("Centroid", jobs=1)
-    _, record = tiny.run("Pollutes", "Centroid", jobs=1)
-    assert {r.status for r in record.results} == {"ok"}
-    assert {key: value for key, value in scores(record).items() if key[1] == "centroid"} == scores(alone)
-
-
-def test_a_job_can_use_multiprocessing_as_ever(tiny: TinyBenchmark) -> None:
-    _, record = tiny.run("UsesMultiprocessing")
-    assert {(r.status, r.reason) for r in record.results} == {("ok", "")}
+    assert list(Path("/dev/shm").glob(f"bench-test-{os.getpid()}-*")) == []
 
 
 def test_a_kill_by_the_kernel_is_for_memory(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from command import Command
 
 from bench.cli.headline import reductions
 from bench.cli.run import default_folder
-from bench.command_line import main
 from bench.data.splits import FirstFolds, draw_splits, first_folds, taken
 from bench.protocols.reduction import reduced
 from bench.protocols.registry import reduction_in_words
@@ -19,14 +18,9 @@ from bench.records.dataset import Splits
 from bench.run.identity import fold_hashes, splits_hash
 from bench.store import read_run
 
+pytestmark = pytest.mark.usefixtures("elsewhere")
 WORDS = "tested on the first 2 of 4 test folds only"
 SHOWN = "tested on the first 2 of 4 test folds only"
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
 
 
 @pytest.fixture
@@ -55,10 +49,10 @@ def test_what_a_large_table_is_reduced_to_is_said_too(splits: Splits) -> None:
     assert "each tuning half" in reduction_in_words(str(taken(one)), {"relearn"})
 
 
-def test_a_run_of_two_folds_says_so_and_stands_in_a_folder_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("in_process")
+def test_a_run_of_two_folds_says_so_and_stands_in_a_folder_of_its_own(command: Command) -> None:
     words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--jobs", "1", "--run", "r"]
-    assert main([*words, "--folds", "2"]) == 0
-    printed = capsys.readouterr()
+    printed = command(*words, "--folds", "2")
     assert f"{SHOWN}: iris" in printed.out
     scores = pd.read_csv("r/scores.csv")
     assert scores["holdout"].tolist() == [0, 1]
@@ -66,23 +60,19 @@ def test_a_run_of_two_folds_says_so_and_stands_in_a_folder_of_its_own(capsys: py
     assert scores["fold_sha256"].nunique() == 2
     (result,) = read_run("r").results
     assert reductions([result]) == [f"{SHOWN}: iris"]
-    assert main(["status", "r"]) == 0
-    assert f"{SHOWN}: iris" in capsys.readouterr().out
-    assert main([*words, "--folds", "2", "--dry-run"]) == 0
-    assert "0 jobs to run" in capsys.readouterr().out
-    assert main([*words[:5], "--folds", "1", "--methods", "faulty_methods:Shrunken", "--run", "r"]) == 2
-    assert "give --full and --folds as they were given before" in capsys.readouterr().err
+    assert f"{SHOWN}: iris" in command("status", "r").out
+    assert "0 jobs to run" in command(*words, "--folds", "2", "--dry-run").out
+    other = ["--folds", "1", "--methods", "faulty_methods:Shrunken", "--run", "r"]
+    command.refuses("give --full and --folds as they were given before", *words[:5], *other)
 
 
-def test_more_folds_than_there_are_are_all_and_none_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_more_folds_than_there_are_are_all_and_none_is_an_error(command: Command) -> None:
     words = ["run", "--subset", "iris,wine", "--methods", "faulty_methods:Centroid", "--dry-run", "--run", "r"]
-    assert main([*words, "--folds", "9"]) == 0
-    printed = capsys.readouterr()
+    printed = command(*words, "--folds", "9")
     assert "bench: --folds 9: these datasets have 4 test folds, all tested: iris, wine" in printed.err
     assert "test folds only" not in printed.out
     for wrong in ("0", "-1", "two", "1.5"):
-        assert main([*words, f"--folds={wrong}"]) == 2
-        assert f"--folds {wrong}: must be a whole number of at least 1" in capsys.readouterr().err
+        command.refuses(f"--folds {wrong}: must be a whole number of at least 1", *words, f"--folds={wrong}")
 
 
 def test_the_default_folder_names_them() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from tiny_benchmark import TinyBenchmark
 
 import bench
@@ -13,6 +14,7 @@ from bench.cli.export import export_runs
 from bench.stats.frame import seconds_per_thousand
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_run_tells_what_scoring_took_and_an_export_keeps_it(tmp_path: Path) -> None:
     tiny = TinyBenchmark(tmp_path / "run")
     _, record = tiny.run("bench.methods.laplace:Laplace", "bench.methods.svm_rbf:SVMRBF", jobs=1)

@@ -121,7 +121,7 @@ def shown(stream: io.StringIO) -> str:
 @pytest.fixture
 def columns(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
     count: int = request.param
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((count, 24)))
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda *_, **__: os.terminal_size((count, 24)))
     return count
 
 

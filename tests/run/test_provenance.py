@@ -19,11 +19,7 @@ from bench.store import LOCK_NAME, Store, read_run
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
-
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 COMMANDS = {
     "run --subset iris --archive /home/jane/uci121.tar.xz": "run --subset iris --archive uci121.tar.xz",

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_runner import Recorder
-from tiny_benchmark import TinyBenchmark, scores, tables
+from tiny_benchmark import Recorder, TinyBenchmark, scores, tables
 
 from bench.errors import StoreError
 from bench.records.result import JobResult

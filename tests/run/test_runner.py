@@ -1,82 +1,27 @@
-"""Resuming, superseding, interrupting; and that none of it changes a score."""
+"""Resuming, superseding, storing what became of jobs; here they are done in the test's own process."""
 
 from __future__ import annotations
 
-import itertools
 import math
-import os
 import re
 import signal
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import faulty_methods
 import pytest
-from tiny_benchmark import TinyBenchmark, TinyEntry, scores, tables
+from tiny_benchmark import Recorder, TinyBenchmark, TinyEntry, scores
 
 from bench.records.method import HoldoutResult
 from bench.records.result import JobResult
-from bench.run.events import Event, Note, Started, Tick
+from bench.run.events import Note
 from bench.run.plan import Task
-from bench.run.progress import Progress
 from bench.run.runlog import log_event, log_file
 from bench.run.runner import execute
 from bench.store import Store, read_run
 
-
-class Recorder:
-    """An observer that remembers, and may act."""
-
-    def __init__(self, on_finish: Any = None) -> None:
-        self.started_jobs: list[str] = []
-        self.finished_jobs: list[str] = []
-        self.notes: list[str] = []
-        self.lines: list[str] = []
-        self._on_finish = on_finish
-
-    def __call__(self, progress: Progress, event: Event) -> None:
-        match event:
-            case Started(task):
-                self.started(progress, task)
-            case JobResult():
-                self.finished(progress, event)
-            case Note(text):
-                self.note(text)
-            case Tick():
-                self.tick(progress)
-
-    def started(self, progress: Progress, task: Any) -> None:
-        self.started_jobs.append(f"{task.job.dataset}/{task.job.method}")
-        self.lines.append(progress.line())
-
-    def finished(self, progress: Progress, result: JobResult) -> None:
-        self.finished_jobs.append(f"{result.job.dataset}/{result.job.method}")
-        self.lines.append(progress.line())
-        if self._on_finish:
-            self._on_finish(len(self.finished_jobs))
-
-    def tick(self, progress: Progress) -> None:
-        pass
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
-def test_two_tables_two_methods(tiny: TinyBenchmark) -> None:
-    outcome, record = tiny.run("Centroid", "Shrunken")
-    assert outcome.all_ok
-    assert [(r.job.dataset, r.job.method) for r in record.results] == [
-        ("alpha", "centroid"), ("alpha", "shrunken"), ("beta", "centroid"), ("beta", "shrunken"),
-    ]  # fmt: skip
-    for result in record.results:
-        assert [h.holdout for h in result.holdouts] == [0, 1, 2, 3]
-        assert all(0 <= h.score <= 100 for h in result.holdouts)
-        assert result.job_seconds >= 0
-        assert result.peak_rss_mb > 1
-        assert result.provenance["threads"] == 1
-        assert {"memory_estimate_mb", "memory_peak_mb", "memory_allowed_mb"} <= set(result.provenance)
-    assert set(record.planned) == {r.job for r in record.results}
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 def test_a_methods_own_limitation_is_a_skip_with_its_reason(tiny: TinyBenchmark) -> None:
@@ -91,8 +36,6 @@ def test_a_limitation_takes_the_place_of_an_earlier_result(
     tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Unlike a table that cannot be read: the method itself says that it is not to be tried."""
-    import faulty_methods
-
     tiny.run("Centroid")
     monkeypatch.setattr(faulty_methods.Centroid, "configurations", lambda self: [{"shrink": 0.25}])
     monkeypatch.setattr(faulty_methods.Centroid, "limitation", faulty_methods.Limited.limitation)
@@ -168,52 +111,39 @@ def test_the_log_takes_any_text(tiny: TinyBenchmark) -> None:
     assert path.read_text(encoding="utf-8").endswith("no such file: caf?\n")
 
 
-def test_a_second_run_does_nothing(tiny: TinyBenchmark) -> None:
-    tiny.run("Centroid", "Shrunken")
-    watcher = Recorder()
-    outcome, _ = tiny.run("Centroid", "Shrunken", observers=[watcher])
-    assert outcome.all_ok
-    assert outcome.already == 4
-    assert watcher.started_jobs == []
-
-
 def test_only_what_is_new_is_run(tiny: TinyBenchmark) -> None:
     tiny.run("Centroid")
-    watcher = Recorder()
+    watcher, idle = Recorder(), Recorder()
     tiny.run("Centroid", "Shrunken", observers=[watcher])
     assert sorted(watcher.started_jobs) == ["alpha/shrunken", "beta/shrunken"]
+    outcome, _ = tiny.run("Centroid", "Shrunken", observers=[idle])
+    assert (outcome.all_ok, outcome.already, idle.started_jobs) == (True, 4, [])
 
 
 def test_failures_are_tried_again_only_when_asked(tiny: TinyBenchmark) -> None:
-    tiny.run("Centroid", "Exit3")
+    tiny.run("Centroid", "Unstorable")
     quiet, retried = Recorder(), Recorder()
-    outcome, _ = tiny.run("Centroid", "Exit3", observers=[quiet])
+    outcome, _ = tiny.run("Centroid", "Unstorable", observers=[quiet])
     assert quiet.started_jobs == []
     assert outcome.statuses == {"ok": 2, "error": 2}
     assert not outcome.all_ok
-    tiny.run("Centroid", "Exit3", observers=[retried], retry_failed=True)
-    assert sorted(retried.started_jobs) == ["alpha/exit3", "beta/exit3"]
+    tiny.run("Centroid", "Unstorable", observers=[retried], retry_failed=True)
+    assert sorted(retried.started_jobs) == ["alpha/unstorable", "beta/unstorable"]
 
 
-def test_a_job_that_was_too_large_is_tried_once_there_is_memory(tiny: TinyBenchmark) -> None:
+def test_a_job_that_was_too_large_is_tried_once_there_is_memory(
+    tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
     needs = 300 << 20
-    import faulty_methods
-
-    faulty_methods.Centroid.estimate, before = needs, faulty_methods.Centroid.estimate
-    try:
-        outcome, record = tiny.run("Centroid", memory_bytes=needs // 2)
-        assert outcome.statuses == {"skipped": 2}
-        assert "315 MB" in record.results[0].reason
-        assert "157 MB" in record.results[0].reason
-        outcome, _ = tiny.run("Centroid", memory_bytes=2 * needs)
-        assert outcome.statuses == {"ok": 2}
-    finally:
-        faulty_methods.Centroid.estimate = before
+    monkeypatch.setattr(faulty_methods.Centroid, "estimate", needs)
+    outcome, record = tiny.run("Centroid", memory_bytes=needs // 2)
+    assert outcome.statuses == {"skipped": 2}
+    assert re.search("315 MB.*157 MB", record.results[0].reason)
+    outcome, _ = tiny.run("Centroid", memory_bytes=2 * needs)
+    assert outcome.statuses == {"ok": 2}
 
 
 def test_a_changed_grid_supersedes_the_old_result(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
-    import faulty_methods
-
     _, before = tiny.run("Centroid")
     monkeypatch.setattr(faulty_methods.Centroid, "configurations", lambda self: [{"shrink": 0.25}])
     plan = tiny.plan("Centroid")
@@ -221,20 +151,6 @@ def test_a_changed_grid_supersedes_the_old_result(tiny: TinyBenchmark, monkeypat
     outcome, after = tiny.run("Centroid", plan=plan)
     assert outcome.already == 0
     assert {r.job.id for r in after.results} == {t.job.id for t in plan.tasks}
-
-
-def test_a_planned_job_hides_the_result_it_supersedes_even_before_it_is_run(
-    tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import faulty_methods
-
-    tiny.run("Slow")
-    monkeypatch.setattr(faulty_methods.Centroid, "configurations", lambda self: [{"shrink": 0.25}])
-    stop_at_once = Recorder(on_finish=lambda _: os.kill(os.getpid(), signal.SIGTERM))
-    outcome, record = tiny.run("Slow", jobs=1, observers=[stop_at_once])
-    assert outcome.undone == 1
-    assert len(record.results) == 1
-    assert len(record.planned) == 2
 
 
 def test_seeds_stand_next_to_one_another_in_one_folder(tiny: TinyBenchmark) -> None:
@@ -268,46 +184,30 @@ def test_a_table_that_is_missing_makes_its_jobs_skipped(tiny: TinyBenchmark) -> 
 @pytest.mark.parametrize("fault", ["sound", "present"])
 def test_a_table_that_cannot_be_read_any_more_leaves_its_results(tiny: TinyBenchmark, fault: str) -> None:
     alpha, beta = tiny.entries
-    _, before = tiny.run("Centroid", "Exit3")
+    _, before = tiny.run("Centroid", "Unstorable")
     tiny.entries = (replace(alpha, **{fault: False}), beta)
-    outcome, after = tiny.run("Centroid", "Exit3")
+    outcome, after = tiny.run("Centroid", "Unstorable")
     assert not outcome.all_ok
     assert [(r.job.dataset, r.job.method) for r in outcome.kept] == [("alpha", "centroid")]
-    assert [(r.job.dataset, r.job.method) for r in outcome.unread] == [("alpha", "centroid"), ("alpha", "exit3")]
+    assert [(r.job.dataset, r.job.method) for r in outcome.unread] == [("alpha", "centroid"), ("alpha", "unstorable")]
     stands = {(r.job.dataset, r.job.method): r for r in after.results}
     assert scores(after) == scores(before)
-    assert stands["alpha", "exit3"].holdouts == ()
-    assert fault == "present" or "not the study's file" in stands["alpha", "exit3"].reason
+    assert stands["alpha", "unstorable"].holdouts == ()
+    assert fault == "present" or "not the study's file" in stands["alpha", "unstorable"].reason
     assert set(after.planned) == {r.job for r in after.results}
     tiny.entries = (alpha, beta)
-    assert tiny.run("Centroid", "Exit3")[1].results == before.results
+    assert tiny.run("Centroid", "Unstorable")[1].results == before.results
 
 
 def test_a_result_of_another_grid_is_better_than_a_table_that_cannot_be_read(
     tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import faulty_methods
-
     _, before = tiny.run("Centroid")
     monkeypatch.setattr(faulty_methods.Centroid, "configurations", lambda self: [{"shrink": 0.25}])
     tiny.entries = tuple(replace(entry, sound=False) for entry in tiny.entries)
     outcome, after = tiny.run("Centroid")
     assert outcome.statuses == {"error": 2}
     assert after.results == before.results
-
-
-def test_scores_do_not_depend_on_workers_order_or_neighbours(tiny: TinyBenchmark) -> None:
-    entries = tables(6)
-    found = []
-    for number, (workers, backwards) in enumerate(itertools.product((1, 2, 5), (False, True))):
-        benchmark = TinyBenchmark(tiny.folder / str(number), entries)
-        plan = benchmark.plan("Centroid", "Shrunken", "Slow")
-        if backwards:
-            plan = type(plan)(plan.tasks[::-1], plan.settled)
-        _, record = benchmark.run(plan=plan, jobs=workers)
-        found.append(scores(record))
-    assert len(found[0]) == 6 * 3 * 4
-    assert all(other == found[0] for other in found[1:])
 
 
 def test_seeds_and_protocols_give_results_of_their_own(tiny: TinyBenchmark) -> None:
@@ -319,49 +219,14 @@ def test_seeds_and_protocols_give_results_of_their_own(tiny: TinyBenchmark) -> N
         assert outcome.all_ok, protocol
 
 
-def test_ctrl_c_finishes_what_runs_and_starts_nothing(tiny: TinyBenchmark) -> None:
-    benchmark = TinyBenchmark(tiny.folder, tables(12))
-    watcher = Recorder(on_finish=lambda count: os.kill(os.getpid(), signal.SIGINT) if count == 3 else None)
-    outcome, record = benchmark.run("Slow", observers=[watcher])
-    assert outcome.interrupted
-    assert sorted(watcher.finished_jobs) == sorted(watcher.started_jobs)
-    assert 3 <= len(record.results) < 12
-    assert outcome.undone == 12 - len(record.results)
-    assert any("in flight will finish" in note for note in watcher.notes)
-    outcome, record = benchmark.run("Slow")
-    assert outcome.all_ok
-    assert len(record.results) == 12
-
-
-def test_ctrl_c_twice_stops_now(tiny: TinyBenchmark) -> None:
-    def press(count: int) -> None:
-        if count == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
-
-    watcher = Recorder(on_finish=press)
-    outcome, record = TinyBenchmark(tiny.folder, tables(12)).run("Slow", observers=[watcher], jobs=3)
-    assert outcome.interrupted
-    assert len(record.results) < len(watcher.started_jobs)
-
-
 def test_the_handlers_are_given_back(tiny: TinyBenchmark) -> None:
     before = signal.getsignal(signal.SIGINT)
     tiny.run("Centroid")
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_clock_that_jumps_times_nothing_out(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
-    jumps = itertools.cycle([0.0, 4e9, -5.0, 2e12, 1.0])
-    monkeypatch.setattr(time, "time", lambda: next(jumps))
-    outcome, record = tiny.run("Slow", "Centroid", timeout=60.0)
-    assert outcome.all_ok
-    assert all(0 <= r.job_seconds < 60 for r in record.results)
-    assert 0 <= outcome.seconds < 60
-
-
 def test_the_line_says_where_the_run_stands(tiny: TinyBenchmark) -> None:
     watcher = Recorder()
-    tiny.run("Centroid", "Exit3", "TooLarge", jobs=1, observers=[watcher])
+    tiny.run("Centroid", "Unstorable", "TooLarge", jobs=1, observers=[watcher])
     assert watcher.lines[-1] == "6/6 done, 2 failed, 2 skipped"
     assert any("running: " in line and "left" in line for line in watcher.lines)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn
+from command import Command
 from plugin_text import CENTROIDS, write_plugin
 
-from bench.command_line import main
 from bench.errors import UsageError
 from bench.methods import method_names
 from bench.protocols import PROTOCOLS
@@ -85,25 +85,17 @@ def test_libraries_and_titles_are_recorded(tmp_path: Path) -> None:
     }
 
 
-def test_a_plugin_runs_in_workers_and_appears_in_the_report(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
-    folder = tmp_path / "plugins"
+def test_a_plugin_runs_in_workers_and_appears_in_the_report(elsewhere: Path, command: Command) -> None:
+    folder = elsewhere / "plugins"
     folder.mkdir()
-    words = ["run", "--subset", "iris,wine", "--methods", "svm_rbf", "--plugin", write_plugin(folder), "--run", "r"]
-    assert main(words) == 0
+    words = ["run", "--subset", "iris", "--methods", "svm_rbf", "--plugin", write_plugin(folder), "--run", "r"]
+    command(*words)
     record = read_run("r")
     assert {(r.job.method, r.status) for r in record.results} == {("svm_rbf", "ok"), ("centroids", "ok")}
     assert record.provenance["methods"] == {"centroids": {"title": "Nearest <centroid>", "origin": "my_method.py"}}
     assert "--plugin plugins/my_method.py" in record.provenance["command"]
-    capsys.readouterr()
-    assert main(["report", "r", "--out", "page"]) == 0
-    assert "Nearest <centroid>" in capsys.readouterr().out
+    assert "Nearest <centroid>" in command("report", "r", "--out", "page").out
     assert "Nearest &lt;centroid&gt;" in Path("page/index.html").read_text()
-    assert main(words) == 0
-    assert "4 jobs: 4 ok (4 from before)" in capsys.readouterr().out
+    assert "2 jobs: 2 ok (2 from before)" in command(*words).out
     write_plugin(folder, CENTROIDS.replace("0.5", "0.25"))
-    assert main([*words, "--dry-run"]) == 0
-    assert "2 jobs to run, 2 done before" in capsys.readouterr().out
+    assert "1 job to run, 1 done before" in command(*words, "--dry-run").out

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from command import Command
 from tiny_benchmark import TinyBenchmark, TinyEntry, tables
 
-from bench.command_line import main
 from bench.run.plan import shard
 
 
@@ -34,29 +34,23 @@ def test_a_part_is_the_same_where_a_dataset_cannot_be_read(tiny: TinyBenchmark) 
         assert parts[0] == parts[1]
 
 
-@pytest.mark.usefixtures("in_process")
-def test_parts_are_exported_and_reported_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BENCH_ARCHIVE", raising=False)
+@pytest.mark.usefixtures("in_process", "elsewhere")
+def test_parts_are_exported_and_reported_together(command: Command) -> None:
     words = ["run", "--subset", "iris,wine,lenses", "--methods", "svm_rbf,laplace"]
-    assert main([*words, "--run", "whole"]) == 0
+    command(*words, "--run", "whole")
     folders = []
     for index in (1, 2):
-        assert main([*words, "--shard", f"{index}/2"]) == 0
+        command(*words, "--shard", f"{index}/2")
         folders += [str(path) for path in Path("results").glob(f"*-shard{index}of2")]
     assert len(folders) == 2
     Path("all").mkdir()
-    assert main(["export", *folders, "--out", "all"]) == 0
+    command("export", *folders, "--out", "all")
     kept = ["dataset", "method", "holdout", "accuracy", "config"]
     whole, together = (pd.read_csv(f"{folder}/scores.csv")[kept] for folder in ("whole", "all"))
     pd.testing.assert_frame_equal(whole, together)
-    assert main(["report", *folders, "--out", "o"]) == 0
-    assert "3 common datasets of 3" in capsys.readouterr().out
+    assert "3 common datasets of 3" in command("report", *folders, "--out", "o").out
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/2/3"])
-def test_a_part_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--subset", "iris", "--shard", text]) == 2
-    assert f"--shard {text}: must be I/N" in capsys.readouterr().err
+def test_a_part_that_is_none_is_refused(text: str, command: Command) -> None:
+    command.refuses(f"--shard {text}: must be I/N", "run", "--subset", "iris", "--shard", text)

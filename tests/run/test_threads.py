@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-from test_runner import Recorder
-from tiny_benchmark import TinyBenchmark, by_method, tables
+from tiny_benchmark import Recorder, TinyBenchmark, by_method, tables
 
+from bench.records.result import RunRecord
 from bench.run.runlog import log_file
 
 SMALL, LARGE = "counting_methods:CountsThreads", "counting_methods:CountsThreadsLarge"
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_threads_depend_on_the_job_only(tiny: TinyBenchmark, workers: int) -> None:
-    _, record = tiny.run(SMALL, LARGE, jobs=workers, memory_bytes=4 << 30)
-    results = by_method(record)
-    small = [h.details["threads"] for r in results["counts-threads"] for h in r.holdouts]
-    large = [h.details["threads"] for r in results["counts-threads-large"] for h in r.holdouts]
-    assert {tuple(counts.values()) for counts in small} == {(1, 1)}
-    assert {tuple(counts.values()) for counts in large} == {(2, 2)}  # the tiny benchmark's executor says 2 cores
-    assert {r.provenance["threads"] for r in results["counts-threads"]} == {1}
-    assert {r.provenance["threads"] for r in results["counts-threads-large"]} == {2}
+def check_threads(record: RunRecord) -> None:
+    """Those of linear algebra as jobs have counted them, and as it is recorded."""
+    for method, count in (("counts-threads", 1), ("counts-threads-large", 2)):  # the executor says 2 cores
+        results = by_method(record)[method]
+        counted = {tuple(h.details["threads"].values()) for r in results for h in r.holdouts}
+        assert (counted, {r.provenance["threads"] for r in results}) == ({(count, count)}, {count})
+
+
+def test_threads_depend_on_the_job_only(tiny: TinyBenchmark) -> None:
+    check_threads(tiny.run(SMALL, LARGE, jobs=1, memory_bytes=4 << 30)[1])
 
 
 def test_large_jobs_run_one_after_another_and_the_log_says_so(tiny: TinyBenchmark) -> None:
@@ -38,8 +37,7 @@ def test_large_jobs_run_one_after_another_and_the_log_says_so(tiny: TinyBenchmar
     with log_file(tiny.folder):
         outcome, record = benchmark.run(LARGE, SMALL, memory_bytes=4 << 30, observers=[Beside()])
     assert outcome.all_ok
-    threads = {m: {r.provenance["threads"] for r in rows} for m, rows in by_method(record).items()}
-    assert threads == {"counts-threads": {1}, "counts-threads-large": {2}}
+    check_threads(record)
     (text,) = [path.read_text() for path in (tiny.folder / "logs").iterdir()]
     assert "2 jobs at a time on 2 cores, 4,295 MB for all together; large ones alone, with all cores" in text
     for entry in benchmark.entries:

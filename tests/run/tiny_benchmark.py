@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +20,11 @@ from bench.protocols import get_protocol
 from bench.records.dataset import Dataset
 from bench.records.measure import Kind
 from bench.records.result import JobResult, RunRecord
+from bench.run.events import Event, Note, Started, Tick
 from bench.run.jobs import NamedMethod, expand_jobs
 from bench.run.local import LocalExecutor
 from bench.run.plan import Plan
+from bench.run.progress import Progress
 from bench.run.runlog import log_file
 from bench.run.runner import Outcome, execute
 from bench.store import Store, read_run
@@ -102,6 +105,44 @@ class TinyBenchmark:
                 retry_failed=retry_failed,
             )
         return outcome, read_run(self.folder)
+
+
+class Recorder:
+    """An observer that remembers, and may act."""
+
+    def __init__(self, on_finish: Any = None) -> None:
+        self.started_jobs: list[str] = []
+        self.finished_jobs: list[str] = []
+        self.notes: list[str] = []
+        self.lines: list[str] = []
+        self._on_finish = on_finish
+
+    def __call__(self, progress: Progress, event: Event) -> None:
+        match event:
+            case Started(task):
+                self.started(progress, task)
+            case JobResult():
+                self.finished(progress, event)
+            case Note(text):
+                self.note(text)
+            case Tick():
+                self.tick(progress)
+
+    def started(self, progress: Progress, task: Any) -> None:
+        self.started_jobs.append(f"{task.job.dataset}/{task.job.method}")
+        self.lines.append(progress.line())
+
+    def finished(self, progress: Progress, result: JobResult) -> None:
+        self.finished_jobs.append(f"{result.job.dataset}/{result.job.method}")
+        self.lines.append(progress.line())
+        if self._on_finish:
+            self._on_finish(len(self.finished_jobs))
+
+    def tick(self, progress: Progress) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 def scores(record: RunRecord) -> dict[tuple[str, str, int], tuple[float, str]]:

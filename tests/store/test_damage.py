@@ -6,13 +6,13 @@ import dataclasses
 import json
 import random
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_store import as_written_by_version, job, result
+from refusals import refused
+from test_store import as_written_by_version, execute, job, result
 
 from bench.errors import BenchError, StoreError
 from bench.records.result import JobResult, RunRecord
@@ -156,9 +156,7 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_result_is_named_and_run_again(tmp_path: Path, sound: Path, change: str) -> None:
     shutil.copy(sound, tmp_path)
-    connection = sqlite3.connect(tmp_path / STORE_NAME, isolation_level=None)
-    connection.execute(CHANGES[change])
-    connection.close()
+    execute(tmp_path / STORE_NAME, CHANGES[change])
     record = read_run(tmp_path)
     assert record.damaged == ("d0000/rfm (clean)",)
     assert {r.job.id for r in record.results} == STORED.keys() - {"rfm-0"}
@@ -177,9 +175,7 @@ def test_a_changed_result_is_named_and_run_again(tmp_path: Path, sound: Path, ch
 
 def test_a_damaged_result_is_not_kept_for_a_table_that_cannot_be_read(tmp_path: Path, sound: Path) -> None:
     shutil.copy(sound, tmp_path)
-    connection = sqlite3.connect(tmp_path / STORE_NAME, isolation_level=None)
-    connection.execute(CHANGES["an accuracy"])
-    connection.close()
+    execute(tmp_path / STORE_NAME, CHANGES["an accuracy"])
     unread = [dataclasses.replace(one, id=f"{one.id}-unread", split="") for one in JOBS[:2]]
     with Store(tmp_path) as store:
         store.begin([], {}, unread=unread)
@@ -208,13 +204,10 @@ FOREIGN = {
 @pytest.mark.parametrize("change", FOREIGN)
 def test_a_store_of_other_tables_is_refused_and_left_alone(tmp_path: Path, sound: Path, change: str) -> None:
     path = Path(shutil.copy(sound, tmp_path))
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute(FOREIGN[change])
-    connection.close()
+    execute(path, FOREIGN[change])
     before = path.read_bytes()
     for use in (read_run, Store):
-        with pytest.raises(StoreError, match="has other tables than format version 5"):
-            use(tmp_path)
+        refused(StoreError, "has other tables than format version 5", use, tmp_path)
     assert path.read_bytes() == before
 
 
@@ -224,9 +217,7 @@ def test_a_result_of_an_old_version_that_cannot_be_read_is_run_again(tmp_path: P
         for one in JOBS:
             store.record(STORED[one.id])
     as_written_by_version(2, tmp_path / STORE_NAME)
-    connection = sqlite3.connect(tmp_path / STORE_NAME, isolation_level=None)
-    connection.execute(CHANGES["JSON of another shape"])
-    connection.close()
+    execute(tmp_path / STORE_NAME, CHANGES["JSON of another shape"])
     assert read_run(tmp_path).damaged == ("d0000/rfm (clean)",)
     with Store(tmp_path) as store:
         assert store.begin(JOBS, {}).keys() == {one.id for one in JOBS[1:]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
+from refusals import refused
 from synthetic_runs import make_regression_run, make_run, store_run, with_measures
 
 from bench.cli.export import export_runs
@@ -42,25 +44,29 @@ def checked(run: RunRecord) -> RunRecord:
     return replace(run, results=results, planned=tuple(jobs.values()))
 
 
-@pytest.fixture
-def run() -> RunRecord:
+@pytest.fixture(scope="module")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store in ``run/``, and with what is exported from it."""
     failures = {("wine", "mlp"): ("oom", "killed: out of memory, 3 GB")}
     classes = make_run(
         ["iris", "wine"], ["rfm", "mlp"], ["clean", "clean-greedy-nominal"], failures=failures, reduction="first, only"
     )
     numbers = make_regression_run(["servo"], ["rfm"], selected_by="mae")
-    return checked(replace(with_measures(classes), results=(*with_measures(classes).results, *numbers.results)))
-
-
-@pytest.fixture
-def exported(tmp_path: Path, run: RunRecord) -> Path:
-    """``scores.csv`` in a folder of its own, exported from a store."""
-    folder = tmp_path / "run"
-    with Store(folder) as store:
+    run = checked(replace(with_measures(classes), results=(*with_measures(classes).results, *numbers.results)))
+    made = tmp_path_factory.mktemp("made")
+    with Store(made / "run") as store:
         store.begin(run.planned, run.provenance)
         for result in run.results:
             store.record(result)
-    return export_runs([folder], out=Path(tmp_path / "kept.csv"))[0]
+    export_runs([made / "run"], out=made / "kept.csv")
+    return made
+
+
+@pytest.fixture
+def exported(tmp_path: Path, _made: Path) -> Path:
+    """Exported scores, of which a test may change its copy."""
+    shutil.copytree(_made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "kept.csv"
 
 
 def told(record: RunRecord) -> list[object]:
@@ -102,13 +108,10 @@ def test_a_folder_with_scores_and_no_store_is_read_and_a_store_comes_first(tmp_p
     (tmp_path / "run" / "scores.csv").write_text("nothing of use\n")
     assert read_results(tmp_path / "run").lacks == ()
     assert read_results(tmp_path / "run" / "results.sqlite").lacks == ()
-    with pytest.raises(StoreError, match="is it a run folder"):
-        read_results(tmp_path)
-    with pytest.raises(StoreError, match="there is no such folder or file"):
-        read_results(tmp_path / "none")
+    refused(StoreError, "is it a run folder", read_results, tmp_path)
+    refused(StoreError, "there is no such folder or file", read_results, tmp_path / "none")
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(StoreError, match=r"a\.txt: no run folder, and no file of exported scores"):
-        read_results(tmp_path / "a.txt")
+    refused(StoreError, r"a\.txt: no run folder, and no file of exported scores", read_results, tmp_path / "a.txt")
 
 
 def test_scores_of_before_there_were_variants_are_of_single_choices(exported: Path) -> None:
@@ -127,8 +130,7 @@ def test_scores_of_before_there_were_variants_are_of_single_choices(exported: Pa
 def test_a_variant_that_the_protocol_is_not_is_refused_and_an_unknown_protocol_has_none(exported: Path) -> None:
     table = pd.read_csv(exported, dtype=str, keep_default_na=False)
     table.assign(ensemble="top5").to_csv(exported, index=False)
-    with pytest.raises(StoreError, match=r"column ensemble: 'top5' where clean.* has (none|greedy)"):
-        read_results(exported)
+    refused(StoreError, r"column ensemble: 'top5' where clean.* has (none|greedy)", read_results, exported)
     table.assign(protocol="elsewhere", ensemble="bagged", inputs="").drop_duplicates(
         ["dataset", "method", "protocol", "holdout"]
     ).to_csv(exported, index=False)
@@ -221,8 +223,7 @@ def test_what_cannot_be_is_said_with_file_row_and_column(exported: Path, what: s
     if words is None:
         assert len(read_results(exported).results) == 9  # the accuracy says it
         return
-    with pytest.raises(StoreError, match=words):
-        read_results(exported)
+    refused(StoreError, words, read_results, exported)
 
 
 def test_a_failed_job_has_one_row_without_a_fold(exported: Path) -> None:
@@ -231,20 +232,17 @@ def test_a_failed_job_has_one_row_without_a_fold(exported: Path) -> None:
     at = {name: rows[0].index(name) for name in ("status", "holdout")}
     failed = next(k for k, row in enumerate(rows) if row[at["status"]] == "oom")
     rewritten(exported, lambda rows: rows.append(rows[failed]))
-    with pytest.raises(StoreError, match=rf"a failed job of wine/mlp .* is already in line {failed + 1}"):
-        read_results(exported)
+    refused(StoreError, rf"a failed job of wine/mlp .* is already in line {failed + 1}", read_results, exported)
     rewritten(exported, lambda rows: rows.pop())
     rewritten(exported, put(failed, "holdout", "0"))
-    with pytest.raises(StoreError, match=f"line {failed + 1}, column holdout: of a job that is not ok"):
-        read_results(exported)
+    refused(StoreError, f"line {failed + 1}, column holdout: of a job that is not ok", read_results, exported)
 
 
 @pytest.mark.parametrize("content", [b"\x1f\x8bno", b"a,b\n\xff\xfe", b'a,"b\n', b""])
 @pytest.mark.parametrize("name", ["scores.csv", "scores.csv.gz", "scores.parquet"])
 def test_other_files_are_refused_in_words(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(StoreError, match=r"not a (CSV |Parquet )?file of scores"):
-        read_results(tmp_path)
+    refused(StoreError, r"not a (CSV |Parquet )?file of scores", read_results, tmp_path)
 
 
 def test_a_parquet_file_names_its_row(tmp_path: Path, exported: Path) -> None:
@@ -260,8 +258,7 @@ def test_a_parquet_file_names_its_row(tmp_path: Path, exported: Path) -> None:
 )
 def test_a_provenance_that_is_none_is_refused(exported: Path, text: str) -> None:
     exported.with_name("kept-provenance.json").write_text(text)
-    with pytest.raises(StoreError, match=r"kept-provenance\.json: not the provenance of exported scores"):
-        read_results(exported)
+    refused(StoreError, r"kept-provenance\.json: not the provenance of exported scores", read_results, exported)
 
 
 def test_what_a_report_could_not_take_of_a_provenance_is_left_out(exported: Path) -> None:

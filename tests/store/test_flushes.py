@@ -45,7 +45,7 @@ def flushes(folder: Path, count: int) -> int:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
 
 
 def test_a_result_is_flushed_once_or_twice(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from refusals import refused
 from test_store import filled_with_few
 
 from bench.errors import StoreError
@@ -33,8 +34,7 @@ def run(tmp_path: Path) -> Path:
 def test_a_link_is_named_and_not_followed(run: Path, outside: Path, name: str, link: str) -> None:
     (run / name).unlink(missing_ok=True)
     getattr(run / name, link)(outside)
-    with pytest.raises(StoreError, match=rf"run/{name} is a (symbolic|hard) link.*remove it, or choose another folder"):
-        Store(run)
+    refused(StoreError, rf"run/{name} is a (symbolic|hard) link.*remove it, or choose another folder", Store, run)
     assert outside.read_text() == "precious"
     assert holder(run) is None
 
@@ -43,8 +43,7 @@ def test_a_link_to_nothing_makes_no_file_there(run: Path, tmp_path: Path) -> Non
     for name in (LOCK_NAME, STORE_NAME):
         (run / name).unlink()
         (run / name).symlink_to(tmp_path / "new")
-        with pytest.raises(StoreError, match=f"symbolic link to {tmp_path}/new"):
-            Store(run)
+        refused(StoreError, f"symbolic link to {tmp_path}/new", Store, run)
         (run / name).unlink()
     assert not (tmp_path / "new").exists()
 
@@ -53,12 +52,10 @@ def test_a_pipe_is_refused_and_not_waited_for(run: Path) -> None:
     for name in (LOCK_NAME, STORE_NAME):
         (run / name).unlink()
         os.mkfifo(run / name)
-        with pytest.raises(StoreError, match="not an ordinary file"):
-            Store(run)
+        refused(StoreError, "not an ordinary file", Store, run)
         assert holder(run) is None
         if name == STORE_NAME:
-            with pytest.raises(StoreError, match="is not there"):
-                read_run(run)
+            refused(StoreError, "is not there", read_run, run)
         (run / name).unlink()
 
 

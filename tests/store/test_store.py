@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from refusals import refused
 
 from bench.errors import StoreError, UsageError
 from bench.records.method import HoldoutResult
@@ -224,10 +223,8 @@ def test_what_is_not_a_sound_store_is_refused_and_left_alone(tmp_path: Path, bre
     damage, words = BREAKAGES[breakage]
     damage(path)
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=words):
-        Store(tmp_path)
-    with pytest.raises(StoreError, match=words):
-        read_run(tmp_path)
+    refused(StoreError, words, Store, tmp_path)
+    refused(StoreError, words, read_run, tmp_path)
     assert path.read_bytes() == before
     assert {p.name for p in tmp_path.iterdir()} == {"lock", STORE_NAME}
     assert holder(tmp_path) is None
@@ -237,9 +234,14 @@ def test_damaged_pages_are_refused_and_left_alone(tmp_path: Path) -> None:
     path = filled(tmp_path)
     set_bytes(path, 4096, b"\xab" * (path.stat().st_size - 8192))
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="is damaged"):
-        Store(tmp_path)
+    refused(StoreError, "is damaged", Store, tmp_path)
     assert path.read_bytes() == before
+
+
+def execute(path: Path, sql: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(sql)
+    connection.close()
 
 
 def as_written_by_version(version: int, path: Path) -> None:
@@ -307,9 +309,7 @@ def test_jobs_of_before_checksums_were_recorded_have_them_once_planned_again(tmp
 def test_a_result_of_the_version_before_that_was_damaged_is_no_sounder_after_the_upgrade(tmp_path: Path) -> None:
     path = filled(tmp_path)
     as_written_by_version(3, path)
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("UPDATE holdouts SET accuracy = 99.5 WHERE job = 'rfm-3' AND holdout = 1")
-    connection.close()
+    execute(path, "UPDATE holdouts SET accuracy = 99.5 WHERE job = 'rfm-3' AND holdout = 1")
     damaged = ("d0003/rfm (clean)",)
     assert read_run(tmp_path).damaged == damaged
     with Store(tmp_path) as store:
@@ -322,8 +322,7 @@ def test_an_upgrade_cut_off_leaves_the_version_before(tmp_path: Path, monkeypatc
     expected = read_run(tmp_path)
     as_written_by_version(1, path)
     monkeypatch.setitem(schema._UPGRADES, 3, ("no SQL",))
-    with pytest.raises(StoreError, match="cannot be opened for writing"):
-        Store(tmp_path)
+    refused(StoreError, "cannot be opened for writing", Store, tmp_path)
     monkeypatch.undo()
     assert path.read_bytes()[60:64] == (1).to_bytes(4, "big")
     assert read_run(tmp_path) == expected
@@ -334,8 +333,7 @@ def test_a_table_in_full_and_reduced_is_not_mixed(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.begin([job(0), job(1, reduction=reduced)], {})
         for one in (job(1, "laplace"), job(0, "laplace", reduction=reduced)):
-            with pytest.raises(UsageError, match=r"in full for some methods and reduced for others.*--full"):
-                store.begin([one], {})
+            refused(UsageError, r"in full for some methods and reduced for others.*--full", store.begin, [one], {})
         store.begin([job(0, "laplace"), job(1, "laplace", reduction=reduced)], {})
         both = [job(0, method, f"{method}-again", reduction=reduced) for method in ("rfm", "laplace")]
         assert store.begin(both, {}) == {}  # all methods of the table: nothing is left to be mixed with
@@ -343,14 +341,12 @@ def test_a_table_in_full_and_reduced_is_not_mixed(tmp_path: Path) -> None:
 
 
 def test_no_store_is_said(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"results\.sqlite is not there"):
-        read_run(tmp_path)
+    refused(StoreError, r"results\.sqlite is not there", read_run, tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be created"):
-        Store(tmp_path / "file" / "run")
+    refused(StoreError, "cannot be created", Store, tmp_path / "file" / "run")
 
 
 def test_an_unfinished_creation_is_no_obstacle(tmp_path: Path) -> None:
@@ -372,24 +368,6 @@ def test_a_transaction_cut_off_is_undone_by_the_next_reader(tmp_path: Path) -> N
     assert (tmp_path / f"{STORE_NAME}-journal").stat().st_size > 0
     assert len(read_run(tmp_path).results) == 20
     assert all(len(r.holdouts) == 4 for r in read_run(tmp_path).results)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one MiB."""
-    yield from _mounted(tmp_path / "disk", "size=1m")
-
-
-def _mounted(folder: Path, options: str) -> Iterator[Path]:
-    folder.mkdir()
-    mount = shutil.which("mount")
-    made = mount and subprocess.run([mount, "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
-    if not made or made.returncode != 0:
-        pytest.skip("needs the right to mount a tmpfs")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_ends_cleanly_and_what_was_stored_stays(small_disk: Path) -> None:
@@ -422,8 +400,7 @@ def test_a_disk_without_a_byte_free_is_said_at_the_start(small_disk: Path) -> No
         pass  # full
     finally:
         os.close(descriptor)
-    with pytest.raises(StoreError, match=r"full|No space left"):
-        Store(small_disk / "run")
+    refused(StoreError, r"full|No space left", Store, small_disk / "run")
 
 
 def test_a_read_only_folder_can_be_read_and_not_written(small_disk: Path) -> None:
@@ -431,8 +408,7 @@ def test_a_read_only_folder_can_be_read_and_not_written(small_disk: Path) -> Non
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     try:
         assert len(read_run(small_disk / "run").results) == 2
-        with pytest.raises(StoreError, match="cannot be written to: Read-only"):
-            Store(small_disk / "run")
+        refused(StoreError, "cannot be written to: Read-only", Store, small_disk / "run")
     finally:
         subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
 

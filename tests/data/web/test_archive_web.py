@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from loopback import Loopback, Page, broken_off, status, web_page
+from refusals import refused
 
 from bench.data import archive
 from bench.data.archive import ArchiveSource
@@ -22,8 +23,7 @@ def test_a_url_is_downloaded_once(tiny: Any, web: Loopback, own_cache: Path) -> 
     registry = tiny.registry()
     web.pages["/data.tar.gz"] = Page(tiny.tar(mode="w:gz").read_bytes())
     url = f"{web.url}/data.tar.gz"
-    with pytest.raises(SourceError, match="downloads are not allowed here"):
-        ArchiveSource(url, registry, offline=True).open()
+    refused(SourceError, "downloads are not allowed here", ArchiveSource(url, registry, offline=True).open)
     first = ArchiveSource(url, registry).load(registry.entry("alpha"))
     again = ArchiveSource(url, registry, offline=True)
     assert again.load(registry.entry("alpha")).sha256 == first.sha256
@@ -39,9 +39,8 @@ def test_what_is_broken_on_the_server_is_not_kept(tiny: Any, web: Loopback, own_
     whole = tiny.tar(mode="w:gz").read_bytes()
     url = f"{web.url}/a"
     web.pages["/a"] = Page(whole[:100])
-    with pytest.raises(SourceError, match=f"{url}: broken or truncated archive") as error:
-        ArchiveSource(url, registry).open()
-    assert str(own_cache) not in str(error.value)
+    line = refused(SourceError, f"{url}: broken or truncated archive", ArchiveSource(url, registry).open)
+    assert str(own_cache) not in line
     assert left_behind(own_cache) == []
     web.pages["/a"] = Page(whole)
     assert ArchiveSource(url, registry).has(registry.entry("beta"))
@@ -53,10 +52,8 @@ def test_faults_on_the_way(tiny: Any, web: Loopback, own_cache: Path) -> None:
     web.pages["/a"] = Page(tiny.tar(mode="w:gz").read_bytes())
     web.faults["/a"] = [status(404), web_page, *[broken_off(100, reset=True)] * 3]
     for message in ("404 Not Found", "a web page", "it broke off|reset"):
-        with pytest.raises(SourceError, match=message):
-            ArchiveSource(url, registry).open()
-        with pytest.raises(SourceError, match="not in the cache"):
-            ArchiveSource(url, registry, offline=True).open()
+        refused(SourceError, message, ArchiveSource(url, registry).open)
+        refused(SourceError, "not in the cache", ArchiveSource(url, registry, offline=True).open)
     assert all(name.startswith("downloads/") and ".part" in name for name in left_behind(own_cache))
     assert ArchiveSource(url, registry).has(registry.entry("alpha"))
     assert web.requests[-1][1]["Range"].startswith("bytes=")  # resumed

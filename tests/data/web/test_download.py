@@ -27,6 +27,7 @@ from loopback import (
     status,
     web_page,
 )
+from refusals import refused
 
 from bench.data import download as download_module
 from bench.data.download import RetryPolicy, download, refuse_downgrade
@@ -91,8 +92,7 @@ def test_a_connection_that_breaks_is_gone_on_with(
 
 def test_a_later_call_goes_on_where_this_one_stopped(web: Loopback, url: str, to: Path) -> None:
     web.faults["/file"] = [broken_off(70_000)] * 3
-    with pytest.raises(SourceError, match=r"it broke off after 210000 of 300000 bytes \(3 tries\); try again later"):
-        download(url, to)
+    refused(SourceError, r"it broke off after 210000 of 300000 bytes \(3 tries\); try again later", download, url, to)
     assert not to.exists()
     download(url, to)
     assert to.read_bytes() == CONTENT
@@ -177,10 +177,8 @@ def test_troubles_of_the_server_may_pass(web: Loopback, url: str, to: Path, code
 )
 def test_what_no_other_try_would_mend(web: Loopback, url: str, to: Path, fault: Fault, message: str) -> None:
     web.faults["/file"] = [fault]
-    with pytest.raises(SourceError, match=re.escape(message)) as error:
-        download(url, to)
-    assert "\n" not in str(error.value)
-    assert url in str(error.value)
+    line = refused(SourceError, re.escape(message), download, url, to)
+    assert url in line
     assert len(web.requests) == 1
     assert list(to.parent.iterdir()) == []
 
@@ -188,8 +186,7 @@ def test_what_no_other_try_would_mend(web: Loopback, url: str, to: Path, fault: 
 def test_a_slow_drip_is_given_up(web: Loopback, url: str, to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     be(monkeypatch, attempts=2, stall_seconds=0.2)
     web.faults["/file"] = [drip] * 2
-    with pytest.raises(SourceError, match=r"only \d\d? bytes came in 0.2 s \(2 tries\)"):
-        download(url, to)
+    refused(SourceError, r"only \d\d? bytes came in 0.2 s \(2 tries\)", download, url, to)
     assert not to.exists()
 
 
@@ -222,8 +219,7 @@ def test_an_answer_without_end_holds_nobody(
     be(monkeypatch, attempts=2, timeout_seconds=0.5, stall_seconds=0.5)
     web.faults["/file"] = [fault] * 2
     begun = time.monotonic()
-    with pytest.raises(SourceError, match=r"(no answer|only 0 bytes) came in 0\.5 s \(2 tries\); try again"):
-        download(url, to)
+    refused(SourceError, r"(no answer|only 0 bytes) came in 0\.5 s \(2 tries\); try again", download, url, to)
     assert time.monotonic() - begun < 5
     assert list(to.parent.iterdir()) == []
     until = time.monotonic() + 5
@@ -263,9 +259,7 @@ def test_redirects(web: Loopback, url: str, to: Path) -> None:
 )
 def test_redirects_that_lead_nowhere(web: Loopback, to: Path, location: str, message: str) -> None:
     web.pages["/round"] = Page(b"", status=302, location=location)
-    with pytest.raises(SourceError, match=message) as error:
-        download(f"{web.url}/round", to)
-    assert "\n" not in str(error.value)
+    refused(SourceError, message, download, f"{web.url}/round", to)
     assert len(web.requests) <= 11
 
 
@@ -283,8 +277,7 @@ def test_no_redirect_gives_up_encryption(location: str) -> None:
 def test_a_wrong_checksum_names_both_and_leaves_nothing(web: Loopback, url: str, to: Path) -> None:
     wrong = f"md5:{'0' * 32}"
     found = hashlib.md5(CONTENT).hexdigest()
-    with pytest.raises(SourceError, match=rf"{url}: MD5 hash .* expected {wrong} but got {found}"):
-        download(url, to, known_hash=wrong)
+    refused(SourceError, rf"{url}: MD5 hash .* expected {wrong} but got {found}", download, url, to, known_hash=wrong)
     assert list(to.parent.iterdir()) == []
 
 
@@ -294,8 +287,7 @@ def test_a_damaged_piece_is_found_by_the_checksum(web: Loopback, url: str, to: P
         download(url, to)
     part = to.with_name("file.part")
     part.write_bytes(b"x" + part.read_bytes()[1:])
-    with pytest.raises(SourceError, match="SHA256 hash"):
-        download(url, to, known_hash=SHA256)
+    refused(SourceError, "SHA256 hash", download, url, to, known_hash=SHA256)
     download(url, to, known_hash=SHA256)
     assert to.read_bytes() == CONTENT
 
@@ -303,8 +295,7 @@ def test_a_damaged_piece_is_found_by_the_checksum(web: Loopback, url: str, to: P
 @pytest.mark.parametrize("fault", [no_length, None], ids=["unannounced", "announced"])
 def test_more_than_is_wanted(web: Loopback, url: str, to: Path, fault: Fault | None) -> None:
     web.faults["/file"] = [fault] if fault else []
-    with pytest.raises(SourceError, match="more than 1000 bytes; refused"):
-        download(url, to, max_bytes=1000)
+    refused(SourceError, "more than 1000 bytes; refused", download, url, to, max_bytes=1000)
     assert list(to.parent.iterdir()) == []
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from command import Command
 from loopback import Loopback, Page, broken_off, status, web_page
 from services import FakeOpenML, FakeUCI, arff, task_splits
 
@@ -30,32 +31,25 @@ def scores(folder: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_archive_from_a_server_with_troubles(
-    tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_archive_from_a_server_with_troubles(tiny_registry: Any, web: Loopback, command: Command) -> None:
     web.pages["/data.tar.gz"] = Page(tiny_registry.tar(mode="w:gz").read_bytes())
     web.faults["/data.tar.gz"] = [status(503), broken_off(300), broken_off(300, reset=True)]
     tiny_registry.document["study"]["archive_url"] = f"{web.url}/data.tar.gz"
-    assert main(["fetch", "--subset", "all"]) == 2
-    captured = capsys.readouterr()
+    captured = command("fetch", "--subset", "all", code=2)
     assert captured.err.count("trying again in") == 2
     assert "(3 tries); try again later" in captured.err
-    assert main(["run", "--subset", "all", "--methods", "laplace"]) == 2
-    assert "none fetched into the cache" in capsys.readouterr().err
-    assert main(["fetch", "--subset", "all"]) == 0
-    assert "2 of 2 datasets are available and valid" in capsys.readouterr().out
+    command.refuses("none fetched into the cache", "run", "--subset", "all", "--methods", "laplace")
+    assert "2 of 2 datasets are available and valid" in command("fetch", "--subset", "all").out
     requests = len(web.requests)
     words = ["run", "--subset", "all", "--methods", "laplace", "--jobs", "1", "--offline", "--run", "r"]
-    assert main(words) == 0
+    command(*words)
     assert {(row["source"], row["split"], row["status"]) for row in scores("r")} == {("archive", "published", "ok")}
-    assert main(["report", "r", "--out", "page"]) == 0
+    command("report", "r", "--out", "page")
     assert "alpha" in Path("page/index.html").read_text()
     assert len(web.requests) == requests
 
 
-def test_mirrors_in_turn(
-    tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mirrors_in_turn(tiny_registry: Any, web: Loopback, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     good = tiny_registry.tar().read_bytes()
     tiny_registry.files["alpha/alpha_R.dat"] += b" "
     web.pages["/other"] = Page(tiny_registry.tar("other.tar.xz").read_bytes())
@@ -64,8 +58,7 @@ def test_mirrors_in_turn(
     web.pages["/good"] = Page(good)
     tiny_registry.document["study"] |= {"archive_url": f"{web.url}/gone", "mirrors": [f"{web.url}/good"]}
     monkeypatch.setenv("BENCH_MIRRORS", f"{web.url}/page")
-    assert main(["fetch", "--subset", "all", "--mirror", f"{web.url}/other"]) == 0
-    captured = capsys.readouterr()
+    captured = command("fetch", "--subset", "all", "--mirror", f"{web.url}/other")
     assert "2 of 2 datasets are available and valid" in captured.out
     assert [address for address, _ in web.requests] == ["/gone", "/other", "/page", "/good"]
     assert "404 Not Found" in captured.err
@@ -73,36 +66,27 @@ def test_mirrors_in_turn(
     assert captured.err.index("a web page") < captured.err.index("/good")
 
 
-def test_if_no_mirror_is_sound_the_best_is_kept(
-    tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_if_no_mirror_is_sound_the_best_is_kept(tiny_registry: Any, web: Loopback, command: Command) -> None:
     tiny_registry.files["alpha/alpha_R.dat"] += b" "
     web.pages["/a"] = Page(tiny_registry.tar().read_bytes())
     tiny_registry.document["study"] |= {"archive_url": f"{web.url}/a", "mirrors": [f"{web.url}/b"]}
-    assert main(["fetch", "--subset", "all"]) == 1
-    captured = capsys.readouterr()
+    captured = command("fetch", "--subset", "all", code=1)
     assert "1 of 2 datasets are available and valid" in captured.out
     assert "missing: http" in captured.err
     assert "alpha/alpha_R.dat: SHA-256 is" in captured.err
-    assert main(["fetch", "--subset", "all"]) == 1
+    command("fetch", "--subset", "all", code=1)
     assert [address for address, _ in web.requests] == ["/a", "/b", "/a", "/b"]  # the damaged one is not taken again
-    assert main(["fetch", "--subset", "beta", "--offline"]) == 0
+    command("fetch", "--subset", "beta", "--offline")
 
 
-def test_a_cache_of_ones_own(
-    tiny_registry: Any, web: Loopback, own_cache: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_cache_of_ones_own(tiny_registry: Any, web: Loopback, own_cache: Path, command: Command) -> None:
     web.pages["/a"] = Page(tiny_registry.tar().read_bytes())
     words = ["--subset", "all", "--cache", "mine"]
-    assert main(["fetch", *words, "--archive", f"{web.url}/a"]) == 0
+    assert "in mine" in command("fetch", *words, "--archive", f"{web.url}/a").out
     assert not own_cache.exists()
-    assert "in mine" in capsys.readouterr().out
-    assert main(["list", *words]) == 0
-    assert "archive: 2 of 2 datasets" in capsys.readouterr().out
-    assert main(["list", "--subset", "all"]) == 0
-    assert "archive: not available here" in capsys.readouterr().out
-    assert main(["run", *words, "--methods", "laplace", "--offline", "--dry-run"]) == 0
-    assert "2 jobs to run" in capsys.readouterr().out
+    assert "archive: 2 of 2 datasets" in command("list", *words).out
+    assert "archive: not available here" in command("list", "--subset", "all").out
+    assert "2 jobs to run" in command("run", *words, "--methods", "laplace", "--offline", "--dry-run").out
 
 
 FRAME = pd.DataFrame(
@@ -116,9 +100,7 @@ FOLDS = [np.arange(start, start + 16) for start in (0, 16, 32)]
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_suite(
-    tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_suite(tiny_registry: Any, web: Loopback, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     openml = FakeOpenML(web)
     monkeypatch.setenv("BENCH_OPENML", openml.url)
     openml.data(61, arff(FRAME), name="things")
@@ -128,22 +110,19 @@ def test_a_suite(
     openml.task(12, 61, None, type=3, kind="Learning Curve")
     openml.suite(99, [10, 11, 12])
     suite = ["--subset", "openml-suite:99"]
-    assert main(["list", *suite]) == 2
-    said = capsys.readouterr().err
+    said = command("list", *suite, code=2).err
     assert said.startswith("bench: openml-suite:99: not all of it is in the cache; ")
     assert "`python -m bench fetch --subset openml-suite:99`" in said
-    assert main(["fetch", *suite]) == 1
-    captured = capsys.readouterr()
+    captured = command("fetch", *suite, code=1)
     assert "2 of 3 datasets are available and valid" in captured.out
     assert "note: things: 1 column(s) of categories" in captured.out
     assert "missing: OpenML task 12 is one of Learning Curve" in captured.err
     requests = len(web.requests)
-    assert main(["list", *suite]) == 0
-    listing = capsys.readouterr().out
+    listing = command("list", *suite).out
     assert "     10        61       48       2        3  things" in listing
     assert "2 of 3 datasets are available" in listing
-    assert main(["run", *suite, "--methods", "laplace", "--offline", "--jobs", "1", "--run", "r"]) == 1
-    assert "skipped: openml-task-12/laplace: OpenML task 12 is one of Learning Curve" in capsys.readouterr().out
+    printed = command("run", *suite, "--methods", "laplace", "--offline", "--jobs", "1", "--run", "r", code=1).out
+    assert "skipped: openml-task-12/laplace: OpenML task 12 is one of Learning Curve" in printed
     rows = scores("r")
     assert {(row["dataset"], row["split"], row["status"]) for row in rows} == {
         ("things", "openml-task-10", "ok"),
@@ -153,7 +132,7 @@ def test_a_suite(
     assert len([row for row in rows if row["dataset"] == "things"]) == 3  # three folds
     assert len(web.requests) == requests
     assert {result.job.source for result in read_run(Path("r")).results} == {"openml"}
-    assert main(["report", "r", "--out", "page"]) == 0
+    command("report", "r", "--out", "page")
     page = Path("page/datasets.md").read_text()
     assert "Origin: OpenML task 10, OpenML data set 61 (things, version 1), column class." in page
     assert "of the numbers are missing" in page
@@ -162,7 +141,7 @@ def test_a_suite(
 
 @pytest.mark.usefixtures("in_process")
 def test_a_suite_that_mixes_kinds(
-    tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tiny_registry: Any, web: Loopback, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     openml = FakeOpenML(web)
     monkeypatch.setenv("BENCH_OPENML", openml.url)
@@ -173,41 +152,35 @@ def test_a_suite_that_mixes_kinds(
     openml.task(11, 62, task_splits(FOLDS), "price", type=2, kind="Supervised Regression")
     openml.suite(99, [10, 11])
     words = ["run", "--subset", "openml-suite:99", "--methods", "laplace", "--jobs", "1"]
-    assert main([*words, "--run", "r"]) == 0
+    command(*words, "--run", "r")
     assert {(row["dataset"], row["task"], row["metric"], row["split"], row["status"]) for row in scores("r")} == {
         ("things", "classification", "accuracy", "openml-task-10", "ok"),
         ("prices", "regression", "r2", "openml-task-11", "ok"),
     }
-    capsys.readouterr()
-    assert main(["list", "--subset", "openml-suite:99"]) == 0
-    assert "     11        62       48       3        -  prices" in capsys.readouterr().out
-    assert main([*words, "--run", "p", "--protocol", "relearn"]) == 2
-    assert (
-        "prices: a dataset for regression; --protocol relearn selects on the tuning halves" in capsys.readouterr().err
-    )
+    assert "     11        62       48       3        -  prices" in command("list", "--subset", "openml-suite:99").out
+    said = "prices: a dataset for regression; --protocol relearn selects on the tuning halves"
+    command.refuses(said, *words, "--run", "p", "--protocol", "relearn")
 
 
 @pytest.mark.usefixtures("in_process")
 def test_single_tables_from_uci(
-    tiny_registry: Any, web: Loopback, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tiny_registry: Any, web: Loopback, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uci = FakeUCI(web)
     monkeypatch.setenv("BENCH_UCI", uci.url)
     tiny_registry.document["datasets"]["alpha"]["uci"] = {"id": 53, "confidence": "likely", "note": "other units"}
     uci.data(53, FRAME[:24], {"class": "Target"})
-    assert main(["fetch", "--subset", "all", "--source", "uci"]) == 1
-    captured = capsys.readouterr()
+    captured = command("fetch", "--subset", "all", "--source", "uci", code=1)
     assert "1 of 2 datasets are available and valid" in captured.out
     assert "note: alpha: UCI's copy: other units" in captured.out
     assert "missing: beta: UCI has no copy that the registry knows" in captured.err
-    assert main(["list", "--subset", "all"]) == 0
-    listing = capsys.readouterr().out
+    listing = command("list", "--subset", "all").out
     assert "  alpha, UCI 53: other units" in listing
     assert "  not certain to be the same dataset: alpha (UCI 53)" in listing
     assert "  uci: 1 of 2 datasets, in " in listing
-    assert main(["run", "--subset", "alpha", "--source", "uci", "--methods", "laplace", "--run", "r"]) == 0
+    command("run", "--subset", "alpha", "--source", "uci", "--methods", "laplace", "--run", "r")
     assert {(row["source"], row["split"], row["status"]) for row in scores("r")} == {("uci", "seed-0", "ok")}
-    assert main(["report", "r", "--out", "page"]) == 0
+    command("report", "r", "--out", "page")
     page = Path("page/datasets.md").read_text()
     assert "a copy, UCI data set 53 (Made up), column class; UCI's copy: other units" in page
     assert "likely, not certain" in page
@@ -223,11 +196,8 @@ def test_single_tables_from_uci(
         (["--subset", "all", "--cache", ""], "--cache is empty"),
     ],
 )
-def test_words_that_do_not_go_together(
-    tiny_registry: Any, capsys: pytest.CaptureFixture[str], words: list[str], message: str
-) -> None:
-    assert main(["run", *words, "--methods", "laplace"]) == 2
-    error = capsys.readouterr().err
+def test_words_that_do_not_go_together(tiny_registry: Any, command: Command, words: list[str], message: str) -> None:
+    error = command("run", *words, "--methods", "laplace", code=2).err
     assert message in error
     assert error.count("\n") == 1
 
@@ -240,6 +210,7 @@ def test_the_real_archive_end_to_end(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    command: Command,
 ) -> None:
     """The study's own files, from a server that breaks off half-way once; all but the one table that copies lack."""
     if not Path(archive_path).is_file():
@@ -256,7 +227,7 @@ def test_the_real_archive_end_to_end(
     assert f"{121 - len(problems)} of 121 datasets are available and valid" in captured.out
     assert web.requests[1][1]["Range"].startswith("bytes=")
     words = ["run", "--subset", "smoke,balloons", "--archive", f"{web.url}/data.tar", "--offline", "--run", "r"]
-    assert main([*words, "--methods", "laplace", "--protocol", "relearn", "--jobs", "1"]) == 0
+    command(*words, "--methods", "laplace", "--protocol", "relearn", "--jobs", "1")
     assert len(web.requests) == 2
     assert {(row["source"], row["split"], row["status"]) for row in scores("r")} == {("archive", "published", "ok")}
-    assert main(["report", "r", "--out", "page"]) == 0
+    command("report", "r", "--out", "page")

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command import Command
 from loopback import Loopback, Page
 from services import FakeOpenML, arff, task_splits
 
-from bench.command_line import main
 from bench.data import fetching
 from bench.records import grinsztajn
 from bench.store import read_run
@@ -51,17 +51,15 @@ def scores(folder: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_all_four_parts(openml: FakeOpenML, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_four_parts(openml: FakeOpenML, command: Command) -> None:
     words = ["--subset", "grinsztajn"]
-    assert main(["fetch", *words]) == 0
-    assert "5 of 5 datasets are available and valid" in capsys.readouterr().out
+    assert "5 of 5 datasets are available and valid" in command("fetch", *words).out
     assert not any("splits" in address for address, _ in openml.web.requests)
     requests = len(openml.web.requests)
-    assert main(["list", *words]) == 0
-    listing = capsys.readouterr().out
+    listing = command("list", *words).out
     assert "electricity-num-clf" in listing
     assert "5 of 5 datasets are available" in listing
-    assert main(["run", *words, "--methods", "laplace", "--offline", "--jobs", "1", "--run", "r"]) == 0
+    command("run", *words, "--methods", "laplace", "--offline", "--jobs", "1", "--run", "r")
     rows = scores("r")
     expected = {
         "electricity-num-clf": "classification",
@@ -76,12 +74,12 @@ def test_all_four_parts(openml: FakeOpenML, capsys: pytest.CaptureFixture[str]) 
     assert len(openml.web.requests) == requests
 
 
-def test_a_part_and_a_suite_with_the_same_task_do_not_share_divisions(openml: FakeOpenML) -> None:
+def test_a_part_and_a_suite_with_the_same_task_do_not_share_divisions(openml: FakeOpenML, command: Command) -> None:
     openml.suite(99, [10])
     run = ["run", "--methods", "laplace", "--jobs", "1"]
-    assert main([*run, "--subset", "grinsztajn-num-clf", "--run", "part"]) == 0
-    assert main([*run, "--subset", "openml-suite:99", "--run", "suite"]) == 0
-    assert main([*run, "--subset", "grinsztajn-num-clf", "--splits", "grinsztajn-large"]) == 0
+    command(*run, "--subset", "grinsztajn-num-clf", "--run", "part")
+    command(*run, "--subset", "openml-suite:99", "--run", "suite")
+    command(*run, "--subset", "grinsztajn-num-clf", "--splits", "grinsztajn-large")
     assert {row["split"] for row in scores("part")} == {"grinsztajn-medium"}
     assert {row["split"] for row in scores("suite")} == {"openml-task-10"}
     large = "results/grinsztajn-num-clf-clean-grinsztajn-large"
@@ -102,12 +100,8 @@ def test_a_part_and_a_suite_with_the_same_task_do_not_share_divisions(openml: Fa
         (["--archive", "x"], "grinsztajn-num-clf takes its datasets from OpenML"),
     ],
 )
-def test_words_that_do_not_go_together(
-    openml: FakeOpenML, capsys: pytest.CaptureFixture[str], words: list[str], message: str
-) -> None:
-    assert main(["run", "--subset", "grinsztajn-num-clf", "--methods", "laplace", *words]) == 2
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert message in error
+def test_words_that_do_not_go_together(openml: FakeOpenML, command: Command, words: list[str], message: str) -> None:
+    command.refuses(message, "run", "--subset", "grinsztajn-num-clf", "--methods", "laplace", *words)
 
 
 RUNS = """benchmark,model_name,data__keyword,hp,mean_val_score,mean_test_score,mean_time,n_train
@@ -117,30 +111,27 @@ numerical_regression_medium,MLP,pol,default,.8,.8,3,10000
 
 
 def test_the_published_runs_are_fetched_once_and_only_if_they_are_these(
-    web: Loopback, own_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    web: Loopback, own_cache: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     monkeypatch.setattr(fetching, "RUNS_URL", f"{web.url}/runs")
     web.pages["/runs"] = Page(RUNS.encode())
-    assert main(["fetch", "--published-grinsztajn"]) == 2
-    assert "/runs: MD5 hash of downloaded file" in capsys.readouterr().err
-    assert main(["fetch", "--published-grinsztajn", "--offline"]) == 2
-    assert "the benchmark's runs have not been fetched" in capsys.readouterr().err
+    command.refuses("/runs: MD5 hash of downloaded file", "fetch", "--published-grinsztajn")
+    command.refuses("the benchmark's runs have not been fetched", "fetch", "--published-grinsztajn", "--offline")
     monkeypatch.setattr(fetching, "RUNS_HASH", f"md5:{hashlib.md5(RUNS.encode()).hexdigest()}")
-    assert main(["fetch", "--published-grinsztajn"]) == 0
-    assert "2 runs of 2 models in 1 benchmark, in " in capsys.readouterr().out
+    assert "2 runs of 2 models in 1 benchmark, in " in command("fetch", "--published-grinsztajn").out
     requests = len(web.requests)
-    assert main(["fetch", "--published-grinsztajn"]) == 0
+    command("fetch", "--published-grinsztajn")
     assert len(web.requests) == requests
     assert fetching.runs_file().read_text() == RUNS
 
 
-def test_own_tables_divided_as_the_benchmark_does(openml: FakeOpenML, capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_tables_divided_as_the_benchmark_does(openml: FakeOpenML, command: Command) -> None:
     WITH_NUMBER.to_csv("mine.csv", index=False)
     words = ["run", "--data", "mine.csv", "--target", "y", "--task", "regression", "--methods", "laplace"]
-    assert main([*words, "--splits", "grinsztajn-medium", "--run", "r"]) == 0
+    command(*words, "--splits", "grinsztajn-medium", "--run", "r")
     assert [row["split"] for row in scores("r")] == ["grinsztajn-medium"] * 5
-    assert main([*words, "--splits", "drawn", "--run", "d"]) == 0
+    command(*words, "--splits", "drawn", "--run", "d")
     assert [row["split"] for row in scores("d")] == ["seed-0"] * 4
     WITH_NUMBER[:10].to_csv("mine.csv", index=False)
-    assert main([*words, "--splits", "grinsztajn-medium", "--run", "small"]) == 1
-    assert "mine: 10 rows; grinsztajn-medium needs at least 11" in capsys.readouterr().out
+    printed = command(*words, "--splits", "grinsztajn-medium", "--run", "small", code=1).out
+    assert "mine: 10 rows; grinsztajn-medium needs at least 11" in printed

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command import Command
 from loopback import Loopback, Page, web_page
 from msgspec import structs
 
 from bench.cli import fetch
 from bench.cli import report as report_command
-from bench.command_line import main
 from bench.data.registry import load_registry
 from bench.stats.published import SIZE
 
@@ -33,14 +33,13 @@ def page(web: Loopback, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 def test_results_are_fetched_once_and_found_by_the_report(
-    page: str, web: Loopback, own_cache: Path, capsys: pytest.CaptureFixture[str]
+    page: str, web: Loopback, own_cache: Path, command: Command
 ) -> None:
     web.pages[page] = Page(results_text().encode())
-    assert main(["fetch", "--published"]) == 0
-    printed = capsys.readouterr().out
+    printed = command("fetch", "--published").out
     assert "179 classifiers on 121 datasets, in " in printed
     assert "not exactly the file" in printed
-    assert main(["fetch", "--published", "--offline"]) == 0
+    command("fetch", "--published", "--offline")
     assert len(web.requests) == 1
     assert report_command.published_file(report_command.FETCHED).read_text() == results_text()
 
@@ -50,21 +49,18 @@ def test_results_are_fetched_once_and_found_by_the_report(
     [(results_text(datasets=3), 1, "has 179 classifiers on 121 datasets"), ("nonsense", 2, "not the study's results")],
 )
 def test_what_is_not_the_whole_file_is_said(
-    page: str, web: Loopback, own_cache: Path, capsys: pytest.CaptureFixture[str], content: str, code: int, message: str
+    page: str, web: Loopback, own_cache: Path, command: Command, content: str, code: int, message: str
 ) -> None:
     web.pages[page] = Page(content.encode())
-    assert main(["fetch", "--published"]) == code
-    assert message in capsys.readouterr().err
+    assert message in command("fetch", "--published", code=code).err
     if code == 2:
         assert not (own_cache / "study" / "results.txt").exists()
 
 
 def test_a_web_page_is_not_kept_and_the_report_says_how_to_get_the_file(
-    page: str, web: Loopback, own_cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    page: str, web: Loopback, own_cache: Path, tmp_path: Path, command: Command
 ) -> None:
     web.pages[page] = Page(results_text().encode())
     web.faults[page] = [web_page] * 9
-    assert main(["fetch", "--published"]) == 2
-    assert "a web page" in capsys.readouterr().err
-    assert main(["report", str(tmp_path), "--published"]) == 2
-    assert "bench fetch --published" in capsys.readouterr().err
+    command.refuses("a web page", "fetch", "--published")
+    command.refuses("bench fetch --published", "report", str(tmp_path), "--published")
