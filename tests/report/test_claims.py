@@ -159,7 +159,7 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
 def test_the_tool_needs_the_study_once(tool: Callable[..., int], tmp_path: Path) -> None:
     kept = tmp_path / "results" / "kept" / "comparison"
-    scores("clean", seeds=(0,)).to_csv(kept / "scores.csv", index=False)
+    scores("clean", seeds=(0,)).to_csv(kept / "scores.csv.gz", index=False)
     with pytest.raises(SystemExit, match=r"places\.csv is not there: give the 2014 study's results with --published"):
         tool()
     results = tmp_path / "results.txt"
@@ -177,7 +177,7 @@ def test_the_tool_needs_the_study_once(tool: Callable[..., int], tmp_path: Path)
     assert tool("--check", "--published", str(results)) == 0
     (tmp_path / "docs" / "results.md").write_text(page.replace(" of 33 ", " of 34 "))
     assert tool("--check") == 1
-    scores("clean", seeds=(1,)).to_csv(kept / "scores.csv", index=False)
+    scores("clean", seeds=(1,)).to_csv(kept / "scores.csv.gz", index=False)
     with pytest.raises(SystemExit, match=r"places\.csv is not of these scores"):
         tool()
     with pytest.raises(SystemExit, match="cannot read the published results"):

@@ -159,7 +159,7 @@ def test_the_kept_comparison_is_read() -> None:
     assert found.folder == str(path)
     whole = ("holdout", "iteration", *(column for column, kind in LATER_COLUMNS.items() if kind == "whole"))
     columns = dict.fromkeys(whole, "Int64")
-    kept = pd.read_csv(path / "scores.csv", dtype=columns)
+    kept = pd.read_csv(path / "scores.csv.gz", dtype=columns)
     texts = [column for column, kind in LATER_COLUMNS.items() if kind == "text" and column in kept]
     kept[texts] = kept[texts].astype(object).fillna("")  # an empty text is one: pandas reads it as a missing value
     again = scores_frame(found.results)[list(kept.columns)]
