@@ -84,10 +84,10 @@ def test_what_a_job_leaves_behind_does_not_reach_the_next(tiny: TinyBenchmark) -
 
 def test_daemons_are_gone_when_the_run_is(tiny: TinyBenchmark) -> None:
     """Forked twice and in a session of their own; one job is done, the other stopped in the middle."""
-    _, record = tiny.run("LeavesDaemon", "LeavesDaemonAndWaits", timeout=0.6)
+    _, record = tiny.run("LeavesDaemon", "LeavesDaemonAndSleeps", timeout=3.0)
     assert {m: {r.status for r in rows} for m, rows in by_method(record).items()} == {
         "leaves-daemon": {"ok"},
-        "leaves-daemon-and-waits": {"timeout"},
+        "leaves-daemon-and-sleeps": {"timeout"},
     }
     assert _left() == {}
 
