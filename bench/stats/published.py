@@ -77,11 +77,14 @@ def _accuracy(path: Path, number: int, cell: str) -> float:
 
 
 def study_pool(study: PublishedStudy, datasets: list[str], rule: MissingRule = STUDY_2014) -> Pool:
-    """The study's classifiers alone on ``datasets``. Raises :class:`ReportError` if the study lacks one of them."""
+    """The study's classifiers alone on ``datasets``, less those that failed on all of them.
+
+    Raises :class:`ReportError` if the study lacks a dataset.
+    """
     absent = [d for d in datasets if d not in study.accuracy.index]
     if absent:
         raise ReportError(f"not in the published study: {', '.join(absent[:10])}")
-    return Pool(study.accuracy.loc[datasets], rule)
+    return Pool(_of_study(study, datasets), rule)
 
 
 def joined_pool(study: PublishedStudy, ours: pd.DataFrame, rule: MissingRule = STUDY_2014) -> Pool:
@@ -96,4 +99,12 @@ def joined_pool(study: PublishedStudy, ours: pd.DataFrame, rule: MissingRule = S
     clash = [m for m in ours.columns if m in study.accuracy.columns]
     if clash:
         raise ReportError(f"methods of both the runs and the published study: {', '.join(clash)}")
-    return Pool(pd.concat([study.accuracy.loc[datasets], ours.loc[datasets].round(DECIMALS)], axis=1), rule)
+    return Pool(pd.concat([_of_study(study, datasets), ours.loc[datasets].round(DECIMALS)], axis=1), rule)
+
+
+def _of_study(study: PublishedStudy, datasets: list[str]) -> pd.DataFrame:
+    """The study's accuracies on ``datasets``, of the classifiers with a result on one of them.
+
+    A classifier that failed on all has no mean, and so no place.
+    """
+    return study.accuracy.loc[datasets].dropna(axis="columns", how="all")

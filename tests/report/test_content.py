@@ -401,6 +401,21 @@ def test_nothing_in_common_is_said_and_not_averaged() -> None:
     assert len(tables(document)["failures"].rows) == 2
 
 
+def test_planned_jobs_are_counted_by_method_and_protocol() -> None:
+    run = make_run([f"t{i:02d}" for i in range(20)], ["rfm", "mlp"], ["clean", "clean-cv"])
+    begun = tuple(
+        r for r in run.results if r.job.method == "rfm" and (r.job.protocol == "clean" or r.job.dataset < "t03")
+    )
+    shown = tables(compose(evidence(replace(run, results=begun))))
+    assert "failures" not in shown
+    undone = shown["undone"]
+    assert undone.caption == "57 jobs planned and not run"
+    rows = texts(undone)
+    assert [row[:3] for row in rows] == [["MLP", "clean", "20"], ["MLP", "clean-cv", "20"], ["RFM", "clean-cv", "17"]]
+    assert rows[2][3].startswith("t03, t04, t05, ")
+    assert "17" in rows[2][3]
+
+
 @pytest.mark.usefixtures("drawn")
 def test_everything_failed_is_a_report_of_failures() -> None:
     failures = {("iris", "rfm"): ("error", "MethodError: one class")}

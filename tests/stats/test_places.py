@@ -114,6 +114,19 @@ def test_the_study_alone_is_placed_among_itself(made_up: tuple[PublishedStudy, p
     assert alone["place_by_rank"].to_dict() == ranks.rank(method="min").to_dict()
 
 
+def test_a_classifier_that_failed_on_all_datasets_has_no_place(made_up: tuple[PublishedStudy, pd.DataFrame]) -> None:
+    study, ours = made_up
+    on = ours.loc[["s2", "s5"]]  # c1_R failed on both
+    found = standings(study, {"clean": on}, GROUPS)
+    others = study.accuracy.drop(columns="c1_R")
+    table = places_frame(found).query("whose == 'ours'")
+    agrees(table, expected(others, on).loc[on.columns])
+    assert set(table["pool"]) == {7 + 3}
+    alone = study_alone(study, found)["small90"]
+    assert sorted(alone.index) == sorted(others.columns)
+    assert set(alone["place_by_mean"]) == set(others.loc[on.index].mean().rank(method="min", ascending=False))
+
+
 def test_places_of_other_scores_are_noticed() -> None:
     scores, places = kept_scores(KEPT / "scores.csv.gz"), pd.read_csv(KEPT / "places.csv")
     assert outdated(places, scores, load_registry()) == []

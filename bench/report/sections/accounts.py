@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.errors import plural
 from bench.records.measure import COMPARED, Kind
-from bench.records.result import Job, JobResult
+from bench.records.result import JobResult
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Code, Column, Section, Table, cells, table, text
 from bench.report.evidence import Evidence
@@ -21,28 +21,40 @@ from bench.report.view import view_key
 
 
 def failures_section(evidence: Evidence) -> Section:
-    """Every job that is not ``ok``, with its reason, and every planned job without a result."""
+    """Every job that is not ``ok``, with its reason, and how many planned jobs of each method have no result."""
     failed = [r for r in evidence.merged.results if r.status != "ok"]
-    undone = evidence.merged.undone
-    if not failed and not undone:
+    if not failed and not evidence.merged.undone:
         return Section("failures", "Failures", (text(f"None: all {len(evidence.merged.results):,} jobs are ok."),))
-    lost: list[tuple[Job, str, str, str, float]] = [
-        (r.job, r.status, r.reason or "no reason recorded", r.output[-600:], r.job_seconds) for r in failed
-    ]
-    later = "planned, but the run ended before it; the same command resumes"
-    lost += [(job, "not run", later, "", float("nan")) for job in undone]
     columns = (
-        (Column("Dataset", "text"), lambda x: dataset_cell(evidence, x[0].dataset)),
-        (Column("Method", "text"), lambda x: method_cell(evidence, x[0].method)),
-        (Column("Protocol", "text"), lambda x: x[0].protocol),
-        *(((Column("Seed", lower_first=True), lambda x: x[0].seed),) if len(evidence.seeds) > 1 else ()),
-        (Column("Status", "text"), lambda x: x[1]),
-        (Column("Reason", "text"), lambda x: Cell(x[2], hint=x[3])),
-        (Column("Seconds", hint="wall seconds of the job"), lambda x: seconds_cell(x[4])),
+        (Column("Dataset", "text"), lambda r: dataset_cell(evidence, r.job.dataset)),
+        (Column("Method", "text"), lambda r: method_cell(evidence, r.job.method)),
+        (Column("Protocol", "text"), lambda r: r.job.protocol),
+        *(((Column("Seed", lower_first=True), lambda r: r.job.seed),) if len(evidence.seeds) > 1 else ()),
+        (Column("Status", "text"), lambda r: r.status),
+        (Column("Reason", "text"), lambda r: Cell(r.reason or "no reason recorded", hint=r.output[-600:])),
+        (Column("Seconds", hint="wall seconds of the job"), lambda r: seconds_cell(r.job_seconds)),
     )
-    caption = f"{plural(len(lost), 'job')} without a result"
-    shown = table("failures", caption, lost, columns, filterable=len(lost) > 8)
-    return Section("failures", "Failures", (shown,), fold=True)
+    caption = f"{plural(len(failed), 'job')} failed or skipped"
+    shown = [table("failures", caption, failed, columns, filterable=len(failed) > 8)] if failed else []
+    return Section("failures", "Failures", (*shown, *_undone(evidence)), fold=True)
+
+
+def _undone(evidence: Evidence) -> list[Table]:
+    """The planned jobs without a result, counted by method and protocol; none if all were run."""
+    datasets: dict[tuple[str, str], list[str]] = {}
+    for job in evidence.merged.undone:
+        datasets.setdefault((job.method, job.protocol), []).append(job.dataset)
+    if not datasets:
+        return []
+    columns = (
+        (Column("Method", "text"), lambda x: method_cell(evidence, x[0])),
+        (Column("Protocol", "text"), lambda x: x[1]),
+        (Column("Jobs"), lambda x: len(datasets[x])),
+        (Column("Datasets", "text"), lambda x: wording.listing(sorted(set(datasets[x])))),
+    )
+    caption = f"{plural(len(evidence.merged.undone), 'job')} planned and not run"
+    note = "The run ended before; the same command resumes it."
+    return [table("undone", caption, sorted(datasets), columns, note=note)]
 
 
 def cost_section(evidence: Evidence) -> Section:

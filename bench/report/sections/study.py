@@ -124,7 +124,7 @@ def _overview(evidence: Evidence, found: list[Standing], alone: dict[str, pd.Dat
     def value(key: str, subset: str, row: Row) -> float | None:
         protocol, method = row
         if not protocol:
-            return float(alone[subset][key][method])
+            return float(alone[subset][key][method]) if method in alone[subset].index else None
         s = at.get((protocol, subset))
         return None if s is None or method not in s.ours else s.value(method, key)
 
