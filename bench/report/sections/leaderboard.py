@@ -54,8 +54,8 @@ def _against(
     means, ranks, rates = view.summary["mean_score"], view.summary["friedman_rank"], win_rates(view.common.pool)
     found = {c.second: c for c in view.against(reference)}
 
-    def time(kind: str, m: str) -> Cell:
-        return seconds_cell(float(seconds[kind].get(m, float("nan"))))
+    def time(kind: str, in_a_second: int, m: str) -> Cell:
+        return seconds_cell(in_a_second * float(seconds[kind].get(m, float("nan"))))
 
     columns = [
         (Column("Method", "text"), lambda m: method_cell(evidence, m, reference)),
@@ -88,13 +88,13 @@ def _against(
         *_by_seed(view, found),
         (
             Column("Train, s per 1,000", hint=wording.prose("train-hint"), lower_first=True, minor=True),
-            partial(time, "train"),
+            partial(time, "train", 1),
         ),
         *(
             (
                 (
-                    Column("Predict, s per 1,000", hint=wording.prose("predict-hint"), lower_first=True, minor=True),
-                    partial(time, "predict"),
+                    Column("Predict, ms per 1,000", hint=wording.prose("predict-hint"), lower_first=True, minor=True),
+                    partial(time, "predict", 1000),
                 ),
             )
             if seconds["predict"].notna().any()
