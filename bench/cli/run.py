@@ -26,6 +26,7 @@ from bench.cli.running import (
 )
 from bench.cli.tables import add_data_arguments, add_source_arguments, say, selected_datasets
 from bench.errors import UsageError, listed, plural, unknown_name
+from bench.methods import method_names
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import PROTOCOLS, asked_variants, plain_names
 from bench.records.dataset import Dataset, Splits
@@ -43,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``bench run``."""
     parser.add_argument("--subset", help="a subset's name, or dataset names separated by commas")
     add_data_arguments(parser)
-    parser.add_argument("--methods", help="method names separated by commas (default: all built-in ones)")
+    parser.add_argument(
+        "--methods", help=f"method names separated by commas (default: {','.join(method_names())})"
+    )
     parser.add_argument(
         "--plugin", metavar="FILE", action="append", default=[], help="run the methods in this Python file too"
     )
@@ -71,8 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_source_arguments(
         parser,
-        "embedded, archive, openml or uci (default: an archive that is named; for smoke, embedded and regression the "
-        "package; else a fetched archive; else the package)",
+        "embedded, archive, openml or uci (default: an archive that is named; for smoke, embedded, embedded-nominal and "
+        "regression the package; else a fetched archive; else the package)",
     )
     parser.add_argument(
         "--full",
