@@ -44,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of ``bench run``."""
     parser.add_argument("--subset", help="a subset's name, or dataset names separated by commas")
     add_data_arguments(parser)
-    parser.add_argument(
-        "--methods", help=f"method names separated by commas (default: {','.join(method_names())})"
-    )
+    parser.add_argument("--methods", help=f"method names separated by commas (default: {', '.join(method_names())})")
     parser.add_argument(
         "--plugin", metavar="FILE", action="append", default=[], help="run the methods in this Python file too"
     )
