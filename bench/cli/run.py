@@ -72,8 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_source_arguments(
         parser,
-        "embedded, archive, openml or uci (default: an archive that is named; for smoke, embedded, embedded-nominal and "
-        "regression the package; else a fetched archive; else the package)",
+        "embedded, archive, openml or uci (default: an archive that is named; for smoke, embedded, embedded-nominal "
+        "and regression the package; else a fetched archive; else the package)",
     )
     parser.add_argument(
         "--full",
