@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import faulty_methods
 import numpy as np
 import pytest
 from tiny_benchmark import TinyBenchmark, generate
@@ -24,6 +25,7 @@ from bench.errors import UsageError
 from bench.methods import get_method, method_names
 from bench.protocols import PROTOCOLS, Protocol
 from bench.records.dataset import Dataset, Holdout, Splits
+from bench.records.measure import MEASURES
 from bench.records.result import JobResult, RunRecord
 from bench.run import identity
 from bench.run.identity import Fingerprint, fingerprint, fold_hashes, imported_modules, job_ids, splits_hash
@@ -388,11 +390,11 @@ def test_ids_of_a_plan_are_distinct_and_repeatable(tiny: TinyBenchmark) -> None:
     assert [job.id for job in tiny.plan("Centroid", "Shrunken").jobs] == ids[0]
 
 
-def test_seed_table_and_splits_each_make_another_job(tiny: TinyBenchmark) -> None:
+def test_all_that_an_outcome_depends_on_makes_another_job(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each alone: the archive's published folds, for one, are the same for all seeds."""
     name = "faulty_methods:Centroid"
 
-    def ids(seed: int = 0, scale: float = 1.0, drawn: int = 0) -> set[str]:
+    def ids(seed: int = 0, scale: float = 1.0, drawn: int = 0, select: str = "accuracy") -> set[str]:
         plan = expand_jobs(
             tiny.entries,
             [NamedMethod(name, get_method(name))],
@@ -401,8 +403,11 @@ def test_seed_table_and_splits_each_make_another_job(tiny: TinyBenchmark) -> Non
             source="tiny",
             load=lambda entry: replace(generate(entry), X=scale * generate(entry).X),
             splits_for=lambda dataset, _: draw_splits("published", dataset.y, drawn),
+            select=None if select == "accuracy" else {"classification": MEASURES[select]},
         )
         return {job.id for job in plan.jobs}
 
     assert ids() == ids()
-    assert len(ids() | ids(seed=1) | ids(scale=2.0) | ids(drawn=1)) == 8
+    found = ids() | ids(seed=1) | ids(scale=2.0) | ids(drawn=1) | ids(select="log_loss") | ids(select="auc")
+    monkeypatch.setattr(faulty_methods.Centroid, "configurations", lambda self: [{"shrink": 0.25}])
+    assert len(found | ids()) == 7 * 2
