@@ -416,6 +416,13 @@ def test_planned_jobs_are_counted_by_method_and_protocol() -> None:
     assert "17" in rows[2][3]
 
 
+def test_a_method_of_the_users_own_that_was_planned_alone_is_named() -> None:
+    run = make_run(["iris", "wine"], ["rfm", "mine"])
+    begun = tuple(r for r in run.results if r.job.method == "rfm")
+    undone = tables(compose(evidence(replace(run, results=begun))))["undone"]
+    assert [row[:3] for row in texts(undone)] == [["mine", "clean", "2"]]
+
+
 @pytest.mark.usefixtures("drawn")
 def test_everything_failed_is_a_report_of_failures() -> None:
     failures = {("iris", "rfm"): ("error", "MethodError: one class")}
