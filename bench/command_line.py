@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TextIO, cast
 
 import bench
 from bench.data.cache import using_cache
-from bench.errors import BenchError, UsageError, unknown_name
+from bench.errors import BenchError, UsageError, one_line, unknown_name
 
 EXIT_UNUSABLE, EXIT_INTERRUPTED = 2, 130
 
@@ -105,6 +105,12 @@ def _command(arguments: Sequence[str]) -> int:
             return int(args.handler(args))
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    except OSError as error:
+        # Of a path that was named, such as one that may not even be looked at; without a path it is no user's mistake.
+        if error.filename is None:
+            raise
+        print(f"bench: {one_line(error.filename)}: {error.strerror}", file=sys.stderr)
         return EXIT_UNUSABLE
     except KeyboardInterrupt:  # while jobs run, `bench run` handles it itself
         print("bench: interrupted", file=sys.stderr)

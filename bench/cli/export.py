@@ -67,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=get_args(Format),
-        default="csv",
-        help="csv (default), csv.gz (the scores packed), parquet, or latex: the summary alone, as tables for a paper",
+        help="csv, csv.gz (the scores packed), parquet, or latex: the summary alone, as tables for a paper (default: "
+        "as --out ends, else csv)",
     )
     parser.add_argument(
         "--out",
@@ -85,9 +85,24 @@ def run(args: argparse.Namespace) -> int:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"cannot make the folder {out}: {error.strerror or error}") from error
-    for path in export_runs(args.runs, args.format, out, allowed(args), refuse_empty=True):
+    for path in export_runs(args.runs, _format(args.format, out), out, allowed(args), refuse_empty=True):
         print(path)
     return 0
+
+
+_ENDINGS: dict[str, Format] = {".csv": "csv", ".csv.gz": "csv.gz", ".parquet": "parquet", ".tex": "latex"}
+
+
+def _format(given: Format | None, out: Path | None) -> Format:
+    """What ``--format`` says, else the ending of ``--out``. Raises :class:`UsageError` if that is another format's."""
+    named = None if out is None or out.is_dir() else next((e for e in _ENDINGS if out.name.endswith(e)), None)
+    if named is None or given is None:
+        return given or (_ENDINGS[named] if named else "csv")
+    if given != _ENDINGS[named] and (given, named) != ("csv.gz", ".csv"):  # the scores are packed behind that name
+        raise UsageError(
+            f"--out {out}: --format {given} is not what {named} stands for; name another file, or leave --format out"
+        )
+    return given
 
 
 def export_runs(

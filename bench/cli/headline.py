@@ -17,7 +17,7 @@ from bench.report.about import about_datasets, families_in
 from bench.report.evidence import usual_reference
 from bench.run.progress import clock
 from bench.run.runner import Outcome
-from bench.stats.frame import over_seeds, scores_frame, seed_matrix
+from bench.stats.frame import in_protocol_order, over_seeds, scores_frame, seed_matrix
 from bench.stats.summary import Pool, common_pool
 from bench.stats.verdict import against_each, grouped
 
@@ -113,8 +113,8 @@ def failures(results: Sequence[JobResult]) -> list[str]:
 
 
 def score_tables(results: list[JobResult], families: Mapping[str, str]) -> list[str]:
-    """For each kind, the mean test score per method on the datasets of the report's summary, its jobs' CPU seconds, and
-    what the report's rule says of the reference against the others.
+    """For each kind and protocol, the mean test score per method on the datasets of the report's summary, its jobs' CPU
+    seconds, and what the report's rule says of the reference against the others.
 
     ``families`` gives the family of a dataset. Nothing if no job has a score: none is done, or they are a study's
     cells.
@@ -122,8 +122,9 @@ def score_tables(results: list[JobResult], families: Mapping[str, str]) -> list[
     if not any(r.holdouts for r in results):
         return []
     tables = (
-        _score_table([r for r in results if r.job.kind == kind], measure, families)
+        _score_table([r for r in results if (r.job.kind, r.job.protocol) == (kind, protocol)], measure, families)
         for kind, measure in COMPARED.items()
+        for protocol in in_protocol_order(r.job.protocol for r in results)
     )
     return [line for lines in tables for line in lines]
 
@@ -140,6 +141,7 @@ def reductions(results: Sequence[JobResult]) -> list[str]:
 
 
 def _score_table(results: list[JobResult], measure: Measure, families: Mapping[str, str]) -> list[str]:
+    """The same of ``results`` of one kind under one protocol; nothing for none."""
     if not results:
         return []
     protocol = results[0].job.protocol

@@ -257,15 +257,21 @@ def selecting(text: str | None) -> dict[Kind, Measure]:
     return selected
 
 
+_SEED = re.compile("[0-9]{1,18}")
+"""What the store's whole numbers can hold."""
+
+
 def seeds_of(one: str | None, several: str | None) -> tuple[int, ...]:
     """What ``--seed`` or ``--seeds`` says, in that order; 0 without either. Raises :class:`UsageError`."""
     if several is None:
-        return (whole_number("--seed", one, at_least=0, default=0),)
+        if one is not None and not _SEED.fullmatch(one):
+            raise UsageError(f"--seed {one}: must be a whole number of at least 0 and at most 18 digits")
+        return (int(one or 0),)
     if one is not None:
         raise UsageError(f"--seed {one} and --seeds {several}: give one of them")
     refuse_empty(seeds=several)
     words = [word.strip() for word in several.split(",")]
-    if any(not re.fullmatch(r"[0-9]{1,18}", word) for word in words):
+    if any(not _SEED.fullmatch(word) for word in words):
         raise UsageError(f"--seeds {several}: must be whole numbers of at least 0, separated by commas, such as 0,1,2")
     seeds = tuple(map(int, words))
     if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):

@@ -131,7 +131,7 @@ def _sources(results: list[JobResult]) -> str:
     origins: dict[str, set[tuple[str, str, str, str]]] = {}
     for result in results:
         job = result.job
-        if not job.split:  # the table could not be read: nothing of it is in these results
+        if not (job.split and job.rows):  # the table could not be read: nothing of it is in these results
             continue
         size = f"{job.rows} x {job.features}, {job.classes} classes"
         split = "drawn from its seed" if job.split == f"seed-{job.seed}" else job.split

@@ -59,12 +59,15 @@ def title(method: str) -> str:
 
 
 def series(method: str, methods: list[str] | None = None) -> int:
-    """The method's colour and marker: registered methods keep theirs on every page, others follow."""
+    """The method's colour and marker: registered methods keep theirs on every page, others follow.
+
+    One that is not among ``methods``, as it has no result, comes after all.
+    """
     known = list(method_names())
     if method in known:
         return known.index(method)
     others = sorted(set(methods or [method]) - set(known))
-    return len(known) + others.index(method)
+    return len(known) + (others.index(method) if method in others else len(others))
 
 
 def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:

@@ -135,8 +135,9 @@ def constant_folds(scores: pd.DataFrame) -> set[str]:
 
 
 def sizes(scores: pd.DataFrame) -> pd.DataFrame:
-    """``rows``, ``features`` and ``classes`` by dataset."""
-    return scores.groupby("dataset")[["rows", "features", "classes"]].first().astype("int64")
+    """``rows``, ``features`` and ``classes`` by dataset; 0 for a table that no job could read and no registry knows."""
+    known_first = scores.sort_values("rows", key=lambda rows: rows == 0, kind="stable")
+    return known_first.groupby("dataset")[["rows", "features", "classes"]].first().astype("int64")
 
 
 def fit_seconds(scores: pd.DataFrame, protocol: str, datasets: Iterable[str]) -> pd.Series:

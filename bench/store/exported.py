@@ -172,9 +172,9 @@ def _sound(recorded: Mapping[str, Any]) -> dict[str, Any]:
 
 def _describes(told: object) -> bool:
     """Whether this is what a run records of a table of the user's own."""
-    lists = ("notes", "features")
-    return (
-        isinstance(told, dict)
-        and {"origin", "target", "licence"} <= told.keys()
-        and all(isinstance(told.get(key), list) for key in lists)
-    )
+    if not (isinstance(told, dict) and {"origin", "target", "licence", "notes", "features"} <= told.keys()):
+        return False
+    lists = [told[key] for key in ("notes", "features")] + [told.get("warnings", [])]
+    texts = [told["origin"], told["target"], told["licence"], told.get("family", "")]
+    texts += [text for each in lists if isinstance(each, list) for text in each]
+    return all(isinstance(each, list) for each in lists) and all(isinstance(text, str) for text in texts)

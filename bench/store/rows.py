@@ -106,8 +106,8 @@ def sound_provenance(recorded: Mapping[str, Any]) -> dict[str, Any]:
     if "versions" in found:
         found["versions"] = {name: v for name, v in found["versions"].items() if isinstance(v, str)}
     if "methods" in found:
-        titled = {name: about for name, about in found["methods"].items() if isinstance(about, dict)}
-        found["methods"] = {name: a for name, a in titled.items() if all(isinstance(v, str) for v in a.values())}
+        told = {name: about for name, about in found["methods"].items() if isinstance(about, dict)}
+        found["methods"] = {name: about for name, about in told.items() if isinstance(about.get("title"), str)}
     return found
 
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from bench.errors import StoreError, nearest, one_line, plural
 from bench.protocols.registry import PROTOCOLS
@@ -93,6 +93,8 @@ def _complete(row: ScoreRow, values: dict[str, Value]) -> None:
     if row.text("status") not in get_args(Status):
         raise row.error("status", f"{row.text('status')!r} is none of {', '.join(get_args(Status))}")
     kind: Kind = "classification" if row.whole("classes") else "regression"
+    if not row.whole("rows") and row.text("status") != "ok" and row.text("task") in get_args(Kind):
+        kind = cast(Kind, row.text("task"))  # a table that could not be read: nobody knows its classes
     values["task"] = values["task"] or kind
     if values["task"] != kind:
         raise row.error("task", f"{row.text('task')!r} with {plural(row.whole('classes'), 'class', 'classes')}")
@@ -132,7 +134,7 @@ def result_of(rows: Sequence[ScoreRow]) -> JobResult:
         if before is not row:
             what = "a failed job" if fold is None else f"test fold {fold}"
             raise row.error("holdout", f"{what} of {_named(row)} is already in {before.place}")
-    kind: Kind = "classification" if first.whole("classes") else "regression"
+    kind = cast(Kind, first.text("task"))
     holdouts = tuple(_holdout(seen[fold], kind) for fold in sorted(seen) if fold >= 0)
     sums = [seen[fold].text("fold_sha256") for fold in sorted(seen) if fold >= 0]
     whole = all(sums) and [h.holdout for h in holdouts] == list(range(len(sums)))

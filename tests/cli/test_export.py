@@ -19,6 +19,7 @@ from synthetic_runs import make_regression_run, make_run, store_run, with_measur
 from bench.cli.export import export_runs, write_table
 from bench.errors import StoreError
 from bench.files import replacing
+from bench.store import read_results
 
 SCORES = (
     "dataset,source,rows,features,classes,method,protocol,split,holdout,status,accuracy,config,iteration,"
@@ -272,6 +273,20 @@ def test_a_folder_is_made_and_a_run_without_results_refused(folder: Path, tmp_pa
     empty = store_run(tmp_path / "empty", replace(make_run(["iris"], ["rfm"]), results=()))
     command.refuses(f"nothing to export: no results in {empty}", "export", str(empty))
     assert not (empty / "scores.csv").exists()
+
+
+def test_the_ending_of_the_file_is_its_format(folder: Path, tmp_path: Path, command: Command) -> None:
+    for name in ("a.csv.gz", "a.parquet"):
+        command("export", folder, "--out", tmp_path / name)
+        assert read_results(tmp_path / name).results
+    (written,) = command("export", folder, "--out", tmp_path / "a.tex").out.splitlines()
+    assert Path(written).read_text().startswith("% By `python -m bench export")
+    said = "--format parquet is not what .csv stands for"
+    command.refuses(said, "export", folder, "--format", "parquet", "--out", tmp_path / "b.csv")
+    command.refuses("--format csv is not", "export", folder, "--format", "csv", "--out", tmp_path / "b.csv.gz")
+    assert command("export", folder, "--format", "csv.gz", "--out", tmp_path / "b.csv").out.startswith(
+        f"{tmp_path}/b.csv.gz\n"
+    )
 
 
 def test_unwritable_targets_are_named(folder: Path, tmp_path: Path) -> None:

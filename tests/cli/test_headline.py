@@ -58,6 +58,21 @@ def test_each_kind_has_a_table_of_its_own_measure() -> None:
     ]
 
 
+def test_each_protocol_has_a_table_of_its_own_seconds() -> None:
+    def under(protocol: str, accuracy: float) -> JobResult:
+        found = result("a", "rfm", accuracy)
+        return replace(found, job=replace(found.job, id=protocol, protocol=protocol))
+
+    assert score_tables([under("clean", 90.0), under("clean-cv", 91.0), under("other", 92.0)], {}) == [
+        "clean: mean accuracy over 1 dataset",
+        "  rfm               90.00 %     1 dataset        1.0 CPU-s",
+        "clean-cv: mean accuracy over 1 dataset",
+        "  rfm               91.00 %     1 dataset        1.0 CPU-s",
+        "other: mean accuracy over 1 dataset",
+        "  rfm               92.00 %     1 dataset        1.0 CPU-s",
+    ]
+
+
 def test_the_rule_counts_families_and_every_seed() -> None:
     def seeded(dataset: str, method: str, accuracy: float, seed: int) -> JobResult:
         found = result(dataset, method, accuracy)

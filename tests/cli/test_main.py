@@ -109,6 +109,16 @@ def test_wrong_arguments_are_one_line(capsys: pytest.CaptureFixture[str]) -> Non
     assert said == "bench: unrecognized arguments: --subsett iris (see `python -m bench --help`)\n"
 
 
+def test_a_path_that_cannot_be_looked_at_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    name = 300 * "x"
+    for words in (["report", name], ["validate", f"{name}.csv"], ["run", "--subset", "iris", "--archive", name]):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert said.endswith(": File name too long\n")
+        assert said.startswith("bench: xxx")
+        assert said.count("\n") == 1
+
+
 def test_another_package_called_rfm_is_named(tmp_path: Path) -> None:
     (tmp_path / "rfm.py").write_text("")
     root = Path(command_line.__file__).parents[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 from dataclasses import replace
@@ -79,6 +80,15 @@ def test_runs_on_none_of_the_studys_datasets_are_told_so() -> None:
     (section,) = [s for s in compose(body).sections if s.anchor == "study"]
     assert not section.children
     assert "clean: none of its datasets is comparable with the study" in str(section.blocks)
+
+
+def test_the_reference_has_its_place_on_the_first_set_that_has_it() -> None:
+    failures = {("iris", "rfm"): ("error", "broken"), ("wine", "rfm"): ("error", "broken")}
+    body = evidence(make_run(["iris", "wine", "letter"], ["rfm"], failures=failures), study=tiny().study)
+    other = make_run(["iris"], ["rfm", "mlp"], ["clean-cv"], failures=failures)
+    merged = replace(body.merged, results=(*body.merged.results, *other.results))
+    section = sections(compose(replace(body, merged=merged)))["study"]
+    assert "RFM's place by average rank / by mean accuracy on the datasets without a test file" in str(section.blocks)
 
 
 def constant(accuracies: dict[str, float], datasets: int = 12) -> Evidence:
@@ -348,6 +358,16 @@ def test_datasets_without_any_result_are_not_counted_as_compared() -> None:
     assert found.facts[0] == ("1", "of 4 datasets")
 
 
+def test_what_is_not_known_of_a_job_is_never_its_methods_largest() -> None:
+    """As of jobs that had more test folds (--against)."""
+    run = make_run(["iris", "letter", "wine"], ["rfm"])
+    figures = {"iris": (math.nan, math.nan), "letter": (7.0, 300.0), "wine": (5.0, 400.0)}
+    costs = [figures[r.job.dataset] for r in run.results]
+    results = tuple(replace(r, job_seconds=s, peak_rss_mb=mb) for r, (s, mb) in zip(run.results, costs, strict=True))
+    (row,) = texts(tables(compose(evidence(replace(run, results=results))))["cost"])
+    assert row[4:8] == ["\u2013", "7.00", "letter", "400"]
+
+
 def test_the_cost_section_counts_fits_by_solver() -> None:
     run = make_run(["iris", "wine"], ["rfm", "xgboost"])
     solvers = {"iris": "cholesky", "wine": "eigenpro"}
@@ -414,6 +434,13 @@ def test_planned_jobs_are_counted_by_method_and_protocol() -> None:
     assert [row[:3] for row in rows] == [["MLP", "clean", "20"], ["MLP", "clean-cv", "20"], ["RFM", "clean-cv", "17"]]
     assert rows[2][3].startswith("t03, t04, t05, ")
     assert "17" in rows[2][3]
+
+
+def test_a_method_of_the_users_own_that_was_planned_alone_is_named() -> None:
+    run = make_run(["iris", "wine"], ["rfm", "mine"])
+    begun = tuple(r for r in run.results if r.job.method == "rfm")
+    undone = tables(compose(evidence(replace(run, results=begun))))["undone"]
+    assert [row[:3] for row in texts(undone)] == [["mine", "clean", "2"]]
 
 
 @pytest.mark.usefixtures("drawn")

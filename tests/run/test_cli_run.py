@@ -201,6 +201,7 @@ BAD = {
     ("--memory-gb", "nan"): "--memory-gb nan",
     ("--timeout", "-1"): "--timeout -1",
     ("--seed", "x"): "--seed x",
+    ("--seed", f"{2**63}"): "--seed 9223372036854775808: must be a whole number of at least 0 and at most 18 digits",
     ("--seeds", ""): "--seeds is empty",
     ("--seeds", "0,x"): "--seeds 0,x: must be whole numbers of at least 0, separated by commas, such as 0,1,2",
     ("--seeds", "0,-1"): "--seeds 0,-1: must be whole numbers",

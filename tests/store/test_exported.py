@@ -17,13 +17,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
 from refusals import refused
-from synthetic_runs import make_regression_run, make_run, store_run, with_measures
+from synthetic_runs import make_regression_run, make_run, store_run, with_jobs, with_measures
 
 from bench.cli.export import export_runs
 from bench.errors import StoreError
 from bench.records.result import RunRecord
 from bench.records.scores import FIRST_COLUMNS, LATER_COLUMNS
-from bench.stats.frame import scores_frame
+from bench.report.merge import merge_runs
+from bench.stats.frame import scores_frame, sizes
 from bench.store import Store, read_results, read_run
 
 ROOT = Path(__file__).parents[2]
@@ -262,9 +263,32 @@ def test_a_provenance_that_is_none_is_refused(exported: Path, text: str) -> None
 
 
 def test_what_a_report_could_not_take_of_a_provenance_is_left_out(exported: Path) -> None:
-    odd = {"versions": 5, "results": "many", "tables": {"a": {"origin": "x"}}, "commit": "c"}
+    whole = {"origin": "x", "target": "y", "licence": "z", "notes": ["n"], "features": ["f"]}
+    kept = {"tables": {"a": whole}, "methods": {"m": {"title": "M", "origin": "m.py"}}, "commit": "c"}
+    odd = {
+        "versions": 5,
+        "results": "many",
+        "tables": {"a": whole, "b": {"origin": "x"}, "c": whole | {"notes": [1]}, "d": whole | {"warnings": 5}},
+        "methods": {**kept["methods"], "n": {"origin": "n.py"}, "o": {"title": 5}, "p": "P"},
+        "commit": "c",
+    }
     exported.with_name("kept-provenance.json").write_text(json.dumps([{"run": "r", "invocations": [odd]}]))
-    assert read_results(exported).invocations == ({"commit": "c"},)
+    assert read_results(exported).invocations == (kept,)
+
+
+def test_a_table_that_could_not_be_read_is_read_again_and_merges_with_results_on_it(tmp_path: Path) -> None:
+    """Of a table of one's own nobody knows the sizes then: they are 0 in the file."""
+    failures = {("mine", "laplace"): ("skipped", "mine.csv is not there")}
+    unread = make_run(["mine"], ["laplace"], failures=failures, source="user", split="seed-0")
+    unread = with_jobs(unread, split="", rows=0, features=0, classes=0)
+    unread = replace(unread, planned=tuple(r.job for r in unread.results))
+    path = export_runs([store_run(tmp_path / "unread", unread)], out=tmp_path / "unread.csv")[0]
+    found = read_results(path)
+    assert [(r.job.kind, r.job.classes, r.status) for r in found.results] == [("classification", 0, "skipped")]
+    read = make_run(["mine"], ["rfm"], source="user", split="seed-0", folder="read")
+    job = read.results[0].job
+    shown = sizes(scores_frame(merge_runs([found, read]).results))
+    assert shown.to_dict("index") == {"mine": {"rows": job.rows, "features": job.features, "classes": job.classes}}
 
 
 def test_two_exports_of_one_run_are_the_same_results(tmp_path: Path, exported: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,9 +87,9 @@ def _costs(evidence: Evidence, kind: Kind) -> Table | None:
             Column("Wall s", hint="sum over jobs, not the run's duration"),
             lambda c: seconds_cell(c.total("job_seconds")),
         ),
-        (Column("Slowest, s"), lambda c: seconds_cell(c.slowest.job_seconds)),
-        (Column("On", "text"), lambda c: dataset_cell(evidence, c.slowest.job.dataset)),
-        (Column("Peak RSS, MB", hint=resident), lambda c: wording.num(max(r.peak_rss_mb for r in c.done), 0)),
+        (Column("Slowest, s"), lambda c: seconds_cell(c.slowest[0])),
+        (Column("On", "text"), lambda c: dataset_cell(evidence, c.slowest[1])),
+        (Column("Peak RSS, MB", hint=resident), lambda c: wording.num(c.peak_mb, 0)),
         (Column("Peak / estimate", hint=ratio), lambda c: wording.num(c.memory[0], 2)),
         (Column("On", "text"), lambda c: dataset_cell(evidence, c.memory[1])),
     )
@@ -110,14 +110,24 @@ class _Cost:
         return float(np.sum([getattr(r, what) for r in self.done]))
 
     @property
-    def slowest(self) -> JobResult:
-        return max(self.done, key=lambda r: r.job_seconds)
+    def slowest(self) -> tuple[float, str]:
+        """The most wall seconds of a job, and the dataset; NaN if none is known."""
+        return _largest((r.job_seconds, r.job.dataset) for r in self.done)
+
+    @property
+    def peak_mb(self) -> float:
+        """The largest resident size of a job; NaN if none is known."""
+        return _largest((r.peak_rss_mb, r.job.dataset) for r in self.done)[0]
 
     @property
     def memory(self) -> tuple[float, str]:
         """The largest ratio of a measured peak to its estimate, and the dataset; NaN if none is known."""
-        ratios = [(ratio, r.job.dataset) for r in self.done if (ratio := _memory_ratio(r.provenance)) is not None]
-        return max(ratios, default=(float("nan"), ""))
+        return _largest((_memory_ratio(r.provenance), r.job.dataset) for r in self.done)
+
+
+def _largest(found: Iterable[tuple[float, str]]) -> tuple[float, str]:
+    """The largest number and its dataset; those that are not known, NaN, do not count, and are all if none is."""
+    return max((item for item in found if item[0] == item[0]), default=(float("nan"), ""))
 
 
 def _solvers(evidence: Evidence) -> list[Table]:
@@ -151,10 +161,11 @@ def _some(datasets: Collection[str]) -> str:
     return ", ".join(sorted(datasets)) if len(datasets) <= 10 else plural(len(datasets), "dataset")
 
 
-def _memory_ratio(provenance: dict[str, Any], least_mb: float = 50.0) -> float | None:
+def _memory_ratio(provenance: dict[str, Any], least_mb: float = 50.0) -> float:
+    """A job's measured peak over its estimate; NaN if one is not recorded, or the peak is too small to say much."""
     measured, estimate = provenance.get("memory_peak_mb"), provenance.get("memory_estimate_mb")
     if not measured or not estimate or float(measured) < least_mb:
-        return None
+        return float("nan")
     return float(measured) / float(estimate)
 
 

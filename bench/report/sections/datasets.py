@@ -52,11 +52,12 @@ def _judged_in(measure: Measure) -> str:
 
 def dataset_section(evidence: Evidence, name: str) -> Section:
     results = [r for r in evidence.merged.results if r.job.dataset == name]
-    job, about = results[0].job, evidence.of(name)
-    classes = plural(job.classes, "class", "classes") if job.kind == "classification" else "a number to predict"
-    size = f"{job.rows:,} samples, {plural(job.features, 'feature')}, {classes}"
+    about = evidence.of(name)
+    n, d, c = (int(evidence.sizes[key][name]) for key in ("rows", "features", "classes"))
+    predicted = plural(c, "class", "classes") if evidence.kinds[name] == "classification" else "a number to predict"
+    size = f"{n:,} samples, {plural(d, 'feature')}, {predicted}"
     origins = sorted({f"{r.job.source}, test folds {r.job.split}" for r in results if r.job.split})
-    source = "; ".join(origins) or f"{job.source}, where it could not be read"
+    source = "; ".join(origins) or f"{results[0].job.source}, where it could not be read"
     spans: list[Span] = [f"{size}. Source: {source}."]
     spans += [
         f" {word}: {told}."

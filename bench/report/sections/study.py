@@ -71,15 +71,16 @@ def study_section(evidence: Evidence) -> Section | None:
 
 def _answer(evidence: Evidence, found: list[Standing]) -> str:
     """Where the reference stands under each protocol, on the first set that has it."""
-    subset = next(name for name in SETS if any(s.subset == name for s in found))
     reference = evidence.reference
-    shown = [s for s in found if s.subset == subset and reference in s.ours]
+    its = [s for s in found if reference in s.ours]
+    subset = next((name for name in SETS if any(s.subset == name for s in its)), None)
+    if subset is None:
+        return f"{wording.title(reference)} has no place: too few results."
     parts = [
         f"{s.value(reference, 'place_by_rank'):.0f} / {s.value(reference, 'place_by_mean'):.0f} under {s.protocol}"
-        for s in shown
+        for s in its
+        if s.subset == subset
     ]
-    if not parts:
-        return f"{wording.title(reference)} has no place: too few results."
     return f"{wording.title(reference)}'s place by average rank / by mean accuracy on {LONG[subset]}: {listed(parts)}."
 
 
