@@ -213,13 +213,13 @@ def whole_number(flag: str, text: str | None, *, at_least: int, default: int) ->
 
 
 def positive_number(flag: str, text: str | None) -> float | None:
-    """The value of ``flag``. Raises :class:`UsageError` for what is no number above 0."""
+    """The value of ``flag``. Raises :class:`UsageError` for what is no number above 0, or is beyond all sense."""
     if text is None:
         return None
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise UsageError(f"{flag} {text}: must be a number above 0")
+    if not 0 < value <= 1e9:
+        raise UsageError(f"{flag} {text}: must be a number above 0, at most 1e9")
     return value

@@ -199,6 +199,7 @@ BAD = {
     ("--jobs", "many"): "--jobs many",
     ("--memory-gb", "0"): "--memory-gb 0: must be a number above 0",
     ("--memory-gb", "nan"): "--memory-gb nan",
+    ("--memory-gb", "1e300"): "--memory-gb 1e300: must be a number above 0, at most 1e9",
     ("--timeout", "-1"): "--timeout -1",
     ("--seed", "x"): "--seed x",
     ("--seed", f"{2**63}"): "--seed 9223372036854775808: must be a whole number of at least 0 and at most 18 digits",
