@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 import torch
+
+from bench.study.adam import Adam
 
 STARTS: dict[str, tuple[str, float]] = {
     "default": ("uniform", 1.0),
@@ -172,39 +174,26 @@ def _step(network: ReluNetwork, X: torch.Tensor, Y: torch.Tensor, stepper: _Sgd 
         below = (slope @ network.layers[index]).mul_(inputs[index] > 0) if index else slope
         stepper.step(index, slope, inputs[index])
         slope = below
-    stepper.steps += 1
     return loss
 
 
-@dataclass
 class _Sgd:
     """Plain gradient descent on ``layers``."""
 
-    layers: list[torch.Tensor]
-    rate: float
-    steps: int = 0
+    def __init__(self, layers: list[torch.Tensor], rate: float) -> None:
+        self._layers, self._rate = layers, rate
 
     def step(self, index: int, slope: torch.Tensor, inputs: torch.Tensor) -> None:
-        self.layers[index].addmm_(slope.T, inputs, alpha=-self.rate)
+        """Change one layer, whose gradient is slope' inputs."""
+        self._layers[index].addmm_(slope.T, inputs, alpha=-self._rate)
 
 
-@dataclass
 class _Adam:
-    """Adam (Kingma and Ba 2015) with PyTorch's default constants."""
+    """Adam on each of ``layers``."""
 
-    layers: list[torch.Tensor]
-    rate: float
-    steps: int = 0
-    means: list[torch.Tensor] = field(init=False)
-    squares: list[torch.Tensor] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.means = [torch.zeros_like(layer) for layer in self.layers]
-        self.squares = [torch.zeros_like(layer) for layer in self.layers]
+    def __init__(self, layers: list[torch.Tensor], rate: float) -> None:
+        self._steppers, self._rate = [Adam(layer) for layer in layers], rate
 
     def step(self, index: int, slope: torch.Tensor, inputs: torch.Tensor) -> None:
-        gradient, t = slope.T @ inputs, self.steps + 1
-        mean, square = self.means[index].lerp_(gradient, 0.1), self.squares[index]
-        square.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
-        root = square.sqrt().div_(math.sqrt(1 - 0.999**t)).add_(1e-8)
-        self.layers[index].addcdiv_(mean, root, value=-self.rate / (1 - 0.9**t))
+        """Change one layer, whose gradient is slope' inputs."""
+        self._steppers[index].step(slope.T @ inputs, self._rate)

@@ -103,7 +103,7 @@ def test_the_published_iteration_is_its_definition(alpha: float, steps: int) -> 
     entries, held_out, _ = parts(share=0.6)
     Y, seen = np.zeros(entries.shape), np.zeros(entries.shape, dtype=bool)
     Y[entries.rows, entries.cols], seen[entries.rows, entries.cols] = entries.values, True
-    X, error, step, _ = published_iteration(entries, held_out, alpha, steps)
+    X, error, step = published_iteration(entries, held_out, alpha, steps)
     np.testing.assert_allclose(X, written_out(Y, seen, held_out, alpha, steps), atol=1e-7)
     assert error == pytest.approx(np.mean((X[held_out.rows, held_out.cols] - held_out.values) ** 2))
     assert 1 <= step <= steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from bench.study.networks import ReluNetwork, one_hot, train
 from bench.study.phenomena import faces, grokking, simplicity, spurious, tickets
 from bench.study.phenomena.cells import cells
 from bench.study.phenomena.descent import SpanNetwork, trained
-from bench.study.phenomena.marks import Box, in_colour, of_another_class, resized, side_by_side, tied
+from bench.study.phenomena.marks import Box, alike, in_colour, of_another_class, resized, tied
 from bench.study.phenomena.stored import packed, packed_diagonal, unpacked
 from rfm import KernelRidgeClassifier, RFMClassifier
 from rfm.factored import FactoredMatrix, cosine
@@ -90,8 +91,7 @@ def test_sizes_and_channels() -> None:
     coloured = in_colour(some, 3)
     assert (coloured == some).all()
     assert coloured.shape[3] == 3
-    joined = side_by_side(pictures(shape=(8, 8, 3)), some)
-    assert joined.shape == (5, 8, 16, 3)
+    assert (alike(some, pictures(shape=(8, 8, 3))) == in_colour(resized(some, 8, 8), 3)).all()
 
 
 def test_pictures_are_stored_whole() -> None:
@@ -265,14 +265,14 @@ def test_networks_in_the_span_are_those_of_all_pixels(images: Images) -> None:
 
 def test_a_network_that_diverges_is_trained_more_slowly(images: Images) -> None:
     task = spurious.make_task(MARKED, 0, images)
-    settings: dict[str, Any] = {"outputs": 2, "hidden": [16, 16], "epochs": 60, "batch": 20, "seed": 0}
+    fit = partial(trained, parameters={"width": 16, "epochs": 60, "batch": 20}, outputs=2, seed=0)
     tests = {"kept": task.tests["kept"]}
-    predicted, account = trained(task.rows, task.labels, tests, rates=(1e6, 0.1), **settings)
+    predicted, account = fit(task.rows, task.labels, tests, rates=(1e6, 0.1))
     assert account["rate"] == 0.1
     assert account["tried"]["1e+06"]["loss"] is None
     assert account["tried"]["0.1"]["train"] > 0.9
     assert accuracy(predicted["kept"], task.test_labels) > 0.8
-    nothing, account = trained(task.rows, task.labels, tests, rates=(1e6,), **settings)
+    nothing, account = fit(task.rows, task.labels, tests, rates=(1e6,))
     assert nothing == {}
     assert account["rate"] is None
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.study.adam import Adam
 from rfm.completion import Entries
 from rfm.completion.entries import FloatArray
 
@@ -62,7 +63,7 @@ def deep_linear_completion(
 
 
 class Product:
-    """A product of matrices of the given ``sizes``, and Adam (Kingma and Ba 2015) on all their entries as one vector.
+    """A product of matrices of the given ``sizes``, and Adam on all their entries as one vector.
 
     Standard normal entries times ``scale``, in float32.
     """
@@ -71,12 +72,11 @@ class Product:
         shapes = list(pairwise(sizes))
         generator = torch.Generator().manual_seed(seed)
         flat = [(torch.randn(shape, generator=generator) * scale).reshape(-1) for shape in shapes]
-        self._values = torch.cat(flat)
-        self._gradient = torch.zeros_like(self._values)
-        self._mean, self._square = torch.zeros_like(self._values), torch.zeros_like(self._values)
-        self.layers, self.gradients = _views(self._values, shapes), _views(self._gradient, shapes)
+        values = torch.cat(flat)
+        self._gradient = torch.zeros_like(values)
+        self.layers, self.gradients = _views(values, shapes), _views(self._gradient, shapes)
         self._left: list[torch.Tensor] = []
-        self._steps = 0
+        self._adam = Adam(values)
 
     def forward(self) -> torch.Tensor:
         """The product (n, d)."""
@@ -93,12 +93,8 @@ class Product:
         self.gradients[0].copy_(slope)
 
     def step(self, rate: float) -> None:
-        """One step of Adam with its usual constants."""
-        self._steps += 1
-        self._mean.lerp_(self._gradient, 0.1)
-        self._square.mul_(0.999).addcmul_(self._gradient, self._gradient, value=0.001)
-        root = self._square.sqrt().div_((1 - 0.999**self._steps) ** 0.5).add_(1e-8)
-        self._values.addcdiv_(self._mean, root, value=-rate / (1 - 0.9**self._steps))
+        """One step of Adam."""
+        self._adam.step(self._gradient, rate)
 
 
 def _views(flat: torch.Tensor, shapes: Sequence[tuple[int, int]]) -> list[torch.Tensor]:

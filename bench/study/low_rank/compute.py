@@ -35,18 +35,16 @@ class Target:
     """
 
     name: str
-    words: str
     rank: int
     axes: bool
     values: Callable[[FloatArray], FloatArray]
 
 
 TARGETS = (
-    Target("product", "z1 z2, along two features", 2, True, lambda z: z[:, 0] * z[:, 1]),
-    Target("rotated", "z1 z2, along two random directions", 2, False, lambda z: z[:, 0] * z[:, 1]),
+    Target("product", 2, True, lambda z: z[:, 0] * z[:, 1]),
+    Target("rotated", 2, False, lambda z: z[:, 0] * z[:, 1]),
     Target(
         "cubic",
-        "(z1 + z2 z3 + (z3^3 - 3 z3) / 2) / sqrt(3.5), along three random directions",
         3,
         False,
         lambda z: (z[:, 0] + z[:, 1] * z[:, 2] + 0.5 * (z[:, 2] ** 3 - 3 * z[:, 2])) / np.sqrt(3.5),

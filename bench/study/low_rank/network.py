@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import torch
 
+from bench.study.adam import Adam
 from rfm.machine import FloatArray
 
 BATCH = 100
@@ -25,17 +26,16 @@ class Network:
             torch.manual_seed(seed)
             drawn = [torch.nn.Linear(a, b) for a, b in shapes]
         with torch.no_grad():
-            self._values = torch.cat([part.reshape(-1) for one in drawn for part in (one.weight, one.bias)])
-        self._gradient, self._mean = torch.zeros_like(self._values), torch.zeros_like(self._values)
-        self._square, self._steps = torch.zeros_like(self._values), 0
-        self.layers, self._gradients = _views(self._values, shapes), _views(self._gradient, shapes)
+            values = torch.cat([part.reshape(-1) for one in drawn for part in (one.weight, one.bias)])
+        self._gradient, self._adam = torch.zeros_like(values), Adam(values)
+        self.layers, self._gradients = _views(values, shapes), _views(self._gradient, shapes)
 
     def predict(self, X: torch.Tensor) -> torch.Tensor:
         """(n,) for the rows of ``X`` (n, d)."""
         return self._forward(X)[-1][:, 0]
 
     def step(self, X: torch.Tensor, y: torch.Tensor, rate: float, decay: float) -> None:
-        """One of AdamW (Loshchilov and Hutter 2019, PyTorch's other constants) on the mean squared error."""
+        """One of AdamW on the mean squared error."""
         *inputs, outputs = self._forward(X)
         slope = (outputs - y[:, None]).mul_(2 / len(X))
         for k in range(len(self.layers) - 1, -1, -1):
@@ -44,12 +44,7 @@ class Network:
             torch.sum(slope, 0, out=biases)
             if k:
                 slope = (slope @ self.layers[k][0]).mul_(inputs[k] > 0)
-        self._steps += 1
-        self._values.mul_(1 - rate * decay)
-        self._mean.lerp_(self._gradient, 0.1)
-        self._square.mul_(0.999).addcmul_(self._gradient, self._gradient, value=0.001)
-        root = self._square.sqrt().div_((1 - 0.999**self._steps) ** 0.5).add_(1e-8)
-        self._values.addcdiv_(self._mean, root, value=-rate / (1 - 0.9**self._steps))
+        self._adam.step(self._gradient, rate, decay)
 
     def _forward(self, X: torch.Tensor) -> list[torch.Tensor]:
         """What goes into each layer, and the outputs (n, 1)."""

@@ -104,20 +104,21 @@ def trained(
     X: FloatArray,
     labels: IntArray,
     tests: Mapping[str, FloatArray],
+    parameters: Mapping[str, Any],
     *,
     outputs: int,
-    hidden: Sequence[int],
-    epochs: int,
-    batch: int,
     seed: int,
     rates: Sequence[float] = RATES,
 ) -> tuple[dict[str, IntArray], dict[str, Any]]:
     """The classes that a network gives the rows of each of ``tests``, and an account of its training.
 
+    ``parameters``: its ``width``, of two hidden layers, and the ``epochs`` at most and ``batch`` of its training.
+
     SGD at the first of ``rates`` at which it learns (:data:`LEARNED`), neither diverges nor dies, or else that with the
     least training loss; no classes if it diverges at all. Training ends early once all training rows have been
     right at two of the epochs, every fifth, that are looked at.
     """
+    hidden, epochs, batch = [int(parameters["width"])] * 2, int(parameters["epochs"]), int(parameters["batch"])
     span = Span.of(X, "cpu")
     targets = one_hot(torch.from_numpy(labels), outputs)
     tried: dict[float, Any] = {}

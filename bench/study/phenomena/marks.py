@@ -67,10 +67,10 @@ def in_colour(images: Pictures, channels: int) -> Pictures:
     return images if images.shape[3] == channels else images.repeat(channels, axis=3)
 
 
-def side_by_side(left: Pictures, right: Pictures) -> Pictures:
-    """(n, h, 2 w, channels): the right ones in the size and channels of the left."""
-    h, w, channels = left.shape[1:]
-    return np.concatenate([left, in_colour(resized(right, h, w), channels)], axis=2)
+def alike(images: Pictures, others: Pictures) -> Pictures:
+    """The images in the size and channels of the ``others``."""
+    h, w, channels = others.shape[1:]
+    return in_colour(resized(images, h, w), channels)
 
 
 def of_another_class(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

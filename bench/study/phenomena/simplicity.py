@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from bench.study.images.sampling import draw, rows_of
 from bench.study.images.sets import Images
 from bench.study.machines import FloatArray, IntArray, accuracy, rfm_path
 from bench.study.phenomena.descent import trained
-from bench.study.phenomena.marks import Pictures, in_colour, of_another_class, resized
+from bench.study.phenomena.marks import Pictures, alike, of_another_class
 from bench.study.phenomena.stored import packed, packed_diagonal
 
 UPDATES = (0, 1, 3)
@@ -35,8 +36,10 @@ class Halves:
         test_orders = [np.argsort(sample.test_labels, kind="stable") for sample in drawn]
         self.labels: IntArray = drawn[0].labels[orders[0]]
         self.test_labels: IntArray = drawn[0].test_labels[test_orders[0]]
-        self.train = _alike([sample.images[order] for sample, order in zip(drawn, orders, strict=True)])
-        test = _alike([sample.test_images[order] for sample, order in zip(drawn, test_orders, strict=True)])
+        left, right = (sample.images[order] for sample, order in zip(drawn, orders, strict=True))
+        self.train = left, alike(right, left)
+        left, right = (sample.test_images[order] for sample, order in zip(drawn, test_orders, strict=True))
+        test = left, alike(right, left)
         other = of_another_class(self.test_labels, seed)
         self.other_labels: IntArray = self.test_labels[other]
         means = [
@@ -52,12 +55,6 @@ class Halves:
     def rows(self, name: str) -> FloatArray:
         """The test rows called ``name``."""
         return rows_of(joined(self.tests[name]))
-
-
-def _alike(halves: list[Pictures]) -> tuple[Pictures, Pictures]:
-    """The second half in the size and channels of the first."""
-    h, w, channels = halves[0].shape[1:]
-    return halves[0], in_colour(resized(halves[1], h, w), channels)
 
 
 def joined(halves: tuple[Pictures, Pictures]) -> Pictures:
@@ -93,21 +90,15 @@ def kernels(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[st
 def network(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[str, Any]:
     """The same of a network, with an account of its training."""
     halves = Halves(parameters, seed, images)
+    fit = partial(trained, parameters=parameters, outputs=10, seed=seed)
     found: dict[str, Any] = {"accuracy": {}, "follows": {}, "training": {}}
-    settings: dict[str, Any] = {
-        "outputs": 10,
-        "hidden": [int(parameters["width"])] * 2,
-        "epochs": int(parameters["epochs"]),
-        "batch": int(parameters["batch"]),
-        "seed": seed,
-    }
     tests = {name: halves.rows(name) for name in halves.tests}
-    predicted, account = trained(rows_of(joined(halves.train)), halves.labels, tests, **settings)
+    predicted, account = fit(rows_of(joined(halves.train)), halves.labels, tests)
     found["training"]["whole"] = account
     _record(found, "network", predicted, halves)
     for k, half in enumerate(HALVES):
         alone = {"alone": rows_of(halves.tests["intact"][k])}
-        predicted, found["training"][half] = trained(rows_of(halves.train[k]), halves.labels, alone, **settings)
+        predicted, found["training"][half] = fit(rows_of(halves.train[k]), halves.labels, alone)
         for classes in predicted.values():
             found["accuracy"]["network"][f"{half} alone"] = accuracy(classes, halves.test_labels)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -132,23 +133,17 @@ def left_out(named: BoolArray, inside: BoolArray, seed: int) -> dict[str, BoolAr
 def network(parameters: Mapping[str, Any], seed: int, images: Images) -> dict[str, Any]:
     """The same of a network; left out is what RFM's M names after one update."""
     task = make_task(parameters, seed, images)
-    settings: dict[str, Any] = {
-        "outputs": 2,
-        "hidden": [int(parameters["width"])] * 2,
-        "epochs": int(parameters["epochs"]),
-        "batch": int(parameters["batch"]),
-        "seed": seed,
-    }
-    predicted, account = trained(task.rows, task.labels, task.tests, **settings)
+    fit = partial(trained, parameters=parameters, outputs=2, seed=seed)
+    predicted, account = fit(task.rows, task.labels, task.tests)
     found: dict[str, Any] = {"accuracy": {"network": _accuracies(predicted, task)}, "training": {"marked": account}}
     *_, step = rfm_path(task.rows, task.labels, {"clean": task.tests["clean"]}, 1, 2)
     named = named_coordinates(step.diagonal())
     if not named.all():
         kept = {key: test[:, ~named] for key, test in task.tests.items()}
-        predicted, found["training"]["named"] = trained(task.rows[:, ~named], task.labels, kept, **settings)
+        predicted, found["training"]["named"] = fit(task.rows[:, ~named], task.labels, kept)
         found["left out"] = {"named": {"network": _accuracies(predicted, task)}}
     clean = {"clean": task.tests["clean"]}
-    predicted, found["training"]["clean"] = trained(task.clean_rows, task.labels, clean, **settings)
+    predicted, found["training"]["clean"] = fit(task.clean_rows, task.labels, clean)
     found["clean"] = {"network": part["clean"]} if (part := _accuracies(predicted, task)) else {}
     return found
 
