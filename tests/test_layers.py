@@ -38,6 +38,7 @@ READS_STUDIES = [
     "bench.study.lin_rfm.findings",
     "bench.study.low_rank.findings",
     "bench.study.ansatz.findings",
+    "bench.study.phenomena.findings",
     "bench.cli.study",
 ]
 LISTS_THINGS = ["bench.data.sources", "bench.cli.list", "bench.cli.fetch", "bench.cli.status", "bench.cli.validate"]

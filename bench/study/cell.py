@@ -87,6 +87,5 @@ class Study:
     """
 
     name: str
-    title: str
     kinds: Mapping[str, str]
     cells: Callable[[bool], Sequence[Cell]]

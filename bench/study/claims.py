@@ -8,9 +8,12 @@ from typing import Literal, TypeAlias
 
 from scipy import stats
 
-from bench.report.blocks import Cell, Column, Table
+from bench.report.blocks import Cell, Column, Link, Table
 
 Verdict: TypeAlias = Literal["holds", "holds in part", "undecided", "does not hold", "not measured"]
+
+PAPER = Link("Radhakrishnan et al. (2024)", "https://arxiv.org/abs/2212.13881")
+"""The source of all studies but that of linear RFM."""
 
 SIGNIFICANT = 0.05
 COMPARISON_RULE = (
@@ -85,6 +88,9 @@ def agreed(one: SignTest, other: SignTest) -> Verdict:
     return one.verdict if one.verdict == other.verdict else "undecided"
 
 
-def not_measured(claim: str) -> Claim:
-    """For a claim whose cells have no result."""
-    return Claim(claim, "No result yet.", "not measured")
+NO_RESULT = "No result yet."
+
+
+def not_measured(claim: str, why: str = NO_RESULT) -> Claim:
+    """For a claim of which nothing can be said; ``why`` where its cells have results all the same."""
+    return Claim(claim, why, "not measured")

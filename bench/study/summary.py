@@ -10,11 +10,17 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from bench.report.figures.curves import Point
+from bench.study.cell import Outcome
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 CONFIDENCE = 0.95
+
+
+def of_kind(outcomes: Iterable[Outcome], kind: str) -> list[Outcome]:
+    """Those of one kind of cell, by seed."""
+    return sorted((o for o in outcomes if o.cell.kind == kind), key=lambda o: o.cell.seed)
 
 
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:

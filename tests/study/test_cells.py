@@ -94,7 +94,7 @@ def forget_sources() -> None:
 def study(*cells: Cell) -> Study:
     tree = ast.parse(COMPUTATIONS)
     kinds = {n.name: f"cells_of_a_test:{n.name}" for n in tree.body if isinstance(n, ast.FunctionDef)}
-    return Study("test", "A test", {**kinds, "other": "more_cells_of_a_test:other"}, lambda quick: cells)
+    return Study("test", {**kinds, "other": "more_cells_of_a_test:other"}, lambda quick: cells)
 
 
 def run(

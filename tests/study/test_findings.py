@@ -26,7 +26,7 @@ from bench.study.lin_rfm.sections.completion_claims import completion_claims
 from bench.study.lin_rfm.sections.methods import SERIES
 from bench.study.lin_rfm.sections.ratings import ratings_claims
 from bench.study.lin_rfm.sections.regression import regression_claims
-from bench.study.lin_rfm.sections.speed import TIMED, speed_claims
+from bench.study.lin_rfm.sections.speed import TIMED, speed_claims, timing_section
 from bench.study.low_rank import findings as low_rank
 from bench.study.low_rank.cells import STUDY as LOW_RANK
 from bench.study.low_rank.claims import Judged, dimension_claims, overall
@@ -152,6 +152,8 @@ SECOND = [published("lin-RFM columns", 0.5), *(published(f"as published {power}"
             "holds in part",
         ),
         ([published(f"as published {power}", 0.2) for power in ("1/2", "1")], "does not hold"),
+        # A matrix of which one power failed is left out, and the others are judged.
+        ([*SECOND, published("as published 1/2", 0.2)], "holds"),
         ([published("lin-RFM columns", 1e-7)], "not measured"),
     ],
 )
@@ -231,6 +233,29 @@ def test_memory_is_what_the_fit_added() -> None:
     values = {"seconds": 3.0, "cpu_seconds": 3.0, "rmse": 1e-7, "peak_mb": 700.0, "before_mb": 580.0}
     claim = speed_claims([ok("scale", parameters, values)])[1]
     assert "120 MB" in claim.measured
+    assert "Holds if the error is below 0.01 on all of them" in claim.measured
+
+
+def test_a_large_matrix_that_failed_is_not_completed() -> None:
+    parameters = {"rows": 2100, "cols": 2100, "rank": 1, "count": 100, "max_rank": None}
+    values = {"seconds": 3.0, "cpu_seconds": 3.0, "rmse": 1e-7, "peak_mb": 700.0, "before_mb": 580.0}
+    completed = ok("scale", parameters, values)
+    failed = Outcome(Cell("scale", {**parameters, "rows": 21000}), "timeout", {}, "took too long")
+    claims = [speed_claims(some)[1] for some in ([completed], [completed, failed], [failed], [])]
+    assert [claim.verdict for claim in claims] == ["holds", "holds in part", "does not hold", "not measured"]
+    assert "21,000 x 2,100 (44.1 million missing, dense): failed" in claims[1].measured
+
+
+def test_the_page_says_how_often_each_matrix_was_timed() -> None:
+    one = {"reached": {"0.001": {"seconds": 1.0, "iterations": 3}}, "error": 1e-3, "ms_an_iteration": 1.0}
+    runs = [
+        ok("timing", {"size": size, "repeats": count}, {"methods": dict.fromkeys(TIMED, one)})
+        for size, count in ((30, 1), (20, 2))
+    ]
+    section = timing_section(runs)
+    assert section is not None
+    [table] = [block for block in section.blocks if isinstance(block, Table)]
+    assert table.note == "Median of runs, by matrix: 2 at 20 x 20, 1 at 30 x 30."
 
 
 def test_the_peak_is_read_in_the_system_s_unit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,7 +399,7 @@ def test_no_name_of_the_study_is_cut_in_a_legend() -> None:
     one = {"reached": {"0.001": {"seconds": 1.0, "iterations": 3}}, "error": 1e-4, "ms_an_iteration": 1.0}
     cells = [
         ok("completion", MATRIX, dict.fromkeys(SERIES, errors)),
-        ok("timing", {"size": 9}, {"methods": dict.fromkeys(TIMED, one)}),
+        ok("timing", {"size": 9, "repeats": 2}, {"methods": dict.fromkeys(TIMED, one)}),
         ok("sparse", dict(sparse(0.0, 1.0).cell.parameters), {**sparse(0.0, 1.0).values, "starts": [0.1], **SECONDS}),
     ]
     drawn = [figure for section in lin_rfm.find(cells).sections for figure in figures(section)]

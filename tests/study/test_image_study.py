@@ -37,7 +37,7 @@ def cells(quick):
         Cell("plain", {"a": 1}),
     ]
 
-STUDY = Study("pictures", "A test", {"mean": HERE + "mean", "plain": HERE + "plain"}, cells)
+STUDY = Study("pictures", {"mean": HERE + "mean", "plain": HERE + "plain"}, cells)
 """
 COMPUTE = """
 from bench.study.images import rows_of

@@ -402,6 +402,7 @@ def test_parquet_with_its_classes_first_is_read_too(tmp_path: Path, monkeypatch:
         (lambda text: text[:-2] + "nine\n", "class 'nine', expected 0, 1, 2"),
         (lambda text: text[:-2] + "11\n", "labels from 0 to 11, expected 0 to 9"),
         (lambda text: text[:-2] + "1.5\n", "class 1.5, expected whole numbers"),
+        (lambda text: text[:-2] + "1.2.3\n", "class '1.2.3', expected 0, 1, 2"),
     ],
 )
 def test_a_table_of_something_else_is_refused(tmp_path: Path, change: Callable[[str], str], words: str) -> None:

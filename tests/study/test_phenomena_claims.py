@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from bench.study.phenomena.claims.spurious import spurious_claims
 from bench.study.phenomena.claims.tickets import savings, size_needed, tickets_claims
 from bench.study.phenomena.findings import find
 from bench.study.phenomena.reading import all_of, counted
+from bench.study.phenomena.sections.grokking_networks import network_blocks
 from bench.study.report import Findings
 
 
@@ -65,6 +67,8 @@ def test_rfm_groks_where_a_patch_says_the_class(
 def test_rfm_groks_only_if_it_had_learned_the_training_images() -> None:
     runs = [rfm(GROKS, 0, train=0.99), rfm(PLAIN, 0, patch=False)]
     assert grokking_claims(runs)[0].verdict == "does not hold"
+    assert "training accuracy at least 99.0 %: with" in grokking_claims(runs)[0].measured
+    assert "training accuracy 100 % at all: with" in grokking_claims([rfm(GROKS, 0), runs[1]])[0].measured
     assert grokking_claims(runs[:1])[0].verdict == "not measured"
 
 
@@ -104,8 +108,22 @@ def test_of_learning_rates_that_with_the_least_training_loss_counts() -> None:
     assert grokking_claims(both)[1].verdict == "does not hold"
     diverged = network([], [], 0, rate=0.3, epochs=[], loss=0.0, diverged=2)
     assert grokking_claims([*both[:1], diverged])[1].verdict == "holds"
-    assert grokking_claims([diverged])[1].verdict == "not measured"
+    for claim in grokking_claims([diverged])[1:]:
+        assert (claim.verdict, claim.measured) == ("not measured", "Every network with ten outputs diverged.")
     assert first_epoch({"epochs": [1, 5], "test": [0.2, 0.3]}, "test", 0.4) is None
+
+
+def test_captions_count_the_networks_that_are_drawn() -> None:
+    setting = {"width": 8, "batch": 4, "epochs": 500}
+    runs = [
+        replace(o, cell=replace(o.cell, parameters={**o.cell.parameters, **setting}))
+        for o in (
+            network(*TOGETHER, cosine_epochs=[1, 500]),
+            network([], [], 1, epochs=[], loss=0.0, diverged=2),
+        )
+    ]
+    drawn = [block for block in network_blocks("cifar10", runs) if isinstance(block, Figure)]
+    assert [figure.caption.count("1 seed.") for figure in drawn] == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +167,18 @@ def test_saved_images_are_read_off_the_kernel_s_curve() -> None:
     draws = [ticket(0.9 - a, 0, n) for n, a in zip((50, 100, 200, 400), (0.6, 0.85, 0.95, 0.96), strict=True)]
     needed = 100 * 2**0.5  # RFM-T has 0.9 at every n
     assert savings(draws) == pytest.approx({n: needed / n for n in (50, 100, 200, 400)})
+
+
+def test_fewer_than_were_tried_is_no_factor_to_average() -> None:
+    # RFM-T has less than the kernel with the fewest images at two of four n, which savings() calls 0 times as many.
+    accuracies = {50: (0.5, 0.6), 100: (0.5, 0.7), 200: (0.8, 0.8), 400: (0.9, 0.9)}  # of RFM-T and of the kernel
+    draws = [
+        replace(o, values={**o.values, "accuracy": {**o.values["accuracy"], "RFM-T 1": ours, "Laplace": kernel}})
+        for n, (ours, kernel) in accuracies.items()
+        for o in [ticket(0.0, 0, n)]
+    ]
+    assert list(savings(draws).values()) == pytest.approx([0, 0, 1, 1])
+    assert "in the median over n: MNIST, 4 and 9 fewer than were tried" in tickets_claims(draws)[0].measured
 
 
 def half(method: str, hard: float, easy: float, seed: int = 0, *, alone: float = 0.4) -> Outcome:
@@ -231,7 +261,9 @@ def test_below_chance_is_what_a_reversed_tie_leaves(kernel: float, network: floa
     draws = [mark(seed, reversed_=kernel) for seed in range(8)]
     tied = {"mark": 4, "share": 0.9}
     draws += [ok("spurious-network", tied, {"accuracy": {"network": found}}, seed) for seed in range(8)]
-    assert [claim.verdict for claim in spurious_claims(draws)[1 : 1 + len(verdicts)]] == verdicts
+    claims = spurious_claims(draws)[1 : 1 + len(verdicts)]
+    assert [claim.verdict for claim in claims] == verdicts
+    assert (claims[0].measured == "Every draw of the networks diverged.") == (network is None)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +279,9 @@ def test_leaving_out_the_named_restores_what_clean_images_allow(
     after: tuple[float, ...], hits: int, verdict: str
 ) -> None:
     draws = [mark(seed, after=value, hits=hits) for seed, value in enumerate(after)]
-    assert spurious_claims(draws)[3].verdict == verdict
+    claim = spurious_claims(draws)[3]
+    assert claim.verdict == verdict
+    assert (claim.measured == "M names the mark in none of 1 draw.") == (hits == 0)
 
 
 def test_eyes_and_pasted_templates_are_counted_run_by_run() -> None:

@@ -108,4 +108,4 @@ def _share(sizes: dict[str, Any]) -> float:
     return float(sizes["train"] / SIZES["train"] * sizes["epochs"] / EPOCHS * min(1.0, sizes["width"] / WIDTH))
 
 
-STUDY = Study("ansatz", "The neural feature ansatz: what layers learn and the AGOP", KINDS, cells)
+STUDY = Study("ansatz", KINDS, cells)

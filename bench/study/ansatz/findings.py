@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Block, Items, Link, Notice, Section, text
-from bench.study.ansatz.cells import ADAM, MAIN, RATE, WIDE
+from bench.study.ansatz.cells import ADAM, MAIN, PUBLISHED_RATE, RATE, WIDE
 from bench.study.ansatz.runs import Run, by_dataset, runs_of
 from bench.study.ansatz.sections import dataset_section, metric_section, script_section
 from bench.study.ansatz.training import training_section
 from bench.study.ansatz.verdicts import RULE, claims_of
 from bench.study.cell import Outcome
-from bench.study.claims import claims_table
+from bench.study.claims import PAPER, claims_table
 from bench.study.report import Findings
 
-PAPER = Link("Radhakrishnan et al. (2024)", "https://arxiv.org/abs/2212.13881")
 CODE = Link("their code", "https://github.com/aradha/deep_neural_feature_ansatz")
 TITLES = {
     "digits": "Digits (scikit-learn's, 8 × 8)",
@@ -85,6 +84,8 @@ def _names(runs: Sequence[Run]) -> str:
 
 def _setting(runs: Sequence[Run]) -> Section:
     p = next((run for run in runs if run.variant == MAIN), runs[0]).parameters
+    words = {ADAM: ADAM, RATE: f"the {RATE} of {PUBLISHED_RATE:g}", WIDE: f"the {WIDE}"}
+    further = [words[variant] for variant in words if any(run.variant == variant for run in runs)]
     lines: list[tuple[str | Link, ...]] = [
         (
             f"Networks: {p['depth']} hidden layers of {p['width']:,} ReLU units, no biases; mean squared error on "
@@ -99,8 +100,8 @@ def _setting(runs: Sequence[Run]) -> Section:
             ".",
         ),
         (
-            "Starts: PyTorch's default (uniform, ±1/√inputs), and a third of it. "
-            f"Further networks, one seed each: {ADAM}; the {RATE} of 0.1; the {WIDE}.",
+            "Starts: PyTorch's default (uniform, ±1/√inputs), and a third of it."
+            + (f" Further networks, one seed each: {'; '.join(further)}." if further else ""),
         ),
         (
             "The rules of the claims were fixed before the full run, but after trial runs, mostly of seed 0, which "

@@ -209,7 +209,7 @@ def script_section(runs: Sequence[Run]) -> Section:
     note = (
         "Described: (W − W₀)'(W − W₀) and the AGOP of the trained network. Altered: and the AGOP of the network whose "
         "layer has become W − W₀. As coded: that, and in the third layer gradients at the layer's outputs. Early: at "
-        "the third look. Differences with 95 % Student intervals over seeds."
+        "the third look, the start being the first. Differences with 95 % Student intervals over seeds."
     )
     table = Table(
         "script",

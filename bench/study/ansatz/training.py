@@ -15,7 +15,7 @@ from bench.study.ansatz.runs import (
     over_layers,
 )
 from bench.study.cell import Outcome
-from bench.study.summary import grouped
+from bench.study.summary import grouped, of_kind
 
 
 def training_section(runs: Sequence[Run], outcomes: Sequence[Outcome]) -> Section:
@@ -99,7 +99,7 @@ def _rates(outcomes: Sequence[Outcome]) -> list[tuple[Cell, ...]]:
 
 
 def _rate_cells(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    return [o for o in outcomes if o.status == "ok" and o.cell.kind == "rates"]
+    return [o for o in of_kind(outcomes, "rates") if o.status == "ok"]
 
 
 def _candidates(outcomes: Sequence[Outcome]) -> list[str]:

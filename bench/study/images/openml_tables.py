@@ -115,7 +115,7 @@ def _numbered(located: Located, words: list[str], classes: tuple[str, ...]) -> N
     try:
         numbers = np.array([float(word) for word in words])
     except ValueError:
-        strange = next(word for word in words if word not in known and not word.replace(".", "").isdigit())
+        strange = next(word for word in words if not _is_number(word))
         raise DataInvalid(
             f"{located.path}: class {one_line(strange, 40)!r}, expected {', '.join(classes)}, or numbers"
         ) from None
@@ -125,6 +125,14 @@ def _numbered(located: Located, words: list[str], classes: tuple[str, ...]) -> N
     if labels.max() == len(classes) and labels.min() == 1:
         return labels % len(classes) if classes == DIGITS else labels - 1
     return labels
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _kept(path: Path, table: PixelTable) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:

@@ -101,4 +101,4 @@ def _quick() -> list[Cell]:
     return found
 
 
-STUDY = Study("lin-rfm", "Linear RFM: sparse regression and matrix completion", KINDS, cells)
+STUDY = Study("lin-rfm", KINDS, cells)

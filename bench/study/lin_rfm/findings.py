@@ -20,7 +20,7 @@ PAPER = Link("Radhakrishnan, Belkin and Drusvyatskiy (2025)", "https://arxiv.org
 def find(outcomes: Sequence[Outcome]) -> Findings:
     """The report's content from the cells that have a result."""
     done = [o for o in outcomes if o.status == "ok"]
-    claims = [*regression_claims(done), *completion_claims(done), *speed_claims(done), *ratings_claims(done)]
+    claims = [*regression_claims(done), *completion_claims(done), *speed_claims(outcomes), *ratings_claims(done)]
     head = Section(
         "claims",
         "What holds",

@@ -34,4 +34,4 @@ def cells(quick: bool) -> Sequence[Cell]:
     ]
 
 
-STUDY = Study("low-rank", "Low-rank polynomial regression: RFM and the rest", KINDS, cells)
+STUDY = Study("low-rank", KINDS, cells)

@@ -8,18 +8,17 @@ import numpy as np
 
 from bench.errors import plural
 from bench.report import wording
-from bench.report.blocks import Block, Cell, Column, Items, Link, Section, Strong, Table, text
+from bench.report.blocks import Block, Cell, Column, Items, Section, Strong, Table, text
 from bench.report.figures.curves import Axis, Curve, Point, curves
 from bench.study.cell import Outcome
-from bench.study.claims import COMPARISON_RULE, claims_table
+from bench.study.claims import COMPARISON_RULE, PAPER, claims_table
+from bench.study.low_rank.cells import METHODS
 from bench.study.low_rank.claims import OVERALL_RULE, dimension_claims, verdicts_table
 from bench.study.low_rank.grids import AXES, EPOCH, UPDATES
 from bench.study.low_rank.search import LEAST
 from bench.study.report import Findings
 from bench.study.summary import band_words, mean_point
 
-PAPER = Link("Radhakrishnan et al. (2024)", "https://arxiv.org/abs/2212.13881")
-METHODS = ("RFM", "diagonal RFM", "Laplace", "NTK", "MLP")
 TITLES = {
     "product": "product: z1 z2, along two features",
     "rotated": "rotated: z1 z2, along two random directions",

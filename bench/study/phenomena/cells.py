@@ -193,4 +193,4 @@ def _quick() -> list[Cell]:
     return found
 
 
-STUDY = Study("phenomena", "Four phenomena of deep learning in RFM and in networks", KINDS, cells)
+STUDY = Study("phenomena", KINDS, cells)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from bench.report.blocks import Link, Section, text
 from bench.study.cell import Outcome
-from bench.study.claims import COMPARISON_RULE, claims_table
+from bench.study.claims import COMPARISON_RULE, PAPER, claims_table
 from bench.study.phenomena.claims.faces import faces_claims
 from bench.study.phenomena.claims.grokking import grokking_claims
 from bench.study.phenomena.claims.simplicity import simplicity_claims
 from bench.study.phenomena.claims.spurious import spurious_claims
 from bench.study.phenomena.claims.tickets import tickets_claims
-from bench.study.phenomena.reading import CODE, PAPER
+from bench.study.phenomena.reading import CODE
 from bench.study.phenomena.sections.faces import faces_section
 from bench.study.phenomena.sections.grokking import grokking_section
 from bench.study.phenomena.sections.simplicity import simplicity_section

@@ -13,9 +13,8 @@ from bench.report.blocks import Cell, Link, Notice, Section
 from bench.report.figures.curves import Point
 from bench.study.cell import Outcome
 from bench.study.claims import SignTest, Verdict
-from bench.study.summary import mean_point
+from bench.study.summary import mean_point, of_kind
 
-PAPER = Link("Radhakrishnan et al. (2024)", "https://arxiv.org/abs/2212.13881")
 CODE = Link("the authors' code", "https://github.com/aradha/recursive_feature_machines")
 TITLES = {
     "cifar10": "CIFAR-10",
@@ -32,11 +31,6 @@ CLASSES: dict[tuple[str, tuple[int, ...]], str] = {
     ("cifar10", (3, 5)): "cats and dogs",
     ("fashion-mnist", (2, 6)): "pullovers and shirts",
 }
-
-
-def of_kind(done: Sequence[Outcome], kind: str) -> list[Outcome]:
-    """Those of one kind of cell, by seed."""
-    return sorted((o for o in done if o.cell.kind == kind), key=lambda o: o.cell.seed)
 
 
 def parameter(o: Outcome, name: str) -> Any:
@@ -78,8 +72,14 @@ def sign_test(gains: Iterable[float]) -> SignTest:
     return SignTest.of(gains, tie=1e-9)
 
 
+ALL_RULE = (
+    "A claim about or against several methods holds if it does of each, does not hold if it does not of one, and holds "
+    "in part if it does of some and is undecided of the rest."
+)
+
+
 def all_of(verdicts: Sequence[Verdict]) -> Verdict:
-    """Of a claim with several parts: all must hold; one that does not refutes it; some of them hold it in part."""
+    """Of a claim with several parts, by :data:`ALL_RULE`."""
     if all(v == "holds" for v in verdicts):
         return "holds"
     if any(v == "does not hold" for v in verdicts):
@@ -94,7 +94,7 @@ def counted(good: int, of: int) -> Verdict:
 
 def skipped_section(anchor: str, title: str, outcomes: Sequence[Outcome], kind: str) -> Section | None:
     """Why there is nothing of a kind of cell, where all of it was skipped."""
-    reasons = list(dict.fromkeys(o.reason for o in outcomes if o.cell.kind == kind and o.status == "skipped"))
+    reasons = list(dict.fromkeys(o.reason for o in of_kind(outcomes, kind) if o.status == "skipped"))
     if not reasons:
         return None
     return Section(anchor, title, tuple(Notice((f"Left out. {reason.rstrip('.')}.",)) for reason in reasons))

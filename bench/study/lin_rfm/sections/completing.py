@@ -12,8 +12,8 @@ from bench.report.blocks import Block, Cell, Column, Figure, Section, Table, tex
 from bench.report.figures.curves import Axis, Curve, curves
 from bench.study.cell import Outcome
 from bench.study.lin_rfm.sections.completion_claims import PUBLISHED_STOP, ended_words, mean_words
-from bench.study.lin_rfm.sections.methods import EXACT, FLOOR, SERIES, TITLES, of_kind
-from bench.study.summary import band_words, mean_point
+from bench.study.lin_rfm.sections.methods import EXACT, FLOOR, SERIES, TITLES
+from bench.study.summary import band_words, mean_point, of_kind
 
 
 def completion_section(done: Sequence[Outcome]) -> Section | None:

@@ -10,8 +10,8 @@ import numpy as np
 from bench.report import wording
 from bench.study.cell import Outcome
 from bench.study.claims import ADDITIONAL, Claim, SignTest, Verdict, agreed, not_measured
-from bench.study.lin_rfm.sections.methods import EXACT, FLOOR, NETWORKS, PUBLISHED, TITLES, of_kind
-from bench.study.summary import grouped, mean_point
+from bench.study.lin_rfm.sections.methods import EXACT, FLOOR, NETWORKS, PUBLISHED, TITLES
+from bench.study.summary import grouped, mean_point, of_kind
 
 PUBLISHED_STOP = 1e-3**0.5
 """The published code stops, satisfied, at a mean squared error of 1e-3."""
@@ -63,9 +63,9 @@ def _setting_claim(done: Sequence[Outcome]) -> Claim:
     matrices: dict[int, dict[str, Mapping[str, Any]]] = {}
     for o in cells:
         matrices.setdefault(o.cell.seed, {})[o.cell.parameters["method"]] = o.values
-    if not matrices or not all(m in found for found in matrices.values() for m in PUBLISHED):
+    chosen = [_chosen(found, PUBLISHED) for found in matrices.values() if all(m in found for m in PUBLISHED)]
+    if not chosen:
         return not_measured(_SETTING)
-    chosen = [_chosen(found, PUBLISHED) for found in matrices.values()]
     reached = sum(error < PUBLISHED_STOP for error in chosen)
     verdict: Verdict = "holds" if reached == len(chosen) else "holds in part" if reached else "does not hold"
     shown = "; ".join(

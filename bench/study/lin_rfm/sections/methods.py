@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from bench.study.cell import Outcome
-
 EXACT = 1e-3
 """Root mean squared error, relative to the entries', below which a matrix counts as recovered."""
 
@@ -40,8 +36,3 @@ SERIES = {
 }
 NETWORKS = ("network 2", "network 3", "network 4")
 PUBLISHED = ("as published 1/2", "as published 1")
-
-
-def of_kind(done: Sequence[Outcome], kind: str) -> list[Outcome]:
-    """The outcomes of one kind of cell."""
-    return [o for o in done if o.cell.kind == kind]

@@ -11,18 +11,18 @@ from bench.report import wording
 from bench.report.blocks import Cell, Column, Notice, Section, Table, text
 from bench.study.cell import Outcome
 from bench.study.claims import ADDITIONAL, Claim, Verdict, not_measured
-from bench.study.lin_rfm.sections.completing import SERIES, TITLES
+from bench.study.lin_rfm.sections.methods import SERIES, TITLES
+from bench.study.summary import of_kind
 
 _CLAIM = f"{ADDITIONAL}: of use on a real matrix (MovieLens 100k)"
 _TITLES = {**TITLES, "lin-RFM alternating 1/4": "lin-RFM, alternating, alpha 1/4", "means": "User and item means"}
 
 
-def _errors(done: Sequence[Outcome]) -> dict[str, list[float]]:
+def _errors(cells: Sequence[Outcome]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
-    for o in done:
-        if o.cell.kind == "movielens":
-            for method, values in o.values["methods"].items():
-                found.setdefault(method, []).append(float(values["rmse"]))
+    for o in cells:
+        for method, values in o.values["methods"].items():
+            found.setdefault(method, []).append(float(values["rmse"]))
     return found
 
 
@@ -32,7 +32,7 @@ MARGIN = 0.002
 
 def ratings_claims(done: Sequence[Outcome]) -> list[Claim]:
     """Better than the means, and than alternating least squares and soft-impute, in every division of the ratings?"""
-    cells = [o.values["methods"] for o in done if o.cell.kind == "movielens"]
+    cells = [o.values["methods"] for o in of_kind(done, "movielens")]
     if not cells:
         return [not_measured(_CLAIM)]
     ours = [_chosen(methods, [m for m in methods if m.startswith("lin-RFM")]) for methods in cells]
@@ -71,17 +71,17 @@ def _everywhere(gains: Sequence[float]) -> bool:
 
 def ratings_section(done: Sequence[Outcome], outcomes: Sequence[Outcome]) -> Section | None:
     """The table, or why there is none."""
-    found = _errors(done)
+    cells = of_kind(done, "movielens")
+    found = _errors(cells)
     if not found:
-        skipped = [o for o in outcomes if o.cell.kind == "movielens" and o.status == "skipped"]
+        skipped = [o for o in of_kind(outcomes, "movielens") if o.status == "skipped"]
         if not skipped:
             return None
         return Section("ratings", "MovieLens", (Notice((f"Left out. {skipped[0].reason}",)),))
-    first = next(o for o in done if o.cell.kind == "movielens")
+    first = cells[0]
     users, items = first.values["shape"]
     rows = []
     for method in sorted(found, key=lambda m: float(np.mean(found[m]))):
-        cells = [o for o in done if o.cell.kind == "movielens"]
         seconds = [o.values["methods"][method].get("cpu_seconds", float("nan")) for o in cells]
         rows.append(
             (

@@ -12,7 +12,7 @@ from bench.report.figures.curves import Axis, Curve, curves
 from bench.study.cell import Outcome
 from bench.study.claims import ADDITIONAL, Claim, SignTest, agreed, not_measured
 from bench.study.figures import Phases, phase_diagram
-from bench.study.summary import share_point
+from bench.study.summary import of_kind, share_point
 
 RECOVERED = 0.05
 """Relative error of the coefficients below which they count as found: what a network's start leaves is smaller."""
@@ -36,7 +36,7 @@ _BETTER = "Better than deep linear networks on sparse linear regression"
 
 def _recovered(done: Sequence[Outcome], below: float) -> dict[str, np.ndarray]:
     """Method: one truth value a problem, error ``below`` or not, the problems of all cells in one order."""
-    cells = [o for o in done if o.cell.kind == "sparse"]
+    cells = of_kind(done, "sparse")
     if not cells:
         return {}
     return {m: np.concatenate([np.array(o.values["errors"][m]) < below for o in cells]) for m in TITLES}
@@ -74,7 +74,7 @@ def regression_claims(done: Sequence[Outcome]) -> list[Claim]:
 
 def _ended(done: Sequence[Outcome]) -> np.ndarray:
     """One truth value a problem: whether the networks of all depths, from all starts, were trained to their end."""
-    values = [o.values for o in done if o.cell.kind == "sparse"]
+    values = [o.values for o in of_kind(done, "sparse")]
     return np.concatenate([~np.any([v["unfinished"][m] for m in _NETWORKS], axis=0) for v in values])
 
 
@@ -96,7 +96,7 @@ def _share(truth: np.ndarray) -> str:
 
 def regression_section(done: Sequence[Outcome]) -> Section | None:
     """Phase diagrams, recovery over observations, seconds."""
-    cells = [o for o in done if o.cell.kind == "sparse"]
+    cells = of_kind(done, "sparse")
     if not cells:
         return None
     panels = []

@@ -7,14 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.study.cell import Outcome
-from bench.study.claims import Claim, not_measured
-from bench.study.phenomena.reading import (
-    METHODS,
-    counted,
-    of_kind,
-    percent,
-)
-from bench.study.summary import grouped
+from bench.study.claims import NO_RESULT, Claim, not_measured
+from bench.study.phenomena.reading import METHODS, counted, percent
+from bench.study.summary import grouped, of_kind
 
 TIMES = 2.0
 """How many times the eyes' share of the pixels their share of the named pixels must be."""
@@ -63,8 +58,8 @@ def _eyes_claim(runs: Sequence[Outcome]) -> Claim:
 
 def _pasted_claim(runs: Sequence[Outcome], outcomes: Sequence[Outcome]) -> Claim:
     if not runs:
-        reasons = [o.reason for o in outcomes if o.cell.kind == "celeba" and o.status == "skipped"]
-        return Claim(_PASTED, reasons[0] if reasons else not_measured(_PASTED).measured, "not measured")
+        reasons = [o.reason for o in of_kind(outcomes, "celeba") if o.status == "skipped"]
+        return not_measured(_PASTED, reasons[0] if reasons else NO_RESULT)
     lost = [(_lost(o, "named"), _lost(o, "random")) for o in runs]
     shown = "; ".join(
         f"{ATTRIBUTES.get(name, name)}: {percent([o.values['accuracy']['RFM 1'] for o in some])}, pasted over what M "

@@ -9,14 +9,9 @@ import numpy as np
 
 from bench.errors import plural
 from bench.study.cell import Outcome
-from bench.study.claims import Claim, Verdict, not_measured
-from bench.study.phenomena.reading import (
-    counted,
-    of_kind,
-    parameter,
-    percent,
-)
-from bench.study.summary import grouped
+from bench.study.claims import NO_RESULT, Claim, Verdict, not_measured
+from bench.study.phenomena.reading import counted, parameter, percent
+from bench.study.summary import grouped, of_kind
 
 STARTS_BELOW, ENDS_ABOVE = 0.75, 0.95
 """Test accuracy of the kernel, and after the last update, of an RFM that groks."""
@@ -33,9 +28,10 @@ RFM_RULE = (
 )
 NETWORK_RULE = (
     f"A network groks in a run if the first epoch at {100 * ENDS_ABOVE:.0f} % test accuracy comes at least {LATER:g} "
-    "times later than the first at 100 % training accuracy; of several learning rates that with the least training "
-    "loss in the end counts. The claim holds if more than half of the runs grok, in part if any does; it is undecided "
-    "if none does, but more than half had not reached that test accuracy when training ended."
+    "times later than the first at 100 % training accuracy; of several learning rates and batch sizes the one with "
+    "the least training loss in the end counts, and a network that diverged never does. The claim holds if more than "
+    "half of the runs grok, in part if any does; it is undecided if none does, but more than half had not reached that "
+    "test accuracy when training ended."
 )
 ALIKE_RULE = (
     "What training adds to the first layer comes to weigh what M weighs if in the end the cosine of D'D and M, as"
@@ -87,9 +83,12 @@ def _rfm_claim(done: Sequence[Outcome]) -> Claim:
         else ""
     )
     auc = float(np.mean([o.values["auc"][0] for o in runs["patch"]]))
+    shown = [o for variant in ("patch", "no patch") for o in runs[variant]]
+    least = min(min(o.values["train"]) for o in shown)
+    training = "100 % at all" if least == 1.0 else f"at least {percent(least)}"
     return Claim(
         _RFM,
-        f"Test accuracy by iteration, training accuracy 100 % at all: with the patch {path('patch')}; without it "
+        f"Test accuracy by iteration, training accuracy {training}: with the patch {path('patch')}; without it "
         f"{path('no patch')}. {good[0]} of {len(runs['patch'])} runs with the patch grok, {good[1]} of "
         f"{len(runs['no patch'])} without. The patch has {percent([o.values['share'][1] for o in runs['patch']])} of "
         f"M's trace after one update and {percent([o.values['share'][-1] for o in runs['patch']])} after the last."
@@ -110,6 +109,12 @@ def _chosen(done: Sequence[Outcome], variant: str = "patch") -> list[Outcome]:
     return [min(some, key=lambda o: float(o.values["loss"][-1])) for some in by_seed.values()]
 
 
+def _without_networks(done: Sequence[Outcome], words: str) -> Claim:
+    """The claim ``words`` where none of the networks that it is about has been trained to an end."""
+    tried = any(variant_of(o) == "patch" for o in of_kind(done, "grokking-network"))
+    return not_measured(words, "Every network with ten outputs diverged." if tried else NO_RESULT)
+
+
 def first_epoch(values: dict[str, Any], key: str, at_least: float) -> int | None:
     """The first epoch that was looked at with so large an accuracy; None if there is none."""
     return next((e for e, v in zip(values["epochs"], values[key], strict=True) if v >= at_least), None)
@@ -124,7 +129,7 @@ def is_dead(o: Outcome) -> bool:
 def _network_claim(done: Sequence[Outcome]) -> Claim:
     runs = _chosen(done)
     if not runs:
-        return not_measured(_NETWORK)
+        return _without_networks(done, _NETWORK)
     firsts = [
         (first_epoch(dict(o.values), "train", 1.0), first_epoch(dict(o.values), "test", ENDS_ABOVE)) for o in runs
     ]
@@ -160,7 +165,7 @@ def epoch_words(number: int | None) -> str:
 def _alike_claim(done: Sequence[Outcome]) -> Claim:
     runs = _chosen(done)
     if not runs:
-        return not_measured(_ALIKE)
+        return _without_networks(done, _ALIKE)
     cosines = {words: [o.values["cosines"][words] for o in runs] for words in ("moved", "layer")}
     good = sum(path[-1] >= ALIKE and path[-1] > path[0] for path in cosines["moved"])
     first, last = ([path[k] for path in cosines["moved"]] for k in (0, -1))

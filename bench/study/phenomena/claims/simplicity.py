@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from bench.errors import plural
 from bench.study.cell import Outcome
-from bench.study.claims import Claim, Verdict, not_measured
+from bench.study.claims import ADDITIONAL, Claim, Verdict, not_measured
 from bench.study.phenomena.reading import METHODS as KERNEL_METHODS
-from bench.study.phenomena.reading import of_kind, percent
+from bench.study.phenomena.reading import percent
+from bench.study.summary import of_kind
 
 TIMES, CHANCE, LEARNABLE = 4.0, 0.1, 0.2
 """How many times more accuracy is lost with the easy half than with the hard one; chance among ten classes; accuracy
@@ -22,7 +23,7 @@ RULE = (
     "learnable hard half leaves it undecided."
 )
 _BIAS = "RFM and networks rely on the easy half of a picture although the other says the class too"
-_KERNEL = "Additional claim (ours): the Laplace kernel has the bias already, without learning features"
+_KERNEL = f"{ADDITIONAL}: the Laplace kernel has the bias already, without learning features"
 METHODS = {**KERNEL_METHODS, "network": "Network"}
 TESTS = {
     "intact": "intact",

@@ -9,14 +9,9 @@ import numpy as np
 from bench.errors import plural
 from bench.report import wording
 from bench.study.cell import Outcome
-from bench.study.claims import Claim, Verdict, not_measured
-from bench.study.phenomena.reading import (
-    all_of,
-    of_kind,
-    percent,
-    sign_test,
-)
-from bench.study.summary import grouped
+from bench.study.claims import ADDITIONAL, NO_RESULT, Claim, Verdict, not_measured
+from bench.study.phenomena.reading import all_of, percent, sign_test
+from bench.study.summary import grouped, of_kind
 
 RECALL, PRECISION, STRONG = 0.9, 0.5, 0.9
 """Of the mark's coordinates, and of those that M names, so many must be both; ties from which the mark is a strong
@@ -40,8 +35,8 @@ LEFT_OUT_RULE = (
 )
 _NAMED = "The diagonal of M names a spurious mark"
 _REVERSED = "RFM and networks rely on the mark: with the tie reversed they are worse than chance"
-_KERNEL = "Additional claim (ours): so does the Laplace kernel, without learning features"
-_LEFT_OUT = "Additional claim (ours): where M names the mark, leaving out what it names undoes the reliance on it"
+_KERNEL = f"{ADDITIONAL}: so does the Laplace kernel, without learning features"
+_LEFT_OUT = f"{ADDITIONAL}: where M names the mark, leaving out what it names undoes the reliance on it"
 
 
 def spurious_claims(done: Sequence[Outcome]) -> list[Claim]:
@@ -114,7 +109,8 @@ def _reversed_claim(words: str, runs: Mapping[str, Sequence[Outcome]]) -> Claim:
         m: [o.values["accuracy"][m] for o in some if "reversed" in o.values["accuracy"][m]] for m, some in runs.items()
     }
     if not all(found.values()):
-        return not_measured(words)
+        lost = [method_words(m) for m, some in runs.items() if some and not found[m]]
+        return not_measured(words, f"Every draw of the {wording.listing(lost)} diverged." if lost else NO_RESULT)
     tests = {m: sign_test(CHANCE - a["reversed"] for a in some) for m, some in found.items()}
     measured = "; ".join(
         f"{method_words(m)}: {percent([a['kept'] for a in some])} with the tie kept in all test images, "
@@ -137,7 +133,9 @@ def restored(o: Outcome, method: str, words: str = "named") -> bool | None:
 def _left_out_claim(tied: Sequence[Outcome]) -> Claim:
     draws = [o for o in tied if names_the_mark(o)]
     if not draws:
-        return not_measured(_LEFT_OUT)
+        return not_measured(
+            _LEFT_OUT, f"M names the mark in none of {plural(len(tied), 'draw')}." if tied else NO_RESULT
+        )
     everywhere = sum(bool(restored(o, "RFM 1")) for o in tied)
     good = {words: [bool(restored(o, "RFM 1", words)) for o in draws] for words in ("named", "random")}
     part = float(np.mean(good["named"]))

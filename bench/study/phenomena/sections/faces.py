@@ -8,17 +8,12 @@ from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Section, Table, text
 from bench.study.cell import Outcome
+from bench.study.claims import PAPER
 from bench.study.phenomena.claims.faces import ATTRIBUTES, PASTED_RULE, RULE
-from bench.study.phenomena.reading import (
-    METHODS,
-    PAPER,
-    mean_cell,
-    of_kind,
-    skipped_section,
-)
+from bench.study.phenomena.reading import METHODS, mean_cell, skipped_section
 from bench.study.phenomena.stored import unpacked
 from bench.study.pictures import Panels, image_grid
-from bench.study.summary import grouped
+from bench.study.summary import grouped, of_kind
 
 LEFT_OUT = {"named": "without what M names", "random": "without as many random", "eyes": "without the eyes"}
 

@@ -9,6 +9,7 @@ from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Section, Table, text
 from bench.report.figures.curves import Axis, Curve, curves
 from bench.study.cell import Outcome
+from bench.study.claims import PAPER
 from bench.study.phenomena.claims.grokking import (
     ALIKE_RULE,
     NETWORK_RULE,
@@ -16,20 +17,11 @@ from bench.study.phenomena.claims.grokking import (
     VARIANTS,
     variant_of,
 )
-from bench.study.phenomena.reading import (
-    CODE,
-    PAPER,
-    TITLES,
-    classes_words,
-    mean_cell,
-    of_kind,
-    parameter,
-    share_of,
-)
+from bench.study.phenomena.reading import CODE, TITLES, classes_words, mean_cell, parameter, share_of
 from bench.study.phenomena.sections.grokking_networks import network_blocks, network_panels
 from bench.study.phenomena.stored import unpacked
 from bench.study.pictures import Panels, image_grid
-from bench.study.summary import band_words, grouped
+from bench.study.summary import band_words, grouped, of_kind
 
 
 def grokking_section(done: Sequence[Outcome]) -> Section | None:
@@ -42,8 +34,8 @@ def grokking_section(done: Sequence[Outcome]) -> Section | None:
             PAPER,
             " say that RFM sheds light on grokking; ",
             CODE,
-            " take about 50 images of one class of STL-10 and 500 of the other, black out a patch of 5 x 5 pixels, "
-            "and fill it with white in the larger class. There the network has two outputs and the targets ten "
+            " takes about 50 images of one class of STL-10 and 500 of the other, blacks out a patch of 5 x 5 pixels, "
+            "and fills it with white in the larger class. There the network has two outputs and the targets ten "
             "columns, so that the published script cannot run as it is: here networks have ten outputs, as the targets "
             "have, or two.",
         ),

@@ -37,7 +37,7 @@ def network_blocks(images: str, runs: Sequence[Outcome]) -> list[Block]:
         if key[0] == "patch" and key[1] == OUTPUTS
     }
     shown = {key: some for key, some in shown.items() if some}
-    repeats = max(len(some) for some in by_setting.values())
+    repeats = max(map(len, shown.values()), default=0)  # of those that are drawn
     note = f"{plural(repeats, 'seed')}{band_words(repeats)}."
     title = TITLES.get(images, images)
     found: list[Block] = [_setting(runs)]

@@ -8,11 +8,12 @@ from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Section, Table, text
 from bench.study.cell import Outcome
+from bench.study.claims import PAPER
 from bench.study.phenomena.claims.simplicity import METHODS, RULE, TESTS, runs_by_method
-from bench.study.phenomena.reading import CODE, PAPER, TITLES, mean_cell, of_kind, parameter, percent
+from bench.study.phenomena.reading import CODE, TITLES, mean_cell, parameter, percent
 from bench.study.phenomena.stored import unpacked
 from bench.study.pictures import Panels, image_grid
-from bench.study.summary import mean_point
+from bench.study.summary import mean_point, of_kind
 
 
 def simplicity_section(done: Sequence[Outcome]) -> Section | None:
@@ -28,8 +29,8 @@ def simplicity_section(done: Sequence[Outcome]) -> Section | None:
             PAPER,
             " say that the ansatz sheds light on simplicity biases; ",
             CODE,
-            " put CIFAR-10 and MNIST images of the same class number side by side and fit RFM with one update and a "
-            "network. They disturb no half; the tests here are ours.",
+            " puts CIFAR-10 and MNIST images of the same class number side by side and fits RFM with one update and a "
+            "network. It disturbs no half; the tests here are ours.",
         ),
         Items(((RULE,),)),
         text(

@@ -9,7 +9,7 @@ from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Section, Table, text
 from bench.report.figures.curves import Axis, Curve, curves
 from bench.study.cell import Outcome
-from bench.study.claims import COMPARISON_RULE
+from bench.study.claims import COMPARISON_RULE, PAPER
 from bench.study.phenomena.claims.spurious import (
     LEFT_OUT_RULE,
     NAMED_RULE,
@@ -18,18 +18,10 @@ from bench.study.phenomena.claims.spurious import (
     recall_and_precision,
     tied_share,
 )
-from bench.study.phenomena.reading import (
-    CODE,
-    PAPER,
-    classes_words,
-    mean_cell,
-    of_kind,
-    parameter,
-    share_of,
-)
+from bench.study.phenomena.reading import ALL_RULE, CODE, classes_words, mean_cell, parameter, share_of
 from bench.study.phenomena.stored import unpacked
 from bench.study.pictures import Panels, image_grid
-from bench.study.summary import band_words, grouped
+from bench.study.summary import band_words, grouped, of_kind
 
 
 def spurious_section(done: Sequence[Outcome]) -> Section | None:
@@ -44,10 +36,10 @@ def spurious_section(done: Sequence[Outcome]) -> Section | None:
             " say that the ansatz explains how spurious features emerge: on CelebA, M weighs the eyes where the class "
             "is lipstick; ",
             CODE,
-            " paste a template over what M names. Here the spurious feature is known: a white square in a corner, "
+            " pastes a template over what M names. Here the spurious feature is known: a white square in a corner, "
             "which goes with the second class in a given share of the training images.",
         ),
-        Items(((NAMED_RULE,), (LEFT_OUT_RULE,), (COMPARISON_RULE,))),
+        Items(((NAMED_RULE,), (LEFT_OUT_RULE,), (COMPARISON_RULE, " ", ALL_RULE))),
         text(
             f"{classes_words(p['images'], p['classes'])}: {p['n']:,} training images, {2 * p['test']:,} test images. "
             "Tie kept: all test images of the second class have the mark, and none of the first; reversed: the other "

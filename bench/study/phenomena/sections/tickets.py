@@ -11,7 +11,7 @@ from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Items, Section, Table, text
 from bench.report.figures.curves import Axis, Curve, curves
 from bench.study.cell import Outcome
-from bench.study.claims import COMPARISON_RULE
+from bench.study.claims import COMPARISON_RULE, PAPER
 from bench.study.phenomena.claims.tickets import (
     METHODS,
     RULE,
@@ -22,16 +22,10 @@ from bench.study.phenomena.claims.tickets import (
     setting_of,
     setting_words,
 )
-from bench.study.phenomena.reading import (
-    CODE,
-    PAPER,
-    mean_cell,
-    of_kind,
-    share_of,
-)
+from bench.study.phenomena.reading import CODE, mean_cell, share_of
 from bench.study.phenomena.stored import unpacked
 from bench.study.pictures import Panels, image_grid
-from bench.study.summary import band_words, grouped
+from bench.study.summary import band_words, grouped, of_kind
 
 
 def tickets_section(done: Sequence[Outcome]) -> Section | None:
@@ -45,8 +39,8 @@ def tickets_section(done: Sequence[Outcome]) -> Section | None:
             " say that pruning to the features that are learned can increase performance, which they call lottery "
             "tickets; ",
             CODE,
-            " scale the diagonal of M to 0 to 1, keep the coordinates above 0.05, divide the pruned rows by their "
-            "norm and fit the Laplace kernel anew: RFM-T. All rows are divided by their norm here, as published; the "
+            " scales the diagonal of M to 0 to 1, keeps the coordinates above 0.05, divides the pruned rows by their "
+            "norm and fits the Laplace kernel anew: RFM-T. All rows are divided by their norm here, as published; the "
             "table has the same from rows as they are.",
         ),
         Items(((RULE,), (COMPARISON_RULE,))),
