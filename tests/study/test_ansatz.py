@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.errors import DataInvalid
+from bench.errors import JobSkipped
 from bench.report.blocks import Document, Figure, Notice
 from bench.report.build import write_document
 from bench.study.ansatz.cells import DATASETS, DEFAULT, MAIN, RATES, SMALLER, cells
@@ -89,7 +89,7 @@ def test_a_network_that_diverges_is_a_result(rate: float, images: Images) -> Non
 
 
 def test_more_rows_than_there_are_is_said(images: Images) -> None:
-    with pytest.raises(DataInvalid, match=r"digits.*asked for"):
+    with pytest.raises(JobSkipped, match=r"digits.*asked for"):
         network({**SMALL, "train": 5000}, 0, images)
 
 

@@ -492,7 +492,7 @@ def test_samples_are_balanced_apart_and_grow() -> None:
     other = draw(found, (3, 8), 20, 10, seed=2)
     assert set(map(bytes, other.images)) != set(map(bytes, images))
     with pytest.raises(
-        DataInvalid, match=r"digits \(scikit-learn's digits\): 128 training images of class 3, 500 asked"
+        JobSkipped, match=r"digits \(scikit-learn's digits\): 128 training images of class 3, 500 asked"
     ):
         draw(found, (3, 8), 500, 10, seed=1)
     with pytest.raises(ValueError, match="shorter"):

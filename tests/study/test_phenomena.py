@@ -12,7 +12,7 @@ import torch
 from image_files import write_celeba
 from numpy.typing import NDArray
 
-from bench.errors import DataInvalid, JobSkipped
+from bench.errors import JobSkipped
 from bench.study.images import Images, ImageSet, find_images, rows_of
 from bench.study.machines import accuracy, named_coordinates, rfm_path
 from bench.study.networks import ReluNetwork, one_hot, train
@@ -201,7 +201,7 @@ def test_rfm_is_that_of_the_estimator(images: Images, size: int) -> None:
 def test_one_class_alone_is_refused_in_clear_words(images: Images) -> None:
     with pytest.raises(ValueError, match="all 5 training rows are of class 1"):
         next(rfm_path(np.zeros((5, 3)), np.ones(5, dtype=np.int64), {}, 1, 2))
-    with pytest.raises(DataInvalid, match=r"digits .*: \d+ training images of class 8, 5,000 asked for"):
+    with pytest.raises(JobSkipped, match=r"digits .*: \d+ training images of class 8, 5,000 asked for"):
         grokking.make_task({**GROKKING, "counts": [10, 5000]}, 0, images)
     with pytest.raises(JobSkipped, match="CIFAR-10"):
         grokking.make_task({**GROKKING, "images": "cifar10"}, 0, images)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import DataInvalid, plural
+from bench.errors import JobSkipped, plural
 from bench.study.images.sets import ImageSet
 
 
@@ -37,7 +37,7 @@ def draw(
 
     One number counts for every class. Training images come from those for training, test images from the others. With
     one ``seed`` a larger count adds images to those of a smaller one, and test images are the same whatever ``counts``
-    is. Both parts are shuffled.
+    is. Both parts are shuffled. Raises :class:`JobSkipped` where the image set has fewer, as those in packages may.
     """
     train = _draw(image_set, "training", classes, counts, seed)
     test = _draw(image_set, "test", classes, test_counts, seed)
@@ -56,9 +56,9 @@ def _draw(
         # A stream for each class and part: what is drawn of one does not depend on the others' counts.
         there = np.random.RandomState([seed, testing, label]).permutation(np.flatnonzero(labels == label))
         if count > len(there):
-            raise DataInvalid(
+            raise JobSkipped(
                 f"{image_set.name} ({image_set.source}): {plural(len(there), f'{part} image')} of class {label}, "
-                f"{count:,} asked for"
+                f"{count:,} asked for; a folder with more of them can be given as --images DIR"
             )
         rows.append(there[:count])
     order = np.random.RandomState([seed, testing]).permutation(sum(each))
