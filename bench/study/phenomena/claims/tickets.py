@@ -119,8 +119,12 @@ def size_needed(sizes: Sequence[int], accuracies: Sequence[float], target: float
 
 
 def _median_saving(found: Mapping[int, float]) -> float | None:
-    """The median over n; of an even number of them the smaller one of the middle, as 0 and infinity are no factors."""
-    return sorted(found.values())[(len(found) - 1) // 2] if len(found) > 1 else None
+    """The median over n; 0 where one of the two in the middle is: it says fewer than were tried, and is no factor."""
+    values, count = sorted(found.values()), len(found)
+    if count < 2:
+        return None
+    low, high = values[(count - 1) // 2], values[count // 2]
+    return (low + high) / 2 if low else 0.0
 
 
 def _factor(value: float) -> str:
