@@ -19,7 +19,6 @@ from bench.protocols import PROTOCOLS, Predicted, carry_out
 from bench.records.dataset import Dataset, FloatArray, Splits
 from bench.records.method import Config, HoldoutResult, Method
 from rfm import KernelRidgeClassifierCV, KernelRidgeRegressorCV, RFMClassifierCV, RFMRegressorCV
-from bench.study.summary import of_kind
 
 ROWS = 40
 ENSEMBLES = ["", "-top5", "-greedy"]
