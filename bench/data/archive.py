@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.data.cache import FileSet, drop, recall, remember, sets_folder
 from bench.data.download import download, downloaded
-from bench.data.location import is_url
+from bench.data.location import home_expanded, is_url
 from bench.data.registry import ArchiveFiles, Entry, Registry
 from bench.data.splits import HOLDOUTS, TRAIN_SHARE, TUNING_SHARE, first_part_counts
 from bench.data.tables import read_divisions, read_table
@@ -151,7 +151,7 @@ class ArchiveSource:
 
     @cached_property
     def _files(self) -> Files:
-        path = Path(self.location).expanduser()
+        path = home_expanded(self.location)
         if self._set is None and is_url(self.location):
             self._set = self._from_url()
         elif self._set is None and path.is_file():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
+from bench.data.location import home_expanded
 from bench.errors import SourceError
 from bench.files import write_atomically
 
@@ -29,7 +30,7 @@ def cache_folder() -> Path:
     The folder given to :func:`using_cache`, else ``BENCH_CACHE``, else the platform's cache folder.
     """
     chosen = _chosen.get() or os.environ.get("BENCH_CACHE")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("rfmbench", appauthor=False)
+    return home_expanded(chosen) if chosen else platformdirs.user_cache_path("rfmbench", appauthor=False)
 
 
 @contextmanager

@@ -53,6 +53,8 @@ class Coder:
 
     where: str
     marks: Collection[str]
+    level_marks: Collection[str]
+    """What stands for a missing value among the levels that a column declares: only what the user names."""
     inputs: pd.DataFrame
     dates: Collection[str] = ()
     blocks: list[FloatArray] = field(default_factory=list)
@@ -69,14 +71,12 @@ class Coder:
         if pd.api.types.is_complex_dtype(column):
             raise DataInvalid(f"{self.where}: column {name!r} holds complex numbers; drop it or split it")
         if declared:
-            texts = self._known(column, name)
-            texts = texts.str.removesuffix(".0") if column.dtype.kind == "f" else texts  # 3 rather than 3.0
-            self._categories(name, len(column), texts, declared=True)
+            self._categories(name, len(column), self._known(column, name), declared=True)
         elif self._dates(column, name):
             self._refuse_dates(name, column.dropna())
         elif kind == "categorical":
             levels = [str(level).strip() for level in column.cat.categories]
-            self._categories(name, len(column), known_texts(column, ()), levels)
+            self._categories(name, len(column), self._known(column, name, self.level_marks), levels)
         elif kind == "decimal" or pd.api.types.is_numeric_dtype(column):
             self._numbers(name, column)
         else:
@@ -121,9 +121,10 @@ class Coder:
         texts = [known_texts(column, ("",)) for _, column in self.inputs.items() if column.dtype in (object, "str")]
         return list(dict.fromkeys(mark for column in texts for mark in column[column.str.casefold().isin(self.marks)]))
 
-    def _known(self, column: pd.Series, name: str) -> pd.Series:
-        known, written = known_texts(column, self.marks), known_texts(column, ("",))
-        counts = written.drop(known.index).value_counts()
+    def _known(self, column: pd.Series, name: str, marks: Collection[str] | None = None) -> pd.Series:
+        known = known_texts(column, self.marks if marks is None else marks)
+        written = known_texts(column, ("",))
+        counts = written.drop(known.index, errors="ignore").value_counts()
         self.marked += [f"{quoted(mark)} ({count} in {one_line(name, 50)})" for mark, count in counts.items()]
         return known
 

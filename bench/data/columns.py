@@ -105,15 +105,13 @@ def code_table(
     inputs = tuple(name for name in names if name != target and name not in dropped)
     texts = [name for name in (target, *inputs) if frame[name].dtype == object]
     frame = frame.assign(**{name: _decoded(frame[name], name, where) for name in texts})
-    coder = Coder(where, marks or MISSING, frame[list(inputs)], frame.attrs.get("dates", ()))
+    coder = Coder(where, marks or MISSING, marks or (), frame[list(inputs)], frame.attrs.get("dates", ()))
     y: IntArray | FloatArray
     classes: tuple[str, ...] = ()
     if kind == "regression":
         y = coder.target(frame[target], target)
     else:
-        y, classes = code_labels(
-            frame[target], f"{where}: target {target!r}", marks or MISSING_LABELS, declared=target in categories
-        )
+        y, classes = code_labels(frame[target], f"{where}: target {target!r}", marks, declared=target in categories)
         coder.compare(target, dict(zip(classes, np.bincount(y).tolist(), strict=True)), "classes")
         if target not in categories:
             _warn_of_many(coder, frame[target], target, classes)
@@ -138,21 +136,25 @@ def code_table(
 
 
 def code_labels(
-    column: pd.Series, where: str, marks: Collection[str] = MISSING_LABELS, *, declared: bool = False
+    column: pd.Series, where: str, marks: Collection[str] | None = None, *, declared: bool = False
 ) -> tuple[IntArray, tuple[str, ...]]:
     """(labels (n,) in 0..c-1, their names): each class that occurs; ``declared`` ones are classes whatever they are.
 
+    ``marks`` stand for a missing one; None: the usual ones, but none among the levels that a column declares.
     Raises :class:`DataInvalid`, and :class:`OtherKind` for labels that are numbers rather than classes.
     """
     import pandas as pd
 
     nominal = isinstance(column.dtype, pd.CategoricalDtype)
-    known = known_texts(column, () if nominal else marks)
+    usual = () if nominal else MISSING_LABELS
+    known = known_texts(column, usual if marks is None else marks)
     missing = np.setdiff1d(np.arange(len(column)), known.index)
     if len(missing):
         written = column.iloc[missing[0]]
         shown = (
-            f" ({written!r}; if it is a class, a description with missing: [] keeps it)" if written == written else ""
+            f" ({quoted(written)}; if it is a class, a description with missing: [] keeps it)"
+            if written == written
+            else ""
         )
         raise DataInvalid(f"{where}: {len(missing)} label(s) missing, the first in row {missing[0] + 1}{shown}")
     values = [str(level).strip() for level in column.cat.categories] if nominal else in_order(known)

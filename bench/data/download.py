@@ -87,8 +87,10 @@ def downloaded(url: str) -> Path:
 
 
 def read_url(url: str, max_bytes: int, **more: Any) -> bytes:
-    """The content of ``url``, as :func:`download` gets it."""
+    """The content of ``url``, as :func:`download` gets it, as it is now."""
     to = downloaded(url)
+    with writing(to.parent):  # a call that was killed may have left an earlier version
+        to.unlink(missing_ok=True)
     download(url, to, max_bytes=max_bytes, **more)
     try:
         return to.read_bytes()

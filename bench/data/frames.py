@@ -80,7 +80,8 @@ def read_frame(
 
 def _unpacked(content: bytes, where: str) -> bytes:
     """``content``, without gzip, bzip2, xz or zip around it."""
-    openers: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"PK": _only_member}
+    openers: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"PK\x03\x04": _only_member}
+    openers[b"PK\x05\x06"] = _only_member  # an empty archive; PK alone may be the name of a column
     if content[4:10] == b"1AY&SY":
         openers[b"BZh"] = bz2.open
     for beginning, opener in openers.items():
@@ -157,8 +158,15 @@ def _read_csv(content: bytes, where: str, delimiter: str, header: bool, texts: C
 
 
 def _delimiter(text: str) -> str:
-    """The character that splits the first line with anything on it into most fields; a blank if no other does."""
+    """The character that splits the first line with anything on it into most fields; a blank if no other does.
+
+    Without a header the line may have decimal commas: where all commas are between digits and another of the characters
+    is there, the comma is not the one.
+    """
     first = re.sub('"[^"]*"', "_", next((line for line in io.StringIO(text) if line.strip()), "")).strip()
+    without = re.sub(r"(?<=\d),(?=\d)", "", first)
+    if "," not in without and any(character in without for character in DELIMITERS):
+        first = without
     found = max(DELIMITERS, key=first.count)
     return " " if found not in first and " " in first else found
 

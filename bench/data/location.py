@@ -10,7 +10,15 @@ from urllib.parse import urlsplit, urlunsplit
 
 def is_url(location: str) -> bool:
     """Whether ``location`` is a web address rather than a path."""
-    return urlsplit(location).scheme.lower() in ("http", "https")
+    try:
+        return urlsplit(location).scheme.lower() in ("http", "https")
+    except ValueError:  # a bracket that begins no address of version 6
+        return False
+
+
+def home_expanded(path: str | Path) -> Path:
+    """``path`` with the home folder in place of its ``~``; one of a user who is not known stays as it is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  (pathlib's raises RuntimeError there)
 
 
 def host_of(address: str) -> str:
@@ -27,5 +35,5 @@ def public_location(location: str) -> str:
         parts = urlsplit(location)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     here = Path.cwd()
-    path = Path(os.path.normpath(here / Path(location).expanduser()))  # as it was named: no links resolved
+    path = Path(os.path.normpath(here / home_expanded(location)))  # as it was named: no links resolved
     return str(path.relative_to(here)) if path.is_relative_to(here) else path.name

@@ -47,8 +47,9 @@ _SPELT = {".": _numbers_with(".", ","), ",": _numbers_with(",", ".")}
 
 
 def known_texts(column: pd.Series, marks: Collection[str]) -> pd.Series:
-    """The values that are not missing as text, without blanks around them, by their row (from 0)."""
+    """The values that are not missing as text, without blanks around them, by their row (from 0); 3, not 3.0."""
     known = column.reset_index(drop=True).dropna().astype(str).str.strip()
+    known = known.str.removesuffix(".0") if column.dtype.kind == "f" else known
     return known[~known.str.casefold().isin(marks)]
 
 

@@ -33,7 +33,7 @@ from bench.data.coder import OtherKind
 from bench.data.columns import Coded, code_table
 from bench.data.download import download, read_url
 from bench.data.frames import MAX_BYTES, Format, format_of, read_frame
-from bench.data.location import is_url, public_location
+from bench.data.location import home_expanded, is_url, public_location
 from bench.data.registry import Registry
 from bench.data.strict_yaml import SHA256, Text, convert, read_yaml
 from bench.data.validate import Examined, examine
@@ -91,6 +91,8 @@ class UserTable(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"url: {self.url!r} is not an address that begins with http:// or https://")
         if self.target in self.drop:
             raise ValueError(f"the target {self.target!r} is among the columns to drop")
+        if both := [name for name in self.categories if name in self.drop]:
+            raise ValueError(f"the column {both[0]!r} is among the categories and among the columns to drop")
         if self.kind == "regression" and self.target in self.categories:
             raise ValueError(f"the target {self.target!r} is among the categories; task: regression predicts numbers")
 
@@ -174,7 +176,7 @@ def read_description(path: str | Path, registry: Registry) -> tuple[UserTable, .
     Raises :class:`RegistryError`, naming file, table and key, for anything the description must not say, and
     :class:`UsageError` if the file, or a table's own, is not there.
     """
-    path = Path(path).expanduser()
+    path = home_expanded(path)
     if path.exists() and not path.is_file():
         raise UsageError(f"{path}: not a file; the description of a dataset is a YAML file")
     try:
@@ -214,7 +216,7 @@ def read_tables(
 
 def _plain_table(path: str, registry: Registry, target: str | None, kind: Kind) -> UserTable:
     """The table in a file that nothing describes; its name is the file's, with ``my-`` before one of the registry's."""
-    if not is_url(path) and not Path(path).expanduser().is_file():
+    if not is_url(path) and not home_expanded(path).is_file():
         raise UsageError(f"{path}: there is no such file")
     try:
         format = format_of(path)
@@ -230,7 +232,7 @@ def _plain_table(path: str, registry: Registry, target: str | None, kind: Kind) 
     stem = public_location(path).rsplit("/", 1)[-1].partition(".")[0]
     name = re.sub(r"[^A-Za-z0-9._-]", "_", stem).lstrip("._-")[:90] or "table"
     taken = name in registry.entries or name in registry.subsets
-    file, url = ("", path) if is_url(path) else (str(Path(path).expanduser()), "")
+    file, url = ("", path) if is_url(path) else (str(home_expanded(path)), "")
     return UserTable(f"my-{name}" if taken else name, target, file, url, format, kind=kind)
 
 
@@ -279,12 +281,14 @@ def _table(name: str, content: Any, path: Path, registry: Registry) -> UserTable
         raise RegistryError(f"{where}: this is the name of a dataset or subset of the registry; give yours another")
     table = convert(content, UserTable, where, name)
     if table.file:
-        table = structs.replace(table, file=str(path.parent / Path(table.file).expanduser()))
+        table = structs.replace(table, file=str(path.parent / home_expanded(table.file)))
         if not Path(table.file).is_file():
             raise UsageError(f"{where}: file: there is no file {table.file}")
-    if table.format is None:
-        try:
-            format_of(table.location)
-        except UsageError as error:
-            raise RegistryError(f"{where}: {error}; name it with format: csv, arff or parquet") from error
+    try:
+        format = table.format or format_of(table.location)
+    except UsageError as error:
+        raise RegistryError(f"{where}: {error}; name it with format: csv, arff or parquet") from error
+    if format != "csv" and (table.delimiter or not table.header):
+        key = "delimiter" if table.delimiter else "header"
+        raise RegistryError(f"{where}: {key} is for CSV; the format of this file is {format}: leave it out")
     return table

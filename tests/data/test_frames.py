@@ -58,6 +58,18 @@ def test_csv_without_header_by_another_delimiter() -> None:
     assert frame["2"].tolist() == ["a", "b"]
 
 
+@pytest.mark.parametrize("delimiter", ["; ", "\t", "|", ";"])
+def test_decimal_commas_delimit_nothing_without_a_header(delimiter: str) -> None:
+    rows = "".join(delimiter.join((f"{n},5", f"-{n},25", "x", f"{n},0")) + "\n" for n in range(3))
+    frame = read_frame(rows.encode(), "csv", "t", header=False)
+    assert frame["2"].tolist() == ["-0,25", "-1,25", "-2,25"]
+    assert read_frame(b"1,2;3,x\n2,3;4,y\n", "csv", "t", header=False)["2"].tolist() == ["2;3", "3;4"]
+
+
+def test_a_column_called_pk_is_no_archive() -> None:
+    assert read_frame(b"PK,y\n1,a\n2,b\n", "csv", "t")["PK"].tolist() == [1, 2]
+
+
 def test_csv_numbers_are_the_nearest_floats() -> None:
     text = ["0.1", "2.675", "1e-320", "123456789.123456789", "0.30000000000000004"]
     frame = read_frame("\n".join(["x,y", *(f"{t},1" for t in text)]).encode(), "csv", "t")

@@ -16,6 +16,7 @@ from loopback import Loopback, Page
 from refusals import refused
 
 from bench.data.cache import cache_folder, using_cache
+from bench.data.download import downloaded
 from bench.data.registry import Registry, load_registry
 from bench.data.strict_yaml import MAX_BYTES
 from bench.data.user_table import UserSource, read_content, read_description, read_tables
@@ -86,7 +87,8 @@ def test_the_same_table_in_every_format(tmp_path: Path, registry: Registry, form
         path.write_text(
             "@relation t\n@attribute a numeric\n@attribute b {u,v}\n@attribute y {p,q}\n@data\n" + lines + "\n"
         )
-    (tmp_path / "t.yaml").write_text(f"t: {{file: t.{format}, target: y, delimiter: tab}}\n")
+    of_csv = ", delimiter: tab" if format == "csv" else ""
+    (tmp_path / "t.yaml").write_text(f"t: {{file: t.{format}, target: y{of_csv}}}\n")
     source = UserSource(read_description(tmp_path / "t.yaml", registry))
     dataset = source.load(source.tables[0])
     np.testing.assert_array_equal(dataset.X, [[1, 0], [2, 1], [np.nan, 0], [4, 0]])
@@ -108,6 +110,11 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
         (("target: paid", "target: [paid]"), RegistryError, "target: expected text"),
         (("drop: [customer]", "drop: customer"), RegistryError, "drop: expected a list of texts"),
         (("drop: [customer]", "drop: [paid]"), RegistryError, "the target 'paid' is among the columns to drop"),
+        (("drop: [customer]", "drop: [branch]"), RegistryError, "'branch' is among the categories and among .* drop"),
+        (("target: paid", "target: paid\n  format: arff\n  delimiter: tab"), RegistryError, "delimiter is for CSV"),
+        (("target: paid", "target: paid\n  format: parquet\n  header: false"), RegistryError, "header is for CSV"),
+        (("file: orders", "file: ~nobody-here/orders"), UsageError, "there is no file .*/~nobody-here/orders.csv"),
+        (("file: orders.csv", "url: http://[x/orders.csv"), RegistryError, "is not an address that begins with http"),
         (
             ("categories: [branch]", "task: regression\n  categories: [paid]"),
             RegistryError,
@@ -211,6 +218,47 @@ def test_a_table_behind_a_url_is_kept_if_its_checksum_is_known(
     refused(SourceError, f"expected {'e' * 64}", read_content, read_description(described, registry)[0])
     described.write_text(plain.replace("/orders.csv", "/gone.csv"))
     refused(SourceError, "the server answered 404", read_content, read_description(described, registry)[0])
+
+
+def test_what_a_killed_call_has_left_is_not_taken_for_the_table_of_now(
+    described: Path, registry: Registry, web: Loopback
+) -> None:
+    web.pages["/orders.csv"] = Page(ORDERS.encode())
+    left = downloaded(f"{web.url}/orders.csv")
+    left.parent.mkdir(parents=True)
+    left.write_text(ORDERS[:-20])
+    described.write_text(DESCRIPTION.replace("file: orders.csv", f"url: {web.url}/orders.csv"))
+    assert read_content(read_description(described, registry)[0]) == ORDERS.encode()
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("format", ["arff", "parquet"])
+@pytest.mark.parametrize(("declared", "mark"), [(True, "u"), (False, "-999")])
+def test_what_is_said_to_be_missing_is_so_among_declared_categories_too(
+    tmp_path: Path, registry: Registry, format: str, declared: bool, mark: str
+) -> None:
+    frame = pd.DataFrame({"a": ["v", "u", "w", "v"] if declared else [1.0, -999.0, 2.0, 1.0], "y": [0, 1, 0, 1]})
+    if format == "parquet":
+        frame.astype({"a": "category"} if declared else {}).to_parquet(tmp_path / f"t.{format}")
+    else:
+        kind, rows = ("{u,v,w}" if declared else "numeric"), frame.to_csv(index=False, header=False)
+        (tmp_path / "t.arff").write_text(f"@relation t\n@attribute a {kind}\n@attribute y {{0,1}}\n@data\n{rows}")
+    described = f"t: {{file: t.{format}, target: y, categories: [a], missing: ['{mark}']}}\n"
+    (tmp_path / "t.yaml").write_text(described)
+    (table,) = read_description(tmp_path / "t.yaml", registry)
+    coded = UserSource([table]).coded(table)
+    assert coded.features == (("a=v", "a=w", "a missing") if declared else ("a=1", "a=2", "a missing"))
+    np.testing.assert_array_equal(coded.X, [[1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0]])
+    assert f"read as missing: '{mark}" in " ".join(coded.notes)
+
+
+@pytest.mark.parametrize("kind", ["category", "float64"])
+def test_what_is_said_to_be_missing_is_no_class(tmp_path: Path, registry: Registry, kind: str) -> None:
+    frame = pd.DataFrame({"a": [1, 2, 3, 4, 5, 6], "y": pd.Series([1.0, 2.0, -999.0, 1.0, 2.0, 1.0])})
+    frame.astype({"y": int} if kind == "category" else {}).astype({"y": kind}).to_parquet(tmp_path / "t.parquet")
+    (tmp_path / "t.yaml").write_text("t: {file: t.parquet, target: y, missing: ['-999']}\n")
+    (table,) = read_description(tmp_path / "t.yaml", registry)
+    refused(DataInvalid, r"1 label\(s\) missing, the first in row 3 \('-999", UserSource([table]).coded, table)
 
 
 def test_a_kept_table_that_was_damaged_is_fetched_again_and_offline_fetches_nothing(
