@@ -17,14 +17,13 @@ from bench.cli.running import (
     EXIT_OK,
     add_job_arguments,
     list_plan,
-    refuse_empty,
     run_plan,
     running,
     tell_engine,
     whole_number,
     with_kept_versions,
 )
-from bench.cli.tables import add_data_arguments, add_source_arguments, say, selected_datasets
+from bench.cli.tables import add_data_arguments, add_source_arguments, refuse_empty, say, selected_datasets
 from bench.errors import UsageError, listed, plural, unknown_name
 from bench.methods import method_names
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     from bench.run.runner import Outcome
 
 DEFAULT_FOLDER = "results"
+LONGEST_NAME = 255
+"""What file systems take as the name of a folder."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -288,7 +289,7 @@ def default_folder(
     folds: int | None = None,
     device: str = CPU,
 ) -> Path:
-    """``results/<subset>-<protocol>``; a list of names is shortened, and what is not the default is named."""
+    """``results/<subset>-<protocol>``; what is too long is shortened, and what is not the default is named."""
     names = [word.strip() for word in subset.split(",") if word.strip()]
     label = names[0] if names else "none"
     if len(names) > 1:
@@ -297,7 +298,10 @@ def default_folder(
     label = re.sub(r"[^A-Za-z0-9_.+-]", "_", label)
     name = f"{label}-{protocol}" + (f"-{splits}" if splits else "") + _named(seeds)
     name += (f"-folds{folds}" if folds else "") + ("" if device == CPU else f"-{device}")
-    return Path(DEFAULT_FOLDER) / (name + (f"-shard{part[0]}of{part[1]}" if part else ""))
+    name += f"-shard{part[0]}of{part[1]}" if part else ""
+    if len(name) > LONGEST_NAME:
+        name = f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return Path(DEFAULT_FOLDER) / name
 
 
 def _named(seeds: Sequence[int]) -> str:

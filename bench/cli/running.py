@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cli.tables import say
+from bench.cli.tables import refuse_empty, say
 from bench.errors import UsageError, plural, unknown_name
 from bench.records.method import CPU
 from bench.run.devices import named_device
@@ -72,6 +72,7 @@ class Running:
 
 def running(args: argparse.Namespace) -> Running:
     """How the user wants jobs to be run. Raises :class:`UsageError` naming the flag that cannot be."""
+    refuse_empty(scheduler=args.scheduler)
     if args.engine not in ENGINES:
         raise unknown_name("engine", args.engine, ENGINES)
     if args.scheduler and args.engine != "dask":
@@ -190,13 +191,6 @@ def _totals(plan: Plan, jobs: int, tried: Sequence[Task], size: int, memory_byte
         f"about {clock(seconds)} of CPU time, {clock(max(longest, seconds / size))} with {size} at a time; "
         f"memory budget {memory_bytes / 1e6:,.0f} MB; nothing was run"
     )
-
-
-def refuse_empty(**given: str | None) -> None:
-    """Raise :class:`UsageError` for a flag (``run`` for ``--run``) whose value is empty."""
-    for name, value in given.items():
-        if value is not None and not value.strip():
-            raise UsageError(f"--{name} is empty (an unset shell variable?): give it a value or leave it out")
 
 
 def whole_number(flag: str, text: str | None, *, at_least: int, default: int) -> int:

@@ -56,11 +56,12 @@ def run(args: argparse.Namespace) -> int:
     if record.invocations:
         print(f"latest results from the run started {record.provenance.get('started', 'at an unknown time')}")
     if owner:
-        print(f"in use by {owner}, about {clock(live.get('eta_seconds') or 0.0)} left")
+        left = live.get("eta_seconds")
+        print(f"in use by {owner}" + ("" if left is None else f", about {clock(left)} left"))
         for job in live.get("running", []):
             print(f"  running {job['dataset']}/{job['method']} for {clock(job['seconds'])}")
     elif undone:
-        again = record.provenance.get("command", "python -m bench run")
+        again = record.planned_by.get("command", "python -m bench run")
         print(f"{undone} not done, nothing running; to resume: {again}")
     tables = score_tables(results, families(record))
     for line in (*failures(results), *damaged(record), *tables, *reductions(results)):

@@ -15,12 +15,12 @@ from bench.cli.running import (
     Running,
     add_job_arguments,
     list_plan,
-    refuse_empty,
     run_plan,
     running,
     tell_engine,
     with_kept_versions,
 )
+from bench.cli.tables import refuse_empty
 from bench.errors import UsageError, unknown_name
 from bench.records.method import CPU
 from bench.run.devices import refuse_missing

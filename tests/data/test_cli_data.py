@@ -56,6 +56,21 @@ def test_unknown_subset_exits_2_with_one_line(command: Command) -> None:
         command.refuses("did you mean 'small90'", word, "--subset", "smal90")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("fetch", "--archive", ""),
+        ("fetch", "--mirror", ""),
+        ("fetch", "--cache", ""),
+        ("list", "--cache", ""),
+        ("validate", "iris", "--archive", " "),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_value_is_not_taken_for_the_default(words: tuple[str, ...], command: Command) -> None:
+    command.refuses(f"{words[-2]} is empty (an unset shell variable?)", *words)
+
+
 def test_fetch_list_and_fetch_again_offline(tiny: Any, tiny_registry: Any, command: Command, own_cache: Path) -> None:
     path = tiny.tar()
     printed = command("fetch", "--subset", "all", "--archive", str(path)).out

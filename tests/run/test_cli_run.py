@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import io
 import json
@@ -224,6 +225,7 @@ BAD = {
     ("--run", ""): "--run is empty (an unset shell variable?): give it a value or leave it out",
     ("--archive", ""): "--archive is empty (an unset shell variable?)",
     ("--scheduler", "tcp://x:1"): "--scheduler is for --engine dask",
+    ("--scheduler", "", "--engine", "dask"): "--scheduler is empty (an unset shell variable?)",
     ("--ensemble", "greedy", "--protocol", "relearn"): "--ensemble greedy: --protocol relearn repeats the paper's",
     ("--inputs", "nominal", "--protocol", "published"): "--inputs nominal: --protocol published repeats",
     ("--ensemble", "bagging"): "unknown --ensemble 'bagging'",
@@ -264,6 +266,13 @@ def test_default_folders(subset: str, protocol: str, seeds: tuple[int, ...], nam
     assert default_folder("iris,wine", protocol, seeds) != default_folder("iris,zoo", protocol, seeds)
 
 
+def test_a_default_folder_for_many_seeds_can_be_made(tmp_path: Path) -> None:
+    folders = [default_folder("smoke", "clean", range(n), part) for n in (99, 100) for part in (None, (1, 2), (2, 2))]
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True)
+    assert len(set(folders)) == len(folders)
+
+
 def test_an_upgrade_is_announced_and_its_results_can_be_kept(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     command(*RUN, "--run", "r")
     before = read_run("r").results
@@ -295,8 +304,15 @@ def test_status_of_a_finished_run_tells_the_invocation_that_did_something(comman
     started = read_run("r").provenance["started"]
     with Store(Path("r")) as store:
         store.begin(read_run("r").planned, {"started": "later", "command": "python -m bench run --again"})
+        said = command("status", "r").out
+        assert f"in use by process {os.getpid()} on " in said
+        assert " left" not in said  # nobody knows yet
     assert f"latest results from the run started {started}\n" in command("status", "r").out
     assert (state()["started"], state()["command"]) == (started, "python -m bench run --again")
+    more = dataclasses.replace(read_run("r").planned[0], id="1", method="another")
+    with Store(Path("r")) as store:
+        store.begin([*read_run("r").planned, more], {"started": "last", "command": "python -m bench run --more"})
+    assert "1 not done, nothing running; to resume: python -m bench run --more\n" in command("status", "r").out
 
 
 def test_predictions_are_kept_and_made_up_for(command: Command) -> None:
