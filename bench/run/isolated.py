@@ -114,7 +114,7 @@ class _Attempt:
             if verdict is None:
                 if code is None:
                     raise ServerLost
-                verdict = self._death(code)
+                verdict = self._too_much() or self._death(code)
                 if verdict is None and not last:
                     return None
             return self._failure(*(verdict or ("error", "its process was killed from outside (SIGKILL), twice")))
@@ -132,6 +132,16 @@ class _Attempt:
         if os.fstat(self._output).st_size > OUTPUT_LIMIT_BYTES:
             return "error", f"stopped: it printed more than {OUTPUT_LIMIT_BYTES >> 20} MiB"
         return None
+
+    def _too_much(self) -> tuple[Status, str] | None:
+        """What is said of an answer that is there and is not read for its size."""
+        size = os.fstat(self._answer).st_size
+        if size <= _ANSWER_LIMIT_BYTES:
+            return None
+        return "error", (
+            f"its result has {size >> 20} MiB, more than the {_ANSWER_LIMIT_BYTES >> 20} that are read; with "
+            "--keep-predictions the predictions of all test samples are in it"
+        )
 
     def _death(self, code: int) -> tuple[Status, str] | None:
         """What a process that ended by itself without an answer died of; None if somebody killed it."""

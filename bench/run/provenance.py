@@ -209,6 +209,7 @@ def _git(root: Path, *words: str) -> str:
 
 _PRIVATE: dict[str, Callable[[str], str]] = {
     "--archive": public_location,
+    "--cache": public_location,
     "--run": public_location,
     "--out": public_location,
     "--plugin": public_location,

@@ -127,6 +127,15 @@ def test_an_answer_counts_although_its_time_was_up(tiny: TinyBenchmark) -> None:
     assert {r.status for r in record.results} == {"ok"}
 
 
+def test_a_result_that_is_too_large_is_said_to_be(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.run.isolated._ANSWER_LIMIT_BYTES", 10)
+    tiny.entries = tiny.entries[:1]
+    _, record = tiny.run("Centroid")
+    assert [(r.status, r.reason.partition(";")[0]) for r in record.results] == [
+        ("error", "its result has 0 MiB, more than the 0 that are read")
+    ]
+
+
 SHARING = ("SharesAnonymous", "SharesSegment", "WritesSegment", "WritesInFolder", "FillsNameless")
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "run --archive https://jane:pw@host.org/a.tar.gz?token=x": "run --archive https://host.org/a.tar.gz",
     "run --run /scratch/jane/r --json": "run --run r --json",
     "run --run results/r": "run --run results/r",
+    "run --cache /home/jane/.cache/bench --offline": "run --cache bench --offline",
     "run --engine dask --scheduler tcp://node7.cluster:8786": "run --engine dask --scheduler tcp://HOST:8786",
     "run --scheduler 10.1.2.3:8786": "run --scheduler HOST:8786",
 }
