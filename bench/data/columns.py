@@ -153,7 +153,7 @@ def code_labels(
         written = column.iloc[missing[0]]
         shown = (
             f" ({quoted(written)}; if it is a class, a description with missing: [] keeps it)"
-            if written == written
+            if pd.notna(written)
             else ""
         )
         raise DataInvalid(f"{where}: {len(missing)} label(s) missing, the first in row {missing[0] + 1}{shown}")

@@ -231,7 +231,11 @@ def _read_parquet(content: bytes, where: str) -> pd.DataFrame:
         kinds = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}  # else floats where there are gaps
         table = _bounded_texts(content, where)
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, split_blocks=True, types_mapper=kinds.get)
-        index = [name for name in (table.schema.pandas_metadata or {}).get("index_columns", []) if name in names]
+        said = table.schema.pandas_metadata or {}
+        # Arrow restores categories that are texts; of numbers only this tells that they are levels.
+        declared = [about["name"] for about in said.get("columns", []) if about["pandas_type"] == "categorical"]
+        frame = frame.astype({name: "category" for name in declared if name in names and names.count(name) == 1})
+        index = [name for name in said.get("index_columns", []) if name in names]
         frame = frame.drop(columns=index)
         frame.attrs["notes"] = (
             [f"pandas' index is no column of the table: {', '.join(index)} left out"] if index else []

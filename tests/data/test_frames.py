@@ -202,6 +202,15 @@ def test_parquet_of_few_texts_that_come_often(monkeypatch: pytest.MonkeyPatch) -
     refused(DataInvalid, "bytes unpacked; tables above 1000 are refused", read_frame, content, "parquet", "t")
 
 
+def test_parquet_of_pandas_categories_that_are_numbers() -> None:
+    """Arrow keeps the numbers; that they are categories stands in pandas' account of them."""
+    frame = pd.DataFrame({"a": pd.Categorical([3, 1, None]), "b": pd.Categorical(["v", "u", "v"]), "c": [3, 1, 2]})
+    read = read_frame(parquet(frame), "parquet", "t")
+    assert [str(kind).lower() for kind in read.dtypes] == ["category", "category", "int64"]
+    assert [str(level) for level in read["a"].cat.categories] == ["1", "3"]
+    assert read["a"].isna().tolist() == [False, False, True]
+
+
 def test_parquet_with_nested_columns() -> None:
     with pytest.raises(DataInvalid, match="column 'a' is nested"):
         read_frame(parquet(pd.DataFrame({"a": [[1, 2], [3]]})), "parquet", "t")

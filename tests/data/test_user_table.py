@@ -261,6 +261,14 @@ def test_what_is_said_to_be_missing_is_no_class(tmp_path: Path, registry: Regist
     refused(DataInvalid, r"1 label\(s\) missing, the first in row 3 \('-999", UserSource([table]).coded, table)
 
 
+@pytest.mark.parametrize("kind", ["boolean", "string"])
+def test_an_empty_label_is_not_said_to_be_a_class(tmp_path: Path, registry: Registry, kind: str) -> None:
+    frame = pd.DataFrame({"a": [1, 2, 3, 4], "y": pd.array([True, False, True, None], dtype="boolean").astype(kind)})
+    frame.to_parquet(tmp_path / "t.parquet")
+    (table,) = read_tables([tmp_path / "t.parquet"], registry, "y")
+    refused(DataInvalid, r"1 label\(s\) missing, the first in row 4$", UserSource([table]).coded, table)
+
+
 def test_a_kept_table_that_was_damaged_is_fetched_again_and_offline_fetches_nothing(
     described: Path, registry: Registry, web: Loopback, command: Command
 ) -> None:
