@@ -243,7 +243,8 @@ def test_what_is_said_to_be_missing_is_so_among_declared_categories_too(
     else:
         kind, rows = ("{u,v,w}" if declared else "numeric"), frame.to_csv(index=False, header=False)
         (tmp_path / "t.arff").write_text(f"@relation t\n@attribute a {kind}\n@attribute y {{0,1}}\n@data\n{rows}")
-    described = f"t: {{file: t.{format}, target: y, categories: [a], missing: ['{mark}']}}\n"
+    more = "" if declared else "categories: [a], "
+    described = f"t: {{file: t.{format}, target: y, {more}missing: ['{mark}']}}\n"
     (tmp_path / "t.yaml").write_text(described)
     (table,) = read_description(tmp_path / "t.yaml", registry)
     coded = UserSource([table]).coded(table)
