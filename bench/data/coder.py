@@ -71,7 +71,9 @@ class Coder:
         if pd.api.types.is_complex_dtype(column):
             raise DataInvalid(f"{self.where}: column {name!r} holds complex numbers; drop it or split it")
         if declared:
-            self._categories(name, len(column), self._known(column, name), declared=True)
+            texts = self._known(column, name)
+            texts = texts.str.removesuffix(".0") if column.dtype.kind == "f" else texts  # 3 rather than 3.0
+            self._categories(name, len(column), texts, declared=True)
         elif self._dates(column, name):
             self._refuse_dates(name, column.dropna())
         elif kind == "categorical":

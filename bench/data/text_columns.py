@@ -47,10 +47,12 @@ _SPELT = {".": _numbers_with(".", ","), ",": _numbers_with(",", ".")}
 
 
 def known_texts(column: pd.Series, marks: Collection[str]) -> pd.Series:
-    """The values that are not missing as text, without blanks around them, by their row (from 0); 3, not 3.0."""
+    """The values that are not missing as text, without blanks around them, by their row (from 0)."""
     known = column.reset_index(drop=True).dropna().astype(str).str.strip()
-    known = known.str.removesuffix(".0") if column.dtype.kind == "f" else known
-    return known[~known.str.casefold().isin(marks)]
+    missing = known.str.casefold().isin(marks)
+    if column.dtype.kind == "f":  # -999 is written -999.0 there
+        missing |= known.str.removesuffix(".0").isin(marks)
+    return known[~missing]
 
 
 def read_numbers(texts: pd.Series) -> tuple[pd.Series, bool]:
