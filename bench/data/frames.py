@@ -233,7 +233,7 @@ def _read_parquet(content: bytes, where: str) -> pd.DataFrame:
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, split_blocks=True, types_mapper=kinds.get)
         said = table.schema.pandas_metadata or {}
         # Arrow restores categories that are texts; of numbers only this tells that they are levels.
-        declared = [about["name"] for about in said.get("columns", []) if about["pandas_type"] == "categorical"]
+        declared = [about.get("name") for about in said.get("columns", []) if about.get("pandas_type") == "categorical"]
         frame = frame.astype({name: "category" for name in declared if name in names and names.count(name) == 1})
         index = [name for name in said.get("index_columns", []) if name in names]
         frame = frame.drop(columns=index)
