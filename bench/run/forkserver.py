@@ -134,6 +134,9 @@ class ForkServer:
                 if self._failed_starts >= _FAILED_STARTS_ALLOWED:
                     raise EngineError(f"the fork server does not start: {self._last_words()}") from error
                 raise ServerLost from error
+            if self._pid and _server_pid() != self._pid:
+                self._undo(process)
+                raise ServerLost
             if not self._pid:
                 self._failed_starts = 0
                 self._pid = _server_pid()
@@ -180,6 +183,19 @@ class ForkServer:
             _kill_all(lambda: marked(MARK, self._mark))
             self._killed = True
             os.close(self._output)
+
+    def _undo(self, process: JobProcess) -> None:
+        """It died since it was looked at, and ``multiprocessing`` has started another: without our environment, so not
+        one to be used. End that and ``process``, which comes from it."""
+        server = _server_pid()
+        _kill_all(lambda: descendants(server))
+        process.join(_EXIT_SECONDS)
+        with contextlib.suppress(ValueError):
+            process.close()
+        _shut_down()
+        self._pid = 0
+        self.deaths += 1
+        _kill_all(lambda: marked(MARK, self._mark))
 
     def _alive(self) -> bool:
         try:

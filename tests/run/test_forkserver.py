@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_faults import _left
-from test_killed import wait_for_end
+from test_killed import trackers, wait_for_end
 from tiny_benchmark import Recorder, TinyBenchmark, by_method, tables
 
 from bench.errors import EngineError
@@ -61,6 +62,28 @@ def test_its_death_loses_no_job_and_leaves_no_process(tiny: TinyBenchmark, metho
     assert sorted(r.job.dataset for r in results) == [e.name for e in tables(6)]
     assert {(r.status, r.reason) for r in results} == {("ok", "")}
     assert _left() == {}
+
+
+def test_its_death_right_before_a_job_starts_leaves_no_process(
+    tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``multiprocessing`` then starts another by itself, without the mark by which what jobs leave is found."""
+    plan = TinyBenchmark(tiny.folder, tables(4)).plan("LeavesDaemonAndWaits")
+    monkeypatch.setenv("OF_THIS_TEST", str(tiny.folder))  # in whatever comes from here, marked or not
+    alive, deaths = ForkServer._alive, []
+
+    def and_then_dead(server: ForkServer) -> bool:
+        found = alive(server)
+        if found and not deaths:
+            deaths.append("now")
+            kill_server()
+        return found
+
+    monkeypatch.setattr(ForkServer, "_alive", and_then_dead)
+    results = [event for event in stream(tiny, plan, size=1) if hasattr(event, "status")]
+    assert deaths
+    assert [(r.status, r.reason) for r in results] == [("ok", "")] * 4
+    assert set(marked("OF_THIS_TEST", str(tiny.folder))) - trackers(os.getpid()) == set()
 
 
 def test_a_job_that_kills_it_is_dropped_and_those_beside_it_are_not(tiny: TinyBenchmark) -> None:
@@ -143,6 +166,7 @@ def test_one_that_does_not_come_up_says_why(tiny: TinyBenchmark, monkeypatch: py
     program = tiny.folder.parent / "python"
     program.write_text("#!/bin/sh\necho no luck >> $BENCH_FORKSERVER_OUTPUT\nexit 1\n")
     program.chmod(0o755)
+    resource_tracker.ensure_running()  # with the real one: it serves the tests after this, too
     monkeypatch.setattr("multiprocessing.spawn._python_exe", os.fsencode(program))
     with pytest.raises(EngineError, match="the fork server does not start: no luck"):
         tiny.run("Centroid")
