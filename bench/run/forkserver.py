@@ -186,16 +186,13 @@ class ForkServer:
 
     def _undo(self, process: JobProcess) -> None:
         """It died since it was looked at, and ``multiprocessing`` has started another: without our environment, so not
-        one to be used. End that and ``process``, which comes from it."""
+        one to be used. End that and ``process``, which comes from it; the next start finds ours dead."""
         server = _server_pid()
         _kill_all(lambda: descendants(server))
         process.join(_EXIT_SECONDS)
         with contextlib.suppress(ValueError):
             process.close()
         _shut_down()
-        self._pid = 0
-        self.deaths += 1
-        _kill_all(lambda: marked(MARK, self._mark))
 
     def _alive(self) -> bool:
         try:
