@@ -14,6 +14,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, cast
 
@@ -94,12 +95,21 @@ def refuse_foreign_rfm() -> None:
         )
 
 
+def refuse_empty(arguments: Sequence[str]) -> None:
+    """Raise :class:`UsageError` for a flag whose value is empty."""
+    for word, following in pairwise([*arguments, "-"]):
+        flag, assigned, value = word.partition("=")
+        if flag.startswith("--") and not (value if assigned else following).strip():
+            raise UsageError(f"{flag} is empty (an unset shell variable?): give it a value or leave it out")
+
+
 def _command(arguments: Sequence[str]) -> int:
     word = next((a for a in arguments if not a.startswith("-")), None)
     try:
         if word is not None and word not in COMMANDS:
             raise unknown_name("command", word, COMMANDS)
         refuse_foreign_rfm()
+        refuse_empty(arguments)
         args = build_parser(only=word).parse_args(arguments, argparse.Namespace(arguments=arguments))
         with using_cache(getattr(args, "cache", None)):
             return int(args.handler(args))

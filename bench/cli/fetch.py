@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from bench.cli.tables import add_source_arguments, refuse_empty, say
+from bench.cli.tables import add_source_arguments, say
 from bench.data.registry import Registry, load_registry
 from bench.errors import ReportError, UsageError, plural, unknown_name
 
@@ -50,9 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every dataset asked for is available and valid, 1 if some are not; an error if the source cannot be used."""
-    refuse_empty(archive=args.archive, cache=args.cache)
-    for mirror in args.mirror:
-        refuse_empty(mirror=mirror)
     if args.published:
         return _fetch_published(offline=args.offline)
     if args.published_grinsztajn:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bench.cli.tables import add_cache_argument, refuse_empty
+from bench.cli.tables import add_cache_argument
 from bench.data.copies import links
 from bench.data.registry import Entry, Registry, load_registry
 from bench.data.sources import SERVICES, Source
@@ -40,7 +40,6 @@ def run(args: argparse.Namespace) -> int:
     from bench.data.openml_records import TaskEntry
     from bench.data.selection import needs_openml, select_tables
 
-    refuse_empty(cache=args.cache)
     registry = load_registry()
     if needs_openml(args.subset):
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.command_line import refuse_foreign_rfm
+from bench.command_line import refuse_empty, refuse_foreign_rfm
 from bench.data.cache import using_cache
 from bench.errors import UsageError, unknown_name
 
@@ -84,6 +84,7 @@ def run(**flags: Any) -> Run:
     parser = _Parser(add_help=False, allow_abbrev=False)
     add_arguments(parser)
     words = _words(flags, {action.dest: action for action in parser._actions})
+    refuse_empty(words)
     args = parser.parse_args(words, argparse.Namespace(arguments=["run", *words]))
     with using_cache(args.cache):
         done = carry_out(args)

@@ -11,7 +11,7 @@ from bench.cli.headline import cut_at_0
 from bench.cli.merging import add_run_arguments, allowed
 from bench.cli.tables import add_cache_argument
 from bench.data.fetching import results_file, runs_file
-from bench.errors import ReportError, UsageError, plural
+from bench.errors import ReportError, plural
 from bench.report import wording
 from bench.report.build import gather, write_report
 from bench.report.evidence import Evidence
@@ -62,11 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     given = args.published_grinsztajn
-    if "" in (given, args.published):
-        raise UsageError(
-            f"--published{'-grinsztajn' if given == '' else ''}: the name of the file is empty; leave it out for the "
-            "fetched one"
-        )
     study = None if args.published is None else read_published(published_file(args.published))
     runs = None if given is None else read_runs(runs_file() if given is FETCHED else Path(given))
     records = [read_benchmark(folder) for folder in args.runs]

@@ -23,7 +23,7 @@ from bench.cli.running import (
     whole_number,
     with_kept_versions,
 )
-from bench.cli.tables import add_data_arguments, add_source_arguments, refuse_empty, say, selected_datasets
+from bench.cli.tables import add_data_arguments, add_source_arguments, say, selected_datasets
 from bench.errors import UsageError, listed, plural, unknown_name
 from bench.methods import method_names
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
@@ -159,7 +159,6 @@ def carry_out(args: argparse.Namespace) -> Done:
     from bench.store import Store, read_run
 
     wanted = asked_variants(args.protocol, args.ensemble, args.inputs)
-    refuse_empty(run=args.run, archive=args.archive, cache=args.cache)
     if args.splits is not None and args.splits not in NAMES:
         raise unknown_name("splits", args.splits, NAMES)
     how = running(args)
@@ -246,7 +245,6 @@ def _tell_devices(methods: Sequence[Method], device: str) -> None:
 
 def selecting(text: str | None) -> dict[Kind, Measure]:
     """The measures of ``--select`` by the kind of task. Raises :class:`UsageError`."""
-    refuse_empty(select=text)
     selected: dict[Kind, Measure] = {}
     for word in [] if text is None else [word.strip() for word in text.split(",")]:
         if word not in MEASURES:
@@ -270,7 +268,6 @@ def seeds_of(one: str | None, several: str | None) -> tuple[int, ...]:
         return (int(one or 0),)
     if one is not None:
         raise UsageError(f"--seed {one} and --seeds {several}: give one of them")
-    refuse_empty(seeds=several)
     words = [word.strip() for word in several.split(",")]
     if any(not _SEED.fullmatch(word) for word in words):
         raise UsageError(f"--seeds {several}: must be whole numbers of at least 0, separated by commas, such as 0,1,2")

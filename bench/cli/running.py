@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cli.tables import refuse_empty, say
+from bench.cli.tables import say
 from bench.errors import UsageError, plural, unknown_name
 from bench.records.method import CPU
 from bench.run.devices import named_device
@@ -72,7 +72,6 @@ class Running:
 
 def running(args: argparse.Namespace) -> Running:
     """How the user wants jobs to be run. Raises :class:`UsageError` naming the flag that cannot be."""
-    refuse_empty(scheduler=args.scheduler)
     if args.engine not in ENGINES:
         raise unknown_name("engine", args.engine, ENGINES)
     if args.scheduler and args.engine != "dask":

@@ -20,7 +20,6 @@ from bench.cli.running import (
     tell_engine,
     with_kept_versions,
 )
-from bench.cli.tables import refuse_empty
 from bench.errors import UsageError, unknown_name
 from bench.records.method import CPU
 from bench.run.devices import refuse_missing
@@ -60,7 +59,6 @@ def run(args: argparse.Namespace) -> int:
 
     if args.name not in STUDIES:
         raise unknown_name("study", args.name, STUDIES)
-    refuse_empty(run=args.run, out=args.out, images=args.images)
     how = running(args)
     study: Study = importlib.import_module(f"{STUDIES[args.name][0]}.cells").STUDY
     folder = Path(args.run or f"results/{args.name}" + ("-quick" if args.quick else ""))

@@ -43,13 +43,6 @@ def add_cache_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def refuse_empty(**given: str | None) -> None:
-    """Raise :class:`UsageError` for a flag (``run`` for ``--run``) whose value is empty."""
-    for name, value in given.items():
-        if value is not None and not value.strip():
-            raise UsageError(f"--{name} is empty (an unset shell variable?): give it a value or leave it out")
-
-
 def say(line: str) -> None:
     """Messages of a download in progress."""
     print(f"bench: {line}", file=sys.stderr, flush=True)

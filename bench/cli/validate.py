@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from bench.cli.tables import add_data_arguments, add_source_arguments, recorded_by, refuse_empty, say
+from bench.cli.tables import add_data_arguments, add_source_arguments, recorded_by, say
 from bench.data.validate import Examined, Finding, examine, unnamed
 from bench.errors import BenchError, UsageError, one_line
 
@@ -52,7 +52,6 @@ class Candidate:
 
 def run(args: argparse.Namespace) -> int:
     """0 without a warning, 1 with one or more, 2 if a table cannot be read."""
-    refuse_empty(archive=args.archive, cache=args.cache)
     code, reports = EXIT_FINE, []
     for candidate in candidates(args):
         try:

@@ -84,8 +84,8 @@ def test_among_the_benchmarks_published_runs(here: Path, command: Command) -> No
     (here / "results.txt").write_text("problema a_R b_R min max mean std\niris 90 80 1 1 1 1\n")
     for flag, name, message in (
         ("--published", "results.txt", "all datasets here are regression"),
-        ("--published", "", "--published: the name of the file is empty"),
-        ("--published-grinsztajn", "", "--published-grinsztajn: the name of the file is empty"),
+        ("--published", "", "--published is empty"),
+        ("--published-grinsztajn", "", "--published-grinsztajn is empty"),
     ):
         command.refuses(message, "report", "results/numbers", "--out", "other", flag, name)
     words = ["report", "results/first", "--published-grinsztajn", str(file), "--out", "other"]
