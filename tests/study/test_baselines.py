@@ -233,18 +233,18 @@ def test_a_network_s_gradients_and_steps_are_those_of_automatic_differentiation_
 
 def test_networks_say_whether_their_steps_cut_them_off() -> None:
     entries, held_out, test = parts(share=0.6)
-    short, long = (measured(deep_linear(3, steps, (0.1,)), entries, held_out, test, 0) for steps in (300, 20_000))
+    short, long = (measured(deep_linear(3, steps, (1e-3,)), entries, held_out, test, 0) for steps in (300, 20_000))
     assert (short["cut_off"], short["steps_at_most"]) == (True, 300)
     assert (long["cut_off"], long["steps_at_most"]) == (False, 20_000)
     assert long["rmse"] < short["rmse"]
     assert "cut_off" not in measured(soft_impute, entries, held_out, test, 0)
 
 
-def test_a_rate_that_was_cut_off_leaves_the_choice_open() -> None:
-    """The slow one needs more steps than there are; with them it might have become the best."""
+def test_a_start_that_was_cut_off_leaves_the_choice_open() -> None:
+    """The small one needs more steps than there are; with them it might have become the best."""
     entries, held_out, test = parts(share=0.6)
-    found = measured(deep_linear(3, 3000, (0.1, 1e-4)), entries, held_out, test, 0)
-    assert found["chosen"]["rate"] == 0.1
+    found = measured(deep_linear(3, 8000, (1e-3, 1e-12)), entries, held_out, test, 0)
+    assert found["chosen"]["start"] == 1e-3
     assert found["cut_off"]
 
 

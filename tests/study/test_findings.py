@@ -171,15 +171,19 @@ def test_networks_compete_with_the_depth_that_held_out_entries_choose(ours: floa
 def test_networks_that_were_cut_off_are_counted_and_win_for_nobody() -> None:
     def cells(ours: float, *seeds: int, cut_off: bool = False) -> list[Outcome]:
         methods = {"as published 1": ours, "lin-RFM alternating": ours, "network 2": 0.1, "network 3": 0.1}
-        found = [completed(methods, seed, cut_off=False, steps_at_most=1234) for seed in seeds]
+        more = {"cut_off": False, "steps_at_most": 1234, "chosen": {"start": 1e-5}}
+        found = [completed(methods, seed, **more) for seed in seeds]
         for outcome in found:
-            outcome.values["network 3"]["cut_off"] = cut_off
+            outcome.values["network 3"] |= {"cut_off": cut_off, "chosen": {"start": 1e-9}}
         return found
 
     ended, claims = cells(0.01, *range(6)), completion_claims
     assert claims(ended)[1].verdict == "holds"
     found = claims([*ended, *cells(0.01, 7, cut_off=True)])[1]
-    assert "Of 14 networks (a depth, a matrix) 13 ended within their 1,234 steps" in found.measured
+    assert (
+        "Of 14 networks (a depth, a matrix) 13 ended within their 1,234 steps. Starts chosen: 1e-05 by 7, 1e-09 by 7."
+        in found.measured
+    )
     assert found.verdict == "undecided"  # six wins and one that might be a loss
     assert claims([*ended, *cells(0.2, 7, cut_off=True)])[1].verdict == "undecided"
     assert claims([*cells(0.01, *range(20)), *cells(0.01, 30, cut_off=True)])[1].verdict == "holds"

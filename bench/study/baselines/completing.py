@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from bench.study.baselines.irls import irls
-from bench.study.baselines.networks import RATES, STEPS, deep_linear_completion
+from bench.study.baselines.networks import STARTS, STEPS, deep_linear_completion
 from rfm.completion import Entries
 from rfm.completion.entries import FloatArray, IntArray
 from rfm.completion.fitting import Schedule, fit
@@ -213,11 +213,11 @@ def als(ranks: tuple[int, ...]) -> Method:
     return method
 
 
-def deep_linear(depth: int, steps: int = STEPS, rates: Sequence[float] = RATES) -> Method:
+def deep_linear(depth: int, steps: int = STEPS, starts: Sequence[float] = STARTS) -> Method:
     """A deep linear network (:mod:`bench.study.baselines.networks`)."""
 
     def method(entries: Entries, held_out: Entries, seed: int) -> Completed:
-        one = deep_linear_completion(entries, held_out, depth, seed, steps=steps, rates=rates)
+        one = deep_linear_completion(entries, held_out, depth, seed, steps=steps, starts=starts)
         limits = {"steps_at_most": steps, "cut_off": one.cut_off}
         return Completed(lambda i, j: one.X[i, j], float(np.sqrt(one.error)), one.step, one.chosen, limits)
 

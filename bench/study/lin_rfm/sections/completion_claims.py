@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,9 +47,11 @@ def ended_words(cells: Sequence[Outcome]) -> str:
     if not runs:
         return ""
     ended = sum(not run["cut_off"] for run in runs)
+    starts = Counter(float(run["chosen"]["start"]) for run in runs)
     return (
         f" Of {len(runs)} networks (a depth, a matrix) {ended} ended within their "
-        f"{max(run['steps_at_most'] for run in runs):,} steps."
+        f"{max(run['steps_at_most'] for run in runs):,} steps. Starts chosen: "
+        f"{', '.join(f'{start:g} by {starts[start]}' for start in sorted(starts, reverse=True))}."
     )
 
 
