@@ -207,6 +207,22 @@ def test_a_server_that_thinks_is_waited_for(web: Loopback, url: str, to: Path, p
     arrives(url, to)
 
 
+def test_the_end_of_an_earlier_try_is_no_answer_to_the_next(web: Loopback, url: str, to: Path, policy: Policy) -> None:
+    given_up = threading.Event()
+
+    def stops_once_given_up(request: Request, page: Page) -> None:
+        request.head(page, len(page.content))
+        given_up.wait(10)
+
+    def nothing(request: Request, page: Page) -> None:
+        given_up.set()
+        request.server.closing.wait(10)
+
+    policy(attempts=2, timeout_seconds=1.0, stall_seconds=0.1)
+    web.faults["/file"] = [stops_once_given_up, nothing]
+    refused(SourceError, r"no answer came in 1 s \(2 tries\)", download, url, to)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
