@@ -126,9 +126,10 @@ def test_notes_point_to_sets_that_are_there(own_cache: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "note", ["", "{}", "[]", '{"folder": "../..", "location": "x"}', '{"folder": 5, "location": 6}']
+    "note", ["", "{}", "[]", '{"folder": "../elsewhere", "location": "x"}', '{"folder": 5, "location": 6}']
 )
 def test_a_broken_note_is_no_note(own_cache: Path, note: str) -> None:
+    FileSet(own_cache / "elsewhere", Builder())
     remember("label", sets_folder() / "one", "x")
     (path,) = sets_folder().glob("*.json")
     path.write_text(note)

@@ -124,6 +124,7 @@ def test_a_pickle_that_somebody_put_there_is_not_loaded(
     task: FakeOpenML, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     OpenMLSource().suite(99)
+    assert list(own_cache.rglob("*.pkl*")) == []
     (features,) = own_cache.rglob("features.xml")
     features.with_suffix(".xml.pkl").write_bytes(pickle.dumps("bad"))
     (record,) = own_cache.rglob("task-10.json")

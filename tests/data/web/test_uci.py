@@ -80,6 +80,7 @@ def account(**data: object) -> bytes:
         (ADDRESS, account(variables=[1]), DataInvalid, NONE),
         (ADDRESS, account(data_url="file:///p"), DataInvalid, "'file:///p', which is not a web address"),
         (FILE, FRAME[:12].to_csv(index=False).encode(), DataInvalid, "Made up.: 12 rows of 3 classes, expected 24"),
+        (FILE, FRAME.assign(kind=FRAME["sex"]).to_csv().encode(), DataInvalid, "24 rows of 2 classes, expected 24"),
         (FILE, b"key,size,sex,kind\nk,1,f\n", DataInvalid, "row 1 has 3 fields, expected 4"),
         (FILE, b"\x89PNG\r\n\x1a\n\0\0", DataInvalid, "binary content"),
         (FILE, b",".join(b"c%d" % i for i in range(30_000)) + b"\n", DataInvalid, "30000 columns"),
