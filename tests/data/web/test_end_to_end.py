@@ -57,7 +57,10 @@ def test_mirrors_in_turn(tiny: Any, web: Loopback, command: Command, monkeypatch
     web.pages["/page"] = Page(b"")
     web.faults["/page"] = [web_page]
     web.pages["/good"] = Page(good)
-    tiny.document["study"] |= {"archive_url": f"{web.url}/gone", "mirrors": [f"{web.url}/good"]}
+    tiny.document["study"] |= {
+        "archive_url": f"{web.url}/gone",
+        "mirrors": [f"{web.url}/{name}" for name in ("good", "spare")],
+    }
     monkeypatch.setenv("BENCH_MIRRORS", f"{web.url}/page")
     captured = command("fetch", "--subset", "all", "--mirror", f"{web.url}/other")
     assert "2 of 2 datasets are available and valid" in captured.out
