@@ -114,7 +114,6 @@ class Resuming:
         self._note = part.with_name(f"{part.name}.of")
         self._max_bytes = max_bytes
         self._say = say
-        self._answered = threading.Event()
 
     def __call__(self, url: str, output_file: str, pooch: object) -> None:
         """Raises :class:`SourceError`, and :class:`OSError` where ``part`` cannot be written."""
@@ -130,7 +129,7 @@ class Resuming:
     def _collect(self, url: str, policy: RetryPolicy) -> None:
         for attempt in range(1, policy.attempts + 1):
             try:
-                self._watch(lambda: self._fetch(url, policy.timeout_seconds), policy)
+                self._watch(lambda answered: self._fetch(url, policy.timeout_seconds, answered), policy)
                 break
             except _BrokenOff as fault:
                 if attempt == policy.attempts:
@@ -140,29 +139,32 @@ class Resuming:
                 self._say(f"{url}: {fault}; trying again in {pause:g} s")
                 time.sleep(pause)
 
-    def _watch(self, fetch: Callable[[], None], policy: RetryPolicy) -> None:
+    def _watch(self, fetch: Callable[[threading.Event], None], policy: RetryPolicy) -> None:
         """Run ``fetch`` and raise what it raises, or :class:`_BrokenOff` when it takes too long.
+
+        It sets its argument when the answer has begun, and each try has one of its own: what still receives an earlier
+        try may end only now, and that is no answer to this one.
 
         It runs in a thread: nothing in the libraries ends headers that come byte by byte, or ``100 Continue`` without
         end, but who waits for a thread can stop waiting at any time.
         """
         faults: list[Exception] = []
+        answered = threading.Event()
 
         def receive() -> None:
             with contextlib.suppress(_GivenUp):
                 try:
-                    fetch()
+                    fetch(answered)
                 except Exception as error:
                     faults.append(error)
                 finally:
-                    self._answered.set()
+                    answered.set()
 
-        self._answered.clear()
         receiver = threading.Thread(target=receive, daemon=True)
         receiver.start()
         until = time.monotonic() + policy.deadline_seconds
         try:
-            if not self._answered.wait(policy.timeout_seconds):
+            if not answered.wait(policy.timeout_seconds):
                 raise _BrokenOff(f"no answer came in {policy.timeout_seconds:g} s")
             while receiver.is_alive():
                 before = self._size()
@@ -179,7 +181,7 @@ class Resuming:
         if faults:
             raise faults[0]
 
-    def _fetch(self, url: str, timeout: float) -> None:
+    def _fetch(self, url: str, timeout: float, answered: threading.Event) -> None:
         """One try."""
         import requests
         import urllib3
@@ -196,7 +198,7 @@ class Resuming:
                 with session.get(url, headers=headers, stream=True, timeout=timeout) as response:
                     response.raw.enforce_content_length = False  # that is checked here, for what to do about it
                     total = self._align(response, url, resumed)
-                    self._answered.set()
+                    answered.set()
                     self._append(response.raw, url)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise _fault(url, error) from error

@@ -11,23 +11,23 @@ import sys
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import yaml
 
 from bench.data.archive import ArchiveSource
-from bench.data.registry import Registry, load_registry
+from bench.data.registry import Entry, Registry, load_registry
 from bench.data.splits import draw_splits
-from bench.records.dataset import Splits
+from bench.records.dataset import Holdout
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 if TYPE_CHECKING:
     from loopback import Loopback
 
-Member = tuple[str, bytes]
+NOWHERE = "http://127.0.0.1:9"
 
 
 def table_text(X: np.ndarray, y: np.ndarray) -> bytes:
@@ -38,51 +38,10 @@ def table_text(X: np.ndarray, y: np.ndarray) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def lists_text(lists: Iterable[np.ndarray]) -> bytes:
+def lists_text(divisions: Iterable[Holdout]) -> bytes:
     """Index lists as the study wrote them: one line each, a blank after every number."""
+    lists = [part for division in divisions for part in (division.train, division.test)]
     return "".join("".join(f"{i} " for i in numbers) + "\n" for numbers in lists).encode()
-
-
-def division_lists(splits: Splits) -> tuple[bytes, bytes]:
-    """(tuning halves, hold-outs) of ``splits`` as files."""
-    return (
-        lists_text([splits.tuning.train, splits.tuning.test]),
-        lists_text(part for holdout in splits.holdouts for part in (holdout.train, holdout.test)),
-    )
-
-
-def make_entry(name: str, files: dict[str, bytes], rows: int, features: int, classes: int, **more: object) -> dict:
-    """A registry entry whose checksums are those of ``files``."""
-    sums = {key: hashlib.sha256(content).hexdigest() for key, content in files.items()}
-    table = f"{name}_R.dat"
-    return {
-        "rows": rows,
-        "features": features,
-        "classes": classes,
-        "group": "small",
-        "licence": "CC0",
-        "origin": "generated",
-        "archive": {
-            "folder": name,
-            "table": table,
-            "table_sha256": sums[table],
-            "tuning_sha256": sums["conxuntos.dat"],
-            "holdouts_sha256": sums["conxuntos_kfold.dat"],
-            **more,
-        },
-        "openml": {"confidence": "none"},
-        "uci": {"confidence": "none"},
-    }
-
-
-def write_tar(path: Path, members: Iterable[Member], mode: str = "w:xz") -> Path:
-    """A tar of plain files."""
-    with tarfile.open(path, mode) as tar:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return path
 
 
 class TinyArchive:
@@ -91,24 +50,30 @@ class TinyArchive:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.files: dict[str, bytes] = {}
-        self.document: dict = {
-            "study": {
-                "citation": "a study",
-                "archive_url": "http://127.0.0.1:9/a",
-                "results_url": "http://127.0.0.1:9/r",
-                "results_sha256": "0" * 64,
-            },
+        places = {"archive_url": f"{NOWHERE}/a", "results_url": f"{NOWHERE}/r", "results_sha256": "0" * 64}
+        self.document: dict[str, Any] = {
+            "study": {"citation": "a study", **places},
             "subsets": {"all": {}, "first": ["alpha"]},
             "datasets": {},
         }
         for seed, (name, n, d, c) in enumerate([("alpha", 24, 3, 3), ("beta", 40, 2, 2)]):
-            rng = np.random.default_rng(seed)
             y = np.arange(n) % c
-            X = rng.normal(size=(n, d))
-            tuning, holdouts = division_lists(draw_splits(name, y, seed))
-            files = {f"{name}_R.dat": table_text(X, y), "conxuntos.dat": tuning, "conxuntos_kfold.dat": holdouts}
+            splits = draw_splits(name, y, seed)
+            files = {
+                f"{name}_R.dat": table_text(np.random.default_rng(seed).normal(size=(n, d)), y),
+                "conxuntos.dat": lists_text([splits.tuning]),
+                "conxuntos_kfold.dat": lists_text(splits.holdouts),
+            }
             self.files |= {f"{name}/{file}": content for file, content in files.items()}
-            self.document["datasets"][name] = make_entry(name, files, n, d, c)
+            keys = ("table_sha256", "tuning_sha256", "holdouts_sha256")
+            sums = dict(zip(keys, (hashlib.sha256(content).hexdigest() for content in files.values()), strict=True))
+            archive = {"folder": name, "table": f"{name}_R.dat", **sums}
+            self.add(name, n, d, classes=c, group="small", archive=archive, openml={"confidence": "none"})
+
+    def add(self, name: str, rows: int, features: int, **more: object) -> None:
+        """Describe one more table."""
+        about = {"rows": rows, "features": features, "licence": "CC0", "origin": "generated"}
+        self.document["datasets"][name] = about | {"uci": {"confidence": "none"}} | more
 
     def registry(self) -> Registry:
         """The registry, as `self.document` stands now."""
@@ -117,20 +82,29 @@ class TinyArchive:
         path.write_text(content)
         return load_registry(path)
 
-    def members(self, prefix: str = "data/") -> list[Member]:
-        """The archive's files under ``prefix``."""
-        return [(prefix + name, content) for name, content in self.files.items()]
+    def entry(self, name: str = "alpha") -> Entry:
+        """The entry of one of the tables."""
+        return self.registry().entry(name)
+
+    def source(self, location: object, **more: Any) -> ArchiveSource:
+        """The tables, from an archive that lies at ``location``."""
+        return ArchiveSource(str(location), self.registry(), **more)
 
     def tar(self, name: str = "archive.tar.xz", mode: str = "w:xz", prefix: str = "data/") -> Path:
         """The archive as a tar file."""
-        return write_tar(self.folder / name, self.members(prefix), mode)
+        with tarfile.open(self.folder / name, mode) as tar:
+            for file, content in self.files.items():
+                info = tarfile.TarInfo(prefix + file)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+        return self.folder / name
 
     def unpacked(self, prefix: str = "data/") -> Path:
         """The archive as a folder."""
         base = self.folder / "unpacked"
-        for name, content in self.members(prefix):
-            (base / name).parent.mkdir(parents=True, exist_ok=True)
-            (base / name).write_bytes(content)
+        for name, content in self.files.items():
+            (base / prefix / name).parent.mkdir(parents=True, exist_ok=True)
+            (base / prefix / name).write_bytes(content)
         return base
 
 

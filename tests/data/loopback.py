@@ -77,27 +77,14 @@ class Request(http.server.BaseHTTPRequestHandler):
 
 def answer(request: Request, page: Page) -> None:
     """As a good server does, with the part asked for if it is still of the same file."""
-    start = _start(request, page)
-    rest = page.content[start:]
-    if start:
-        size = len(page.content)
-        request.head(page, len(rest), 206, Content_Range=f"bytes {start}-{size - 1}/{size}")
-    else:
-        request.head(page, len(rest))
-    request.wfile.write(rest)
+    request.wfile.write(_begun(request, page))
 
 
 def broken_off(after: int, *, reset: bool = False) -> Fault:
     """All of the headers and ``after`` bytes of what was asked for; then the connection ends, or is reset."""
 
     def fault(request: Request, page: Page) -> None:
-        start = _start(request, page)
-        size = len(page.content)
-        if start:
-            request.head(page, size - start, 206, Content_Range=f"bytes {start}-{size - 1}/{size}")
-        else:
-            request.head(page, size)
-        request.wfile.write(page.content[start : start + after])
+        request.wfile.write(_begun(request, page)[:after])
         request.wfile.flush()
         if reset:  # what was sent has to arrive first
             time.sleep(0.05)
@@ -125,29 +112,29 @@ def web_page(request: Request, page: Page) -> None:
     request.wfile.write(content)
 
 
-def page_by_bytes(request: Request, page: Page) -> None:
-    """A web page that arrives in small pieces and calls itself a file."""
-    content = b"\n <html><title>Sorry</title>"
+def by_bytes(request: Request, content: bytes, pause: float) -> None:
+    """``content``, a byte now and then."""
     request.head(Page(content), len(content))
     for byte in content:
         request.wfile.write(bytes([byte]))
         request.wfile.flush()
-        time.sleep(0.001)
+        time.sleep(pause)
+
+
+def page_by_bytes(request: Request, page: Page) -> None:
+    """A web page that arrives in small pieces and calls itself a file."""
+    by_bytes(request, b"\n <html><title>Sorry</title>", 0.001)
+
+
+def drip(request: Request, page: Page) -> None:
+    """The file, slowly."""
+    by_bytes(request, page.content, 0.02)
 
 
 def no_length(request: Request, page: Page) -> None:
     """The end of the connection is the end of the file."""
     request.head(page, None)
     request.wfile.write(page.content)
-
-
-def drip(request: Request, page: Page) -> None:
-    """A byte now and then."""
-    request.head(page, len(page.content))
-    for byte in page.content:
-        request.wfile.write(bytes([byte]))
-        request.wfile.flush()
-        time.sleep(0.02)
 
 
 def endless(start: str, again: str = "", *, pause: float) -> Fault:
@@ -175,11 +162,16 @@ def another_part(request: Request, page: Page) -> None:
     request.wfile.write(page.content[1:])
 
 
-def _start(request: Request, page: Page) -> int:
-    asked = request.headers.get("Range", "")
+def _begun(request: Request, page: Page) -> bytes:
+    """Sends the headers of what was asked for, the file or its rest, and returns the content that is to follow."""
+    size, asked, start = len(page.content), request.headers.get("Range", ""), 0
     if page.tag and asked and request.headers.get("If-Range") == page.etag:
-        return int(asked.removeprefix("bytes=").removesuffix("-"))
-    return 0
+        start = int(asked.removeprefix("bytes=").removesuffix("-"))
+    if start:
+        request.head(page, size - start, 206, Content_Range=f"bytes {start}-{size - 1}/{size}")
+    else:
+        request.head(page, size)
+    return page.content[start:]
 
 
 class Loopback(http.server.ThreadingHTTPServer):

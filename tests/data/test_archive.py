@@ -16,18 +16,20 @@ from bench.data.registry import load_registry
 from bench.data.splits import draw_splits
 from bench.errors import DataInvalid, DataUnavailable, SourceError
 
+TABLE = "alpha/alpha_R.dat"
 
-@pytest.mark.parametrize("prefix", ["", "data/", "./some/where/"])
-@pytest.mark.parametrize("mode", ["w:", "w:gz", "w:xz"])
-def test_tar_files(tiny: Any, mode: str, prefix: str) -> None:
-    registry = tiny.registry()
-    source = ArchiveSource(str(tiny.tar(mode=mode, prefix=prefix)), registry)
-    dataset = source.load(registry.entry("alpha"))
-    assert dataset.X.shape == (24, 3)
+
+TARS = [(mode, prefix) for mode in ("w:", "w:gz", "w:xz") for prefix in ("", "data/", "./some/where/")]
+
+
+@pytest.mark.parametrize(("mode", "prefix"), [*TARS, ("folder", ""), ("folder", "data/")])
+def test_forms_of_the_archive(tiny: Any, mode: str, prefix: str) -> None:
+    location = tiny.unpacked(prefix) if mode == "folder" else tiny.tar(mode=mode, prefix=prefix)
+    dataset = tiny.source(location).load(tiny.entry())
     assert dataset.y.tolist() == [0, 1, 2] * 8
-    assert (dataset.name, dataset.source, dataset.n_classes) == ("alpha", "archive", 3)
-    assert dataset.standardised
-    assert dataset.notes == ()
+    assert dataset.X.shape == (24, 3)
+    about = (dataset.name, dataset.source, dataset.n_classes, dataset.standardised, dataset.notes)
+    assert about == ("alpha", "archive", 3, True, ())
     expected = draw_splits("alpha", dataset.y, 0)
     assert dataset.published is not None
     assert dataset.published.name == "published"
@@ -35,64 +37,38 @@ def test_tar_files(tiny: Any, mode: str, prefix: str) -> None:
     assert [h.test.tolist() for h in dataset.published.holdouts] == [h.test.tolist() for h in expected.holdouts]
 
 
-@pytest.mark.parametrize("prefix", ["", "data/"])
-def test_folders(tiny: Any, prefix: str) -> None:
-    registry = tiny.registry()
-    folder = ArchiveSource(str(tiny.unpacked(prefix)), registry).load(registry.entry("beta"))
-    tar = ArchiveSource(str(tiny.tar()), registry).load(registry.entry("beta"))
-    assert folder.sha256 == tar.sha256
-
-
 def test_a_tar_is_unpacked_once(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = tiny.registry()
     path = tiny.tar()
-    first = ArchiveSource(str(path), registry).load(registry.entry("alpha"))
+    first = tiny.source(path).load(tiny.entry())
     monkeypatch.setattr("bench.data.archive.read_members", lambda *_: pytest.fail("unpacked again"))
-    assert ArchiveSource(str(path), registry).load(registry.entry("alpha")).sha256 == first.sha256
+    assert tiny.source(path).load(tiny.entry()).sha256 == first.sha256
 
 
 def test_other_content_under_the_same_name_is_unpacked_anew(tiny: Any) -> None:
-    registry = tiny.registry()
-    path = tiny.tar()
-    assert ArchiveSource(str(path), registry).has(registry.entry("beta"))
+    assert tiny.source(tiny.tar()).has(tiny.entry("beta"))
     tiny.files = {name: content for name, content in tiny.files.items() if name.startswith("alpha")}
-    path = tiny.tar()
-    assert not ArchiveSource(str(path), registry).has(registry.entry("beta"))
+    assert not tiny.source(tiny.tar()).has(tiny.entry("beta"))
 
 
 @pytest.mark.parametrize("file", ["beta_R.dat", "conxuntos.dat", "conxuntos_kfold.dat"])
 @pytest.mark.parametrize("form", ["tar", "unpacked"])
 def test_an_absent_file_makes_one_table_unavailable(tiny: Any, file: str, form: str) -> None:
-    registry = tiny.registry()
     del tiny.files[f"beta/{file}"]
-    location = str(getattr(tiny, form)())
-    source = ArchiveSource(location, registry)
-    assert source.has(registry.entry("alpha"))
-    assert not source.has(registry.entry("beta"))
-    refused(DataUnavailable, f"beta: the archive {location} has no beta/{file}", source.load, registry.entry("beta"))
-    assert source.load(registry.entry("alpha")).X.shape == (24, 3)
+    location = getattr(tiny, form)()
+    source, alpha, beta = tiny.source(location), tiny.entry(), tiny.entry("beta")
+    assert (source.has(alpha), source.has(beta)) == (True, False)
+    refused(DataUnavailable, f"beta: the archive {location} has no beta/{file}", source.load, beta)
+    assert source.load(alpha).X.shape == (24, 3)
 
 
 @pytest.mark.parametrize("file", ["alpha_R.dat", "conxuntos.dat", "conxuntos_kfold.dat"])
 def test_a_wrong_checksum_names_expected_and_found(tiny: Any, file: str) -> None:
-    registry = tiny.registry()
     key = f"alpha/{file}"
     expected = hashlib.sha256(tiny.files[key]).hexdigest()
     tiny.files[key] += b"\n"
     found = hashlib.sha256(tiny.files[key]).hexdigest()
-    with pytest.raises(DataInvalid, match=rf"{key}: SHA-256 is {found}, the registry expects {expected}"):
-        ArchiveSource(str(tiny.tar()), registry).load(registry.entry("alpha"))
-
-
-def _other_values(table: bytes) -> bytes:
-    return table.replace(b".", b".0")
-
-
-def _swapped_labels(table: bytes) -> bytes:
-    lines = table.splitlines()
-    lines[1:] = [line[:-1] + {b"0": b"1", b"1": b"0"}.get(line[-1:], line[-1:]) for line in lines[1:]]
-    lines[1] = lines[1][:-1] + b"2"
-    return b"\n".join(lines)
+    says = rf"{key}: SHA-256 is {found}, the registry expects {expected}"
+    refused(DataInvalid, says, tiny.source(tiny.tar()).load, tiny.entry())
 
 
 @pytest.mark.parametrize("pinned", [True, False])
@@ -102,81 +78,69 @@ def test_a_rebuilt_or_unpinned_table_may_differ_where_the_lists_agree(tiny: Any,
         archive["rebuilt"] = True
     else:
         del archive["table_sha256"]
-    registry = tiny.registry()
-    tiny.files["alpha/alpha_R.dat"] = _other_values(tiny.files["alpha/alpha_R.dat"])
-    dataset = ArchiveSource(str(tiny.tar()), registry).load(registry.entry("alpha"))
+    tiny.files[TABLE] = tiny.files[TABLE].replace(b".", b".0")
+    dataset = tiny.source(tiny.tar()).load(tiny.entry())
     assert dataset.notes == ("the dataset's checksum is not the registry's; its sizes, labels and index lists agree",)
-    tiny.files["alpha/alpha_R.dat"] = _swapped_labels(tiny.files["alpha/alpha_R.dat"])
-    with pytest.raises(DataInvalid, match="the labels do not match the study's index lists"):
-        ArchiveSource(str(tiny.tar()), registry).load(registry.entry("alpha"))
+    header, *lines = tiny.files[TABLE].splitlines()
+    lines[0] = lines[0][:-1] + b"1"  # the first row's class is another one
+    tiny.files[TABLE] = b"\n".join([header, *lines])
+    says = "the labels do not match the study's index lists"
+    refused(DataInvalid, says, tiny.source(tiny.tar()).load, tiny.entry())
 
 
 def test_a_registry_with_other_sizes_refuses_the_table(tiny: Any) -> None:
     tiny.document["datasets"]["alpha"]["rows"] = 23
-    registry = tiny.registry()
-    with pytest.raises(DataInvalid, match="24 rows of 5 columns, expected 23 rows of 5"):
-        ArchiveSource(str(tiny.tar()), registry).load(registry.entry("alpha"))
+    says = "24 rows of 5 columns, expected 23 rows of 5"
+    refused(DataInvalid, says, tiny.source(tiny.tar()).load, tiny.entry())
 
 
-def _truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def _empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def _scribble(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize("harm", [_truncate, _empty, _scribble])
 @pytest.mark.parametrize("mode", ["w:gz", "w:xz"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: b"",
+        lambda content: content[: len(content) // 2] + b"\0\xff" + content[len(content) // 2 + 2 :],
+    ],
+    ids=["truncated", "empty", "a byte changed"],
+)
 def test_a_broken_archive_is_one_clear_error_and_leaves_nothing(
-    tiny: Any, own_cache: Path, mode: str, harm: Callable[[Path], None]
+    tiny: Any, own_cache: Path, mode: str, harm: Callable[[bytes], bytes]
 ) -> None:
-    registry = tiny.registry()
     path = tiny.tar(mode=mode)
-    harm(path)
+    path.write_bytes(harm(path.read_bytes()))
     for _ in range(2):
-        line = refused(SourceError, r"broken|truncated", ArchiveSource(str(path), registry).open)
-        assert str(path) in line
+        assert str(path) in refused(SourceError, r"broken|truncated", tiny.source(path).open)
     assert list((own_cache / "archives").iterdir()) == []
 
 
-def test_an_archive_of_something_else(tiny: Any, tmp_path: Path) -> None:
-    registry = tiny.registry()
-    tiny.files = {"gamma/gamma_R.dat": b"x"}
-    for location in (tiny.tar(), tiny.unpacked()):
-        with pytest.raises(SourceError, match="none of the registry's datasets in it; expected the layout"):
-            ArchiveSource(str(location), registry).open()
-    refused(SourceError, "neither a folder nor a file", ArchiveSource(str(tmp_path / "nowhere"), registry).open)
-
-
-def test_a_table_that_is_there_twice(tiny: Any) -> None:
-    registry = tiny.registry()
+def test_what_is_none_of_the_archive(tiny: Any, tmp_path: Path) -> None:
     tiny.unpacked("one/")
-    with pytest.raises(SourceError, match=r"alpha/.* is there twice|beta/.* is there twice"):
-        ArchiveSource(str(tiny.unpacked("two/")), registry).open()
+    says = r"alpha/.* is there twice|beta/.* is there twice"
+    refused(SourceError, says, tiny.source(tiny.unpacked("two/")).open)
+    refused(SourceError, "neither a folder nor a file", tiny.source(tmp_path / "nowhere").open)
+    tiny.files = {"gamma/gamma_R.dat": b"x"}
+    (tmp_path / "gamma").mkdir()
+    for location in (tiny.tar(), tmp_path / "gamma"):
+        says = "none of the registry's datasets in it; expected the layout"
+        refused(SourceError, says, tiny.source(location).open)
 
 
 def test_what_was_fetched_stays_when_the_original_goes(tiny: Any) -> None:
-    registry = tiny.registry()
+    registry, beta = tiny.registry(), tiny.entry("beta")
     assert ArchiveSource.fetched(registry) is None
     path = tiny.tar()
-    ArchiveSource(str(path), registry).keep()
+    tiny.source(path).keep()
     path.unlink()
     kept = ArchiveSource.fetched(registry)
     assert kept is not None
     assert kept.location == f"{path} (cached)"
-    from_folder = ArchiveSource(str(tiny.unpacked()), registry)
+    from_folder = tiny.source(tiny.unpacked())
     from_folder.keep()
-    assert kept.load(registry.entry("beta")).sha256 == from_folder.load(registry.entry("beta")).sha256
     again = ArchiveSource.fetched(registry)
     assert again is not None
-    assert again.load(registry.entry("beta")).sha256 == from_folder.load(registry.entry("beta")).sha256
+    assert again.location == f"{tiny.unpacked()} (cached)"
+    assert kept.load(beta).sha256 == again.load(beta).sha256 == from_folder.load(beta).sha256
 
 
 @pytest.mark.archive

@@ -15,69 +15,78 @@ from bench.errors import SourceError
 
 
 class Builder:
-    """Gives the same two files each time and counts how often."""
+    """Gives the same two files each time and counts how often; or fails after the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, fails: str = "") -> None:
         self.calls = 0
+        self.fails = fails
 
     def __call__(self) -> Iterator[tuple[str, bytes]]:
         self.calls += 1
         yield "a/x", b"first"
+        if self.fails:
+            raise SourceError(self.fails)
         yield "b/x", b"second"
 
 
-def test_a_set_is_built_once(tmp_path: Path) -> None:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the set is to be."""
+    return tmp_path / "deep" / "set"
+
+
+def without_a_file(folder: Path) -> None:
+    """A set in which the first of the files is missing."""
+    (folder / FileSet(folder, Builder()).checksums["a/x"][:32]).unlink()
+
+
+def test_a_set_is_built_once(folder: Path) -> None:
     build = Builder()
-    folder = tmp_path / "deep" / "set"
     for _ in range(3):
         files = FileSet(folder, build)
-        assert files.read("a/x") == b"first"
-        assert files.read("b/x") == b"second"
+        assert (files.read("a/x"), files.read("b/x")) == (b"first", b"second")
     assert build.calls == 1
     assert list(folder.parent.iterdir()) == [folder]  # no scratch left behind
     with pytest.raises(KeyError):
         files.read("c/x")
 
 
-@pytest.mark.parametrize("damage", ["flip", "shorten", "delete", "index", "index-type"])
-def test_a_damaged_set_is_built_anew(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("a/x", b"fiRst"), ("a/x", b"fir"), ("a/x", None), ("index.json", b'{"a/x": '), ("index.json", b"[1]")],
+    ids=["flip", "shorten", "delete", "index", "index-type"],
+)
+def test_a_damaged_set_is_built_anew(folder: Path, file: str, content: bytes | None) -> None:
     build = Builder()
-    folder = tmp_path / "set"
-    files = FileSet(folder, build)
-    victim = folder / files.checksums["a/x"][:32]
-    if damage == "flip":
-        victim.write_bytes(b"fiRst")
-    elif damage == "shorten":
-        victim.write_bytes(b"fir")
-    elif damage == "delete":
+    victim = folder / FileSet(folder, build).checksums.get(file, file)[:32]
+    if content is None:
         victim.unlink()
     else:
-        (folder / "index.json").write_text("[1]" if damage == "index-type" else '{"a/x": ')
+        victim.write_bytes(content)
     assert FileSet(folder, build).read("a/x") == b"first"
     assert build.calls == 2
     assert FileSet(folder).read("b/x") == b"second"  # whole again, without a builder
-    assert list(tmp_path.iterdir()) == [folder]
+    assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_without_a_builder_damage_is_an_error(tmp_path: Path) -> None:
-    folder = tmp_path / "set"
-    files = FileSet(folder, Builder())
-    (folder / files.checksums["a/x"][:32]).unlink()
+def test_without_a_builder_damage_is_an_error(folder: Path, tmp_path: Path) -> None:
+    without_a_file(folder)
     refused(SourceError, "missing or damaged; fetch them again", FileSet(folder).read, "a/x")
     refused(SourceError, "missing or damaged", FileSet, tmp_path / "nowhere")
 
 
-def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    def build() -> Iterator[tuple[str, bytes]]:
-        yield "a/x", b"first"
-        raise SourceError("broken off")
-
-    refused(SourceError, "broken off", FileSet, tmp_path / "sets" / "set", build)
-    assert list((tmp_path / "sets").iterdir()) == []
+def test_a_build_that_fails_leaves_nothing(folder: Path) -> None:
+    refused(SourceError, "broken off", FileSet, folder, Builder(fails="broken off"))
+    assert list(folder.parent.iterdir()) == []
 
 
-def test_who_comes_second_waits_and_takes_the_set_of_the_first(tmp_path: Path) -> None:
-    folder = tmp_path / "set"
+def test_what_is_sound_survives_a_rebuild_that_fails(folder: Path) -> None:
+    without_a_file(folder)
+    refused(SourceError, "not today", FileSet(folder, Builder(fails="not today")).read, "a/x")
+    assert FileSet(folder).read("b/x") == b"second"
+
+
+def test_who_comes_second_waits_and_takes_the_set_of_the_first(folder: Path) -> None:
     build, waiting = Builder(), threading.Event()
 
     def slow() -> Iterator[tuple[str, bytes]]:
@@ -94,27 +103,13 @@ def test_who_comes_second_waits_and_takes_the_set_of_the_first(tmp_path: Path) -
     assert waiting.wait(10)
     second.join()
     assert build.calls == 1
-    assert list(tmp_path.iterdir()) == [folder]
-
-
-def test_what_is_sound_survives_a_rebuild_that_fails(tmp_path: Path) -> None:
-    folder = tmp_path / "set"
-    files = FileSet(folder, Builder())
-    (folder / files.checksums["a/x"][:32]).unlink()
-
-    def build() -> Iterator[tuple[str, bytes]]:
-        raise SourceError("not today")
-
-    refused(SourceError, "not today", FileSet(folder, build).read, "a/x")
-    assert FileSet(folder).read("b/x") == b"second"
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_an_unwritable_cache_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(
-        SourceError, match=r"cannot write the cache: .*; name another folder with --cache or BENCH_CACHE"
-    ):
-        FileSet(tmp_path / "file" / "set", Builder())
+    says = r"cannot write the cache: .*; name another folder with --cache or BENCH_CACHE"
+    refused(SourceError, says, FileSet, tmp_path / "file" / "set", Builder())
 
 
 def test_notes_point_to_sets_that_are_there(own_cache: Path) -> None:
@@ -131,9 +126,10 @@ def test_notes_point_to_sets_that_are_there(own_cache: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "note", ["", "{}", "[]", '{"folder": "../..", "location": "x"}', '{"folder": 5, "location": 6}']
+    "note", ["", "{}", "[]", '{"folder": "../elsewhere", "location": "x"}', '{"folder": 5, "location": 6}']
 )
 def test_a_broken_note_is_no_note(own_cache: Path, note: str) -> None:
+    FileSet(own_cache / "elsewhere", Builder())
     remember("label", sets_folder() / "one", "x")
     (path,) = sets_folder().glob("*.json")
     path.write_text(note)

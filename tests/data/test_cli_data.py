@@ -50,25 +50,19 @@ def test_list_with_an_archive(tiny: Any, tiny_registry: Any, monkeypatch: pytest
     assert "archive: cannot be used: no archive at /nowhere/a.tar" in command("list", "--subset", "all").out
 
 
-def test_unknown_subset_exits_2_with_one_line(command: Command) -> None:
-    for word in ("list", "fetch"):
-        assert command(word, "--subset", "smal90", code=2).err.count("\n") == 1
-        command.refuses("did you mean 'small90'", word, "--subset", "smal90")
+@pytest.mark.parametrize("word", ["list", "fetch"])
+def test_unknown_subset_exits_2_with_one_line(word: str, command: Command) -> None:
+    (line,) = command(word, "--subset", "smal90", code=2).err.splitlines()
+    assert "did you mean 'small90'" in line
 
 
 @pytest.mark.parametrize(
     "words",
-    [
-        ("fetch", "--archive", ""),
-        ("fetch", "--mirror", ""),
-        ("fetch", "--cache", ""),
-        ("list", "--cache", ""),
-        ("validate", "iris", "--archive", " "),
-    ],
-    ids=" ".join,
+    ["fetch --archive", "fetch --mirror", "fetch --cache", "list --cache", "validate iris --archive"],
 )
-def test_an_empty_value_is_not_taken_for_the_default(words: tuple[str, ...], command: Command) -> None:
-    command.refuses(f"{words[-2]} is empty (an unset shell variable?)", *words)
+def test_an_empty_value_is_not_taken_for_the_default(words: str, command: Command) -> None:
+    for empty in ("", " "):
+        command.refuses(f"{words.split()[-1]} is empty (an unset shell variable?)", *words.split(), empty)
 
 
 def test_fetch_list_and_fetch_again_offline(tiny: Any, tiny_registry: Any, command: Command, own_cache: Path) -> None:
@@ -78,16 +72,6 @@ def test_fetch_list_and_fetch_again_offline(tiny: Any, tiny_registry: Any, comma
     path.unlink()
     assert f"archive: 2 of 2 datasets, in {path} (cached)" in command("list", "--subset", "all").out
     assert "1 of 1 dataset is available and valid" in command("fetch", "--subset", "first", "--offline").out
-
-
-def test_fetch_names_what_is_missing_or_wrong_and_exits_1(tiny: Any, tiny_registry: Any, command: Command) -> None:
-    del tiny.files["beta/conxuntos.dat"]
-    tiny.files["alpha/alpha_R.dat"] += b" "
-    captured = command("fetch", "--subset", "all", "--archive", str(tiny.unpacked()), code=1)
-    assert "0 of 2 datasets are available and valid" in captured.out
-    assert "alpha/alpha_R.dat: SHA-256 is" in captured.err
-    assert "beta: the archive" in captured.err
-    assert "has no beta/conxuntos.dat" in captured.err
 
 
 @pytest.mark.parametrize(

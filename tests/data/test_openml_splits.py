@@ -12,6 +12,7 @@ from refusals import refused
 
 from bench.data.openml_splits import read_task_splits
 from bench.errors import DataInvalid
+from bench.records.dataset import Splits
 
 Y = np.array([0, 1] * 4)
 HEAD = "@relation s\n@attribute type {TRAIN,TEST}\n" + "".join(
@@ -19,81 +20,71 @@ HEAD = "@relation s\n@attribute type {TRAIN,TEST}\n" + "".join(
 )
 
 
-def read(text: str) -> object:
-    return read_task_splits(text.encode(), 3, Y, "lists")
-
-
-def lists(*lines: str, head: str = HEAD) -> str:
-    return head + "@data\n" + "".join(f"{line}\n" for line in lines)
+def read(*lines: str, head: str = HEAD) -> Splits:
+    return read_task_splits((head + "@data\n" + "\n".join(lines)).encode(), 3, Y, "lists")
 
 
 def test_the_first_repeat_and_sample_count() -> None:
-    head = HEAD + "@attribute sample numeric\n"
-    splits = read_task_splits(
-        lists(
-            *[f"TRAIN,{row},1,0,0" for row in range(4)],
-            *[f"TEST,{row},1,0,0" for row in range(4, 8)],
-            *[f"TRAIN,{row},2,0,0" for row in range(8)],
-            *[f"TEST,{row},1,2,0" for row in (3, 1)],
-            *[f"TRAIN,{row},1,2,0" for row in (7, 0)],
-            *[f"TRAIN,{row},1,2,1" for row in range(8)],
-            head=head,
-        ).encode(),
-        3,
-        Y,
-        "lists",
-    )
-    assert splits.name == "openml-task-3"
-    assert [(h.train.tolist(), h.test.tolist()) for h in splits.holdouts] == [
-        ([0, 1, 2, 3], [4, 5, 6, 7]),
-        ([0, 7], [1, 3]),
+    parts = [
+        ("TRAIN", range(4), "1,0,0"),
+        ("TEST", range(4, 8), "1,0,0"),
+        ("TRAIN", range(8), "2,0,0"),
+        ("TEST", (3, 1), "1,2,0"),
+        ("TRAIN", (7, 0), "1,2,0"),
+        ("TRAIN", range(8), "1,2,1"),
     ]
-    again = read_task_splits(lists("TRAIN,0,0,0", "TEST,1,0,0").encode(), 3, Y, "lists")
+    lines = [f"{kind},{row},{where}" for kind, rows, where in parts for row in rows]
+    splits = read(*lines, head=f"{HEAD}@attribute sample numeric\n")
+    assert splits.name == "openml-task-3"
+    first, second = splits.holdouts
+    assert (first.train.tolist(), first.test.tolist()) == ([0, 1, 2, 3], [4, 5, 6, 7])
+    assert (second.train.tolist(), second.test.tolist()) == ([0, 7], [1, 3])
+    again = read("TRAIN,0,0,0", "TEST,1,0,0")
     assert again.tuning.train.tolist() == splits.tuning.train.tolist()  # drawn from the task's number alone
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("lines", "message"),
     [
-        (lists("TRAIN,0,0,0"), "fold 0: no rows to train on or none to test"),
-        (lists("TRAIN,0,0,0", "TEST,0,0,0"), "fold 0: row 0 is listed twice"),
-        (lists("TRAIN,0,0,0", "TRAIN,0,0,0", "TEST,1,0,0"), "row 0 is listed twice"),
-        (lists("TRAIN,8,0,0", "TEST,1,0,0"), "row number 8 in a table of 8 rows"),
-        (lists("TRAIN,-1,0,0", "TEST,1,0,0"), "row number -1 in a table"),
-        (lists("TRAIN,0.5,0,0", "TEST,1,0,0"), "rowid: something other than whole numbers"),
-        (lists("TRAIN,?,0,0", "TEST,1,0,0"), "rowid: something other than whole numbers"),
-        (lists("TRAIN,0,?,0", "TEST,1,0,0"), "repeat: something other than whole numbers"),
-        (lists("TRAIN,1e300,0,0", "TEST,1,0,0"), "rowid: something other than whole numbers"),
-        (lists("?,0,0,0", "TEST,1,0,0"), "rows are of type TRAIN or TEST, not 'NAN'"),
-        (lists("0,0", head="@relation s\n@attribute type {0}\n@attribute rowid numeric\n"), "no column 'repeat'"),
-        (lists(), "no rows"),
-        ("", "not a readable ARFF|no rows"),
+        (["TRAIN,0,0,0"], "fold 0: no rows to train on or none to test"),
+        (["TRAIN,0,0,0", "TEST,0,0,0"], "fold 0: row 0 is listed twice"),
+        (["TRAIN,0,0,0", "TRAIN,0,0,0", "TEST,1,0,0"], "row 0 is listed twice"),
+        (["TRAIN,8,0,0", "TEST,1,0,0"], "row number 8 in a table of 8 rows"),
+        (["TRAIN,-1,0,0", "TEST,1,0,0"], "row number -1 in a table"),
+        (["TRAIN,0.5,0,0", "TEST,1,0,0"], "rowid: something other than whole numbers"),
+        (["TRAIN,?,0,0", "TEST,1,0,0"], "rowid: something other than whole numbers"),
+        (["TRAIN,0,?,0", "TEST,1,0,0"], "repeat: something other than whole numbers"),
+        (["TRAIN,1e300,0,0", "TEST,1,0,0"], "rowid: something other than whole numbers"),
+        (["?,0,0,0", "TEST,1,0,0"], "rows are of type TRAIN or TEST, not 'NAN'"),
+        ([], "no rows"),
     ],
 )
-def test_lists_that_are_none(text: str, message: str) -> None:
-    line = refused(DataInvalid, message, read, text)
-    assert line.startswith("lists: ")
+def test_lists_that_are_none(lines: list[str], message: str) -> None:
+    assert refused(DataInvalid, message, read, *lines).startswith("lists: ")
 
 
-LINES = st.lists(
-    st.tuples(
-        st.sampled_from(["TRAIN", "TEST"]), st.integers(-1, 9), st.sampled_from([0, 1]), st.sampled_from([0, 1, 2])
-    ),
-    max_size=12,
-)
+def test_lists_that_are_no_lists() -> None:
+    head = "@relation s\n@attribute type {0}\n@attribute rowid numeric\n"
+    refused(DataInvalid, "lists: no column 'repeat'", read, "0,0", head=head)
+    refused(DataInvalid, "lists: not a readable ARFF", read, head="")
+
+
+KIND = st.sampled_from(["TRAIN", "TEST"])
+LINES = st.lists(st.tuples(KIND, st.integers(-1, 9), st.integers(0, 1), st.integers(0, 2)), max_size=12)
 
 
 @given(lines=LINES)
 def test_any_lines_are_divisions_or_one_line(lines: list[tuple[str, int, int, int]]) -> None:
     said = ""
     try:
-        splits = read_task_splits(lists(*(f"{t},{r},{p},{f}" for t, r, p, f in lines)).encode(), 3, Y, "lists")
+        splits = read(*(f"{kind},{row},{repeat},{fold}" for kind, row, repeat, fold in lines))
     except DataInvalid as error:
         said = str(error)
     else:
         for holdout in splits.holdouts:
-            assert len(holdout.train) > 0
-            assert len(holdout.test) > 0
-            assert not set(holdout.train) & set(holdout.test)
-            assert set(holdout.train) | set(holdout.test) <= set(range(8))
+            train, test = set(holdout.train), set(holdout.test)
+            assert train
+            assert test
+            assert not train & test
+            assert train | test <= set(range(8))
     assert not said or re.fullmatch("lists: [^\n]+", said)

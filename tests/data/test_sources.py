@@ -15,19 +15,26 @@ from bench.data.selection import by_source, select_tables
 from bench.data.sources import SERVICES, SOURCES, in_words, origin, resolve_source
 from bench.errors import DataUnavailable, SourceError, UsageError
 
+REGISTRY = load_registry()
+SMOKE = REGISTRY.select("smoke")
 
-def test_embedded_serves_what_it_covers() -> None:
-    registry = load_registry()
-    assert resolve_source(registry, registry.select("smoke")).name == "embedded"
+
+@pytest.fixture
+def archive(tiny: Any) -> ArchiveSource:
+    """An archive for the tables of the package's registry; it has none of them."""
+    return ArchiveSource(str(tiny.tar()), REGISTRY)
+
+
+def test_embedded_serves_what_it_covers_and_is_recorded_by_name() -> None:
+    assert origin(resolve_source(REGISTRY, SMOKE)) == {"source": "embedded"}
 
 
 def test_services_are_those_that_the_registry_knows_copies_at() -> None:
-    registry = load_registry()
-    entry = registry.entry("iris")
+    entry = REGISTRY.entry("iris")
     assert set(links(entry)) == set(SERVICES) < set(SOURCES)
     assert links(entry)["uci"] == entry.uci
     for name in SERVICES:
-        assert resolve_source(registry, [entry], source=name, offline=True).name == name
+        assert resolve_source(REGISTRY, [entry], source=name, offline=True).name == name
 
 
 @pytest.mark.parametrize(
@@ -36,6 +43,7 @@ def test_services_are_those_that_the_registry_knows_copies_at() -> None:
         ("smoke", "embedded"),
         ("embedded", "embedded"),
         ("smoke,embedded", "embedded"),
+        ("servo", "embedded"),
         ("iris,wine,lenses", "archive"),
         ("iris,wine,seeds", "archive"),
         ("smoke,seeds", "archive"),
@@ -43,113 +51,104 @@ def test_services_are_those_that_the_registry_knows_copies_at() -> None:
     ],
 )
 def test_a_subset_has_one_source_once_an_archive_was_fetched(
-    subset: str, source: str, tiny: Any, monkeypatch: pytest.MonkeyPatch
+    subset: str, source: str, archive: ArchiveSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry = load_registry()
-    archive = ArchiveSource(str(tiny.tar()), registry)
     monkeypatch.setattr(ArchiveSource, "fetched", lambda registry: archive)
-    assert select_tables(registry, subset)[1].name == source
+    assert select_tables(REGISTRY, subset)[1].name == source
 
 
 def test_where_tables_are_from_in_words(tiny: Any) -> None:
-    registry = tiny.registry()
     assert in_words(EmbeddedSource()) == "the package (embedded)"
-    path = str(tiny.tar())
-    assert in_words(ArchiveSource(path, registry)) == f"archive ({path})"
-    ArchiveSource(path, registry).keep()
-    assert in_words(resolve_source(registry, registry.select("all"))) == f"archive ({path} (cached))"
+    path = tiny.tar()
+    assert in_words(tiny.source(path)) == f"archive ({path})"
 
 
 def test_without_any_source_the_error_names_those_tried_and_the_ways_out() -> None:
-    registry = load_registry()
-    with pytest.raises(SourceError) as error:
-        resolve_source(registry, registry.select("small90"))
-    message = str(error.value)
-    embedded = len(registry.subsets["embedded"])
-    assert f"embedded (has {embedded}, not acute-inflammation" in message
-    assert f"and {90 - embedded - 3} more" in message
-    assert "neither --archive nor BENCH_ARCHIVE" in message
-    assert "python -m bench fetch" in message
-    assert "--archive PATH_OR_URL" in message
-    assert "\n" not in message
+    embedded = len(REGISTRY.subsets["embedded"])
+    says = (
+        rf"Tried: embedded \(has {embedded}, not acute-inflammation.* and {90 - embedded - 3} more\); "
+        r"archive \(neither --archive nor BENCH_ARCHIVE is given; none fetched into the cache\)\. "
+        r".*python -m bench fetch.*--archive PATH_OR_URL"
+    )
+    refused(SourceError, says, resolve_source, REGISTRY, REGISTRY.select("small90"))
 
 
-def test_a_given_archive_serves_everything(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_that_is_given_or_was_fetched_serves_everything(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = tiny.registry()
-    path = str(tiny.tar())
-    entries = registry.select("all")
+    path, entries = str(tiny.tar()), registry.select("all")
     assert resolve_source(registry, entries, path).location == path
     monkeypatch.setenv("BENCH_ARCHIVE", path)
-    assert resolve_source(registry, entries).location == path
-    assert resolve_source(registry, entries, source="archive").location == path
-
-
-def test_a_given_archive_that_is_not_there_is_an_error_at_once(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = load_registry()
-    smoke = registry.select("smoke")
-    refused(SourceError, "no archive at", resolve_source, registry, smoke, "/nowhere/at/all")
-    monkeypatch.setenv("BENCH_ARCHIVE", "/nowhere/either")
-    refused(SourceError, "no archive at /nowhere/either", resolve_source, registry, smoke)
-    assert resolve_source(registry, smoke, source="embedded").name == "embedded"
-
-
-def test_tables_of_regression_are_not_looked_for_in_the_archive(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = load_registry()
-    monkeypatch.setenv("BENCH_ARCHIVE", str(tiny.tar()))
-    assert select_tables(registry, "regression")[1].name == "embedded"
-    assert select_tables(registry, "servo")[1].name == "embedded"
-    archive = ArchiveSource(str(tiny.tar()), registry)
-    monkeypatch.setattr(ArchiveSource, "fetched", lambda registry: archive)
+    for source in (None, "archive"):
+        assert resolve_source(registry, entries, source=source).location == path
     monkeypatch.delenv("BENCH_ARCHIVE")
-    assert select_tables(registry, "servo")[1].name == "embedded"
-    assert not archive.has(registry.entry("servo"))
-    with pytest.raises(DataUnavailable, match="servo: not a dataset of the study; it comes with the package"):
-        archive.load(registry.entry("servo"))
+    refused(SourceError, "none fetched into the cache", resolve_source, registry, entries)
+    tiny.source(path).keep()
+    for source in (None, "archive"):
+        assert in_words(resolve_source(registry, entries, source=source)) == f"archive ({path} (cached))"
+
+
+def test_a_given_archive_that_is_not_there_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused(SourceError, "no archive at", resolve_source, REGISTRY, SMOKE, "/nowhere/at/all")
+    monkeypatch.setenv("BENCH_ARCHIVE", "/nowhere/either")
+    refused(SourceError, "no archive at /nowhere/either", resolve_source, REGISTRY, SMOKE)
+    assert resolve_source(REGISTRY, SMOKE, source="embedded").name == "embedded"
+
+
+def test_tables_of_regression_are_not_looked_for_in_the_archive(
+    tiny: Any, archive: ArchiveSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_ARCHIVE", str(tiny.tar()))
+    for subset in ("regression", "servo"):
+        assert select_tables(REGISTRY, subset)[1].name == "embedded"
+    servo = REGISTRY.entry("servo")
+    assert not archive.has(servo)
+    refused(DataUnavailable, "servo: not a dataset of the study; it comes with the package", archive.load, servo)
 
 
 def test_a_folder_and_a_tar_file_of_the_same_tables_have_one_checksum(tiny: Any) -> None:
-    registry = tiny.registry()
-    entries = registry.select("all")
-    tar, folder = (origin(resolve_source(registry, entries, str(p)))["archive"] for p in (tiny.tar(), tiny.unpacked()))
+    tar, folder = (origin(tiny.source(path))["archive"] for path in (tiny.tar(), tiny.unpacked()))
     assert tar["sha256"] == folder["sha256"] != ""
     assert (tar["name"], folder["name"]) == ("archive.tar.xz", "unpacked")
-    ArchiveSource(str(tiny.tar()), registry).keep()
-    assert origin(resolve_source(registry, entries)) == {"source": "archive", "archive": tar}
+    tiny.source(tiny.tar()).keep()
+    fetched = ArchiveSource.fetched(tiny.registry())
+    assert fetched is not None
+    assert origin(fetched) == {"source": "archive", "archive": tar}
     tiny.files["alpha/alpha_R.dat"] += b"\n"
-    changed = origin(resolve_source(registry, entries, str(tiny.unpacked())))["archive"]
-    assert changed["sha256"] != tar["sha256"]
+    assert origin(tiny.source(tiny.unpacked()))["archive"]["sha256"] != tar["sha256"]
 
 
-def test_embedded_tables_are_recorded_by_name() -> None:
-    registry = load_registry()
-    assert origin(resolve_source(registry, registry.select("smoke"))) == {"source": "embedded"}
+@pytest.mark.parametrize(
+    ("subset", "archive", "source", "error", "says"),
+    [
+        ("smoke", None, "archiv", UsageError, "did you mean 'archive'"),
+        ("smoke", "x.tar", "embedded", SourceError, "exclude each other"),
+        ("pima", None, "embedded", SourceError, "none of the 1 datasets asked for comes"),
+        ("smoke", None, "archive", SourceError, "none fetched"),
+    ],
+)
+def test_sources_asked_for_by_name(
+    subset: str, archive: str | None, source: str, error: type[SourceError], says: str
+) -> None:
+    refused(error, says, resolve_source, REGISTRY, REGISTRY.select(subset), archive, source)
 
 
-def test_a_fetched_archive_serves_what_is_not_embedded(tiny: Any) -> None:
-    registry = tiny.registry()
-    entries = registry.select("all")
-    refused(SourceError, "none fetched into the cache", resolve_source, registry, entries)
-    ArchiveSource(str(tiny.tar()), registry).keep()
-    assert resolve_source(registry, entries).name == "archive"
-    assert resolve_source(registry, entries, source="archive").has(entries[0])
+@pytest.mark.parametrize(
+    ("subset", "given", "says"),
+    [
+        ("grinsztajn-num-class", {}, r"unknown part of the benchmark 'grinsztajn-num-class'.*grinsztajn-num-clf"),
+        ("openml-suite:x", {}, "a suite is named by its number at OpenML, like openml-suite:99"),
+        ("iris,grinsztajn-num-reg", {"source": "uci"}, "grinsztajn-num-reg takes its datasets from OpenML: leave"),
+        ("openml-suite:99", {"source": "uci"}, "takes its datasets from OpenML: leave --archive and --source out"),
+        ("openml-suite:99", {"archive": "a"}, "takes its datasets from OpenML: leave --archive and --source out"),
+    ],
+)
+def test_words_that_do_not_go_together(subset: str, given: dict[str, str], says: str) -> None:
+    refused(UsageError, says, select_tables, REGISTRY, subset, **given)
 
 
-def test_sources_asked_for_by_name(tiny: Any) -> None:
-    registry = load_registry()
-    smoke = registry.select("smoke")
-    refused(UsageError, "did you mean 'archive'", resolve_source, registry, smoke, source="archiv")
-    refused(SourceError, "exclude each other", resolve_source, registry, smoke, "x.tar", "embedded")
-    with pytest.raises(SourceError, match="none of the 1 datasets asked for comes"):
-        resolve_source(registry, registry.select("pima"), source="embedded")
-    refused(SourceError, "none fetched", resolve_source, registry, smoke, source="archive")
+def test_what_only_the_package_has_comes_from_it_beside_an_archive(archive: ArchiveSource) -> None:
+    def parts(names: str) -> list[tuple[list[str], str]]:
+        return [([e.name for e in part], source.name) for part, source in by_source(REGISTRY.select(names), archive)]
 
-
-def test_what_only_the_package_has_comes_from_it_beside_an_archive(tiny: Any) -> None:
-    registry = load_registry()
-    entries = registry.select("servo,iris")
-    archive = ArchiveSource(str(tiny.tar()), registry)
-    (first, one), (second, other) = by_source(entries, archive)
-    assert ([e.name for e in first], one) == (["iris"], archive)
-    assert ([e.name for e in second], other.name) == (["servo"], "embedded")
-    ((alone, source),) = by_source(registry.select("servo"), archive)
-    assert ([e.name for e in alone], source.name) == (["servo"], "embedded")
+    assert parts("servo,iris") == [(["iris"], "archive"), (["servo"], "embedded")]
+    assert parts("servo") == [(["servo"], "embedded")]

@@ -1,17 +1,34 @@
-"""Divisions: shapes, stratification, rare classes, determinism."""
+"""Divisions, of a table and inside a training part: shapes, stratification, rare classes, determinism."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from divisions import assert_partition, class_sizes, labels, seeds
 from hypothesis import given
+from hypothesis import strategies as st
 from refusals import refused
 
 from bench.data.splits import HOLDOUTS, draw_splits, first_part_counts, splits_for
 from bench.errors import DataInvalid
-from bench.protocols.rows import inner_folds, inner_split
-from bench.records.dataset import Dataset
+from bench.protocols.rows import inner_folds, inner_split, stratified_sample
+from bench.records.dataset import Dataset, IntArray
+
+class_sizes = st.lists(st.integers(1, 30), min_size=1, max_size=12).filter(lambda sizes: sum(sizes) >= 2)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def labels(sizes: list[int], seed: int = 0) -> IntArray:
+    """Shuffled labels with ``sizes[c]`` rows of class c."""
+    return np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes)).astype(np.int64)
+
+
+def assert_partition(parts: tuple[IntArray, IntArray], n: int) -> None:
+    """Two non-empty lists, disjoint, that cover 0..n-1, ascending and of the right type."""
+    for part in parts:
+        assert part.dtype == np.int64
+        assert len(part) > 0
+        assert (np.diff(part) > 0).all()
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(n))
 
 
 @given(class_sizes, seeds)
@@ -43,16 +60,16 @@ def test_holdouts_are_independent_draws() -> None:
 
 
 def test_the_draw_depends_on_seed_and_name_and_on_nothing_else() -> None:
-    y = labels([30, 20])
+    def drawn(name: str, seed: int) -> list[list[int]]:
+        return [holdout.test.tolist() for holdout in draw_splits(name, labels([30, 20]), seed).holdouts]
+
     np.random.seed(1)  # noqa: NPY002
     state = np.random.get_state()[1].copy()  # noqa: NPY002
-    first = draw_splits("table", y, 7)
+    first = drawn("table", 7)
     assert np.array_equal(state, np.random.get_state()[1])  # noqa: NPY002
     np.random.seed(2)  # noqa: NPY002
-    again = draw_splits("table", y, 7)
-    assert all(np.array_equal(a.test, b.test) for a, b in zip(first.holdouts, again.holdouts, strict=True))
-    for other in (draw_splits("table", y, 8), draw_splits("another", y, 7)):
-        assert not all(np.array_equal(a.test, b.test) for a, b in zip(first.holdouts, other.holdouts, strict=True))
+    assert drawn("table", 7) == first
+    assert first not in (drawn("table", 8), drawn("another", 7))
 
 
 def test_drawn_divisions_stay_what_they_were() -> None:
@@ -73,11 +90,9 @@ def test_published_divisions_take_precedence() -> None:
 def test_tiny_tables_and_many_classes(sizes: list[int]) -> None:
     y = labels(sizes)
     splits = draw_splits("tiny", y, 0)
-    for division in (splits.tuning, *splits.holdouts):
-        assert_partition((division.train, division.test), len(y))
-    assert_partition(inner_split(y, 0), len(y))
-    for fold in inner_folds(y, 5, 0):
-        assert_partition(fold, len(y))
+    divisions = [(division.train, division.test) for division in (splits.tuning, *splits.holdouts)]
+    for parts in (*divisions, inner_split(y, 0), *inner_folds(y, 5, 0)):
+        assert_partition(parts, len(y))
 
 
 def test_one_row_cannot_be_divided() -> None:
@@ -87,3 +102,58 @@ def test_one_row_cannot_be_divided() -> None:
     refused(DataInvalid, "cannot be divided", inner_folds, one, 5, 0)
     with pytest.raises(ValueError, match="at least 2 folds"):
         inner_folds(labels([5, 5]), 1, 0)
+
+
+@given(class_sizes, seeds)
+def test_inner_split_keeps_every_class_in_fit(sizes: list[int], seed: int) -> None:
+    y = labels(sizes, seed)
+    fit, validation = inner_split(y, seed)
+    assert_partition((fit, validation), len(y))
+    if max(sizes) > 1:
+        assert set(np.unique(y[fit])) == set(range(len(sizes)))
+    room = sum(size - 1 for size in sizes)
+    assert len(validation) == max(1, min(room, max(1, round(0.2 * len(y)))))
+    if all(size >= 5 for size in sizes):  # as even as whole rows allow
+        shares = np.bincount(y[validation], minlength=len(sizes)) - 0.2 * np.array(sizes)
+        assert np.abs(shares).max() < 1.5
+
+
+@given(class_sizes, st.integers(2, 6), seeds)
+def test_inner_folds_validate_each_dealt_row_once(sizes: list[int], k: int, seed: int) -> None:
+    y = labels(sizes, seed)
+    folds = inner_folds(y, k, seed)
+    assert 1 <= len(folds) <= k
+    validated = np.concatenate([validation for _, validation in folds])
+    assert len(np.unique(validated)) == len(validated)
+    singles = np.flatnonzero(np.bincount(y)[y] == 1)
+    if max(sizes) > 1:
+        assert set(validated.tolist()) == set(range(len(y))) - set(singles.tolist())
+    lengths = [len(validation) for _, validation in folds]
+    assert max(lengths) - min(lengths) <= 1
+    for fit, validation in folds:
+        assert_partition((fit, validation), len(y))
+        if max(sizes) > 1:
+            assert set(np.unique(y[fit])) == set(range(len(sizes)))
+
+
+@given(class_sizes, st.integers(1, 400), seeds)
+def test_a_sample_has_its_size_and_the_classes_in_proportion(sizes: list[int], size: int, seed: int) -> None:
+    y = labels(sizes, seed)
+    sample = stratified_sample(y, size, seed)
+    assert np.array_equal(sample, stratified_sample(y, size, seed))
+    assert (np.diff(sample) > 0).all()
+    if size >= len(y):
+        assert np.array_equal(sample, np.arange(len(y)))
+    elif size >= len(sizes):
+        counts = np.bincount(y[sample], minlength=len(sizes))
+        assert counts.sum() == size
+        assert counts.min() >= 1
+        ideal = np.array(sizes) * size / len(y)
+        if ideal.min() >= 1:
+            assert np.abs(counts - ideal).max() < 1
+        assert (counts <= sizes).all()
+
+
+def test_samples_differ_by_seed() -> None:
+    y = labels([300, 200])
+    assert not np.array_equal(stratified_sample(y, 50, 0), stratified_sample(y, 50, 1))

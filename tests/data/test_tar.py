@@ -6,8 +6,10 @@ import gzip
 import io
 import lzma
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,8 +19,9 @@ from refusals import refused
 from bench.data.tar import Limits, read_members
 from bench.errors import SourceError
 
+MIB = 1 << 20
 MEMBERS = [("data/a/one.dat", b"one" * 400), ("data/a/other.txt", b"unwanted"), ("data/b/two.dat", b"two" * 700)]
-SMALL = Limits(member_bytes=4096, total_bytes=1 << 20, members=20, header_bytes=1 << 16)
+SMALL = Limits(member_bytes=4096, total_bytes=MIB, members=20, header_bytes=1 << 16)
 
 
 def wanted(name: str) -> str | None:
@@ -26,15 +29,20 @@ def wanted(name: str) -> str | None:
     return "/".join(name.split("/")[-2:]) if name.endswith(".dat") else None
 
 
-def tar_bytes(members: list[tuple[str, bytes]], edit: Callable[[tarfile.TarInfo], None] = lambda info: None) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            edit(info)
-            tar.addfile(info, io.BytesIO(content) if info.isreg() else None)
-    return buffer.getvalue()
+def header(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE, link: str = "") -> bytes:
+    """A member's header, without the content."""
+    info = tarfile.TarInfo(name)
+    info.size, info.type, info.linkname = size, kind, link
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def plain(name: str, content: bytes) -> bytes:
+    """A whole member."""
+    return header(name, len(content)) + content + bytes(-len(content) % 512)
+
+
+def tar_bytes(members: list[tuple[str, bytes]]) -> bytes:
+    return b"".join(plain(*member) for member in members) + bytes(1024)
 
 
 def read(tmp_path: Path, content: bytes, limits: Limits = SMALL) -> dict[str, bytes]:
@@ -55,17 +63,8 @@ def test_all_compressions_and_formats(tmp_path: Path, mode: str, form: int) -> N
             info = tarfile.TarInfo(name)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    assert dict(read_members(path, wanted, SMALL)) == {
-        "a/one.dat": b"one" * 400,
-        "b/two.dat": b"two" * 700,
-        "b/three.dat": b"3",
-    }
-
-
-@pytest.mark.parametrize("name", ["../a/one.dat", "data/../../a/one.dat", "/../a/one.dat"])
-def test_names_that_leave_the_archive_are_refused(tmp_path: Path, name: str) -> None:
-    refused(SourceError, "outside the destination; refused", read, tmp_path, tar_bytes([(name, b"evil"), MEMBERS[0]]))
-    assert [p.name for p in tmp_path.iterdir()] == ["a.tar"]  # nothing is written anywhere
+    found = dict(read_members(path, wanted, SMALL))
+    assert found == {"a/one.dat": b"one" * 400, "b/two.dat": b"two" * 700, "b/three.dat": b"3"}
 
 
 @pytest.mark.parametrize("name", ["/data/a/one.dat", "data/b/../a/one.dat", "./data/a/one.dat"])
@@ -74,102 +73,62 @@ def test_names_of_the_same_place_are_one(tmp_path: Path, name: str) -> None:
     refused(SourceError, r"'a/one.dat' comes twice", read, tmp_path, tar_bytes([(name, b"evil"), MEMBERS[0]]))
 
 
-@pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
-)
-def test_a_wanted_name_must_be_a_plain_file(tmp_path: Path, kind: bytes) -> None:
-    def disguise(info: tarfile.TarInfo) -> None:
-        info.type, info.linkname, info.size = kind, "/etc/passwd", 0
-
-    with pytest.raises(SourceError, match=r"'data/a/one.dat' is not a plain file; refused"):
-        read(tmp_path, tar_bytes(MEMBERS[:1], disguise))
-
-
-def test_a_member_that_comes_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"'a/one.dat' comes twice"):
-        read(tmp_path, tar_bytes([*MEMBERS, ("elsewhere/a/one.dat", b"another")]))
-
-
-@pytest.mark.parametrize(
-    ("members", "message"),
-    [
-        ([("d/a/big.dat", bytes(5000))], "too large"),
-        ([(f"d/a/{i}.txt", b"") for i in range(21)], "more than 20 members"),
-        ([(f"d/a/{i}.txt", bytes(400_000)) for i in range(3)], "more than 1048576 bytes when unpacked"),
-    ],
-)
-def test_what_asks_for_too_much_is_refused(tmp_path: Path, members: list[tuple[str, bytes]], message: str) -> None:
-    refused(SourceError, message, read, tmp_path, gzip.compress(tar_bytes(members)))
-
-
-def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+def long_header() -> bytes:
     info = tarfile.TarInfo("x")
     info.pax_headers = {"comment": "c" * 500_000}
-    header = info.tobuf(tarfile.PAX_FORMAT)
-    assert len(header) > 500_000
-    refused(SourceError, "a header larger than 65536 bytes", read, tmp_path, header + bytes(1024))
+    return info.tobuf(tarfile.PAX_FORMAT) + bytes(1024)
+
+
+def table_of_holes() -> bytes:
+    first = bytearray(header("data/a/one.dat", kind=tarfile.GNUTYPE_SPARSE))
+    first[482] = 1  # one more block of holes follows, and says the same
+    first[148:156] = b"%06o\0 " % (sum(first) - sum(first[148:156]) + 8 * 32)
+    return bytes(first) + (b"00000000001\0" * 42 + b"\1" + bytes(7)) * 1000
+
+
+def damaged_header() -> bytes:
+    """One in the middle, which is not to be taken for the end."""
+    return tar_bytes(MEMBERS).replace(b"data/a/other.txt", b"Data/a/other.txt")
+
+
+BROKEN = "broken or truncated"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(tar_bytes([(f"d/a/{i}.txt", b"") for i in range(21)])), "more than 20 members"),
+        (gzip.compress(tar_bytes([(f"d/{i}", bytes(400_000)) for i in range(3)])), "more than 1048576 bytes when unp"),
+        (long_header(), "a header larger than 65536 bytes"),
+        (table_of_holes(), "a header larger than 65536 bytes"),
+        (header("data/a/one.txt", -512) + bytes(2048), rf"backwards; refused|{BROKEN}"),
+        (header("data/a/one.txt", -(1 << 40)) + bytes(2048), rf"backwards; refused|{BROKEN}"),
+        (tar_bytes(MEMBERS[:1]) + tar_bytes(MEMBERS[1:]), "unreadable before"),
+        (header("data/a/one.dat", 4000) + bytes(600), BROKEN),
+        (damaged_header(), f"{BROKEN} archive: unreadable before byte 2560"),
+        *[(junk, f"{BROKEN} archive") for junk in (b"", b"not a tar at all", bytes(10))],
+        *[(junk, f"{BROKEN} archive") for junk in (b"\x1f\x8b\x08junk", b"\xfd7zXZ\x00junk", b"BZh9junk")],
+    ],
+    ids=lambda value: value if isinstance(value, str) else "content",
+)
+def test_what_is_broken_or_asks_for_too_much_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    refused(SourceError, message, read, tmp_path, content)
 
 
 def test_a_chain_of_headers_without_end(tmp_path: Path) -> None:
-    link = tarfile.TarInfo("././@LongLink")
-    link.type, link.size = tarfile.GNUTYPE_LONGNAME, 1
-    with pytest.raises(SourceError, match=r"broken or truncated archive: maximum recursion|a header larger"):
-        read(tmp_path, gzip.compress((link.tobuf() + b"a" + bytes(511)) * 2000), Limits(header_bytes=4 << 20))
-
-
-def test_a_table_of_holes_without_end(tmp_path: Path) -> None:
-    sparse = tarfile.TarInfo("data/a/one.dat")
-    sparse.type = tarfile.GNUTYPE_SPARSE
-    header = bytearray(sparse.tobuf(tarfile.GNU_FORMAT))
-    header[482] = 1  # one more block of holes follows, and says the same
-    header[148:156] = b"%06o\0 " % (sum(header) - sum(header[148:156]) + 8 * 32)
-    more = b"00000000001\0" * 42
-    with pytest.raises(SourceError, match="a header larger than 65536 bytes"):
-        read(tmp_path, bytes(header) + (more + b"\1" + bytes(7)) * 1000)
-
-
-@pytest.mark.parametrize("size", [-512, -(1 << 40)])
-def test_a_header_that_points_backwards(tmp_path: Path, size: int) -> None:
-    info = tarfile.TarInfo("data/a/one.txt")
-    info.size = size
-    with pytest.raises(SourceError, match=r"backwards; refused|broken or truncated"):
-        read(tmp_path, info.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
-
-
-def test_content_behind_the_end_mark(tmp_path: Path) -> None:
-    refused(SourceError, "unreadable before", read, tmp_path, tar_bytes(MEMBERS[:1]) + tar_bytes(MEMBERS[1:]))
-
-
-def test_a_member_that_claims_more_than_there_is(tmp_path: Path) -> None:
-    info = tarfile.TarInfo("data/a/one.dat")
-    info.size = 4000
-    refused(SourceError, "broken or truncated", read, tmp_path, info.tobuf() + bytes(600))
+    link = header("././@LongLink", 1, tarfile.GNUTYPE_LONGNAME) + b"a" + bytes(511)
+    says = rf"{BROKEN} archive: maximum recursion|a header larger"
+    refused(SourceError, says, read, tmp_path, gzip.compress(link * 2000), Limits(header_bytes=4 << 20))
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress])
 def test_every_truncation_is_noticed(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
-    content = compress(tar_bytes(MEMBERS).rstrip(b"\0") + bytes(1024))
-    whole = read(tmp_path, content)
-    assert len(whole) == 2
-    step = max(1, len(content) // 60)
+    content = compress(tar_bytes(MEMBERS))
+    assert len(read(tmp_path, content)) == 2
     plain_end = len(content) - 1024 if compress is bytes else len(content)
-    for cut in range(0, plain_end, step):
+    for cut in range(0, plain_end, max(1, len(content) // 60)):
         with pytest.raises(SourceError):
             read(tmp_path, content[:cut])
-
-
-def test_a_damaged_header_in_the_middle_is_not_taken_for_the_end(tmp_path: Path) -> None:
-    content = bytearray(tar_bytes(MEMBERS))
-    second = content.index(b"data/a/other.txt")
-    content[second] ^= 0xFF
-    refused(SourceError, "broken or truncated archive: unreadable before byte 2560", read, tmp_path, bytes(content))
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"not a tar at all", bytes(10), b"\x1f\x8b\x08junk", b"\xfd7zXZ\x00junk", b"BZh9junk"]
-)
-def test_what_is_no_archive(tmp_path: Path, content: bytes) -> None:
-    refused(SourceError, "broken or truncated archive", read, tmp_path, content)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -188,3 +147,82 @@ def test_flipped_bytes_end_in_content_or_a_source_error(tmp_path: Path, data: st
     except SourceError:
         return
     assert all(key.count("/") <= 1 and ".." not in key for key in members)
+
+
+def everything(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def with_the_tables(tiny: Any, before: bytes) -> Any:
+    """The study's archive, read from a tar that begins with the members ``before`` its own."""
+    path = tiny.tar("a.tar", "w:")
+    path.write_bytes(before + path.read_bytes())
+    return tiny.source(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd",
+        "..\\alpha\\alpha_R.dat",
+        "data\n/alpha\n/x",
+        "data/alpha/alpha_R.dat\n",
+        "data/alpha/\x1b[2Jx",
+        "x" * 5000,
+    ],
+)
+def test_odd_names_are_passed_over(tiny: Any, tmp_path: Path, own_cache: Path, name: str) -> None:
+    source = with_the_tables(tiny, plain(name, b"evil"))
+    before = everything(tmp_path)
+    assert source.load(tiny.entry()).X.shape == (24, 3)
+    assert all(name.startswith("cache") for name in everything(tmp_path) - before)
+    contents = [file.read_bytes() for file in own_cache.rglob("*") if file.is_file()]
+    assert contents
+    assert b"evil" not in contents
+
+
+WANTED = "data/alpha/alpha_R.dat"
+KINDS = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
+OUTSIDE = ("../../alpha/alpha_R.dat", "data/../../alpha/alpha_R.dat", "/../alpha/alpha_R.dat")
+TWICE = ("/etc/alpha/alpha_R.dat", "once/alpha/alpha_R.dat", "a\nb/alpha/alpha_R.dat")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        *[(header(WANTED, kind=kind, link="/etc/passwd"), "is not a plain file; refused") for kind in KINDS],
+        *[(plain(name, b"1"), "which is outside the destination; refused") for name in OUTSIDE],
+        *[(plain(name, b"1"), "'alpha/alpha_R.dat' comes twice") for name in TWICE],
+        (header(WANTED, size=10 << 30), "is too large .10737418240 bytes.; refused"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "content",
+)
+def test_what_would_do_harm_is_refused_and_leaves_no_trace(
+    tiny: Any, tmp_path: Path, own_cache: Path, content: bytes, message: str
+) -> None:
+    source = with_the_tables(tiny, content)
+    before = everything(tmp_path)
+    refused(SourceError, message, source.open)
+    assert everything(tmp_path) - before <= {"cache", "cache/archives"}
+    assert not list((own_cache / "archives").iterdir())
+
+
+def test_ten_gigabytes_in_a_megabyte(tiny: Any, tmp_path: Path, own_cache: Path) -> None:
+    """xz packs a hundred megabytes of zeros into fifteen kilobytes, and concatenated files are one."""
+    hundred = lzma.compress(bytes(100 * MIB), preset=0)
+    path = tmp_path / "bomb.tar.xz"
+    path.write_bytes(lzma.compress(header("data/padding", size=100 * 100 * MIB)) + 100 * hundred)
+    assert path.stat().st_size < 2 * MIB
+    source = tiny.source(path)
+    tracemalloc.start()
+    refused(SourceError, r"it becomes more than \d+ bytes when unpacked; refused", source.open)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32 * MIB
+    assert not list((own_cache / "archives").iterdir())
+
+
+def test_a_wanted_file_of_zeros(tiny: Any, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.tar.gz"
+    path.write_bytes(gzip.compress(header(WANTED, size=80 * MIB) + bytes(80 * MIB), 1))
+    refused(SourceError, "when unpacked", tiny.source(path).open)

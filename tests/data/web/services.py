@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
-import io
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 import numpy as np
 import pandas as pd
+import pytest
 from loopback import Loopback, Page
 
 SPACE = 'xmlns:oml="http://openml.org/openml"'
@@ -30,11 +32,11 @@ def arff(frame: pd.DataFrame, relation: str = "table") -> bytes:
 
 
 class FakeOpenML:
-    """Data sets, tasks and suites at ``<url>``, the address for ``BENCH_OPENML``."""
+    """Data sets, tasks and suites at the address that ``BENCH_OPENML`` names."""
 
-    def __init__(self, web: Loopback) -> None:
+    def __init__(self, web: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
         self.web = web
-        self.url = web.url + API
+        monkeypatch.setenv("BENCH_OPENML", web.url + API)
 
     def data(
         self,
@@ -72,25 +74,24 @@ class FakeOpenML:
 
     def parquet(self, id: int, frame: pd.DataFrame, more: str = "") -> None:
         """Data set ``id`` with ``frame`` as a Parquet file in a MinIO bucket, and no other file."""
-        sink = io.BytesIO()
-        frame.to_parquet(sink)
         file = f"/datasets/dataset{id}/dataset_{id}.pq"
-        self.web.pages[file] = Page(sink.getvalue())
+        self.web.pages[file] = Page(frame.to_parquet())
         self.data(id, b"", format="Parquet", more=f"{more}<oml:parquet_url>{self.web.url}{file}</oml:parquet_url>")
 
     def task(
         self, id: int, dataset: int, splits: bytes | None, target: str = "class", *, type: int = 1, kind: str = ""
     ) -> None:
         """Task ``id`` on data set ``dataset`` with the index lists ``splits``."""
-        lists = f"/api_splits/get/{id}/Task_{id}_splits.arff"
+        address = ""
         if splits is not None:
+            lists = f"/api_splits/get/{id}/Task_{id}_splits.arff"
             self.web.pages[lists] = Page(splits)
-        address = f"{self.web.url}{lists}" if splits is not None else ""
+            address = self.web.url + lists
+        kind = kind or ("Supervised Classification" if type == 1 else "Supervised Regression")
         self._answer(
             f"/task/{id}",
             f"<oml:task {SPACE}><oml:task_id>{id}</oml:task_id><oml:task_name>Task {id}</oml:task_name>"
-            f"<oml:task_type_id>{type}</oml:task_type_id>"
-            f"<oml:task_type>{kind or 'Supervised Classification'}</oml:task_type>"
+            f"<oml:task_type_id>{type}</oml:task_type_id><oml:task_type>{kind}</oml:task_type>"
             f'<oml:input name="source_data"><oml:data_set><oml:data_set_id>{dataset}</oml:data_set_id>'
             f"<oml:target_feature>{escape(target)}</oml:target_feature></oml:data_set></oml:input>"
             '<oml:input name="estimation_procedure"><oml:estimation_procedure><oml:id>1</oml:id>'
@@ -114,10 +115,8 @@ class FakeOpenML:
 
     def refuse(self, path: str, code: int, message: str) -> None:
         """OpenML's way to say no."""
-        content = (
-            f"<oml:error {SPACE}><oml:code>{code}</oml:code><oml:message>{message}</oml:message></oml:error>"
-        ).encode()
-        self.web.pages[API + path] = Page(content, "text/xml", 412)
+        content = f"<oml:error {SPACE}><oml:code>{code}</oml:code><oml:message>{message}</oml:message></oml:error>"
+        self.web.pages[API + path] = Page(content.encode(), "text/xml", 412)
 
     def _answer(self, path: str, content: str) -> None:
         self.web.pages[API + path] = Page(f'<?xml version="1.0" encoding="UTF-8"?>\n{content}'.encode(), "text/xml")
@@ -126,22 +125,28 @@ class FakeOpenML:
 def task_splits(folds: Sequence[np.ndarray], repeats: int = 1) -> bytes:
     """Index lists of cross-validation over ``folds`` (the test rows of each), in OpenML's ARFF."""
     lines = ["@relation splits", "@attribute type {TRAIN,TEST}"]
-    lines += [f"@attribute {name} numeric" for name in ("rowid", "repeat", "fold")]
-    lines.append("@data")
-    rows = np.concatenate(folds)
-    for repeat in range(repeats):
-        for number, test in enumerate(folds):
-            for row in rows:
-                lines.append(f"{'TEST' if row in test else 'TRAIN'},{row},{repeat},{number}")
+    lines += [*(f"@attribute {name} numeric" for name in ("rowid", "repeat", "fold")), "@data"]
+    lines += [
+        f"{'TEST' if row in test else 'TRAIN'},{row},{repeat},{number}"
+        for repeat in range(repeats)
+        for number, test in enumerate(folds)
+        for row in np.concatenate(folds)
+    ]
     return ("\n".join(lines) + "\n").encode()
 
 
-class FakeUCI:
-    """Data sets at ``url``, the address for ``BENCH_UCI``."""
+def scores(folder: str) -> list[dict[str, str]]:
+    """The rows of the table of scores that a run left in ``folder``."""
+    with Path(folder, "scores.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
 
-    def __init__(self, web: Loopback) -> None:
+
+class FakeUCI:
+    """Data sets at the address that ``BENCH_UCI`` names."""
+
+    def __init__(self, web: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
         self.web = web
-        self.url = web.url
+        monkeypatch.setenv("BENCH_UCI", f"{web.url}/")
 
     def data(self, id: int, frame: pd.DataFrame, roles: dict[str, str], *, name: str = "Made up") -> None:
         """Data set ``id``; ``roles`` of columns that are no features."""

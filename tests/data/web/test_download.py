@@ -6,7 +6,9 @@ import hashlib
 import re
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import filelock
 import pytest
@@ -50,23 +52,42 @@ def to(tmp_path: Path) -> Path:
     return folder / "file"
 
 
-def be(monkeypatch: pytest.MonkeyPatch, **policy: float) -> None:
-    """Have downloads wait as ``policy`` says."""
-    monkeypatch.setattr(download_module, "RETRY_POLICY", RetryPolicy(**({"pause_seconds": 0.01} | policy)))
+Policy = Callable[..., None]
 
 
-def receivers() -> list[threading.Thread]:
-    """Threads that still receive something."""
-    return [thread for thread in threading.enumerate() if "receive" in thread.name]
+@pytest.fixture
+def policy(monkeypatch: pytest.MonkeyPatch) -> Policy:
+    """Has downloads wait as its arguments say."""
+
+    def follow(**given: float) -> None:
+        known = {"pause_seconds": 0.01, "timeout_seconds": 5.0}
+        monkeypatch.setattr(download_module, "RETRY_POLICY", RetryPolicy(**(known | given)))
+
+    return follow
+
+
+def arrives(url: str, to: Path, content: bytes = CONTENT, **more: Any) -> None:
+    """The download, which is whole."""
+    download(url, to, **more)
+    assert to.read_bytes() == content
+
+
+def stops_after(size: int, web: Loopback, url: str, to: Path) -> None:
+    """A call that leaves three pieces of ``size`` bytes."""
+    web.faults["/file"] = [broken_off(size)] * 3
+    says = rf"it broke off after {3 * size} of 300000 bytes \(3 tries\); try again later"
+    refused(SourceError, says, download, url, to)
+    assert not to.exists()
 
 
 def ranges(web: Loopback) -> list[str | None]:
     return [headers.get("Range") for _, headers in web.requests]
 
 
-def test_a_good_server(web: Loopback, url: str, to: Path) -> None:
-    download(url, to, known_hash=SHA256)
-    assert to.read_bytes() == CONTENT
+@pytest.mark.parametrize("fault", [answer, no_length], ids=["announced", "ended by the connection"])
+def test_a_good_server(web: Loopback, url: str, to: Path, fault: Fault) -> None:
+    web.faults["/file"] = [fault]
+    arrives(url, to, known_hash=SHA256)
     assert list(to.parent.iterdir()) == [to]
     assert ranges(web) == [None]
 
@@ -75,15 +96,13 @@ def test_a_good_server(web: Loopback, url: str, to: Path) -> None:
     "fault", [broken_off(100_000), broken_off(100_000, reset=True), silence], ids=["cut", "reset", "silent"]
 )
 def test_a_connection_that_breaks_is_gone_on_with(
-    web: Loopback, url: str, to: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch
+    web: Loopback, url: str, to: Path, fault: Fault, policy: Policy
 ) -> None:
-    be(monkeypatch, attempts=3, timeout_seconds=0.5)
+    policy(attempts=3, timeout_seconds=0.5)
     web.faults["/file"] = [fault, broken_off(50_000)]
     said: list[str] = []
-    download(url, to, say=said.append)
-    assert to.read_bytes() == CONTENT
-    assert len(said) == 2
-    assert all("trying again in" in line for line in said)
+    arrives(url, to, say=said.append)
+    assert ["trying again in" in line for line in said] == [True, True]
     sizes = [0 if asked is None else int(asked[6:-1]) for asked in ranges(web)]
     assert sizes == sorted(sizes)
     assert sizes[2] >= 50_000
@@ -91,22 +110,31 @@ def test_a_connection_that_breaks_is_gone_on_with(
 
 
 def test_a_later_call_goes_on_where_this_one_stopped(web: Loopback, url: str, to: Path) -> None:
-    web.faults["/file"] = [broken_off(70_000)] * 3
-    refused(SourceError, r"it broke off after 210000 of 300000 bytes \(3 tries\); try again later", download, url, to)
-    assert not to.exists()
-    download(url, to)
-    assert to.read_bytes() == CONTENT
+    stops_after(70_000, web, url, to)
+    arrives(url, to)
     assert ranges(web) == [None, "bytes=70000-", "bytes=140000-", "bytes=210000-"]
     assert list(to.parent.iterdir()) == [to]
 
 
 def test_a_file_that_changed_meanwhile_is_taken_from_the_start(web: Loopback, url: str, to: Path) -> None:
-    web.faults["/file"] = [broken_off(70_000)] * 3
-    with pytest.raises(SourceError):
-        download(url, to)
+    stops_after(70_000, web, url, to)
     web.pages["/file"] = Page(CONTENT[::-1])
-    download(url, to)
-    assert to.read_bytes() == CONTENT[::-1]
+    arrives(url, to, CONTENT[::-1])
+
+
+def test_a_part_of_another_address_is_not_gone_on_with(web: Loopback, url: str, to: Path) -> None:
+    stops_after(70_000, web, url, to)
+    web.pages["/other"] = Page(CONTENT)
+    arrives(f"{web.url}/other", to)
+    assert web.requests[-1][1].get("Range") is None
+
+
+def test_a_damaged_piece_is_found_by_the_checksum(web: Loopback, url: str, to: Path) -> None:
+    stops_after(70_000, web, url, to)
+    part = to.with_name("file.part")
+    part.write_bytes(b"x" + part.read_bytes()[1:])
+    refused(SourceError, "SHA256 hash", download, url, to, known_hash=SHA256)
+    arrives(url, to, known_hash=SHA256)
 
 
 @pytest.mark.parametrize("note", [None, b"", b"\xff\n\0"])
@@ -114,56 +142,35 @@ def test_what_nothing_is_known_of_is_not_gone_on_with(web: Loopback, url: str, t
     to.with_name("file.part").write_bytes(b"something")
     if note is not None:
         to.with_name("file.part.of").write_bytes(note)
-    download(url, to)
-    assert to.read_bytes() == CONTENT
+    arrives(url, to)
     assert ranges(web) == [None]
 
 
-def test_a_file_that_became_shorter(web: Loopback, url: str, to: Path) -> None:
-    web.faults["/file"] = [broken_off(70_000), status(416)]
-    download(url, to)
-    assert to.read_bytes() == CONTENT
-    assert ranges(web) == [None, "bytes=70000-", None]
-
-
-def test_without_a_validator_nothing_is_pieced_together(web: Loopback, url: str, to: Path) -> None:
-    web.pages["/file"] = Page(CONTENT, tag=False)
-    web.faults["/file"] = [broken_off(70_000)]
-    download(url, to)
-    assert to.read_bytes() == CONTENT
-    assert ranges(web) == [None, None]
-
-
-def test_another_part_than_the_one_asked_for(web: Loopback, url: str, to: Path) -> None:
-    web.faults["/file"] = [broken_off(70_000), another_part]
-    download(url, to)
-    assert to.read_bytes() == CONTENT
-    assert ranges(web) == [None, "bytes=70000-", None]
-
-
-def test_a_part_of_another_address_is_not_gone_on_with(web: Loopback, url: str, to: Path) -> None:
-    web.faults["/file"] = [broken_off(70_000)] * 3
-    with pytest.raises(SourceError):
-        download(url, to)
-    web.pages["/other"] = Page(CONTENT)
-    download(f"{web.url}/other", to)
-    assert web.requests[-1][1].get("Range") is None
-
-
-def test_the_end_of_the_connection_as_the_end_of_the_file(web: Loopback, url: str, to: Path) -> None:
-    web.faults["/file"] = [no_length]
-    download(url, to, known_hash=SHA256)
-    assert to.read_bytes() == CONTENT
+@pytest.mark.parametrize(
+    ("tag", "faults", "asked"),
+    [
+        (False, [], [None, None]),  # nothing would tell whether it is still the same file
+        (True, [status(416)], [None, "bytes=70000-", None]),  # it became shorter
+        (True, [another_part], [None, "bytes=70000-", None]),
+    ],
+    ids=["no validator", "416", "another part"],
+)
+def test_what_does_not_go_together_is_not_pieced_together(
+    web: Loopback, url: str, to: Path, tag: bool, faults: list[Fault], asked: list[str | None]
+) -> None:
+    web.pages["/file"] = Page(CONTENT, tag=tag)
+    web.faults["/file"] = [broken_off(70_000), *faults]
+    arrives(url, to)
+    assert ranges(web) == asked
 
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
 def test_troubles_of_the_server_may_pass(web: Loopback, url: str, to: Path, code: int) -> None:
     web.faults["/file"] = [status(code)]
-    download(url, to)
-    assert to.read_bytes() == CONTENT
+    arrives(url, to)
     web.faults["/file"] = [status(code)] * 3
-    with pytest.raises(SourceError, match=rf"/file: download failed: the server answered {code} .* \(3 tries\)"):
-        download(url, to.with_name("again"))
+    says = rf"/file: download failed: the server answered {code} .* \(3 tries\)"
+    refused(SourceError, says, download, url, to.with_name("again"))
 
 
 @pytest.mark.parametrize(
@@ -183,22 +190,37 @@ def test_what_no_other_try_would_mend(web: Loopback, url: str, to: Path, fault: 
     assert list(to.parent.iterdir()) == []
 
 
-def test_a_slow_drip_is_given_up(web: Loopback, url: str, to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    be(monkeypatch, attempts=2, stall_seconds=0.2)
+def test_a_slow_drip_is_given_up(web: Loopback, url: str, to: Path, policy: Policy) -> None:
+    policy(attempts=2, stall_seconds=0.2)
     web.faults["/file"] = [drip] * 2
     refused(SourceError, r"only \d\d? bytes came in 0.2 s \(2 tries\)", download, url, to)
     assert not to.exists()
 
 
-def test_a_server_that_thinks_is_waited_for(web: Loopback, url: str, to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_thinks_is_waited_for(web: Loopback, url: str, to: Path, policy: Policy) -> None:
     def late(request: Request, page: Page) -> None:
         time.sleep(0.5)
         answer(request, page)
 
-    be(monkeypatch, attempts=1, stall_seconds=0.2)
+    policy(attempts=1, stall_seconds=0.2)
     web.faults["/file"] = [late]
-    download(url, to)
-    assert to.read_bytes() == CONTENT
+    arrives(url, to)
+
+
+def test_the_end_of_an_earlier_try_is_no_answer_to_the_next(web: Loopback, url: str, to: Path, policy: Policy) -> None:
+    given_up = threading.Event()
+
+    def stops_once_given_up(request: Request, page: Page) -> None:
+        request.head(page, len(page.content))
+        given_up.wait(10)
+
+    def nothing(request: Request, page: Page) -> None:
+        given_up.set()
+        request.server.closing.wait(10)
+
+    policy(attempts=2, timeout_seconds=1.0, stall_seconds=0.1)
+    web.faults["/file"] = [stops_once_given_up, nothing]
+    refused(SourceError, r"no answer came in 1 s \(2 tries\)", download, url, to)
 
 
 @pytest.mark.parametrize(
@@ -212,41 +234,38 @@ def test_a_server_that_thinks_is_waited_for(web: Loopback, url: str, to: Path, m
     ],
     ids=["100 Continue", "4 bytes a second", "chunk header", "trailer", "redirect"],
 )
-def test_an_answer_without_end_holds_nobody(
-    web: Loopback, url: str, to: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_without_end_holds_nobody(web: Loopback, url: str, to: Path, fault: Fault, policy: Policy) -> None:
     """Nor does anything go on reading it."""
-    be(monkeypatch, attempts=2, timeout_seconds=0.5, stall_seconds=0.5)
+    policy(attempts=2, timeout_seconds=0.5, stall_seconds=0.5)
     web.faults["/file"] = [fault] * 2
     begun = time.monotonic()
     refused(SourceError, r"(no answer|only 0 bytes) came in 0\.5 s \(2 tries\); try again", download, url, to)
     assert time.monotonic() - begun < 5
     assert list(to.parent.iterdir()) == []
+
+    def receivers() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if "receive" in thread.name]
+
     until = time.monotonic() + 5
     while receivers() and time.monotonic() < until:
         time.sleep(0.02)
     assert receivers() == []
-    download(url, to)
-    assert to.read_bytes() == CONTENT
+    arrives(url, to)
 
 
-def test_no_try_lasts_longer_than_its_deadline(
-    web: Loopback, url: str, to: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_try_lasts_longer_than_its_deadline(web: Loopback, url: str, to: Path, policy: Policy) -> None:
     """However fast the content comes; and the next try takes it up."""
-    be(monkeypatch, attempts=2, deadline_seconds=0.3, stall_seconds=0.1, slowest_bytes_per_second=10)
+    policy(attempts=2, deadline_seconds=0.3, stall_seconds=0.1, slowest_bytes_per_second=10)
     web.faults["/file"] = [drip]
     said: list[str] = []
-    download(url, to, say=said.append)
-    assert to.read_bytes() == CONTENT
+    arrives(url, to, say=said.append)
     assert "it was not complete after 0.3 s" in said[0]
-    assert int((ranges(web)[1] or "")[6:-1]) > 5
+    assert re.fullmatch(r"bytes=[1-9]\d*-", ranges(web)[1] or "")
 
 
 def test_redirects(web: Loopback, url: str, to: Path) -> None:
     web.pages["/old"] = Page(b"", status=302, location="/file")
-    download(f"{web.url}/old", to)
-    assert to.read_bytes() == CONTENT
+    arrives(f"{web.url}/old", to)
 
 
 @pytest.mark.parametrize(
@@ -281,17 +300,6 @@ def test_a_wrong_checksum_names_both_and_leaves_nothing(web: Loopback, url: str,
     assert list(to.parent.iterdir()) == []
 
 
-def test_a_damaged_piece_is_found_by_the_checksum(web: Loopback, url: str, to: Path) -> None:
-    web.faults["/file"] = [broken_off(70_000)] * 3
-    with pytest.raises(SourceError):
-        download(url, to)
-    part = to.with_name("file.part")
-    part.write_bytes(b"x" + part.read_bytes()[1:])
-    refused(SourceError, "SHA256 hash", download, url, to, known_hash=SHA256)
-    download(url, to, known_hash=SHA256)
-    assert to.read_bytes() == CONTENT
-
-
 @pytest.mark.parametrize("fault", [no_length, None], ids=["unannounced", "announced"])
 def test_more_than_is_wanted(web: Loopback, url: str, to: Path, fault: Fault | None) -> None:
     web.faults["/file"] = [fault] if fault else []
@@ -300,36 +308,29 @@ def test_more_than_is_wanted(web: Loopback, url: str, to: Path, fault: Fault | N
 
 
 def test_two_at_a_time(url: str, to: Path) -> None:
-    with (
-        filelock.FileLock(to.with_name("file.part.lock")),
-        pytest.raises(SourceError, match=f"{url}: is being downloaded by another process"),
-    ):
-        download(url, to)
-    download(url, to)
-    assert to.read_bytes() == CONTENT
+    with filelock.FileLock(to.with_name("file.part.lock")):
+        refused(SourceError, f"{url}: is being downloaded by another process", download, url, to)
+    arrives(url, to)
 
 
 def test_what_is_there_is_not_downloaded_again(web: Loopback, url: str, to: Path) -> None:
     to.write_bytes(CONTENT)
-    download(url, to)
-    download(url, to, known_hash=SHA256)
+    arrives(url, to)
+    arrives(url, to, known_hash=SHA256)
     assert web.requests == []
     to.write_bytes(b"damaged")
-    download(url, to, known_hash=SHA256)
-    assert to.read_bytes() == CONTENT
+    arrives(url, to, known_hash=SHA256)
 
 
 @pytest.mark.parametrize("place", ["nowhere", "file/place"])
 def test_a_place_that_cannot_be_written(url: str, tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "nowhere").symlink_to("/proc/nowhere")
-    with pytest.raises(SourceError, match=rf"{place}: cannot write the cache: .*--cache or BENCH_CACHE"):
-        download(url, tmp_path / place / "file")
+    says = rf"{place}: cannot write the cache: .*--cache or BENCH_CACHE"
+    refused(SourceError, says, download, url, tmp_path / place / "file")
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/x", "http://[::1", "https://127.0.0.1:1/x"])
 def test_nobody_there(to: Path, address: str) -> None:
-    with pytest.raises(SourceError) as error:
-        download(address, to)
-    assert str(error.value).startswith(f"{address}: download failed: ")
+    refused(SourceError, f"^{re.escape(address)}: download failed: ", download, address, to)
     assert list(to.parent.iterdir()) == []

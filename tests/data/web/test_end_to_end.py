@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pandas as pd
 import pytest
 from command import Command
 from loopback import Loopback, Page, broken_off, status, web_page
-from services import FakeOpenML, FakeUCI, arff, task_splits
+from services import FakeOpenML, FakeUCI, arff, scores, task_splits
 
 from bench.command_line import main
 from bench.data import registry as registry_module
@@ -19,44 +18,49 @@ from bench.store import read_run
 
 
 @pytest.fixture
-def tiny_registry(tiny: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def tiny(tiny: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """All commands see the generated registry, as ``tiny.document`` stands when they start."""
     monkeypatch.setattr(registry_module, "default_path", lambda: tiny.registry().path)
     monkeypatch.chdir(tmp_path)
     return tiny
 
 
-def scores(folder: str) -> list[dict[str, str]]:
-    with Path(folder, "scores.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+def found(folder: str, *columns: str) -> set[tuple[str, ...]]:
+    """What stands in these columns of a run's table of scores."""
+    return {tuple(row[column] for column in columns) for row in scores(folder)}
 
 
-def test_the_archive_from_a_server_with_troubles(tiny_registry: Any, web: Loopback, command: Command) -> None:
-    web.pages["/data.tar.gz"] = Page(tiny_registry.tar(mode="w:gz").read_bytes())
+@pytest.mark.usefixtures("in_process")
+def test_the_archive_from_a_server_with_troubles(tiny: Any, web: Loopback, command: Command) -> None:
+    web.pages["/data.tar.gz"] = Page(tiny.tar(mode="w:gz").read_bytes())
     web.faults["/data.tar.gz"] = [status(503), broken_off(300), broken_off(300, reset=True)]
-    tiny_registry.document["study"]["archive_url"] = f"{web.url}/data.tar.gz"
+    tiny.document["study"]["archive_url"] = f"{web.url}/data.tar.gz"
     captured = command("fetch", "--subset", "all", code=2)
     assert captured.err.count("trying again in") == 2
     assert "(3 tries); try again later" in captured.err
     command.refuses("none fetched into the cache", "run", "--subset", "all", "--methods", "laplace")
     assert "2 of 2 datasets are available and valid" in command("fetch", "--subset", "all").out
+    assert web.requests[-1][1]["Range"].startswith("bytes=")  # resumed
     requests = len(web.requests)
     words = ["run", "--subset", "all", "--methods", "laplace", "--jobs", "1", "--offline", "--run", "r"]
     command(*words)
-    assert {(row["source"], row["split"], row["status"]) for row in scores("r")} == {("archive", "published", "ok")}
+    assert found("r", "source", "split", "status") == {("archive", "published", "ok")}
     command("report", "r", "--out", "page")
     assert "alpha" in Path("page/index.html").read_text()
     assert len(web.requests) == requests
 
 
-def test_mirrors_in_turn(tiny_registry: Any, web: Loopback, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    good = tiny_registry.tar().read_bytes()
-    tiny_registry.files["alpha/alpha_R.dat"] += b" "
-    web.pages["/other"] = Page(tiny_registry.tar("other.tar.xz").read_bytes())
+def test_mirrors_in_turn(tiny: Any, web: Loopback, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = tiny.tar().read_bytes()
+    tiny.files["alpha/alpha_R.dat"] += b" "
+    web.pages["/other"] = Page(tiny.tar("other.tar.xz").read_bytes())
     web.pages["/page"] = Page(b"")
     web.faults["/page"] = [web_page]
     web.pages["/good"] = Page(good)
-    tiny_registry.document["study"] |= {"archive_url": f"{web.url}/gone", "mirrors": [f"{web.url}/good"]}
+    tiny.document["study"] |= {
+        "archive_url": f"{web.url}/gone",
+        "mirrors": [f"{web.url}/{name}" for name in ("good", "spare")],
+    }
     monkeypatch.setenv("BENCH_MIRRORS", f"{web.url}/page")
     captured = command("fetch", "--subset", "all", "--mirror", f"{web.url}/other")
     assert "2 of 2 datasets are available and valid" in captured.out
@@ -66,10 +70,10 @@ def test_mirrors_in_turn(tiny_registry: Any, web: Loopback, command: Command, mo
     assert captured.err.index("a web page") < captured.err.index("/good")
 
 
-def test_if_no_mirror_is_sound_the_best_is_kept(tiny_registry: Any, web: Loopback, command: Command) -> None:
-    tiny_registry.files["alpha/alpha_R.dat"] += b" "
-    web.pages["/a"] = Page(tiny_registry.tar().read_bytes())
-    tiny_registry.document["study"] |= {"archive_url": f"{web.url}/a", "mirrors": [f"{web.url}/b"]}
+def test_if_no_mirror_is_sound_the_best_is_kept(tiny: Any, web: Loopback, command: Command) -> None:
+    tiny.files["alpha/alpha_R.dat"] += b" "
+    web.pages["/a"] = Page(tiny.tar().read_bytes())
+    tiny.document["study"] |= {"archive_url": f"{web.url}/a", "mirrors": [f"{web.url}/b"]}
     captured = command("fetch", "--subset", "all", code=1)
     assert "1 of 2 datasets are available and valid" in captured.out
     assert "missing: http" in captured.err
@@ -79,8 +83,8 @@ def test_if_no_mirror_is_sound_the_best_is_kept(tiny_registry: Any, web: Loopbac
     command("fetch", "--subset", "beta", "--offline")
 
 
-def test_a_cache_of_ones_own(tiny_registry: Any, web: Loopback, own_cache: Path, command: Command) -> None:
-    web.pages["/a"] = Page(tiny_registry.tar().read_bytes())
+def test_a_cache_of_ones_own(tiny: Any, web: Loopback, own_cache: Path, command: Command) -> None:
+    web.pages["/a"] = Page(tiny.tar().read_bytes())
     words = ["--subset", "all", "--cache", "mine"]
     assert "in mine" in command("fetch", *words, "--archive", f"{web.url}/a").out
     assert not own_cache.exists()
@@ -100,9 +104,7 @@ FOLDS = [np.arange(start, start + 16) for start in (0, 16, 32)]
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_suite(tiny_registry: Any, web: Loopback, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    openml = FakeOpenML(web)
-    monkeypatch.setenv("BENCH_OPENML", openml.url)
+def test_a_suite(tiny: Any, openml: FakeOpenML, command: Command) -> None:
     openml.data(61, arff(FRAME), name="things")
     openml.data(62, arff(FRAME.assign(size=1.5)), name="stuff")
     openml.task(10, 61, task_splits(FOLDS))
@@ -117,20 +119,19 @@ def test_a_suite(tiny_registry: Any, web: Loopback, command: Command, monkeypatc
     assert "2 of 3 datasets are available and valid" in captured.out
     assert "note: things: 1 column(s) of categories" in captured.out
     assert "missing: OpenML task 12 is one of Learning Curve" in captured.err
-    requests = len(web.requests)
+    requests = len(openml.web.requests)
     listing = command("list", *suite).out
     assert "     10        61       48       2        3  things" in listing
     assert "2 of 3 datasets are available" in listing
     printed = command("run", *suite, "--methods", "laplace", "--offline", "--jobs", "1", "--run", "r", code=1).out
     assert "skipped: openml-task-12/laplace: OpenML task 12 is one of Learning Curve" in printed
-    rows = scores("r")
-    assert {(row["dataset"], row["split"], row["status"]) for row in rows} == {
+    assert found("r", "dataset", "split", "status") == {
         ("things", "openml-task-10", "ok"),
         ("stuff", "openml-task-11", "ok"),
         ("openml-task-12", "seed-0", "skipped"),
     }
-    assert len([row for row in rows if row["dataset"] == "things"]) == 3  # three folds
-    assert len(web.requests) == requests
+    assert len([row for row in scores("r") if row["dataset"] == "things"]) == 3  # three folds
+    assert len(openml.web.requests) == requests
     assert {result.job.source for result in read_run(Path("r")).results} == {"openml"}
     command("report", "r", "--out", "page")
     page = Path("page/datasets.md").read_text()
@@ -140,20 +141,15 @@ def test_a_suite(tiny_registry: Any, web: Loopback, command: Command, monkeypatc
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_suite_that_mixes_kinds(
-    tiny_registry: Any, web: Loopback, command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    openml = FakeOpenML(web)
-    monkeypatch.setenv("BENCH_OPENML", openml.url)
-    numbers = FRAME.assign(price=3.5 * np.arange(48) % 11)
+def test_a_suite_that_mixes_kinds(tiny: Any, openml: FakeOpenML, command: Command) -> None:
     openml.data(61, arff(FRAME), name="things")
-    openml.data(62, arff(numbers), "price", name="prices")
+    openml.data(62, arff(FRAME.assign(price=3.5 * np.arange(48) % 11)), "price", name="prices")
     openml.task(10, 61, task_splits(FOLDS))
-    openml.task(11, 62, task_splits(FOLDS), "price", type=2, kind="Supervised Regression")
+    openml.task(11, 62, task_splits(FOLDS), "price", type=2)
     openml.suite(99, [10, 11])
     words = ["run", "--subset", "openml-suite:99", "--methods", "laplace", "--jobs", "1"]
     command(*words, "--run", "r")
-    assert {(row["dataset"], row["task"], row["metric"], row["split"], row["status"]) for row in scores("r")} == {
+    assert found("r", "dataset", "task", "metric", "split", "status") == {
         ("things", "classification", "accuracy", "openml-task-10", "ok"),
         ("prices", "regression", "r2", "openml-task-11", "ok"),
     }
@@ -163,12 +159,8 @@ def test_a_suite_that_mixes_kinds(
 
 
 @pytest.mark.usefixtures("in_process")
-def test_single_tables_from_uci(
-    tiny_registry: Any, web: Loopback, command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    uci = FakeUCI(web)
-    monkeypatch.setenv("BENCH_UCI", uci.url)
-    tiny_registry.document["datasets"]["alpha"]["uci"] = {"id": 53, "confidence": "likely", "note": "other units"}
+def test_single_tables_from_uci(tiny: Any, uci: FakeUCI, command: Command) -> None:
+    tiny.document["datasets"]["alpha"]["uci"] = {"id": 53, "confidence": "likely", "note": "other units"}
     uci.data(53, FRAME[:24], {"class": "Target"})
     captured = command("fetch", "--subset", "all", "--source", "uci", code=1)
     assert "1 of 2 datasets are available and valid" in captured.out
@@ -179,43 +171,21 @@ def test_single_tables_from_uci(
     assert "  not certain to be the same dataset: alpha (UCI 53)" in listing
     assert "  uci: 1 of 2 datasets, in " in listing
     command("run", "--subset", "alpha", "--source", "uci", "--methods", "laplace", "--run", "r")
-    assert {(row["source"], row["split"], row["status"]) for row in scores("r")} == {("uci", "seed-0", "ok")}
+    assert found("r", "source", "split", "status") == {("uci", "seed-0", "ok")}
     command("report", "r", "--out", "page")
     page = Path("page/datasets.md").read_text()
     assert "a copy, UCI data set 53 (Made up), column class; UCI's copy: other units" in page
     assert "likely, not certain" in page
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--subset", "openml-suite:x"], "a suite is named by its number at OpenML, like openml-suite:99"),
-        (["--subset", "openml-suite:99", "--source", "uci"], "takes its datasets from OpenML: leave --archive and"),
-        (["--subset", "openml-suite:99", "--archive", "a"], "takes its datasets from OpenML: leave --archive and"),
-        (["--subset", "all", "--source", "open-ml"], "did you mean 'openml'"),
-        (["--subset", "all", "--cache", ""], "--cache is empty"),
-    ],
-)
-def test_words_that_do_not_go_together(tiny_registry: Any, command: Command, words: list[str], message: str) -> None:
-    error = command("run", *words, "--methods", "laplace", code=2).err
-    assert message in error
-    assert error.count("\n") == 1
-
-
 @pytest.mark.archive
 @pytest.mark.slow
 def test_the_real_archive_end_to_end(
-    archive_path: str,
-    web: Loopback,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    command: Command,
+    archive_path: str, web: Loopback, elsewhere: Path, capsys: pytest.CaptureFixture[str], command: Command
 ) -> None:
     """The study's own files, from a server that breaks off half-way once; all but the one table that copies lack."""
     if not Path(archive_path).is_file():
         pytest.skip("the archive is a folder here; it is served as a file")
-    monkeypatch.chdir(tmp_path)
     content = Path(archive_path).read_bytes()
     web.pages["/data.tar"] = Page(content)
     web.faults["/data.tar"] = [broken_off(len(content) // 2, reset=True)]
@@ -229,5 +199,5 @@ def test_the_real_archive_end_to_end(
     words = ["run", "--subset", "smoke,balloons", "--archive", f"{web.url}/data.tar", "--offline", "--run", "r"]
     command(*words, "--methods", "laplace", "--protocol", "relearn", "--jobs", "1")
     assert len(web.requests) == 2
-    assert {(row["source"], row["split"], row["status"]) for row in scores("r")} == {("archive", "published", "ok")}
+    assert found("r", "source", "split", "status") == {("archive", "published", "ok")}
     command("report", "r", "--out", "page")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas as pd
 import pytest
 from command import Command
 from loopback import Loopback, Page
-from services import FakeOpenML, arff, task_splits
+from services import FakeOpenML, arff, scores, task_splits
 
 from bench.data import fetching
 from bench.records import grinsztajn
@@ -25,30 +24,21 @@ WITH_CLASS = NUMBERS.assign(colour=["red", "green", "blue"] * 20, y=np.where(NUM
 WITH_NUMBER = NUMBERS.assign(y=NUMBERS["a"] * NUMBERS["b"])
 
 
-@pytest.fixture
-def openml(web: Loopback, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeOpenML:
+@pytest.fixture(autouse=True)
+def _parts(openml: FakeOpenML, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One task in each part, two with numbers; both parts of classification have a table of one name."""
-    service = FakeOpenML(web)
-    monkeypatch.setenv("BENCH_OPENML", service.url)
     monkeypatch.chdir(tmp_path)
-    service.data(61, arff(NUMBERS.assign(y=WITH_CLASS["y"])), target="y", name="electricity")
-    service.data(62, arff(WITH_NUMBER), target="y", name="pol")
-    service.data(63, arff(WITH_NUMBER.assign(a=1.0)), target="y", name="sulfur")
-    service.data(64, arff(WITH_CLASS), target="y", name="electricity")
-    service.data(65, arff(WITH_CLASS.assign(y=WITH_NUMBER["y"])), target="y", name="pol")
+    openml.data(61, arff(NUMBERS.assign(y=WITH_CLASS["y"])), target="y", name="electricity")
+    openml.data(62, arff(WITH_NUMBER), target="y", name="pol")
+    openml.data(63, arff(WITH_NUMBER.assign(a=1.0)), target="y", name="sulfur")
+    openml.data(64, arff(WITH_CLASS), target="y", name="electricity")
+    openml.data(65, arff(WITH_CLASS.assign(y=WITH_NUMBER["y"])), target="y", name="pol")
     for id, data in ((10, 61), (13, 64)):
-        service.task(id, data, task_splits([np.arange(30), np.arange(30, 60)]), target="y")
+        openml.task(id, data, task_splits([np.arange(30), np.arange(30, 60)]), target="y")
     for id, data in ((11, 62), (12, 63), (14, 65)):
-        service.task(id, data, b"never read", target="y", type=2, kind="Supervised Regression")
+        openml.task(id, data, b"never read", target="y", type=2)
     for name, tasks in (("num-clf", (10,)), ("num-reg", (11, 12)), ("cat-clf", (13,)), ("cat-reg", (14,))):
-        part = replace(grinsztajn.PARTS[name], tasks=tasks)
-        monkeypatch.setitem(grinsztajn.PARTS, name, part)
-    return service
-
-
-def scores(folder: str) -> list[dict[str, str]]:
-    with Path(folder, "scores.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+        monkeypatch.setitem(grinsztajn.PARTS, name, replace(grinsztajn.PARTS[name], tasks=tasks))
 
 
 def test_all_four_parts(openml: FakeOpenML, command: Command) -> None:
@@ -80,10 +70,9 @@ def test_a_part_and_a_suite_with_the_same_task_do_not_share_divisions(openml: Fa
     command(*run, "--subset", "grinsztajn-num-clf", "--run", "part")
     command(*run, "--subset", "openml-suite:99", "--run", "suite")
     command(*run, "--subset", "grinsztajn-num-clf", "--splits", "grinsztajn-large")
-    assert {row["split"] for row in scores("part")} == {"grinsztajn-medium"}
-    assert {row["split"] for row in scores("suite")} == {"openml-task-10"}
     large = "results/grinsztajn-num-clf-clean-grinsztajn-large"
-    assert {row["split"] for row in scores(large)} == {"grinsztajn-large"}
+    for folder, split in (("part", "grinsztajn-medium"), ("suite", "openml-task-10"), (large, "grinsztajn-large")):
+        assert {row["split"] for row in scores(folder)} == {split}
     jobs = {result.job.id for folder in ("part", "suite", large) for result in read_run(Path(folder)).results}
     assert len(jobs) == 3
 
@@ -91,16 +80,12 @@ def test_a_part_and_a_suite_with_the_same_task_do_not_share_divisions(openml: Fa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (
-            ["--protocol", "clean-cv"],
-            "have validation parts of their own, on which --protocol clean-cv does not select",
-        ),
+        (["--protocol", "clean-cv"], "parts of their own, on which --protocol clean-cv does not select"),
         (["--protocol", "relearn"], "on which --protocol relearn does not select: use clean"),
         (["--splits", "grinsztajn-big"], "unknown splits 'grinsztajn-big': did you mean 'grinsztajn-large'?"),
-        (["--archive", "x"], "grinsztajn-num-clf takes its datasets from OpenML"),
     ],
 )
-def test_words_that_do_not_go_together(openml: FakeOpenML, command: Command, words: list[str], message: str) -> None:
+def test_words_that_do_not_go_together(command: Command, words: list[str], message: str) -> None:
     command.refuses(message, "run", "--subset", "grinsztajn-num-clf", "--methods", "laplace", *words)
 
 
@@ -125,13 +110,10 @@ def test_the_published_runs_are_fetched_once_and_only_if_they_are_these(
     assert fetching.runs_file().read_text() == RUNS
 
 
-def test_own_tables_divided_as_the_benchmark_does(openml: FakeOpenML, command: Command) -> None:
+def test_own_tables_divided_as_the_benchmark_does(command: Command) -> None:
     WITH_NUMBER.to_csv("mine.csv", index=False)
     words = ["run", "--data", "mine.csv", "--target", "y", "--task", "regression", "--methods", "laplace"]
     command(*words, "--splits", "grinsztajn-medium", "--run", "r")
     assert [row["split"] for row in scores("r")] == ["grinsztajn-medium"] * 5
     command(*words, "--splits", "drawn", "--run", "d")
     assert [row["split"] for row in scores("d")] == ["seed-0"] * 4
-    WITH_NUMBER[:10].to_csv("mine.csv", index=False)
-    printed = command(*words, "--splits", "grinsztajn-medium", "--run", "small", code=1).out
-    assert "mine: 10 rows; grinsztajn-medium needs at least 11" in printed

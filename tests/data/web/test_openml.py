@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from loopback import Fault, Loopback, Page, broken_off, drip, silence, status, web_page
+from loopback import Fault, Page, broken_off, drip, silence, status, web_page
 from refusals import refused
 from services import API, FakeOpenML, arff, task_splits
 
 from bench.data import openml_service, openml_source
 from bench.data.openml_records import TaskEntry
 from bench.data.openml_source import OpenMLSource
-from bench.data.registry import Registry
-from bench.errors import DataInvalid, DataUnavailable, SourceError
+from bench.data.registry import Entry
+from bench.errors import BenchError, DataInvalid, DataUnavailable, SourceError
+from bench.records.dataset import Dataset
 
 FRAME = pd.DataFrame(
     {
@@ -33,31 +34,46 @@ FRAME = pd.DataFrame(
 )
 IGNORED = "<oml:row_id_attribute>row</oml:row_id_attribute>"
 FOLDS = [np.arange(0, 8), np.arange(8, 16), np.arange(16, 24)]
+WELL = arff(FRAME)
 
 
-@pytest.fixture
-def openml(web: Loopback, monkeypatch: pytest.MonkeyPatch) -> FakeOpenML:
-    service = FakeOpenML(web)
-    monkeypatch.setenv("BENCH_OPENML", service.url)
+@pytest.fixture(autouse=True)
+def _one_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openml_service, "TRIES", 1)
-    return service
 
 
 @pytest.fixture
-def registry(tiny: Any) -> Registry:
+def table(openml: FakeOpenML) -> FakeOpenML:
+    """Data set 61."""
+    openml.data(61, WELL, more=IGNORED)
+    return openml
+
+
+@pytest.fixture
+def task(table: FakeOpenML) -> FakeOpenML:
+    """Suite 99 of one task, with divisions of its own."""
+    table.task(10, 61, task_splits(FOLDS))
+    table.suite(99, [10])
+    return table
+
+
+@pytest.fixture
+def alpha(tiny: Any) -> Entry:
     """`alpha` (24 rows, 3 classes) is data set 61."""
-    tiny.document["datasets"]["alpha"]["openml"] = {"id": 61, "confidence": "known"}
-    return tiny.registry()
+    return alpha_with(tiny, id=61, confidence="known")
 
 
-def registry_with(tiny: Any, **link: object) -> Registry:
+def alpha_with(tiny: Any, **link: object) -> Entry:
     tiny.document["datasets"]["alpha"]["openml"] |= link
-    return tiny.registry()
+    return tiny.entry()
 
 
-def test_a_table_by_its_id(openml: FakeOpenML, registry: Registry) -> None:
-    openml.data(61, arff(FRAME), more=IGNORED)
-    dataset = OpenMLSource().load(registry.entry("alpha"))
+def offline_has(entry: Entry | TaskEntry) -> bool:
+    return OpenMLSource(offline=True).has(entry)
+
+
+def test_a_table_by_its_id(table: FakeOpenML, alpha: Entry) -> None:
+    dataset = OpenMLSource().load(alpha)
     assert (dataset.name, dataset.source, dataset.n_classes, dataset.published) == ("alpha", "openml", 3, None)
     assert dataset.X.shape == (24, 4)  # the size and three colours; row numbers are no input
     assert dataset.y.tolist() == [2, 0, 1] * 8
@@ -67,56 +83,48 @@ def test_a_table_by_its_id(openml: FakeOpenML, registry: Registry) -> None:
 
 
 def test_once_fetched_neither_service_nor_package_is_needed(
-    openml: FakeOpenML, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    table: FakeOpenML, alpha: Entry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    openml.data(61, arff(FRAME), more=IGNORED)
-    entry = registry.entry("alpha")
     offline = OpenMLSource(offline=True)
-    assert not offline.has(entry)
-    refused(DataUnavailable, r"alpha: .*not in the cache, and downloads are not allowed here", offline.load, entry)
-    assert openml.web.requests == []
-    first = OpenMLSource().load(entry)
-    requests = len(openml.web.requests)
+    assert not offline.has(alpha)
+    refused(DataUnavailable, r"alpha: .*not in the cache, and downloads are not allowed here", offline.load, alpha)
+    assert table.web.requests == []
+    first = OpenMLSource().load(alpha)
+    requests = len(table.web.requests)
     monkeypatch.setitem(sys.modules, "openml", None)
-    assert offline.has(entry)
-    assert offline.load(entry).sha256 == OpenMLSource().load(entry).sha256 == first.sha256
-    assert len(openml.web.requests) == requests
+    assert offline.has(alpha)
+    assert offline.load(alpha).sha256 == OpenMLSource().load(alpha).sha256 == first.sha256
+    assert len(table.web.requests) == requests
 
 
 def test_the_package_writes_into_the_cache_only_and_leaves_no_pickle(
-    openml: FakeOpenML, registry: Registry, own_cache: Path, tmp_path: Path
+    task: FakeOpenML, own_cache: Path, tmp_path: Path
 ) -> None:
-    home = tmp_path / "home"
-    (home / ".config" / "openml").mkdir(parents=True)
-    config = home / ".config" / "openml" / "config"
+    config, temporary = tmp_path / "home" / ".config" / "openml" / "config", tmp_path / "temporary"
+    config.parent.mkdir(parents=True)
+    temporary.mkdir()
     config.write_text("apikey = a secret\nserver = http://127.0.0.1:9/\ncachedir = /nowhere\n")
-    openml.data(61, arff(FRAME), more=IGNORED)
-    openml.task(10, 61, task_splits(FOLDS))
-    openml.suite(99, [10])
     program = (
         "from bench.data.openml_source import OpenMLSource; import openml; source = OpenMLSource();"
         "print(source.load(source.suite(99)[0]).X.shape, openml.config.server, openml.config.apikey)"
     )
-    environment = {**os.environ, "HOME": str(home), "TMPDIR": str(tmp_path / "temporary")}
-    (tmp_path / "temporary").mkdir()
-    environment = {name: value for name, value in environment.items() if not name.startswith("XDG_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    environment |= {"HOME": str(tmp_path / "home"), "TMPDIR": str(temporary)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "(24, 4) http://127.0.0.1:9/ a secret\n"  # the user's settings are back
-    assert [path for path in home.rglob("*") if path.is_file()] == [config]
-    assert list((tmp_path / "temporary").iterdir()) == []
-    assert not any("secret" in address for address, _ in openml.web.requests)
+    assert [path for path in (tmp_path / "home").rglob("*") if path.is_file()] == [config]
+    assert list(temporary.iterdir()) == []
+    assert not any("secret" in address for address, _ in task.web.requests)
     kept = {path.name: path for path in own_cache.rglob("*") if path.is_file()}
     assert {"description.xml", "task.xml", "dataset.arff", "data-61.json", "task-10.json"} <= {*kept}
     assert not any(path.read_bytes().startswith(b"\x80") for path in kept.values())
 
 
 def test_a_pickle_that_somebody_put_there_is_not_loaded(
-    openml: FakeOpenML, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+    task: FakeOpenML, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    openml.data(61, arff(FRAME), more=IGNORED)
-    openml.task(10, 61, task_splits(FOLDS))
-    openml.suite(99, [10])
     OpenMLSource().suite(99)
+    assert list(own_cache.rglob("*.pkl*")) == []
     (features,) = own_cache.rglob("features.xml")
     features.with_suffix(".xml.pkl").write_bytes(pickle.dumps("bad"))
     (record,) = own_cache.rglob("task-10.json")
@@ -125,77 +133,68 @@ def test_a_pickle_that_somebody_put_there_is_not_loaded(
     assert OpenMLSource().suite(99)[0].dataset == 61
 
 
-def test_what_is_damaged_is_fetched_again(openml: FakeOpenML, own_cache: Path) -> None:
-    openml.data(61, arff(FRAME), more=IGNORED)
-    openml.task(10, 61, task_splits(FOLDS))
-    openml.suite(99, [10])
-    (entry,) = OpenMLSource().suite(99)
-    first = OpenMLSource().load(entry)
+def test_what_is_damaged_is_fetched_again(task: FakeOpenML, own_cache: Path) -> None:
+    first = OpenMLSource().load(OpenMLSource().suite(99)[0])
     for name in ("dataset.arff", "data-61.json", "task-10.arff", "task-10.json", "suite-99.json"):
         (damaged,) = own_cache.rglob(name)
         content = damaged.read_bytes()
         damaged.write_bytes(content[:-9])
-        (again,) = OpenMLSource().suite(99)
-        dataset = OpenMLSource().load(again)
+        dataset = OpenMLSource().load(OpenMLSource().suite(99)[0])
         assert dataset.sha256 == first.sha256
         assert dataset.published is not None
         assert damaged.read_bytes() == content
 
 
-def test_a_parquet_table_is_taken_where_there_is_no_arff(openml: FakeOpenML, registry: Registry) -> None:
+def test_a_parquet_table_is_taken_where_there_is_no_arff(openml: FakeOpenML, alpha: Entry) -> None:
     openml.parquet(61, FRAME, more=IGNORED)
-    first = OpenMLSource().load(registry.entry("alpha"))
+    first = OpenMLSource().load(alpha)
     assert first.X.shape == (24, 4)
-    assert OpenMLSource(offline=True).load(registry.entry("alpha")).sha256 == first.sha256
+    assert OpenMLSource(offline=True).load(alpha).sha256 == first.sha256
 
 
-def test_of_two_files_the_one_with_a_checksum_is_taken(openml: FakeOpenML, registry: Registry) -> None:
-    openml.data(61, arff(FRAME), more=f"{IGNORED}<oml:parquet_url>{openml.web.url}/no/such.pq</oml:parquet_url>")
-    assert OpenMLSource().load(registry.entry("alpha")).X.shape == (24, 4)
+def test_of_two_files_the_one_with_a_checksum_is_taken(openml: FakeOpenML, alpha: Entry) -> None:
+    openml.data(61, WELL, more=f"{IGNORED}<oml:parquet_url>{openml.web.url}/no/such.pq</oml:parquet_url>")
+    assert OpenMLSource().load(alpha).X.shape == (24, 4)
     assert not any("such.pq" in address for address, _ in openml.web.requests)
 
 
-def test_sizes_that_are_not_the_registrys(openml: FakeOpenML, registry: Registry, tiny: Any) -> None:
+def test_sizes_that_are_not_the_registrys(openml: FakeOpenML, alpha: Entry, tiny: Any) -> None:
     openml.data(61, arff(FRAME[:23]), more=IGNORED)
-    with pytest.raises(DataInvalid, match="23 rows of 3 classes, expected 24 rows of 3: not the dataset"):
-        OpenMLSource().load(registry.entry("alpha"))
-    stated = registry_with(tiny, rows=23, note="one row less")
-    dataset = OpenMLSource().load(stated.entry("alpha"))
-    assert dataset.notes[:2] == (
+    source = OpenMLSource()
+    refused(DataInvalid, "23 rows of 3 classes, expected 24 rows of 3: not the dataset", source.load, alpha)
+    assert source.load(alpha_with(tiny, rows=23, note="one row less")).notes[:2] == (
         "OpenML's copy: one row less",
         "23 rows, 2 inputs, 3 classes; the archive's dataset has 24, 3, 3",
     )
-    with pytest.raises(DataInvalid, match=r"expected 22 rows of 3.*one row less"):
-        OpenMLSource().load(registry_with(tiny, rows=22).entry("alpha"))
-    assert registry_with(tiny, rows=22, differs=True).entry("alpha").openml.differs
-    assert OpenMLSource().load(registry_with(tiny, rows=22, differs=True).entry("alpha")).X.shape[0] == 23
+    refused(DataInvalid, r"expected 22 rows of 3.*one row less", source.load, alpha_with(tiny, rows=22))
+    assert source.load(alpha_with(tiny, rows=22, differs=True)).X.shape[0] == 23
 
 
-def test_target_and_columns_by_the_registry(openml: FakeOpenML, registry: Registry, tiny: Any) -> None:
-    openml.data(61, arff(FRAME), target="size")
-    entry = registry_with(tiny, target="colour", drop=["class", "row"], confidence="likely").entry("alpha")
+def test_target_and_columns_by_the_registry(openml: FakeOpenML, alpha: Entry, tiny: Any) -> None:
+    openml.data(61, WELL, target="size")
+    entry = alpha_with(tiny, target="colour", drop=["class", "row"], confidence="likely")
     dataset = OpenMLSource().load(entry)
     assert dataset.X.shape == (24, 1)
     assert dataset.notes[0] == "that OpenML's 61 is this dataset is likely, not certain"
-    with pytest.raises(DataInvalid, match=r"unknown column .* 'klass'.*did you mean 'class'"):
-        OpenMLSource().load(registry_with(tiny, target="klass").entry("alpha"))
+    says = r"unknown column .* 'klass'.*did you mean 'class'"
+    refused(DataInvalid, says, OpenMLSource().load, alpha_with(tiny, target="klass"))
 
 
-def test_rows_without_a_label_are_left_out(openml: FakeOpenML, registry: Registry, tiny: Any) -> None:
+def test_rows_without_a_label_are_left_out(openml: FakeOpenML, alpha: Entry, tiny: Any) -> None:
     frame = FRAME.astype({"class": object})
     frame.loc[[3, 4], "class"] = None
     openml.data(61, arff(frame), more=IGNORED)
-    dataset = OpenMLSource().load(registry_with(tiny, rows=22).entry("alpha"))
+    dataset = OpenMLSource().load(alpha_with(tiny, rows=22))
     assert len(dataset.y) == 22
     assert "2 rows without a label are left out" in dataset.notes
 
 
-def test_tables_without_a_copy_or_with_a_useless_one(openml: FakeOpenML, registry: Registry, tiny: Any) -> None:
-    with pytest.raises(DataUnavailable, match="beta: OpenML has no copy that the registry knows"):
-        OpenMLSource().load(registry.entry("beta"))
-    entry = registry_with(tiny, refused="its inputs include the labels").entry("alpha")
-    with pytest.raises(DataUnavailable, match=r"OpenML's copy \(61\) is not used: its inputs include the labels"):
-        OpenMLSource().load(entry)
+def test_tables_without_a_copy_or_with_a_useless_one(table: FakeOpenML, alpha: Entry, tiny: Any) -> None:
+    beta = tiny.entry("beta")
+    refused(DataUnavailable, "beta: OpenML has no copy that the registry knows", OpenMLSource().load, beta)
+    entry = alpha_with(tiny, refused="its inputs include the labels")
+    says = r"OpenML's copy \(61\) is not used: its inputs include the labels"
+    refused(DataUnavailable, says, OpenMLSource().load, entry)
 
 
 DATA = f"{API}/data/61"
@@ -221,36 +220,35 @@ FILE = "/data/v1/download/61/table.arff"
     ],
 )
 def test_faults(
-    openml: FakeOpenML,
-    registry: Registry,
-    own_cache: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    address: str,
-    fault: Fault,
-    message: str,
+    table: FakeOpenML, alpha: Entry, monkeypatch: pytest.MonkeyPatch, address: str, fault: Fault, message: str
 ) -> None:
     monkeypatch.setattr(openml_source, "ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(openml_source, "FILE_SECONDS", 0.5)
-    openml.data(61, arff(FRAME), more=IGNORED)
-    openml.web.faults[address] = [fault]
-    line = refused(DataUnavailable, message, OpenMLSource().load, registry.entry("alpha"))
-    assert line.startswith("alpha: ")
-    assert not OpenMLSource(offline=True).has(registry.entry("alpha"))
-    assert OpenMLSource().load(registry.entry("alpha")).X.shape == (24, 4)  # the next try mends it
+    table.web.faults[address] = [fault]
+    assert refused(DataUnavailable, message, OpenMLSource().load, alpha).startswith("alpha: ")
+    assert not offline_has(alpha)
+    assert OpenMLSource().load(alpha).X.shape == (24, 4)  # the next try mends it
 
 
-WELL = arff(FRAME)
 SPARSE = b"@relation t\n@attribute a real\n@attribute class {0,1}\n@data\n{0 1}\n"
 BOMB = b'<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><x>&c;</x>'
 NOT_DENSE = "its format 'sparse_arff' is sparse; only dense tables are read"
+NO_TARGET = "names no target column, and the registry names none"
 NO_TABLE = "its format 'streaming_arff' is not a table that is read here"
 
 
-def answering(content: bytes) -> Callable[[FakeOpenML], None]:
-    return lambda openml: openml.web.pages.update({DATA: Page(content, "text/xml")})
+Change = Callable[[FakeOpenML], None]
 
 
-def with_file_at(address: bytes) -> Callable[[FakeOpenML], None]:
+def described(**about: Any) -> Change:
+    return lambda openml: openml.data(61, **({"content": b""} | about))
+
+
+def answering(content: bytes, *page: Any, **more: Any) -> Change:
+    return lambda openml: openml.web.pages.update({DATA: Page(content, *page, **more)})
+
+
+def with_file_at(address: bytes) -> Change:
     def moved(openml: FakeOpenML) -> None:
         content = openml.web.pages[DATA].content.replace(openml.web.url.encode() + FILE.encode(), address)
         openml.web.pages[DATA] = Page(content)
@@ -258,53 +256,43 @@ def with_file_at(address: bytes) -> Callable[[FakeOpenML], None]:
     return moved
 
 
+def error(code: int, message: str) -> Change:
+    return lambda openml: openml.refuse("/data/61", code, message)
+
+
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        (lambda o: o.data(61, b"", format="Sparse_ARFF"), DataUnavailable, NOT_DENSE),
-        (lambda o: o.data(61, b"", format="Streaming_ARFF"), DataUnavailable, NO_TABLE),
-        (lambda o: o.data(61, SPARSE), DataInvalid, "a sparse ARFF table"),
-        (lambda o: o.data(61, WELL, target=""), DataUnavailable, "names no target column, and the registry names none"),
-        (
-            lambda o: o.data(61, WELL, md5="0" * 32),
-            DataUnavailable,
-            f"unequal to the expected checksum ?{'0' * 32} when",
-        ),
-        (lambda o: o.refuse("/data/61", 107, "No database"), DataUnavailable, ": data set 61: .*No database"),
-        (lambda o: o.refuse("/data/61", 111, "Unknown"), DataUnavailable, "OpenML has no data set 61 to give: Unknown"),
+        (described(format="Sparse_ARFF"), DataUnavailable, NOT_DENSE),
+        (described(format="Streaming_ARFF"), DataUnavailable, NO_TABLE),
+        (described(content=SPARSE), DataInvalid, "a sparse ARFF table"),
+        (described(content=WELL, target=""), DataUnavailable, NO_TARGET),
+        (described(content=WELL, md5="0" * 32), DataUnavailable, f"unequal to the expected checksum ?{'0' * 32} when"),
+        (error(107, "No database"), DataUnavailable, ": data set 61: .*No database"),
+        (error(111, "Unknown"), DataUnavailable, "OpenML has no data set 61 to give: Unknown"),
         (with_file_at(b"file:///p"), DataUnavailable, "file of .*No connection adapters were found for 'file:///p'"),
-        (
-            lambda o: o.web.pages.update({DATA: Page(b"", status=302, location=DATA)}),
-            DataUnavailable,
-            ": data set 61: Exceeded 30 redirects",
-        ),
-        (answering(b""), DataUnavailable, ": data set 61: "),
-        (answering(b"{}"), DataUnavailable, ": data set 61: "),
-        (answering(b"<?xml version='1.0'?><other/>"), DataUnavailable, ": data set 61: not an answer of OpenML"),
-        (answering(BOMB), DataUnavailable, ": data set 61: "),
-        (answering(b"<x>" * 100_000), DataUnavailable, ": data set 61: "),
+        (answering(b"", status=302, location=DATA), DataUnavailable, ": data set 61: Exceeded 30 redirects"),
+        (answering(b"", "text/xml"), DataUnavailable, ": data set 61: "),
+        (answering(b"{}", "text/xml"), DataUnavailable, ": data set 61: "),
+        (answering(b"<?xml version='1.0'?><other/>", "text/xml"), DataUnavailable, ": data set 61: not an answer of"),
+        (answering(BOMB, "text/xml"), DataUnavailable, ": data set 61: "),
+        (answering(b"<x>" * 100_000, "text/xml"), DataUnavailable, ": data set 61: "),
     ],
 )
 def test_what_is_no_such_table_is_refused_in_one_line(
-    openml: FakeOpenML,
-    registry: Registry,
-    given: Callable[[FakeOpenML], None],
-    error: type[Exception],
-    message: str,
+    table: FakeOpenML, alpha: Entry, given: Change, error: type[BenchError], message: str
 ) -> None:
-    openml.data(61, WELL)
-    given(openml)
-    refused(error, message, OpenMLSource().load, registry.entry("alpha"))
-    kept = message.startswith("names no target")  # the table itself is sound
-    assert OpenMLSource(offline=True).has(registry.entry("alpha")) == kept
+    given(table)
+    refused(error, message, OpenMLSource().load, alpha)
+    assert offline_has(alpha) == (message == NO_TARGET)  # that table itself is sound
     if message in (NOT_DENSE, NO_TABLE):
-        assert not any("/data/v1" in address for address, _ in openml.web.requests), "what is not read is not fetched"
+        assert not any("/data/v1" in address for address, _ in table.web.requests), "what is not read is not fetched"
 
 
 @pytest.fixture
 def suite(openml: FakeOpenML) -> FakeOpenML:
     """Suite 99: two tasks on tables of one name, two of kinds that are not run, one that OpenML has lost."""
-    openml.data(61, arff(FRAME), more=IGNORED, name="things")
+    openml.data(61, WELL, more=IGNORED, name="things")
     openml.data(62, arff(FRAME.assign(size=1.0)), more=IGNORED, name="things")
     openml.task(10, 61, task_splits(FOLDS, repeats=2))
     openml.task(11, 62, None)
@@ -315,31 +303,30 @@ def suite(openml: FakeOpenML) -> FakeOpenML:
     return openml
 
 
+def assert_has_the_folds(dataset: Dataset) -> None:
+    """The divisions are those of the task, with tuning halves of all rows."""
+    assert dataset.published is not None
+    assert dataset.published.name == "openml-task-10"
+    assert [holdout.test.tolist() for holdout in dataset.published.holdouts] == [fold.tolist() for fold in FOLDS]
+    assert dataset.published.holdouts[0].train.tolist() == list(range(8, 24))
+    assert sorted([*dataset.published.tuning.train, *dataset.published.tuning.test]) == list(range(24))
+
+
 def test_a_suites_tasks_have_their_own_divisions(suite: FakeOpenML) -> None:
     source = OpenMLSource()
     entries = source.suite(99)
     assert [entry.name for entry in entries[:3]] == ["things-10", "things-11", "openml-task-12"]
     first, second = source.load(entries[0]), source.load(entries[1])
-    assert first.published is not None
-    assert first.published.name == "openml-task-10"
-    assert [holdout.test.tolist() for holdout in first.published.holdouts] == [fold.tolist() for fold in FOLDS]
-    assert first.published.holdouts[0].train.tolist() == list(range(8, 24))
-    assert sorted([*first.published.tuning.train, *first.published.tuning.test]) == list(range(24))
+    assert_has_the_folds(first)
     assert second.published is None
     assert second.sha256 != first.sha256
 
 
 def test_tasks_that_cannot_be_used_say_why(suite: FakeOpenML) -> None:
     source = OpenMLSource()
-    entries = source.suite(99)
+    learning = "task 12 is one of Learning Curve; only classification and regression"
     for entry, reason in zip(
-        entries[2:],
-        (
-            "task 12 is one of Learning Curve; only classification and regression",
-            "Data Stream.* not supported",
-            "Unknown task",
-        ),
-        strict=True,
+        source.suite(99)[2:], (learning, "Data Stream.* not supported", "Unknown task"), strict=True
     ):
         refused(DataUnavailable, reason, source.load, entry)
         assert not source.has(entry)
@@ -348,79 +335,62 @@ def test_tasks_that_cannot_be_used_say_why(suite: FakeOpenML) -> None:
 NUMBERS = FRAME.assign(price=[0.5 * i - 3 for i in range(24)])
 
 
-def test_a_task_of_regression_has_its_own_divisions(openml: FakeOpenML) -> None:
-    openml.data(61, arff(NUMBERS), "price", more=IGNORED, name="things")
-    openml.task(10, 61, task_splits(FOLDS), target="price", type=2, kind="Supervised Regression")
+def regression_task(openml: FakeOpenML, frame: pd.DataFrame) -> None:
+    """Suite 99: one task, to predict the price."""
+    openml.data(61, arff(frame), "price", more=IGNORED, name="things")
+    openml.task(10, 61, task_splits(FOLDS), target="price", type=2)
     openml.suite(99, [10])
+
+
+def test_a_task_of_regression_has_its_own_divisions(openml: FakeOpenML) -> None:
+    regression_task(openml, NUMBERS)
     source = OpenMLSource()
     (entry,) = source.suite(99)
     dataset = source.load(entry)
     assert (entry.kind, dataset.kind, dataset.n_classes) == ("regression", "regression", 0)
     assert dataset.y.tolist() == NUMBERS["price"].tolist()
     assert dataset.X.shape == (24, 7)  # the size, three colours and three classes
-    assert dataset.published is not None
-    assert [holdout.test.tolist() for holdout in dataset.published.holdouts] == [fold.tolist() for fold in FOLDS]
-    assert sorted([*dataset.published.tuning.train, *dataset.published.tuning.test]) == list(range(24))
+    assert_has_the_folds(dataset)
     (again,) = OpenMLSource(offline=True).suite(99)
     assert (again.kind, again.rows, again.features, again.classes) == ("regression", 24, 3, 0)
 
 
 @pytest.mark.parametrize(
-    ("frame", "message"),
+    ("prices", "message"),
     [
-        (NUMBERS.assign(price=["7", "8", "9"] * 8), "target 'price' is categorical .*, not a column of numbers"),
-        (NUMBERS.assign(price=1.5), r"target 'price': one value only \(1.5\)"),
-        (
-            NUMBERS.assign(price=[np.nan, *range(23)]),
-            "rows without a number in the target, which the task's index lists",
-        ),
+        (["7", "8", "9"] * 8, "target 'price' is categorical .*, not a column of numbers"),
+        (1.5, r"target 'price': one value only \(1.5\)"),
+        ([np.nan, *range(23)], "rows without a number in the target, which the task's index lists"),
     ],
 )
-def test_targets_that_are_none_of_regression(openml: FakeOpenML, frame: pd.DataFrame, message: str) -> None:
-    openml.data(61, arff(frame), "price", more=IGNORED)
-    openml.task(10, 61, task_splits(FOLDS), target="price", type=2, kind="Supervised Regression")
-    openml.suite(99, [10])
+def test_targets_that_are_none_of_regression(openml: FakeOpenML, prices: object, message: str) -> None:
+    regression_task(openml, NUMBERS.assign(price=prices))
     source = OpenMLSource()
-    line = refused(DataInvalid, message, source.load, source.suite(99)[0])
-    assert "--task" not in line
+    assert "--task" not in refused(DataInvalid, message, source.load, source.suite(99)[0])
 
 
 def test_a_copy_of_a_table_of_regression(openml: FakeOpenML, tiny: Any) -> None:
-    tiny.document["datasets"]["gamma"] = {
-        "task": "regression",
-        "rows": 24,
-        "features": 2,
-        "licence": "CC0",
-        "origin": "generated",
-        "openml": {"id": 61, "confidence": "known"},
-    }
-    entry = tiny.registry().entry("gamma")
     openml.data(61, arff(NUMBERS), "price", more=IGNORED)
-    dataset = OpenMLSource().load(entry)
+    openml.data(62, arff(NUMBERS[:9]), "price", more=IGNORED)
+    for name, id in (("gamma", 61), ("delta", 62)):
+        tiny.add(name, 24, 2, task="regression", openml={"id": id, "confidence": "known"})
+    dataset = OpenMLSource().load(tiny.entry("gamma"))
     assert (dataset.kind, len(dataset.y)) == ("regression", 24)
     assert not any("archive" in note for note in dataset.notes)
-    tiny.document["datasets"]["gamma"]["openml"]["id"] = 62
-    openml.data(62, arff(NUMBERS[:9]), "price", more=IGNORED)
-    with pytest.raises(DataInvalid, match="9 rows, expected 24 rows: not the dataset"):
-        OpenMLSource().load(tiny.registry().entry("gamma"))
+    says = "9 rows, expected 24 rows: not the dataset"
+    refused(DataInvalid, says, OpenMLSource().load, tiny.entry("delta"))
 
 
 def test_a_suite_offline(suite: FakeOpenML) -> None:
     offline = OpenMLSource(offline=True)
     refused(SourceError, "not in the cache", offline.suite, 99)
     source = OpenMLSource()
-    for entry in source.suite(99)[:1]:
-        source.load(entry)
+    source.load(source.suite(99)[0])
     requests = len(suite.web.requests)
     entries = offline.suite(99)
-    assert [(entry.rows, entry.features, entry.classes) for entry in entries] == [
-        (24, 2, 3),
-        (0, 0, 0),
-        *[(0, 0, 0)] * 3,
-    ]
+    assert [(entry.rows, entry.features, entry.classes) for entry in entries] == [(24, 2, 3), *[(0, 0, 0)] * 4]
     assert offline.load(entries[0]).published is not None
-    assert offline.has(entries[0])
-    assert not offline.has(entries[1])
+    assert [offline.has(entry) for entry in entries[:2]] == [True, False]
     assert len(suite.web.requests) == requests
 
 
@@ -434,6 +404,4 @@ def test_a_suite_that_is_not_there(openml: FakeOpenML) -> None:
 def test_divisions_that_do_not_go_with_the_table(suite: FakeOpenML) -> None:
     suite.task(10, 61, task_splits([*FOLDS, np.array([24])]))
     source = OpenMLSource()
-    entries = source.suite(99)
-    assert isinstance(entries[0], TaskEntry)
-    refused(DataInvalid, "row number 24 in a table of 24 rows", source.load, entries[0])
+    refused(DataInvalid, "row number 24 in a table of 24 rows", source.load, source.suite(99)[0])
