@@ -4,77 +4,33 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from grids import FOUND, SETS, Array, assert_same_metric, assert_same_points, grid, needs_library, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 import rfm
 from rfm.engines import Engine
 from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace
-from rfm.native import Library, library
 from rfm.ntk_ridge import ntk_points
-from rfm.problem import Point
 from rfm.sweep import Sweep
 
-Array = NDArray[np.float64]
-FOUND = library()
-SETS = FOUND.instruction_sets if isinstance(FOUND, Library) else ()
-needs_library = pytest.mark.skipif(not SETS, reason=str(FOUND))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_engine_asked_for() -> Iterator[None]:
-    """Whatever the tests around are run with."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RFM_ENGINE", raising=False)
-        patch.delenv("RFM_INSTRUCTIONS", raising=False)
-        yield
-
-
-def table(n: int, d: int, c: int, seed: int = 0, kind: str = "spread") -> tuple[Array, Array]:
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, d))
-    if kind == "duplicates":
-        X = np.round(X)
-    elif kind == "coincident":
-        X = X[rng.integers(0, max(1, n // 2), size=n)]
-    elif kind == "close":
-        X = X[rng.integers(0, max(1, n // 2), size=n)] + 1e-6 * rng.normal(size=(n, d))
-    elif kind == "constant":
-        X[:, ::2] = 1.0
-    labels = ((X[:, 0] > 0) + (X[:, -1] > 0.3) + (rng.random(n) < 0.1) * rng.integers(0, c, size=n)) % c
-    return X, np.eye(c)[labels]
-
-
-def grid(X: Array, Y: Array, engine: str, **options: Any) -> dict[tuple[bool, float, int], Point]:
-    """The points of a grid fitted on every other row, by unit-norm, ridge and iteration."""
-    ridges, iterations = options.pop("ridges", (1.0, 0.01)), options.pop("iterations", 3)
-    sweep = Sweep(X, Y, engine=engine, **options)
-    rows = np.arange(len(X))
-    points = sweep.points(rows[::2], rows[1::2], ridges=ridges, unit_norms=(True, False), iterations=iterations)
-    found = {(point.unit_norm, point.ridge, point.iteration): point for point in points}
-    assert len(found) == 2 * len(ridges) * (iterations + 1)
-    return found
+pytestmark = pytest.mark.usefixtures("no_engine_asked_for")
 
 
 def assert_alike(X: Array, Y: Array, *, rtol: float, **options: Any) -> None:
     """Scores, coefficients and metrics of both engines differ by no more than ``rtol`` of the largest."""
-    native, python = (grid(X, Y, engine, **dict(options)) for engine in ("native", "python"))
+    native, python = (grid(X, Y, len(X) // 2, engine=engine, **options) for engine in ("native", "python"))
     for key, expected in python.items():
         point = native[key]
         assert point.solver == expected.solver, key
         for got, wanted in ((point.scores, expected.scores), (point.alpha.numpy(), expected.alpha.numpy())):
             assert np.abs(got - wanted).max() <= rtol * np.abs(wanted).max(), key
-        assert (point.metric is None) == (expected.metric is None)
-        if isinstance(point.metric, torch.Tensor) and isinstance(expected.metric, torch.Tensor):
-            size = float(expected.metric.abs().max())
-            assert float((point.metric - expected.metric).abs().max()) <= 10 * rtol * size, key
+        assert_same_metric(point.metric, expected.metric, 10 * rtol)
 
 
 @pytest.mark.parametrize("instruction_set", SETS)
@@ -87,7 +43,6 @@ def test_exponentials_are_right_to_the_stated_error(
     instruction_set: str, dtype: type, least: float, bound: float
 ) -> None:
     """The bound holds down to the smallest normal number; what would be subnormal is 0."""
-    assert isinstance(FOUND, Library)
     x = -np.concatenate([np.logspace(-30, 3, 300_001), np.linspace(0, 710, 300_001)]).astype(dtype)
     values = x.copy()
     FOUND.module.exponentials(instruction_set, dtype is np.float32, values)
@@ -129,9 +84,8 @@ def test_any_chain_is_that_of_python(
 ) -> None:
     """In float64, where both are exact enough to be compared whatever the condition."""
     options = {"diagonal": diagonal, "center_gradients": center, "metric_scaling": scaling, "kernel": kernel}
-    assert_alike(
-        *table(2 * n, d, c, seed, kind), rtol=1e-5, dtype=torch.float64, ridges=(ridge,), iterations=2, **options
-    )
+    X, Y = table(2 * n, d, c, kind, seed)
+    assert_alike(X, Y, rtol=1e-5, dtype=torch.float64, ridges=(ridge,), iterations=2, **options)
 
 
 @needs_library
@@ -145,41 +99,40 @@ def test_any_chain_is_that_of_python(
     ids=str,
 )
 def test_float32_comes_as_close_to_float64_as_python_does(d: int, c: int, kind: str, options: dict[str, Any]) -> None:
-    X, Y = table(460, d, c, kind=kind)
-    exact = grid(X, Y, "python", dtype=torch.float64, **options)
-    errors = []
-    for engine in ("native", "python"):
-        points = grid(X, Y, engine, **options)
-        errors.append([np.abs(points[key].scores - exact[key].scores).max() for key in exact])
-    assert np.max(errors[0]) <= 2 * np.max(errors[1]) + 1e-5
+    X, Y = table(460, d, c, kind)
+    exact = grid(X, Y, 230, engine="python", dtype=torch.float64, **options)
+    native, python = (
+        max(np.abs(point.scores - exact[key].scores).max() for key, point in grid(X, Y, 230, **asked).items())
+        for asked in (options | {"engine": "native"}, options | {"engine": "python"})
+    )
+    assert native <= 2 * python + 1e-5
 
 
 @needs_library
 def test_what_float32_cannot_solve_is_solved_in_float64() -> None:
-    X, Y = table(460, 4, 2, kind="close")
-    solvers = {point.solver for point in grid(X, Y, "native", ridges=(1e-7,)).values()}
-    assert "cholesky-float64" in solvers
+    points = grid(*table(460, 4, 2, "close"), 230, engine="native", ridges=(1e-7,))
+    assert "cholesky-float64" in {point.solver for point in points.values()}
 
 
 @needs_library
 def test_what_is_not_positive_definite_is_handed_back() -> None:
     """Among equal rows K is singular; a ridge below its rounding takes eigenvalues, which Python has."""
-    X, Y = table(400, 3, 2, kind="coincident")
-    native, python = (grid(X, Y, engine, ridges=(1.0, 1e-18)) for engine in ("native", "python"))
-    assert {key for key, point in native.items() if point.solver == "eigenvalues"} == {
-        key for key, point in python.items() if point.solver == "eigenvalues"
-    }
-    assert any(point.solver == "eigenvalues" for point in native.values())
-    assert all(point.solver == "cholesky" for key, point in native.items() if key[1] == 1.0)
+    X, Y = table(400, 3, 2, "coincident")
+    native, python = (
+        {key: point.solver for key, point in grid(X, Y, 200, engine=engine, ridges=(1.0, 1e-18)).items()}
+        for engine in ("native", "python")
+    )
+    by_eigenvalues = {key for key, solver in native.items() if solver == "eigenvalues"}
+    assert by_eigenvalues == {key for key, solver in python.items() if solver == "eigenvalues"} != set()
+    assert {solver for key, solver in native.items() if key[1] == 1.0} == {"cholesky"}
 
 
 @needs_library
 def test_chains_go_on_from_call_to_call(monkeypatch: pytest.MonkeyPatch) -> None:
     X, Y = table(450, 6, 3)
-    at_once = grid(X, Y, "native")
+    at_once = grid(X, Y, 225, engine="native")
     monkeypatch.setattr("rfm.native.chains._OUTPUT_BYTES", 1)
-    for key, point in grid(X, Y, "native").items():
-        np.testing.assert_array_equal(point.scores, at_once[key].scores)
+    assert_same_points(grid(X, Y, 225, engine="native"), at_once, scores=0.0, metrics=0.0)
 
 
 @needs_library
@@ -196,7 +149,7 @@ def test_a_metric_is_learned_and_used_as_in_python(n: int, d: int) -> None:
 
 
 def scores_of_chains(X: Array, Y: Array) -> dict[Any, Array]:
-    return {key: point.scores for key, point in grid(X, Y, "native").items()}
+    return {key: point.scores for key, point in grid(X, Y, len(X) // 2, engine="native").items()}
 
 
 def scores_of_tangents(X: Array, Y: Array) -> dict[Any, Array]:
@@ -208,7 +161,7 @@ def scores_of_tangents(X: Array, Y: Array) -> dict[Any, Array]:
 @needs_library
 def test_threads_do_not_disturb_each_other() -> None:
     tables = [table(300, 5 + k, 3, seed=k) for k in range(2)]
-    calls = [lambda f=f, t=t: f(*t) for f in (scores_of_chains, scores_of_tangents) for t in tables]  # type: ignore[misc]
+    calls = [lambda f=f, t=t: f(*t) for f in (scores_of_chains, scores_of_tangents) for t in tables]
     alone = [call() for call in calls]
     found: list[list[dict[Any, Array]]] = [[] for _ in calls]
 
@@ -223,15 +176,13 @@ def test_threads_do_not_disturb_each_other() -> None:
     for expected, several in zip(alone, found, strict=True):
         assert len(several) == 4
         for scores in several:
-            assert scores.keys() == expected.keys()
-            for key, values in scores.items():
-                np.testing.assert_array_equal(values, expected[key])
+            np.testing.assert_equal(scores, expected)
 
 
 @needs_library
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal here")
 @pytest.mark.parametrize("scores_of", [scores_of_chains, scores_of_tangents], ids=["chains", "tangents"])
-def test_an_interrupt_ends_a_native_call(scores_of: Any) -> None:
+def test_an_interrupt_ends_a_native_call(scores_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not after the call, but in it: what it had not come to stays as it was made."""
 
     def interrupt(*_: object) -> None:
@@ -243,13 +194,12 @@ def test_an_interrupt_ends_a_native_call(scores_of: Any) -> None:
 
     X, Y = table(4000, 20, 3)
     before = signal.signal(signal.SIGALRM, interrupt)
-    patched = pytest.MonkeyPatch()
-    patched.setattr("rfm.native.chains.np.empty", empty)  # NumPy's own, of all modules
     try:
-        with pytest.raises(KeyboardInterrupt) as caught:
-            scores_of(X, Y)
+        with monkeypatch.context() as patch:
+            patch.setattr("rfm.native.chains.np.empty", empty)  # NumPy's own, of all modules
+            with pytest.raises(KeyboardInterrupt) as caught:
+                scores_of(X, Y)
     finally:
-        patched.undo()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     frames = [entry.frame.f_locals for entry in caught.traceback if entry.frame.code.name in ("_call", "tangents")]
@@ -276,11 +226,15 @@ def test_the_engine_is_named_and_can_be_asked_for(monkeypatch: pytest.MonkeyPatc
 
 @needs_library
 def test_arrays_of_other_shapes_and_unknown_instructions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(FOUND, Library)
-    one = np.ones(1)
-    numbers = (SETS[0], True, 0, 10.0, 1.0, 0, False, False, False, (1, 0, 2, 1, 1, 1, 2))
-    with pytest.raises(ValueError, match="not of the shapes"):
-        FOUND.module.follow(*numbers, one, one, one, one, None, one, one, one, np.zeros(1, dtype=np.int32))
+    one, number = np.ones(1), np.zeros(1, dtype=np.int32)
+    chain = (SETS[0], True, 0, 10.0, 1.0, 0, False, False, False, (1, 0, 2, 1, 1, 1, 2))
+    for function, arguments in (
+        (FOUND.module.follow, (*chain, one, one, one, one, None, one, one, one, number)),
+        (FOUND.module.tangents, (SETS[0], (1, 0, 2, 1, 1, 1), one, one, one, one, one, one, one, number)),
+        (FOUND.module.tangent_tile, (SETS[0], False, (1, 1, 1), one, one, one, one, one, one)),
+    ):
+        with pytest.raises(ValueError, match="not of the shapes"):
+            function(*arguments)
     with pytest.raises(ValueError, match="'sse9'"):
         FOUND.module.exponentials("sse9", False, one)
     monkeypatch.setenv("RFM_INSTRUCTIONS", "sse9")

@@ -8,61 +8,36 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from grids import FOUND, SETS, Array, needs_library, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.polynomial.polynomial import polyval
-from numpy.typing import NDArray
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 from sklearn.kernel_ridge import KernelRidge
 
 from rfm.linalg import solve_ridge
-from rfm.native import Library, library
 from rfm.native.tangents import PROFILE_DEGREE, PROFILE_DEGREE_FLOAT32
 from rfm.ntk import angular_profile, ntk_matrix
 from rfm.ntk_ridge import NTKPoint, ntk_points
 
-Array = NDArray[np.float64]
-FOUND = library()
-SETS = FOUND.instruction_sets if isinstance(FOUND, Library) else ()
-needs_library = pytest.mark.skipif(not SETS, reason=str(FOUND))
+pytestmark = pytest.mark.usefixtures("no_engine_asked_for")
 ENGINES = [pytest.param("native", marks=needs_library), "python"]
 KINDS = ["spread", "duplicates", "coincident", "parallel", "antipodal", "zero"]
 DEPTHS = (1, 2, 3, 4, 5)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def no_engine_asked_for() -> Iterator[None]:
-    """Whatever the tests around are run with."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RFM_ENGINE", raising=False)
-        patch.delenv("RFM_INSTRUCTIONS", raising=False)
-        yield
-
-
-def table(n: int, d: int, c: int, kind: str = "spread", seed: int = 0) -> tuple[Array, Array]:
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, d))
-    drawn = X[rng.integers(0, max(1, n // 2), size=n)]
-    if kind == "duplicates":
-        X = np.round(X)  # zero rows among them where there are few features
-    elif kind == "coincident":
-        X = drawn
-    elif kind == "parallel":
-        X = drawn * rng.uniform(0.2, 5.0, size=(n, 1))
-    elif kind == "antipodal":
-        X = drawn * rng.choice([-1.0, 1.0], size=(n, 1))
-    elif kind == "zero":
-        X[:: max(1, n // 5)] = 0.0
-    labels = ((X[:, 0] > 0) + (X[:, -1] > 0.3) + (rng.random(n) < 0.1) * rng.integers(0, c, size=n)) % c
-    return X, np.eye(c)[labels]
+def polar(rows: Array) -> tuple[Array, Array]:
+    """Rows divided by their norms, and the norms."""
+    norms = np.linalg.norm(rows, axis=1)
+    return rows / np.where(norms > 0, norms, 1.0)[:, None], norms
 
 
 def exact_kernels(X: Array, Z: Array, depth: int) -> list[Array]:
     """The kernel matrices for 1, ..., ``depth`` hidden layers, by a recursion on angles that keeps small ones exact."""
-    norms = [np.linalg.norm(rows, axis=1) for rows in (X, Z)]
-    unit = [rows / np.where(size > 0, size, 1.0)[:, None] for rows, size in zip((X, Z), norms, strict=True)]
-    size = norms[0][:, None] * norms[1][None, :]
-    angle = 2.0 * np.arctan2(cdist(*unit), cdist(unit[0], -unit[1]))
+    (left, rises), (right, runs) = polar(X), polar(Z)
+    size = rises[:, None] * runs[None, :]
+    angle = 2.0 * np.arctan2(cdist(left, right), cdist(left, -right))
     tangent = np.cos(angle)
     found = []
     for _ in range(depth):
@@ -80,13 +55,11 @@ def by_place(points: Iterator[NTKPoint]) -> dict[tuple[int, float], NTKPoint]:
 
 def tile(instruction_set: str, X: Array, Z: Array, depth: int, narrow: bool) -> Array:
     """The native library's tile of the kernel matrix between the rows of ``X`` and ``Z``."""
-    assert isinstance(FOUND, Library)
     dtype = np.float32 if narrow else np.float64
-    norms = [np.linalg.norm(rows, axis=1) for rows in (X, Z)]
-    unit = [rows / np.where(size > 0, size, 1.0)[:, None] for rows, size in zip((X, Z), norms, strict=True)]
+    (left, rises), (right, runs) = polar(X), polar(Z)
     profile = angular_profile(depth, PROFILE_DEGREE_FLOAT32 if narrow else PROFILE_DEGREE)
     K = np.empty((len(X), len(Z)), dtype=dtype)
-    arrays = [np.ascontiguousarray(part, dtype=dtype) for part in (*unit, *norms, profile)]
+    arrays = [np.ascontiguousarray(part, dtype=dtype) for part in (left, right, rises, runs, profile)]
     FOUND.module.tangent_tile(instruction_set, narrow, (len(X), len(Z), X.shape[1]), *arrays, K)
     return K.astype(np.float64)
 
@@ -98,7 +71,7 @@ def test_the_profile_is_the_recursion_to_the_stated_error(depth: int, degree: in
     points = torch.as_tensor(np.stack([np.cos(angle), np.sin(angle)], axis=1))
     exact = ntk_matrix(points, torch.tensor([[1.0, 0.0]], dtype=torch.float64), depth)[:, 0].numpy()
     series = polyval(2 * angle / np.pi - 1, angular_profile(depth, degree))
-    np.testing.assert_allclose(series, exact, rtol=0, atol=bound * (depth + 1))
+    assert_allclose(series, exact, rtol=0, atol=bound * (depth + 1))
 
 
 @pytest.mark.parametrize("instruction_set", SETS)
@@ -120,15 +93,13 @@ def test_a_native_tile_is_the_kernel(instruction_set: str, narrow: bool, kind: s
 @pytest.mark.parametrize("narrow", [False, True], ids=["float64", "float32"])
 @pytest.mark.parametrize("gap", [1e-2, 1e-3, 1e-5, 1e-7])
 def test_angles_between_nearly_parallel_rows_keep_their_digits(narrow: bool, gap: float) -> None:
-    """One hidden layer: t = (sin a + 2 (pi - a) cos a) / pi, 1 + 1 less a / pi at small angles a."""
+    """One hidden layer: t = (sin a + 2 (pi - a) cos a) / pi, which falls by a / pi at small angles a."""
     turn = np.array([[np.cos(gap), np.sin(gap)], [-np.cos(gap), -np.sin(gap)]])
     if narrow:
         turn = turn.astype(np.float32).astype(np.float64)
     start = np.array([[1.0, 0.0]])
-    angle = np.arctan2(turn[:, 1], turn[:, 0]) % (2 * np.pi)
-    angle[1] = 2 * np.pi - angle[1]
-    expected = (np.sin(angle) + 2 * (np.pi - angle) * np.cos(angle)) / np.pi
-    np.testing.assert_allclose(tile(SETS[0], start, turn, 1, narrow)[0], expected, atol=4e-7 if narrow else 1e-13)
+    (expected,) = exact_kernels(start, turn, 1)
+    assert_allclose(tile(SETS[0], start, turn, 1, narrow), expected, rtol=0, atol=4e-7 if narrow else 1e-13)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -143,9 +114,9 @@ def test_scores_are_those_of_kernel_ridge_regression(engine: str, n: int, kind: 
         K = kernels[depth - 1]
         reference = KernelRidge(alpha=ridge, kernel="precomputed").fit(K[:n], Y[:n])
         expected = reference.predict(K[n:])
-        np.testing.assert_allclose(point.scores, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+        assert_allclose(point.scores, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
         size = np.abs(reference.dual_coef_).max()
-        np.testing.assert_allclose(point.alpha, reference.dual_coef_, rtol=0, atol=1e-4 * size)
+        assert_allclose(point.alpha, reference.dual_coef_, rtol=0, atol=1e-4 * size)
         assert point.solver == "cholesky"
         assert point.score_seconds >= 0
 
@@ -174,8 +145,8 @@ def test_both_engines_solve_any_rows(
     moved = 1e-8 * n * float(K.max(initial=0.0)) / ridge
     for engine, bound in (("native", 1e-8), ("python", max(1e-4, moved))):
         (point,) = ntk_points(X[:n], Y[:n], X[n:], depths=(depth,), ridges=(ridge,), choice=engine)
-        np.testing.assert_allclose(point.scores, expected, rtol=0, atol=bound * np.abs(expected).max(initial=1.0))
-        np.testing.assert_allclose(point.alpha, alpha, rtol=0, atol=10 * bound * np.abs(alpha).max())
+        assert_allclose(point.scores, expected, rtol=0, atol=bound * np.abs(expected).max(initial=1.0))
+        assert_allclose(point.alpha, alpha, rtol=0, atol=10 * bound * np.abs(alpha).max())
 
 
 @needs_library
@@ -192,12 +163,11 @@ def test_a_grid_in_float32_is_as_exact_as_float64_allows(
     X, Y = table(420, d, c, kind)
     ridges = (10.0, 1.0, 0.1, 0.01, 0.001)
     kernels = exact_kernels(X, X[:360], 5)
-    for (depth, ridge), point in by_place(
-        ntk_points(X[:360], Y[:360], X[360:], depths=(1, 5), ridges=ridges, choice="native")
-    ).items():
+    points = by_place(ntk_points(X[:360], Y[:360], X[360:], depths=(1, 5), ridges=ridges, choice="native"))
+    for (depth, ridge), point in points.items():
         K = torch.as_tensor(kernels[depth - 1])
         expected = (K[360:] @ solve_ridge(K[:360], ridge, torch.as_tensor(Y[:360])).alpha).numpy()
-        np.testing.assert_allclose(point.scores, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
+        assert_allclose(point.scores, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
 
 
 @needs_library
@@ -218,7 +188,7 @@ def test_what_is_not_positive_definite_is_handed_back() -> None:
     assert {point.solver for (_, ridge), point in native.items() if ridge == 1.0} == {"cholesky"}
     for key, point in native.items():
         if point.solver == "eigenvalues":
-            np.testing.assert_array_equal(point.scores, python[key].scores)
+            assert_array_equal(point.scores, python[key].scores)
     assert any(point.solver == "eigenvalues" for point in native.values())
 
 
@@ -229,27 +199,22 @@ def test_the_size_of_targets_does_not_matter(engine: str, size: float) -> None:
     options: dict[str, Any] = {"depths": (2,), "ridges": (0.1,), "choice": engine}
     (plain,) = ntk_points(X[:340], Y[:340], X[340:], **options)
     (scaled,) = ntk_points(X[:340], Y[:340] * size, X[340:], **options)
-    np.testing.assert_allclose(scaled.scores / size, plain.scores, rtol=0, atol=1e-6)
+    assert_allclose(scaled.scores / size, plain.scores, rtol=0, atol=1e-6)
 
 
-def test_depths_and_ridges_are_checked() -> None:
-    X, Y = table(10, 2, 2)
-    for depths, ridges, words in (
-        ((0, 1), (1.0,), "depths must be at least 1"),
-        ((1,), (1.0, 0.0), "ridges must be pos"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            list(ntk_points(X, Y, X, depths=depths, ridges=ridges))
-
-
-@needs_library
-def test_arrays_of_other_shapes_are_refused() -> None:
-    assert isinstance(FOUND, Library)
-    one, number = np.ones(1), np.zeros(1, dtype=np.int32)
-    with pytest.raises(ValueError, match="not of the shapes"):
-        FOUND.module.tangents(SETS[0], (1, 0, 2, 1, 1, 1), one, one, one, one, one, one, one, number)
-    with pytest.raises(ValueError, match="not of the shapes"):
-        FOUND.module.tangent_tile(SETS[0], False, (1, 1, 1), one, one, one, one, one, one)
+@pytest.mark.parametrize(
+    ("targets", "depths", "ridges", "words"),
+    [
+        (2, (0, 1), (1.0,), "depths must be at least 1"),
+        (2, (1,), (1.0, 0.0), "ridges must be pos"),
+        (0, (1,), (1.0,), "at least one column of targets"),
+    ],
+)
+def test_targets_depths_and_ridges_are_checked(
+    targets: int, depths: tuple[int, ...], ridges: tuple[float, ...], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        list(ntk_points(np.ones((5, 2)), np.ones((5, targets)), np.ones((1, 2)), depths=depths, ridges=ridges))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -260,4 +225,4 @@ def test_kernels_of_unit_size_are_the_kernels_with_larger_ridges(engine: str, n:
     units = by_place(ntk_points(*parts, depths=DEPTHS, ridges=(1.0, 0.1), unit_size=True, choice=engine))
     for (depth, ridge), point in units.items():
         (same,) = ntk_points(*parts, depths=(depth,), ridges=(ridge * (depth + 1),), choice=engine)
-        np.testing.assert_allclose(point.scores, same.scores, atol=1e-6)
+        assert_allclose(point.scores, same.scores, atol=1e-6)

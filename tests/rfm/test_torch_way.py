@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+from grids import Array, assert_same_points, grid
+from numpy.testing import assert_allclose
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rfm import arrays, linalg
@@ -24,7 +25,6 @@ from rfm.solvers.blocks import RadialBlocks
 from rfm.solvers.tangent import TangentBlocks
 from rfm.sweep import Sweep
 
-Array = NDArray[np.float64]
 KERNELS = [Laplace(10.0), Gaussian(3.0), GeneralisedLaplace(5.0, 1.4)]
 RIDGES = (10.0, 0.1, 1e-3)
 
@@ -35,26 +35,12 @@ def without_numpy(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return lambda: monkeypatch.setattr(arrays, "NUMPY_DEVICES", frozenset())
 
 
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    arrays._cuda_block_bytes.cache_clear()
-    yield
-    arrays._cuda_block_bytes.cache_clear()
-
-
 def problem(n: int, *, duplicates: bool = False, d: int = 5) -> tuple[Array, Array]:
     rng = np.random.default_rng(n)
     X = rng.normal(size=(n, d))
     if duplicates:
         X = np.round(X[rng.integers(0, n // 4, size=n)])
     return X, np.eye(3)[(X[:, 0] > 0) * 1 + (X[:, 0] * X[:, 1] > 0.3) * 1]
-
-
-def points(n: int, *, duplicates: bool, **options: Any) -> dict[tuple[bool, float, int], Array]:
-    X, Y = problem(n, duplicates=duplicates)
-    sweep = Sweep(X, Y, engine="python", **options)
-    found = sweep.points(np.arange(0, n, 2), np.arange(1, n, 2), ridges=RIDGES, unit_norms=(True, False), iterations=3)
-    return {(p.unit_norm, p.ridge, p.iteration): p.scores for p in found}
 
 
 @pytest.mark.parametrize("n", [90, 500], ids=["stacked", "one by one"])
@@ -77,13 +63,12 @@ def test_sweeps_have_the_same_scores(
     without_numpy: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    here = points(n, duplicates=duplicates, dtype=dtype, **options)
+    X, Y = problem(n, duplicates=duplicates)
+    here = grid(X, Y, n // 2, ridges=RIDGES, engine="python", dtype=dtype, **options)
     without_numpy()
     monkeypatch.setattr(arrays, "CUDA_BLOCK_BYTES", 1 << 16)  # several blocks
-    there = points(n, duplicates=duplicates, dtype=dtype, **options)
-    assert here.keys() == there.keys()
-    for key, scores in here.items():
-        np.testing.assert_allclose(there[key], scores, rtol=0, atol=tolerance)
+    there = grid(X, Y, n // 2, ridges=RIDGES, engine="python", dtype=dtype, **options)
+    assert_same_points(there, here, scores=tolerance)
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=repr)
@@ -147,32 +132,27 @@ def test_factors_of_a_metric(without_numpy: Callable[[], None]) -> None:
     for value in (torch.nan, torch.inf):
         spoilt = torch.eye(3, dtype=torch.float64)
         spoilt[0, 0] = value
-        assert refused(spoilt)
-
-
-def refused(metric: torch.Tensor) -> bool:
-    """Whether there is an error at once, or nothing that a kernel matrix could be made of."""
-    try:
-        return not bool(torch.isfinite(metric_factor(metric, torch.ones(3))).any())
-    except ValueError as error:
-        return "not finite" in str(error)
+        try:  # an error at once, or nothing that a kernel matrix could be made of
+            assert not torch.isfinite(metric_factor(spoilt, torch.ones(3))).any()
+        except ValueError as error:
+            assert "not finite" in str(error)  # noqa: PT017
 
 
 def test_large_tables_and_tangent_kernels(without_numpy: Callable[[], None]) -> None:
     X, Y = problem(300)
-    fits, blocks, tangents = [], [], []
+    rows, alpha = torch.as_tensor(X), torch.as_tensor(Y)
+    results = []
     for switch in (lambda: None, without_numpy):
         switch()
         large = LargeSweep(X, Y, dtype=torch.float64, solver="cg")
-        fits.append(large.fit(np.arange(250), np.arange(250, 300), ridge=1.0, unit_norm=True, iterations=1).scores)
-        rows, alpha = torch.as_tensor(X), torch.as_tensor(Y)
+        fit = large.fit(np.arange(250), np.arange(250, 300), ridge=1.0, unit_norm=True, iterations=1)
         kernels = (RadialBlocks(Laplace(3.0), rows), TangentBlocks(rows.float(), 3))
-        blocks.append([kernel.product(torch.arange(7, 90), slice(0, 300), alpha) for kernel in kernels])
-        tangents.append(torch.stack(list(ntk_matrices(rows, 3))))
-    np.testing.assert_allclose(fits[1], fits[0], rtol=0, atol=1e-6)
-    for here, there in zip(*blocks, strict=True):
-        torch.testing.assert_close(there, here, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(tangents[1], tangents[0])
+        blocks = [kernel.product(torch.arange(7, 90), slice(0, 300), alpha) for kernel in kernels]
+        results.append((fit.scores, *blocks, torch.stack(list(ntk_matrices(rows, 3)))))
+    for here, there, (rtol, atol) in zip(
+        *results, ((0.0, 1e-6), (1e-4, 1e-4), (1e-4, 1e-4), (1e-7, 1e-7)), strict=True
+    ):
+        assert_allclose(there, here, rtol=rtol, atol=atol)
 
 
 class _Reads(TorchDispatchMode):
@@ -241,6 +221,7 @@ def test_no_float64_copy_of_a_kernel_matrix(without_numpy: Callable[[], None], m
 def test_blocks_on_a_card_have_a_share_of_its_free_memory(
     free: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(arrays, "_cuda_block_bytes", arrays._cuda_block_bytes.__wrapped__)  # which asks once
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda device=None: (free, 1 << 40))
     assert block_bytes("cuda") == block_bytes(torch.device("cuda")) == expected
     assert block_bytes("cpu") == BLOCK_BYTES
