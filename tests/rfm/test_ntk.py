@@ -60,7 +60,7 @@ def empirical_ntk(X: torch.Tensor, widths: Sequence[int], seed: int) -> Array:
     return (jacobian @ jacobian.T).numpy()
 
 
-@pytest.mark.parametrize(("depth", "width", "tolerance"), [(1, 16384, 0.04), (2, 1024, 0.16), (3, 1024, 0.2)])
+@pytest.mark.parametrize(("depth", "width", "tolerance"), [(1, 16384, 0.04), (2, 1024, 0.16)])
 def test_a_wide_network_has_this_kernel(depth: int, width: int, tolerance: float) -> None:
     """The root-mean-square error of four draws; a wrong constant in the recursion would make it 0.3 or more."""
     X = torch.as_tensor(rows(6, 5, seed=3))

@@ -11,10 +11,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from rfm.kernels import Laplace
 from rfm.problem import Chains, Point, unit_rows
 from rfm.product_sweep import ProductSweep
-from rfm.sweep import Sweep
 
 Floats = NDArray[np.float64]
 RIDGES = (1.0, 0.01)
@@ -84,18 +82,6 @@ def test_it_has_the_methods_of_chains() -> None:
         assert found.parameters == expected.parameters
 
 
-def test_of_one_feature_it_is_the_l2_kernel_before_any_update() -> None:
-    rng = np.random.default_rng(5)
-    X, Y = rng.normal(size=(150, 1)), rng.normal(size=(150, 2))
-    fit, rest = np.arange(120), np.arange(120, 150)
-    ours = ProductSweep(X, Y, bandwidth=2.0).fit(fit, rest, ridge=0.1, unit_norm=False)
-    plain = Sweep(X, Y, kernel=Laplace(2.0)).fit(fit, rest, ridge=0.1, unit_norm=False)
-    np.testing.assert_allclose(ours.scores, plain.scores, atol=1e-4)
-    learned = ProductSweep(X, Y, bandwidth=2.0).learn(fit, ridge=0.1, unit_norm=False, iterations=2)
-    assert learned is not None
-    assert learned.tolist() == pytest.approx([1.0])  # the mean of one weight
-
-
 def after_two(X: Floats, Y: Floats, bandwidth: float = 10.0) -> Point:
     sweep = ProductSweep(X, Y, bandwidth)
     return sweep.fit(np.arange(90), np.arange(90, 110), ridge=0.1, unit_norm=False, iterations=2)
@@ -157,14 +143,18 @@ def test_no_ridges_no_rows_to_score_and_rows_that_are_not_fitted() -> None:
     assert np.isfinite(sweep.fit(fit, np.arange(40, 60), ridge=0.1, unit_norm=False, iterations=1).scores).all()
 
 
-def test_faults() -> None:
+@pytest.mark.parametrize(
+    ("options", "metric", "damage", "message"),
+    [
+        ({"bandwidth": 0.0}, None, 0.0, "bandwidth must be positive"),
+        ({"share": 1.5}, None, 0.0, "share must be in"),
+        ({}, torch.eye(5), 0.0, r"its weights \(5,\)"),
+        ({}, None, np.nan, "not finite"),
+    ],
+    ids=["bandwidth", "share", "metric", "features"],
+)
+def test_faults(options: dict[str, float], metric: torch.Tensor | None, damage: float, message: str) -> None:
     X, Y = table(60)
     rows = np.arange(60)
-    with pytest.raises(ValueError, match="bandwidth must be positive"):
-        ProductSweep(X, Y, bandwidth=0.0)
-    with pytest.raises(ValueError, match="share must be in"):
-        ProductSweep(X, Y, share=1.5)
-    with pytest.raises(ValueError, match=r"its weights \(5,\)"):
-        ProductSweep(X, Y).fit(rows, rows, ridge=0.1, unit_norm=False, metric=torch.eye(5))
-    with pytest.raises(ValueError, match="not finite"):
-        ProductSweep(np.where(X > 1, np.nan, X), Y).fit(rows, rows, ridge=0.1, unit_norm=False)
+    with pytest.raises(ValueError, match=message):
+        ProductSweep(X + damage, Y, **options).fit(rows, rows, ridge=0.1, unit_norm=False, metric=metric)
