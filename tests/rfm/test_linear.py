@@ -59,10 +59,10 @@ def test_recovers_sparse_coefficients_exactly(alpha: float) -> None:
     assert set(np.argsort(model.M_)[-6:]) == set(np.flatnonzero(w))
 
 
-rng = np.random.default_rng(0)
-INTEGERS = rng.integers(0, 3, (150, 400)) * 100.0
-ONE_HOT = np.concatenate([np.eye(8)[rng.integers(0, 8, 120)] for _ in range(3)], axis=1) * 100.0
-LOW_RANK = (rng.integers(-3, 4, (80, 6)) @ rng.integers(-3, 4, (6, 60))).astype(float)
+draws = np.random.default_rng(0)
+INTEGERS = draws.integers(0, 3, (150, 400)) * 100.0
+ONE_HOT = np.concatenate([np.eye(8)[draws.integers(0, 8, 120)] for _ in range(3)], axis=1) * 100.0
+LOW_RANK = (draws.integers(-3, 4, (80, 6)) @ draws.integers(-3, 4, (6, 60))).astype(float)
 """Features of size 10 to 255, of less than full rank once centred."""
 
 
