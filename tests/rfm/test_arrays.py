@@ -1,4 +1,4 @@
-"""Gathers: right on rows that are not contiguous. Element-wise work and products are tested by kernels' values."""
+"""Products and gathers: right on rows that are not contiguous. Element-wise work is tested by kernels' values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rfm.arrays import Workspace, places_up_to, put_, row_blocks, smallest, squared_gaps, zero_where_
+from rfm.arrays import Workspace, matmul_into, places_up_to, put_, row_blocks, smallest, squared_gaps, zero_where_
 
 
 @given(rows=st.integers(0, 5000), columns=st.integers(0, 5000), budget=st.integers(1, 1 << 22))
@@ -55,6 +55,15 @@ def test_squared_gaps_are_those_of_the_named_rows(dtype: torch.dtype, d: int, mo
     torch.testing.assert_close(squared_gaps(P, Q, (first, second)), expected)
     monkeypatch.setattr("rfm.arrays.row_blocks", partial(row_blocks, budget=1))
     torch.testing.assert_close(squared_gaps(P, Q, (first, second)), expected)
+
+
+def test_a_product_is_written_among_other_columns() -> None:
+    """Of distances that it gives too small kernels are right all the same: they are worked out again."""
+    A, B = torch.randn(7, 3), torch.randn(3, 5)
+    wide = torch.full((7, 8), 9.0)
+    matmul_into(A, B, wide[:, 2:7])
+    torch.testing.assert_close(wide[:, 2:7], A @ B)
+    assert bool((wide[:, [0, 1, 7]] == 9.0).all())
 
 
 def test_workspace_reuses_its_memory() -> None:
