@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +16,20 @@ from rfm import KernelRidgeRegressor, RFMClassifier, RFMRegressor
 from rfm.agop import agop
 from rfm.factored import FactoredMatrix
 from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_lower_, kernel_matrix
+from rfm.large import LargeSweep
 from rfm.linalg import gram_lower, matmul_float64, mirror_, solve_ridge, symmetric_matmul
 from rfm.ntk import ntk_matrices, ntk_matrix
+from rfm.problem import Rows
 from rfm.rows import metric_rows
+from rfm.solvers.blocks import KernelBlocks, RadialBlocks
+from rfm.solvers.eigenpro import EigenPro
+from rfm.solvers.tangent import TangentBlocks
 from rfm.sweep import Sweep
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU")
 
 Array = NDArray[np.float64]
+DEVICES = ("cpu", "cuda")
 KERNELS = [Laplace(10.0), Gaussian(3.0), GeneralisedLaplace(5.0, 1.4)]
 TYPES = [(torch.float64, 1e-8), (torch.float32, 5e-3)]
 
@@ -56,7 +64,7 @@ def test_kernels_gradients_and_solutions(
 ) -> None:
     X, Y = problem(300, duplicates=duplicates)
     results = []
-    for device in ("cpu", "cuda"):
+    for device in DEVICES:
         table, targets = (torch.as_tensor(a, dtype=dtype, device=device) for a in (X, Y))
         K, W = (torch.zeros((300, 300), dtype=dtype, device=device) for _ in range(2))
         rows = metric_rows(table, None, kernel.bandwidth)
@@ -82,6 +90,12 @@ def test_neural_tangent_kernel() -> None:
         torch.testing.assert_close(there.cpu(), here, rtol=1e-6, atol=1e-6)
 
 
+def grid(sweep: Sweep, fit: Rows, others: Rows, ridges: tuple[float, ...], iterations: int) -> Array:
+    """Scores (points, rows, classes) in an order that does not depend on how chains are followed."""
+    points = sweep.points(fit, others, ridges=ridges, unit_norms=(True, False), iterations=iterations)
+    return np.stack([p.scores for p in sorted(points, key=lambda p: (p.unit_norm, p.ridge, p.iteration))])
+
+
 @pytest.mark.parametrize("n", [90, 900], ids=["stacked", "one by one"])
 @pytest.mark.parametrize(("dtype", "tolerance"), TYPES)
 @pytest.mark.parametrize("duplicates", [False, True])
@@ -90,37 +104,28 @@ def test_sweeps_have_the_same_scores_and_the_same_winner(
 ) -> None:
     X, Y = problem(n, duplicates=duplicates)
     fit, validation = np.arange(0, n, 2), np.arange(1, n, 2)
-    accuracy: list[dict[tuple[bool, float, int], float]] = []
-    scores: list[dict[tuple[bool, float, int], Array]] = []
-    for device in ("cpu", "cuda"):
-        points = Sweep(X, Y, dtype=dtype, device=device).points(
-            fit, validation, ridges=(10.0, 0.1, 1e-3), unit_norms=(True, False), iterations=4
-        )
-        scores.append({(p.unit_norm, p.ridge, p.iteration): p.scores for p in points})
-        truth = Y[validation].argmax(axis=1)
-        accuracy.append({key: float(np.mean(s.argmax(axis=1) == truth)) for key, s in scores[-1].items()})
-    for key, here in scores[0].items():
-        np.testing.assert_allclose(scores[1][key], here, rtol=0, atol=10 * tolerance)
+    here, there = (
+        grid(Sweep(X, Y, dtype=dtype, device=device), fit, validation, (10.0, 0.1, 1e-3), 4) for device in DEVICES
+    )
+    np.testing.assert_allclose(there, here, rtol=0, atol=10 * tolerance)
+    truth = Y[validation].argmax(axis=1)
+    accuracies = [np.mean(scores.argmax(axis=2) == truth, axis=1) for scores in (here, there)]
     if dtype == torch.float64:
-        assert accuracy[0] == accuracy[1]
-    assert max(accuracy[1].values()) == pytest.approx(max(accuracy[0].values()), abs=2 / len(validation))
+        np.testing.assert_array_equal(*accuracies)
+    assert accuracies[1].max() == pytest.approx(accuracies[0].max(), abs=2 / len(validation))
 
 
 @pytest.mark.parametrize("n", [40, 150], ids=["stacked", "one by one"])
 @pytest.mark.parametrize("options", [{}, {"metric_scaling": "max"}, {"diagonal": True}], ids=repr)
-def test_more_features_than_rows(n: int, options: dict[str, bool | str]) -> None:
+def test_more_features_than_rows(n: int, options: dict[str, Any]) -> None:
     """Metrics are learned there and used here, as factors where they are full ones."""
     rng = np.random.default_rng(n)
     X = rng.normal(size=(n + 30, 200))
     Y = np.eye(2)[(X[:, 0] > 0).astype(int)]
     train, test = np.arange(n), np.arange(n, n + 30)
-    sweeps = [Sweep(X, Y, dtype=torch.float64, device=device, **options) for device in ("cpu", "cuda")]  # type: ignore[arg-type]
-    scores = []
-    for sweep in sweeps:
-        points = sweep.points(train, test, ridges=(1.0, 0.01), unit_norms=(True, False), iterations=2)
-        scores.append({(p.unit_norm, p.ridge, p.iteration): p.scores for p in points})
-    for key, expected in scores[0].items():
-        np.testing.assert_allclose(scores[1][key], expected, rtol=0, atol=1e-6)
+    sweeps = [Sweep(X, Y, dtype=torch.float64, device=device, **options) for device in DEVICES]
+    here, there = (grid(sweep, train, test, (1.0, 0.01), 2) for sweep in sweeps)
+    np.testing.assert_allclose(there, here, rtol=0, atol=1e-6)
     metric = sweeps[1].learn(train, ridge=0.1, unit_norm=True, iterations=2)
     assert isinstance(metric, FactoredMatrix) == ("diagonal" not in options)
     fits = [sweep.fit(test, train, ridge=0.1, unit_norm=True, metric=metric).scores for sweep in sweeps]
@@ -129,16 +134,16 @@ def test_more_features_than_rows(n: int, options: dict[str, bool | str]) -> None
 
 def test_the_host_waits_as_often_whatever_the_rows() -> None:
     waits = []
+    chain: dict[str, Any] = {"ridges": (0.1,), "unit_norms": (False,), "iterations": 3}
     for n in (400, 3000):
         X, Y = problem(2 * n)
         sweep = Sweep(X, Y, device="cuda")
-        chain = {"ridges": (0.1,), "unit_norms": (False,), "iterations": 3}
-        list(sweep.points(np.arange(n), np.arange(n, 2 * n), **chain))  # type: ignore[arg-type]
+        list(sweep.points(np.arange(n), np.arange(n, 2 * n), **chain))
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 torch.cuda.set_sync_debug_mode("warn")
-                list(sweep.points(np.arange(n), np.arange(n, 2 * n), **chain))  # type: ignore[arg-type]
+                list(sweep.points(np.arange(n), np.arange(n, 2 * n), **chain))
         finally:
             torch.cuda.set_sync_debug_mode("default")
         waits.append(sum("called a synchronizing" in str(warning.message) for warning in caught))
@@ -160,3 +165,33 @@ def test_fitted_there_and_used_here(estimator: RFMClassifier, device: str, monke
     np.testing.assert_allclose(without_gpu, with_gpu, atol=1e-8)
     here = estimator.set_params(device="cpu").fit(X[:400], y[:400])._scores(X[400:])
     np.testing.assert_allclose(here, with_gpu, atol=0.02)
+
+
+LARGE = np.random.default_rng(2).standard_normal((800, 5))
+LABELS = np.eye(2)[(LARGE[:, 0] * LARGE[:, 1] > 0).astype(int)]
+
+
+@pytest.mark.parametrize("kind", ["laplace", "tangent"])
+def test_eigenpro_takes_the_same_path(kind: str) -> None:
+    paths = []
+    for device in DEVICES:
+        rows = torch.as_tensor(LARGE, dtype=torch.float64, device=device)
+        blocks: KernelBlocks = RadialBlocks(Laplace(10.0), rows) if kind == "laplace" else TangentBlocks(rows, 3)
+        iteration = EigenPro(blocks, torch.as_tensor(LABELS[:700], device=device), 0.5, seed=1, subsample=200, batch=64)
+        paths.append([epoch.scores.cpu() for epoch in iteration.epochs(4, slice(700, 800))])
+    for here, there in zip(*paths, strict=True):
+        torch.testing.assert_close(here, there, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg", "eigenpro"])
+def test_a_large_machine_learns_and_predicts_alike(solver: str) -> None:
+    fits = []
+    for device in DEVICES:
+        sweep = LargeSweep(LARGE, LABELS, dtype=torch.float64, device=device, solver=solver)
+        fit, others = np.arange(700), np.arange(700, 800)
+        with pytest.warns(RuntimeWarning, match="EigenPro's epochs") if solver == "eigenpro" else nullcontext():
+            fits.append(sweep.fit(fit, others, ridge=1.0, unit_norm=True, iterations=2))
+    here, there = fits
+    torch.testing.assert_close(here.metric, there.metric.cpu(), rtol=1e-5, atol=0)
+    np.testing.assert_allclose(here.scores, there.scores, atol=1e-5)
+    assert here.account.keys() == there.account.keys()

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,29 +18,11 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import rfm
-from rfm import (
-    KernelRidgeClassifier,
-    KernelRidgeClassifierCV,
-    KernelRidgeRegressor,
-    KernelRidgeRegressorCV,
-    LinearRFM,
-    MatrixCompletion,
-    RFMClassifier,
-    RFMClassifierCV,
-    RFMRegressor,
-    RFMRegressorCV,
-)
 
 SOURCES = str(Path(rfm.__file__).parent)
 
-Call = tuple[Any, ...], dict[str, Any]
-
-
-def features(n: int, d: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal((n, d))
-
-
-A, B = features(30, 3, 0), pd.DataFrame(features(40, 4, 1), columns=list("abcd"))
+draws = np.random.default_rng(0)
+A, B = draws.standard_normal((30, 3)), pd.DataFrame(draws.standard_normal((40, 4)), columns=list("abcd"))
 """Rows of the first fit and of the second: all that is fitted differs, the names of the features too."""
 
 TWO, THREE = (A[:, 0] > 0).astype(int), np.array(["cat", "cow", "dog"])[np.arange(40) % 3]
@@ -56,23 +39,19 @@ def low_rank(n: int, d: int, seed: int) -> np.ndarray:
 
 FEW: dict[str, Any] = {"ridges": (1.0, 0.1), "unit_norms": (False,)}
 CASES: list[tuple[Any, Any, Any]] = [
-    (KernelRidgeClassifier("ntk"), ((A, TWO), {}), ((B, THREE), {})),
-    (KernelRidgeRegressor(), ((A, ONE_TARGET), {}), ((B, TWO_TARGETS), {})),
-    (RFMClassifier(iterations=2), ((A, TWO), {}), ((B, THREE), {"validation": (B[:9], THREE[:9])})),
-    (RFMRegressor(iterations=2), ((A, ONE_TARGET), {}), ((B, TWO_TARGETS), {"validation": (B[:9], TWO_TARGETS[:9])})),
-    (KernelRidgeClassifierCV(cv=2, **FEW), ((A, TWO), {}), ((B, THREE), {})),
-    (KernelRidgeRegressorCV(cv="loo", **FEW), ((A, ONE_TARGET), {}), ((B, TWO_TARGETS[:, 0]), {})),
-    (RFMClassifierCV(cv=2, ensemble=True, iterations=1, **FEW), ((A, TWO), {}), ((B, THREE), {})),
-    (RFMRegressorCV(cv=2, iterations=1, **FEW), ((A, ONE_TARGET), {}), ((B, TWO_TARGETS[:, 0]), {})),
+    (rfm.KernelRidgeClassifier("ntk"), (A, TWO), (B, THREE)),
+    (rfm.KernelRidgeRegressor(), (A, ONE_TARGET), (B, TWO_TARGETS)),
+    (rfm.RFMClassifier(iterations=2), (A, TWO), (B, THREE, (B[:9], THREE[:9]))),
+    (rfm.RFMRegressor(iterations=2), (A, ONE_TARGET), (B, TWO_TARGETS, (B[:9], TWO_TARGETS[:9]))),
+    (rfm.KernelRidgeClassifierCV(cv=2, **FEW), (A, TWO), (B, THREE)),
+    (rfm.KernelRidgeRegressorCV(cv="loo", **FEW), (A, ONE_TARGET), (B, B["a"])),
+    (rfm.RFMClassifierCV(cv=2, ensemble=True, iterations=1, **FEW), (A, TWO), (B, THREE)),
+    (rfm.RFMRegressorCV(cv=2, iterations=1, **FEW), (A, ONE_TARGET), (B, B["a"])),
+    (rfm.LinearRFM(ridge=0.1, smoothing_end=0.01), (A, ONE_TARGET), (B, B["a"], (B[:9], B["a"][:9]))),
     (
-        LinearRFM(ridge=0.1, smoothing_end=0.01),
-        ((A, ONE_TARGET), {}),
-        ((B, TWO_TARGETS[:, 0]), {"validation": (B[:9], TWO_TARGETS[:9, 0])}),
-    ),
-    (
-        MatrixCompletion(iterations=4, validation_fraction=0.2, max_rank=2),
-        ((low_rank(8, 6, 0),), {}),
-        ((low_rank(10, 9, 1),), {}),
+        rfm.MatrixCompletion(iterations=4, validation_fraction=0.2, max_rank=2),
+        (low_rank(8, 6, 0),),
+        (low_rank(10, 9, 1),),
     ),
 ]
 """An estimator, the arguments of its first fit and those of the second."""
@@ -80,12 +59,11 @@ CASES: list[tuple[Any, Any, Any]] = [
 every = pytest.mark.parametrize(("estimator", "first", "second"), CASES, ids=[repr(case[0]) for case in CASES])
 
 
-def predictions(model: Any, call: Any) -> list[np.ndarray]:
-    """All that ``model`` says of the rows it was fitted on, and its properties."""
-    if isinstance(model, MatrixCompletion):
+def predictions(model: Any, X: Any) -> list[np.ndarray]:
+    """All that ``model`` says of ``X``, which it was fitted on, and its properties."""
+    if isinstance(model, rfm.MatrixCompletion):
         everywhere = np.indices(model.completed_.shape).reshape(2, -1)
-        return [model.predict(*everywhere), model.transform(call[0][0]), model.completed_, *model.factors_]
-    X = call[0][0]
+        return [model.predict(*everywhere), model.transform(X), model.completed_, *model.factors_]
     more = ("predict_proba", "decision_function")
     return [model.predict(X), *(getattr(model, name)(X) for name in more if hasattr(model, name))]
 
@@ -117,15 +95,15 @@ class Interruption:
         return self._line
 
 
-def refit(estimator: Any, call: Any, interruption: Any) -> None:
-    with warnings.catch_warnings(), interruption:
+def refit(estimator: Any, arguments: Any, interruption: Any = None) -> None:
+    with warnings.catch_warnings(), interruption or nullcontext():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        estimator.fit(*call[0], **call[1])
+        estimator.fit(*arguments)
 
 
-def points(estimator: Any, call: Any) -> list[int]:
+def points(estimator: Any, arguments: Any) -> list[int]:
     """Lines at which to interrupt a fit: the first and the last, where attributes are set, and some in between."""
-    refit(estimator, call, watched := Interruption())
+    refit(clone(estimator), arguments, watched := Interruption())
     n = watched.lines
     return sorted({*range(1, 8), *np.linspace(8, n, 12, dtype=int).tolist(), *range(n - 30, n + 1)})
 
@@ -136,77 +114,80 @@ def test_no_estimator_is_left_out() -> None:
     assert {type(estimator) for estimator, _, _ in CASES} == estimators
 
 
+def assert_same(found: list[np.ndarray], expected: list[np.ndarray]) -> None:
+    for value, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(value, other)
+
+
+def assert_untouched(model: Any, before: dict[str, Any]) -> None:
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[name] is before[name] for name in before)
+
+
 @every
 def test_an_interrupted_refit_leaves_the_first_fit(estimator: Any, first: Any, second: Any) -> None:
-    model = clone(estimator)
-    refit(model, first, warnings.catch_warnings())
-    said = predictions(model, first)
+    refit(model := clone(estimator), first)
+    said = predictions(model, first[0])
     before = dict(vars(model))
     interrupted_in: Counter[str] = Counter()
-    for at in points(clone(estimator), second):
+    for at in points(estimator, second):
         error = (KeyboardInterrupt, MemoryError)[at % 2]
         with pytest.raises(error, match="here"):
             refit(model, second, interruption := Interruption(error, at))
         interrupted_in[interruption.where] += 1
-        assert vars(model).keys() == before.keys()
-        assert all(vars(model)[name] is before[name] for name in before)
+        assert_untouched(model, before)
     assert len(interrupted_in) > 5
-    for value, expected in zip(predictions(model, first), said, strict=True):
-        np.testing.assert_array_equal(value, expected)
-    refit(model, second, warnings.catch_warnings())  # nothing is left behind that the next fit would stumble over
-    refit(fresh := clone(estimator), second, warnings.catch_warnings())
-    for value, expected in zip(predictions(model, second), predictions(fresh, second), strict=True):
-        np.testing.assert_array_equal(value, expected)
+    assert_same(predictions(model, first[0]), said)
+    refit(model, second)  # nothing is left behind that the next fit would stumble over
+    refit(fresh := clone(estimator), second)
+    assert_same(predictions(model, second[0]), predictions(fresh, second[0]))
 
 
 @pytest.mark.parametrize(("estimator", "first", "second"), [CASES[k] for k in (2, 3, 5, 6, 8, 9)])
 def test_an_interrupted_first_fit_leaves_nothing(estimator: Any, first: Any, second: Any) -> None:
     """Of one estimator for each ``fit`` that there is."""
-    for at in points(clone(estimator), second):
+    for at in points(estimator, second):
         model = clone(estimator)
         before = dict(vars(model))
         with pytest.raises(KeyboardInterrupt):
             refit(model, second, Interruption(at=at))
-        assert vars(model) == before
+        assert_untouched(model, before)
         with pytest.raises(NotFittedError):
-            model.predict(*([0], [0]) if isinstance(model, MatrixCompletion) else (B,))
+            model.predict(*([0], [0]) if isinstance(model, rfm.MatrixCompletion) else (B,))
 
 
 @pytest.mark.parametrize(
     ("estimator", "first", "second"),
     [
-        (RFMClassifier(), (A, TWO), (B, THREE, (B, TWO[:1]))),
-        (RFMRegressor(), (A, ONE_TARGET), (B, TWO_TARGETS, (B, B))),
-        (KernelRidgeClassifier(), (A, TWO), (B, THREE[:1].repeat(40))),
-        (KernelRidgeRegressor(), (A, ONE_TARGET), (1e30 * B, TWO_TARGETS)),
-        (LinearRFM(), (A, ONE_TARGET), (B, TWO_TARGETS)),
-        (LinearRFM(iterations=1), (A, A @ [1.0, 0.0, 0.0]), (B, TWO_TARGETS[:, 0] + 1.0)),
-        (MatrixCompletion(iterations=3, validation_fraction=0.0), (np.ones((4, 3)),), (low_rank(8, 6, 0),)),
+        (rfm.RFMClassifier(), (A, TWO), (B, THREE, (B, TWO[:1]))),
+        (rfm.RFMRegressor(), (A, ONE_TARGET), (B, TWO_TARGETS, (B, B))),
+        (rfm.KernelRidgeClassifier(), (A, TWO), (B, THREE[:1].repeat(40))),
+        (rfm.KernelRidgeRegressor(), (A, ONE_TARGET), (1e30 * B, TWO_TARGETS)),
+        (rfm.LinearRFM(), (A, ONE_TARGET), (B, TWO_TARGETS)),
+        (rfm.LinearRFM(iterations=1), (A, A @ [1.0, 0.0, 0.0]), (B, TWO_TARGETS[:, 0] + 1.0)),
+        (rfm.MatrixCompletion(iterations=3, validation_fraction=0.0), (np.ones((4, 3)),), (low_rank(8, 6, 0),)),
     ],
     ids=lambda value: repr(value) if isinstance(value, BaseEstimator) else "",
 )
 def test_a_refused_refit_leaves_the_first_fit(estimator: Any, first: Any, second: Any) -> None:
     """Bad values that are noticed after the first attributes are set, and warnings that are made errors."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = clone(estimator).fit(*first)
+    refit(model := clone(estimator), first)
     before = dict(vars(model))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises((ValueError, ConvergenceWarning, RuntimeWarning)):
             model.fit(*second)
-    assert vars(model).keys() == before.keys()
-    assert all(vars(model)[name] is before[name] for name in before)
+    assert_untouched(model, before)
 
 
 @pytest.mark.parametrize(
     ("estimator", "arguments", "message"),
     [
-        (LinearRFM(iterations=1), (A, ONE_TARGET + A[:, 1]), "did not converge"),
-        (LinearRFM(ridge=1e3, smoothing_end=0.01), (A, ONE_TARGET), "is not small"),
-        (MatrixCompletion(iterations=3, validation_fraction=0.0), (low_rank(8, 6, 0),), "did not converge"),
-        (MatrixCompletion(), (low_rank(8, 6, 0),), "too few to hold"),
-        (MatrixCompletion(validation_fraction=0.0), (np.array([[1.0, np.nan]]),), "no observed entry"),
+        (rfm.LinearRFM(iterations=1), (A, ONE_TARGET + A[:, 1]), "did not converge"),
+        (rfm.LinearRFM(ridge=1e3, smoothing_end=0.01), (A, ONE_TARGET), "is not small"),
+        (rfm.MatrixCompletion(iterations=3, validation_fraction=0.0), (low_rank(8, 6, 0),), "did not converge"),
+        (rfm.MatrixCompletion(), (low_rank(8, 6, 0),), "too few to hold"),
+        (rfm.MatrixCompletion(validation_fraction=0.0), (np.array([[1.0, np.nan]]),), "no observed entry"),
     ],
 )
 def test_warnings_name_the_line_that_calls_fit(estimator: Any, arguments: Any, message: str) -> None:

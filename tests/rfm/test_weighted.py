@@ -29,19 +29,14 @@ def drawn(d: int) -> tuple[Array, Array, Array]:
     return rng.normal(size=(50, d)) + 5.0, rng.normal(size=(50, 2)), rng.integers(1, 4, size=30).astype(float)
 
 
-def dense(metric: Metric | None) -> torch.Tensor:
-    assert metric is not None
+def dense(metric: Metric) -> torch.Tensor:
     return metric.dense() if isinstance(metric, FactoredMatrix) else metric
 
 
 @pytest.mark.parametrize("d", [4, 100])
 @pytest.mark.parametrize(
     "options",
-    [
-        {},
-        {"kernel": Gaussian(3.0), "metric_scaling": "trace"},
-        {"diagonal": True, "metric_scaling": "max"},
-    ],
+    [{}, {"kernel": Gaussian(3.0), "metric_scaling": "trace"}, {"diagonal": True, "metric_scaling": "max"}],
 )
 def test_integer_weights_are_repeated_rows(d: int, options: dict[str, Any]) -> None:
     X, Y, weights = drawn(d)
