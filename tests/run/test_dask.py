@@ -188,8 +188,8 @@ def test_a_fault_costs_its_own_job_only(
     tiny: TinyBenchmark, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, local: bool
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(HERE)]))
-    address = None if local else cluster.address
-    _, record = run_on(address, tiny, "Centroid", "Segfault", "Allocates", "RaisesUnpicklable", "TooLarge")
+    faults = ("Segfault", "Allocates", "RaisesUnpicklable", "TooLarge")
+    _, record = run_on(None if local else cluster.address, tiny, "Centroid", *faults, memory_bytes=1 << 29)
     assert {(r.job.method, r.status) for r in record.results} == {
         ("centroid", "ok"),
         ("segfault", "error"),

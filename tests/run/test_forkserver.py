@@ -211,7 +211,10 @@ def test_what_is_left_of_a_dead_harness_and_server_is_swept_by_the_next_run(tiny
 
 def test_a_harness_that_runs_is_left_alone(tiny: TinyBenchmark) -> None:
     """By another one that uses the same name, as no two runs in one folder should."""
-    sweep = f"from bench.run.forkserver import ForkServer\nwith ForkServer({str(tiny.folder.resolve())!r}, ()): pass"
+    sweep = (
+        "from bench.run.forkserver import ForkServer, sweep_leftovers\n"
+        f"home = {str(tiny.folder.resolve())!r}\nsweep_leftovers(home)\nwith ForkServer(home, ()): pass"
+    )
     swept = False
     for event in stream(tiny, "TakesAMoment", 1):
         if isinstance(event, Tick) and not swept and len(_bearing_mark(os.getpid())) == 2:

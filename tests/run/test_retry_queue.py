@@ -1,4 +1,5 @@
-"""Another program holds the store: the run goes on, and stores what it has when that program lets go."""
+"""Another program holds the store: the run goes on, and stores what it has when that program lets go. Or the disk is
+full: a clear end."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import contextlib
 import os
 import signal
 import sqlite3
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from tiny_benchmark import Recorder, TinyBenchmark, scores, tables
 
 from bench.errors import StoreError
 from bench.records.result import JobResult
+from bench.run.runlog import watched
 from bench.store import STORE_NAME, read_run
 
 
@@ -123,3 +126,21 @@ def test_a_job_is_called_done_when_its_result_can_be_read(tiny: TinyBenchmark) -
 
     tiny.run("Centroid", observers=[Ordered()])
     assert sorted(seen) == ["alpha", "beta"]
+
+
+@pytest.mark.usefixtures("capsys")
+def test_a_run_on_a_disk_that_fills_up_loses_nothing_and_goes_on_with_space(tmp_path: Path, small_disk: Path) -> None:
+    methods = ("Centroid", "Shrunken")
+    undisturbed = TinyBenchmark(tmp_path / "undisturbed", tables(60)).run(*methods)[1]
+    benchmark = TinyBenchmark(small_disk / "run", tables(60))
+    benchmark.folder.mkdir()
+    full = r"full.*run the same command again"
+    with watched(benchmark.folder, json_events=False) as observers, pytest.raises(StoreError, match=full):
+        benchmark.run(*methods, observers=observers)
+    kept = read_run(benchmark.folder)
+    assert 0 < len(kept.results) < 120
+    assert scores(kept).items() <= scores(undisturbed).items()
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
+    outcome, record = benchmark.run(*methods)
+    assert (outcome.all_ok, outcome.already) == (True, len(kept.results))
+    assert scores(record) == scores(undisturbed)
