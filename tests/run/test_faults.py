@@ -55,7 +55,7 @@ SECONDS = {"WritesToHarness": 3.0, "LeavesDaemonAndSleeps": 3.0, "Sleeps": 0.5, 
 def test_each_fault_costs_its_own_jobs_only_and_their_last_output_is_kept(tiny: TinyBenchmark) -> None:
     """All of them in one run, three jobs at a time, with honest jobs in their midst. No process of theirs is left, and
     nothing in /dev/shm, mapped or written to only."""
-    plans = [tiny.plan(name, timeout=SECONDS.get(name)) for name in EXPECTED]
+    plans = [tiny.plan(name, timeout=SECONDS.get(name, 120.0)) for name in EXPECTED]
     _, record = tiny.run(plan=Plan(tuple(task for plan in plans for task in plan.tasks)), jobs=3)
     assert len(record.results) == 2 * len(EXPECTED)
     output = {}

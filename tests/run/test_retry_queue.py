@@ -4,6 +4,7 @@ full: a clear end."""
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sqlite3
@@ -94,7 +95,9 @@ def test_a_writer_that_never_lets_go_is_named_at_the_end(tiny: TinyBenchmark, mo
     assert len(record.results) == 8
 
 
-def test_ctrl_c_twice_does_not_wait_for_the_writer(tiny: TinyBenchmark) -> None:
+def test_ctrl_c_twice_does_not_wait_for_the_writer(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.run.retry_queue.LAST_TRY_SECONDS", math.inf)
+
     class Impatient(Holding):
         def note(self, text: str) -> None:
             super().note(text)
