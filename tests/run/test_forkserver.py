@@ -220,6 +220,7 @@ def test_a_harness_that_runs_is_left_alone(tiny: TinyBenchmark) -> None:
         if isinstance(event, Tick) and not swept and len(_bearing_mark(os.getpid())) == 2:
             swept = True
             subprocess.run([sys.executable, "-c", sweep], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+            assert forkserver._server_pid() in _bearing_mark(os.getpid())
         if isinstance(event, JobResult):
             assert event.status == "ok"
     assert swept
