@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import multiprocessing
@@ -99,9 +100,7 @@ class Limited(Centroid):
 
 class Boundless(Centroid):
     name = "boundless"
-
-    def peak_bytes(self, n: int, d: int, c: int) -> int:
-        return float("nan")  # type: ignore[return-value]
+    estimate = float("nan")  # type: ignore[assignment]
 
 
 class Guessless(Centroid):
@@ -111,28 +110,20 @@ class Guessless(Centroid):
         raise ZeroDivisionError("no idea")
 
 
-class SlowSession(CentroidSession):
-    def tune(self, folds: Sequence[Fold]) -> list[Path]:
-        time.sleep(0.05)
-        return super().tune(folds)
+class TooLarge(Centroid):
+    name = "too-large"
+    estimate = 1 << 50
 
 
-class Slow(Centroid):
-    """Long enough (0.2 s a job) to be killed in the middle."""
-
-    name = "slow"
-    session_class = SlowSession
-
-
-def misbehaving(label: str, act: Any, estimate_bytes: int = 1 << 20) -> type[Centroid]:
-    """A method that does ``act(session)`` in the middle of its first tuning, and goes on if that returns."""
+def misbehaving(label: str, act: Any) -> type[Centroid]:
+    """A method that does ``act(session)`` in the middle of its tuning, and goes on if that returns."""
 
     class Misbehaving(CentroidSession):
         def tune(self, folds: Sequence[Fold]) -> list[Path]:
             act(self)
             return super().tune(folds)
 
-    return type(label, (Centroid,), {"name": label, "session_class": Misbehaving, "estimate": estimate_bytes})
+    return type(label, (Centroid,), {"name": label, "session_class": Misbehaving})
 
 
 class Unpicklable(Exception):
@@ -171,10 +162,6 @@ def _allocate_in_child(session: Session) -> None:
     os.wait()
 
 
-def _huge_array(session: Session) -> None:
-    np.ones(1 << 40)
-
-
 def _raise_unpicklable(session: Session) -> None:
     raise Unpicklable
 
@@ -182,10 +169,6 @@ def _raise_unpicklable(session: Session) -> None:
 def _raise_unencodable(session: Session) -> None:
     print("on \x1b[1mtable", os.fsdecode(b"caf\xe9"), file=sys.stderr, flush=True)
     raise ValueError(os.fsdecode(b"no such file: caf\xe9"))
-
-
-def _raise_exit(session: Session) -> None:
-    sys.exit("going away")
 
 
 def _binary_junk(session: Session) -> None:
@@ -225,28 +208,19 @@ def _detach(work: Any) -> None:
     os.waitpid(first, 0)
 
 
-def _leave_a_daemon(session: Session) -> None:
+def _leave_a_daemon(and_sleep: float = 0.0) -> None:
     _detach(lambda: time.sleep(600))
+    time.sleep(and_sleep)
 
 
-def _leave_a_daemon_and_wait(session: Session) -> None:
-    _leave_a_daemon(session)
-    time.sleep(0.3)
-
-
-def _leave_a_daemon_and_sleep(session: Session) -> None:
-    _leave_a_daemon(session)
-    time.sleep(600)
-
-
-def _import_the_end(session: Session) -> None:
-    __import__("ends_the_process")
+def _hang_as_it_ends() -> None:
+    os._exit = lambda code: time.sleep(600)  # type: ignore[assignment, return-value]
 
 
 def _ask_a_daemon(session: Session) -> None:
-    """Its answer comes a second later; none comes if something kills it before."""
+    """Its answer comes later; none comes if something kills it before."""
     ours, theirs = os.pipe()
-    _detach(lambda: (time.sleep(1.0), os.write(theirs, b"answer"), os._exit(0)))
+    _detach(lambda: (time.sleep(0.5), os.write(theirs, b"answer"), os._exit(0)))
     os.close(theirs)
     if os.read(ours, 6) != b"answer":
         raise RuntimeError("its daemon is dead")
@@ -266,37 +240,16 @@ def _share_with_children(session: Session) -> None:
         os.waitpid(pid, 0)
 
 
-def _fork_and_both_return(session: Session) -> None:
-    os.fork()
-
-
 def _leak_threads(session: Session) -> None:
     for _ in range(5):
         threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
 
 
-def _close_everything(session: Session) -> None:
-    os.closerange(3, 256)
-
-
 def _write_junk_to_harness(session: Session) -> None:
     for descriptor in range(3, 64):
-        try:
+        with contextlib.suppress(OSError):
             os.write(descriptor, b"\xff" * 64)
-        except OSError:
-            continue
     time.sleep(600)
-
-
-def _answer_and_hang(session: Session) -> None:
-    """It ends, but its process does not: the last thing that it does is wait."""
-    end = os._exit
-
-    def hang(code: int) -> None:
-        time.sleep(600)
-        end(code)
-
-    os._exit = hang  # type: ignore[assignment]
 
 
 def _segment() -> str:
@@ -321,17 +274,13 @@ def _fill(write: Callable[[bytes], object]) -> None:
     time.sleep(600)
 
 
-def _share_anonymous(session: Session) -> None:
-    _touch(mmap.mmap(-1, 800 << 20))
-
-
 def _share_segment(session: Session) -> None:
     segment = shared_memory.SharedMemory(create=True, size=800 << 20, name=_segment())
     _touch(segment.buf)
 
 
 def _write_segment(session: Session) -> None:
-    with open(f"/dev/shm/{_segment()}", "wb", buffering=0) as file:  # noqa: PTH123
+    with pathlib.Path(f"/dev/shm/{_segment()}").open("wb", buffering=0) as file:
         _fill(file.write)
 
 
@@ -379,17 +328,16 @@ def _scribble(session: Session) -> None:
 
 
 def _unstorable(session: Session) -> None:
-    session.predict = lambda *a, **k: Prediction(  # type: ignore[method-assign]
-        np.zeros((len(a[2]), session.task.n_classes)), {"handle": object()}
-    )
+    scores = np.zeros((len(session.task.y), session.task.n_classes))
+    session.predict = lambda choice, train, test, **_: Prediction(scores[test], {"handle": object()})  # type: ignore[method-assign]
 
 
 Segfault = misbehaving("segfault", _segfault)
 Exit3 = misbehaving("exit3", lambda _: os._exit(3))
 KilledOutside = misbehaving("killed-outside", lambda _: os.kill(os.getpid(), signal.SIGKILL))
 KillsServer = misbehaving("kills-server", _kill_parent)
-AnswersAndHangs = misbehaving("answers-and-hangs", _answer_and_hang)
-SharesAnonymous = misbehaving("shares-anonymous", _share_anonymous)
+AnswersAndHangs = misbehaving("answers-and-hangs", lambda _: _hang_as_it_ends())
+SharesAnonymous = misbehaving("shares-anonymous", lambda _: _touch(mmap.mmap(-1, 800 << 20)))
 SharesSegment = misbehaving("shares-segment", _share_segment)
 WritesSegment = misbehaving("writes-segment", _write_segment)
 FillsNameless = misbehaving("fills-nameless", _fill_a_nameless_file)
@@ -399,26 +347,26 @@ Pollutes = misbehaving("pollutes", _pollute)
 KilledOnce = misbehaving("killed-once", _be_killed_once)
 Allocates = misbehaving("allocates", _allocate)
 ChildAllocates = misbehaving("child-allocates", _allocate_in_child)
-HugeArray = misbehaving("huge-array", _huge_array)
+HugeArray = misbehaving("huge-array", lambda _: np.ones(1 << 40))
 Sleeps = misbehaving("sleeps", lambda _: time.sleep(600))
 RaisesUnpicklable = misbehaving("raises-unpicklable", _raise_unpicklable)
 RaisesUnencodable = misbehaving("raises-unencodable", _raise_unencodable)
-RaisesExit = misbehaving("raises-exit", _raise_exit)
+RaisesExit = misbehaving("raises-exit", lambda _: sys.exit("going away"))
 Junk = misbehaving("junk", _binary_junk)
 JunkThenFails = misbehaving("junk-then-fails", _junk_then_fail)
 PrintsWithoutEnd = misbehaving("prints-without-end", _print_without_end)
 ForksChildren = misbehaving("forks-children", _fork_children)
-LeavesDaemon = misbehaving("leaves-daemon", _leave_a_daemon)
-LeavesDaemonAndWaits = misbehaving("leaves-daemon-and-waits", _leave_a_daemon_and_wait)
-LeavesDaemonAndSleeps = misbehaving("leaves-daemon-and-sleeps", _leave_a_daemon_and_sleep)
-ImportsEnd = misbehaving("imports-end", _import_the_end)
+LeavesDaemon = misbehaving("leaves-daemon", lambda _: _leave_a_daemon())
+LeavesDaemonAndWaits = misbehaving("leaves-daemon-and-waits", lambda _: _leave_a_daemon(0.1))
+LeavesDaemonAndSleeps = misbehaving("leaves-daemon-and-sleeps", lambda _: _leave_a_daemon(600))
+ImportsEnd = misbehaving("imports-end", lambda _: __import__("ends_the_process"))
 AsksDaemon = misbehaving("asks-daemon", _ask_a_daemon)
 SharesWithChildren = misbehaving("shares-with-children", _share_with_children)
 TakesAMoment = misbehaving("takes-a-moment", lambda _: time.sleep(0.3))
-ForksAndReturns = misbehaving("forks-and-returns", _fork_and_both_return)
+ForksAndReturns = misbehaving("forks-and-returns", lambda _: os.fork())
 LeaksThreads = misbehaving("leaks-threads", _leak_threads)
-ClosesEverything = misbehaving("closes-everything", _close_everything)
+ClosesEverything = misbehaving("closes-everything", lambda _: os.closerange(3, 256))
 WritesToHarness = misbehaving("writes-to-harness", _write_junk_to_harness)
 Scribbles = misbehaving("scribbles", _scribble)
 Unstorable = misbehaving("unstorable", _unstorable)
-TooLarge = misbehaving("too-large", lambda _: None, estimate_bytes=1 << 50)
+Slow = misbehaving("slow", lambda _: time.sleep(0.05))  # 0.2 s a job: long enough to be killed in the middle

@@ -31,9 +31,8 @@ def _importable(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
 
 
-def test_a_run_is_exported_summed_up_and_resumed(command: Command) -> None:
-    words = ["run", *TWO, "--jobs", "2", "--run", "r"]
-    out, err = command(*words)
+def test_a_run_is_exported_summed_up_and_resumed_and_failures_are_explained(command: Command) -> None:
+    out, err = command("run", *TWO, "--jobs", "2", "--run", "r")
     assert err.splitlines()[0] == "bench: 1 dataset from the package (embedded)"
     for said in (
         "\n1 dataset from the package (embedded)\nresults: r ", "2 jobs: 2 ok (0 from before)",
@@ -45,13 +44,8 @@ def test_a_run_is_exported_summed_up_and_resumed(command: Command) -> None:
     assert Path("r/summary.csv").exists()
     assert not Path("r/live.json").exists()
     assert "ok iris/centroid (clean): " in "".join(p.read_text() for p in Path("r/logs").iterdir())
-    assert "2 jobs: 2 ok (2 from before)" in command(*words).out
-
-
-def test_failures_are_counted_and_explained(command: Command) -> None:
-    words = ["run", "--subset", "iris", "--methods", "faulty_methods:Exit3,faulty_methods:Centroid", "--run", "r"]
-    out, err = command(*words, code=1)
-    assert "2 jobs: 1 error, 1 ok" in out
+    out, err = command("run", *TWO[:-1], f"{TWO[-1]},faulty_methods:Exit3", "--run", "r", code=1)
+    assert "3 jobs: 1 error, 2 ok (2 from before)" in out
     assert "error: iris/exit3: its process ended with exit code 3" in out
     assert "--retry-failed" in out
     assert "error iris/exit3 (clean): its process ended" in err

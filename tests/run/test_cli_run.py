@@ -29,6 +29,7 @@ from rfm.native import Library
 pytestmark = pytest.mark.usefixtures("in_process", "elsewhere")
 METHODS = "faulty_methods:Centroid,faulty_methods:Shrunken"
 RUN = ("run", "--subset", "iris,wine", "--methods", METHODS, "--jobs", "2")
+ONE = ("run", "--subset", "iris", "--methods", "faulty_methods:Centroid")
 
 
 def test_a_variant_is_chosen_run_and_told(command: Command) -> None:
@@ -69,8 +70,7 @@ def folder_of_iris() -> Path:
 
 
 def test_a_table_that_cannot_be_read_is_no_matter_of_retry_failed(folder_of_iris: Path, command: Command) -> None:
-    words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--archive", str(folder_of_iris)]
-    out = command(*words, "--run", "r", code=1).out
+    out = command(*ONE, "--archive", str(folder_of_iris), "--run", "r", code=1).out
     assert "1 job: 1 error" in out
     assert "--retry-failed" not in out
     assert "to retry the datasets that could not be read: repair them, then run the same command" in out
@@ -91,10 +91,9 @@ def test_a_folder_takes_a_table_from_one_source(command: Command, monkeypatch: p
 def test_a_damaged_copy_leaves_the_results_of_a_sound_one(
     archive_path: str, folder_of_iris: Path, command: Command
 ) -> None:
-    words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--run", "r"]
-    command(*words, "--archive", archive_path)
+    command(*ONE, "--run", "r", "--archive", archive_path)
     scores = Path("r/scores.csv").read_text()
-    printed = command(*words, "--archive", str(folder_of_iris), code=1).out
+    printed = command(*ONE, "--run", "r", "--archive", str(folder_of_iris), code=1).out
     assert "not read this time, earlier results are kept:\n    error: iris/centroid: " in printed
     assert Path("r/scores.csv").read_text() == scores
 
@@ -102,16 +101,14 @@ def test_a_damaged_copy_leaves_the_results_of_a_sound_one(
 def test_what_is_recorded_is_enough_to_repeat_the_run(
     folder_of_iris: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
 ) -> None:
-    words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid", "--run", str(tmp_path / "r")]
-    command(*words)
+    typed = f"python -m bench {' '.join(ONE)} --run"
+    command(*ONE, "--run", str(tmp_path / "r"))
     recorded = read_run("r").provenance
-    assert recorded["command"] == "python -m bench " + " ".join([*words[:-1], "r"])
-    assert recorded["source"] == "embedded"
-    assert "archive" not in recorded
+    assert (recorded["command"], recorded["source"], "archive" in recorded) == (f"{typed} r", "embedded", False)
     monkeypatch.setenv("BENCH_ARCHIVE", str(folder_of_iris.resolve()))
-    command(*words[:-1], "s", code=1)
+    command(*ONE, "--run", "s", code=1)
     recorded = read_run("s").provenance
-    assert recorded["command"] == "BENCH_ARCHIVE=data python -m bench " + " ".join([*words[:-1], "s"])
+    assert recorded["command"] == f"BENCH_ARCHIVE=data {typed} s"
     assert (recorded["source"], recorded["archive"]["name"]) == ("archive", "data")
     assert re.fullmatch("[0-9a-f]{64}", recorded["archive"]["sha256"])
     assert str(tmp_path) not in json.dumps(recorded) + Path("s/results.sqlite").read_bytes().decode(errors="replace")
@@ -253,17 +250,19 @@ def test_a_folder_in_use(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("subset", "protocol", "seeds", "name"),
+    ("how", "name"),
     [
-        ("small90", "clean", (0,), "small90-clean"),
-        ("small90", "published", (3,), "small90-published-seed3"),
-        ("small90", "clean", (0, 1, 2), "small90-clean-seeds0-1-2"),
-        ("../x", "clean", (0,), ".._x-clean"),
+        ({}, "small90-clean"),
+        ({"protocol": "published", "seeds": (3,)}, "small90-published-seed3"),
+        ({"seeds": (0, 1, 2)}, "small90-clean-seeds0-1-2"),
+        ({"subset": "../x"}, ".._x-clean"),
+        ({"folds": 2}, "small90-clean-folds2"),
     ],
 )
-def test_default_folders(subset: str, protocol: str, seeds: tuple[int, ...], name: str) -> None:
-    assert default_folder(subset, protocol, seeds) == Path("results") / name
-    assert default_folder("iris,wine", protocol, seeds) != default_folder("iris,zoo", protocol, seeds)
+def test_default_folders(how: dict[str, Any], name: str) -> None:
+    given = {"subset": "small90", "protocol": "clean", "seeds": (0,), **how}
+    assert default_folder(**given) == Path("results") / name
+    assert default_folder(**{**given, "subset": "iris,wine"}) != default_folder(**{**given, "subset": "iris,zoo"})
 
 
 def test_a_default_folder_for_many_seeds_can_be_made(tmp_path: Path) -> None:
@@ -292,15 +291,14 @@ def test_an_upgrade_is_announced_and_its_results_can_be_kept(command: Command, m
 
 
 def test_status_of_a_finished_run_tells_the_invocation_that_did_something(command: Command) -> None:
-    def state() -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(command("status", "r", "--json").out)
-        return found
+    def state(*keys: str) -> tuple[Any, ...]:
+        found = json.loads(command("status", "r", "--json").out)
+        return tuple(found[key] for key in keys)
 
     command.refuses("no results in r", "status", "r")
     command(*RUN, "--run", "r")
     assert "r: 4 of 4 jobs done, 4 ok" in command("status", "r").out
-    found = state()
-    assert (found["planned"], found["statuses"], found["undone"], found["in_use_by"]) == (4, {"ok": 4}, 0, None)
+    assert state("planned", "statuses", "undone", "in_use_by") == (4, {"ok": 4}, 0, None)
     started = read_run("r").provenance["started"]
     with Store(Path("r")) as store:
         store.begin(read_run("r").planned, {"started": "later", "command": "python -m bench run --again"})
@@ -308,7 +306,7 @@ def test_status_of_a_finished_run_tells_the_invocation_that_did_something(comman
         assert f"in use by process {os.getpid()} on " in said
         assert " left" not in said  # nobody knows yet
     assert f"latest results from the run started {started}\n" in command("status", "r").out
-    assert (state()["started"], state()["command"]) == (started, "python -m bench run --again")
+    assert state("started", "command") == (started, "python -m bench run --again")
     more = dataclasses.replace(read_run("r").planned[0], id="1", method="another")
     with Store(Path("r")) as store:
         store.begin([*read_run("r").planned, more], {"started": "last", "command": "python -m bench run --more"})

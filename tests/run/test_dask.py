@@ -120,23 +120,19 @@ def cluster(_kept: Cluster) -> Cluster:
 class Watcher(Recorder):
     """A recorder that may act when a job starts, too, and that keeps count of what is out."""
 
-    def __init__(self, on_finish: Any = None, on_start: Any = lambda task: None) -> None:
+    def __init__(self, on_finish: Any = lambda count: None, on_start: Any = lambda begun: None) -> None:
         super().__init__(on_finish)
         self._on_start = on_start
+        self.begun: list[str] = []
         self.most_beside: dict[str, int] = {}
         """By job, how many were out when it started or while it ran, itself included."""
-        self._out: set[str] = set()
-
-    def finished(self, progress: Any, result: Any) -> None:
-        self._out.discard(result.job.id)
-        super().finished(progress, result)
 
     def started(self, progress: Any, task: Any) -> None:
         super().started(progress, task)
-        self._out.add(task.job.id)
-        for job in self._out:
-            self.most_beside[job] = max(self.most_beside.get(job, 0), len(self._out))
-        self._on_start(task)
+        self.begun.append(task.job.id)
+        out = progress.running
+        self.most_beside |= {job: max(self.most_beside.get(job, 0), len(out)) for job in out}
+        self._on_start(len(self.begun))
 
 
 def run_on(
@@ -156,22 +152,50 @@ def run_on(
     return outcome, read_run(benchmark.folder)
 
 
-def test_the_same_scores_as_on_one_machine(tiny: TinyBenchmark, cluster: Cluster) -> None:
-    local = TinyBenchmark(tiny.folder / "local", tables(4)).run("Centroid", "Shrunken")[1]
-    outcome, record = run_on(cluster.address, TinyBenchmark(tiny.folder / "dask", tables(4)), "Centroid", "Shrunken")
+def test_the_same_scores_as_on_one_machine_and_a_table_is_sent_to_a_worker_once(
+    tiny: TinyBenchmark, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import distributed
+
+    sent: list[tuple[str, str]] = []
+    scatter = distributed.Client.scatter
+
+    def counting(client: Any, data: Any, workers: Any = None, **more: Any) -> Any:
+        sent.append((workers[0], data[0].name))
+        return scatter(client, data, workers=workers, **more)
+
+    monkeypatch.setattr(distributed.Client, "scatter", counting)
+    methods, watcher = ("Slow", "Centroid", "Shrunken"), Watcher()
+    local = TinyBenchmark(tiny.folder / "local", tables(3)).run(*methods)[1]
+    benchmark = TinyBenchmark(tiny.folder / "dask", tables(3))
+    outcome, record = run_on(cluster.address, benchmark, *methods, watcher=watcher, memory_bytes=None)
     assert outcome.all_ok
     assert scores(record) == scores(local)
+    assert len(sent) == len(set(sent)), "a table was sent to the same worker twice"
+    assert len({name for _, name in sent}) == 3
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        logs = client.run(lambda dask_worker: list(dask_worker.transfer_incoming_log))
+    assert list(logs.values()) == [[], []], "workers have passed tables on among themselves"
+    said = r"2 Dask workers, 2 jobs at a time with ([\d,]+) MB each; large ones alone, with ([\d,]+) MB"
+    found = re.search(said, watcher.notes[-1])
+    assert found, watcher.notes
+    each, whole = (int(number.replace(",", "")) for number in found.groups())
+    assert 2 * each <= whole + 1, "workers of one machine share its memory"
 
 
-def test_a_fault_costs_its_own_job_only(tiny: TinyBenchmark, cluster: Cluster) -> None:
-    _, record = run_on(cluster.address, tiny, "Centroid", "Segfault", "Allocates", "RaisesUnpicklable", "TooLarge")
-    found = {method: {r.status for r in rows} for method, rows in by_method(record).items()}
-    assert found == {
-        "centroid": {"ok"},
-        "segfault": {"error"},
-        "allocates": {"oom"},
-        "raises-unpicklable": {"error"},
-        "too-large": {"skipped"},
+@pytest.mark.parametrize("local", [False, True], ids=["cluster", "local"])
+def test_a_fault_costs_its_own_job_only(
+    tiny: TinyBenchmark, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, local: bool
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(HERE)]))
+    faults = ("Segfault", "Allocates", "RaisesUnpicklable", "TooLarge")
+    _, record = run_on(None if local else cluster.address, tiny, "Centroid", *faults, memory_bytes=1 << 29)
+    assert {(r.job.method, r.status) for r in record.results} == {
+        ("centroid", "ok"),
+        ("segfault", "error"),
+        ("allocates", "oom"),
+        ("raises-unpicklable", "error"),
+        ("too-large", "skipped"),
     }
     assert all(worker.poll() is None for worker in cluster.workers)
 
@@ -193,18 +217,6 @@ def test_killing_workers_loses_nothing(tiny: TinyBenchmark, cluster: Cluster) ->
     assert [worker.poll() is None for worker in cluster.workers] == [False, False, True]
     assert outcome.all_ok
     assert len(watcher.finished_jobs) == len(record.results) == 15
-
-
-def test_a_worker_that_joins_late_is_waited_for(tiny: TinyBenchmark, cluster: Cluster) -> None:
-    cluster.drop(*cluster.workers)
-
-    class Waiting(Watcher):
-        def tick(self, progress: Any) -> None:
-            if not cluster.workers:
-                cluster.add_worker()
-
-    outcome, _ = run_on(cluster.address, tiny, "Centroid", watcher=Waiting())
-    assert outcome.all_ok
 
 
 def test_a_scheduler_that_dies_leaves_a_run_that_resumes(
@@ -247,68 +259,28 @@ def test_ctrl_c_finishes_what_runs(tiny: TinyBenchmark, cluster: Cluster) -> Non
     assert outcome.undone == 12 - len(record.results)
 
 
-def test_a_local_cluster_without_a_scheduler(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(HERE)]))
-    outcome, record = run_on(None, tiny, "Centroid", "Segfault")
-    assert outcome.statuses == {"ok": 2, "error": 2}
-    assert {r.status for r in by_method(record)["centroid"]} == {"ok"}
-
-
-def test_a_job_whose_workers_are_lost_again_and_again_is_not_called_faulty(
+def test_workers_are_waited_for_and_a_job_that_loses_its_own_again_and_again_is_not_called_faulty(
     tiny: TinyBenchmark, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """There is none at first, and none again while the one that has come is dead."""
     monkeypatch.setattr("bench.run.dask._LOSSES_ALLOWED", 0)
-    only, second = cluster.workers
-    cluster.drop(second)
-    cluster.wait_for_workers()
-    begun: list[Any] = []
+    cluster.drop(*cluster.workers)
 
-    def strike(task: Any) -> None:
-        begun.append(task)
-        if len(begun) == 1:
+    class Waiting(Watcher):
+        def tick(self, progress: Any) -> None:
+            if all(worker.poll() is not None for worker in cluster.workers):
+                cluster.add_worker()
+
+    def strike(begun: int) -> None:
+        if begun == 1:
             until(lambda: jobs_at_work(cluster) == 1)
-            only.kill()
-            cluster.add_worker()
+            cluster.workers[0].kill()
 
-    _, record = run_on(cluster.address, tiny, "TakesAMoment", watcher=Watcher(on_start=strike))
+    watcher = Waiting(on_start=strike)
+    _, record = run_on(cluster.address, tiny, "TakesAMoment", watcher=watcher)
     told = {r.job.id: (r.status, r.reason.partition(" (")[0]) for r in record.results}
     lost = "not done: the Dask workers that had it were lost 1 times"
-    assert told == {begun[0].job.id: ("error", lost), begun[1].job.id: ("ok", "")}
-
-
-def test_a_table_is_sent_to_a_worker_once(
-    tiny: TinyBenchmark, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import distributed
-
-    sent: list[tuple[str, str]] = []
-    scatter = distributed.Client.scatter
-
-    def counting(client: Any, data: Any, workers: Any = None, **more: Any) -> Any:
-        sent.append((workers[0], data[0].name))
-        return scatter(client, data, workers=workers, **more)
-
-    monkeypatch.setattr(distributed.Client, "scatter", counting)
-    outcome, _ = run_on(cluster.address, TinyBenchmark(tiny.folder, tables(3)), "Slow", "Centroid", "Shrunken")
-    assert outcome.all_ok
-    assert len(sent) == len(set(sent)), "a table was sent to the same worker twice"
-    assert len({name for _, name in sent}) == 3
-    with distributed.Client(cluster.address, set_as_default=False) as client:
-        logs = client.run(lambda dask_worker: list(dask_worker.transfer_incoming_log))
-    assert list(logs.values()) == [[], []], "workers have passed tables on among themselves"
-
-
-def test_workers_of_one_machine_share_its_memory_and_say_so(tiny: TinyBenchmark, cluster: Cluster) -> None:
-    watcher = Watcher()
-    outcome, _ = run_on(cluster.address, tiny, "Centroid", watcher=watcher, memory_bytes=None)
-    assert outcome.all_ok
-    last = watcher.notes[-1]
-    found = re.search(
-        r"2 Dask workers, 2 jobs at a time with ([\d,]+) MB each; large ones alone, with ([\d,]+) MB", last
-    )
-    assert found, watcher.notes
-    each, whole = (int(number.replace(",", "")) for number in found.groups())
-    assert 2 * each <= whole + 1
+    assert told == dict(zip(watcher.begun, [("error", lost), ("ok", "")], strict=True))
 
 
 def test_a_worker_that_lacks_this_package_is_named_and_given_nothing(
@@ -324,8 +296,7 @@ def test_a_worker_that_lacks_this_package_is_named_and_given_nothing(
     watcher = Noting()
     with pytest.raises(EngineError, match="no usable worker"):
         run_on(cluster.address, tiny, "Centroid", watcher=watcher)
-    named = [note for note in watcher.notes if "cannot be used (ModuleNotFoundError: No module named 'no_such" in note]
-    assert named
+    assert "cannot be used (ModuleNotFoundError: No module named 'no_such" in "\n".join(watcher.notes)
     assert read_run(tiny.folder).results == ()
 
 
@@ -352,11 +323,8 @@ def test_jobs_of_a_killed_client_are_stopped(tiny: TinyBenchmark, cluster: Clust
 
 
 def test_stopping_now_stops_jobs_that_have_begun(tiny: TinyBenchmark, cluster: Cluster) -> None:
-    begun: list[Any] = []
-
-    def stop(task: Any) -> None:
-        begun.append(task)
-        if len(begun) == 2:
+    def stop(begun: int) -> None:
+        if begun == 2:
             until(lambda: jobs_at_work(cluster) == 2)
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -413,7 +381,7 @@ def test_a_plugin_whose_library_no_worker_has_ends_the_command_with_the_reason(
 def test_workers_of_other_code_or_other_libraries_are_left_out(
     tiny: TinyBenchmark, cluster: Cluster, tmp_path: Path
 ) -> None:
-    """Both join a cluster of sound ones; every job is done, by the others."""
+    """Both join a cluster of sound ones, which say nothing until these have; every job is done, by the sound ones."""
     other = tmp_path / "other"
     for package in ("bench", "rfm"):
         shutil.copytree(ROOT / package, other / package, ignore=shutil.ignore_patterns("__pycache__", "embedded"))
@@ -425,19 +393,34 @@ def test_workers_of_other_code_or_other_libraries_are_left_out(
         "import importlib.metadata as m\nreal = m.version\n"
         "m.version = lambda name: '1.17.3' if name == 'numpy' else real(name)\n"
     )
+    sound = tuple(cluster.workers)
     cluster.add_worker(other)
     cluster.add_worker(older)
     cluster.wait_for_workers()
-    watcher = Watcher()
-    outcome, record = run_on(
-        cluster.address, TinyBenchmark(tiny.folder, tables(20)), "TakesAMoment", "Slow", watcher=watcher
-    )
+    left_out: list[str] = []
+
+    class Noting(Watcher):
+        def note(self, text: str) -> None:
+            if "is left out" in text:
+                left_out.append(text)
+            if len(left_out) == 2:
+                send(signal.SIGCONT, *sound)
+
+    send(signal.SIGSTOP, *sound)
+    try:
+        outcome, record = run_on(cluster.address, tiny, "Centroid", "Slow", watcher=Noting())
+    finally:
+        send(signal.SIGCONT, *sound)
     assert outcome.all_ok
-    assert len(record.results) == 40
-    told = [note for note in watcher.notes if "is left out" in note]
-    assert len(told) == 2
-    assert any("other code of takes-a-moment" in note and "other code of slow" in note for note in told)
-    assert any(re.search(r"slow: numpy 1\.17.* there, numpy 2.* where the run was started", note) for note in told)
+    assert len(record.results) == 4
+    one, two = sorted(left_out, key=lambda note: "numpy" in note)
+    assert "other code of centroid; other code of slow" in one
+    assert re.search(r"slow: numpy 1\.17.* there, numpy 2.* where the run was started", two)
+
+
+def send(number: int, *workers: subprocess.Popen[str]) -> None:
+    for worker in workers:
+        worker.send_signal(number)
 
 
 def test_large_jobs_run_one_after_another_alone_with_all_cores(tiny: TinyBenchmark, cluster: Cluster) -> None:

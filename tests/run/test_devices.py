@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from command import Command
-from tiny_benchmark import TinyBenchmark, TinyEntry, generate, scores
+from tiny_benchmark import TinyBenchmark, TinyEntry, generate, planned, scores
 
 from bench.data.splits import splits_for
 from bench.errors import MethodError, UsageError
@@ -17,35 +17,21 @@ from bench.methods import built_in_methods, get_method
 from bench.protocols import carry_out, get_protocol
 from bench.records.method import DEVICES, Fold, Method, Session, Task
 from bench.run.devices import HOST_BYTES, described, device_of, named_device, refuse_missing, require
-from bench.run.jobs import NamedMethod, expand_jobs
 from bench.run.plan import Plan
 from bench.run.provenance import invocation, machine
 from rfm.ntk_ridge import ntk_points
 
+IRIS = ("run", "--subset", "iris", "--device")
 ON_A_GPU = {"rfm", "laplace", "ntk", "mlp", "xgboost", "rfm_fork", "rfm_fork_raw"}
 
 
-def plan(tiny: TinyBenchmark, device: str, *methods: str) -> Plan:
-    return expand_jobs(
-        tiny.entries[:1],
-        [NamedMethod(name, get_method(name)) for name in methods],
-        [get_protocol("clean")],
-        (0,),
-        source="tiny",
-        load=generate,
-        splits_for=splits_for,
-        device=device,
-    )
+def plan(device: str, *methods: str) -> Plan:
+    return planned([TinyEntry("alpha")], methods, device=device)
 
 
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-
-
-@pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
 
 
 def test_which_methods_know_another_device() -> None:
@@ -54,18 +40,17 @@ def test_which_methods_know_another_device() -> None:
     assert device_of(get_method("faulty_methods:Centroid"), "cuda") == "cpu"
 
 
-def test_a_job_on_another_device_is_another_job(tiny: TinyBenchmark) -> None:
+def test_a_job_on_another_device_is_another_job() -> None:
     names = ("laplace", "mlp", "xgboost", "svm_rbf")
-    here, there = ({task.job.method: task for task in plan(tiny, device, *names).tasks} for device in DEVICES)
+    here, there = ({task.job.method: task for task in plan(device, *names).tasks} for device in DEVICES)
     for name in names[:3]:
-        assert here[name].job.id != there[name].job.id
-        assert here[name].job.work != there[name].job.work
-        assert there[name].work.device == "cuda"
-        assert there[name].estimated_bytes == here[name].estimated_bytes + HOST_BYTES
-        assert there[name].alone == here[name].alone
-        assert "torch" in there[name].work.modules()
-    assert here["svm_rbf"].job == there["svm_rbf"].job
-    assert there["svm_rbf"].work.device == "cpu"
+        one, other = here[name], there[name]
+        assert one.job.id != other.job.id
+        assert one.job.work != other.job.work
+        assert (other.work.device, other.alone) == ("cuda", one.alone)
+        assert other.estimated_bytes == one.estimated_bytes + HOST_BYTES
+        assert "torch" in other.work.modules()
+    assert (there["svm_rbf"].job, there["svm_rbf"].work.device) == (here["svm_rbf"].job, "cpu")
     assert "rfm engine python" in there["laplace"].job.versions  # no native chain runs there
 
 
@@ -110,14 +95,11 @@ def test_sessions_compute_where_the_task_says(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("no_gpu")
-def test_without_a_gpu_the_command_ends_in_one_line_before_anything_is_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    [line] = command("run", "--subset", "iris", "--methods", "laplace", "--device", "cuda", code=2).err.splitlines()
+def test_without_a_gpu_the_command_ends_in_one_line_before_anything_is_run(elsewhere: Path, command: Command) -> None:
+    [line] = command(*IRIS, "cuda", "--methods", "laplace", code=2).err.splitlines()
     assert line.endswith("--device cuda: no CUDA device that PyTorch can use here; leave it out, or use cpu")
-    assert not list(tmp_path.iterdir())
-    command.refuses("did you mean 'cuda'", "run", "--subset", "iris", "--device", "cudo")
+    assert not list(elsewhere.iterdir())
+    command.refuses("did you mean 'cuda'", *IRIS, "cudo")
     for device in DEVICES:
         assert named_device(device) == device
     with pytest.raises(UsageError, match="--device cuda: no CUDA device"):
@@ -128,24 +110,22 @@ def test_without_a_gpu_the_command_ends_in_one_line_before_anything_is_run(
     require("cpu")
 
 
-@pytest.mark.usefixtures("gpu")
-def test_the_first_lines_say_what_stays_on_the_processor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    flags = ["--methods", "laplace,random_forest,svm_rbf", "--dry-run", "--memory-gb", "20"]
-    captured = command("run", "--subset", "iris", "--device", "cuda", *flags)
-    assert captured.err.splitlines()[1] == (
+@pytest.mark.usefixtures("elsewhere")
+def test_the_first_lines_say_what_stays_on_the_processor(monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    words = [*IRIS, "cuda", "--methods", "laplace,random_forest,svm_rbf", "--dry-run", "--memory-gb", "20"]
+    out, err = command(*words)
+    assert err.splitlines()[1] == (
         "bench: --device cuda: computed on the processor, for they know no other device: random_forest, svm_rbf"
     )
-    assert "with 1 at a time" in captured.out
-    assert "with 3 at a time" in command("run", "--subset", "iris", "--device", "cuda", "--jobs", "3", *flags).out
+    assert "with 1 at a time" in out
+    assert "with 3 at a time" in command(*words, "--jobs", "3").out
 
 
 @pytest.mark.usefixtures("in_process")
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_job_that_finds_no_gpu_fails_and_does_not_compute_elsewhere(tiny: TinyBenchmark) -> None:
-    outcome, record = tiny.run(plan=plan(tiny, "cuda", "xgboost"), memory_bytes=20 << 30)
+    outcome, record = tiny.run(plan=plan("cuda", "xgboost"), memory_bytes=20 << 30)
     assert outcome.statuses == {"error": 1}
     (result,) = record.results
     assert result.reason == "no CUDA device that PyTorch can use where this job runs (cuda was asked for)"
@@ -157,8 +137,8 @@ def test_a_job_that_finds_no_gpu_fails_and_does_not_compute_elsewhere(tiny: Tiny
 def test_jobs_on_a_gpu_have_nearly_the_same_scores(name: str, tiny: TinyBenchmark) -> None:
     if name == "xgboost":
         pytest.importorskip("xgboost", reason="XGBoost is not installed")
-    _, here = tiny.run(plan=plan(tiny, "cpu", name), memory_bytes=60 << 30)
-    _, there = tiny.run(plan=plan(tiny, "cuda", name), memory_bytes=60 << 30, jobs=1)
+    _, here = tiny.run(plan=plan("cpu", name), memory_bytes=60 << 30)
+    _, there = tiny.run(plan=plan("cuda", name), memory_bytes=60 << 30, jobs=1)
     assert [(r.status, r.reason, r.output) for r in there.results] == [("ok", "", "")]
     for result in there.results:
         assert result.provenance["gpu"]

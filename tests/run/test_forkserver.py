@@ -8,22 +8,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_faults import _left
-from test_killed import trackers, wait_for_end
+from test_killed import harnesses, trackers, wait_for_end, wait_until
 from tiny_benchmark import Recorder, TinyBenchmark, by_method, tables
 
 from bench.errors import EngineError
+from bench.records.result import JobResult
 from bench.run import forkserver
 from bench.run.events import Started, Tick
 from bench.run.forkserver import MARK, ForkServer
 from bench.run.local import LocalExecutor
-from bench.run.plan import Plan
 from bench.run.processes import children, marked
 
 ROOT = Path(__file__).parents[2]
@@ -33,9 +33,16 @@ class Never:
     draining = now = False
 
 
-def stream(tiny: TinyBenchmark, plan: Plan, size: int = 3, stop: Any = Never) -> Iterator[Any]:
-    tiny.folder.mkdir(exist_ok=True)
-    return LocalExecutor(tiny.folder, size, 2 << 30, cores=1).stream(plan.tasks, stop)
+def stream(tiny: TinyBenchmark, method: str, count: int, size: int = 3, stop: Any = Never) -> Iterator[Any]:
+    """What happens to the jobs of so many tables."""
+    tiny.folder.mkdir()
+    tasks = TinyBenchmark(tiny.folder, tables(count)).plan(method).tasks
+    return LocalExecutor(tiny.folder, size, 2 << 30, cores=1).stream(tasks, stop)
+
+
+def assert_all_ok(results: Sequence[JobResult], count: int) -> None:
+    found = [(r.job.dataset, r.status, r.reason) for r in results]
+    assert sorted(found) == [(entry.name, "ok", "") for entry in tables(count)]
 
 
 def kill_server() -> None:
@@ -49,18 +56,13 @@ def kill_server() -> None:
 
 @pytest.mark.parametrize("method", ["Slow", "LeavesDaemonAndWaits"])
 def test_its_death_loses_no_job_and_leaves_no_process(tiny: TinyBenchmark, method: str) -> None:
-    plan = TinyBenchmark(tiny.folder, tables(6)).plan(method)
-    results: list[Any] = []
-    killed = False
-    for event in stream(tiny, plan):
-        if hasattr(event, "status"):
+    results: list[JobResult] = []
+    for event in stream(tiny, method, 6):
+        if isinstance(event, JobResult):
             results.append(event)
-            if not killed:  # two others are in the middle
+            if len(results) == 1:  # two others are in the middle
                 kill_server()
-                killed = True
-    assert killed
-    assert sorted(r.job.dataset for r in results) == [e.name for e in tables(6)]
-    assert {(r.status, r.reason) for r in results} == {("ok", "")}
+    assert_all_ok(results, 6)
     assert _left() == {}
 
 
@@ -68,7 +70,6 @@ def test_its_death_right_before_a_job_starts_leaves_no_process(
     tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``multiprocessing`` then starts another by itself, without the mark by which what jobs leave is found."""
-    plan = TinyBenchmark(tiny.folder, tables(4)).plan("LeavesDaemonAndWaits")
     monkeypatch.setenv("OF_THIS_TEST", str(tiny.folder))  # in whatever comes from here, marked or not
     alive, deaths = ForkServer._alive, []
 
@@ -80,9 +81,9 @@ def test_its_death_right_before_a_job_starts_leaves_no_process(
         return found
 
     monkeypatch.setattr(ForkServer, "_alive", and_then_dead)
-    results = [event for event in stream(tiny, plan, size=1) if hasattr(event, "status")]
+    events = list(stream(tiny, "LeavesDaemonAndWaits", 4, size=1))
     assert deaths
-    assert [(r.status, r.reason) for r in results] == [("ok", "")] * 4
+    assert_all_ok([event for event in events if isinstance(event, JobResult)], 4)
     assert set(marked("OF_THIS_TEST", str(tiny.folder))) - trackers(os.getpid()) == set()
 
 
@@ -98,7 +99,6 @@ def test_a_job_that_kills_it_is_dropped_and_those_beside_it_are_not(tiny: TinyBe
 
 
 def test_an_answer_that_was_there_when_it_died_counts(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = TinyBenchmark(tiny.folder, tables(4)).plan("Centroid")
     deaths: list[str] = []
     end = ForkServer.end
 
@@ -109,10 +109,9 @@ def test_an_answer_that_was_there_when_it_died_counts(tiny: TinyBenchmark, monke
         return end(server, process)
 
     monkeypatch.setattr(ForkServer, "end", end_after_a_death)
-    events = list(stream(tiny, plan, size=1))
+    events = list(stream(tiny, "Centroid", 4, size=1))
     assert deaths
-    done = [e.job.dataset for e in events if getattr(e, "status", "") == "ok"]
-    assert sorted(done) == [e.name for e in tables(4)]
+    assert_all_ok([event for event in events if isinstance(event, JobResult)], 4)
     assert sum(isinstance(e, Started) for e in events) == 4, "a job that had answered was run again"
 
 
@@ -120,9 +119,8 @@ def test_stopping_now_as_it_dies_leaves_nothing(tiny: TinyBenchmark) -> None:
     class Stop:
         draining = now = False
 
-    plan = TinyBenchmark(tiny.folder, tables(2)).plan("Sleeps")
     stop, ticks = Stop(), 0
-    for event in stream(tiny, plan, stop=stop):
+    for event in stream(tiny, "Sleeps", 2, stop=stop):
         ticks += isinstance(event, Tick)
         if ticks == 10:
             kill_server()
@@ -133,33 +131,34 @@ def test_stopping_now_as_it_dies_leaves_nothing(tiny: TinyBenchmark) -> None:
 
 def test_what_a_harness_that_stops_looking_leaves_is_nothing(tiny: TinyBenchmark) -> None:
     """Its store fails, say: the generator is closed while jobs run that would take ten minutes."""
-    plan = TinyBenchmark(tiny.folder, tables(2)).plan("Sleeps")
-    events = stream(tiny, plan)
+    events = stream(tiny, "Sleeps", 2)
     while not isinstance(next(events), Tick):
         pass
     events.close()  # type: ignore[attr-defined]
     assert _left() == {}
 
 
-def test_ctrl_c_is_heard_while_the_libraries_are_loaded(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def slow_to_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It loads libraries for twenty seconds, which its jobs do not need."""
+    monkeypatch.setattr("bench.run.work.MethodWork.modules", lambda work: ("slow_to_import",))
+
+
+@pytest.mark.usefixtures("slow_to_load")
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 8)], ids=["ctrl-c", "term"])
+def test_stopping_is_heard_while_the_libraries_are_loaded(tiny: TinyBenchmark, number: int, workers: int) -> None:
     """The jobs that wait for it are the last; the second press does not wait for them either."""
+    presses: list[float] = []
 
     class Impatient(Recorder):
-        presses = 0
-
         def tick(self, progress: Any) -> None:
-            if self.presses < 2:
-                self.presses += 1
-                os.kill(os.getpid(), signal.SIGINT)
+            if len(presses) < 2:
+                presses.append(time.monotonic())
+                os.kill(os.getpid(), number)
 
-    plan = tiny.plan("Centroid")
-    monkeypatch.setattr("bench.run.work.MethodWork.modules", lambda work: ("slow_to_import",))
-    watcher = Impatient()
-    began = time.monotonic()
-    outcome, record = tiny.run("Centroid", observers=[watcher], jobs=1, plan=plan)
-    assert (outcome.interrupted, outcome.undone) == (True, 2)
-    assert record.results == ()
-    assert time.monotonic() - began < 15.0, "loading takes twenty seconds"
+    outcome, record = TinyBenchmark(tiny.folder, tables(8)).run("Centroid", observers=[Impatient()], jobs=workers)
+    assert (outcome.interrupted, outcome.undone, record.results) == (True, 8, ())
+    assert time.monotonic() - presses[0] < 15.0
 
 
 def test_one_that_does_not_come_up_says_why(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,15 +171,14 @@ def test_one_that_does_not_come_up_says_why(tiny: TinyBenchmark, monkeypatch: py
         tiny.run("Centroid")
 
 
+@pytest.mark.usefixtures("slow_to_load")
 def test_one_whose_loading_hangs_is_killed_in_time(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its jobs then load for themselves what they need, which is nothing of that kind."""
     monkeypatch.setattr("bench.run.forkserver.START_SECONDS", 2.0)
-    plan = tiny.plan("Centroid")
-    monkeypatch.setattr("bench.run.work.MethodWork.modules", lambda work: ("slow_to_import",))
     began = time.monotonic()
-    outcome, _ = tiny.run("Centroid", plan=plan)
+    outcome, _ = tiny.run("Centroid")
     assert outcome.all_ok
-    assert time.monotonic() - began < 15.0, "loading takes twenty seconds"
+    assert time.monotonic() - began < 15.0
 
 
 @pytest.mark.parametrize("end", ["os._exit(1)", "os.abort()", "raise SystemExit"])
@@ -195,52 +193,35 @@ def test_a_library_that_ends_the_process_as_it_is_loaded_costs_its_own_jobs_only
     assert {r.status for r in by_method(record)["centroid"]} == {"ok"}
 
 
-def test_stopping_while_many_jobs_wait_for_it(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminated(Recorder):
-        def tick(self, progress: Any) -> None:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    benchmark = TinyBenchmark(tiny.folder, tables(8))
-    plan = benchmark.plan("Centroid")
-    monkeypatch.setattr("bench.run.work.MethodWork.modules", lambda work: ("slow_to_import",))
-    outcome, record = benchmark.run("Centroid", observers=[Terminated()], jobs=8, plan=plan)
-    assert (outcome.interrupted, outcome.undone, record.results) == (True, 8, ())
-
-
 def test_what_is_left_of_a_dead_harness_and_server_is_swept_by_the_next_run(tiny: TinyBenchmark) -> None:
     """Both are killed at once; the daemon that a job had forked has nobody any more, but its mark."""
-    script = Path(__file__).with_name("tiny_benchmark.py")
-    process = subprocess.Popen(
-        [sys.executable, str(script), str(tiny.folder), "1", "1", "LeavesDaemonAndSleeps"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    deadline = time.monotonic() + 60
-    while len(_forked(process.pid)) < 3 and time.monotonic() < deadline:  # server, job, daemon
-        time.sleep(0.02)
-    server = [pid for pid in children(process.pid) if pid in _forked(process.pid)]
-    assert len(server) == 1
-    os.kill(server[0], signal.SIGSTOP)  # else it may find time to clear up when the harness is gone
-    for pid in (process.pid, *server):
-        os.kill(pid, signal.SIGKILL)
-    process.wait()
-    time.sleep(0.5)
-    left = _bearing_mark(process.pid)
-    assert len(left) == 1, "the daemon alone outlives them"
-    tiny.run("Centroid")
-    assert wait_for_end(left, 5.0) == set()
+    with harnesses(tiny.folder, 1, 1, "LeavesDaemonAndSleeps") as runs:
+        harness = runs.begin()
+        wait_until(lambda: len(_forked(harness)) >= 3)  # server, job, daemon
+        (server,) = set(children(harness)) & _forked(harness)
+        os.kill(server, signal.SIGSTOP)  # else it may find time to clear up when the harness is gone
+        runs.kill()
+        os.kill(server, signal.SIGKILL)
+        time.sleep(0.5)
+        left = _bearing_mark(harness)
+        assert len(left) == 1, "the daemon alone outlives them"
+        tiny.run("Centroid")
+        assert wait_for_end(left) == set()
 
 
 def test_a_harness_that_runs_is_left_alone(tiny: TinyBenchmark) -> None:
     """By another one that uses the same name, as no two runs in one folder should."""
-    sweep = f"from bench.run.forkserver import ForkServer\nwith ForkServer({str(tiny.folder.resolve())!r}, ()): pass"
-    plan = TinyBenchmark(tiny.folder, tables(1)).plan("TakesAMoment")
+    sweep = (
+        "from bench.run.forkserver import ForkServer, sweep_leftovers\n"
+        f"home = {str(tiny.folder.resolve())!r}\nsweep_leftovers(home)\nwith ForkServer(home, ()): pass"
+    )
     swept = False
-    for event in stream(tiny, plan):
+    for event in stream(tiny, "TakesAMoment", 1):
         if isinstance(event, Tick) and not swept and len(_bearing_mark(os.getpid())) == 2:
             swept = True
             subprocess.run([sys.executable, "-c", sweep], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
-        if hasattr(event, "status"):
+            assert forkserver._server_pid() in _bearing_mark(os.getpid())
+        if isinstance(event, JobResult):
             assert event.status == "ok"
     assert swept
 

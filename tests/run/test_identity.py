@@ -18,7 +18,7 @@ from typing import Any
 import faulty_methods
 import numpy as np
 import pytest
-from tiny_benchmark import TinyBenchmark, generate
+from tiny_benchmark import TinyBenchmark, TinyEntry, generate, planned
 
 from bench.data.splits import draw_splits
 from bench.errors import UsageError
@@ -29,7 +29,6 @@ from bench.records.measure import MEASURES
 from bench.records.result import JobResult, RunRecord
 from bench.run import identity
 from bench.run.identity import Fingerprint, fingerprint, fold_hashes, imported_modules, job_ids, splits_hash
-from bench.run.jobs import NamedMethod, expand_jobs
 from bench.run.plan import Plan, keep_versions, outdated_versions
 from bench.run.work import method_fingerprint
 
@@ -56,22 +55,16 @@ OTHER: dict[str, Any] = {
 
 
 def test_each_part_changes_the_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the order of keys; versions of libraries change the id and not what says which work it is."""
     ids = [job_ids(FOUND, **BASE), *(job_ids(FOUND, **{**BASE, key: OTHER[key]}) for key in BASE)]
     ids.append(job_ids(replace(FOUND, code="d"), **BASE))
+    of_versions = job_ids(replace(FOUND, versions={"numpy": "2.5"}), **BASE)
+    one, two = (job_ids(FOUND, **{**BASE, "configurations": [c]}) for c in ({"a": 1, "b": 2}, {"b": 2, "a": 1}))
+    assert one == two
     monkeypatch.setattr(identity, "IDENTITY_FORMAT", identity.IDENTITY_FORMAT + 1)
     ids.append(job_ids(FOUND, **BASE))
     assert len({job for job, _ in ids}) == len({work for _, work in ids}) == len(BASE) + 3
-
-
-def test_versions_are_in_the_id_and_not_in_the_work() -> None:
-    one, other = (job_ids(replace(FOUND, versions={"numpy": v}), **BASE) for v in ("2.4", "2.5"))
-    assert one[0] != other[0]
-    assert one[1] == other[1]
-
-
-def test_the_order_of_keys_does_not_matter() -> None:
-    one, two = (job_ids(FOUND, **{**BASE, "configurations": [c]}) for c in ({"a": 1, "b": 2}, {"b": 2, "a": 1}))
-    assert one == two
+    assert (of_versions[0] != ids[0][0], of_versions[1]) == (True, ids[0][1])
 
 
 def test_every_rule_of_a_protocol_counts_and_no_word_of_it() -> None:
@@ -85,32 +78,22 @@ def test_every_rule_of_a_protocol_counts_and_no_word_of_it() -> None:
     ids = {job_ids(FOUND, **{**BASE, "protocol": p.rules}) for p in (base, *ruled)}
     assert len(ids) == 10
     assert job_ids(FOUND, **{**BASE, "protocol": spoken.rules}) in ids
-
-
-def test_there_being_variants_makes_no_job_of_a_plain_protocol_new() -> None:
     assert PROTOCOLS["clean-cv"].rules == {
         "name": "clean-cv", "selected_on": "training part", "inner_folds": 5, "ties": "brier", "reuses_metric": False,
-    }  # fmt: skip
+    }, "there being variants makes no job of a plain protocol new"  # fmt: skip
 
 
 PLAIN = 'class C:\n    "doc"\n    def f(self):\n        return 1\n'
-SAME = '''"""Module."""
-
-# a comment
-class C:
-    """Another doc."""
-
-    def f(self):
-        """Doc."""
-        return (1)
-'''
-DIFFERENT = "class C:\n    def f(self):\n        return 2\n"
+SAME = (
+    """'Module.'\n# a comment\nclass C:\n    'Another doc.'\n\n    def f(self):\n        'Doc.'\n        return (1)\n"""
+)
 
 
-@pytest.mark.parametrize(("text", "equal"), [(SAME, True), (DIFFERENT, False)])
-def test_layout_comments_and_docstrings_are_not_code(text: str, equal: bool) -> None:
-    trees = [ast.dump(identity._without_docstrings(ast.parse(source))) for source in (PLAIN, text)]
-    assert (trees[0] == trees[1]) is equal
+def test_layout_comments_and_docstrings_are_not_code() -> None:
+    plain, same, different = (
+        ast.dump(identity._without_docstrings(ast.parse(text))) for text in (PLAIN, SAME, PLAIN.replace("1", "2"))
+    )
+    assert plain == same != different
 
 
 ON_THE_WAY = (
@@ -145,21 +128,11 @@ OF_METHODS = {
 IDS = """
 import json, sys
 from pathlib import Path
-import numpy as np
-from bench.data.splits import draw_splits
-from bench.methods import get_method, method_names
-from bench.protocols import PROTOCOLS
-from bench.records.dataset import Dataset
-from bench.run.jobs import NamedMethod, expand_jobs
-
-class Entry: name, rows, features, classes, kind = "t", 40, 2, 2, "classification"
-table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny")
-methods = [NamedMethod(name, get_method(name)) for name in method_names()]
+from bench.methods import method_names
+from tiny_benchmark import TinyEntry, planned
 
 def ids():
-    plan = expand_jobs([Entry], methods, [PROTOCOLS["clean"]], [0], source="tiny", load=lambda e: table,
-                       splits_for=lambda d, seed: draw_splits("t", d.y, seed))
-    return {job.method: job.id for job in plan.jobs}
+    return {job.method: job.id for job in planned([TinyEntry("t")], method_names()).jobs}
 
 found = {"": ids()}
 for names, addition in json.loads(sys.argv[1]):
@@ -184,7 +157,7 @@ def test_an_edit_on_the_way_of_rows_and_labels_changes_the_ids_of_the_right_meth
     edits = [*(((name,), EDIT) for name in expected), (ELSEWHERE, EDIT), (ON_THE_WAY, COMMENT)]
     done = subprocess.run(
         [sys.executable, "-c", IDS, json.dumps(edits)],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parent)])},
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -243,50 +216,33 @@ def test_the_engine_changes_the_ids_of_the_methods_that_compute_with_it(monkeypa
         versions("rfm")
 
 
-def test_the_datasets_standing_is_part_of_the_id() -> None:
-    """Whether a table came standardised decides what the protocols of the tuning halves do to it."""
-    table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny")
-    ids = {job.id for standing in (False, True) for job in plan_of(replace(table, standardised=standing)).jobs}
-    assert len(ids) == 2
+TABLE = Dataset("t", np.arange(80.0).reshape(40, 2) % 6, np.arange(40) % 2, 2, "tiny")
+ENCODED = Protocol("clean", inputs="nominal")
 
 
-def test_nominal_columns_are_part_of_the_id_where_they_are_encoded() -> None:
-    table = Dataset("t", np.arange(80.0).reshape(40, 2) % 6, np.arange(40) % 2, 2, "tiny")
-    known = [replace(table, nominal=nominal) for nominal in ((), (0,), (1,))]
-    assert len({dataset.sha256 for dataset in known}) == 1
-    plain, encoded = (
-        [{job.id for job in plan_of(dataset, protocol).jobs} for dataset in known]
-        for protocol in (PROTOCOLS["clean"], Protocol("clean", inputs="nominal"))
-    )
-    assert len(set.union(*plain)) == 1
-    assert len(set.union(*encoded)) == 3
-    assert not plain[0] & encoded[0]
+def plan_of(table: Dataset, protocol: str | Protocol) -> Plan:
+    return planned([TinyEntry("t")], ["svm_rbf"], protocol, load=lambda entry: table)
+
+
+def ids_of(protocol: str | Protocol, **changes: tuple[Any, ...]) -> list[set[str]]:
+    """Of :data:`TABLE` with each of several values of a field."""
+    ((field, values),) = changes.items()
+    return [{job.id for job in plan_of(replace(TABLE, **{field: value}), protocol).jobs} for value in values]
+
+
+def test_what_is_known_of_the_columns_is_part_of_the_id_where_it_counts() -> None:
+    """Whether a table came standardised decides what the protocols of the tuning halves do to it; which columns are
+    nominal, what is encoded."""
+    assert len(set.union(*ids_of("published", standardised=(False, True)))) == 2
+    plain, encoded = (set.union(*ids_of(one, nominal=((), (0,), (1,)))) for one in ("clean", ENCODED))
+    assert (len(plain), len(encoded), len(plain | encoded)) == (1, 3, 4)
 
 
 def test_the_estimates_of_a_job_count_the_columns_that_its_method_gets() -> None:
-    table = Dataset("t", np.arange(80.0).reshape(40, 2), np.arange(40) % 2, 2, "tiny", nominal=(0,))
-    narrow, wide = (
-        plan_of(table, protocol).tasks[0] for protocol in (PROTOCOLS["clean"], Protocol("clean", inputs="nominal"))
-    )
+    table = replace(TABLE, X=np.arange(80.0).reshape(40, 2), nominal=(0,))
+    narrow, wide = (plan_of(table, protocol).tasks[0] for protocol in ("clean", ENCODED))
     assert wide.estimated_bytes > narrow.estimated_bytes
     assert wide.job.features == narrow.job.features == 2
-
-
-class Entry:
-    name, rows, features, classes, kind = "t", 40, 2, 2, "classification"
-
-
-def plan_of(table: Dataset, protocol: Protocol = PROTOCOLS["published"]) -> Plan:
-    method = NamedMethod("svm_rbf", get_method("svm_rbf"))
-    return expand_jobs(
-        [Entry()],
-        [method],
-        [protocol],
-        [0],
-        source="tiny",
-        load=lambda entry: table,
-        splits_for=lambda data, seed: draw_splits("t", data.y, seed),
-    )
 
 
 def test_results_of_other_versions_are_named_and_can_be_kept(tiny: TinyBenchmark) -> None:
@@ -392,17 +348,14 @@ def test_ids_of_a_plan_are_distinct_and_repeatable(tiny: TinyBenchmark) -> None:
 
 def test_all_that_an_outcome_depends_on_makes_another_job(tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each alone: the archive's published folds, for one, are the same for all seeds."""
-    name = "faulty_methods:Centroid"
 
     def ids(seed: int = 0, scale: float = 1.0, drawn: int = 0, select: str = "accuracy") -> set[str]:
-        plan = expand_jobs(
+        plan = planned(
             tiny.entries,
-            [NamedMethod(name, get_method(name))],
-            [PROTOCOLS["clean"]],
-            (seed,),
-            source="tiny",
+            ["faulty_methods:Centroid"],
+            seeds=(seed,),
             load=lambda entry: replace(generate(entry), X=scale * generate(entry).X),
-            splits_for=lambda dataset, _: draw_splits("published", dataset.y, drawn),
+            divide=lambda dataset, _: draw_splits("published", dataset.y, drawn),
             select=None if select == "accuracy" else {"classification": MEASURES[select]},
         )
         return {job.id for job in plan.jobs}

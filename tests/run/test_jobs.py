@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_benchmark import TinyBenchmark, TinyEntry, generate
+from tiny_benchmark import TinyEntry, planned
 
 from bench.data.grinsztajn import divided
 from bench.data.splits import draw_splits, splits_for
@@ -15,12 +15,17 @@ from bench.methods import get_method
 from bench.protocols import PROTOCOLS
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced, reduction
 from bench.protocols.registry import reduction_in_words
-from bench.records.dataset import Dataset
+from bench.records.dataset import Dataset, Splits
 from bench.run.estimates import GREEDY_MEMBERS, expected_bytes, expected_seconds
-from bench.run.jobs import NamedMethod, expand_jobs
 
-CLEAN = PROTOCOLS["clean"]
 SPLITS = draw_splits("table", np.arange(40) % 2, 0)
+KERNEL_METHODS = ["rfm", "laplace", "ntk"]
+
+
+def seconds(method: Any, rows: int, protocol: str = "clean", splits: Splits = SPLITS, d: int = 5, c: int = 2) -> float:
+    """What ``method``, one with a name or another, is expected to take."""
+    one = get_method(method) if isinstance(method, str) else method
+    return expected_seconds(one, rows, d, c, PROTOCOLS[protocol], splits)
 
 
 class Cubic:
@@ -33,8 +38,9 @@ class Cubic:
         return 4.0 * 9 * n**3
 
 
-def test_a_full_job_is_expected_to_take_what_its_method_says() -> None:
-    assert expected_seconds(Cubic(), 8000, 5, 2, CLEAN, SPLITS) == Cubic().work(8000, 5, 2)  # type: ignore[arg-type]
+@pytest.mark.parametrize("splits", [SPLITS, replace(SPLITS, tuning_rows=5000)], ids=["full", "all of it a sample"])
+def test_a_full_job_is_expected_to_take_what_its_method_says(splits: Splits) -> None:
+    assert seconds(Cubic(), 6000, splits=splits) == Cubic().work(6000, 5, 2)
 
 
 @pytest.mark.parametrize(
@@ -52,49 +58,41 @@ def test_a_job_takes_as_many_fits_as_its_protocol_has_folds_and_members(
     protocol: str, tunings: float, fits: float
 ) -> None:
     """Of ten fits of each test fold nine are the grid's, one that of what was selected."""
-    found = expected_seconds(Cubic(), 6000, 5, 2, PROTOCOLS[protocol], SPLITS)  # type: ignore[arg-type]
-    assert found == pytest.approx((0.9 * tunings + 0.1 * fits) * Cubic().work(6000, 5, 2))
+    assert seconds(Cubic(), 6000, protocol) == pytest.approx((0.9 * tunings + 0.1 * fits) * Cubic().work(6000, 5, 2))
 
 
 def test_a_reduced_jobs_refits_are_of_all_rows() -> None:
-    one, rows = get_method("rfm"), 60_000
+    rows = 60_000
     plain, cv, greedy = (
-        expected_seconds(one, rows, 20, 3, PROTOCOLS[name], reduced(SPLITS, rows))
-        for name in ("clean", "clean-cv", "clean-greedy")
+        seconds("rfm", rows, name, reduced(SPLITS, rows), 20, 3) for name in ("clean", "clean-cv", "clean-greedy")
     )
     assert plain < cv < 5 * plain
     assert plain < greedy < GREEDY_MEMBERS * plain
-    assert cv - plain == pytest.approx(4 * one.work(6667, 20, 3) / 4 * 10 / 11, rel=1e-3), "selected on the sample"
+    on_sample = get_method("rfm").work(6667, 20, 3) / 4 * 10 / 11
+    assert cv - plain == pytest.approx(4 * on_sample, rel=1e-3), "selected on the sample"
 
 
 @pytest.mark.parametrize("rows", [LARGE_ROWS + 1, 100_000])
 def test_a_reduced_job_chooses_on_the_sample_and_fits_on_all_rows_once(rows: int) -> None:
-    found = expected_seconds(Cubic(), rows, 5, 2, CLEAN, reduced(SPLITS, rows))  # type: ignore[arg-type]
     # 5000 rows are three quarters of 6667; one fit of ten, where four fifths of the training rows are all of ours.
     on_sample, on_all = 9 * 6667**3, 0.9 * np.ceil(rows / 0.8) ** 3
-    assert found == pytest.approx(on_sample + on_all)
-
-
-def test_a_sample_that_is_the_whole_training_part_saves_nothing() -> None:
-    splits = replace(SPLITS, tuning_rows=5000)
-    assert expected_seconds(Cubic(), 6000, 5, 2, CLEAN, splits) == Cubic().work(6000, 5, 2)  # type: ignore[arg-type]
+    assert seconds(Cubic(), rows, splits=reduced(SPLITS, rows)) == pytest.approx(on_sample + on_all)
 
 
 @pytest.mark.parametrize("method", ["mlp", "xgboost", "random_forest", "svm_rbf"])
 def test_the_reduction_makes_methods_faster_whose_fits_are_of_one_kind(method: str) -> None:
     """Kernel methods may solve large systems in another way than small ones: nothing can be said of those here."""
     rows = 15_000
-    one = get_method(method)
-    full, less = (expected_seconds(one, rows, 20, 3, CLEAN, s) for s in (SPLITS, reduced(SPLITS, rows)))
+    full, less = (seconds(method, rows, splits=s, d=20, c=3) for s in (SPLITS, reduced(SPLITS, rows)))
     assert less < full / 4
 
 
-@pytest.mark.parametrize("method", ["rfm", "laplace", "ntk"])
+@pytest.mark.parametrize("method", KERNEL_METHODS)
 def test_kernel_methods_of_large_tables_are_expected_to_take_what_they_say_of_the_reduced_job(method: str) -> None:
     """Their figure beyond 10,000 rows is of one hold-out, chosen on the sample and refitted on all rows."""
-    one, rows = get_method(method), 130_000
-    assert expected_seconds(one, rows, 50, 2, CLEAN, reduced(SPLITS, rows)) == one.work(rows, 50, 2)
-    assert expected_seconds(one, rows, 50, 2, CLEAN, SPLITS) > 10 * one.work(rows, 50, 2)
+    rows, own = 130_000, get_method(method).work(130_000, 50, 2)
+    assert seconds(method, rows, splits=reduced(SPLITS, rows), d=50) == own
+    assert seconds(method, rows, d=50) > 10 * own
 
 
 @pytest.mark.parametrize(("protocol", "sampled"), [("relearn", 2), ("published", 2), ("clean", 1), ("clean-cv", 1)])
@@ -122,12 +120,12 @@ OWN = Dataset("table", np.zeros((60_000, 1)), np.arange(60_000) % 2, 2, "tiny")
 
 def test_of_divisions_with_validation_parts_the_rows_that_are_trained_on_count() -> None:
     splits = reduced(divided(OWN, "grinsztajn-medium"), 60_000)
-    assert expected_seconds(get_method("rfm"), 60_000, 5, 2, CLEAN, splits) == get_method("rfm").work(13_334, 5, 2)
+    assert seconds("rfm", 60_000, splits=splits) == get_method("rfm").work(13_334, 5, 2)
     small = reduced(divided(replace(OWN, X=OWN.X[:8_192], y=OWN.y[:8_192]), "grinsztajn-medium"), 8_192)
-    assert expected_seconds(get_method("rfm"), 8_192, 5, 2, CLEAN, small) < get_method("rfm").work(8_192, 5, 2)
+    assert seconds("rfm", 8_192, splits=small) < get_method("rfm").work(8_192, 5, 2)
 
 
-@pytest.mark.parametrize("method", ["rfm", "laplace", "ntk"])
+@pytest.mark.parametrize("method", KERNEL_METHODS)
 def test_memory_of_divisions_with_validation_parts(method: str) -> None:
     one, splits = get_method(method), reduced(divided(OWN, "grinsztajn-medium"), 60_000)
     found = expected_bytes(one, 60_000, 5, 2, PROTOCOLS["clean"], splits)
@@ -137,22 +135,17 @@ def test_memory_of_divisions_with_validation_parts(method: str) -> None:
 
 
 def test_a_method_is_tried_where_the_rows_that_are_trained_on_allow_it() -> None:
-    entry = TinyEntry("table", 60_000, 1, 2)
-    methods = [NamedMethod("svm_rbf", get_method("svm_rbf"))]
-    plans = [
-        expand_jobs(
-            [entry],
-            methods,
-            [PROTOCOLS["clean"]],
-            [0],
-            source="tiny",
+    here, there = (
+        planned(
+            [TinyEntry("table", 60_000, 1)],
+            ["svm_rbf"],
             load=lambda entry: OWN,
-            splits_for=lambda table, seed, name=name: splits_for(table, seed, name),
+            divide=lambda table, seed, name=name: splits_for(table, seed, name),
         )
         for name in ("grinsztajn-medium", "drawn")
-    ]
-    assert [len(plan.tasks) for plan in plans] == [1, 0]
-    assert "not run above 50,000" in plans[1].settled[0].reason
+    )
+    assert (len(here.tasks), there.tasks) == (1, ())
+    assert "not run above 50,000" in there.settled[0].reason
 
 
 def test_readers_are_told_of_both_samples() -> None:
@@ -161,18 +154,11 @@ def test_readers_are_told_of_both_samples() -> None:
     assert told == "selected on few; under relearn and published selected on as many of each tuning half"
 
 
-def test_jobs_of_large_tables_say_what_was_taken_from_them(tiny: TinyBenchmark) -> None:
-    entries = (TinyEntry("small"), TinyEntry("large", rows=LARGE_ROWS + 1))
-    plan = expand_jobs(
-        entries,
-        [NamedMethod("faulty_methods:Centroid", get_method("faulty_methods:Centroid"))],
-        [PROTOCOLS["clean"]],
-        [0],
-        source="tiny",
-        load=generate,
-        splits_for=lambda table, seed: reduced(splits_for(table, seed), len(table.y)),
+def test_jobs_of_large_tables_say_what_was_taken_from_them() -> None:
+    plan = planned(
+        (TinyEntry("small"), TinyEntry("large", rows=LARGE_ROWS + 1)),
+        ["faulty_methods:Centroid"],
+        divide=lambda table, seed: reduced(splits_for(table, seed), len(table.y)),
     )
-    assert {job.dataset: job.reduction for job in plan.jobs} == {
-        "small": None,
-        "large": reduction(reduced(SPLITS, LARGE_ROWS + 1)),
-    }
+    taken = reduction(reduced(SPLITS, LARGE_ROWS + 1))
+    assert {job.dataset: job.reduction for job in plan.jobs} == {"small": None, "large": taken}

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,40 +20,72 @@ import pytest
 from tiny_benchmark import TinyBenchmark, scores, tables
 
 from bench.run.forkserver import MARK
-from bench.run.processes import children, marked
+from bench.run.processes import children, descendants, marked
 from bench.store import STORE_NAME, read_run
 
-SCRIPT = Path(__file__).with_name("tiny_benchmark.py")
 ROOT = Path(__file__).parents[2]
 KILLS = 40
-TABLES = 60
+TABLES = 50
 METHODS = ("Slow", "LeavesDaemonAndWaits", "Shrunken")
 WORKERS = 2
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(folder), str(TABLES), str(WORKERS), *METHODS],
+class Harnesses:
+    """Runs of one plan in one folder, one after another, each in a process of its own.
+
+    They are forked from a process that has loaded what they need and made the plan, which takes longer than they live.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._pid = 0
+
+    def begin(self) -> int:
+        """Start one; its process id."""
+        print(file=self._process.stdin, flush=True)
+        self._pid = int(self._said())
+        return self._pid
+
+    def kill(self) -> None:
+        os.kill(self._pid, signal.SIGKILL)
+        assert self.ended() == signal.SIGKILL
+
+    def ended(self) -> int:
+        """Wait for its end; as ``os.waitpid`` says how that was."""
+        return int(self._said())
+
+    def _said(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline()
+
+
+@contextlib.contextmanager
+def harnesses(folder: Path, count: int, workers: int, *methods: str) -> Iterator[Harnesses]:
+    script = Path(__file__).with_name("tiny_benchmark.py")
+    with subprocess.Popen(
+        [sys.executable, str(script), str(folder), str(count), str(workers), *methods],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-    )
+        text=True,
+    ) as process:
+        try:
+            yield Harnesses(process)
+        finally:
+            for pid in (process.pid, *descendants(process.pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
-def family(pid: int) -> set[int]:
-    """All living descendants of a process."""
-    found: set[int] = set()
-    waiting = [pid]
-    while waiting:
-        for thread in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
-            try:
-                children = {int(word) for word in thread.read_text().split()}
-            except OSError:
-                continue
-            waiting += children - found
-            found |= children
-    return found
+def family(harness: int) -> set[int]:
+    """All living descendants, without ``multiprocessing``'s own resource tracker, which ends when these have."""
+    return set(descendants(harness)) - trackers(harness)
+
+
+def trackers(harness: int) -> set[int]:
+    return {pid for pid in children(harness) if b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
 def alive(pid: int) -> bool:
@@ -63,38 +95,35 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_for_end(pids: set[int], seconds: float) -> set[int]:
-    deadline = time.monotonic() + seconds
+def wait_for_end(pids: set[int]) -> set[int]:
+    """Those that are left after five seconds."""
+    deadline = time.monotonic() + 5.0
     while (left := {pid for pid in pids if alive(pid)}) and time.monotonic() < deadline:
         time.sleep(0.02)
     return left
+
+
+def wait_until(holds: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 120.0
+    while not (found := holds()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return found
 
 
 def count(folder: Path) -> int:
     """How many results there are: what is asked every few milliseconds must not cost what :func:`stored` does."""
     if not (folder / STORE_NAME).exists():
         return 0
-    connection = sqlite3.connect(f"file:{folder / STORE_NAME}?mode=ro", uri=True)
-    try:
-        return int(connection.execute("SELECT count(*) FROM results").fetchone()[0])
-    except sqlite3.OperationalError:  # it is just being made, or taken
-        return 0
-    finally:
-        connection.close()
+    with contextlib.closing(sqlite3.connect(f"file:{folder / STORE_NAME}?mode=ro", uri=True)) as connection:
+        try:
+            return int(connection.execute("SELECT count(*) FROM results").fetchone()[0])
+        except sqlite3.OperationalError:  # it is just being made, or taken
+            return 0
 
 
 def stored(folder: Path) -> dict[str, str]:
-    if not (folder / STORE_NAME).exists():
-        return {}
     return {r.job.id: r.status for r in read_run(folder).results}
-
-
-def bears_mark(pid: int) -> bool:
-    """Whether it is a fork server, or comes from one."""
-    try:
-        return f"{MARK}=".encode() in Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return False
 
 
 @dataclass
@@ -106,24 +135,23 @@ class Processes:
     jobs: list[int]
 
     @classmethod
-    def of(cls, harness: int, at_least: int = 1) -> Processes | None:
+    def of(cls, harness: int, at_least: int) -> Processes | None:
         """None while fewer jobs run."""
-        servers = [pid for pid in children(harness) if bears_mark(pid)]
+        servers = [*marked(MARK, "").keys() & set(children(harness))]
         jobs = children(servers[0]) if servers else []
         return cls(harness, servers[0], jobs) if len(jobs) >= at_least else None
 
-
-def strike(target: str, found: Processes) -> None:
-    """SIGKILL to one kind of process, or to all of them at once."""
-    struck = {
-        "harness": [found.harness],
-        "server": [found.server],
-        "job": found.jobs[-1:],
-        "all": [found.harness, found.server, *found.jobs],
-    }[target]
-    for pid in struck:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    def strike(self, target: str) -> None:
+        """SIGKILL to one kind of process, or to all of them at once."""
+        struck = {
+            "harness": [self.harness],
+            "server": [self.server],
+            "job": self.jobs[-1:],
+            "all": [self.harness, self.server, *self.jobs],
+        }[target]
+        for pid in struck:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def starts_and_ends(folder: Path) -> list[tuple[str, str]]:
@@ -137,36 +165,36 @@ def starts_and_ends(folder: Path) -> list[tuple[str, str]]:
 def test_forty_kills_in_one_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of the harness, the fork server, a job, or all at once; jobs leave daemons, which outlive the last kind."""
     rng = random.Random(40)
-    undisturbed = TinyBenchmark(tmp_path / "undisturbed", tables(TABLES)).run(*METHODS, jobs=WORKERS)[1]
+    undisturbed = TinyBenchmark(tmp_path / "undisturbed", tables(TABLES)).run(*METHODS, jobs=8)[1]
     folder = tmp_path / "killed"
     targets = [("harness", "server", "job", "all")[number % 4] for number in range(KILLS)]
     rng.shuffle(targets)
     before: dict[str, str] = {}
-    in_the_middle = 0
-    process: subprocess.Popen[bytes] | None = None
-    for target in targets:
-        process = process or start(folder)
-        harness, enough = process.pid, len(stored(folder)) + 1
-        # Every kill finds progress. No job is struck twice: the latest of two to begin is struck, and by the next time
-        # it has ended, or the other one has and a later one begun.
-        wait_until(lambda enough=enough: count(folder) >= enough)  # type: ignore[misc]
-        time.sleep(rng.uniform(0.0, 0.3))
-        jobs = WORKERS if target == "job" else 1
-        found = wait_until(lambda pid=harness, jobs=jobs: Processes.of(pid, jobs))  # type: ignore[misc]
-        assert process.poll() is None, "the run ended before it could be killed: it needs more tables"
-        ours = family(harness) - trackers(harness)
-        strike(target, found)
-        after = stored(folder)
-        if target in ("harness", "all"):
-            process.wait()
-            process = None
-            if target == "harness":
-                assert wait_for_end(ours, 5.0) == set()
-        assert before.items() <= after.items(), "a stored result was lost"
-        in_the_middle += 0 < len(after) < TABLES * len(METHODS)
-        before = after
-    process = process or start(folder)
-    assert process.wait(240) == 0
+    in_the_middle = harness = 0
+    with harnesses(folder, TABLES, WORKERS, *METHODS) as runs:
+        for target in targets:
+            harness = harness or runs.begin()
+            enough = max(len(before), count(folder)) + 1
+            # Every kill finds progress. No job is struck twice: the latest of two to begin is struck, and by the next
+            # time it has ended, or the other one has and a later one begun.
+            wait_until(lambda enough=enough: count(folder) >= enough)  # type: ignore[misc]
+            time.sleep(rng.uniform(0.0, 0.2))
+            jobs = WORKERS if target == "job" else 1
+            found = wait_until(lambda pid=harness, jobs=jobs: Processes.of(pid, jobs))  # type: ignore[misc]
+            assert alive(harness), "the run ended before it could be killed: it needs more tables"
+            ours = family(harness)
+            found.strike(target)
+            after = stored(folder)
+            if target in ("harness", "all"):
+                assert runs.ended() == signal.SIGKILL
+                harness = 0
+                if target == "harness":
+                    assert wait_for_end(ours) == set()
+            assert before.items() <= after.items(), "a stored result was lost"
+            in_the_middle += 0 < len(after) < TABLES * len(METHODS)
+            before = after
+        harness = harness or runs.begin()
+        assert runs.ended() == 0
     record = read_run(folder)
     assert {(r.status, r.reason) for r in record.results} == {("ok", "")}
     assert scores(record) == scores(undisturbed)
@@ -178,42 +206,20 @@ def test_forty_kills_in_one_run(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ended |= {job} if word == "ok" else set()
     assert len(ended) > TABLES
     home = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:32]
-    assert wait_for_end(set(marked(MARK, f"{home}:")), 5.0) == set()
+    assert wait_for_end(set(marked(MARK, f"{home}:"))) == set()
     with capsys.disabled():
         print(
             f"\n{KILLS} kills survived ({', '.join(f'{targets.count(t)} of {t}' for t in sorted(set(targets)))}), "
-            f"{in_the_middle} of them between the first and the last result; no job lost or run twice, no process "
-            "left; scores equal to the undisturbed run's"
+            f"{in_the_middle} of them between the first and the last result, {len(before)} of {len(record.results)} "
+            "results at the last; no job lost or run twice, no process left; scores equal to the undisturbed run's"
         )
-
-
-def trackers(harness: int) -> set[int]:
-    """``multiprocessing``'s own resource tracker, which ends when all that could use it have."""
-    return {pid for pid in children(harness) if b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()}
-
-
-def wait_until(holds: Callable[[], Any], seconds: float = 120.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return found
 
 
 def test_jobs_end_when_the_harness_is_killed(tmp_path: Path) -> None:
     """Even in the middle of a job that would take ten minutes, and with children that jobs have forked."""
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(tmp_path / "run"), "3", "3", "Sleeps", "ForksChildren"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while len(family(process.pid) - trackers(process.pid)) < 4 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        below = family(process.pid) - trackers(process.pid)
-        assert len(below) >= 4
-    finally:
-        process.kill()
-        process.wait()
-    assert wait_for_end(below, 5.0) == set()
+    with harnesses(tmp_path / "run", 3, 3, "Sleeps", "ForksChildren") as runs:
+        harness = runs.begin()
+        wait_until(lambda: len(family(harness)) >= 4)
+        below = family(harness)
+        runs.kill()
+        assert wait_for_end(below) == set()

@@ -1,15 +1,19 @@
-"""Runs whose jobs have processes of their own: interrupted, beside each other, while the clock jumps."""
+"""Runs whose jobs have processes of their own: interrupted, beside each other, their threads, a clock that jumps."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 import time
+from typing import Any
 
 import faulty_methods
 import pytest
-from tiny_benchmark import Recorder, TinyBenchmark, scores, tables
+from tiny_benchmark import Recorder, TinyBenchmark, by_method, scores, tables
+
+from bench.run.runlog import log_file
 
 
 def test_two_tables_two_methods(tiny: TinyBenchmark) -> None:
@@ -18,13 +22,10 @@ def test_two_tables_two_methods(tiny: TinyBenchmark) -> None:
     assert [(r.job.dataset, r.job.method) for r in record.results] == [
         ("alpha", "centroid"), ("alpha", "shrunken"), ("beta", "centroid"), ("beta", "shrunken"),
     ]  # fmt: skip
-    for result in record.results:
-        assert [h.holdout for h in result.holdouts] == [0, 1, 2, 3]
-        assert all(0 <= h.score <= 100 for h in result.holdouts)
-        assert result.job_seconds >= 0
-        assert result.peak_rss_mb > 1
-        assert result.provenance["threads"] == 1
-        assert {"memory_estimate_mb", "memory_peak_mb", "memory_allowed_mb"} <= set(result.provenance)
+    for r in record.results:
+        assert [(h.holdout, 0 <= h.score <= 100) for h in r.holdouts] == [(k, True) for k in range(4)]
+        assert (r.job_seconds >= 0, r.peak_rss_mb > 1, r.provenance["threads"]) == (True, True, 1)
+        assert {"memory_estimate_mb", "memory_peak_mb", "memory_allowed_mb"} <= set(r.provenance)
     assert set(record.planned) == {r.job for r in record.results}
 
 
@@ -87,3 +88,30 @@ def test_a_clock_that_jumps_times_nothing_out(tiny: TinyBenchmark, monkeypatch: 
     assert outcome.all_ok
     assert all(0 <= r.job_seconds < 60 for r in record.results)
     assert 0 <= outcome.seconds < 60
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_threads_depend_on_the_job_only(tiny: TinyBenchmark, workers: int) -> None:
+    """A large one has all cores for its linear algebra, and runs while no other does; small ones have one thread."""
+
+    class Beside(Recorder):
+        def started(self, progress: Any, task: Any) -> None:
+            running = {t.job.method for t, _ in progress.running.values()}
+            assert "counts-threads-large" not in running or len(progress.running) == 1
+
+    tiny.folder.mkdir()
+    methods = ("counting_methods:CountsThreadsLarge", "counting_methods:CountsThreads")
+    with log_file(tiny.folder):
+        _, record = tiny.run(*methods, jobs=workers, memory_bytes=4 << 30, observers=[Beside()])
+    for method, count in (("counts-threads", 1), ("counts-threads-large", 2)):  # the executor says 2 cores
+        results = by_method(record)[method]
+        assert {(r.status, r.provenance["threads"]) for r in results} == {("ok", count)}
+        assert {tuple(h.details["threads"].values()) for r in results for h in r.holdouts} == {(count, count)}
+    (log,) = (tiny.folder / "logs").iterdir()
+    text = log.read_text()
+    assert re.search(
+        rf"{workers} jobs? at a time on 2 cores, 4,295 MB for all together; large ones alone, with all", text
+    )
+    for entry in tiny.entries:
+        assert f"start {entry.name}/counts-threads-large (clean): with all cores\n" in text
+        assert f"start {entry.name}/counts-threads (clean)\n" in text

@@ -45,49 +45,39 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return time
 
 
-def test_the_estimate_starts_from_what_methods_expect() -> None:
-    assert progress([task(k) for k in range(4)], workers=2).remaining_seconds() == pytest.approx(20.0)
+LEARNT = {
+    "nothing yet: what methods expect": ("mmmm", 2, {}, 20.0),
+    "the pace of each method": ("sssqqq", 1, {0: (20.0,), 3: (1.0,)}, 2 * 20.0 + 2 * 1.0),
+    "that of the others, of a method not met yet": ("aab", 1, {0: (5.0,)}, 5.0 + 5.0),
+    "nothing of what was not tried": ("mm", 1, {0: (0.0, "skipped")}, 10.0),
+}
+"""Methods of the jobs, workers, which of the jobs took how long, and what is left."""
 
 
-def test_the_estimate_learns_the_pace_of_each_method() -> None:
-    slow, quick = ([task(k, m) for k in range(3)] for m in ("slow", "quick"))
-    where = progress([*slow, *quick])
-    finish(where, slow[0], 20.0)
-    finish(where, quick[0], 1.0)
-    assert where.remaining_seconds() == pytest.approx(2 * 20.0 + 2 * 1.0)
-
-
-def test_a_method_not_met_yet_is_scaled_by_the_others() -> None:
-    tasks = [task(0, "a"), task(1, "a"), task(0, "b")]
-    where = progress(tasks)
-    finish(where, tasks[0], 5.0)
-    assert where.remaining_seconds() == pytest.approx(5.0 + 5.0)
-
-
-def test_what_was_not_tried_says_nothing_about_pace() -> None:
-    tasks = [task(0), task(1)]
-    where = progress(tasks)
-    finish(where, tasks[0], 0.0, "skipped")
-    assert where.remaining_seconds() == pytest.approx(10.0)
+@pytest.mark.parametrize("what", LEARNT)
+def test_what_the_estimate_learns(what: str) -> None:
+    methods, workers, took, left = LEARNT[what]
+    tasks = [task(number, method) for number, method in enumerate(methods)]
+    where = progress(tasks, workers)
+    for number, how in took.items():
+        finish(where, tasks[number], *how)
+    assert where.remaining_seconds() == pytest.approx(left)
     finish(where, task(7, "unknown"), 9.0)
-    assert where.remaining_seconds() == pytest.approx(10.0)
+    assert where.remaining_seconds() == pytest.approx(left)
 
 
 def test_the_estimate_moves_between_results(now: list[float]) -> None:
+    """And is not nothing for a job that takes longer than expected."""
     tasks = [task(k) for k in range(4)]
     where = progress(tasks, workers=2)
-    where.start(tasks[0])
-    where.start(tasks[1])
+    for each in tasks[:2]:
+        where.start(each)
     estimates = []
     for _ in range(5):
         estimates.append(where.remaining_seconds())
         now[0] += 2.0
     assert estimates == pytest.approx([20.0, 18.0, 16.0, 14.0, 12.0])
-
-
-def test_the_estimate_of_a_job_that_takes_longer_than_expected_is_not_nothing(now: list[float]) -> None:
-    tasks = [task(0), task(1)]
-    where = progress(tasks, workers=2)
+    where = progress(tasks[:2], workers=2)
     where.start(tasks[0])
     finish(where, tasks[1], 10.0)
     now[0] += 200.0

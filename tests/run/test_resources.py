@@ -15,37 +15,48 @@ from bench.run.isolated import output_tail, signal_name
 from bench.run.processes import KernelKills, anonymous_bytes, children, descendants
 from bench.run.provenance import printable
 
+CGROUPS = {
+    "the tightest enclosing group of version 2": (
+        "0::/a/b",
+        {"a/b": {"memory.max": "max\n", "memory.current": "5\n"}, "a": {"memory.max": "1000", "memory.current": "400"}},
+        [600],
+    ),
+    "version 1": (
+        "4:memory:/job\n3:cpu:/job",
+        {"memory/job": {"memory.limit_in_bytes": "2000\n", "memory.usage_in_bytes": "500\n"}},
+        [1500],
+    ),
+    "page cache that the kernel would give up": (
+        "0::/",
+        {".": {"memory.max": "1000", "memory.current": "900", "memory.stat": "anon 200\ninactive_file 600\n"}},
+        [700],
+    ),
+    "page cache in version 1": (
+        "4:memory:/",
+        {"memory": {"memory.limit_in_bytes": "1000", "memory.usage_in_bytes": "900",
+                    "memory.stat": "total_inactive_file 800\n"}},
+        [900],
+    ),
+    "a page cache that is not told": (
+        "4:memory:/",
+        {"memory": {"memory.limit_in_bytes": "1000", "memory.usage_in_bytes": "900",
+                    "memory.stat": "inactive_file\nnonsense\n"}},
+        [100],
+    ),
+    "no groups": (None, {}, []),
+}  # fmt: skip
 
-def write(folder: Path, **files: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (folder / name.replace("__", ".")).write_text(text)
 
-
-def test_the_tightest_enclosing_group_counts_in_version_2(tmp_path: Path) -> None:
-    write(tmp_path / "fs" / "a" / "b", memory__max="max\n", memory__current="5\n")
-    write(tmp_path / "fs" / "a", memory__max="1000\n", memory__current="400\n")
-    (tmp_path / "self").write_text("0::/a/b\n")
-    assert resources._cgroup_headroom(tmp_path / "fs", tmp_path / "self") == [600]
-
-
-def test_version_1_is_understood(tmp_path: Path) -> None:
-    group = tmp_path / "fs" / "memory" / "job"
-    write(group, memory__limit_in_bytes="2000\n", memory__usage_in_bytes="500\n")
-    (tmp_path / "self").write_text("4:memory:/job\n3:cpu:/job\n")
-    assert resources._cgroup_headroom(tmp_path / "fs", tmp_path / "self") == [1500]
-
-
-def test_page_cache_that_the_kernel_would_give_up_is_not_in_use(tmp_path: Path) -> None:
-    write(tmp_path / "two", memory__max="1000", memory__current="900", memory__stat="anon 200\ninactive_file 600\n")
-    (tmp_path / "self").write_text("0::/\n")
-    assert resources._cgroup_headroom(tmp_path / "two", tmp_path / "self") == [700]
-    group = tmp_path / "one" / "memory"
-    write(group, memory__limit_in_bytes="1000", memory__usage_in_bytes="900", memory__stat="total_inactive_file 800\n")
-    (tmp_path / "self").write_text("4:memory:/\n")
-    assert resources._cgroup_headroom(tmp_path / "one", tmp_path / "self") == [900]
-    (group / "memory.stat").write_text("inactive_file\nnonsense\n")
-    assert resources._cgroup_headroom(tmp_path / "one", tmp_path / "self") == [100]
+@pytest.mark.parametrize("what", CGROUPS)
+def test_what_containers_leave(tmp_path: Path, what: str) -> None:
+    membership, groups, expected = CGROUPS[what]
+    for group, files in groups.items():
+        (tmp_path / "fs" / group).mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (tmp_path / "fs" / group / name).write_text(text)
+    if membership:
+        (tmp_path / "self").write_text(f"{membership}\n")
+    assert resources._cgroup_headroom(tmp_path / "fs", tmp_path / "self") == expected
 
 
 def test_cores_are_those_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,10 +64,6 @@ def test_cores_are_those_the_process_may_use(monkeypatch: pytest.MonkeyPatch) ->
     assert 1 <= resources.available_cores() <= len(os.sched_getaffinity(0))
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     assert resources.available_cores() == 1
-
-
-def test_no_groups_no_limit(tmp_path: Path) -> None:
-    assert resources._cgroup_headroom(tmp_path, tmp_path / "absent") == []
 
 
 def test_the_budget_is_a_share_of_the_smaller_of_machine_and_container(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,22 +107,12 @@ def test_each_kill_by_the_kernel_explains_one_death(monkeypatch: pytest.MonkeyPa
     assert [known.explains_one() for _ in range(3)] == [True, True, False]
 
 
-def test_signals_have_names() -> None:
+def test_what_a_process_says_at_its_end_is_printable_and_short(tmp_path: Path) -> None:
     assert signal_name(11) == "SIGSEGV (segmentation fault)"
     assert signal_name(200) == "signal 200"
-
-
-def test_the_tail_is_printable_and_short(tmp_path: Path) -> None:
+    assert printable("\x1b[31mcaf\udce9\x07 \ud800é  ") == "caf? ?é"
     path = tmp_path / "out"
     path.write_bytes(b"start\n" * 5000 + b"\x1b[31mred\x1b[0m \xff\x00\r\nlast\x07 line\n")
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        tail = output_tail(descriptor)
-    finally:
-        os.close(descriptor)
-    assert tail.splitlines()[-2:] == ["red �", "last line"]
-    assert len(tail.splitlines()) <= 30
-
-
-def test_what_is_printable_can_be_encoded() -> None:
-    assert printable("\x1b[31mcaf\udce9\x07 \ud800é  ") == "caf? ?é"
+    with path.open("rb") as file:
+        tail = output_tail(file.fileno()).splitlines()
+    assert (tail[-2:], len(tail) <= 30) == (["red �", "last line"], True)

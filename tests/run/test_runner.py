@@ -10,15 +10,20 @@ from dataclasses import replace
 from typing import Any
 
 import faulty_methods
+import numpy as np
+import pandas as pd
 import pytest
 from tiny_benchmark import Recorder, TinyBenchmark, TinyEntry, scores
 
+import bench
+from bench.cli.export import export_runs
 from bench.records.method import HoldoutResult
 from bench.records.result import JobResult
 from bench.run.events import Note
 from bench.run.plan import Task
 from bench.run.runlog import log_event, log_file
 from bench.run.runner import execute
+from bench.stats.frame import seconds_per_thousand
 from bench.store import Store, read_run
 
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -70,35 +75,29 @@ class Answers:
 HOLDOUT = HoldoutResult(0, 90.0, {}, 0, 90.0, 0.1)
 
 
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"holdouts": (replace(HOLDOUT, score=math.nan),)}, r"ValueError: NOT NULL .*score"),
-        ({"holdouts": (replace(HOLDOUT, score=[1.0]),)}, r"ValueError: .*not supported"),
-        ({"holdouts": (replace(HOLDOUT, iteration=1 << 70),)}, r"OverflowError"),
-        ({"holdouts": (HOLDOUT, HOLDOUT)}, r"ValueError: UNIQUE"),
-        ({"holdouts": (replace(HOLDOUT, details={"handle": object()}),)}, r"TypeError: .*not JSON serializable"),
-    ],
-    ids=["nan", "list", "large", "twice", "object"],
-)
-def test_a_result_that_cannot_be_stored_is_its_jobs_error(
-    tiny: TinyBenchmark, fields: dict[str, Any], reason: str
-) -> None:
+UNFIT = {
+    r"ValueError: NOT NULL .*score": {"holdouts": (replace(HOLDOUT, score=math.nan),)},
+    r"ValueError: .*not supported": {"holdouts": (replace(HOLDOUT, score=[1.0]),)},
+    r"OverflowError": {"holdouts": (replace(HOLDOUT, iteration=1 << 70),)},
+    r"ValueError: UNIQUE": {"holdouts": (HOLDOUT, HOLDOUT)},
+    r"TypeError: .*not JSON serializable": {"holdouts": (replace(HOLDOUT, details={"handle": object()}),)},
+}
+
+
+@pytest.mark.parametrize("reason", UNFIT)
+def test_a_result_that_cannot_be_stored_is_its_jobs_error(tiny: TinyBenchmark, reason: str) -> None:
     watcher = Recorder()
-    plan = tiny.plan("Centroid")
     with Store(tiny.folder) as store:
-        outcome = execute(plan, store, Answers(**fields), {"seed": 0}, [watcher])
+        outcome = execute(tiny.plan("Centroid"), store, Answers(**UNFIT[reason]), {"seed": 0}, [watcher])
     alpha, beta = read_run(tiny.folder).results
-    assert (alpha.status, beta.status) == ("error", "ok")
+    assert (alpha.status, beta.status, outcome.statuses) == ("error", "ok", {"ok": 1, "error": 1})
     assert re.search(r"its result cannot be stored \(" + reason, alpha.reason)
-    assert outcome.statuses == {"ok": 1, "error": 1}
     assert watcher.lines[-1] == "2/2 done, 1 failed"
 
 
 def test_reasons_and_output_are_stored_as_text_whatever_the_executor(tiny: TinyBenchmark) -> None:
-    plan = tiny.plan("Centroid")
     with Store(tiny.folder) as store:
-        execute(plan, store, Answers(reason="caf\udce9", output="one\n\x1b[1mtw\udce9\n"), {"seed": 0})
+        execute(tiny.plan("Centroid"), store, Answers(reason="caf\udce9", output="one\n\x1b[1mtw\udce9\n"), {"seed": 0})
     alpha = read_run(tiny.folder).results[0]
     assert (alpha.reason, alpha.output) == ("caf?", "one\ntw?")
 
@@ -111,24 +110,15 @@ def test_the_log_takes_any_text(tiny: TinyBenchmark) -> None:
     assert path.read_text(encoding="utf-8").endswith("no such file: caf?\n")
 
 
-def test_only_what_is_new_is_run(tiny: TinyBenchmark) -> None:
+def test_only_what_is_new_is_run_and_failures_again_when_asked(tiny: TinyBenchmark) -> None:
     tiny.run("Centroid")
-    watcher, idle = Recorder(), Recorder()
-    tiny.run("Centroid", "Shrunken", observers=[watcher])
-    assert sorted(watcher.started_jobs) == ["alpha/shrunken", "beta/shrunken"]
-    outcome, _ = tiny.run("Centroid", "Shrunken", observers=[idle])
-    assert (outcome.all_ok, outcome.already, idle.started_jobs) == (True, 4, [])
-
-
-def test_failures_are_tried_again_only_when_asked(tiny: TinyBenchmark) -> None:
-    tiny.run("Centroid", "Unstorable")
-    quiet, retried = Recorder(), Recorder()
-    outcome, _ = tiny.run("Centroid", "Unstorable", observers=[quiet])
-    assert quiet.started_jobs == []
-    assert outcome.statuses == {"ok": 2, "error": 2}
-    assert not outcome.all_ok
+    more, idle, retried = Recorder(), Recorder(), Recorder()
+    tiny.run("Centroid", "Unstorable", observers=[more])
+    outcome, _ = tiny.run("Centroid", "Unstorable", observers=[idle])
+    assert (outcome.statuses, outcome.already, outcome.all_ok) == ({"ok": 2, "error": 2}, 4, False)
     tiny.run("Centroid", "Unstorable", observers=[retried], retry_failed=True)
-    assert sorted(retried.started_jobs) == ["alpha/unstorable", "beta/unstorable"]
+    assert sorted(more.started_jobs) == sorted(retried.started_jobs) == ["alpha/unstorable", "beta/unstorable"]
+    assert idle.started_jobs == []
 
 
 def test_a_job_that_was_too_large_is_tried_once_there_is_memory(
@@ -211,22 +201,40 @@ def test_a_result_of_another_grid_is_better_than_a_table_that_cannot_be_read(
 
 
 def test_seeds_and_protocols_give_results_of_their_own(tiny: TinyBenchmark) -> None:
-    first = TinyBenchmark(tiny.folder / "a", tiny.entries).run("Centroid", seeds=[0])[1]
-    second = TinyBenchmark(tiny.folder / "b", tiny.entries).run("Centroid", seeds=[1])[1]
-    assert scores(first) != scores(second)
-    for protocol in ("clean-cv", "relearn", "published"):
-        outcome, _ = TinyBenchmark(tiny.folder / protocol, tiny.entries).run("Centroid", protocol=protocol)
-        assert outcome.all_ok, protocol
+    outcome, record = tiny.run("Centroid", protocol="clean-cv,relearn,published", seeds=(0, 1))
+    assert outcome.all_ok
+    found = {(r.job.protocol, r.job.seed): [h.score for h in r.holdouts] for r in record.results}
+    assert all(found[name, 0] != found[name, 1] for name in ("clean-cv", "relearn", "published"))
 
 
-def test_the_handlers_are_given_back(tiny: TinyBenchmark) -> None:
-    before = signal.getsignal(signal.SIGINT)
-    tiny.run("Centroid")
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_the_line_says_where_the_run_stands(tiny: TinyBenchmark) -> None:
-    watcher = Recorder()
+def test_the_line_says_where_the_run_stands_and_handlers_are_given_back(tiny: TinyBenchmark) -> None:
+    before, watcher = signal.getsignal(signal.SIGINT), Recorder()
     tiny.run("Centroid", "Unstorable", "TooLarge", jobs=1, observers=[watcher])
     assert watcher.lines[-1] == "6/6 done, 2 failed, 2 skipped"
     assert any("running: " in line and "left" in line for line in watcher.lines)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_run_tells_what_scoring_took_and_an_export_keeps_it(tiny: TinyBenchmark) -> None:
+    """From a run to the figures per 1,000 samples."""
+    _, record = tiny.run("bench.methods.laplace:Laplace", "bench.methods.svm_rbf:SVMRBF", jobs=1)
+    assert [r.status for r in record.results] == ["ok"] * 4
+    for result in record.results:
+        for h in result.holdouts:
+            assert h.predict_seconds is not None
+            assert 0 <= h.predict_seconds <= h.fit_seconds
+            assert (h.train_samples or 0) + (h.test_samples or 0) == result.job.rows
+            assert h.train_samples == 3 * result.job.rows // 4
+    stored = bench.load(tiny.folder)
+    path = export_runs([tiny.folder], out=tiny.folder / "exported.csv")[0]
+    pd.testing.assert_frame_equal(bench.load(path), stored)
+    methods = stored["method"].unique()
+    found = seconds_per_thousand(stored, "clean", ["alpha", "beta"])
+    for method in methods:
+        of = [r for r in record.results if r.job.method == method]
+        predict = [np.mean([1000 * h.predict_seconds / h.test_samples for h in r.holdouts]) for r in of]  # type: ignore[operator]
+        train = [
+            np.mean([1000 * (h.fit_seconds - h.predict_seconds) / h.train_samples for h in r.holdouts])  # type: ignore[operator]
+            for r in of
+        ]
+        np.testing.assert_allclose(found.loc[method], [np.median(train), np.median(predict)], rtol=1e-12)

@@ -35,6 +35,7 @@ def test_results_are_those_of_runs_apart(tmp_path: Path) -> None:
     assert all(r.cpu_seconds > 0 and not r.further for r in record.results)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_what_is_done_is_left_out(tmp_path: Path) -> None:
     tiny = TinyBenchmark(tmp_path)
     _, record = tiny.run("Centroid", protocol="clean")

@@ -1,12 +1,14 @@
 """A benchmark of generated tables and plug-in methods, small enough to run end to end in a second.
 
-Run as a script it is a run to be killed: ``python tiny_benchmark.py FOLDER TABLES WORKERS METHOD...``
+As a script, ``python tiny_benchmark.py FOLDER TABLES WORKERS METHOD...``, it starts the run in a process of its own, to
+be killed, for each line that it reads; it prints that process's id, and how it has ended.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +18,15 @@ import numpy as np
 from bench.data.splits import splits_for
 from bench.errors import DataInvalid, DataUnavailable
 from bench.methods import get_method
-from bench.protocols import get_protocol
-from bench.records.dataset import Dataset
+from bench.protocols import Protocol, get_protocol
+from bench.records.dataset import Dataset, Splits
 from bench.records.measure import Kind
 from bench.records.result import JobResult, RunRecord
 from bench.run.events import Event, Note, Started, Tick
 from bench.run.jobs import NamedMethod, expand_jobs
 from bench.run.local import LocalExecutor
-from bench.run.plan import Plan
-from bench.run.progress import Progress
+from bench.run.plan import Plan, Task
+from bench.run.progress import Observer, Progress
 from bench.run.runlog import log_file
 from bench.run.runner import Outcome, execute
 from bench.store import Store, read_run
@@ -53,6 +55,21 @@ def generate(entry: TinyEntry) -> Dataset:
     return Dataset(entry.name, X, y.astype(np.int64), entry.classes, source="tiny")
 
 
+def planned(
+    entries: Sequence[TinyEntry],
+    methods: Sequence[str],
+    *protocols: str | Protocol,
+    seeds: Sequence[int] = (0,),
+    load: Callable[[TinyEntry], Dataset] = generate,
+    divide: Callable[[Dataset, int], Splits] = splits_for,
+    **how: Any,
+) -> Plan:
+    """The plan for generated tables, under `clean` or other ``protocols``."""
+    named = [NamedMethod(name, get_method(name)) for name in methods]
+    wanted = [get_protocol(one) if isinstance(one, str) else one for one in protocols or ("clean",)]
+    return expand_jobs(entries, named, wanted, seeds, source="tiny", load=load, splits_for=divide, **how)
+
+
 @dataclass
 class TinyBenchmark:
     """Two tables, methods by spec, and a run folder."""
@@ -60,26 +77,10 @@ class TinyBenchmark:
     folder: Path
     entries: tuple[TinyEntry, ...] = (TinyEntry("alpha"), TinyEntry("beta", rows=80, classes=3))
 
-    def plan(
-        self,
-        *methods: str,
-        protocol: str = "clean",
-        seeds: Sequence[int] = (0,),
-        timeout: float | None = None,
-        memory: int = 2 << 30,
-    ) -> Plan:
+    def plan(self, *methods: str, protocol: str = "clean", **how: Any) -> Plan:
+        """For methods of ``faulty_methods``, or of the module that their name begins with."""
         specs = [name if ":" in name else f"faulty_methods:{name}" for name in methods]
-        named = [NamedMethod(spec, get_method(spec)) for spec in specs]
-        return expand_jobs(
-            self.entries,
-            named,
-            [get_protocol(name) for name in protocol.split(",")],
-            seeds,
-            source="tiny",
-            load=generate,
-            splits_for=splits_for,
-            timeout=timeout,
-        )
+        return planned(self.entries, specs, *protocol.split(","), **how)
 
     def run(
         self,
@@ -87,30 +88,21 @@ class TinyBenchmark:
         jobs: int = 2,
         memory_bytes: int = 2 << 30,
         retry_failed: bool = False,
-        timeout: float | None = None,
-        protocol: str = "clean",
-        seeds: Sequence[int] = (0,),
         plan: Plan | None = None,
-        observers: Sequence[object] = (),
+        observers: Sequence[Observer] = (),
+        **how: Any,
     ) -> tuple[Outcome, RunRecord]:
-        plan = plan or self.plan(*methods, timeout=timeout, protocol=protocol, seeds=seeds)
+        plan = plan or self.plan(*methods, **how)
         executor = LocalExecutor(self.folder, jobs, memory_bytes, cores=2)
         with Store(self.folder) as store:
-            outcome = execute(
-                plan,
-                store,
-                executor,
-                {"seeds": list(seeds)},
-                observers,  # type: ignore[arg-type]
-                retry_failed=retry_failed,
-            )
+            outcome = execute(plan, store, executor, {"seed": 0}, observers, retry_failed=retry_failed)
         return outcome, read_run(self.folder)
 
 
 class Recorder:
-    """An observer that remembers, and may act."""
+    """An observer that remembers; those made of it may act."""
 
-    def __init__(self, on_finish: Any = None) -> None:
+    def __init__(self, on_finish: Callable[[int], object] = lambda count: None) -> None:
         self.started_jobs: list[str] = []
         self.finished_jobs: list[str] = []
         self.notes: list[str] = []
@@ -128,15 +120,14 @@ class Recorder:
             case Tick():
                 self.tick(progress)
 
-    def started(self, progress: Progress, task: Any) -> None:
+    def started(self, progress: Progress, task: Task) -> None:
         self.started_jobs.append(f"{task.job.dataset}/{task.job.method}")
         self.lines.append(progress.line())
 
     def finished(self, progress: Progress, result: JobResult) -> None:
         self.finished_jobs.append(f"{result.job.dataset}/{result.job.method}")
         self.lines.append(progress.line())
-        if self._on_finish:
-            self._on_finish(len(self.finished_jobs))
+        self._on_finish(len(self.finished_jobs))
 
     def tick(self, progress: Progress) -> None:
         pass
@@ -170,6 +161,11 @@ def tables(count: int) -> tuple[TinyEntry, ...]:
 if __name__ == "__main__":
     Path(sys.argv[1]).mkdir(exist_ok=True)
     benchmark = TinyBenchmark(Path(sys.argv[1]), tables(int(sys.argv[2])))
-    with log_file(benchmark.folder):
-        done, _ = benchmark.run(*sys.argv[4:], jobs=int(sys.argv[3]))
-    print(done)
+    plan = benchmark.plan(*sys.argv[4:])
+    for _ in sys.stdin:
+        if (harness := os.fork()) == 0:
+            with log_file(benchmark.folder):
+                benchmark.run(plan=plan, jobs=int(sys.argv[3]))
+            os._exit(0)
+        print(harness, flush=True)
+        print(os.waitpid(harness, 0)[1], flush=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from refusals import refused
-from test_store import as_written_by_version, execute, job, result
+from test_store import as_written_by_version, execute, filled, job, result
 
 from bench.errors import BenchError, StoreError
 from bench.records.result import JobResult, RunRecord
@@ -40,49 +41,48 @@ def memory() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def sound(memory: Path) -> Path:
-    with Store(memory / "sound") as store:
-        store.begin([*JOBS, CELL], {"seed": 0, "started": "now"})
-        for one in STORED.values():
-            store.record(one)
-    record = read_run(memory / "sound")
-    assert {r.job.id: r for r in record.results} == STORED
-    assert record.damaged == ()
-    return memory / "sound" / STORE_NAME
+    path = filled(memory / "sound", list(STORED.values()), seed=0, started="now")
+    assert_whole(path.parent)
+    return path
+
+
+def assert_whole(folder: Path) -> None:
+    record = read_run(folder)
+    assert ({r.job.id: r for r in record.results}, record.damaged) == (STORED, ())
+
+
+def completed(folder: Path) -> set[str]:
+    """The ids of what counts when the run is repeated; what does not is run again."""
+    with Store(folder) as store:
+        known = store.begin([*JOBS, CELL], {})
+        assert known.items() <= dict.fromkeys(STORED, "ok").items()
+        for key in STORED.keys() - known:
+            store.record(STORED[key])
+    return set(known)
+
+
+def unless_refused(error: type[BenchError], use: Callable[[Path], Any], folder: Path) -> Any:
+    """What comes of ``use(folder)``; None if it is refused, in one line."""
+    refusal = ""
+    try:
+        return use(folder)
+    except error as fault:
+        refusal = str(fault)
+    assert "\n" not in refusal
+    return None
 
 
 def read_or_refused(folder: Path) -> RunRecord | None:
-    refused = ""
-    try:
-        record = read_run(folder)
-    except StoreError as error:
-        refused = str(error)
-    if refused:
-        assert "\n" not in refused
-        return None
-    assert len({r.job.id for r in record.results}) == len(record.results)
-    for one in record.results:
-        assert one == STORED[one.job.id]
+    record: RunRecord | None = unless_refused(StoreError, read_run, folder)
+    if record is not None:
+        assert len({r.job.id for r in record.results}) == len(record.results)
+        assert all(one == STORED[one.job.id] for one in record.results)
     return record
 
 
 def opened_or_refused(folder: Path) -> None:
-    """For writing: refused, or what does not count any more is run again and all is there."""
-    refused = ""
-    try:
-        with Store(folder) as store:
-            known = store.begin([*JOBS, CELL], {})
-            assert known.items() <= dict.fromkeys(STORED, "ok").items()
-            for key, one in STORED.items():
-                if key not in known:
-                    store.record(one)
-    except BenchError as error:
-        refused = str(error)
-    if refused:
-        assert "\n" not in refused
-        return
-    record = read_run(folder)
-    assert record.damaged == ()
-    assert {r.job.id: r for r in record.results} == STORED
+    if unless_refused(BenchError, completed, folder) is not None:
+        assert_whole(folder)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -122,24 +122,24 @@ def test_a_store_cut_short(memory: Path, sound: Path) -> None:
 
 def test_flipped_bytes_in_the_log_of_a_killed_run(memory: Path) -> None:
     """Its own checksums end the log where it is damaged: what was stored before is there."""
-    folder = memory / "log"
-    with Store(folder) as store:
+    killed = memory / "killed"
+    with Store(memory / "log") as store:
         store.begin([*JOBS, CELL], {})
         for one in STORED.values():
             store.record(one)
-        shutil.copytree(folder, memory / "killed", ignore=shutil.ignore_patterns("*-shm"))
-    log = memory / "killed" / f"{STORE_NAME}-wal"
+        shutil.copytree(store.folder, killed, ignore=shutil.ignore_patterns("*-shm"))
+    log = killed / f"{STORE_NAME}-wal"
     content, rng, seen = log.read_bytes(), random.Random(0), set()
     for _ in range(100):
         damaged = bytearray(content)
         damaged[rng.randrange(len(content))] ^= rng.randrange(1, 256)
         log.write_bytes(damaged)
-        record = read_or_refused(memory / "killed")
+        record = read_or_refused(killed)
         seen.add(len(record.results) if record else -1)
     assert {0, len(STORED) - 1} <= seen
     log.write_bytes(content[: len(content) // 2])
-    assert read_or_refused(memory / "killed") is not None
-    opened_or_refused(memory / "killed")
+    assert read_or_refused(killed) is not None
+    opened_or_refused(killed)
 
 
 CHANGES = {
@@ -161,22 +161,15 @@ def test_a_changed_result_is_named_and_run_again(tmp_path: Path, sound: Path, ch
     assert record.damaged == ("d0000/rfm (clean)",)
     assert {r.job.id for r in record.results} == STORED.keys() - {"rfm-0"}
     assert {j.id for j in record.planned} == STORED.keys()
-    with Store(tmp_path) as store:
-        known = store.begin([*JOBS, CELL], {})
-        if change == "the job":  # planning it anew mends its row
-            assert known.keys() == STORED.keys()
-            return
-        assert known.keys() == STORED.keys() - {"rfm-0"}
-        store.record(STORED["rfm-0"])
-    record = read_run(tmp_path)
-    assert record.damaged == ()
-    assert {r.job.id: r for r in record.results} == STORED
+    mended = {"rfm-0"} if change == "the job" else set()  # planning it anew mends its row
+    assert completed(tmp_path) == STORED.keys() - {"rfm-0"} | mended
+    assert_whole(tmp_path)
 
 
 def test_a_damaged_result_is_not_kept_for_a_table_that_cannot_be_read(tmp_path: Path, sound: Path) -> None:
     shutil.copy(sound, tmp_path)
     execute(tmp_path / STORE_NAME, CHANGES["an accuracy"])
-    unread = [dataclasses.replace(one, id=f"{one.id}-unread", split="") for one in JOBS[:2]]
+    unread = [replace(one, id=f"{one.id}-unread", split="") for one in JOBS[:2]]
     with Store(tmp_path) as store:
         store.begin([], {}, unread=unread)
         assert [store.is_current(one) for one in unread] == [True, False]
@@ -185,12 +178,12 @@ def test_a_damaged_result_is_not_kept_for_a_table_that_cannot_be_read(tmp_path: 
 def test_a_planned_job_may_say_more_than_before(tmp_path: Path, sound: Path) -> None:
     """The checksum is over the job's row too: planning it with another row keeps its result."""
     shutil.copy(sound, tmp_path)
-    more = dataclasses.replace(JOBS[0], work="the work", versions="numpy 2.4")
+    more = replace(JOBS[0], work="the work", versions="numpy 2.4")
     with Store(tmp_path) as store:
         assert store.begin([more], {}) == {"rfm-0": "ok"}
     record = read_run(tmp_path)
     assert record.damaged == ()
-    assert record.results[1] == dataclasses.replace(STORED["rfm-0"], job=more)
+    assert record.results[1] == replace(STORED["rfm-0"], job=more)
 
 
 FOREIGN = {
@@ -212,12 +205,9 @@ def test_a_store_of_other_tables_is_refused_and_left_alone(tmp_path: Path, sound
 
 
 def test_a_result_of_an_old_version_that_cannot_be_read_is_run_again(tmp_path: Path) -> None:
-    with Store(tmp_path) as store:
-        store.begin(JOBS, {})
-        for one in JOBS:
-            store.record(STORED[one.id])
-    as_written_by_version(2, tmp_path / STORE_NAME)
-    execute(tmp_path / STORE_NAME, CHANGES["JSON of another shape"])
+    path = filled(tmp_path, [STORED[one.id] for one in JOBS])
+    as_written_by_version(2, path)
+    execute(path, CHANGES["JSON of another shape"])
     assert read_run(tmp_path).damaged == ("d0000/rfm (clean)",)
     with Store(tmp_path) as store:
         assert store.begin(JOBS, {}).keys() == {one.id for one in JOBS[1:]}

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_store import job, result
@@ -16,6 +17,11 @@ from test_store import job, result
 from bench.store import STORE_NAME, Store, read_run
 
 ROOT = Path(__file__).parents[2]
+IN_A_PROCESS: dict[str, Any] = {
+    "cwd": ROOT,
+    "env": {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
+    "stdout": subprocess.PIPE,
+}
 
 
 def record(folder: Path, count: int, end: str = "") -> None:
@@ -36,16 +42,12 @@ def flushes(folder: Path, count: int) -> int:
         pytest.skip("needs strace")
     counted = folder.with_suffix(".strace")
     command = [trace, "-f", "-qq", "-e", "trace=fsync,fdatasync,sync_file_range,msync", "-o", str(counted)]
-    traced = subprocess.run([*command, sys.executable, __file__, str(folder), str(count)], cwd=ROOT, env=environment())
+    traced = subprocess.run([*command, sys.executable, __file__, str(folder), str(count)], **IN_A_PROCESS)
     if traced.returncode != 0 and not folder.exists():
         pytest.skip("strace may not trace here")
     assert traced.returncode == 0
     assert len(read_run(folder).results) == count
     return len(re.findall(r"sync\w*\(", counted.read_text()))
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
 
 
 def test_a_result_is_flushed_once_or_twice(tmp_path: Path) -> None:
@@ -63,9 +65,7 @@ def test_every_result_is_flushed_before_the_next(tmp_path: Path) -> None:
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_killed_run_leaves_every_result_that_was_recorded(tmp_path: Path, read_only: bool) -> None:
     folder = tmp_path / "run"
-    killed = subprocess.run(
-        [sys.executable, __file__, str(folder), "60", "kill"], cwd=ROOT, env=environment(), stdout=subprocess.PIPE
-    )
+    killed = subprocess.run([sys.executable, __file__, str(folder), "60", "kill"], **IN_A_PROCESS)
     assert killed.returncode == -9
     recorded = killed.stdout.decode().split()
     assert len(recorded) == 60

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from pathlib import Path
 
 import pytest
 from refusals import refused
-from test_store import filled_with_few
+from test_store import TWENTY, filled
 
 from bench.errors import StoreError
 from bench.run.events import Tick
 from bench.run.progress import Progress
 from bench.run.runlog import LIVE_NAME, LiveFile, log_file
 from bench.store import LOCK_NAME, STORE_NAME, Store, holder, read_run
+
+FILES = [LOCK_NAME, *(STORE_NAME + suffix for suffix in ("", "-journal", "-wal", "-shm"))]
 
 
 @pytest.fixture
@@ -25,11 +28,10 @@ def outside(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    filled_with_few(tmp_path / "run")
-    return tmp_path / "run"
+    return filled(tmp_path / "run", TWENTY[:2]).parent
 
 
-@pytest.mark.parametrize("name", [LOCK_NAME, *(STORE_NAME + suffix for suffix in ("", "-journal", "-wal", "-shm"))])
+@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
 def test_a_link_is_named_and_not_followed(run: Path, outside: Path, name: str, link: str) -> None:
     (run / name).unlink(missing_ok=True)
@@ -39,24 +41,20 @@ def test_a_link_is_named_and_not_followed(run: Path, outside: Path, name: str, l
     assert holder(run) is None
 
 
-def test_a_link_to_nothing_makes_no_file_there(run: Path, tmp_path: Path) -> None:
-    for name in (LOCK_NAME, STORE_NAME):
-        (run / name).unlink()
-        (run / name).symlink_to(tmp_path / "new")
-        refused(StoreError, f"symbolic link to {tmp_path}/new", Store, run)
-        (run / name).unlink()
+@pytest.mark.parametrize("name", [LOCK_NAME, STORE_NAME])
+def test_a_link_to_nothing_makes_no_file_there_and_a_pipe_is_not_waited_for(
+    run: Path, tmp_path: Path, name: str
+) -> None:
+    (run / name).unlink()
+    (run / name).symlink_to(tmp_path / "new")
+    refused(StoreError, f"symbolic link to {tmp_path}/new", Store, run)
     assert not (tmp_path / "new").exists()
-
-
-def test_a_pipe_is_refused_and_not_waited_for(run: Path) -> None:
-    for name in (LOCK_NAME, STORE_NAME):
-        (run / name).unlink()
-        os.mkfifo(run / name)
-        refused(StoreError, "not an ordinary file", Store, run)
-        assert holder(run) is None
-        if name == STORE_NAME:
-            refused(StoreError, "is not there", read_run, run)
-        (run / name).unlink()
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    refused(StoreError, "not an ordinary file", Store, run)
+    assert holder(run) is None
+    if name == STORE_NAME:
+        refused(StoreError, "is not there", read_run, run)
 
 
 def test_the_folder_itself_may_be_a_link(run: Path, tmp_path: Path) -> None:
@@ -65,23 +63,20 @@ def test_the_folder_itself_may_be_a_link(run: Path, tmp_path: Path) -> None:
     assert len(read_run(tmp_path / "link").results) == 2
 
 
-def test_logs_that_lead_elsewhere_are_refused(run: Path, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (run / "logs").symlink_to(tmp_path / "elsewhere")
+class Noon(datetime.datetime):
+    @classmethod
+    def now(cls, tz: datetime.tzinfo | None = None) -> Noon:
+        return cls(2026, 1, 1, 12, tzinfo=tz)
+
+
+def test_logs_that_lead_elsewhere_are_refused(run: Path, outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.run.runlog.datetime.datetime", Noon)
+    (run.parent / "elsewhere").mkdir()
+    (run / "logs").symlink_to(run.parent / "elsewhere")
     with pytest.raises(StoreError, match="logs is a symbolic link"), log_file(run):
         pass
-    assert list((tmp_path / "elsewhere").iterdir()) == []
-
-
-def test_a_log_that_is_a_link_is_refused(run: Path, outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datetime
-
-    class Noon(datetime.datetime):
-        @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> Noon:
-            return cls(2026, 1, 1, 12, tzinfo=tz)
-
-    monkeypatch.setattr("bench.run.runlog.datetime.datetime", Noon)
+    assert list((run / "logs").iterdir()) == []
+    (run / "logs").unlink()
     (run / "logs").mkdir()
     (run / "logs" / "20260101T120000Z.log").symlink_to(outside)
     with pytest.raises(StoreError, match=r"Z\.log is a symbolic link"), log_file(run):
