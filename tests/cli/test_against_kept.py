@@ -6,28 +6,17 @@ from pathlib import Path
 
 import pytest
 from command import Command
+from plugin_text import NEIGHBOURS, write_plugin
 
 from bench.methods import method_names
 from bench.report import wording
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
-PLUGIN = """
-from sklearn.neighbors import KNeighborsClassifier
-from bench.methods.plugin import EstimatorMethod
-
-class Neighbours(EstimatorMethod):
-    name, title = "knn", "Nearest neighbours"
-    grid = {"n_neighbors": [1, 5, 15]}
-
-    def classifier(self, config, fitting):
-        return KNeighborsClassifier(min(config["n_neighbors"], fitting.n))
-"""
-
 
 @pytest.fixture
 def here(elsewhere: Path) -> Path:
-    (elsewhere / "knn.py").write_text(PLUGIN)
+    write_plugin(elsewhere, NEIGHBOURS, "knn.py")
     return elsewhere
 
 

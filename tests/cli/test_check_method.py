@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-
-from bench.methods.contract import clauses_of
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 
 from command import Command
 from plugin_text import NEIGHBOURS, write_plugin
+
+from bench.methods.contract import clauses_of
 
 TWELVE = NEIGHBOURS.replace("[1, 3]", "[12, 3]")
 """More neighbours than some of the contract's tables have rows."""
@@ -39,23 +36,21 @@ def test_both_kinds_are_checked_and_named(command: Command) -> None:
 def test_a_method_that_breaks_some(tmp_path: Path, command: Command) -> None:
     path = write_plugin(tmp_path, TWELVE.replace('min(config["n_neighbors"], fitting.n)', 'config["n_neighbors"]'))
     out = command("check-method", path, code=1).out
-    failed = [line.split(maxsplit=1)[1] for line in out.splitlines() if line.startswith("  FAIL")]
-    assert [line[:16].strip() for line in failed] == ["ten rows"]
+    [failed] = [line for line in out.splitlines() if line.startswith("  FAIL")]
+    assert failed[8:].startswith("ten rows ")
     assert "raised ValueError: Expected n_neighbors <= n_samples_fit" in out
     count = len(clauses_of("classification"))
     assert f"{count - 1} of {count} checks passed" in out
-    (report,) = json.loads(command("check-method", "--json", path, code=1).out)
-    assert report["method"] == "knn"
-    assert not report["kept"]
-    assert [c["clause"] for c in report["clauses"] if c["breaches"]] == ["ten rows"]
+    [report] = json.loads(command("check-method", "--json", path, code=1).out)
+    breached = [c["clause"] for c in report["clauses"] if c["breaches"]]
+    assert (report["method"], report["kept"], breached) == ("knn", False, ["ten rows"])
 
 
-def test_what_cannot_be_loaded(tmp_path: Path, command: Command) -> None:
+def test_what_cannot_be_loaded_or_ends_the_command_is_not_taken_for_a_good_one(
+    tmp_path: Path, command: Command
+) -> None:
     command.refuses("did you mean 'laplace'", "check-method", "laplas")
-    command.refuses("none.py: cannot be read", "check-method", str(tmp_path / "none.py"))
-
-
-def test_a_plugin_that_ends_the_command_is_not_taken_for_a_good_one(tmp_path: Path, command: Command) -> None:
+    command.refuses("none.py: cannot be read", "check-method", tmp_path / "none.py")
     path = write_plugin(tmp_path, "import sys\n" + TWELVE + "\nsys.exit(0)\n")
     for words in (["check-method", path], ["run", "--subset", "lenses", "--plugin", path, "--dry-run"]):
         command.refuses("my_method.py cannot be loaded: SystemExit: 0", *words)

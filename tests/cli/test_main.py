@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from command import Command
 
 import bench
 from bench import command_line
 from bench.command_line import TolerantStream, main
 from bench.store import read_run
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
@@ -67,31 +69,15 @@ def test_a_run_nobody_watches_is_complete(words: tuple[str, ...], close_the_read
     assert main(["status", "r"]) == 0
 
 
-def test_ctrl_c_before_the_jobs_is_one_line(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("where", ["bench.data.selection.resolve_source", "importlib.import_module"])
+def test_ctrl_c_before_the_jobs_or_while_a_command_is_imported_is_one_line(
+    where: str, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bench.data.selection.resolve_source", interrupted)
-    assert main(["run", "--subset", "iris", "--methods", "laplace", "--run", "r"]) == 130
-    assert capsys.readouterr().err == "bench: interrupted\n"
-
-
-def test_ctrl_c_while_a_command_is_imported(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(name: str) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(command_line.importlib, "import_module", interrupted)
-    assert main(["list"]) == 130
-    assert capsys.readouterr().err == "bench: interrupted\n"
-
-
-def test_an_unknown_command_in_capitals(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["LIST"]) == 2
-    assert "did you mean 'list'?" in capsys.readouterr().err
+    monkeypatch.setattr(where, interrupted)
+    assert command("run", "--subset", "iris", "--methods", "laplace", code=130).err == "bench: interrupted\n"
 
 
 def test_a_full_disk_behind_the_output_is_no_reader_that_left() -> None:
@@ -103,50 +89,38 @@ def test_a_full_disk_behind_the_output_is_no_reader_that_left() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # what is buffered still has to go somewhere
 
 
-def test_wrong_arguments_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--subsett", "iris"]) == 2
-    said = capsys.readouterr().err
-    assert said == "bench: unrecognized arguments: --subsett iris (see `python -m bench --help`)\n"
-
-
-def test_a_path_that_cannot_be_looked_at_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_words_and_paths_that_cannot_be_looked_at_are_one_line(command: Command) -> None:
+    assert "did you mean 'list'?" in command("LIST", code=2).err
+    said = "bench: unrecognized arguments: --subsett iris (see `python -m bench --help`)\n"
+    assert command("run", "--subsett", "iris", code=2).err == said
     name = 300 * "x"
     for words in (["report", name], ["validate", f"{name}.csv"], ["run", "--subset", "iris", "--archive", name]):
-        assert main(words) == 2
-        said = capsys.readouterr().err
-        assert said.endswith(": File name too long\n")
-        assert said.startswith("bench: xxx")
-        assert said.count("\n") == 1
+        assert re.fullmatch(r"bench: xxx.*: File name too long\n", command(*words, code=2).err)
 
 
-def test_another_package_called_rfm_is_named(tmp_path: Path) -> None:
-    (tmp_path / "rfm.py").write_text("")
+def test_packages_of_the_same_names_are_named(tmp_path: Path) -> None:
+    """By the command, of rfm; by the script that looks through an environment, of both."""
     root = Path(command_line.__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", "list"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"bench: another package called rfm comes first on Python's path: {tmp_path}/rfm.py")
-    assert len(done.stderr.splitlines()) == 1
 
+    def said(*words: object, path: str) -> tuple[int, str]:
+        env = {**os.environ, "PYTHONPATH": path}
+        done = subprocess.run(
+            [sys.executable, *map(str, words)], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stderr
 
-def test_the_environment_is_checked_for_packages_of_the_same_names(tmp_path: Path) -> None:
-    root = Path(command_line.__file__).parents[1]
-    script = [sys.executable, str(root / "tools" / "check_environment.py")]
+    script = root / "tools" / "check_environment.py"
+    assert said(script, path=str(root)) == (0, "")
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "__init__.py").write_text("")
-    for path, code in ((str(root), 0), (f"{tmp_path}{os.pathsep}{root}", 1)):
-        done = subprocess.run(
-            script, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == code, done.stderr
-    assert done.stderr.count("\n") == 1
-    assert f"another package called bench ({tmp_path}/bench/__init__.py)" in done.stderr
+    code, line = said(script, path=f"{tmp_path}{os.pathsep}{root}")
+    assert (code, line.count("\n")) == (1, 1)
+    assert f"another package called bench ({tmp_path}/bench/__init__.py)" in line
+    shutil.rmtree(tmp_path / "bench")
+    (tmp_path / "rfm.py").write_text("")
+    code, line = said("-m", "bench", "list", path=str(root))
+    assert (code, line.count("\n")) == (2, 1)
+    assert line.startswith(f"bench: another package called rfm comes first on Python's path: {tmp_path}/rfm.py")
 
 
 def test_the_version_is_the_installations(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refused
 
-from bench.errors import JobSkipped
+from bench.errors import JobSkipped, UsageError
 from bench.report.blocks import Document, Figure, Notice
 from bench.report.build import write_document
 from bench.study.ansatz.cells import DATASETS, DEFAULT, MAIN, RATES, SMALLER, cells
 from bench.study.ansatz.compute import CANDIDATE_RATES, LOOKS, network, pictures, rates, rfm_metrics
-from bench.study.ansatz.datasets import load
+from bench.study.ansatz.datasets import STAR, STAR_CORNER, load, with_star
 from bench.study.ansatz.findings import find
 from bench.study.ansatz.runs import runs_of
 from bench.study.ansatz.verdicts import claims_of
@@ -28,20 +29,48 @@ SMALL = {"data": "digits", "start": DEFAULT, "variant": MAIN, "optimiser": "sgd"
 SMALL |= {"train": 60, "held_out": 20, "test": 50, "width": 12, "depth": 2, "epochs": 2, "limit": 6}
 
 
-@pytest.mark.parametrize("quick", [True, False])
-def test_cells_say_what_they_read(quick: bool) -> None:
-    chosen = cells(quick)
-    assert all(cell.any_device and cell.images and cell.cost > 0 for cell in chosen)
-    main = [cell for cell in chosen if cell.parameters.get("variant") == MAIN]
-    assert {cell.seed for cell in main} == {0, 1, 2}
-    assert {cell.parameters["start"] for cell in main} == {DEFAULT, SMALLER}
+def test_cells_say_what_they_read() -> None:
+    sets = {"digits"}, {"digits", "mnist", "fashion-mnist", "cifar10"}
+    for chosen, data, read in zip((cells(True), cells(False)), ({"digits"}, set(DATASETS)), sets, strict=True):
+        assert all(cell.any_device and cell.images and cell.cost > 0 for cell in chosen)
+        assert {name for cell in chosen for name in cell.images} == read
+        main = [cell for cell in chosen if cell.parameters.get("variant") == MAIN]
+        assert {cell.seed for cell in main} == {0, 1, 2}
+        assert {cell.parameters["start"] for cell in main} == {DEFAULT, SMALLER}
+        assert {cell.parameters["data"] for cell in main} == data
+    assert {cell.parameters["epochs"] for cell in main} <= set(LOOKS)
     assert set(RATES.values()) <= set(CANDIDATE_RATES)
-    if quick:
-        assert {name for cell in chosen for name in cell.images} == {"digits"}
-    else:
-        assert {cell.parameters["data"] for cell in main} == set(DATASETS)
-        assert {name for cell in chosen for name in cell.images} == {"digits", "mnist", "fashion-mnist", "cifar10"}
-        assert {cell.parameters["epochs"] for cell in main} <= set(LOOKS)
+
+
+def test_rows_of_a_dataset_are_distinct_and_balanced(images: Images) -> None:
+    rows = load("digits", 300, 100, 150, 0, images)
+    assert (rows.X.shape, rows.held_out.shape, rows.test.shape) == ((300, 64), (100, 64), (150, 64))
+    assert rows.shape == (8, 8, 1)
+    assert 0.0 <= rows.X.min() < rows.X.max() <= 1.0
+    assert np.bincount(np.concatenate([rows.y, rows.held_out_y])).tolist() == [40] * 10
+    assert np.bincount(rows.test_y).tolist() == [15] * 10
+    everything = np.concatenate([rows.X, rows.held_out, rows.test])
+    assert len(np.unique(everything, axis=0)) == len(everything)
+    again, other = load("digits", 300, 100, 150, 0, images), load("digits", 300, 100, 150, 1, images)
+    assert np.array_equal(again.X, rows.X)
+    assert not np.array_equal(other.X, rows.X)
+
+
+def test_rows_that_are_not_there_are_asked_for_in_vain(images: Images) -> None:
+    refused(UsageError, r"digits: 9 training rows have . of 10 classes", load, "digits", 9, 1, 10, 0, images)
+    refused(JobSkipped, "Fashion-MNIST", load, "fashion-mnist", 100, 20, 50, 0, Images())
+    refused(JobSkipped, r"digits.*asked for", network, {**SMALL, "train": 5000}, 0, images)
+
+
+def test_a_star_s_colour_tells_the_class_and_nothing_else_changes() -> None:
+    pixels = np.random.default_rng(0).integers(1, 255, (6, 32, 32, 3)).astype(np.uint8)
+    labels = np.array([0, 1, 1, 0, 1, 0])
+    starred = with_star(pixels, labels)
+    mark = np.zeros((32, 32), dtype=bool)
+    mark[STAR_CORNER : STAR_CORNER + 7, STAR_CORNER : STAR_CORNER + 7] = STAR
+    assert ((starred != pixels).any(axis=3) == mark).all()
+    assert (starred[labels == 1][:, mark] == (255, 255, 0)).all()
+    assert (starred[labels == 0][:, mark] == 0).all()
 
 
 def test_a_network_is_looked_at_on_its_way(images: Images) -> None:
@@ -51,8 +80,7 @@ def test_a_network_is_looked_at_on_its_way(images: Images) -> None:
     assert [look["epoch"] for look in path] == [0, 1, 2, 5, 6]
     assert not values["interpolates"]  # 60 rows in 6 epochs
     assert path[0]["layers"][0]["nfm start"] == pytest.approx([1.0, 1.0])
-    assert all(len(look["layers"]) == 2 for look in path)
-    assert len(values["controls"]) == 2
+    assert [len(some) for some in (*(look["layers"] for look in path), values["controls"])] == [2] * 6
     assert path[values["best"]]["held_out"] == max(look["held_out"] for look in path)
     assert all(look["held_out"] < path[values["best"]]["held_out"] for look in path[values["best"] + 1 :])
     assert values == network({**SMALL, "pictures": True}, 0, images) | {"fit_cpu_seconds": values["fit_cpu_seconds"]}
@@ -66,9 +94,7 @@ def test_a_network_is_looked_at_on_its_way(images: Images) -> None:
 def test_training_goes_on_to_the_limit_only_without_full_accuracy(images: Images) -> None:
     settings = {**SMALL, "train": 30, "width": 64, "rate": 0.001, "optimiser": "adam"}
     values = network({**settings, "epochs": 100, "limit": 600}, 0, images)
-    assert values["interpolates"]
-    assert values["epochs"] == 100
-    assert values["path"][-1]["train"] == 1.0
+    assert (values["interpolates"], values["epochs"], values["path"][-1]["train"]) == (True, 100, 1.0)
     assert network({**settings, "rate": 1e-9, "epochs": 1, "limit": 3}, 0, images)["epochs"] == 3
 
 
@@ -81,16 +107,10 @@ def test_a_network_that_diverges_is_a_result(rate: float, images: Images) -> Non
     assert values["path"][-1]["diverged"]
     assert len(values["path"]) >= 2
     assert "controls" not in values
-    outcomes = [Outcome(Cell("network", SMALL), "ok", values)]
-    findings = find(outcomes)
+    findings = find([Outcome(Cell("network", SMALL), "ok", values)])
     assert {claim.verdict for claim in findings.claims} == {"not measured"}
-    notices = [block for block in findings.sections[0].blocks if isinstance(block, Notice)]
-    assert "Diverged, and left out: digits (default start, seed 0)" in str(notices[0].spans[0])
-
-
-def test_more_rows_than_there_are_is_said(images: Images) -> None:
-    with pytest.raises(JobSkipped, match=r"digits.*asked for"):
-        network({**SMALL, "train": 5000}, 0, images)
+    notice = next(block for block in findings.sections[0].blocks if isinstance(block, Notice))
+    assert "Diverged, and left out: digits (default start, seed 0)" in str(notice.spans[0])
 
 
 def test_rates_are_compared_by_training_loss(images: Images) -> None:
@@ -105,16 +125,14 @@ def test_rfm_s_metrics_are_those_of_the_estimator(train: int, images: Images) ->
     """Of fewer rows than pixels, where they are factors, and of more."""
     rows = load("digits", train, 20, 50, 0, images)
     metrics, accuracies = rfm_metrics(rows)
-    assert list(metrics) == ["rfm 1", "rfm 5"]
-    assert len(accuracies) == 6
+    assert (list(metrics), len(accuracies)) == (["rfm 1", "rfm 5"], 6)
     for updates in (1, 5):
         model = RFMClassifier(bandwidth=10.0, ridge=1e-3, iterations=updates).fit(rows.X, rows.y)
         M = model.M_ if isinstance(model.M_, np.ndarray) else np.asarray(model.M_.dense())
         np.testing.assert_allclose(metrics[f"rfm {updates}"].dense().numpy(), M, rtol=0.02, atol=1e-3 * np.abs(M).max())
         assert accuracies[updates] == pytest.approx(model.score(rows.test, rows.test_y), abs=0.021)
     drawn = pictures({"nfm": metrics["rfm 1"], "rfm 5": metrics["rfm 5"], "agop": metrics["rfm 5"]})
-    M = metrics["rfm 5"].dense().numpy()
-    chosen = drawn["coordinates"]
+    M, chosen = metrics["rfm 5"].dense().numpy(), drawn["coordinates"]
     assert list(drawn["blocks"]) == ["nfm", "agop"]
     np.testing.assert_allclose(drawn["blocks"]["agop"], M[np.ix_(chosen, chosen)] / M.diagonal().max(), atol=1e-3)
     np.testing.assert_allclose(drawn["diagonals"]["rfm 5"], M.diagonal() / M.diagonal().max(), atol=1e-3)
@@ -142,13 +160,17 @@ def made(data: str, seed: int, *, start: str = DEFAULT, **cosines: float) -> Out
     return Outcome(Cell("network", {**SMALL, "data": data, "start": start, "depth": 3}, seed), "ok", values)
 
 
-def grid(**cosines: float) -> list[Outcome]:
+def grid(*, start: str = DEFAULT, **cosines: float) -> list[Outcome]:
     """Two datasets, three seeds."""
-    return [made(data, seed, **cosines) for data in ("digits", "mnist") for seed in range(3)]
+    return [made(data, seed, start=start, **cosines) for data in ("digits", "mnist") for seed in range(3)]
 
 
 def judged(outcomes: Sequence[Outcome]) -> list[Claim]:
     return claims_of(runs_of(outcomes))
+
+
+def verdicts(outcomes: Sequence[Outcome]) -> list[str]:
+    return [claim.verdict for claim in judged(outcomes)]
 
 
 @pytest.mark.parametrize(
@@ -164,15 +186,15 @@ def judged(outcomes: Sequence[Outcome]) -> list[Claim]:
 )
 def test_correlations_are_judged_by_their_size_and_their_control(cosine: float, control: float, verdict: str) -> None:
     outcomes = grid(nfm=cosine, change=cosine, metric=cosine, control=control, inputs=control)
-    assert [claim.verdict for claim in judged(outcomes)[:3]] == [verdict] * 3
-    assert judged(outcomes[:5])[0].verdict == "undecided"  # too few networks
+    assert verdicts(outcomes)[:3] == [verdict] * 3
+    assert verdicts(outcomes[:5])[0] == "undecided"  # too few networks
 
 
 def test_one_dataset_decides_whether_a_correlation_is_everywhere() -> None:
-    high = grid(nfm=0.95, change=0.95, metric=0.95)
-    other = [made("cifar10", seed, nfm=0.6, change=0.4, metric=0.6) for seed in range(3)]
-    assert [claim.verdict for claim in judged([*high, *other])[:3]] == ["holds in part", "undecided", "holds in part"]
-    assert "from 0.60 (cifar10, layer 1) to 0.95 (digits, layer 1)" in judged([*high, *other])[0].measured
+    outcomes = grid(nfm=0.95, change=0.95, metric=0.95)
+    outcomes += [made("cifar10", seed, nfm=0.6, change=0.4, metric=0.6) for seed in range(3)]
+    assert verdicts(outcomes)[:3] == ["holds in part", "undecided", "holds in part"]
+    assert "from 0.60 (cifar10, layer 1) to 0.95 (digits, layer 1)" in judged(outcomes)[0].measured
 
 
 @pytest.mark.parametrize(
@@ -181,27 +203,18 @@ def test_one_dataset_decides_whether_a_correlation_is_everywhere() -> None:
 )
 def test_the_script_is_judged_by_the_interval_of_its_difference(coded: Sequence[float], verdict: str) -> None:
     outcomes = [made("digits", seed, coded=value) for seed, value in enumerate(coded)]
-    claim = judged(outcomes)[3]
-    assert claim.verdict == verdict
-    gains = np.array(coded) - 0.6
+    claim, gains = judged(outcomes)[3], np.array(coded) - 0.6
     half = 4.302653 * gains.std(ddof=1) / math.sqrt(3)
+    assert claim.verdict == verdict
     assert f"{abs(gains.mean()):.2f} ± {half:.2f} in layer 1" in claim.measured
-    assert judged(outcomes[:2])[3].verdict == "undecided"
+    assert verdicts(outcomes[:2])[3] == "undecided"
 
 
 def test_additional_claims_are_sign_tests_over_networks() -> None:
-    def smaller(**cosines: float) -> list[Outcome]:
-        return [made(data, seed, start=SMALLER, **cosines) for data in ("digits", "mnist") for seed in range(3)]
-
-    assert [claim.verdict for claim in judged([*grid(), *smaller(nfm=0.7)])[4:]] == ["holds"] * 3
-    opposite = judged([*grid(identity=0.7, root=0.5, nfm=0.65), *smaller()])[4:]
-    assert [claim.verdict for claim in opposite] == ["does not hold"] * 3
-    assert judged(grid())[6].verdict == "not measured"
-
-
-def test_nothing_is_claimed_without_results() -> None:
-    findings = find([])
-    assert {claim.verdict for claim in findings.claims} == {"not measured"}
+    assert verdicts([*grid(), *grid(start=SMALLER, nfm=0.7)])[4:] == ["holds"] * 3
+    opposite = [*grid(identity=0.7, root=0.5, nfm=0.65), *grid(start=SMALLER)]
+    assert verdicts(opposite)[4:] == ["does not hold"] * 3
+    assert verdicts(grid())[6] == "not measured"
 
 
 def test_the_small_version_becomes_a_page(tmp_path: Path, images: Images) -> None:

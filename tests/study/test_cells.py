@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import Command
 
-from bench.command_line import main
 from bench.records.result import JobResult
 from bench.run import identity
 from bench.run.progress import describe
@@ -40,8 +40,8 @@ from bench.errors import JobSkipped
 def good(parameters, seed):
     return {"value": parameters["a"] + seed, "pid": os.getpid()}
 
-def same(parameters, seed):
-    return {"value": parameters["a"] + seed}
+def number(parameters, seed):
+    return {"value": float(parameters["a"]) + seed}
 
 def bad(parameters, seed):
     raise ValueError("no such thing in /somewhere/else/file.txt")
@@ -59,17 +59,12 @@ def hungry(parameters, seed):
 def slow(parameters, seed):
     time.sleep(60)
 
-def odd(parameters, seed):
-    return {"value": float(parameters["a"])}
-
 def nothing(parameters, seed):
     return {"value": object()}
 """
 OTHERS = """
-import os
-
 def other(parameters, seed):
-    return {"value": 1, "pid": os.getpid()}
+    return {"value": 1}
 """
 
 
@@ -92,8 +87,8 @@ def forget_sources() -> None:
 
 
 def study(*cells: Cell) -> Study:
-    tree = ast.parse(COMPUTATIONS)
-    kinds = {n.name: f"cells_of_a_test:{n.name}" for n in tree.body if isinstance(n, ast.FunctionDef)}
+    functions = [node.name for node in ast.parse(COMPUTATIONS).body if isinstance(node, ast.FunctionDef)]
+    kinds = {name: f"cells_of_a_test:{name}" for name in functions}
     return Study("test", {**kinds, "other": "more_cells_of_a_test:other"}, lambda quick: cells)
 
 
@@ -119,64 +114,50 @@ def test_failures_cost_their_own_cell_only(tmp_path: Path) -> None:
         Cell("killed", {}, alone=True),
         Cell("nothing", {}),
         Cell("good", {"a": 5}, 2, alone=True),
+        *(Cell("number", {"a": text}) for text in ("inf", "nan")),  # values without a number are kept
     )
     done, outcomes = run(study(*cells), tmp_path / "run")
-    assert done.statuses == {"ok": 2, "error": 3, "skipped": 1}
-    assert [o.status for o in outcomes] == ["ok", "error", "skipped", "error", "error", "ok"]
-    assert [o.failed for o in outcomes] == [False, True, False, True, True, False]
-    assert values(outcomes) == [1, None, None, None, None, 7]
-    assert outcomes[1].reason == "ValueError: no such thing in file.txt"
-    assert outcomes[2].reason == "the data are not here"
-    assert outcomes[3].reason == "its process ended with exit code 9 in the middle of the job"
+    assert done.statuses == {"ok": 4, "error": 3, "skipped": 1}
+    assert [o.status for o in outcomes] == ["ok", "error", "skipped", "error", "error", "ok", "ok", "ok"]
+    assert [o.failed for o in outcomes] == [o.status == "error" for o in outcomes]
+    assert values(outcomes)[:-1] == [1, None, None, None, None, 7, math.inf]
+    assert math.isnan(values(outcomes)[-1])
+    assert [o.reason for o in outcomes[1:4]] == [
+        "ValueError: no such thing in file.txt",
+        "the data are not here",
+        "its process ended with exit code 9 in the middle of the job",
+    ]
     assert "cannot be stored" in outcomes[4].reason
     again, second = run(study(*cells), tmp_path / "run")
-    assert again.already == 5  # what was skipped is looked at anew
+    assert again.already == 7  # what was skipped is looked at anew
     assert values(second, "pid") == values(outcomes, "pid")
-    assert run(study(*cells), tmp_path / "run", retry_failed=True)[0].already == 2
+    assert run(study(*cells), tmp_path / "run", retry_failed=True)[0].already == 4
 
 
 @pytest.mark.usefixtures("computations")
 def test_memory_and_clock_are_watched(tmp_path: Path) -> None:
-    _, (outcome,) = run(study(Cell("hungry", {}, memory_mb=10.0)), tmp_path / "hungry")
-    assert outcome.status == "oom"
-    _, (outcome,) = run(study(Cell("slow", {})), tmp_path / "slow", timeout=0.5)
+    cells = Cell("hungry", {}, memory_mb=10.0), Cell("good", {"a": 1}, memory_mb=1e6)
+    _, outcomes = run(study(*cells), tmp_path / "memory")
+    assert [o.status for o in outcomes] == ["oom", "skipped"]
+    _, [outcome] = run(study(Cell("slow", {})), tmp_path / "slow", timeout=0.5)
     assert outcome.status == "timeout"
-    _, (outcome,) = run(study(Cell("good", {"a": 1}, memory_mb=1e6)), tmp_path / "large")
-    assert outcome.status == "skipped"
 
 
-@pytest.mark.usefixtures("computations")
-def test_only_what_is_new_is_computed(tmp_path: Path) -> None:
-    _, first = run(study(Cell("good", {"a": 1})), tmp_path / "run")
-    done, both = run(study(Cell("good", {"a": 1}), Cell("good", {"a": 2})), tmp_path / "run")
-    assert done.already == 1
-    assert both[0].values == first[0].values  # the process that computed it is noted in it
-    done, fewer = run(study(Cell("good", {"a": 2})), tmp_path / "run")
-    assert done.all_ok
-    assert done.already == 1
-    assert values(fewer) == [2]  # a report shows the latest plan only
-
-
-def test_changed_code_recomputes_its_own_cells_only(tmp_path: Path, computations: Path) -> None:
-    chosen = study(Cell("good", {"a": 1}), Cell("other", {}))
-    _, first = run(chosen, tmp_path / "run")
+def test_only_what_is_new_or_has_other_code_is_computed(tmp_path: Path, computations: Path) -> None:
+    one, other = Cell("good", {"a": 1}), Cell("other", {})
+    _, first = run(study(one, other), tmp_path / "run")
     file = computations / "more_cells_of_a_test.py"
     file.write_text(f"# A comment.\n{OTHERS}")
     forget_sources()
-    assert run(chosen, tmp_path / "run")[0].already == 2
+    assert run(study(one, other), tmp_path / "run")[0].already == 2
     file.write_text(OTHERS.replace('"value": 1', '"value": 2'))
     forget_sources()
-    done, second = run(chosen, tmp_path / "run")
-    assert done.already == 1
-    assert second[0].values == first[0].values
-    assert values(second) == [1, 2]
-
-
-@pytest.mark.usefixtures("computations")
-def test_values_without_a_number_are_kept(tmp_path: Path) -> None:
-    _, outcomes = run(study(*(Cell("odd", {"a": text}) for text in ("inf", "nan"))), tmp_path / "run")
-    assert values(outcomes)[0] == math.inf
-    assert math.isnan(values(outcomes)[1])
+    done, second = run(study(one, other), tmp_path / "run")
+    assert (done.already, values(second)) == (1, [1, 2])
+    assert second[0].values == first[0].values  # the process that computed it is noted in it
+    done, third = run(study(one, Cell("good", {"a": 2})), tmp_path / "run")
+    assert (done.already, done.all_ok, values(third)) == (1, True, [1, 2])  # a report shows the latest plan only
+    assert third[0].values == first[0].values
 
 
 @pytest.mark.usefixtures("computations")
@@ -188,13 +169,13 @@ def test_identity_is_parameters_seed_surroundings_and_code() -> None:
     one = Cell("good", {"a": 1, "b": 2})
     assert identities(one) == identities(Cell("good", {"b": 2, "a": 1}, cost=7.0, memory_mb=9.0))
     others = [
-        Cell("odd", {"a": 1, "b": 2}),
+        Cell("number", {"a": 1, "b": 2}),
         Cell("good", {"a": 1, "b": 3}),
         Cell("good", {"a": 1, "b": 2}, 1),
         Cell("good", {"a": 1, "b": 2}, alone=True),
         Cell("good", {"a": 1, "b": 2}, all_cores=True),
     ]
-    elsewhere = identities(one, good="cells_of_a_test:same") | identities(one, good="more_cells_of_a_test:other")
+    elsewhere = identities(one, good="cells_of_a_test:number") | identities(one, good="more_cells_of_a_test:other")
     assert len(identities(one, *others) | elsewhere) == 8
     with pytest.raises(ValueError, match="JSON"):
         identities(Cell("good", {"a": float("nan")}))
@@ -202,19 +183,23 @@ def test_identity_is_parameters_seed_surroundings_and_code() -> None:
 
 @pytest.mark.usefixtures("computations")
 def test_jobs_are_what_their_cells_say() -> None:
-    cells = [
+    chosen = study(
         Cell("good", {"b": 1, "a": 2}, 3, cost=2.0, memory_mb=7.0),
         Cell("good", {"a": 1}, alone=True, all_cores=True, cost=500.0),
         Cell("good", {"a": 0}, cost=5.0),
+    )
+    assert [
+        (t.job.dataset, t.estimated_bytes, t.expected_seconds, t.timeout_seconds, t.alone, t.all_cores)
+        for t in study_plan(chosen, False).tasks
+    ] == [
+        ("a=0 #0", 500_000_000, 5.0, 3600.0, False, False),
+        ("b=1 a=2 #3", 7_000_000, 2.0, 3600.0, False, False),
+        ("a=1 #0", 500_000_000, 500.0, 10_000.0, True, True),
     ]
-    first, second, last = study_plan(study(*cells), False).tasks
-    assert [t.job.dataset for t in (first, second, last)] == ["a=0 #0", "b=1 a=2 #3", "a=1 #0"]
-    assert (second.job.method, second.job.protocol, second.job.source, second.job.seed) == ("good", "test", "study", 3)
-    assert json.loads(second.job.parameters) == {"a": 2, "b": 1}
-    assert (second.estimated_bytes, second.expected_seconds, second.timeout_seconds) == (7_000_000, 2.0, 3600.0)
-    assert (second.alone, second.all_cores, last.alone, last.all_cores) == (False, False, True, True)
-    assert last.timeout_seconds == 10_000.0
-    assert study_plan(study(*cells), False, timeout=4.0).tasks[0].timeout_seconds == 4.0
+    job = study_plan(chosen, False).tasks[1].job
+    assert (job.method, job.protocol, job.source, job.seed) == ("good", "test", "study", 3)
+    assert json.loads(job.parameters) == {"a": 2, "b": 1}
+    assert study_plan(chosen, False, timeout=4.0).tasks[0].timeout_seconds == 4.0
 
 
 STUDIES = (ANSATZ, LIN_RFM, LOW_RANK, PHENOMENA)
@@ -231,28 +216,22 @@ def test_cells_are_distinct_and_computable(chosen: Study, quick: bool) -> None:
 
 
 @pytest.mark.usefixtures("computations")
-def test_a_folder_of_cells_is_seen_and_told_from_a_benchmark(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_of_cells_is_seen_and_told_from_a_benchmark(tmp_path: Path, command: Command) -> None:
     good, bad = study_plan(study(Cell("good", {"a": 1}), Cell("bad", {})), False).jobs
+    results = (
+        JobResult(good, "ok", values={"value": 1}, job_seconds=0.5),
+        JobResult(bad, "error", "ValueError: no such thing"),
+    )
     with Store(tmp_path) as store:
         store.begin([good, bad], {"quick": False})
-        store.record(JobResult(good, "ok", values={"value": 1}))
-        store.record(JobResult(bad, "error", "ValueError: no such thing"))
-    assert main(["status", str(tmp_path)]) == 0
-    shown = capsys.readouterr().out
+        for result in results:
+            store.record(result)
+    assert describe(results[0]) == "ok a=1 #0/good (test): in 0.50 s"  # a cell in the log has no accuracy
+    shown = command("status", tmp_path).out
     assert "2 of 2 jobs done, 1 error, 1 ok" in shown
     assert "error: #0/bad: ValueError" in shown
-    for command in ("report", "export"):
-        assert main([command, str(tmp_path)]) == 2
-        [line] = capsys.readouterr().err.splitlines()
-        assert f"`python -m bench study test --report-only --run {tmp_path}`" in line
-
-
-@pytest.mark.usefixtures("computations")
-def test_a_cell_in_the_log_has_no_accuracy() -> None:
-    [job] = study_plan(study(Cell("good", {"a": 1})), False).jobs
-    assert describe(JobResult(job, "ok", values={"value": 1}, job_seconds=0.5)) == "ok a=1 #0/good (test): in 0.50 s"
+    for word in ("report", "export"):
+        command.refuses(f"`python -m bench study test --report-only --run {tmp_path}`", word, tmp_path)
 
 
 @pytest.mark.dask
@@ -261,11 +240,11 @@ def test_a_cell_in_the_log_has_no_accuracy() -> None:
 def test_on_dask_the_same_values(tmp_path: Path, computations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(computations), str(ROOT)]))
-    cells = (Cell("same", {"a": 1}), Cell("same", {"a": 2}, 3), Cell("killed", {}), Cell("same", {"a": 7}, alone=True))
+    cells = (*(Cell("number", {"a": a}, a) for a in (1, 2)), Cell("killed", {}), Cell("number", {"a": 7}, alone=True))
     _, here = run(study(*cells), tmp_path / "local")
     done, there = run(study(*cells), tmp_path / "dask", engine="dask")
     assert done.statuses == {"ok": 3, "error": 1}
-    assert values(there) == values(here) == [1, 5, None, 7]
+    assert values(there) == values(here) == [2, 4, None, 7]
 
 
 LOADED = """
@@ -276,31 +255,30 @@ for target, parameters in json.loads(sys.argv[1]):
 print(json.dumps([name for name in sys.modules if name.startswith(("rfm", "bench"))]))
 """
 REGRESSION = {"target": "rotated", "d": 4, "train": 60, "test": 20, "noise": 0.1, "quick": True}
-COMPUTED: dict[str, tuple[Study, list[tuple[str, dict[str, Any]]]]] = {
-    "low-rank": (
+PUBLISHED = ("as published 1/2", "lin-RFM alternating", "lin-RFM factored", "IRLS-1", "ALS")
+COMPUTED: tuple[tuple[Study, list[tuple[str, dict[str, Any]]]], ...] = (
+    (
         LOW_RANK,
         [("regression", {**REGRESSION, "method": m}) for m in ("RFM", "diagonal RFM", "Laplace", "NTK", "MLP")],
     ),
-    "lin-rfm": (
+    (
         LIN_RFM,
         [
             ("sparse", {"n": 12, "d": 20, "nonzeros": 2, "problems": 1}),
-            *(
-                ("published", {"size": 12, "rank": 1, "count": 90, "method": m})
-                for m in ("as published 1/2", "lin-RFM alternating", "lin-RFM factored", "IRLS-1", "ALS")
-            ),
+            *(("published", {"size": 12, "rank": 1, "count": 90, "method": m}) for m in PUBLISHED),
             ("completion", {"size": 12, "rank": 1, "density": 0.6, "steps": 5}),
             ("timing", {"size": 12, "repeats": 1}),
             ("scale", {"rows": 20, "cols": 15, "rank": 1, "count": 200, "max_rank": 3}),
         ],
     ),
-}
+)
 
 
-@pytest.mark.parametrize("name", COMPUTED)
-def test_the_fingerprint_has_every_module_that_a_study_computes_with(name: str) -> None:
+@pytest.mark.parametrize(("chosen", "cells"), COMPUTED, ids=lambda of: getattr(of, "name", ""))
+def test_the_fingerprint_has_every_module_that_a_study_computes_with(
+    chosen: Study, cells: list[tuple[str, dict[str, Any]]]
+) -> None:
     """Those of a process that has computed: what is imported when first asked for is among them."""
-    chosen, cells = COMPUTED[name]
     targets = [(chosen.kinds[kind], parameters) for kind, parameters in cells]
     command = [sys.executable, "-c", LOADED, json.dumps(targets)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)

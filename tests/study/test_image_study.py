@@ -10,10 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from command import Command
 from image_files import write_idx
 
 from bench.cli import study as cli
-from bench.command_line import main
 from bench.records.result import JobResult
 from bench.run import identity
 from bench.store import Store, read_run
@@ -63,67 +63,58 @@ def find(outcomes):
 """
 
 
-@pytest.fixture
-def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The study's package, where jobs can import it; MNIST as a folder of images; nothing else of this machine's."""
-    package = tmp_path / "packages" / "study_of_a_test"
+@pytest.fixture(autouse=True)
+def _study(elsewhere: Path, no_other_images: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The study's package, where jobs can import it, and MNIST as a folder of images."""
+    package = elsewhere / "packages" / "study_of_a_test"
     package.mkdir(parents=True)
     for name, source in (("__init__", ""), ("cells", CELLS), ("compute", COMPUTE), ("findings", FINDINGS)):
         (package / f"{name}.py").write_text(source)
     monkeypatch.syspath_prepend(str(package.parent))
     monkeypatch.setitem(cli.STUDIES, "pictures", ("study_of_a_test", "a test"))
-    empty = tmp_path / "empty"
-    for name in ("HOME", "XDG_CACHE_HOME", "BENCH_CACHE"):
-        monkeypatch.setenv(name, str(empty))
-    for name in ("BENCH_IMAGES", "OPENML_CACHE_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
     identity._origin.cache_clear()
-    write_idx(tmp_path / "images" / "mnist")
-    yield tmp_path
+    write_idx(Path("images/mnist"))
+    yield
     identity._origin.cache_clear()
 
 
-def run(*more: str) -> int:
-    return main(["study", "pictures", "--jobs", "2", "--run", "r", "--out", "o", *more])
+RUN = ("study", "pictures", "--jobs", "2", "--run", "r", "--out", "o")
+ORDER = "Order: digits, mnist, mnist, mnist, cifar10, none"
 
 
-def statuses() -> dict[str, str]:
-    return {result.job.dataset: result.status for result in read_run(Path("r")).results}
+def page() -> str:
+    return Path("o/report.md").read_text()
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("pictures")
-def test_what_was_skipped_is_computed_once_its_images_are_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run() == 0
-    first = capsys.readouterr()
-    assert "1 cells" in first.out or "2 cells" in first.out
-    assert list(statuses().values()).count("skipped") == 4
-    page = Path("o/report.md").read_text()
+def test_what_was_skipped_is_computed_once_its_images_are_there(command: Command) -> None:
+    def statuses() -> list[str]:
+        return [result.status for result in read_run("r").results]
+
+    assert "2 ok, 4 skipped" in command(*RUN).out
     # Each reason once above, and once in the account, whatever the number of cells.
-    assert page.count("> 3 cells skipped. MNIST: give a folder") == 1
-    assert page.count("> 1 cell skipped. CIFAR-10: give a folder") == 1
-    assert page.count("skipped: `mean set=mnist part=0 #0` and 2 others of the kind: MNIST") == 1
-    assert "part=2" not in page
-    assert "Order: digits, mnist, mnist, mnist, cifar10, none" in page
+    for words in (
+        "> 3 cells skipped. MNIST: give a folder",
+        "> 1 cell skipped. CIFAR-10: give a folder",
+        "skipped: `mean set=mnist part=0 #0` and 2 others of the kind: MNIST",
+        ORDER,
+    ):
+        assert page().count(words) == 1
+    assert "part=2" not in page()
 
-    assert run("--images", "images") == 0
-    assert {name: status for name, status in statuses().items() if "mnist" in name} == dict.fromkeys(
-        [f"set=mnist part={k} #0" for k in range(3)], "ok"
-    )
-    page = Path("o/report.md").read_text()
-    assert "MNIST: give a folder" not in page
-    assert "Order: digits, mnist, mnist, mnist, cifar10, none" in page
-    assert re.search(r"Images: mnist, from MNIST's idx files \(SHA-256 `[0-9a-f]{16}` \.\.\.\)", page)
-    assert "Images: digits, from scikit-learn's digits" in page
-    assert "--images images" in page
-    values = {r.job.id: r.values for r in read_run(Path("r")).results}
+    command(*RUN, "--images", "images")
+    results = {r.job.dataset: (r.status, r.values) for r in read_run("r").results}
+    assert [name for name, (status, _) in results.items() if status == "skipped"] == ["set=cifar10 #0"]
+    assert "MNIST: give a folder" not in page()
+    for words in (ORDER, "Images: digits, from scikit-learn's digits", "--images images"):
+        assert words in page()
+    assert re.search(r"Images: mnist, from MNIST's idx files \(SHA-256 `[0-9a-f]{16}` \.\.\.\)", page())
 
-    assert run("--images", "images") == 0  # nothing but the images that are not there is looked at anew
-    assert {r.job.id: r.values for r in read_run(Path("r")).results} == values
-    page = Path("o/report.md").read_text()
-    assert run("--report-only", "--images", "elsewhere") == 0  # no images are read, so none are looked for
-    assert Path("o/report.md").read_text() == page
+    command(*RUN, "--images", "images")  # nothing but the images that are not there is looked at anew
+    assert {r.job.dataset: (r.status, r.values) for r in read_run("r").results} == results
+    before = page()
+    command(*RUN, "--report-only", "--images", "elsewhere")  # no images are read, so none are looked for
+    assert page() == before
 
 
 def identities(folder: Path | None = None, device: str = "cpu") -> dict[str, str]:
@@ -133,7 +124,6 @@ def identities(folder: Path | None = None, device: str = "cpu") -> dict[str, str
     return {job.dataset: job.id for job in jobs}
 
 
-@pytest.mark.usefixtures("pictures")
 def test_other_images_and_other_code_that_reads_them_are_other_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     first, hashed, changed = identities(Path("images")), identity._module_hash, "bench.study.images.idx"
 
@@ -149,59 +139,40 @@ def test_other_images_and_other_code_that_reads_them_are_other_cells(monkeypatch
     assert differing(identities(Path("images"))) == concerned
 
 
-@pytest.mark.usefixtures("pictures")
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--images", "nowhere"], "--images nowhere: no such folder"),
-        (["--images", ""], "--images is empty"),
-        (["--device", "cudo"], "did you mean 'cuda'"),
-    ],
-)
-def test_bad_arguments_are_one_clear_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(*arguments) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert words in line
+def test_bad_arguments_are_one_clear_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: False))
+    monkeypatch.setitem(sys.modules, "torch", without)
+    Path("images/mnist/t10k-labels-idx1-ubyte").unlink()
+    for words, said in (
+        (("--images", "nowhere"), "--images nowhere: no such folder"),
+        (("--images", ""), "--images is empty"),
+        (("--images", "images"), "t10k-labels-idx1-ubyte is missing"),
+        (("--device", "cudo"), "did you mean 'cuda'"),
+        (("--device", "cuda"), "--device cuda: no CUDA device that PyTorch can use here"),
+    ):
+        command.refuses(said, *RUN, *words)
+    computed_here = "the study 'lin-rfm' is computed on the processor"
+    command.refuses(computed_here, "study", "lin-rfm", "--device", "cuda", "--run", "r")
+    command(*RUN, "--images", "images", "--quick", "--dry-run")  # reads the digits alone, of which nothing is missing
     assert not Path("r").exists()
 
 
-@pytest.mark.usefixtures("pictures")
-def test_half_of_a_set_ends_the_command_before_it_begins(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("images/mnist/t10k-labels-idx1-ubyte").unlink()
-    assert run("--images", "images") == 2
-    assert "t10k-labels-idx1-ubyte is missing" in capsys.readouterr().err
-    assert run("--images", "images", "--quick", "--dry-run") == 0  # which reads the digits alone
-
-
-@pytest.mark.usefixtures("pictures")
-def test_another_device_is_another_cell_of_those_that_can_be_there(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    without = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: False))
-    monkeypatch.setitem(sys.modules, "torch", without)
-    assert run("--device", "cuda") == 2
-    assert "--device cuda: no CUDA device that PyTorch can use here" in capsys.readouterr().err
+def test_another_device_is_another_cell_of_those_that_can_be_there() -> None:
     here, there = identities(), identities(device="cuda")
-    assert set(there) - set(here) == {"set=digits device=cuda #0"}
-    assert set(here) - set(there) == {"set=digits #0"}
+    assert (set(there) - set(here), set(here) - set(there)) == ({"set=digits device=cuda #0"}, {"set=digits #0"})
     assert all(here[name] == there[name] for name in set(here) & set(there))
-    assert main(["study", "lin-rfm", "--device", "cuda", "--run", "l"]) == 2
-    assert "the study 'lin-rfm' is computed on the processor" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("pictures")
-def test_a_report_reads_the_same_wherever_its_cells_were_computed(tmp_path: Path) -> None:
+def test_a_report_reads_the_same_wherever_its_cells_were_computed() -> None:
     study = importlib.import_module("study_of_a_test.cells").STUDY
-    plan = study_plan(study, False, images=find_images(None), device="cuda")
-    results = [JobResult(job, "ok", values={"mean": 0.5}) for job in plan.jobs]
-    results[0] = JobResult(plan.jobs[0], "error", reason="it broke")
-    with Store(tmp_path / "r") as store:
-        store.begin(list(plan.jobs), {"quick": False, "device": "cuda"})
-        for result in results:
-            store.record(result)
-    write_study(study, tmp_path / "r", tmp_path / "o")
-    page = (tmp_path / "o" / "report.md").read_text()
-    assert "; device cuda." in page
-    assert "Order: digits, mnist, mnist, mnist, cifar10, none" in page
-    assert "> **Warning.** 1 cell failed; see [what ran](#account)." in page
-    assert "error: `mean" in page
+    first, *others = study_plan(study, False, images=find_images(None), device="cuda").jobs
+    with Store(Path("r")) as store:
+        store.begin([first, *others], {"quick": False, "device": "cuda"})
+        store.record(JobResult(first, "error", reason="it broke"))
+        for job in others:
+            store.record(JobResult(job, "ok", values={"mean": 0.5}))
+    write_study(study, Path("r"), Path("o"))
+    for words in (
+        "; device cuda.", ORDER, "> **Warning.** 1 cell failed; see [what ran](#account).", "error: `mean",
+    ):  # fmt: skip
+        assert words in page()

@@ -57,7 +57,7 @@ def test_the_network_takes_the_steps_of_automatic_differentiation_and_adamw(dept
         torch.testing.assert_close(network.predict(rows), theirs(rows)[:, 0].detach(), atol=1e-4, rtol=1e-3)
 
 
-def bowl(centre: dict[str, float]) -> Callable[[Mapping[str, float]], float]:
+def bowl(**centre: float) -> Callable[[Mapping[str, float]], float]:
     """An error with its least value at ``centre``, in decades."""
     return lambda at: 1.0 + sum((np.log10(at[name]) - np.log10(value)) ** 2 for name, value in centre.items())
 
@@ -67,10 +67,10 @@ A, B = Axis("a", (0.01, 0.1, 1.0, 10.0, 100.0), 1.0), Axis("b", (0.01, 0.1, 1.0,
 
 @pytest.mark.parametrize("diagonal", [False, True])
 def test_a_grid_widens_to_where_it_is_best(diagonal: bool) -> None:
-    found = search((A, B), bowl({"a": 0.1, "b": 10.0}), diagonal=diagonal)
+    found = search((A, B), bowl(a=0.1, b=10.0), diagonal=diagonal)
     assert (found.settings, found.error, found.at_edge) == ({"a": 0.1, "b": 10.0}, 1.0, [])
     assert found.tried < 25
-    far = search((A, B), bowl({"a": 1e-5, "b": 1.0}), diagonal=diagonal)
+    far = search((A, B), bowl(a=1e-5, b=1.0), diagonal=diagonal)
     assert (far.settings["a"], far.at_edge) == (0.01, ["a"])
 
 
@@ -89,21 +89,16 @@ def test_a_gain_that_is_noise_moves_nothing_and_divergence_loses() -> None:
 
     found = search((A,), nearly_flat)
     assert (found.settings, found.tried, found.at_edge) == ({"a": 1.0}, 3, [])
-
-
-def test_natural_ends_are_no_edges() -> None:
-    layers = Axis("layers", (1, 2, 3), 2, first_is_natural=True)
+    layers = Axis("layers", (1, 2, 3), 2, first_is_natural=True)  # a natural end is no edge
     assert search((layers,), lambda at: at["layers"]).at_edge == []
     assert search((layers,), lambda at: -at["layers"] + 9).at_edge == ["layers"]
 
 
 def test_the_updates_are_the_fewest_that_do_as_well() -> None:
     """On a function of one feature: the refit has as many, and M finds the feature."""
-    found = compute.regression({**SMALL, "target": "product", "d": 4, "method": "diagonal RFM", "train": 300}, 0)
+    sizes = {"d": 4, "train": 300, "test": 300, "noise": 0.1}
+    found = compute.regression({**sizes, "target": "product", "method": "diagonal RFM"}, 0)
     assert 0 < found["chosen"]["iterations"] < compute.ITERATIONS
     assert found["alignment"] > 0.99
     assert found["tried"] == 9 or "ridge" in found["chosen"]
     assert found["r2"] > 0.9
-
-
-SMALL = {"test": 300, "noise": 0.1}

@@ -11,8 +11,10 @@ import pytest
 import torch
 from image_files import write_celeba
 from numpy.typing import NDArray
+from refusals import refused
 
 from bench.errors import JobSkipped
+from bench.study.feature_matrices import nfm
 from bench.study.images import Images, ImageSet, find_images, rows_of
 from bench.study.machines import accuracy, named_coordinates, rfm_path
 from bench.study.networks import ReluNetwork, one_hot, train
@@ -43,7 +45,11 @@ def pictures(seed: int = 0, n: int = 5, shape: tuple[int, ...] = (6, 7, 3)) -> N
 
 
 def contents(some: NDArray[np.uint8]) -> set[bytes]:
-    return {image.tobytes() for image in some}
+    return set(map(bytes, some))
+
+
+def labels_by_content(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> dict[bytes, int]:
+    return dict(zip(map(bytes, images), labels.tolist(), strict=True))
 
 
 def test_boxes_are_filled_and_nothing_else_is_changed() -> None:
@@ -85,18 +91,13 @@ def test_sizes_and_channels() -> None:
     np.testing.assert_array_equal(resized(twice, 4, 6), some)
     halved = resized(some, 2, 3)[..., 0].astype(float)
     np.testing.assert_allclose(halved, some[..., 0].reshape(5, 2, 2, 3, 2).mean(axis=(2, 4)), atol=0.5)
-    assert resized(some, 5, 9).shape == (5, 5, 9, 1)
-    flat = resized(np.full((2, 4, 6, 1), 37, dtype=np.uint8), 5, 9)
-    assert (flat == 37).all()
-    coloured = in_colour(some, 3)
-    assert (coloured == some).all()
-    assert coloured.shape[3] == 3
+    np.testing.assert_array_equal(resized(np.full_like(some, 37), 5, 9), np.full((5, 5, 9, 1), 37))
+    np.testing.assert_array_equal(in_colour(some, 3), np.repeat(some, 3, axis=3))
     assert (alike(some, pictures(shape=(8, 8, 3))) == in_colour(resized(some, 8, 8), 3)).all()
 
 
 def test_pictures_are_stored_whole() -> None:
-    some = pictures()
-    np.testing.assert_array_equal(unpacked(packed(some)), some)
+    np.testing.assert_array_equal(unpacked(packed(pictures())), pictures())
     diagonal = np.array([0.0, 1.0, 0.5, 4.0, 2.0, 0.0, 0.0, 0.0])
     np.testing.assert_array_equal(unpacked(packed_diagonal(diagonal, (2, 2, 2))), [[64, 255], [128, 0]])
     assert not unpacked(packed_diagonal(np.zeros(4), (2, 2, 1))).any()
@@ -121,32 +122,28 @@ def test_patches_say_the_class_and_stand_where_they_should(images: Images, digit
         assert contents(plain) <= contents(every[:, ~(inside | corner)])
     bare = grokking.make_task({**GROKKING, "patch": None}, 1, images)
     assert list(bare.tests) == ["test"]
-    assert contents(bare.images) <= contents(resized(digits.images, 16, 16))
-    assert contents(bare.tests["test"]) <= contents(resized(digits.test_images, 16, 16))
+    for some, source in ((bare.images, digits.images), (bare.tests["test"], digits.test_images)):
+        assert contents(some) <= contents(resized(source, 16, 16))
     np.testing.assert_array_equal(bare.tests["test"], task.tests["without"])
 
 
 def test_halves_are_of_one_class_until_one_is_of_another(images: Images, digits: ImageSet) -> None:
     halves = simplicity.Halves(HALVES, 0, images)
-    known = {image.tobytes(): label for image, label in zip(digits.images, digits.labels, strict=True)}
-    test_known = {image.tobytes(): label for image, label in zip(digits.test_images, digits.test_labels, strict=True)}
-
-    def labels(some: NDArray[np.uint8], of: dict[bytes, Any] = test_known) -> list[int]:
-        return [int(of[image.tobytes()]) for image in some]
-
+    known = labels_by_content(digits.images, digits.labels)
+    test_known = labels_by_content(digits.test_images, digits.test_labels)
     for half in halves.train:
-        assert labels(half, known) == list(halves.labels)
+        assert [known[bytes(image)] for image in half] == list(halves.labels)
     assert not np.array_equal(*halves.train)
     assert list(np.bincount(halves.test_labels)) == [10] * 10
-    for k, name in enumerate(simplicity.HALVES):
-        assert labels(halves.tests["intact"][k]) == list(halves.test_labels)
-        replaced = halves.tests[f"{name} of another class"]
-        assert labels(replaced[k]) == list(halves.other_labels)
-        np.testing.assert_array_equal(replaced[1 - k], halves.tests["intact"][1 - k])
-        averaged = halves.tests[f"{name} averaged"]
-        np.testing.assert_allclose(averaged[k][3], halves.train[k].mean(axis=0), atol=0.5)
-        np.testing.assert_array_equal(averaged[1 - k], halves.tests["intact"][1 - k])
     assert (halves.other_labels != halves.test_labels).all()
+    intact = halves.tests["intact"]
+    for k, name in enumerate(simplicity.HALVES):
+        replaced, averaged = (halves.tests[f"{name} {how}"] for how in ("of another class", "averaged"))
+        assert [test_known[bytes(image)] for image in intact[k]] == list(halves.test_labels)
+        assert [test_known[bytes(image)] for image in replaced[k]] == list(halves.other_labels)
+        np.testing.assert_allclose(averaged[k][3], halves.train[k].mean(axis=0), atol=0.5)
+        for other in (replaced, averaged):
+            np.testing.assert_array_equal(other[1 - k], intact[1 - k])
 
 
 def test_marks_go_with_the_class_as_often_as_asked_for(images: Images) -> None:
@@ -168,8 +165,8 @@ def test_digits_stand_in_the_corner_of_photos(images: Images, digits: ImageSet) 
     assert box is not None
     assert box.sum() == 16
     assert sorted(np.bincount(task.labels)) == [20, 21]
-    small = {image.tobytes(): label for image, label in zip(resized(digits.images, 4, 4), digits.labels, strict=True)}
-    found = [small[image.tobytes()] for image in np.ascontiguousarray(task.images[:, :4, :4])]
+    small = labels_by_content(resized(digits.images, 4, 4), digits.labels)
+    found = [small[image.tobytes()] for image in task.images[:, :4, :4]]
     np.testing.assert_array_equal(found, np.array([4, 9])[task.labels])
     rest = digits.images.reshape(len(digits.images), -1)[:, ~box]
     assert contents(task.images.reshape(41, -1)[:, ~box]) <= contents(rest)
@@ -187,10 +184,8 @@ def test_rfm_is_that_of_the_estimator(images: Images, size: int) -> None:
     for step in rfm_path(X, task.labels, {"test": Z, "moved": rows_of(task.tests["moved"])}, 2, 2):
         model = RFMClassifier(bandwidth=10.0, ridge=1e-3, iterations=step.iteration).fit(X, task.labels)
         np.testing.assert_array_equal(step.predicted("test"), model.predict(Z))
-        scores = step.scores["test"]
-        np.testing.assert_allclose(scores[:, 1] - scores[:, 0], model.decision_function(Z), atol=1e-4)
-        fitted = step.fitted[:, 1] - step.fitted[:, 0]
-        np.testing.assert_allclose(fitted, model.decision_function(X), atol=1e-4)
+        for scores, rows in ((step.scores["test"], Z), (step.fitted, X)):
+            np.testing.assert_allclose(scores[:, 1] - scores[:, 0], model.decision_function(rows), atol=1e-4)
         if step.metric is None:
             with pytest.raises(ValueError, match="names nothing"):
                 step.diagonal()
@@ -198,13 +193,14 @@ def test_rfm_is_that_of_the_estimator(images: Images, size: int) -> None:
             np.testing.assert_allclose(step.diagonal(), np.diag(model.M_), rtol=1e-3, atol=1e-6 * model.M_.max())
 
 
-def test_one_class_alone_is_refused_in_clear_words(images: Images) -> None:
+def test_what_there_is_not_is_refused_in_clear_words(images: Images) -> None:
     with pytest.raises(ValueError, match="all 5 training rows are of class 1"):
         next(rfm_path(np.zeros((5, 3)), np.ones(5, dtype=np.int64), {}, 1, 2))
-    with pytest.raises(JobSkipped, match=r"digits .*: \d+ training images of class 8, 5,000 asked for"):
-        grokking.make_task({**GROKKING, "counts": [10, 5000]}, 0, images)
-    with pytest.raises(JobSkipped, match="CIFAR-10"):
-        grokking.make_task({**GROKKING, "images": "cifar10"}, 0, images)
+    too_many = r"digits .*: \d+ training images of class 8, 5,000 asked for"
+    refused(JobSkipped, too_many, grokking.make_task, {**GROKKING, "counts": [10, 5000]}, 0, images)
+    refused(JobSkipped, "CIFAR-10", grokking.make_task, {**GROKKING, "images": "cifar10"}, 0, images)
+    celeba = {"attribute": "Eyeglasses", "count": 2, "test": 2, "size": 8}
+    refused(JobSkipped, "from its owners under their agreement", faces.celeba, celeba, 0, images)
 
 
 def test_m_names_what_is_above_a_twentieth_of_its_range() -> None:
@@ -226,12 +222,9 @@ def test_tickets_are_pruned_then_divided_by_their_norm_then_fitted(images: Image
         ticket = KernelRidgeClassifier(bandwidth=10.0, ridge=1e-3, unit_norm=True).fit(X[:, kept], task.labels)
         return float(ticket.score(Z[:, kept], task.test_labels))
 
-    assert found["kept"]["RFM-T 1"] == mask.sum()
-    assert found["accuracy"]["RFM-T 1"] == direct(mask)
-    assert found["accuracy"]["Laplace"] == direct(np.ones(64, dtype=bool))
-    assert box is not None
-    assert found["accuracy"]["box"] == direct(box)
-    assert found["inside"]["RFM-T 1"] == (mask & box).sum()
+    assert (found["kept"]["RFM-T 1"], found["inside"]["RFM-T 1"]) == (mask.sum(), (mask & box).sum())
+    for name, kept in (("RFM-T 1", mask), ("Laplace", np.ones(64, dtype=bool)), ("box", box)):
+        assert found["accuracy"][name] == direct(kept)
     pruned_last = unit_rows(X)[:, mask]
     assert not np.allclose(np.linalg.norm(pruned_last, axis=1), 1.0)  # the order is seen
 
@@ -250,16 +243,10 @@ def test_networks_in_the_span_are_those_of_all_pixels(images: Images) -> None:
     np.testing.assert_allclose(small.first_layer().numpy(), whole.layers[0].numpy(), atol=1e-5)
     np.testing.assert_array_equal(small.predicted(small.seen(Z)), whole.outputs(torch.from_numpy(Z).float()).argmax(1))
     core = torch.diag(torch.arange(1.0, 51.0, dtype=torch.float64))
-    layer = whole.layers[0].double()
-    expected = cosine(
-        FactoredMatrix(layer.T, torch.eye(12, dtype=torch.float64)), FactoredMatrix(small.span.basis, core)
-    )
-    assert small.metric_cosine(core) == pytest.approx(expected, abs=1e-4)
-    moved = layer - ReluNetwork.start("default", [X.shape[1], 12, 9, 2], 5).layers[0].double()
-    expected = cosine(
-        FactoredMatrix(moved.T, torch.eye(12, dtype=torch.float64)), FactoredMatrix(small.span.basis, core)
-    )
-    assert small.moved_cosine(core) == pytest.approx(expected, abs=1e-3)
+    layer, metric = whole.layers[0], FactoredMatrix(small.span.basis, core)
+    moved = layer - ReluNetwork.start("default", [X.shape[1], 12, 9, 2], 5).layers[0]
+    assert small.metric_cosine(core) == pytest.approx(cosine(nfm(layer), metric), abs=1e-4)
+    assert small.moved_cosine(core) == pytest.approx(cosine(nfm(moved), metric), abs=1e-3)
     assert SpanNetwork.start(small.span, [12, 9], 2, 5).moved_cosine(core) == pytest.approx(0.0, abs=1e-6)
 
 
@@ -268,13 +255,11 @@ def test_a_network_that_diverges_is_trained_more_slowly(images: Images) -> None:
     fit = partial(trained, parameters={"width": 16, "epochs": 60, "batch": 20}, outputs=2, seed=0)
     tests = {"kept": task.tests["kept"]}
     predicted, account = fit(task.rows, task.labels, tests, rates=(1e6, 0.1))
-    assert account["rate"] == 0.1
-    assert account["tried"]["1e+06"]["loss"] is None
+    assert (account["rate"], account["tried"]["1e+06"]["loss"]) == (0.1, None)
     assert account["tried"]["0.1"]["train"] > 0.9
     assert accuracy(predicted["kept"], task.test_labels) > 0.8
     nothing, account = fit(task.rows, task.labels, tests, rates=(1e6,))
-    assert nothing == {}
-    assert account["rate"] is None
+    assert (nothing, account["rate"]) == ({}, None)
 
 
 def test_the_epoch_of_divergence_is_kept(images: Images) -> None:
@@ -297,20 +282,17 @@ def test_what_m_names_can_be_left_out_unless_it_is_all() -> None:
     assert list(spurious.left_out(np.ones(4, dtype=bool), inside, 0)) == ["mark"]
 
 
-def write_faces(folder: Path, people: int = 60) -> None:
-    """CelebA's layout with faces of noise: those with glasses (the odd ones) have a bright bar at the eyes."""
-    from PIL import Image
-
-    rng = np.random.default_rng(0)
-    for number, name in enumerate(write_celeba(folder, people)):
-        face = rng.integers(0, 200, (27, 22, 3), dtype=np.uint8).repeat(8, axis=0).repeat(8, axis=1)
-        if number % 2:
-            face[64:88, 24:152] = 250
-        Image.fromarray(face).save(folder / "img_align_celeba" / name, "JPEG", quality=95)
-
-
 def test_celeba_is_read_named_and_pasted_over(tmp_path: Path) -> None:
-    write_faces(tmp_path)
+    """Faces of noise: those with glasses have a bright bar at the eyes."""
+    rng = np.random.default_rng(0)
+
+    def face(wears_glasses: bool) -> NDArray[np.uint8]:
+        pixels = rng.integers(0, 200, (27, 22, 3), dtype=np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+        if wears_glasses:
+            pixels[64:88, 24:152] = 250
+        return pixels
+
+    write_celeba(tmp_path, face=face)
     found = faces.celeba({"attribute": "Eyeglasses", "count": 15, "test": 8, "size": 24}, 0, find_images(tmp_path))
     assert found["accuracy"] == {"Laplace": 1.0, "RFM 1": 1.0}
     assert unpacked(found["mask"]).sum() == found["named"] > 0
@@ -330,11 +312,6 @@ def test_named_pixels_are_those_of_the_published_scripts() -> None:
     images_, template = np.zeros((2, 4, 2, 3), dtype=np.uint8), np.full((4, 2, 3), 7, dtype=np.uint8)
     np.testing.assert_array_equal(faces.pasted(images_, template, found)[:, 1, 1], 7)
     assert faces.pasted(images_, template, found).sum() == 2 * 3 * 7
-
-
-def test_without_celeba_the_cell_says_how_to_get_it(images: Images) -> None:
-    with pytest.raises(JobSkipped, match="from its owners under their agreement"):
-        faces.celeba({"attribute": "Eyeglasses", "count": 2, "test": 2, "size": 8}, 0, images)
 
 
 def test_olivetti_faces_are_looked_at(tmp_path: Path) -> None:

@@ -93,11 +93,12 @@ def test_matrices_have_one_scale_with_zero_in_its_middle() -> None:
         np.testing.assert_array_equal(pixels, colours("RdBu_r", (values + end) / (2 * end)))
     assert {"0", f"{end:.2g}", f"\u2212{end:.2g}"} <= set(texts(figure))
     # What has no negative values begins at 0, and has another map.
-    [pixels] = pictures(maps(("AGOP", np.abs(matrix) + 1)))
-    np.testing.assert_array_equal(pixels, colours("viridis", (np.abs(matrix) + 1) / (np.abs(matrix) + 1).max()))
-    [pixels] = pictures(maps(("AGOP", np.abs(matrix)), diverging=True))
-    end = np.abs(matrix).max()
-    np.testing.assert_array_equal(pixels, colours("RdBu_r", (np.abs(matrix) + end) / (2 * end)))
+    positive = np.abs(matrix) + 1
+    shares = positive / positive.max()
+    [pixels] = pictures(maps(("AGOP", positive)))
+    np.testing.assert_array_equal(pixels, colours("viridis", shares))
+    [pixels] = pictures(maps(("AGOP", positive), diverging=True))
+    np.testing.assert_array_equal(pixels, colours("RdBu_r", (shares + 1) / 2))
 
 
 def test_a_share_leaves_the_few_largest_values_beyond_the_scale() -> None:
@@ -110,19 +111,12 @@ def test_a_share_leaves_the_few_largest_values_beyond_the_scale() -> None:
     assert {"0", "1,000"} <= set(texts(maps(("a", matrix))))
 
 
-@pytest.mark.parametrize("shape", [(7, 7), (12, 5), (6, 9)])
-@pytest.mark.parametrize("block", [1, 2, 3, 5])
-def test_large_matrices_are_pooled_by_means(shape: tuple[int, int], block: int) -> None:
-    matrix = RNG.normal(0, 1, shape)
-    found = pooled(matrix, block)
-    for i in range(found.shape[0]):
-        for j in range(found.shape[1]):
-            part = matrix[block * i : block * (i + 1), block * j : block * (j + 1)]
-            assert found[i, j] == pytest.approx(part.mean())
-    assert found.shape == tuple(-(-side // block) for side in shape)
-
-
-def test_the_caption_says_how_large_matrices_are_pooled() -> None:
+def test_large_matrices_are_pooled_by_means_and_the_caption_says_so() -> None:
+    for (h, w), block in itertools.product([(7, 7), (12, 5), (6, 9)], [1, 2, 3, 5]):
+        matrix = RNG.normal(0, 1, (h, w))
+        rows, columns = range(0, h, block), range(0, w, block)
+        expected = [[matrix[i : i + block, j : j + block].mean() for j in columns] for i in rows]
+        np.testing.assert_allclose(pooled(matrix, block), expected)
     large = RNG.uniform(0, 1, (2 * MOST_FIELDS, 2 * MOST_FIELDS))
     figure = maps(("a", large), ("b", large))
     assert [pixels.shape[:2] for pixels in pictures(figure)] == [(MOST_FIELDS, MOST_FIELDS)] * 2
@@ -137,10 +131,11 @@ def test_what_is_no_number_is_left_blank() -> None:
     [pixels] = pictures(grid(("a", holes)))
     assert pixels[0, 0, 3] == pixels[1, 1, 3] == 0
     assert (pixels[..., 3] == 255).sum() == NUMBERS.size - 2
-    blank, flat = pictures(grid(("nothing", np.full((4, 4), np.nan)), ("flat", np.full((4, 4), 3.0))))
+    figure = grid(("nothing", np.full((4, 4), np.nan)), ("flat", np.full((4, 4), 3.0)))
+    blank, flat = pictures(figure)
     assert (blank[..., 3] == 0).all()
     np.testing.assert_array_equal(flat, np.broadcast_to(colours("viridis", 0.0), flat.shape))
-    assert "nan" in grid(("nothing", np.full((4, 4), np.nan))).data
+    assert "nan" in figure.data
 
 
 @pytest.mark.parametrize(("draw", "pixels", "words"), [
@@ -188,26 +183,20 @@ def test_words_are_where_readers_need_them() -> None:
     label = ET.fromstring(figure.svg).attrib["aria-label"]
     assert label.startswith("A <title>. A caption. Panels: MNIST: layer 0, layer 1, ")
     assert "a longer title <of> a row & more: a title that" in label
-    told = [title.text for title in elements(figure.svg, "title")]
-    assert told[0] == "MNIST: layer 0"
-    assert told[-1] == "a longer title <of> a row & more: b"
+    first, *_, last = (title.text for title in elements(figure.svg, "title"))
+    assert (first, last) == ("MNIST: layer 0", "a longer title <of> a row & more: b")
     assert "layer 4" in texts(figure)
     # The numbers beside the figure are of each panel, not of each pixel.
-    assert figure.data.splitlines()[0] == "row,panel,height,width,smallest,largest,mean"
-    assert figure.data.splitlines()[1] == (
-        f"MNIST,layer 0,6,6,{NUMBERS.min():.6g},{NUMBERS.max():.6g},{NUMBERS.mean():.6g}"
-    )
-    assert len(figure.data.splitlines()) == 8
+    head, first, *others = figure.data.splitlines()
+    assert (head, len(others)) == ("row,panel,height,width,smallest,largest,mean", 6)
+    assert first == f"MNIST,layer 0,6,6,{NUMBERS.min():.6g},{NUMBERS.max():.6g},{NUMBERS.mean():.6g}"
 
 
-def test_pictures_take_little_room() -> None:
+def test_pictures_take_little_room_and_are_the_same_every_time() -> None:
     """Few colours are a table of them: a digit is smaller than its pixels are as numbers."""
-    figure = grid(*((str(k), np.tile(NUMBERS, (4, 4))) for k in range(10)))
-    assert len(figure.svg) < 10 * 1500
-
-
-def test_a_figure_is_the_same_every_time() -> None:
-    assert image_grid("g", "T", "C", ROWS) == image_grid("g", "T", "C", ROWS)
+    panels = [(str(k), np.tile(NUMBERS, (4, 4))) for k in range(10)]
+    assert len(grid(*panels).svg) < 10 * 1500
+    assert grid(*panels) == grid(*panels)
 
 
 @pytest.fixture(scope="module")
@@ -241,10 +230,8 @@ def test_a_browser_shows_them_sharp_and_asks_nobody(browser: Browser, report: Pa
     shot = np.asarray(Image.open(io.BytesIO(checks.screenshot())).convert("RGB")).astype(int)
     height, across, _ = shot.shape
     inner = shot[3:-3, 3:-3].reshape(-1, 3)  # without the frame
-    red = (np.abs(inner - [255, 0, 0]).sum(axis=1) < 8).mean()
-    blue = (np.abs(inner - [0, 0, 255]).sum(axis=1) < 8).mean()
-    assert red == pytest.approx(0.5, abs=0.05)
-    assert blue == pytest.approx(0.5, abs=0.05)
+    for colour in ([255, 0, 0], [0, 0, 255]):
+        assert (np.abs(inner - colour).sum(axis=1) < 8).mean() == pytest.approx(0.5, abs=0.05)
     assert tuple(shot[height // 4, across // 4]) == (255, 0, 0)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert trouble == []
