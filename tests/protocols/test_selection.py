@@ -10,8 +10,8 @@ import pytest
 from small_methods import Watched, WatchedSession
 
 from bench.data.splits import draw_splits
-from bench.errors import MethodError, UsageError
-from bench.protocols import PROTOCOLS, carry_out, get_protocol
+from bench.errors import MethodError
+from bench.protocols import PROTOCOLS, carry_out
 from bench.protocols.rows import fill_missing, standardise
 from bench.records.dataset import Dataset, Holdout, Splits
 from bench.records.method import HIDDEN, Fold, Path
@@ -99,11 +99,6 @@ def test_a_validation_part_of_its_own_selects_and_is_never_fitted(table: Dataset
     assert set(fold.validation) <= set(range(30, 45))
     assert (len(fold.fit), len(fold.validation)) == ((30, 15) if size is None else (12, 12))
     assert result.score == 100.0 * np.mean(table.y[own.test] == 0)
-
-
-def test_an_unknown_protocol_is_named() -> None:
-    with pytest.raises(UsageError, match=r"cleen.*clean"):
-        get_protocol("cleen")
 
 
 def test_a_constant_column_is_left_out_of_the_scaling() -> None:
