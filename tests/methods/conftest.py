@@ -1,4 +1,4 @@
-"""One thread for PyTorch, and methods that train for less time than they do in a run."""
+"""One thread for PyTorch, methods that train for less time than they do in a run, and a real table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from bench.data.embedded import EmbeddedSource
+from bench.data.registry import load_registry
 from bench.methods import mlp, random_forest, xgboost
+from bench.records.dataset import Dataset
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -24,3 +27,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random_forest, "TREES", 12)
     monkeypatch.setattr(mlp, "EPOCHS", mlp.EPOCHS[:4])
     monkeypatch.setattr(xgboost, "ROUNDS", xgboost.ROUNDS[:4])
+
+
+@pytest.fixture(scope="session")
+def wine() -> Dataset:
+    return EmbeddedSource().load(load_registry().entry("wine"))

@@ -57,21 +57,19 @@ def test_single_point_paths_keep_order_and_folds(task: Task) -> None:
     assert paths[0].squared_error.tolist() == [[1.0], [4 / 3]]
 
 
-def stopped_after(points: int, figures: list[tuple[float, float]]) -> int:
-    """Number of points taken until the path ends, or all."""
-    stopping = EarlyStopping(points)
-    for taken, (accuracy, error) in enumerate(figures, 1):
-        if stopping.should_stop(np.array([[accuracy, error], [accuracy, error]]), np.array([3, 5])):
-            return taken
-    return len(figures)
-
-
-def test_early_stopping_counts_points_without_gain() -> None:
-    assert stopped_after(2, [(0.5, 1.0), (0.6, 1.0), (0.6, 1.0), (0.6, 1.1), (0.9, 0.1)]) == 4
-
-
-def test_either_figure_keeps_a_path_going() -> None:
-    assert stopped_after(2, [(0.5, 1.0), (0.5, 0.9), (0.4, 0.9), (0.4, 0.8), (0.6, 0.9), (0.1, 2.0)]) == 6
+@pytest.mark.parametrize(
+    ("figures", "taken"),
+    [
+        ([(0.5, 1.0), (0.6, 1.0), (0.6, 1.0), (0.6, 1.1), (0.9, 0.1)], 4),
+        ([(0.5, 1.0), (0.5, 0.9), (0.4, 0.9), (0.4, 0.8), (0.6, 0.9), (0.1, 2.0)], 6),
+    ],
+    ids=["points without gain are counted", "either figure keeps a path going"],
+)
+def test_a_path_ends_after_two_points_without_gain(figures: list[tuple[float, float]], taken: int) -> None:
+    stopping = EarlyStopping(2)
+    stops = [stopping.should_stop(np.array([point, point]), np.array([3, 5])) for point in figures[:taken]]
+    assert stops[:-1] == [False] * (taken - 1)
+    assert stops[-1] == (taken < len(figures))
 
 
 def test_folds_weigh_by_their_rows() -> None:
