@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -74,10 +75,7 @@ def test_greedy_is_the_papers_loop(seed: int, n_classes: int) -> None:
     task, folds = made_task(seed, n_classes)
     paths = made_paths(task, folds, seed)
     bag = by_the_paper(paths, task, folds)
-    expected: dict[tuple[int, int], int] = {}
-    for path, point in bag:
-        key = path.config["number"], path.iterations[point]
-        expected[key] = expected.get(key, 0) + 1
+    expected = Counter((path.config["number"], path.iterations[point]) for path, point in bag)
     members, merit = select_members(paths, folds, task, GREEDY, "made")
     found = {(m.choice.config["number"], m.choice.iteration): m.weight for m in members}
     assert found == expected
