@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ class Counting(Noisy):
         return CountingSession(task, self)
 
 
-def together(method: Counting, *names: str) -> list[list[HoldoutResult] | MethodError]:
+def together(method: Counting, *names: str) -> list[Any]:
     table = small_table()
     splits = draw_splits("small", table.y, 0)
     splits = replace(splits, holdouts=splits.holdouts[:2])
@@ -117,27 +118,23 @@ def test_what_one_cannot_do_is_its_own_error() -> None:
     single, greedy = together(Counting(keeps=False), "clean", "clean-greedy")
     assert isinstance(greedy, MethodError)
     assert "Path.scores" in str(greedy)
-    assert not isinstance(single, MethodError)
     assert len(single) == 2
 
 
 def test_a_broken_member_fails_those_that_select_it_and_ends_what_has_failed() -> None:
     sound, top5 = together(Counting(), "clean", "clean-top5")
-    assert not isinstance(sound, MethodError)
-    assert not isinstance(top5, MethodError)
     members = {member.choice.config["number"] for member in top5[0].members}
     member = min(members - {result.config["number"] for result in sound})
     single, ensemble = together(Counting(broken=member), "clean", "clean-top5")
+    assert without_seconds(single) == without_seconds(sound)
     assert isinstance(ensemble, MethodError)
     assert "not finite" in str(ensemble)
-    assert not isinstance(single, MethodError)
     alone = Counting(broken=member)
     assert isinstance(together(alone, "clean-top5")[0], MethodError)
     assert alone.tuned == 1, "the second fold is not tuned for nothing"
 
 
-@pytest.mark.parametrize(("first", "second"), [("clean-cv", "clean-cv-greedy"), ("published", "relearn")])
-def test_what_tunes_alike(first: str, second: str) -> None:
-    assert PROTOCOLS[first].tuning == PROTOCOLS[second].tuning
-    assert replace(PROTOCOLS[first], name="n", inner_folds=7).tuning != PROTOCOLS[second].tuning
+def test_what_tunes_alike() -> None:
+    assert PROTOCOLS["clean-cv"].tuning == PROTOCOLS["clean-cv-greedy"].tuning
+    assert replace(PROTOCOLS["clean-cv"], inner_folds=7).tuning != PROTOCOLS["clean-cv"].tuning
     assert Protocol("x", ties="order").tuning == PROTOCOLS["clean"].tuning
