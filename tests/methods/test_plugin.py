@@ -105,9 +105,7 @@ class Piped(EstimatorMethod):
 class NumbersOnly(EstimatorMethod):
     name, title = "linear", "Linear"
     regression_grid = [{"alpha": 0.1}]
-
-    def regressor(self, config: Config, fitting: Fitting) -> Any:
-        return Ridge(**config)
+    regressor = Decisions.regressor
 
 
 @pytest.mark.parametrize("kind", [Probabilities, Decisions, Predictions, Staged, OtherParameter, Piped, NumbersOnly])
