@@ -52,7 +52,9 @@ def part(page: str, protocol: str) -> str:
     return page.split(f"Results under {protocol}")[-1].split("Results under")[0]
 
 
-def test_it_runs_and_is_stored_exported_and_explained(fifth: Protocol, elsewhere: Path, command: Command) -> None:
+def test_it_runs_and_is_stored_exported_and_explained(
+    fifth: Protocol, elsewhere: Path, command: Command, drawn: None
+) -> None:
     run = ["run", "--subset", "iris", "--methods", "svm_rbf,laplace", "--protocol", "clean-3", "--run", "r"]
     command(*run)
     results = read_run("r").results
