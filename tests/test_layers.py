@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,27 +21,19 @@ LAYERS = [
 ]
 """The floors from the lowest up: a package imports lower ones, and nothing of its own floor but itself."""
 
-READS_RESULTS = [
-    "bench.protocols",
-    "bench.stats",
-    "bench.report",
-    "bench.files",
-    "bench.store",
-    "bench.command_line",
-    "bench.cli.report",
-    "bench.cli.export",
-    "bench.cli.notebook",
-]
-READS_STUDIES = [
-    "bench.study.report",
-    "bench.study.lin_rfm.findings",
-    "bench.study.low_rank.findings",
-    "bench.study.ansatz.findings",
-    "bench.study.phenomena.findings",
-    "bench.cli.study",
-]
-LISTS_THINGS = ["bench.data.sources", "bench.cli.list", "bench.cli.fetch", "bench.cli.status", "bench.cli.validate"]
 COMPUTES = {"torch", "sklearn", "xgboost", "rfm"}
+FIGURES = {"matplotlib"}
+SERVICES = {"openml", "requests", "pyarrow"}
+LIGHT = [
+    ("bench.data.sources bench.cli.list bench.cli.run bench.cli.fetch", COMPUTES | FIGURES | SERVICES),
+    ("bench.report.build bench.cli.report bench.study.lin_rfm.findings", COMPUTES | FIGURES),
+    ("bench.protocols bench.stats bench.report bench.files bench.store bench.command_line", COMPUTES),
+    ("bench.cli.export bench.cli.notebook bench.cli.status bench.cli.validate bench.cli.study", COMPUTES),
+    ("bench.study.report bench.study.low_rank.findings bench.study.ansatz.findings", COMPUTES),
+    ("bench.study.phenomena.findings", COMPUTES),
+    ("rfm.sweep", {"sklearn"}),
+]
+"""Modules, and what they do not load; in this order, as a library that is loaded once stays loaded."""
 
 
 def modules() -> dict[str, Path]:
@@ -55,9 +46,14 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
 def imports(name: str, path: Path) -> Iterator[str]:
     """Dotted names that a module imports anywhere, type-checking blocks and functions included."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -80,13 +76,6 @@ def layer(name: str) -> int | None:
 MODULES = modules()
 
 
-def test_no_module_imports_a_layer_above_its_own() -> None:
-    homeless = {name for name in MODULES if layer(name) is None} - {"bench", "bench.__main__"}
-    assert not homeless, "without a layer: give them one here, or move them into one"
-    wrong = {(name, target) for name, path in MODULES.items() for target in imports(name, path) if above(name, target)}
-    assert not wrong
-
-
 def above(name: str, imported: str) -> bool:
     """Whether ``imported`` is of a higher layer than ``name``, or of another package of the same."""
     own, floor = layer(name), layer(imported)
@@ -98,6 +87,13 @@ def above(name: str, imported: str) -> bool:
 def room(name: str) -> str:
     """The package or module below ``bench``; ``rfm`` is one."""
     return name.split(".")[0] if name.startswith("rfm") else ".".join(name.split(".")[:2])
+
+
+def test_no_module_imports_a_layer_above_its_own() -> None:
+    homeless = {name for name in MODULES if layer(name) is None} - {"bench", "bench.__main__"}
+    assert not homeless, "without a layer: give them one here, or move them into one"
+    wrong = {(name, target) for name, path in MODULES.items() for target in imports(name, path) if above(name, target)}
+    assert not wrong
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -118,8 +114,7 @@ def test_the_numerical_library_knows_neither_harness_nor_files_nor_printing() ->
     wrong = {}
     for name, path in MODULES.items():
         if name.split(".")[0] == "rfm":
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+            calls = (node.func for node in ast.walk(parsed(path)) if isinstance(node, ast.Call))
             called = {function.id for function in calls if isinstance(function, ast.Name)}
             roots = {imported.split(".")[0] for imported in imports(name, path)}
             wrong[name] = (roots & foreign) | (called & {"print", "open", "input"})
@@ -127,37 +122,15 @@ def test_the_numerical_library_knows_neither_harness_nor_files_nor_printing() ->
     assert not {name: found for name, found in wrong.items() if found}
 
 
-@pytest.mark.parametrize(
-    ("modules", "heavy"),
-    [
-        ([*READS_RESULTS, *READS_STUDIES, *LISTS_THINGS], COMPUTES),
-        (["bench.report.build", "bench.cli.report", "bench.study.lin_rfm.findings"], {"matplotlib"}),
-        (
-            ["bench.data.sources", "bench.cli.list", "bench.cli.run", "bench.cli.fetch"],
-            {"openml", "requests", "pyarrow"},
-        ),
-    ],
-    ids=["what computes", "figures", "services"],
-)
-def test_what_does_not_need_a_library_does_not_load_it(modules: list[str], heavy: set[str]) -> None:
-    loaded = loaded_with(modules)
-    assert list(loaded) == modules
-    assert not {name: found & heavy for name, found in loaded.items() if found & heavy}, "the first of them does"
-
-
-def test_the_kernels_do_not_load_scikit_learn() -> None:
-    loaded = loaded_with(["rfm.sweep"])["rfm.sweep"]
-    assert "torch" in loaded
-    assert "sklearn" not in loaded
-
-
-def loaded_with(modules: Sequence[str]) -> dict[str, set[str]]:
-    """Top-level packages that are loaded after ``import``, module by module, in one fresh process."""
-    code = "".join(f"import {name}; print(*{{name.split('.')[0] for name in sys.modules}})\n" for name in modules)
+def test_what_does_not_need_a_library_does_not_load_it() -> None:
+    heavy = {name: libraries for names, libraries in LIGHT for name in names.split()}
+    code = "".join(f"import {name}; print(*{{name.split('.')[0] for name in sys.modules}})\n" for name in heavy)
     command = [sys.executable, "-c", f"import sys\n{code}"]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
-    return dict(zip(modules, map(set, map(str.split, process.stdout.splitlines())), strict=True))
+    loaded = dict(zip(heavy, map(set, map(str.split, process.stdout.splitlines())), strict=True))
+    assert "torch" in loaded["rfm.sweep"]
+    assert not {name: found for name in heavy if (found := loaded[name] & heavy[name])}, "the first of them does"
 
 
 def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Recoding of classes, and when a path ends."""
+"""Labels that cannot be fitted, classes that are not there, and when a path ends."""
 
 from __future__ import annotations
 
@@ -6,27 +6,14 @@ import numpy as np
 import pytest
 
 from bench.errors import MethodError
-from bench.methods.classes import fit_classes, known_targets, only_seen, single_point_paths
+from bench.methods.classes import fit_classes, known_targets, only_seen
 from bench.methods.early_stopping import EarlyStopping
-from bench.records.method import HIDDEN, Fold, Task
+from bench.records.method import HIDDEN, Task
 
 
 @pytest.fixture
 def task() -> Task:
     return Task(X=np.arange(12.0).reshape(6, 2), y=np.array([3, 1, 3, 1, 0, HIDDEN]), n_classes=5, seed=1)
-
-
-def test_codes_and_expansion(task: Task) -> None:
-    classes = fit_classes(task, np.array([0, 1, 2]))
-    assert classes.present.tolist() == [1, 3]
-    assert classes.codes.tolist() == [1, 0, 1]
-    assert classes.expand(np.array([[0.25, 0.75]])).tolist() == [[0, 0.25, 0, 0.75, 0]]
-
-
-def test_a_single_class_is_certain(task: Task) -> None:
-    classes = fit_classes(task, np.array([0, 2]))
-    assert classes.single
-    assert classes.certain(2).argmax(axis=1).tolist() == [3, 3]
 
 
 def test_withheld_label_is_named(task: Task) -> None:
@@ -47,31 +34,19 @@ def test_no_rows(task: Task) -> None:
         known_targets(task, np.array([], dtype=np.int64), "validation")
 
 
-def test_single_point_paths_keep_order_and_folds(task: Task) -> None:
-    folds = [Fold(np.array([0, 1]), np.array([2, 3])), Fold(np.array([2, 3]), np.array([0, 1, 4]))]
-    paths = single_point_paths(
-        task, [{"k": 3}, {"k": 1}], folds, lambda config, fit, rows: np.eye(5)[np.full(len(rows), config["k"])]
-    )
-    assert [path.config["k"] for path in paths] == [3, 1]
-    assert paths[0].merit.tolist() == [[0.5], [1 / 3]]
-    assert paths[0].squared_error.tolist() == [[1.0], [4 / 3]]
-
-
-def stopped_after(points: int, figures: list[tuple[float, float]]) -> int:
-    """Number of points taken until the path ends, or all."""
-    stopping = EarlyStopping(points)
-    for taken, (accuracy, error) in enumerate(figures, 1):
-        if stopping.should_stop(np.array([[accuracy, error], [accuracy, error]]), np.array([3, 5])):
-            return taken
-    return len(figures)
-
-
-def test_early_stopping_counts_points_without_gain() -> None:
-    assert stopped_after(2, [(0.5, 1.0), (0.6, 1.0), (0.6, 1.0), (0.6, 1.1), (0.9, 0.1)]) == 4
-
-
-def test_either_figure_keeps_a_path_going() -> None:
-    assert stopped_after(2, [(0.5, 1.0), (0.5, 0.9), (0.4, 0.9), (0.4, 0.8), (0.6, 0.9), (0.1, 2.0)]) == 6
+@pytest.mark.parametrize(
+    ("figures", "taken"),
+    [
+        ([(0.5, 1.0), (0.6, 1.0), (0.6, 1.0), (0.6, 1.1), (0.9, 0.1)], 4),
+        ([(0.5, 1.0), (0.5, 0.9), (0.4, 0.9), (0.4, 0.8), (0.6, 0.9), (0.1, 2.0)], 6),
+    ],
+    ids=["points without gain are counted", "either figure keeps a path going"],
+)
+def test_a_path_ends_after_two_points_without_gain(figures: list[tuple[float, float]], taken: int) -> None:
+    stopping = EarlyStopping(2)
+    stops = [stopping.should_stop(np.array([point, point]), np.array([3, 5])) for point in figures[:taken]]
+    assert stops[:-1] == [False] * (taken - 1)
+    assert stops[-1] == (taken < len(figures))
 
 
 def test_folds_weigh_by_their_rows() -> None:

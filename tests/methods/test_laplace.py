@@ -9,6 +9,7 @@ from bench.data.splits import splits_for
 from bench.methods.laplace import Laplace
 from bench.methods.rfm import RFM
 from bench.protocols import PROTOCOLS, carry_out
+from bench.protocols.registry import plain_names
 from bench.records.dataset import Dataset
 
 
@@ -22,7 +23,7 @@ def generated(n: int) -> Dataset:
 @pytest.mark.parametrize(
     ("protocol", "n"),
     [
-        *((name, 60) for name in PROTOCOLS if PROTOCOLS[name].ensemble == "none"),
+        *((name, 60) for name in plain_names(PROTOCOLS)),
         *((name, 700) for name in ("clean", "published")),  # in float32
     ],
 )

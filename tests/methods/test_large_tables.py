@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import torch
 
 from bench.data.splits import splits_for
 from bench.methods import get_method, ntk, rfm
 from bench.methods.contract import check_method
 from bench.protocols import PROTOCOLS, carry_out, reduction
 from bench.records.dataset import Dataset, IntArray
-from bench.records.method import HIDDEN, Choice, Fold, Task
+from bench.records.method import HIDDEN, Choice, Fold, Prediction, Task
 from rfm.solvers import choice
 
-METHODS = ["rfm", "laplace", "ntk"]
 N, TEST = 400, 100
 SOLVERS = {"cholesky": 25_000, "cg": 0}
 """The solver, and the limit of direct solution at which it serves."""
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def lower_limits(patch: pytest.MonkeyPatch, solver: str) -> None:
@@ -48,32 +37,37 @@ def task() -> tuple[Task, IntArray, IntArray]:
     return Task(X=X, y=y, n_classes=3, seed=7), np.arange(N), np.arange(N, N + TEST)
 
 
-def a_choice(name: str) -> Choice:
-    if name == "ntk":
-        return Choice({"ridge": 1.0, "depth": 2}, 0)
-    return Choice({"ridge": 1.0, "unit_norm": True}, 2 if name == "rfm" else 0)
+CHOICES = {
+    "rfm": Choice({"ridge": 1.0, "unit_norm": True}, 2),
+    "laplace": Choice({"ridge": 1.0, "unit_norm": True}, 0),
+    "ntk": Choice({"ridge": 1.0, "depth": 2}, 0),
+}
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_scores_are_the_small_tables_ones(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Solved directly; iterated they are near, and the iterations are recorded."""
     table, train, test = task()
-    small = get_method(name).session(table).predict(a_choice(name), train, test)
+
+    def predicted() -> Prediction:
+        return get_method(name).session(table).predict(CHOICES[name], train, test)
+
+    small = predicted()
     lower_limits(monkeypatch, "cholesky")
-    direct = get_method(name).session(table).predict(a_choice(name), train, test)
+    direct = predicted()
     np.testing.assert_allclose(direct.scores, small.scores, atol=2e-3)
     assert (direct.details["solver"], direct.details["fitted_rows"]) == ("cholesky", N)
     lower_limits(monkeypatch, "cg")
-    iterated = get_method(name).session(table).predict(a_choice(name), train, test)
+    iterated = predicted()
     assert np.mean(iterated.scores.argmax(axis=1) == small.scores.argmax(axis=1)) >= 0.99
     details = json.loads(json.dumps(dict(iterated.details)))
     assert details["solver"] == "cg"
     assert details["residual"] <= choice.CONVERGED
     assert 1 <= details["iterations"] <= 10
-    assert len(details.get("updates", [])) == a_choice(name).iteration
+    assert len(details.get("updates", [])) == CHOICES[name].iteration
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_choosing_gives_the_same_figures(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With folds too large for the sweep (``--full``) RFM's chains are followed one by one; NTK forms the matrix of
     the rows that choose only."""
@@ -116,7 +110,7 @@ def test_a_reduced_table_goes_through_the_protocols(protocol: str, monkeypatch: 
     assert result.score > 85
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_estimates_are_modest_where_matrices_are_not_formed(name: str) -> None:
     """The largest table of the archive fits into 8 GiB; half of the matrix of 20,000 fitted ones is kept."""
     method = get_method(name)

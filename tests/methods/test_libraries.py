@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC, SVR
 from xgboost import XGBRegressor
@@ -36,7 +32,6 @@ def task() -> Task:
 
 ROWS = np.arange(130)
 FIT, REST = ROWS[:90], ROWS[90:]
-LEAF = {"min_samples_leaf": 3}
 
 
 def test_coupling_recovers_consistent_shares() -> None:
@@ -95,38 +90,36 @@ def test_svm_ties_go_to_the_default_first() -> None:
     assert len(configs) == len(svm_rbf.COSTS) * len(svm_rbf.GAMMAS_TIMES_D)
 
 
-def test_forests_are_scikit_learns(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random_forest, "TREES", 20)
-    gaps = gaps_in(task)
-    for name, kind, leaf in (
-        ("random_forest", RandomForestClassifier, {}),
-        ("extra_trees", ExtraTreesClassifier, LEAF),
-    ):
-        choice = Choice({**leaf, "features_per_sqrt_d": 2.0}, 0)
-        scores = get_method(name).session(gaps).predict(choice, FIT, REST).scores
-        trees = kind(20, max_features=3, random_state=11, **leaf).fit(gaps.X[FIT], gaps.y[FIT])
-        np.testing.assert_allclose(scores[:, [0, 2, 3, 5]], trees.predict_proba(gaps.X[REST]))
-        assert (scores[:, [1, 4]] == 0).all()
+FACTOR = {"features_per_sqrt_d": 2.0}
+LEAF = {"min_samples_leaf": 3}
+TREES: dict[str, Any] = {"n_estimators": 12, "max_features": 3, "random_state": 9}
 
 
-def gaps_in(task: Task) -> Task:
+@pytest.mark.parametrize(
+    ("name", "config", "model", "atol"),
+    [
+        ("random_forest", FACTOR, RandomForestClassifier(**TREES), 0.0),
+        ("extra_trees", FACTOR | LEAF, ExtraTreesClassifier(**TREES, **LEAF), 0.0),
+        *(
+            ("logistic_regression", {"C": C}, LogisticRegression(C=C, max_iter=5000, tol=1e-8), 2e-3)
+            for C in (0.01, 1.0, 100.0)
+        ),
+    ],
+)
+def test_classifiers_are_scikit_learns(
+    task: Task, name: str, config: Config, model: Any, atol: float, short: None
+) -> None:
     """The four classes as four of six: two are absent."""
-    return Task(task.X, np.array([0, 2, 3, 5])[task.y], 6, seed=11)
-
-
-@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
-def test_logistic_regression_is_scikit_learns(task: Task, C: float) -> None:
-    gaps = gaps_in(task)
-    scores = get_method("logistic_regression").session(gaps).predict(Choice({"C": C}, 0), FIT, REST).scores
-    model = LogisticRegression(C=C, max_iter=5000, tol=1e-8).fit(gaps.X[FIT], gaps.y[FIT])
-    np.testing.assert_allclose(scores[:, [0, 2, 3, 5]], model.predict_proba(gaps.X[REST]), atol=2e-3)
+    gaps = replace(task, y=np.array([0, 2, 3, 5])[task.y], n_classes=6)
+    scores = get_method(name).session(gaps).predict(Choice(config, 0), FIT, REST).scores
+    shares = model.fit(gaps.X[FIT], gaps.y[FIT]).predict_proba(gaps.X[REST])
+    np.testing.assert_allclose(scores[:, [0, 2, 3, 5]], shares, atol=atol)
     assert (scores[:, [1, 4]] == 0).all()
 
 
 @pytest.mark.parametrize("name", ["logistic_regression", "extra_trees", "xgboost"])
-def test_more_classes_than_a_fold_can_have(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_classes_than_a_fold_can_have(name: str, short: None) -> None:
     """Twelve classes of four rows in five inner folds: no fold can be fitted on all and judged on all of them."""
-    monkeypatch.setattr(random_forest, "TREES", 10)
     y = np.repeat(np.arange(12), 4)
     X = np.random.default_rng(0).standard_normal((48, 4)) * 0.1 + np.stack([y, y % 2, y % 3, y * 0], axis=1)
     table, splits = Dataset("classes", X, y, 12, "tiny"), draw_splits("classes", y, 0)
@@ -183,15 +176,19 @@ def predicted(name: str, task: Task, config: Config, iteration: int = 0) -> tupl
     return scores[:, 0], fit, rest
 
 
-def test_forests_of_numbers_are_scikit_learns(numbers: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random_forest, "TREES", 20)
-    for name, kind, leaf in (
-        ("random_forest", RandomForestRegressor, {}),
-        ("extra_trees", ExtraTreesRegressor, {"min_samples_leaf": 1}),
-    ):
-        scores, fit, rest = predicted(name, numbers, {**leaf, "share_of_features": 2 / 3})
-        trees = kind(20, max_features=2, random_state=11).fit(numbers.X[fit], numbers.y[fit])
-        np.testing.assert_allclose(scores, trees.predict(numbers.X[rest]))
+def assert_predicts(
+    numbers: Task, name: str, config: Config, model: Any, iteration: int = 0, atol: float = 0.0
+) -> None:
+    """A method predicts what a library's ``model`` does, fitted on the same rows."""
+    scores, fit, rest = predicted(name, numbers, config, iteration)
+    expected = model.fit(numbers.X[fit], numbers.y[fit]).predict(numbers.X[rest])
+    np.testing.assert_allclose(scores, expected, atol=atol)
+
+
+def test_forests_of_numbers_are_scikit_learns(numbers: Task, short: None) -> None:
+    share, trees = {"share_of_features": 2 / 3}, TREES | {"max_features": 2, "random_state": 11}
+    assert_predicts(numbers, "random_forest", share, RandomForestRegressor(**trees))
+    assert_predicts(numbers, "extra_trees", share | {"min_samples_leaf": 1}, ExtraTreesRegressor(**trees))
 
 
 @pytest.mark.parametrize("alpha", [0.01, 10.0])
@@ -203,15 +200,12 @@ def test_ridge_regression_has_the_closed_form(numbers: Task, alpha: float) -> No
 
 
 def test_support_vector_regression_is_libsvms(numbers: Task) -> None:
-    scores, fit, rest = predicted("svm_rbf", numbers, {"C": 5.0, "gamma_times_d": 1.0})
-    machine = SVR(C=5.0, gamma=1 / 3).fit(numbers.X[fit], numbers.y[fit])
-    np.testing.assert_allclose(scores, machine.predict(numbers.X[rest]), atol=5e-3)
+    assert_predicts(numbers, "svm_rbf", {"C": 5.0, "gamma_times_d": 1.0}, SVR(C=5.0, gamma=1 / 3), atol=5e-3)
 
 
 @pytest.mark.parametrize(("share", "weight"), xgboost.SAMPLING)
 def test_boosting_of_numbers_is_xgboosts(numbers: Task, share: float, weight: float) -> None:
     config = {"max_depth": 3, "eta": 0.3, "sampled_share": share, "min_child_weight": weight}
-    scores, fit, rest = predicted("xgboost", numbers, config, 30)
     booster = XGBRegressor(
         n_estimators=30,
         max_depth=3,
@@ -224,18 +218,15 @@ def test_boosting_of_numbers_is_xgboosts(numbers: Task, share: float, weight: fl
         seed_per_iteration=True,
         n_jobs=1,
     )
-    np.testing.assert_allclose(scores, booster.fit(numbers.X[fit], numbers.y[fit]).predict(numbers.X[rest]), atol=1e-5)
+    assert_predicts(numbers, "xgboost", config, booster, iteration=30, atol=1e-5)
 
 
 def test_rfm_and_laplace_are_the_estimators(numbers: Task) -> None:
     for ridge, unit_norm, updates in ((0.1, False, 3), (1.0, True, 1), (0.001, False, 4)):
         config = {"ridge": ridge, "unit_norm": unit_norm}
-        scores, fit, rest = predicted("rfm", numbers, config, updates)
-        model = RFMRegressor(**config, iterations=updates, metric_scaling="none").fit(numbers.X[fit], numbers.y[fit])
-        np.testing.assert_allclose(scores, model.predict(numbers.X[rest]), atol=2e-3)
-        scores = predicted("laplace", numbers, config)[0]
-        still = KernelRidgeRegressor(**config).fit(numbers.X[fit], numbers.y[fit])
-        np.testing.assert_allclose(scores, still.predict(numbers.X[rest]), atol=2e-4)
+        model = RFMRegressor(**config, iterations=updates, metric_scaling="none")
+        assert_predicts(numbers, "rfm", config, model, updates, atol=2e-3)
+        assert_predicts(numbers, "laplace", config, KernelRidgeRegressor(**config), atol=2e-4)
 
 
 @pytest.mark.parametrize(("ridge", "depth"), [(1.0, 1), (0.01, 3)])
@@ -250,16 +241,12 @@ def test_ntk_is_ridge_regression_with_its_kernel(numbers: Task, ridge: float, de
 
 
 def test_ntk_selects_among_relative_ridges_but_under_the_papers_protocols(numbers: Task) -> None:
-    folds = [Fold(np.arange(0, 60), np.arange(60, 90))]
-    found = {
-        paper: get_method("ntk").session(replace(numbers, paper_grid=paper)).tune(folds) for paper in (False, True)
-    }
-    assert [sorted(paths[0].config) for paths in found.values()] == [["depth", "relative_ridge"], ["depth", "ridge"]]
-    for paper, paths in found.items():
-        for path in paths:
-            config = dict(path.config)
-            K = ntk_matrix(torch.as_tensor(numbers.X), depth=config["depth"]).numpy()
-            ridge = config["ridge"] if paper else config["relative_ridge"] * K.diagonal()[:60].mean()
-            alpha = np.linalg.solve(K[:60, :60] + ridge * np.eye(60), numbers.y[:60])
-            error = np.mean((K[60:90, :60] @ alpha - numbers.y[60:90]) ** 2)
+    fit, rest = np.arange(60), np.arange(60, 90)
+    for paper, key in ((False, "relative_ridge"), (True, "ridge")):
+        for path in get_method("ntk").session(replace(numbers, paper_grid=paper)).tune([Fold(fit, rest)]):
+            assert sorted(path.config) == ["depth", key]
+            K = ntk_matrix(torch.as_tensor(numbers.X), depth=path.config["depth"]).numpy()
+            ridge = path.config[key] * (1.0 if paper else K.diagonal()[fit].mean())
+            alpha = np.linalg.solve(K[np.ix_(fit, fit)] + ridge * np.eye(60), numbers.y[fit])
+            error = np.mean((K[np.ix_(rest, fit)] @ alpha - numbers.y[rest]) ** 2)
             assert path.squared_error[0, 0] == pytest.approx(error, rel=1e-4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.ensemble import (
     AdaBoostClassifier,
-    AdaBoostRegressor,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
     RandomForestClassifier,
-    RandomForestRegressor,
 )
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
@@ -88,19 +85,6 @@ class Staged(EstimatorMethod):
         return GradientBoostingRegressor(max_depth=2, subsample=0.8, **config)
 
 
-class StopsEarly(EstimatorMethod):
-    """AdaBoost ends with the first tree that makes no mistake: on easy tables at once."""
-
-    name, title = "adaboost", "AdaBoost"
-    iterations = (2, 10)
-
-    def classifier(self, config: Config, fitting: Fitting) -> Any:
-        return AdaBoostClassifier()
-
-    def regressor(self, config: Config, fitting: Fitting) -> Any:
-        return AdaBoostRegressor()
-
-
 class OtherParameter(EstimatorMethod):
     name, title = "hist", "Histogram boosting"
     grid = {"min_samples_leaf": [2]}
@@ -110,29 +94,18 @@ class OtherParameter(EstimatorMethod):
     def classifier(self, config: Config, fitting: Fitting) -> Any:
         return HistGradientBoostingClassifier(**config)
 
-    def regressor(self, config: Config, fitting: Fitting) -> Any:
-        return HistGradientBoostingRegressor(**config)
-
 
 class Piped(EstimatorMethod):
     name, title = "piped", "Quantiles, then a forest"
 
     def classifier(self, config: Config, fitting: Fitting) -> Any:
-        return self.piped(RandomForestClassifier(20, n_jobs=-1), fitting)
-
-    def regressor(self, config: Config, fitting: Fitting) -> Any:
-        return self.piped(RandomForestRegressor(20, n_jobs=-1), fitting)
-
-    def piped(self, forest: Any, fitting: Fitting) -> Any:
-        return make_pipeline(QuantileTransformer(n_quantiles=min(10, fitting.n)), forest)
+        return make_pipeline(QuantileTransformer(n_quantiles=min(10, fitting.n)), RandomForestClassifier(5, n_jobs=-1))
 
 
 class NumbersOnly(EstimatorMethod):
     name, title = "linear", "Linear"
     regression_grid = [{"alpha": 0.1}]
-
-    def regressor(self, config: Config, fitting: Fitting) -> Any:
-        return Ridge(**config)
+    regressor = Decisions.regressor
 
 
 @pytest.mark.parametrize("kind", [Probabilities, Decisions, Predictions, Staged, OtherParameter, Piped, NumbersOnly])
@@ -161,7 +134,17 @@ def test_probabilities_are_what_predict_proba_gives() -> None:
 
 
 def test_a_classifier_that_stops_early_keeps_its_path_and_fails_where_it_does() -> None:
-    (breach,) = (breach for breach in check_method(StopsEarly()) if "(classification)" in breach)
+    class StopsEarly(EstimatorMethod):
+        """AdaBoost ends with the first tree that makes no mistake: on easy tables at once."""
+
+        name, title = "adaboost", "AdaBoost"
+        iterations = (2, 10)
+
+        def classifier(self, config: Config, fitting: Fitting) -> Any:
+            return AdaBoostClassifier()
+
+    pickle, breach = check_method(StopsEarly())
+    assert pickle.startswith("pickle")  # no other process can import a class of a function
     assert breach.startswith("all constant (classification): raised ValueError: BaseClassifier in AdaBoostClassifier")
 
 
@@ -226,25 +209,27 @@ def numbers(n: int = 20, seed: int = 3) -> Task:
     return Task(X=X, y=X[:, 0] + 0.1 * draws.normal(size=n), n_classes=0, seed=seed)
 
 
-def test_a_regressors_predictions_are_the_scores() -> None:
+@pytest.mark.parametrize(
+    ("method", "choice", "regressor"),
+    [
+        (Decisions, Choice({"alpha": 1.0}, 0), Ridge(alpha=1.0)),
+        *(
+            (
+                Staged,
+                Choice({"learning_rate": 0.5}, rounds),
+                GradientBoostingRegressor(
+                    max_depth=2, subsample=0.8, learning_rate=0.5, n_estimators=rounds, random_state=3
+                ),
+            )
+            for rounds in Staged.iterations
+        ),
+    ],
+    ids=["without a path", *(f"{rounds} rounds" for rounds in Staged.iterations)],
+)
+def test_a_regressors_predictions_are_the_scores(method: type[EstimatorMethod], choice: Choice, regressor: Any) -> None:
     task, fit, rows = numbers(), np.arange(15), np.arange(15, 20)
-    scores = Decisions().session(task).predict(Choice({"alpha": 1.0}, 0), fit, rows).scores
-    np.testing.assert_array_equal(scores[:, 0], Ridge(alpha=1.0).fit(task.X[fit], task.y[fit]).predict(task.X[rows]))
-
-
-def test_a_regressors_path_agrees_with_shorter_fits() -> None:
-    task, fold = numbers(), Fold(fit=np.arange(15), validation=np.arange(15, 20))
-    session = Staged().session(task)
-    (path,) = session.tune([fold])
-    for point, rounds in enumerate(path.iterations):
-        scores = session.predict(Choice(path.config, rounds), fold.fit, fold.validation).scores
-        short = GradientBoostingRegressor(
-            max_depth=2, subsample=0.8, learning_rate=0.5, n_estimators=rounds, random_state=3
-        ).fit(task.X[fold.fit], task.y[fold.fit])
-        np.testing.assert_allclose(scores[:, 0], short.predict(task.X[fold.validation]))
-        assert task.judge(scores, task.y[fold.validation]) == pytest.approx(
-            (path.merit[0, point], path.squared_error[0, point])
-        )
+    scores = method().session(task).predict(choice, fit, rows).scores
+    np.testing.assert_array_equal(scores[:, 0], regressor.fit(task.X[fit], task.y[fit]).predict(task.X[rows]))
 
 
 finite = st.floats(-50, 50, allow_nan=False)
@@ -266,66 +251,43 @@ def test_two_classes_are_told_apart_by_the_sign(decision: FloatArray) -> None:
     np.testing.assert_allclose(shares[:, 1], 1 / (1 + np.exp(-decision)))
 
 
-def test_rows_that_no_class_has_a_share_of_go_to_a_class_that_was_fitted() -> None:
-    class Undecided(Probabilities):
-        def fit(self, estimator: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
-            estimator.predict_proba = lambda rows: np.zeros((len(rows), 2))
-            return estimator
-
-    scores = Undecided().session(task([1, 2, 2], n_classes=3)).predict(
-        Choice({"n_neighbors": 1, "weights": "uniform"}, 0), np.array([0, 1, 2]), np.array([3])
-    ).scores  # fmt: skip
-    assert scores.tolist() == [[0.0, 0.5, 0.5]]
+def changed(base: type[EstimatorMethod], **parts: Any) -> EstimatorMethod:
+    return type("Changed", (base,), parts)()
 
 
-class NoStages(Decisions):
-    iterations = (1, 2)
-    iteration_parameter = "alpha"
+def giving(shares: Callable[[FloatArray], FloatArray]) -> Callable[..., Any]:
+    """A ``fit`` after which the classifier gives rows these ``shares``."""
 
-
-class NoSuchParameter(Staged):
-    iteration_parameter = "rounds"
-
-
-class WrongShape(Decisions):
-    def fit(self, estimator: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
-        estimator.predict_proba = lambda rows: np.ones((len(rows), 5))
+    def fit(method: EstimatorMethod, estimator: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
+        estimator.predict_proba = shares
         return estimator
 
-
-class TooFewStages(Staged):
-    def staged_scores(self, estimator: Any, X: FloatArray, iterations: Sequence[int]) -> Iterable[FloatArray]:
-        return list(super().staged_scores(estimator, X, iterations))[:-1]
+    return fit
 
 
-class OneRowShort(EstimatorMethod):
-    name, title = "short", "Short"
-
-    def classifier(self, config: Config, fitting: Fitting) -> Any:
-        return LogisticRegression()
-
-    def fit(self, estimator: Any, X: FloatArray, y: IntArray, seed: int) -> Any:
-        fitted = estimator.fit(X, y)
-        whole = fitted.predict_proba
-        fitted.predict_proba = lambda rows: whole(rows)[:-1]
-        return fitted
-
-
-class TwoNumbers(NumbersOnly):
-    def fit(self, estimator: Any, X: FloatArray, y: FloatArray, seed: int) -> Any:
-        return estimator.fit(X, np.stack([y, y], axis=1))
+def test_rows_that_no_class_has_a_share_of_go_to_a_class_that_was_fitted() -> None:
+    undecided = changed(Probabilities, fit=giving(lambda rows: np.zeros((len(rows), 2))))
+    choice = Choice({"n_neighbors": 1, "weights": "uniform"}, 0)
+    scores = undecided.session(task([1, 2, 2], n_classes=3)).predict(choice, np.array([0, 1, 2]), np.array([3])).scores
+    assert scores.tolist() == [[0.0, 0.5, 0.5]]
 
 
 def test_an_estimator_that_does_not_fit_is_an_error_that_says_how() -> None:
     classes, fold = task([0, 1] * 3, n_classes=2), Fold(fit=np.arange(5), validation=np.array([5]))
     none = "has none of staged_predict_proba, staged_decision_function, staged_predict"
+    one_short = changed(Staged, staged_scores=lambda *args: list(EstimatorMethod.staged_scores(*args))[:-1])
+    two_numbers = changed(NumbersOnly, fit=lambda _, model, X, y, seed: model.fit(X, np.stack([y, y], axis=1)))
     for method, learned, says in (
-        (NoStages(), classes, f"RidgeClassifier {none}"),
-        (NoSuchParameter(), classes, "GradientBoostingClassifier has no parameter 'rounds'"),
-        (WrongShape(), classes, r"shape \(1, 5\), expected \(1, 2\)"),
-        (TooFewStages(), classes, r"staged_scores\(\) gave 2 of 3 points"),
-        (OneRowShort(), classes, r"shape \(0, 2\), expected \(1, 2\)"),
-        (TwoNumbers(), numbers(), r"predictions have shape \(1, 2\), expected \(1,\)"),
+        (changed(Decisions, iterations=(1, 2), iteration_parameter="alpha"), classes, f"RidgeClassifier {none}"),
+        (
+            changed(Staged, iteration_parameter="rounds"),
+            classes,
+            "GradientBoostingClassifier has no parameter 'rounds'",
+        ),
+        (changed(Decisions, fit=giving(lambda X: np.ones((len(X), 5)))), classes, r"shape \(1, 5\), expected \(1, 2\)"),
+        (changed(Decisions, fit=giving(lambda X: np.ones((0, 2)))), classes, r"shape \(0, 2\), expected \(1, 2\)"),
+        (one_short, classes, r"staged_scores\(\) gave 2 of 3 points"),
+        (two_numbers, numbers(), r"predictions have shape \(1, 2\), expected \(1,\)"),
     ):
         with pytest.raises(MethodError, match=says):
             method.session(learned).tune([fold])

@@ -13,7 +13,6 @@ from bench.methods.rfm import RFM, RIDGES, UNIT_NORMS, ChainSession, describe_me
 from bench.protocols.selection import choose
 from bench.records.method import Choice, Fold, Task
 from rfm.factored import FactoredMatrix
-from rfm.rows import Metric
 from rfm.sweep import Sweep
 
 TABLES = {"stacked": (90, 5), "in float32": (260, 5), "wide, stacked": (60, 100), "wide, in float32": (130, 200)}
@@ -34,32 +33,22 @@ def halves(session: ChainSession) -> list[Fold]:
     return [Fold(fit=np.arange(n), validation=np.arange(n, 2 * n))]
 
 
-def tuned_metrics(session: ChainSession) -> dict[tuple[float, bool, int], Metric | None]:
-    fold = halves(session)[0]
-    points = session._chains(len(fold.fit)).points(
-        fold.fit, fold.validation, ridges=RIDGES, unit_norms=UNIT_NORMS, iterations=4
-    )
-    return {(point.ridge, point.unit_norm, point.iteration): point.metric for point in points}
-
-
-def fit_in(session: ChainSession, metric: Metric | None, choice: Choice, rows: np.ndarray) -> np.ndarray:
-    fit = session._chains(1).fit(
-        rows[::2], rows[1::2], ridge=choice.config["ridge"], unit_norm=choice.config["unit_norm"], metric=metric
-    )
-    return fit.scores
-
-
 def test_what_is_transferred_is_the_metric_learned_in_tuning(session: ChainSession) -> None:
-    metrics = tuned_metrics(session)
-    paths = session.tune(halves(session))
-    chosen = choose(paths, halves(session), ties="order")[0]
-    without_unit_norm = choose([p for p in paths if not p.config["unit_norm"]], halves(session), ties="order")[0]
+    (fold,) = folds = halves(session)
+    chains = session._chains(len(fold.fit))
+    grid = {"ridges": RIDGES, "unit_norms": UNIT_NORMS, "iterations": 4}
+    metrics = {(p.ridge, p.unit_norm, p.iteration): p.metric for p in chains.points(fold.fit, fold.validation, **grid)}
+    paths = session.tune(folds)
+    chosen = choose(paths, folds, ties="order")[0]
+    without_unit_norm = choose([p for p in paths if not p.config["unit_norm"]], folds, ties="order")[0]
     other = Choice({"ridge": 10.0, "unit_norm": not chosen.config["unit_norm"]}, 3)
     rows = np.random.default_rng(0).permutation(len(session.task.y))
+    train, test = rows[::2], rows[1::2]
     for choice in (chosen, without_unit_norm, other, Choice(other.config, 0)):
         metric = metrics[choice.config["ridge"], choice.config["unit_norm"], choice.iteration]
-        scores = session.predict(choice, rows[::2], rows[1::2], transfer=True).scores
-        np.testing.assert_allclose(scores, fit_in(session, metric, choice, rows), rtol=0, atol=1e-6)
+        expected = session._chains(1).fit(train, test, **choice.config, metric=metric).scores
+        scores = session.predict(choice, train, test, transfer=True).scores
+        np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-6)
 
 
 def test_the_metric_that_will_be_chosen_needs_no_learning_anew(

@@ -8,19 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.methods import known_methods, method_names
 from bench.methods.rfm import ChainSession
 from bench.methods.rfm_fork import RFMFork, RFMForkRaw, quantile_normal
 from bench.records.method import Choice, Fold, Task
 from rfm.kernels import Laplace
 from rfm.sweep import Sweep
-
-NAMES = ("rfm_fork", "rfm_fork_raw")
-
-
-def test_it_is_known_but_run_only_where_it_is_named() -> None:
-    assert set(NAMES) <= set(known_methods())
-    assert not set(NAMES) & set(method_names())
 
 
 def test_the_grid() -> None:
@@ -62,7 +54,7 @@ def test_the_mapping_learns_from_fitted_rows_alone(task: Task) -> None:
     np.testing.assert_array_equal(quantile_normal(task.X, fit)[fit], quantile_normal(other, fit)[fit])
 
 
-@pytest.mark.parametrize("method", [RFMFork(), RFMForkRaw()], ids=NAMES)
+@pytest.mark.parametrize("method", [RFMFork(), RFMForkRaw()], ids=lambda method: method.name)
 def test_paths_are_those_of_the_machines_one_by_one(method: RFMFork, task: Task) -> None:
     paths = method.session(task).tune(FOLDS)
     assert [dict(path.config) for path in paths] == method.configurations()

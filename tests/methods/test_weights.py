@@ -9,17 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from refusals import refused
 
 import bench.examples
-from bench.data.embedded import EmbeddedSource
-from bench.data.registry import load_registry
 from bench.data.splits import splits_for
 from bench.errors import MethodError, UsageError
 from bench.methods import plugin_methods
 from bench.methods.contract import check_method
 from bench.methods.weights import VARIABLE
 from bench.protocols import PROTOCOLS, carry_out
-from bench.records.measure import Kind
+from bench.records.dataset import Dataset
 from bench.records.method import Method
 
 FOLDER = Path(bench.examples.__file__).parent
@@ -28,7 +27,7 @@ FILES = {
     "tabpfn": ("tabpfn-v2-classifier.ckpt", "tabpfn-v2-regressor.ckpt"),
     "tabicl": ("tabicl-classifier-v2-20260212.ckpt", "tabicl-regressor-v2-20260212.ckpt"),
 }
-KINDS: tuple[Kind, ...] = ("classification", "regression")
+libraries = pytest.mark.parametrize("library", LIBRARIES)
 GOOD = "good weights"
 PACKAGE = """
 import os
@@ -91,77 +90,58 @@ def made(library: str) -> Method:
     return method
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
+@libraries
 def test_it_keeps_the_contract(library: str) -> None:
     assert check_method(made(library)) == []
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_a_table_is_predicted_and_the_weights_are_part_of_the_configuration(library: str) -> None:
+@libraries
+def test_a_table_is_predicted_and_the_weights_are_part_of_the_configuration(library: str, wine: Dataset) -> None:
     method = made(library)
-    assert method.kinds == KINDS
-    wine = EmbeddedSource().load(load_registry().entry("wine"))
+    assert method.kinds == ("classification", "regression")
     result = carry_out(method, wine, splits_for(wine, 0), PROTOCOLS["clean"], seed=0)[0]
     assert result.score > 85
     checksum = hashlib.sha256(GOOD.encode()).hexdigest()[:16]
     assert result.config == {"weights": FILES[library][0], "weights_sha256": checksum}
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
+@libraries
 def test_other_weights_of_one_name_are_another_configuration(
-    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wine: Dataset
 ) -> None:
+    """Those that the package does not take are an error of one line."""
     before = made(library).configurations()
-    (tmp_path / FILES[library][0]).write_text("other weights")
+    (tmp_path / FILES[library][0]).write_text("weights of another version")
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     method = made(library)
     assert method.kinds == ("classification",)  # there are none for numbers
     assert method.configurations() != before
+    says = f"^{library} 9.8 with the weights {FILES[library][0]}: RuntimeError: Error\\(s\\) in loading"
+    refused(MethodError, says, carry_out, method, wine, splits_for(wine, 0), PROTOCOLS["clean"], seed=0)
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
+@libraries
 def test_without_weights_one_line_says_what_is_needed(
     library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refusal() -> str:
-        with pytest.raises(UsageError) as caught:
-            made(library)
-        text = str(caught.value)
-        assert "\n" not in text
-        assert VARIABLE in text
-        assert FILES[library][0] in text
-        assert FILES[library][1] in text
-        return text
+    def refuses(says: str) -> None:
+        line = refused(UsageError, says, made, library)
+        assert all(word in line for word in (VARIABLE, *FILES[library]))
 
     monkeypatch.setenv(VARIABLE, str(tmp_path))
-    assert "it has none" in refusal()
+    refuses("it has none")
     (tmp_path / f"{library}-v1-classifier.ckpt").write_text(GOOD)
-    assert f"other versions are there ({library}-v1-classifier.ckpt)" in refusal()
+    refuses(rf"other versions are there \({library}-v1-classifier.ckpt\)")
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
-    assert "is not a folder" in refusal()
+    refuses("is not a folder")
     monkeypatch.delenv(VARIABLE)
-    assert "never downloaded" in refusal()
+    refuses("never downloaded")
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_weights_that_the_package_does_not_take_are_an_error_of_one_line(
-    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / FILES[library][0]).write_text("weights of another version")
-    monkeypatch.setenv(VARIABLE, str(tmp_path))
-    wine = EmbeddedSource().load(load_registry().entry("wine"))
-    with pytest.raises(MethodError) as caught:
-        carry_out(made(library), wine, splits_for(wine, 0), PROTOCOLS["clean"], seed=0)
-    text = str(caught.value)
-    assert text.startswith(f"{library} 9.8 with the weights {FILES[library][0]}: RuntimeError: Error(s) in loading")
-    assert "\n" not in text
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
+@libraries
 def test_without_the_package_one_line_says_so(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(UsageError, match=rf"it needs the package {library} \(pip install {library}\)"):
-        made(library)
+    refused(UsageError, rf"it needs the package {library} \(pip install {library}\)", made, library)
 
 
 def test_tabpfn_is_not_run_on_what_its_weights_were_not_made_for() -> None:

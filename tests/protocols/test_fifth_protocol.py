@@ -1,13 +1,16 @@
-"""One more protocol is one more record: statistics and report list, explain and compare it without another edit."""
+"""One more protocol is one more record: it is run, stored, listed, explained and compared without another edit."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from command import Command
 from synthetic_runs import make_run
 
 from bench.protocols import PROTOCOLS, Protocol, get_protocol, register
@@ -18,6 +21,7 @@ from bench.report.merge import merge_runs
 from bench.report.sections.protocol import UNKNOWN
 from bench.stats.frame import protocols_in, scores_frame
 from bench.stats.protocols import leak_decomposition, noise_pair
+from bench.store import read_run
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 BENCH = Path(__file__).parents[2] / "bench"
@@ -48,24 +52,42 @@ def part(page: str, protocol: str) -> str:
     return page.split(f"Results under {protocol}")[-1].split("Results under")[0]
 
 
+def test_it_runs_and_is_stored_exported_and_explained(
+    fifth: Protocol, elsewhere: Path, command: Command, drawn: None
+) -> None:
+    run = ["run", "--subset", "iris", "--methods", "svm_rbf,laplace", "--protocol", "clean-3", "--run", "r"]
+    command(*run)
+    results = read_run("r").results
+    assert {(r.job.protocol, r.status) for r in results} == {("clean-3", "ok")}
+    assert all(len(h.path[0]["score"]) >= 1 for r in results for h in r.holdouts)
+    assert set(pd.read_csv("r/scores.csv")["protocol"]) == {"clean-3"}
+    command("report", "r", "--out", "o")
+    assert fifth.meaning in Path("o/report.md").read_text(encoding="utf-8")
+    assert "0 jobs to run, 2 done before" in command(*run, "--dry-run").out
+
+
+def test_another_rule_under_the_same_name_is_another_job(
+    registry: dict[str, Protocol], elsewhere: Path, command: Command, in_process: None
+) -> None:
+    run = ["run", "--subset", "iris", "--methods", "svm_rbf", "--protocol", "mine", "--run", "r"]
+    register(Protocol("mine", inner_folds=3))
+    command(*run)
+    registry["mine"] = Protocol("mine", inner_folds=4, meaning="One more.")
+    assert "1 job to run, 0 done before" in command(*run, "--dry-run").out
+
+
 def test_the_report_explains_it_in_its_place(fifth: Protocol, tmp_path: Path) -> None:
+    register(Protocol("between", inner_folds=3, order=1))  # "between" < "clean-cv": equal orders go by name
     files = report(tmp_path, *plain_names(PROTOCOLS))
+    listed = ["clean", "between", "clean-cv", "clean-3", "relearn", "published"]
     for page in (files.markdown.read_text(encoding="utf-8"), files.html.read_text(encoding="utf-8")):
-        assert headings(page) == ["clean", "clean-cv", "clean-3", "relearn", "published"], "first those without labels"
+        assert headings(page) == listed, "first those without labels"
         assert fifth.meaning in part(page, "clean-3")
         assert page.count(fifth.meaning) == 1
         assert "clean-cv → clean-3" in page
         assert what_changes(get_protocol("clean-cv"), fifth) in page
     results = files.markdown.read_text(encoding="utf-8").split("## How to read")[0]
-    answers = re.findall(r"Under `([\w-]+)`", results)
-    assert answers == ["clean", "clean-cv", "clean-3", "relearn", "published"], "each answers in its section"
-
-
-def test_its_place_is_its_order(registry: dict[str, Protocol], tmp_path: Path) -> None:
-    register(Protocol("between", inner_folds=3, order=1))  # "between" < "clean-cv": equal orders go by name
-    files = report(tmp_path, "clean-cv", "between", "clean")
-    assert headings(files.html.read_text(encoding="utf-8")) == ["clean", "between", "clean-cv"]
-    assert headings(files.markdown.read_text(encoding="utf-8")) == ["clean", "between", "clean-cv"]
+    assert re.findall(r"Under `([\w-]+)`", results) == listed, "each answers in its section"
 
 
 def test_selection_noise_is_measured_with_it_where_it_is_the_extreme(fifth: Protocol, tmp_path: Path) -> None:
@@ -84,15 +106,8 @@ def test_the_statistics_order_it(fifth: Protocol) -> None:
     found = leak_decomposition(scores, TABLES, {})
     assert found is not None
     assert found.path == ["published", "relearn", "clean", "clean-cv", "clean-3"]
-    assert [(s.first, s.second) for s in found.steps] == [
-        ("published", "relearn"),
-        ("relearn", "clean"),
-        ("clean", "clean-cv"),
-        ("clean-cv", "clean-3"),
-        ("published", "clean"),
-        ("published", "clean-cv"),
-        ("published", "clean-3"),
-    ]
+    steps = [(s.first, s.second) for s in found.steps]
+    assert steps == [*pairwise(found.path), *(("published", name) for name in ("clean", "clean-cv", "clean-3"))]
 
 
 def test_a_second_protocol_with_labels_in_m_is_warned_of_too(registry: dict[str, Protocol], tmp_path: Path) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
@@ -16,52 +14,41 @@ from bench.errors import MethodError
 from bench.methods import get_method
 from bench.methods.plugin import EstimatorMethod, Fitting
 from bench.protocols import PROTOCOLS, Predicted, carry_out
-from bench.records.dataset import Dataset, FloatArray, Splits
+from bench.records.dataset import Dataset, FloatArray
 from bench.records.method import Config, HoldoutResult, Method
 from rfm import KernelRidgeClassifierCV, KernelRidgeRegressorCV, RFMClassifierCV, RFMRegressorCV
 
 ROWS = 40
 ENSEMBLES = ["", "-top5", "-greedy"]
+WITH_UPDATES = (RFMClassifierCV, RFMRegressorCV)
 
 
 def codes(count: int, seed: int) -> FloatArray:
     return np.random.default_rng(seed).integers(0, count, ROWS).astype(float)
 
 
-def columns(name: str) -> tuple[FloatArray, tuple[int, ...]]:
-    """Features (ROWS, d), and which columns are nominal."""
-    two = np.column_stack([codes(3, 0), codes(2, 1)])
-    if name == "all columns nominal":
-        return two, (0, 1)
-    if name == "a category of one test row":
-        two[one_fold().holdouts[0].test[0], 0] = 7.0
-        return two, (0,)
-    if name == "as many categories as samples":
-        return np.column_stack([np.arange(ROWS, dtype=float), two]), (0, 1, 2)
-    assert name == "nothing but an identifier"
-    return np.arange(ROWS, dtype=float)[:, None], (0,)
-
-
-TABLES = [
-    "all columns nominal",
-    "a category of one test row",
-    "as many categories as samples",
-    "nothing but an identifier",
-]
 LABELS = np.arange(ROWS) % 2
-
-
-def one_fold() -> Splits:
-    splits = draw_splits("hard", LABELS, 0)
-    return replace(splits, holdouts=splits.holdouts[:1])
+DRAWN = draw_splits("hard", LABELS, 0)
+ONE_FOLD = replace(DRAWN, holdouts=DRAWN.holdouts[:1])
+IDENTIFIER, TWO = np.arange(ROWS, dtype=float)[:, None], np.column_stack([codes(3, 0), codes(2, 1)])
+ONE_ROWS = TWO.copy()
+ONE_ROWS[ONE_FOLD.holdouts[0].test[0], 0] = 7.0
+TABLES = {
+    "all columns nominal": (TWO, (0, 1)),
+    "a category of one test row": (ONE_ROWS, (0,)),
+    "as many categories as samples": (np.hstack([IDENTIFIER, TWO]), (0, 1, 2)),
+    "nothing but an identifier": (IDENTIFIER, (0,)),
+}
+"""Features (ROWS, d), and which columns are nominal."""
+X, NOMINAL = TABLES["as many categories as samples"]
 
 
 def carried(method: Method, name: str, protocol: str, targets: Any = LABELS) -> tuple[HoldoutResult, FloatArray]:
     """The result of one test fold, and the scores of its rows."""
-    X, nominal = columns(name)
+    X, nominal = TABLES[name]
     kept: list[Predicted] = []
     table = Dataset("hard", X, targets, 0 if targets.dtype.kind == "f" else 2, "user", nominal=nominal)
-    (result,) = carry_out(method, table, one_fold(), PROTOCOLS[protocol], 0, keep=kept.append)
+    (result,) = carry_out(method, table, ONE_FOLD, PROTOCOLS[protocol], 0, keep=kept.append)
     return result, kept[0].scores
 
 
@@ -73,7 +60,7 @@ METHODS = ["rfm", "laplace", "rfm_l1", "ntk", "svm_rbf", "logistic_regression"]
     [
         *((method, name, "-greedy") for method in METHODS for name in TABLES),
         *(("rfm", name, ensemble) for name in TABLES for ensemble in ENSEMBLES[:2]),
-        *((method, TABLES[2], ensemble) for method in METHODS[1:] for ensemble in ENSEMBLES[:2]),
+        *((method, "as many categories as samples", ensemble) for method in METHODS[1:] for ensemble in ENSEMBLES[:2]),
     ],
 )
 def test_a_table_has_a_finite_result(method: str, name: str, ensemble: str) -> None:
@@ -105,30 +92,18 @@ class OfKinds(EstimatorMethod):
         return Spoilt() if config["kind"] == "spoilt" else GaussianNB()
 
 
-@pytest.mark.parametrize("ensemble", ENSEMBLES[1:])
-@pytest.mark.parametrize(
-    ("kinds", "outcome"),
-    [
-        (["sound"], ["sound"]),
-        (["spoilt", "sound"], ["sound"]),
-        (["spoilt"], "none of of_kinds's configurations has finite validation figures: there is no ensemble"),
-        (["sound", "raises"], "cannot be\nfitted"),
-    ],
-)
-def test_an_ensemble_is_of_sound_configurations(kinds: list[str], outcome: list[str] | str, ensemble: str) -> None:
-    method, protocol = OfKinds(kinds), f"clean{ensemble}"
-    if isinstance(outcome, str):
-        with pytest.raises((MethodError, ValueError), match=outcome):
-            carried(method, TABLES[0], protocol)
-        return
-    result, _ = carried(method, TABLES[0], protocol)
-    assert [member.choice.config["kind"] for member in result.members] == outcome
-    assert result.score == carried(OfKinds(["sound"]), TABLES[0], "clean")[0].score
-
-
-def fitted(kind: Callable[..., Any], *, ensemble: bool, weights: Any = None, **given: Any) -> Any:
-    X, nominal = columns("as many categories as samples")
-    return kind(ensemble=ensemble, categorical_features=list(nominal), **given).fit(X, LABELS, weights)
+@pytest.mark.parametrize("protocol", ["clean-top5", "clean-greedy"])
+def test_an_ensemble_is_of_sound_configurations(protocol: str) -> None:
+    name = "all columns nominal"
+    single, _ = carried(OfKinds(["sound"]), name, "clean")
+    for kinds in (["sound"], ["spoilt", "sound"]):
+        result, _ = carried(OfKinds(kinds), name, protocol)
+        assert [member.choice.config["kind"] for member in result.members] == ["sound"]
+        assert result.score == single.score
+    with pytest.raises(MethodError, match="none of of_kinds's configurations has finite validation figures"):
+        carried(OfKinds(["spoilt"]), name, protocol)
+    with pytest.raises(ValueError, match="cannot be\nfitted"):
+        carried(OfKinds(["sound", "raises"]), name, protocol)
 
 
 every = pytest.mark.parametrize(
@@ -138,19 +113,19 @@ every = pytest.mark.parametrize(
 
 @every
 @pytest.mark.parametrize("ensemble", [False, True])
-class TestEstimators:
-    def test_more_categories_than_samples_and_new_ones(self, kind: Any, *, ensemble: bool) -> None:
-        model = fitted(kind, ensemble=ensemble)
-        new = pd.DataFrame(columns("as many categories as samples")[0]).to_numpy() + 1000.0
-        predicted = model.predict(new)
-        assert np.isfinite(predicted).all()
-        assert len(set(predicted.tolist())) == 1, "of rows without a known category nothing is known"
+def test_more_categories_than_samples_and_new_ones(kind: Any, ensemble: bool) -> None:
+    model = kind(ensemble=ensemble, categorical_features=list(NOMINAL)).fit(X, LABELS)
+    predicted = model.predict(X + 1000.0)
+    assert np.isfinite(predicted).all()
+    assert len(set(predicted.tolist())) == 1, "of rows without a known category nothing is known"
 
-    def test_one_configuration(self, kind: Any, *, ensemble: bool) -> None:
-        updates = {"iterations": 0} if kind in (RFMClassifierCV, RFMRegressorCV) else {}
-        model = fitted(kind, ensemble=ensemble, ridges=[1.0], unit_norms=[False], **updates)
-        assert model.weights_.tolist() == [1.0]
-        assert [weight for weight, _ in model.members_] == [1.0]
+
+@every
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_of_one_configuration_there_is_one_member(kind: Any, ensemble: bool) -> None:
+    grid = {"ridges": [1.0], "unit_norms": [False]} | ({"iterations": 0} if kind in WITH_UPDATES else {})
+    model = kind(ensemble=ensemble, categorical_features=list(NOMINAL), **grid).fit(X, LABELS)
+    assert model.weights_.tolist() == [weight for weight, _ in model.members_] == [1.0]
 
 
 @every
@@ -167,5 +142,5 @@ class TestEstimators:
 )
 def test_bad_weights(kind: Any, weights: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message) as raised:
-        fitted(kind, ensemble=False, weights=weights)
+        kind(categorical_features=list(NOMINAL)).fit(X, LABELS, weights)
     assert "\n" not in str(raised.value)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.preprocessing import OneHotEncoder
 
 from bench.data.columns import code_table
-from bench.protocols.rows import encode_nominal, encoded_width, fill_missing, standardise
+from bench.protocols.rows import encode_nominal, encoded_width, standardise
 
 NAN = float("nan")
 
@@ -26,49 +28,24 @@ def test_it_is_scikit_learns_encoder_column_by_column() -> None:
     assert np.array_equal(encode_nominal(X, (1, 3), rows), expected)
 
 
-def test_a_category_that_only_other_rows_have_is_zero_and_so_is_a_missing_one() -> None:
-    X = np.array([[2.0], [5.0], [2.0], [9.0], [NAN]])
-    expected = np.array([[1, 0], [0, 1], [1, 0], [0, 0], [0, 0]], dtype=float)
-    assert np.array_equal(encode_nominal(X, (0,), np.array([0, 1, 2])), expected)
-    assert np.array_equal(encode_nominal(X, (0,), np.array([0, 1, 2, 4])), expected), "missing is no category"
+@pytest.mark.parametrize(
+    ("column", "n", "expected"),
+    [
+        ([2, 5, 2, 9, NAN], 3, [[1, 0], [0, 1], [1, 0], [0, 0], [0, 0]]),
+        ([2, 5, 2, 9, NAN], 5, [[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]]),
+        ([0, 1, 2, 3, 4, 5], 4, np.eye(6)[:, :4]),
+        ([1, 1, 1], 2, [[1], [1], [1]]),
+        ([NAN, NAN, 1, 2], 2, [[0], [0], [0], [0]]),
+    ],
+    ids=["of other rows", "missing", "as many as rows", "one", "none, but a table keeps a column"],
+)
+def test_a_category_of_the_training_rows_is_a_column(column: list[float], n: int, expected: Any) -> None:
+    assert np.array_equal(encode_nominal(np.array(column, dtype=float)[:, None], (0,), np.arange(n)), expected)
 
 
 def test_nothing_to_encode_leaves_the_table_itself() -> None:
     X = np.array([[1.0, NAN], [2.0, 3.0]])
     assert encode_nominal(X, (), np.arange(2)) is X
-
-
-def test_more_categories_than_samples_one_category_and_none() -> None:
-    rows = np.arange(5)
-    every = np.arange(8.0)[:, None]  # all different: as many columns as training rows
-    assert np.array_equal(encode_nominal(every, (0,), rows), np.eye(8)[:, :5])
-    one = np.ones((8, 1))
-    encoded = encode_nominal(one, (0,), rows)
-    assert np.array_equal(encoded, one)
-    assert not standardise(encoded, rows).any(), "what is constant carries nothing"
-    none = np.array([NAN] * 5 + [1.0, 2.0, 3.0])[:, None]
-    assert np.array_equal(encode_nominal(none, (0,), rows), np.zeros((8, 1))), "a table keeps a column"
-
-
-def test_values_of_other_rows_do_not_reach_the_training_rows() -> None:
-    rng = np.random.default_rng(1)
-    X = rng.integers(0, 4, (30, 3)).astype(float)
-    X[rng.random(X.shape) < 0.1] = NAN
-    rows, other = np.arange(20), X.copy()
-    other[20:] = rng.integers(-9, 9, (10, 3))
-    first, second = (
-        standardise(fill_missing(encode_nominal(table, (0, 2), rows), rows), rows)[rows] for table in (X, other)
-    )
-    assert np.array_equal(first, second)
-
-
-def test_what_the_codes_are_does_not_matter() -> None:
-    rng = np.random.default_rng(2)
-    codes = rng.integers(0, 5, 50)
-    scaled = (codes - codes.mean()) / codes.std()
-    rows = np.arange(50)
-    first, second = (encode_nominal(column[:, None].astype(float), (0,), rows) for column in (codes, scaled))
-    assert np.array_equal(first, second)
 
 
 def test_a_column_of_text_becomes_what_a_nominal_column_of_codes_does() -> None:

@@ -10,9 +10,9 @@ import pytest
 from small_methods import Watched, WatchedSession
 
 from bench.data.splits import draw_splits
-from bench.errors import MethodError, UsageError
-from bench.protocols import PROTOCOLS, carry_out, get_protocol
-from bench.protocols.rows import standardise
+from bench.errors import MethodError
+from bench.protocols import PROTOCOLS, carry_out
+from bench.protocols.rows import fill_missing, standardise
 from bench.records.dataset import Dataset, Holdout, Splits
 from bench.records.method import HIDDEN, Fold, Path
 
@@ -27,18 +27,11 @@ def test_what_scoring_took_is_optional_and_part_of_the_whole(table: Dataset, mon
     splits = draw_splits("table", table.y, 0)
     untold = carry_out(Watched(), table, splits, PROTOCOLS["clean"], 0)
     assert {(r.predict_seconds, r.train_samples, r.test_samples) for r in untold} == {(None, 45, 15)}
-    predict = WatchedSession.predict
     for told in (-1e-9, 1e6, np.nan, np.inf):
-        monkeypatch.setattr(
-            WatchedSession,
-            "predict",
-            lambda *a, told=told, **k: replace(predict(*a, **k), predict_seconds=told),
-        )
+        monkeypatch.setattr(WatchedSession, "predict_seconds", told)
         with pytest.raises(MethodError, match=r"test fold 0: predict_seconds is .*, expected 0 to .*; leave it None"):
             carry_out(Watched(), table, splits, PROTOCOLS["clean"], 0)
-    monkeypatch.setattr(
-        WatchedSession, "predict", lambda *a, **k: replace(predict(*a, **k), predict_seconds=np.float64(0.0))
-    )
+    monkeypatch.setattr(WatchedSession, "predict_seconds", np.float64(0.0))
     assert [r.predict_seconds for r in carry_out(Watched(), table, splits, PROTOCOLS["relearn"], 0)] == [0.0] * 4
 
 
@@ -108,11 +101,6 @@ def test_a_validation_part_of_its_own_selects_and_is_never_fitted(table: Dataset
     assert result.score == 100.0 * np.mean(table.y[own.test] == 0)
 
 
-def test_an_unknown_protocol_is_named() -> None:
-    with pytest.raises(UsageError, match=r"cleen.*clean"):
-        get_protocol("cleen")
-
-
 def test_a_constant_column_is_left_out_of_the_scaling() -> None:
     X = np.column_stack([np.array([1.0, 2.0, 3.0, 100.0]), np.array([5.0, 5.0, 5.0, 6.0])])
     scaled = standardise(X, np.arange(3))
@@ -149,22 +137,27 @@ def test_ties_are_settled_as_the_protocol_says(
     assert {result.config["a"] for result in results} == {chosen}
 
 
-def test_features_that_the_archive_has_scaled_are_taken_as_they_are(table: Dataset) -> None:
-    for standardised in (True, False):
-        method = Watched()
-        found = replace(table, standardised=standardised)
-        carry_out(method, found, draw_splits("table", table.y, 0), PROTOCOLS["relearn"], 0)
-        assert np.array_equal(method.tasks[0].X, table.X) == standardised
-
-
-def test_categories_of_test_rows_alone_have_no_column(table: Dataset) -> None:
-    splits = draw_splits("table", table.y, 0)
-    X = table.X.copy()
-    X[:, 1] = np.arange(60) % 2
-    X[splits.holdouts[0].test, 1] = 2.0
+@pytest.mark.parametrize("standardised", [True, False])
+def test_on_the_tuning_halves_features_are_filled_and_scaled_over_all_rows(table: Dataset, standardised: bool) -> None:
+    """Those that the archive has scaled are taken as they are."""
+    X, rows = table.X.copy(), np.arange(60)
+    X[::7, 1] = np.nan
     method = Watched()
-    carry_out(method, replace(table, X=X, nominal=(1,)), splits, PROTOCOLS["clean-nominal"], 0)
-    assert [task.X.shape[1] for task in method.tasks] == [4, 5, 5, 5]
+    found = replace(table, X=X, standardised=standardised)
+    carry_out(method, found, draw_splits("table", table.y, 0), PROTOCOLS["relearn"], 0)
+    filled = fill_missing(X, rows)
+    assert np.array_equal(method.tasks[0].X, filled if standardised else standardise(filled, rows))
+
+
+def test_the_rule_for_missing_numbers_is_part_of_a_tables_identity(
+    table: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X = table.X.copy()
+    X[0, 0] = np.nan
+    tables = [table, replace(table, X=X)]
+    before = [each.sha256 for each in tables]
+    monkeypatch.setattr("bench.records.dataset._FILLING", "another rule")
+    assert [each.sha256 == old for each, old in zip(tables, before, strict=True)] == [True, False]
 
 
 @pytest.mark.parametrize(("zeros", "chosen"), [(False, True), (True, False)])
