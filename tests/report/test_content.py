@@ -110,7 +110,7 @@ SAID: dict[str, tuple[list[RunRecord], dict[str, str], dict[str, str]]] = {
     "first test folds alone": (
         [make_run(["iris", "letter", *TWELVE[:6]], TWO, **FIRST_ALONE)],
         {"verdict": FIRST, "clean-leaderboard": FIRST, "study": f"clean: {FIRST}, so no places."},
-        {},
+        {"study-places": ""},
     ),
     "a large dataset with one test fold": (
         [make_run(["iris", "wine"], TWO), make_run(["letter"], TWO, folder="results/large", **FIRST_ALONE)],

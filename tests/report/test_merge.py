@@ -44,33 +44,40 @@ def grown() -> RunRecord:
 OTHER_JOBS = tuple(replace(r, job=replace(r.job, id=r.job.id + "'")) for r in RFM.results)
 
 
-@pytest.mark.parametrize(
-    ("runs", "kind", "message"),
-    [
-        (two(source="embedded"), "sources", r"iris from archive .* and embedded .*iris, wine, zoo"),
-        (two(reduction="one hold-out"), "sources", r"classes; in full\) and archive .*; one hold-out\)"),
-        (two(split="seed-0"), "sources", r"test folds drawn from its seed; .*\) and archive \(test folds published"),
-        (
-            [with_jobs(run, table_sha256=sha) for run, sha in zip(two(), "ab", strict=True)],
-            "sources", "tables that were changed between runs: iris, wine, zoo",
-        ),
-        # The published folds, not drawn ones.
-        ([*of_seeds(1, 0), two(seed=1)[1]], "sources", r"iris from archive \(test folds published"),
-        (
-            [make_regression_run(["a"], ["rfm"]), make_regression_run(["b"], ["rfm"], folder="b", selected_by="mae")],
-            "selection", "regression selected by mae in b, r2 in results/regression",
-        ),
-        ([RFM, with_torch(two()[1], "2.2.0")], "versions", "torch 2.13.0 in results/a, 2.2.0 in results/b"),
-        (
-            [grown()], "versions",
-            r"torch 2.13.0 in results/a \(started Monday\), 2.14.0 in results/a \(started Tuesday\)",
-        ),
-        (
-            [RFM, replace(RFM, folder="results/b", results=OTHER_JOBS)],
-            "duplicates", r"different results of the same job: iris/rfm \(clean\)",
-        ),
-    ],
-)  # fmt: skip
+REFUSED = {
+    "another source": (two(source="embedded"), "sources", r"iris from archive .* and embedded .*iris, wine, zoo"),
+    "a reduction": (two(reduction="one hold-out"), "sources", r"classes; in full\) and archive .*; one hold-out\)"),
+    "another split": (two(split="seed-0"), "sources", r"drawn from its seed; .*\) and archive \(test folds published"),
+    "drawn folds and published ones": ([*of_seeds(1, 0), two(seed=1)[1]], "sources", r"archive \(test folds published"),
+    "a table that was changed": (
+        [with_jobs(run, table_sha256=sha) for run, sha in zip(two(), "ab", strict=True)],
+        "sources",
+        "tables that were changed between runs: iris, wine, zoo",
+    ),
+    "another measure that selected": (
+        [make_regression_run(["a"], ["rfm"]), make_regression_run(["b"], ["rfm"], folder="b", selected_by="mae")],
+        "selection",
+        "regression selected by mae in b, r2 in results/regression",
+    ),
+    "another version": (
+        [RFM, with_torch(two()[1], "2.2.0")],
+        "versions",
+        "torch 2.13.0 in results/a, 2.2.0 in results/b",
+    ),
+    "another version within a run": (
+        [grown()],
+        "versions",
+        r"torch 2.13.0 in results/a \(started Monday\), 2.14.0 in results/a \(started Tuesday\)",
+    ),
+    "another job in its place": (
+        [RFM, replace(RFM, folder="results/b", results=OTHER_JOBS)],
+        "duplicates",
+        r"different results of the same job: iris/rfm \(clean\)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("runs", "kind", "message"), REFUSED.values(), ids=REFUSED)
 def test_differences_are_refused_by_name_and_let_pass_on_request(
     runs: list[RunRecord], kind: str, message: str
 ) -> None:
@@ -83,18 +90,18 @@ def test_differences_are_refused_by_name_and_let_pass_on_request(
     assert len(merged.allowed) == 1
 
 
-@pytest.mark.parametrize(
-    "runs",
-    [
-        two(),
-        of_seeds(1, 0),
-        [RFM, RFM],
-        # A table that could not be read is of no other source.
-        two(source="embedded", split="", failures={(name, "laplace"): ("skipped", "not there") for name in NAMES}),
-        [with_jobs(run, table_sha256="a") for run in two()],
-        [with_jobs(RFM, table_sha256="a"), two()[1]],  # of before checksums were recorded
-    ],
-)
+UNREAD = {(name, "laplace"): ("skipped", "not there") for name in NAMES}
+TOGETHER = {
+    "two methods": two(),
+    "two seeds": of_seeds(1, 0),
+    "the same job twice": [RFM, RFM],
+    "a table that could not be read, which is of no source": two(source="embedded", split="", failures=UNREAD),
+    "the same table": [with_jobs(run, table_sha256="a") for run in two()],
+    "a result of before checksums were recorded": [with_jobs(RFM, table_sha256="a"), two()[1]],
+}
+
+
+@pytest.mark.parametrize("runs", TOGETHER.values(), ids=TOGETHER)
 def test_runs_that_belong_together_are_one_body_of_results_in_order(runs: list[RunRecord]) -> None:
     merged = merge_runs(runs)
     found = [(r.job.dataset, r.job.method, r.job.seed) for r in merged.results]
