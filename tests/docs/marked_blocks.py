@@ -12,67 +12,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-_FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```[^ \n`]* *([^\n`]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 _MARKS = {"run", "output", "slow", "once"}
 _SETTINGS = {"file", "exit", "needs"}
 
 
 @dataclass(frozen=True)
 class Block:
-    """One marked block: its language, the line it begins in, its text, its ``marks`` and ``settings``.
+    """One marked block: the line it begins in, its text, its marks, and those with a value, by name."""
 
-    ``replaced`` are the words that are typed for others.
-    """
-
-    language: str
     line: int
     text: str
-    marks: frozenset[str]
-    settings: dict[str, str] = field(default_factory=dict)
-    replaced: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def slow(self) -> bool:
-        return "slow" in self.marks
-
-    @property
-    def once(self) -> bool:
-        return "once" in self.marks
+    marks: set[str]
+    settings: dict[str, str]
 
     @property
     def command(self) -> str:
         """The text as it is typed in the test."""
         text = self.text
-        for old, new in self.replaced.items():
-            text = text.replace(old, new)
+        for old, new in self.settings.items():
+            text = text if old in _SETTINGS else text.replace(old, new)
         return text
-
-    @property
-    def exit_code(self) -> int:
-        return int(self.settings.get("exit", "0"))
 
 
 def marked_blocks(page: str) -> Iterator[Block]:
     """The marked blocks of a Markdown text, in order. ``ValueError`` for a mark that nothing here understands."""
     for found in _FENCE.finditer(page):
-        language, *words = found[1].split() or [""]
-        if not words:
-            continue
+        words = found[1].split()
+        marks, settings = {w for w in words if "=" not in w}, dict(w.split("=", 1) for w in words if "=" in w)
         line = page.count("\n", 0, found.start()) + 1
-        pairs = dict(word.split("=", 1) for word in words if "=" in word)
-        marks = frozenset(word for word in words if "=" not in word)
-        if marks - _MARKS or not (marks & {"run", "output"} or "file" in pairs):
-            raise ValueError(f"line {line}: the marks {' '.join(words)!r} mean nothing")
-        yield Block(
-            language,
-            line,
-            found[2],
-            marks,
-            {key: value for key, value in pairs.items() if key in _SETTINGS},
-            {key: value for key, value in pairs.items() if key not in _SETTINGS},
-        )
+        if words and (marks - _MARKS or not (marks & {"run", "output"} or "file" in settings)):
+            raise ValueError(f"line {line}: the marks {found[1]!r} mean nothing")
+        if words:
+            yield Block(line, found[2], marks, settings)
 
 
 def missing_lines(expected: str, printed: str) -> list[str]:
@@ -83,9 +57,9 @@ def missing_lines(expected: str, printed: str) -> list[str]:
         if not line or line == "...":
             continue
         pattern = re.compile(".*".join(re.escape(part) for part in line.split("...")))
-        rest = [i for i in range(position, len(lines)) if pattern.fullmatch(lines[i])]
-        if rest:
-            position = rest[0] + 1
-        else:
+        at = next((i for i in range(position, len(lines)) if pattern.fullmatch(lines[i])), None)
+        if at is None:
             missing.append(line)
+        else:
+            position = at + 1
     return missing

@@ -19,19 +19,19 @@ from bench.methods import known_methods
 
 ROOT = Path(__file__).parents[2]
 PAGES = {path.name: list(marked_blocks(path.read_text())) for path in sorted((ROOT / "docs").glob("*.md"))}
-QUICK = [name for name, blocks in PAGES.items() if any("run" in b.marks and not b.slow for b in blocks)]
-SLOW = [name for name, blocks in PAGES.items() if any(b.slow for b in blocks)]
+QUICK = [name for name, blocks in PAGES.items() if any("run" in b.marks and "slow" not in b.marks for b in blocks)]
+SLOW = [name for name, blocks in PAGES.items() if any("slow" in b.marks for b in blocks)]
 
 
 @pytest.mark.parametrize("page", QUICK)
 def test_what_is_quick_to_type_works(page: str, tmp_path: Path) -> None:
-    follow([block for block in PAGES[page] if not block.slow], tmp_path)
+    follow([block for block in PAGES[page] if "slow" not in block.marks], tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", SLOW)
 def test_the_rest_of_the_page_works(page: str, tmp_path: Path) -> None:
-    follow([block for block in PAGES[page] if not block.once], tmp_path)
+    follow([block for block in PAGES[page] if "once" not in block.marks], tmp_path)
 
 
 def follow(blocks: list[Block], folder: Path) -> None:
@@ -48,7 +48,7 @@ def follow(blocks: list[Block], folder: Path) -> None:
                 printed = ""
                 continue
             code, printed, errors = typed(block.command, folder)
-            assert code == block.exit_code, f"line {block.line}:\n{block.command}\n{printed}{errors}"
+            assert code == int(block.settings.get("exit", 0)), f"line {block.line}:\n{block.command}\n{printed}{errors}"
 
 
 def typed(commands: str, folder: Path) -> tuple[int, str, str]:
@@ -101,7 +101,7 @@ four
 def test_marked_blocks_are_found_with_their_marks() -> None:
     written, run, output = marked_blocks(PAGE)
     assert (written.text, written.settings, written.line) == ("x: 1\n", {"file": "a.yaml"}, 5)
-    assert (run.command, run.exit_code, run.slow) == ("echo small; exit 1\n", 1, True)
+    assert (run.command, run.settings["exit"], run.marks) == ("echo small; exit 1\n", "1", {"run", "slow"})
     assert missing_lines(output.text, "zero\n one two three \nfour") == []
     assert missing_lines(output.text, "four\none two three") == ["four"]
     assert missing_lines(output.text, "one two\nfour") == ["one ... three"]

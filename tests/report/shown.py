@@ -40,6 +40,14 @@ def texts(table: Table) -> list[list[str]]:
     return [[cell.text for cell in row] for row in table.rows]
 
 
-def notices(section: Section | None) -> str:
+def words(document: Document, name: str) -> str:
+    """All that stands in the table of this name, or outside of tables in the section; nothing if there is neither."""
+    if name in (found := tables(document)):
+        return str(found[name])
+    section = sections(document).get(name)
+    return " ".join(str(block) for block in (section.blocks if section else ()) if not isinstance(block, Table))
+
+
+def notices(section: Section) -> str:
     """The words of a section's own notices."""
-    return " ".join(str(b.spans) for b in (section.blocks if section else ()) if isinstance(b, Notice))
+    return " ".join(str(b.spans) for b in section.blocks if isinstance(b, Notice))

@@ -8,18 +8,16 @@ from typing import Any
 from synthetic_runs import PROVENANCE, make_run
 
 from bench.data.registry import load_registry
-from bench.records.result import RunRecord
-from bench.report.about import about_datasets, families_in
+from bench.report.about import About, about_datasets, families_in
 
 REGISTRY = load_registry()
 
 
-def described(**tables: dict[str, Any]) -> RunRecord:
-    """A run that recorded these tables."""
+def described(**tables: dict[str, Any]) -> dict[str, About]:
+    """What is known with a run that recorded these tables."""
     told = {"origin": "o.csv", "target": "y", "licence": "", "notes": [], "features": []}
-    recorded = {name: told | more for name, more in tables.items()}
-    run = make_run(["iris"], ["rfm"])
-    return replace(run, provenance={**PROVENANCE, "tables": recorded})
+    recorded = {"tables": {name: told | more for name, more in tables.items()}}
+    return about_datasets([replace(make_run(["iris"], ["rfm"]), provenance={**PROVENANCE, **recorded})], REGISTRY)
 
 
 def test_siblings_of_the_registry_share_a_family_and_its_reason() -> None:
@@ -27,16 +25,14 @@ def test_siblings_of_the_registry_share_a_family_and_its_reason() -> None:
     families = families_in(about)
     assert families["heart-va"] == families["statlog-heart"] == "heart-disease"
     assert "four hospitals" in about["statlog-heart"].relation
-    assert families["iris"] == "iris"
-    assert about["iris"].relation == ""
+    assert (families["iris"], about["iris"].relation) == ("iris", "")
 
 
 def test_a_table_of_ones_own_is_of_no_family_unless_it_says_so() -> None:
-    run = described(
+    about = described(
         mine={}, old={"family": ""}, musk={}, first={"family": "loans"}, second={"family": "loans"},
         heart={"family": "heart-disease"}, wines={"family": "pima"},
     )  # fmt: skip
-    about = about_datasets([run], REGISTRY)
     families = families_in(about)
     assert (families["mine"], families["old"]) == ("mine", "old")
     assert families["musk"] not in ("musk", families["musk-1"])  # named like a family of the registry: no part of it
@@ -47,7 +43,5 @@ def test_a_table_of_ones_own_is_of_no_family_unless_it_says_so() -> None:
 
 
 def test_a_copy_of_a_registry_table_keeps_its_family() -> None:
-    run = described(**{"statlog-heart": {"copy": True, "family": ""}})
-    about = about_datasets([run], REGISTRY)["statlog-heart"]
-    assert about.family == "heart-disease"
-    assert about.notes[0] == "a copy, o.csv, column y"
+    about = described(**{"statlog-heart": {"copy": True, "family": ""}})["statlog-heart"]
+    assert (about.family, about.notes[0]) == ("heart-disease", "a copy, o.csv, column y")

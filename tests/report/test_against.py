@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from refusals import refused
 from synthetic_runs import PROVENANCE, make_run, store_run, with_jobs
 
 from bench.cli.export import export_runs
@@ -92,12 +93,8 @@ def test_what_has_no_counterpart_is_left_out_with_the_reason() -> None:
 def test_nothing_to_compare_with_is_refused_with_the_reason(
     folds: str, own: dict[str, object], theirs: dict[str, object], words: str
 ) -> None:
-    with pytest.raises(ReportError, match=f"--against .*{words}"):
-        join(
-            merge_runs([checked(with_jobs(mine(), **own), folds=folds)]),
-            "kept",
-            [checked(with_jobs(others(), **theirs))],
-        )
+    merged = merge_runs([checked(with_jobs(mine(), **own), folds=folds)])
+    refused(ReportError, f"--against .*{words}", join, merged, "kept", [checked(with_jobs(others(), **theirs))])
 
 
 def test_of_fewer_test_folds_these_alone_are_compared() -> None:
@@ -110,8 +107,8 @@ def test_of_fewer_test_folds_these_alone_are_compared() -> None:
         assert result.holdouts == full.holdouts[:2]
         assert result.job_seconds != result.job_seconds  # of a job with four
         assert result.job.reduction == own.results[0].job.reduction
-    with pytest.raises(ReportError, match="other test folds there"):
-        join(merge_runs([checked(mine())]), "kept", [checked(others(), folds="ab")])
+    fewer = [checked(others(), folds="ab")]
+    refused(ReportError, "other test folds there", join, merge_runs([checked(mine())]), "kept", fewer)
 
 
 def test_ones_own_result_of_a_method_counts_and_failures_come_along() -> None:
@@ -123,8 +120,8 @@ def test_ones_own_result_of_a_method_counts_and_failures_come_along() -> None:
     assert joined.methods == {"rfm", "laplace"}
     assert "Of mlp your own results count where there are both." in list(joined.sentences())
     assert [r.job.dataset for r in merged.results if r.status == "oom"] == ["t0"]
-    with pytest.raises(ReportError, match=r"your results have all its methods \(laplace, mlp, rfm\)"):
-        join(merge_runs([checked(there)]), "kept", [checked(there)])
+    said = r"your results have all its methods \(laplace, mlp, rfm\)"
+    refused(ReportError, said, join, merge_runs([checked(there)]), "kept", [checked(there)])
 
 
 def test_of_several_bodies_the_one_that_matches_is_taken() -> None:
@@ -172,6 +169,5 @@ def test_a_run_folder_or_a_file_of_scores_can_be_named(tmp_path: Path, format: s
 
 def test_a_name_that_leads_nowhere_is_an_error(tmp_path: Path) -> None:
     none = str(tmp_path / "none")
-    for name, error, words in ((" ", UsageError, "is empty"), (none, StoreError, "there is no such folder or file")):
-        with pytest.raises(error, match=words):
-            gather([checked(mine())], against=name)
+    refused(UsageError, "is empty", gather, [checked(mine())], against=" ")
+    refused(StoreError, "there is no such folder or file", gather, [checked(mine())], against=none)

@@ -52,49 +52,47 @@ def page(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iter
     context.close()
 
 
-def column(page: Page, number: int) -> list[str]:
-    cells = page.locator(f"#clean-accuracy-rows tbody tr:visible > :nth-child({number})")
+def column(page: Page, number: int, table: str = "clean-accuracy") -> list[str]:
+    cells = page.locator(f"#{table}-rows tbody tr:visible > :nth-child({number})")
     return [words.strip() for words in cells.all_inner_texts()]
 
 
-def test_sorts_by_click_and_by_key(page: Page) -> None:
+def titles(page: Page, table: str = "clean-accuracy") -> list[str]:
+    return [words.strip() for words in page.locator(f"#{table}-rows thead th").all_inner_texts()]
+
+
+def test_sorts_by_click_and_by_key_with_missing_results_last_and_odd_names_as_they_are(page: Page) -> None:
     heads = page.locator("#clean-accuracy-rows thead th")
-    rows = heads.nth(1)
-    rows.locator("button").click()
-    assert rows.get_attribute("aria-sort") == "descending"
-    sizes = [int(words.replace(",", "")) for words in column(page, 2)]
-    assert sizes == sorted(sizes, reverse=True)
-    assert len(sizes) == 41
-    rows.locator("button").focus()
-    page.keyboard.press("Enter")
-    assert rows.get_attribute("aria-sort") == "ascending"
-    sizes = [int(words.replace(",", "")) for words in column(page, 2)]
-    assert sizes == sorted(sizes)
+    rows, number = heads.nth(1), titles(page).index("MLP")
+    for press, order in (
+        (rows.locator("button").click, "descending"),
+        (lambda: page.keyboard.press("Enter"), "ascending"),
+    ):
+        press()
+        assert rows.get_attribute("aria-sort") == order
+        sizes = [int(words.replace(",", "")) for words in column(page, 2)]
+        assert sizes == sorted(sizes, reverse=order == "descending")
+        assert len(sizes) == 41
+        rows.locator("button").focus()
     heads.nth(0).locator("button").click()
     assert rows.get_attribute("aria-sort") == "none"
     names = column(page, 1)
     assert names == sorted(names, key=str.lower)
+    assert ODD in names
+    assert page.locator("i").count() == 0
+    for _ in range(2):
+        heads.nth(number).locator("button").click()
+        assert column(page, number + 1)[-1] == "timeout"
 
 
 @LAPTOP
 def test_the_first_click_puts_the_best_on_top(page: Page) -> None:
     heads = page.locator("#clean-summary-rows thead th")
-    titles = [words.strip() for words in heads.all_inner_texts()]
     for title, best in (("Average rank", min), ("Mean accuracy", max)):
-        position = titles.index(title)
+        position = titles(page, "clean-summary").index(title)
         heads.nth(position).locator("button").click()
-        cells = page.locator(f"#clean-summary-rows tbody tr > :nth-child({position + 1})")
-        values = [float(words) for words in cells.all_inner_texts()]
+        values = [float(words) for words in column(page, position + 1, "clean-summary")]
         assert values[0] == best(values)
-
-
-def test_missing_results_sort_last_either_way(page: Page) -> None:
-    titles = page.locator("#clean-accuracy-rows thead th").all_inner_texts()
-    position = [words.strip() for words in titles].index("MLP")
-    button = page.locator("#clean-accuracy-rows thead th").nth(position).locator("button")
-    for _ in range(2):
-        button.click()
-        assert column(page, position + 1)[-1] == "timeout"
 
 
 def test_filters_and_says_how_many(page: Page) -> None:
@@ -108,51 +106,29 @@ def test_filters_and_says_how_many(page: Page) -> None:
     assert len(column(page, 1)) == 41
 
 
-def test_follows_a_link_to_a_dataset_and_opens_it(page: Page) -> None:
+def test_a_link_to_a_dataset_opens_it_and_again_once_it_is_closed_and_ends_a_filter(page: Page) -> None:
     target = page.locator("details#dataset-table-07")
-    assert target.get_attribute("open") is None
-    page.locator("#clean-accuracy-rows").get_by_role("link", name="table-07", exact=True).click()
-    page.wait_for_function("document.getElementById('dataset-table-07').open")
+    link = page.locator("#clean-accuracy-rows").get_by_role("link", name="table-07", exact=True)
+
+    def follow() -> None:
+        assert target.get_attribute("open") is None
+        link.click()
+        page.locator("details#dataset-table-07[open]").wait_for()
+
+    follow()
     target.get_by_text("Known faults of this dataset: a fault").wait_for(state="visible")
     assert 0 <= page.evaluate("document.getElementById('dataset-table-07').getBoundingClientRect().top") < 200
-    link = target.get_by_role("link", name="UCI 1")
-    assert link.get_attribute("href") == "https://archive.ics.uci.edu/dataset/1"
-
-
-@LAPTOP
-def test_the_same_link_opens_a_section_that_was_closed_again(page: Page) -> None:
-    link = page.locator("#clean-accuracy-rows").get_by_role("link", name="table-07", exact=True)
-    link.click()
-    page.wait_for_function("document.getElementById('dataset-table-07').open")
-    page.locator("#dataset-table-07 > summary").click()
-    page.wait_for_function("!document.getElementById('dataset-table-07').open")
-    link.click()
-    page.wait_for_function("document.getElementById('dataset-table-07').open")
-
-
-@LAPTOP
-def test_a_link_into_a_filtered_list_ends_the_filter(page: Page) -> None:
-    box = page.get_by_label("Filter Dataset by dataset")
-    box.fill("no such table")
-    shown = page.locator("p.tools .shown")
-    assert shown.inner_text() == "0 of 41"
-    page.locator("#clean-accuracy-rows").get_by_role("link", name="table-07", exact=True).click()
-    page.wait_for_function("document.getElementById('dataset-table-07').open")
-    assert box.input_value() == ""
-    assert shown.inner_text() == ""
-    assert page.locator("#datasets-list > details:visible").count() == 41
-
-
-@LAPTOP
-def test_tab_stops_are_few_and_none_is_a_dot_of_a_figure(page: Page) -> None:
-    assert page.locator("svg a").count() > 200
-    assert page.locator("svg a:not([tabindex='-1'])").count() == 0
-    idle = page.evaluate(
-        "[...document.querySelectorAll('.scroll[tabindex], .drawing[tabindex]')]"
-        ".filter(b => !b.closest('details'))"
-        ".filter(b => b.scrollWidth <= b.clientWidth && b.scrollHeight <= b.clientHeight).length"
-    )
-    assert idle == 0
+    uci = target.get_by_role("link", name="UCI 1")
+    assert uci.get_attribute("href") == "https://archive.ics.uci.edu/dataset/1"
+    for words in ("", "no such table"):
+        page.locator("#dataset-table-07 > summary").click()
+        page.locator("details#dataset-table-07:not([open])").wait_for()
+        box, shown = page.get_by_label("Filter Dataset by dataset"), page.locator("p.tools .shown")
+        box.fill(words)
+        assert shown.inner_text() == ("0 of 41" if words else "")
+        follow()
+        assert (box.input_value(), shown.inner_text()) == ("", "")
+        assert page.locator("#datasets-list > details:visible").count() == 41
 
 
 @LAPTOP
@@ -168,27 +144,6 @@ def test_a_bar_is_found_by_the_pointer_over_the_whole_height(page: Page) -> None
     assert found == area.locator("xpath=ancestor::*[local-name()='a']").get_attribute("href")
 
 
-@PHONE
-def test_figures_are_legible_on_a_phone_and_stay_in_their_box(page: Page) -> None:
-    sizes = page.evaluate(
-        """[...document.querySelectorAll('svg.plot text')].filter(t => t.getClientRects().length)
-        .map(t => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a).filter(size => size > 0)"""
-    )
-    assert len(sizes) > 50
-    assert min(sizes) >= 10.5
-    headline = page.locator("#clean-difference-figure svg.plot:visible")
-    assert headline.count() == 1
-    assert page.evaluate(
-        "(b => b.scrollWidth <= b.clientWidth)(document.querySelector('#clean-difference-figure .drawing'))"
-    )
-
-
-@LAPTOP
-def test_odd_names_are_shown_as_they_are(page: Page) -> None:
-    assert ODD in column(page, 1)
-    assert page.locator("i").count() == 0
-
-
 @pytest.mark.parametrize("page", ["light", "dark", "phone"], indirect=True)
 def test_nothing_sticks_out_sideways_and_colours_contrast(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -196,14 +151,41 @@ def test_nothing_sticks_out_sideways_and_colours_contrast(page: Page) -> None:
     assert contrast(ink, paper) > 7
 
 
-@pytest.mark.parametrize("width", [1200, 1280])
-def test_wide_tables_fit_a_laptop(browser: Browser, report: Path, width: int) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 900}, offline=True)
-    page.goto(report.as_uri())
-    page.evaluate("document.querySelectorAll('details.fold').forEach(folded => { folded.open = true; })")
-    for table in ("clean-leaderboard", "clean-summary", "clean-accuracy"):
-        assert page.evaluate(f"(s => s.scrollWidth <= s.clientWidth)(document.querySelector('#{table}-table .scroll'))")
-    page.close()
+@LAPTOP
+def test_on_a_laptop_wide_tables_fit_the_leaderboard_is_on_the_first_screen_and_tab_stops_are_few(page: Page) -> None:
+    last = page.locator("#clean-leaderboard-rows tbody tr").last.bounding_box()
+    assert last is not None
+    assert last["y"] + last["height"] <= 900
+    assert page.locator("svg a").count() > 200
+    assert page.locator("svg a:not([tabindex='-1'])").count() == 0  # none is a dot of a figure
+    idle = page.evaluate(
+        "[...document.querySelectorAll('.scroll[tabindex], .drawing[tabindex]')]"
+        ".filter(b => !b.closest('details'))"
+        ".filter(b => b.scrollWidth <= b.clientWidth && b.scrollHeight <= b.clientHeight).length"
+    )
+    assert idle == 0
+    for width in (1280, 1200):
+        page.set_viewport_size({"width": width, "height": 900})
+        for table in ("clean-leaderboard", "clean-summary", "clean-accuracy"):
+            assert fits(page, f"#{table}-table .scroll"), (width, table)
+
+
+@PHONE
+def test_on_a_phone_the_leaderboard_and_the_figures_fit_and_are_legible(page: Page) -> None:
+    assert fits(page, "#clean-leaderboard-table .scroll")
+    assert page.locator("#clean-difference-figure svg.plot:visible").count() == 1
+    assert fits(page, "#clean-difference-figure .drawing")
+    sizes = page.evaluate(
+        """[...document.querySelectorAll('svg.plot text')].filter(t => t.getClientRects().length)
+        .map(t => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a).filter(size => size > 0)"""
+    )
+    assert len(sizes) > 50
+    assert min(sizes) >= 10.5
+
+
+def fits(page: Page, selector: str) -> bool:
+    """Whether it needs no scrolling to the side."""
+    return bool(page.evaluate(f"(b => b.scrollWidth <= b.clientWidth)(document.querySelector('{selector}'))"))
 
 
 def test_one_protocol_is_shown_at_a_time_and_arrow_keys_go_from_tab_to_tab(page: Page) -> None:
@@ -227,7 +209,7 @@ def test_a_link_into_another_tab_selects_it_and_opens_what_is_folded(page: Page,
     assert page.locator("#published-accuracy-rows").is_visible()
     assert not page.locator("#clean-panel").is_visible()
     page.evaluate("location.hash = '#dataset-table-07'")
-    page.wait_for_function("document.getElementById('dataset-table-07').open")
+    page.locator("details#dataset-table-07[open]").wait_for()
     assert page.locator("#dataset-table-07").is_visible()
 
 
@@ -243,8 +225,7 @@ def test_any_method_can_be_compared_with(page: Page) -> None:
 
 
 def test_scores_are_shown_as_differences_from_any_method(page: Page) -> None:
-    titles = [words.strip() for words in page.locator("#clean-accuracy-rows thead th").all_inner_texts()]
-    rfm, ntk = titles.index("RFM") + 1, titles.index("NTK") + 1
+    rfm, ntk = (titles(page).index(name) + 1 for name in ("RFM", "NTK"))
     before = [(float(a), float(b)) for a, b in zip(column(page, rfm), column(page, ntk), strict=True)]
     box = page.get_by_label("Show Accuracy by dataset, protocol clean as")
     box.select_option("minus NTK")
@@ -253,19 +234,6 @@ def test_scores_are_shown_as_differences_from_any_method(page: Page) -> None:
     assert shown == pytest.approx([a - b for a, b in before], abs=0.011)
     box.select_option("values")
     assert [float(words) for words in column(page, rfm)] == [a for a, _ in before]
-
-
-@LAPTOP
-def test_the_first_screen_of_a_laptop_has_the_leaderboard(page: Page) -> None:
-    last = page.locator("#clean-leaderboard-rows tbody tr").last.bounding_box()
-    assert last is not None
-    assert last["y"] + last["height"] <= 900
-
-
-@PHONE
-def test_the_leaderboard_needs_no_sideways_scrolling_on_a_phone(page: Page) -> None:
-    fits = "(box => box.scrollWidth <= box.clientWidth)(document.querySelector('#clean-leaderboard-table .scroll'))"
-    assert page.evaluate(fits)
 
 
 def contrast(one: str, other: str) -> float:
@@ -280,35 +248,26 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+COMMON = "All available datasets, the 40 of 41 that all methods have, protocol clean as CSV"
+
+
 @LAPTOP
-@pytest.mark.parametrize(
-    ("label", "name", "start"),
-    [
-        (
-            "All available datasets, the 40 of 41 that all methods have, protocol clean as CSV",
-            "clean-summary.csv",
-            "Method,Mean accuracy,SD",
-        ),
-        ("RFM minus Laplace, dataset by dataset as SVG", "clean-rfm-minus-laplace.svg", "<svg"),
-        ("the data of Performance profile as CSV", "clean-profiles.csv", "within_percent_of_best,rfm"),
-    ],
-)
-def test_downloads(page: Page, report: Path, label: str, name: str, start: str) -> None:
-    with page.expect_download() as waiting:
-        page.get_by_label(f"Download {label}", exact=True).first.click()
-    saved = waiting.value
-    assert saved.suggested_filename == name
-    text = Path(saved.path()).read_text(encoding="utf-8")
-    assert text.startswith(start)
-    if name == "clean-summary.csv":
-        assert len(text.splitlines()) == 8
-        assert "±" in text
-    if name.endswith(".svg"):
-        assert "var(" not in text
-        assert "<a " not in text
-        beside = report.parent / "figures" / name
-        drawn = ET.fromstring(text)
-        kept = ET.fromstring(beside.read_text(encoding="utf-8"))
-        assert [e.tag for e in drawn.iter()] == [e.tag for e in kept.iter()]
-        assert [e.text for e in drawn.iter()] == [e.text for e in kept.iter()]
-        assert drawn[1].attrib == kept[1].attrib
+def test_downloads(page: Page, report: Path) -> None:
+    def downloaded(label: str, name: str) -> str:
+        with page.expect_download() as waiting:
+            page.get_by_label(f"Download {label}", exact=True).first.click()
+        assert waiting.value.suggested_filename == name
+        return Path(waiting.value.path()).read_text(encoding="utf-8")
+
+    table = downloaded(COMMON, "clean-summary.csv")
+    assert table.startswith("Method,Mean accuracy,SD")
+    assert len(table.splitlines()) == 8
+    assert "±" in table
+    data = downloaded("the data of Performance profile as CSV", "clean-profiles.csv")
+    assert data.startswith("within_percent_of_best,rfm")
+    text = downloaded("RFM minus Laplace, dataset by dataset as SVG", "clean-rfm-minus-laplace.svg")
+    assert not [words for words in ("var(", "<a ") if words in text]
+    drawn = ET.fromstring(text)
+    kept = ET.fromstring((report.parent / "figures" / "clean-rfm-minus-laplace.svg").read_text(encoding="utf-8"))
+    assert [(e.tag, e.text) for e in drawn.iter()] == [(e.tag, e.text) for e in kept.iter()]
+    assert drawn[1].attrib == kept[1].attrib

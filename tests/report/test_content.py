@@ -6,13 +6,14 @@ import io
 import math
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from shown import column, figures, notices, sections, tables, texts, titles
-from synthetic_runs import PROVENANCE, make_run, with_holdouts
+from shown import column, figures, sections, tables, texts, titles, words
+from synthetic_runs import PROVENANCE, make_run, with_holdouts, with_scores
 
 from bench.records.method import HoldoutResult
 from bench.records.result import JobResult, RunRecord
@@ -32,28 +33,36 @@ from bench.store import Store, read_run
 pytestmark = pytest.mark.usefixtures("undrawn")
 GOLDEN = Path(__file__).parent / "golden"
 ODD = 'a<b> & "c" | `d` *e*'
+TWELVE = [f"t{i}" for i in range(12)]
+TWO = ["rfm", "laplace"]
 ABOUT = {
     "iris": About(group="small", licence="CC BY 4.0", origin="R. Fisher", openml=61, uci=53),
     "wine": About(group="small", faults=("a <fault> & more",)),
     "letter": About(group="large"),
     "adult": About(group="test-file"),
 }
+STUDY = PublishedStudy(
+    pd.DataFrame({"parRF_caret": [95.0, 96.5, 90.1], "svm_C": [94.0, 97.0, math.nan]}, index=["iris", "wine", "letter"])
+)
 
 
 def evidence(*runs: RunRecord, study: PublishedStudy | None = None) -> Evidence:
     return Evidence(merge_runs(runs), ABOUT, study)
 
 
+def failed(
+    names: Sequence[str], *methods: str, status: str = "skipped", reason: str = "not there"
+) -> dict[tuple[str, str], tuple[str, str]]:
+    return {(name, method): (status, reason) for name in names for method in methods}
+
+
 def tiny() -> Evidence:
     """Five tables, three methods, two clean protocols; one job failed, one was never run; odd names throughout."""
     names = ["iris", "wine", "letter", "adult", ODD]
-    failures = {("wine", "mlp"): ("error", "ValueError: x < y & z | w")}
-    run = make_run(names, ["rfm", "laplace", "mlp"], ["clean", "clean-cv"], failures=failures, folder="results/tiny")
+    failures = failed(["wine"], "mlp", status="error", reason="ValueError: x < y & z | w")
+    run = make_run(names, [*TWO, "mlp"], ["clean", "clean-cv"], failures=failures, folder="results/tiny")
     unfinished = replace(run, results=tuple(r for r in run.results if r.job.id != "adult/mlp/clean-cv/0"))
-    leaky = make_run(names[:4], ["rfm", "laplace"], ["published", "relearn"], folder="results/leaky")
-    classifiers = {"parRF_caret": [95.0, 96.5, 90.1], "svm_C": [94.0, 97.0, float("nan")]}
-    study = PublishedStudy(pd.DataFrame(classifiers, index=["iris", "wine", "letter"]))
-    return evidence(unfinished, leaky, study=study)
+    return evidence(unfinished, make_run(names[:4], TWO, ["published", "relearn"], folder="results/leaky"), study=STUDY)
 
 
 @pytest.fixture(scope="module")
@@ -69,37 +78,121 @@ def test_markdown_is_the_golden_one(document: Document, name: str) -> None:
     assert text == (GOLDEN / name).read_text(encoding="utf-8"), "if the change is meant, run with UPDATE_GOLDEN=1"
 
 
+def test_what_only_the_page_shows(document: Document) -> None:
+    """All else of this document is in the golden files."""
+    found = sections(document)
+    assert found["results"].tabs
+    assert [child.label for child in found["results"].children] == ["clean", "clean-cv", "relearn", "published"]
+    assert found["published"].tag == "leaks labels"
+    assert found["study-details"].fold
+
+
+def of_commits(*commits: str) -> list[RunRecord]:
+    runs = [make_run([f"t{i}"], ["rfm"], folder=f"results/{c}") for i, c in enumerate(commits)]
+    return [replace(r, provenance={**PROVENANCE, "commit": c}) for r, c in zip(runs, commits, strict=True)]
+
+
+def beside_unread(split: str) -> list[RunRecord]:
+    """Two datasets whose folds are of ``split``, and a third that could not be read."""
+    read = make_run(["iris", "wine"], TWO, split=split)
+    absent = make_run(["absent"], TWO, split="", failures=failed(["absent"], *TWO))
+    return [replace(read, results=(*read.results, *absent.results))]
+
+
+FIRST = "first 1 of 4 test folds only"
+FIRST_ALONE = {"reduction": f"tested on the {FIRST}"}
+SAID: dict[str, tuple[list[RunRecord], dict[str, str], dict[str, str]]] = {
+    "datasets that the study has not": (
+        [make_run([ODD, "other"], ["rfm", "mlp"])],
+        {"study": "clean: none of its datasets is comparable with the study"},
+        {"study-details": ""},
+    ),
+    "first test folds alone": (
+        [make_run(["iris", "letter", *TWELVE[:6]], TWO, **FIRST_ALONE)],
+        {"verdict": FIRST, "clean-leaderboard": FIRST, "study": f"clean: {FIRST}, so no places."},
+        {"study-places": ""},
+    ),
+    "a large dataset with one test fold": (
+        [make_run(["iris", "wine"], TWO), make_run(["letter"], TWO, folder="results/large", **FIRST_ALONE)],
+        {"notes": f"(tested on the {FIRST}): letter.", "dataset-letter": "Reduced"},
+        {"dataset-iris": "Reduced"},
+    ),
+    "a whole set of datasets by its name": (
+        [make_run(["iris", "wine"], TWO)],  # all of the small ones that are known
+        {"verdict": "on 2 datasets (small90, 2 families, one seed), ", "clean-summary": "caption='small90: small"},
+        {"notes": "commit"},
+    ),
+    "a part of a set": ([make_run(["iris"], TWO)], {"verdict": "on 1 dataset (1 family"}, {"verdict": "small90"}),
+    "results of two commits": (
+        of_commits("aaa", "bbb"),
+        {"notes": "Computed at 2 commits of the harness: aaa (1 job), bbb (1 job)."},
+        {"notes": "dirty"},
+    ),
+    "results of a commit with changes": (
+        of_commits("0123456789abcdef+dirty"),
+        {"notes": "0123456789+dirty (1 job). +dirty: with changes that no commit holds"},
+        {},
+    ),
+    "protocols of different seeds": (
+        [make_run(TWELVE, TWO, [p], seed=s, folder=p) for s, p in enumerate(["clean", "clean-cv"])],
+        {"notes": "Protocols differ in their seeds (clean 0; clean-cv 1)"},
+        {"selection": ""},
+    ),
+    "a table that could not be read, next to published folds": (
+        beside_unread("published"),
+        {"dataset-absent": "where it could not be read"},
+        {"notes": "drawn by the harness"},
+    ),
+    "a table that could not be read, next to drawn folds": (
+        beside_unread("seed-0"),
+        {"notes": "On 2 of 2 datasets with results the test folds were drawn"},
+        {},
+    ),
+    "two methods on the datasets that both have, though others have fewer": (
+        [make_run(TWELVE, [*TWO, "ntk"], failures=failed(TWELVE[:4], "ntk"))],
+        {"clean-laplace": "on the 12 datasets that both have (12 families)", "clean-summary": "on 8 of 12 datasets"},
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize(("runs", "said", "unsaid"), SAID.values(), ids=SAID)
+def test_what_is_odd_is_said_where_it_matters(
+    runs: list[RunRecord], said: dict[str, str], unsaid: dict[str, str]
+) -> None:
+    document = compose(evidence(*runs, study=STUDY))
+    for place, expected in said.items():
+        assert expected in words(document, place)
+    for place, other in unsaid.items():
+        found = words(document, place)
+        assert other not in found if other else not found
+
+
+def test_a_results_file_that_is_not_whole_is_announced() -> None:
+    shorter = PublishedStudy(STUDY.accuracy.drop(index="wine"))
+    told = words(compose(replace(tiny(), study=shorter)), "study")
+    assert "2 of 121 datasets, 2 of 179 classifiers" in told
+    assert "left out: adult, wine." in told
+
+
 def test_a_method_of_the_users_own_is_placed_in_the_first_table() -> None:
-    run = make_run(["iris", "wine", "letter"], ["rfm", "mlp", "mine"])
-    document = compose(evidence(run, study=tiny().study))
+    document = compose(evidence(make_run(["iris", "wine", "letter"], ["rfm", "mlp", "mine"]), study=STUDY))
     assert [row[1].text for row in tables(document)["study-places"].rows][:2] == ["RFM", "mine"]
 
 
-def test_runs_on_none_of_the_studys_datasets_are_told_so() -> None:
-    body = evidence(make_run([ODD, "other"], ["rfm", "mlp"]), study=tiny().study)
-    (section,) = [s for s in compose(body).sections if s.anchor == "study"]
-    assert not section.children
-    assert "clean: none of its datasets is comparable with the study" in str(section.blocks)
-
-
 def test_the_reference_has_its_place_on_the_first_set_that_has_it() -> None:
-    failures = {("iris", "rfm"): ("error", "broken"), ("wine", "rfm"): ("error", "broken")}
-    body = evidence(make_run(["iris", "wine", "letter"], ["rfm"], failures=failures), study=tiny().study)
+    failures = failed(["iris", "wine"], "rfm")
+    body = evidence(make_run(["iris", "wine", "letter"], ["rfm"], failures=failures), study=STUDY)
     other = make_run(["iris"], ["rfm", "mlp"], ["clean-cv"], failures=failures)
     merged = replace(body.merged, results=(*body.merged.results, *other.results))
-    section = sections(compose(replace(body, merged=merged)))["study"]
-    assert "RFM's place by average rank / by mean accuracy on the datasets without a test file" in str(section.blocks)
+    told = words(compose(replace(body, merged=merged)), "study")
+    assert "RFM's place by average rank / by mean accuracy on the datasets without a test file" in told
 
 
 def constant(accuracies: dict[str, float], datasets: int = 12) -> Evidence:
     """Every method has the same accuracy everywhere."""
     run = make_run([f"t{i}" for i in range(datasets)], list(accuracies), details=False)
-
-    def level(r: JobResult, h: HoldoutResult) -> HoldoutResult:
-        value = accuracies[r.job.method]
-        return HoldoutResult(h.holdout, value, {"ridge": 1.0}, 0, value, 0.1)
-
-    return evidence(with_holdouts(run, level))
+    return evidence(with_scores(run, lambda job: accuracies[job.method]))
 
 
 def spoken(body: Evidence) -> str:
@@ -107,8 +200,7 @@ def spoken(body: Evidence) -> str:
 
 
 def test_verdicts_follow_the_results() -> None:
-    words = spoken(constant({"rfm": 90.0, "laplace": 80.0, "ntk": 95.0, "mlp": 90.0}))
-    assert words == (
+    assert spoken(constant({"rfm": 90.0, "laplace": 80.0, "ntk": 95.0, "mlp": 90.0})) == (
         "Under clean, on 12 datasets (12 families, one seed), RFM averages 90.00 %. It is significantly better than "
         "Laplace kernel (Δ +10.00 ± 0.00 pp). It is significantly worse than NTK (Δ −5.00 ± 0.00 pp). No significant "
         "difference from MLP (Δ 0.00 ± 0.00 pp)."
@@ -137,197 +229,22 @@ def test_two_datasets_are_too_few_to_be_called_better() -> None:
 @pytest.mark.usefixtures("drawn")
 def test_one_family_has_no_interval_in_words() -> None:
     body = constant({"rfm": 90.0, "laplace": 50.0, "mlp": 60.0})
-    related = {name: About(family="one", relation="the same rows") for name in body.datasets}
-    body = replace(body, about=related)
+    body = replace(body, about=dict.fromkeys(body.datasets, About(family="one", relation="the same rows")))
     assert "on 12 datasets (1 family, one seed)" in spoken(body)
     assert "It is not significantly different from any other method: MLP (Δ +30.00 pp)" in spoken(body)
     document = compose(body)
-    summary = tables(document)["clean-summary"]
-    assert "All datasets are of one family: there is no interval, and no test." in summary.note
-    found = tables(document)["clean-comparisons"].rows
-    assert [cell.text for cell in found[0]][1:6] == ["+40.00", "–", "12 / 0 / 0", "1.00", "not significant"]
-    assert "Family: one (the same rows), with t1, t10, t11, t2" in str(sections(document)["dataset-t0"].blocks[0])
+    found = tables(document)
+    assert "All datasets are of one family: there is no interval, and no test." in found["clean-summary"].note
+    assert texts(found["clean-comparisons"])[0][1:6] == ["+40.00", "–", "12 / 0 / 0", "1.00", "not significant"]
+    assert "Family: one (the same rows), with t1, t10, t11, t2" in words(document, "dataset-t0")
     assert not re.search(r"\bnan\b", render_markdown(document).lower())
 
 
 def test_siblings_count_once() -> None:
     """Twelve datasets of four families: the signed-rank test has four differences, whatever each one of twelve says."""
     body = constant({"rfm": 90.0, "laplace": 80.0})
-    assert "significantly better" in spoken(body)
     related = {name: About(family=f"family {i % 4}") for i, name in enumerate(body.datasets)}
     assert "not significantly different" in spoken(replace(body, about=related))
-
-
-def seeded(*seeds: int, methods: tuple[str, ...] = ("rfm", "laplace", "mlp"), count: int = 12) -> list[RunRecord]:
-    names = [f"t{i}" for i in range(count)]
-    return [make_run(names, methods, seed=s, folder=f"results/{s}", split=f"seed-{s}", details=False) for s in seeds]
-
-
-def test_several_seeds_are_averaged_and_their_spread_stands_next_to_every_comparison() -> None:
-    runs = seeded(0, 1, 2)
-    body = evidence(*runs)
-    alone = [evidence(run).matrix("clean") for run in runs]
-    pd.testing.assert_frame_equal(body.matrix("clean"), sum(alone[1:], alone[0]) / 3)
-    lead = [float((matrix["rfm"] - matrix["laplace"]).mean()) for matrix in alone]
-    document = compose(body)
-    assert ("3", "seeds") in document.facts
-    shown = tables(document)["clean-comparisons"]
-    row = {title: column(shown, title)["Laplace kernel"] for title in titles(shown)}
-    assert row["By seed"].text == f"{min(lead):+.2f} to {max(lead):+.2f}, one sign"
-    assert f"by seed {min(lead):+.2f} to {max(lead):+.2f}" in spoken(body)
-    assert all("By seed" in titles(tables(document)[f"clean-{name}"]) for name in ("leaderboard", "pairs"))
-    holdouts = tables(document)["dataset-t0-clean"]
-    assert [cell.text for cell in holdouts.rows[1]][:2] == ["RFM", "1"]
-    one = tables(compose(evidence(runs[0])))
-    assert not any("By seed" in titles(table) for table in one.values())
-    assert "12 families of datasets; one seed." in one["clean-summary"].note
-    assert "Seed" not in titles(one["dataset-t0-clean"])
-
-
-def test_only_common_seeds_count_and_what_is_left_out_is_said() -> None:
-    runs = [*seeded(0, 1, methods=("rfm", "laplace")), *seeded(1, methods=("mlp",)), *seeded(7, methods=("ntk",))]
-    body = evidence(*runs)
-    for run in (runs[1], runs[2]):
-        only = evidence(run).matrix("clean")
-        pd.testing.assert_frame_equal(body.matrix("clean")[only.columns], only)
-    assert body.matrix("clean")["ntk"].isna().all()
-    document = compose(body)
-    note = tables(document)["clean-summary"].note
-    assert "NTK has results on 0 of 12 datasets only: not in this table." in note
-    assert (
-        "only the common ones count. Left out: Laplace kernel, seed 0: t0, t1, t10, t11, ... (12 in all); NTK" in note
-    )
-    assert "NTK, seed 7, which counts as missing" in note
-    cells = {c.text for r in tables(document)["clean-accuracy"].rows for c in r}
-    assert "other seeds" in cells
-    assert "Left out: Laplace kernel, seed 0" in warned(document)
-
-
-def test_protocols_of_different_seeds_are_announced() -> None:
-    names = [f"t{i}" for i in range(12)]
-    runs = [make_run(names, ["rfm", "laplace"], [p], seed=s, folder=p) for p, s in (("clean", 0), ("clean-cv", 1))]
-    document = compose(evidence(*runs))
-    assert "Protocols differ in their seeds (clean 0; clean-cv 1)" in warned(document)
-    assert "selection" not in sections(document)
-
-
-def test_a_verdict_needs_rfm_and_says_why_there_is_none() -> None:
-    names = [f"t{i}" for i in range(6)]
-    failures = {(name, "rfm"): ("oom", "killed") for name in names[:4]}
-    words = spoken(Evidence(merge_runs([make_run(names, ["rfm", "laplace", "mlp"], failures=failures)])))
-    assert "RFM has results on 2 of 6 datasets, too few to be compared: there is no verdict." in words
-    assert "has the highest mean accuracy" in words
-    words = spoken(Evidence(merge_runs([make_run(names, ["rfm", "mlp"], failures=failures)])))
-    assert "has the highest mean accuracy" not in words  # nobody is left to be higher than
-    assert "RFM is not among the methods." in spoken(Evidence(merge_runs([make_run(names, ["laplace", "mlp"])])))
-
-
-def test_results_of_several_commits_are_announced() -> None:
-    def of(*commits: str) -> str:
-        runs = [make_run([f"t{i}"], ["rfm"], folder=f"results/{c}") for i, c in enumerate(commits)]
-        runs = [replace(r, provenance={**PROVENANCE, "commit": c}) for r, c in zip(runs, commits, strict=True)]
-        return warned(compose(evidence(*runs)))
-
-    assert "commit" not in of("aaa")
-    assert "Computed at 2 commits of the harness: aaa (1 job), bbb (1 job)." in of("aaa", "bbb")
-    long = "0123456789abcdef" * 2
-    assert "0123456789+dirty (1 job). +dirty: with changes that no commit holds" in of(f"{long}+dirty")
-
-
-@pytest.mark.parametrize(
-    ("folds", "change", "words"),
-    [
-        ((), {}, r"Trace of M: [\d.]+ \(fold 1\), "),
-        ((0,), {"metric_diagonal": 1e-9}, "On fold 1 M has all but vanished"),
-        ((0,), None, r"mean over 3 of 4 test folds; on the others RFM selected iteration 0.*of M on fold 2"),
-        ((0, 1, 2, 3), None, "there is no learned metric to show"),
-    ],
-)
-def test_a_metric_that_has_vanished_or_is_not_there_is_called_so(
-    folds: tuple[int, ...], change: dict[str, float] | None, words: str
-) -> None:
-    """Of RFM's hold-outs in ``folds`` the learned metric is smaller, or is none."""
-
-    def changed(_: JobResult, h: HoldoutResult) -> HoldoutResult:
-        if h.holdout not in folds or not h.details:
-            return h
-        if change is None:
-            return replace(h, iteration=0, details={})
-        return replace(h, details=h.details | {key: [by * v for v in h.details[key]] for key, by in change.items()})
-
-    document = compose(evidence(with_holdouts(make_run(["iris"], ["rfm", "laplace"]), changed)))
-    page = str(document)
-    assert re.search(words, page, re.DOTALL)
-    assert ("vanished" in page, "no learned metric to show" in page) == ("vanished" in words, "no learned" in words)
-
-
-def test_a_whole_set_of_datasets_is_called_by_its_name() -> None:
-    small = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"])))  # all of the small ones that are known
-    assert tables(small)["clean-summary"].caption.startswith("small90: small")
-    assert "on 2 datasets (small90, 2 families, one seed), " in str(small.sections[0].blocks[0])
-    part = compose(evidence(make_run(["iris"], ["rfm", "laplace"])))
-    assert "small90" not in str(part.sections[0].blocks[0])
-
-
-def test_equal_comparisons_are_shown_once_and_one_method_is_none() -> None:
-    """Group tables over the same common datasets, and over a single method."""
-    failures = {("letter", "laplace"): ("timeout", "60 s"), ("adult", "laplace"): ("timeout", "60 s")}
-    run = make_run(["iris", "wine", "letter", "adult"], ["rfm", "laplace"], failures=failures)
-    groups = sections(compose(evidence(run)))["clean-groups"].blocks
-    assert not [b for b in groups if isinstance(b, Table)]
-    assert "has results of one method only" in str(groups)
-
-
-def test_a_results_file_that_is_not_whole_is_announced() -> None:
-    body = tiny()
-    assert body.study is not None
-    shorter = PublishedStudy(body.study.accuracy.drop(index="wine"))
-    told = notices(sections(compose(replace(body, study=shorter)))["study"])
-    assert "2 of 121 datasets, 2 of 179 classifiers" in told
-    assert "left out: adult, wine." in told
-
-
-@pytest.mark.usefixtures("drawn")
-@pytest.mark.parametrize(
-    ("names", "methods"),
-    [(["iris"], ["rfm"]), (["iris"], ["rfm", "laplace"]), (["iris", "wine"], ["laplace"]), (["iris"], ["mlp", "ntk"])],
-)
-def test_thin_runs_still_give_a_report(tmp_path: Path, names: list[str], methods: list[str]) -> None:
-    files = write_report(evidence(make_run(names, methods)), tmp_path / "out")
-    page = files.html.read_text(encoding="utf-8")
-    assert not re.search(r"\bnan\b", page.lower())
-    assert "Fewer than 10 common datasets" in page
-
-
-@pytest.mark.parametrize("protocol", ["published", "relearn", "clean-cv"])
-def test_one_protocol_alone_is_its_own_headline(protocol: str) -> None:
-    document = compose(evidence(make_run([f"t{i}" for i in range(12)], ["rfm", "laplace"], [protocol])))
-    assert [s.anchor for s in document.sections[:2]] == ["verdict", "results"]
-    assert [s.anchor for s in document.sections[1].children] == [protocol]
-    assert ("carries test labels" in warned(document)) == (protocol == "published")
-
-
-def test_rfm_and_laplace_are_compared_where_both_ran_even_if_others_did_not() -> None:
-    names = [f"t{i}" for i in range(12)]
-    failures = {(name, "ntk"): ("skipped", "needs 900 GB") for name in names[:4]}
-    document = compose(evidence(make_run(names, ["rfm", "laplace", "ntk"], failures=failures)))
-    assert "on 8 of 12 datasets" in tables(document)["clean-summary"].note
-    opening = sections(document)["clean-laplace"].blocks[0]
-    assert "on the 12 datasets that both have (12 families)" in str(opening)
-
-
-def warned(document: Document) -> str:
-    """What is to be known before a figure is believed."""
-    return notices(sections(document).get("notes"))
-
-
-def test_what_only_the_page_shows(document: Document) -> None:
-    """All else of this document is in the golden files."""
-    found = sections(document)
-    assert found["results"].tabs
-    assert [child.label for child in found["results"].children] == ["clean", "clean-cv", "relearn", "published"]
-    assert found["published"].tag == "leaks labels"
-    assert found["study-details"].fold
 
 
 @pytest.mark.parametrize(
@@ -352,17 +269,120 @@ def test_the_title_is_the_answer(title: str, accuracies: dict[str, float]) -> No
     assert answer(constant(accuracies)) == title
 
 
+def test_a_verdict_needs_rfm_and_says_why_there_is_none() -> None:
+    def told(*methods: str) -> str:
+        return spoken(evidence(make_run(TWELVE[:6], methods, failures=failed(TWELVE[:4], "rfm"))))
+
+    assert "RFM has results on 2 of 6 datasets, too few to be compared: there is no verdict." in told(*TWO, "mlp")
+    assert "has the highest mean accuracy" in told(*TWO, "mlp")
+    assert "has the highest mean accuracy" not in told("rfm", "mlp")  # nobody is left to be higher than
+    assert "RFM is not among the methods." in told("laplace", "mlp")
+
+
+def seeded(*seeds: int, methods: Sequence[str] = (*TWO, "mlp")) -> list[RunRecord]:
+    return [make_run(TWELVE, methods, seed=s, folder=f"results/{s}", split=f"seed-{s}", details=False) for s in seeds]
+
+
+def test_several_seeds_are_averaged_and_their_spread_stands_next_to_every_comparison() -> None:
+    runs = seeded(0, 1, 2)
+    body = evidence(*runs)
+    alone = [evidence(run).matrix("clean") for run in runs]
+    pd.testing.assert_frame_equal(body.matrix("clean"), sum(alone[1:], alone[0]) / 3)
+    lead = [float((matrix["rfm"] - matrix["laplace"]).mean()) for matrix in alone]
+    document = compose(body)
+    assert ("3", "seeds") in document.facts
+    shown = tables(document)
+    by_seed = column(shown["clean-comparisons"], "By seed")["Laplace kernel"]
+    assert by_seed.text == f"{min(lead):+.2f} to {max(lead):+.2f}, one sign"
+    assert f"by seed {min(lead):+.2f} to {max(lead):+.2f}" in spoken(body)
+    assert all("By seed" in titles(shown[f"clean-{name}"]) for name in ("leaderboard", "pairs"))
+    assert texts(shown["dataset-t0-clean"])[1][:2] == ["RFM", "1"]
+    one = tables(compose(evidence(runs[0])))
+    assert not any("By seed" in titles(table) for table in one.values())
+    assert "12 families of datasets; one seed." in one["clean-summary"].note
+    assert "Seed" not in titles(one["dataset-t0-clean"])
+
+
+def test_only_common_seeds_count_and_what_is_left_out_is_said() -> None:
+    runs = [*seeded(0, 1, methods=TWO), *seeded(1, methods=["mlp"]), *seeded(7, methods=["ntk"])]
+    body = evidence(*runs)
+    for run in (runs[1], runs[2]):
+        only = evidence(run).matrix("clean")
+        pd.testing.assert_frame_equal(body.matrix("clean")[only.columns], only)
+    assert body.matrix("clean")["ntk"].isna().all()
+    document = compose(body)
+    note = tables(document)["clean-summary"].note
+    assert "NTK has results on 0 of 12 datasets only: not in this table." in note
+    left_out = "Left out: Laplace kernel, seed 0: t0, t1, t10, t11, ... (12 in all); NTK"
+    assert f"only the common ones count. {left_out}" in note
+    assert "NTK, seed 7, which counts as missing" in note
+    assert "other seeds" in words(document, "clean-accuracy")
+    assert left_out in words(document, "notes")
+
+
+@pytest.mark.parametrize(
+    ("folds", "change", "said"),
+    [
+        ((), {}, r"Trace of M: [\d.]+ \(fold 1\), "),
+        ((0,), {"metric_diagonal": 1e-9}, "On fold 1 M has all but vanished"),
+        ((0,), None, r"mean over 3 of 4 test folds; on the others RFM selected iteration 0.*of M on fold 2"),
+        ((0, 1, 2, 3), None, "there is no learned metric to show"),
+    ],
+)
+def test_a_metric_that_has_vanished_or_is_not_there_is_called_so(
+    folds: tuple[int, ...], change: dict[str, float] | None, said: str
+) -> None:
+    """Of RFM's hold-outs in ``folds`` the learned metric is smaller, or is none."""
+
+    def changed(_: JobResult, h: HoldoutResult) -> HoldoutResult:
+        if h.holdout not in folds or not h.details:
+            return h
+        if change is None:
+            return replace(h, iteration=0, details={})
+        return replace(h, details=h.details | {key: [by * v for v in h.details[key]] for key, by in change.items()})
+
+    page = str(compose(evidence(with_holdouts(make_run(["iris"], TWO), changed))))
+    assert re.search(said, page, re.DOTALL)
+    assert ("vanished" in page, "no learned metric to show" in page) == ("vanished" in said, "no learned" in said)
+
+
+def test_equal_comparisons_are_shown_once_and_one_method_is_none() -> None:
+    """Group tables over the same common datasets, and over a single method."""
+    names, failures = ["iris", "wine", "letter", "adult"], failed(["letter", "adult"], "laplace")
+    groups = sections(compose(evidence(make_run(names, TWO, failures=failures))))["clean-groups"].blocks
+    assert not [b for b in groups if isinstance(b, Table)]
+    assert "has results of one method only" in str(groups)
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize(
+    ("names", "methods"),
+    [(["iris"], ["rfm"]), (["iris"], TWO), (["iris", "wine"], ["laplace"]), (["iris"], ["mlp", "ntk"])],
+)
+def test_thin_runs_still_give_a_report(tmp_path: Path, names: list[str], methods: list[str]) -> None:
+    files = write_report(evidence(make_run(names, methods)), tmp_path / "out")
+    page = files.html.read_text(encoding="utf-8")
+    assert not re.search(r"\bnan\b", page.lower())
+    assert "Fewer than 10 common datasets" in page
+
+
+@pytest.mark.parametrize("protocol", ["published", "relearn", "clean-cv"])
+def test_one_protocol_alone_is_its_own_headline(protocol: str) -> None:
+    document = compose(evidence(make_run(TWELVE, TWO, [protocol])))
+    assert [s.anchor for s in document.sections[:2]] == ["verdict", "results"]
+    assert [s.anchor for s in document.sections[1].children] == [protocol]
+    assert ("carries test labels" in words(document, "notes")) == (protocol == "published")
+
+
 def test_datasets_without_any_result_are_not_counted_as_compared() -> None:
-    failures = {("wine", method): ("skipped", "not at hand") for method in ("rfm", "laplace")}
-    found = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"], failures=failures)))
+    found = compose(evidence(make_run(["iris", "wine"], TWO, failures=failed(["wine"], *TWO))))
     assert found.facts[0] == ("1", "of 4 datasets")
 
 
 def test_what_is_not_known_of_a_job_is_never_its_methods_largest() -> None:
     """As of jobs that had more test folds (--against)."""
     run = make_run(["iris", "letter", "wine"], ["rfm"])
-    figures = {"iris": (math.nan, math.nan), "letter": (7.0, 300.0), "wine": (5.0, 400.0)}
-    costs = [figures[r.job.dataset] for r in run.results]
+    costs = [(math.nan, math.nan), (7.0, 300.0), (5.0, 400.0)]
     results = tuple(replace(r, job_seconds=s, peak_rss_mb=mb) for r, (s, mb) in zip(run.results, costs, strict=True))
     (row,) = texts(tables(compose(evidence(replace(run, results=results))))["cost"])
     assert row[4:8] == ["\u2013", "7.00", "letter", "400"]
@@ -380,30 +400,9 @@ def test_the_cost_section_counts_fits_by_solver() -> None:
     assert "solvers" not in tables(compose(evidence(run)))
 
 
-def test_reduced_tables_are_named_on_the_first_screen_and_in_their_own_section() -> None:
-    words, methods = "tested on the first hold-out only", ["rfm", "laplace"]
-    large = make_run(["letter"], methods, folder="results/large", reduction=words)
-    page = compose(evidence(make_run(["iris", "wine"], methods), large))
-    assert "(tested on the first test fold only): letter." in warned(page)
-    children = sections(page)["datasets"].children
-    assert [s.title for s in children if any("Reduced" in str(block) for block in s.blocks)] == ["letter"]
-
-
-def test_first_test_folds_alone_are_said_where_figures_stand() -> None:
-    words = "first 1 of 4 test folds only"
-    run = make_run([f"t{i}" for i in range(8)], ["rfm", "laplace"], reduction=f"tested on the {words}")
-    document = compose(evidence(run))
-    assert words in str(document.sections[0].blocks[0])
-    assert words in tables(document)["clean-leaderboard"].caption
-    study = replace(
-        tiny(), merged=merge_runs([make_run(["iris", "letter"], ["rfm"], reduction=f"tested on the {words}")])
-    )
-    assert f"clean: {words}, so no places." in str(sections(compose(study))["study"].blocks)
-
-
 def test_results_of_before_a_rule_for_ties_say_so() -> None:
     """Where they are shown, where they are warned of, and in what a step between protocols changes."""
-    run = make_run([f"t{i}" for i in range(8)], ["rfm", "laplace"], ["clean", "clean-cv"])
+    run = make_run(TWELVE[:8], TWO, ["clean", "clean-cv"])
     older = replace(run, provenance={**run.provenance, "ties": {"clean": "order"}})
     page = render_markdown(compose(evidence(older)))
     assert "Some of these results are older: in them equal ones go to the earlier grid entry." in page
@@ -414,58 +413,39 @@ def test_results_of_before_a_rule_for_ties_say_so() -> None:
 
 @pytest.mark.usefixtures("drawn")
 def test_nothing_in_common_is_said_and_not_averaged() -> None:
-    failures = {("iris", "rfm"): ("timeout", "600 s"), ("wine", "laplace"): ("oom", "killed")}
-    document = compose(evidence(make_run(["iris", "wine"], ["rfm", "laplace"], failures=failures)))
-    assert "no dataset with a result of every method" in warned(document)
+    failures = failed(["iris"], "rfm") | failed(["wine"], "laplace")
+    document = compose(evidence(make_run(["iris", "wine"], TWO, failures=failures)))
+    assert "no dataset with a result of every method" in words(document, "notes")
     assert "clean-summary" not in tables(document)
     assert len(tables(document)["failures"].rows) == 2
 
 
-def test_planned_jobs_are_counted_by_method_and_protocol() -> None:
-    run = make_run([f"t{i:02d}" for i in range(20)], ["rfm", "mlp"], ["clean", "clean-cv"])
-    begun = tuple(
-        r for r in run.results if r.job.method == "rfm" and (r.job.protocol == "clean" or r.job.dataset < "t03")
-    )
-    shown = tables(compose(evidence(replace(run, results=begun))))
-    assert "failures" not in shown
-    undone = shown["undone"]
-    assert undone.caption == "57 jobs planned and not run"
-    rows = texts(undone)
-    assert [row[:3] for row in rows] == [["MLP", "clean", "20"], ["MLP", "clean-cv", "20"], ["RFM", "clean-cv", "17"]]
-    assert rows[2][3].startswith("t03, t04, t05, ")
-    assert "17" in rows[2][3]
-
-
-def test_a_method_of_the_users_own_that_was_planned_alone_is_named() -> None:
-    run = make_run(["iris", "wine"], ["rfm", "mine"])
-    begun = tuple(r for r in run.results if r.job.method == "rfm")
-    undone = tables(compose(evidence(replace(run, results=begun))))["undone"]
-    assert [row[:3] for row in texts(undone)] == [["mine", "clean", "2"]]
-
-
 @pytest.mark.usefixtures("drawn")
 def test_everything_failed_is_a_report_of_failures() -> None:
-    failures = {("iris", "rfm"): ("error", "MethodError: one class")}
+    failures = failed(["iris"], "rfm", status="error", reason="MethodError: one class")
     page = render_html(compose(evidence(make_run(["iris"], ["rfm"], failures=failures))))
     assert "MethodError: one class" in page
     assert "has no result at all" in page
     assert "no dataset with a result of every method" not in page
 
 
-def test_tables_that_could_not_be_read_have_no_holdouts_to_warn_of() -> None:
-    failures = {("absent", method): ("skipped", "not in the archive") for method in ("rfm", "laplace")}
-    unread = make_run(["absent"], ["rfm", "laplace"], split="", failures=failures)
+def test_planned_jobs_are_counted_by_method_and_protocol() -> None:
+    """``mine`` is a method of the user's own that was planned alone."""
+    run = make_run([f"t{i:02d}" for i in range(20)], ["rfm", "mine"], ["clean", "clean-cv"])
+    begun = [r for r in run.results if r.job.method == "rfm" and (r.job.protocol == "clean" or r.job.dataset < "t03")]
+    shown = tables(compose(evidence(replace(run, results=tuple(begun)))))
+    assert "failures" not in shown
+    undone = shown["undone"]
+    assert undone.caption == "57 jobs planned and not run"
+    rows = texts(undone)
+    assert [row[:3] for row in rows] == [["mine", "clean", "20"], ["mine", "clean-cv", "20"], ["RFM", "clean-cv", "17"]]
+    assert rows[2][3].startswith("t03, t04, t05, ")
+    assert "17" in rows[2][3]
 
-    def beside(split: str) -> Document:
-        read = make_run(["iris", "wine"], ["rfm", "laplace"], split=split)
-        return compose(evidence(replace(read, results=(*read.results, *unread.results))))
 
-    document = beside("published")
-    assert "drawn by the harness" not in warned(document)
-    shown = texts(tables(document)["sources"])
+def test_tables_that_could_not_be_read_are_of_no_folds() -> None:
+    shown = texts(tables(compose(evidence(*beside_unread("published"))))["sources"])
     assert shown == [["archive", "published", "2"], ["archive", "none: the table could not be read", "1"]]
-    assert "where it could not be read" in str(sections(document)["dataset-absent"].blocks[0])
-    assert "On 2 of 2 datasets with results the test folds were drawn" in warned(beside("seed-0"))
 
 
 def test_provenance_names_every_invocation_that_results_come_from_and_no_other(tmp_path: Path) -> None:
@@ -479,44 +459,44 @@ def test_provenance_names_every_invocation_that_results_come_from_and_no_other(t
         store.record(run.results[2])
         store.begin(run.planned, {**PROVENANCE, "started": "Sunday", "commit": "ccc", "cores": 64})
     found = tables(compose(evidence(read_run(tmp_path / "grown"))))
-    listed = [tuple(cell.text for cell in row) for row in found["invocations-grown"].rows]
     command = PROVENANCE["command"]
-    assert listed == [("Monday", "1", "aaa", command), ("Tuesday", "2", "bbb", command)]
-    recorded = {row[0].text: row[1].text for row in found["provenance-grown"].rows}
-    assert recorded["cores"] == "2 (started Monday); 16 (started Tuesday)"
-    assert recorded["cpu"] == PROVENANCE["cpu"]
-    assert recorded["archive sha256"] == f"{'ab' * 32} (started Monday); not recorded (started Tuesday)"
-    assert recorded["source"] == "not recorded (started Monday); – (started Tuesday)"
+    assert texts(found["invocations-grown"]) == [["Monday", "1", "aaa", command], ["Tuesday", "2", "bbb", command]]
+    recorded = {row[0]: row[1] for row in texts(found["provenance-grown"])}
+    assert {name: recorded[name] for name in ("cores", "cpu", "archive sha256", "source")} == {
+        "cores": "2 (started Monday); 16 (started Tuesday)",
+        "cpu": PROVENANCE["cpu"],
+        "archive sha256": f"{'ab' * 32} (started Monday); not recorded (started Tuesday)",
+        "source": "not recorded (started Monday); – (started Tuesday)",
+    }
+
+
+def test_runs_in_folders_of_one_name_keep_their_own_provenance() -> None:
+    runs = [make_run(["iris"], [method], folder=f"{method}/same") for method in TWO]
+    assert {"invocations-same", "invocations-same-2"} <= set(tables(compose(evidence(*runs))))
 
 
 @pytest.mark.usefixtures("drawn")
 def test_difference_and_error_reduction_stand_over_one_size_axis() -> None:
-    body = evidence(make_run([f"t{i}" for i in range(25)], ["rfm", "laplace"]))
+    body = evidence(make_run([f"t{i}" for i in range(25)], TWO))
     section, matrix = sections(compose(body))["clean-laplace"], body.matrix("clean")
+    errors = 100 - matrix
+    reduction = 100 * (errors["laplace"] - errors["rfm"]) / errors.max(axis=1)
     for quantity in ("rows", "features"):
         figure = figures(section)[f"clean-laplace-by-{quantity}"]
         table = pd.read_csv(io.StringIO(figure.data), index_col="dataset")
         assert table["x"].to_dict() == body.sizes[quantity].to_dict()
         assert table["difference_points"].to_dict() == pytest.approx((matrix["rfm"] - matrix["laplace"]).to_dict())
-        errors = 100 - matrix
-        reduction = 100 * (errors["laplace"] - errors["rfm"]) / errors.max(axis=1)
         assert table["reduction_percent"].to_dict() == pytest.approx(reduction.to_dict())
         assert figure.svg.count('class="trend"') == 2
 
 
 def test_any_number_of_methods_has_its_marker_beside_its_name() -> None:
-    methods = ("rfm", "laplace", *(f"own-{i:02d}" for i in range(16)))
-    page = render_html(compose(evidence(make_run([f"t{i}" for i in range(4)], methods))))
+    methods = (*TWO, *(f"own-{i:02d}" for i in range(16)))
+    page = render_html(compose(evidence(make_run(["t"], methods))))
     used, defined = set(re.findall(r'<use href="#(k\d+)"', page)), re.findall(r'<symbol id="(k\d+)"', page)
     assert len(used) == 18
     assert sorted(used) == sorted(defined)
-    shapes = set(re.findall(r'<symbol id="k\d+"[^>]*>(.*?)</symbol>', page))
-    assert len(shapes) == 18
-
-
-def test_runs_in_folders_of_one_name_keep_their_own_provenance() -> None:
-    runs = [make_run(["iris"], [method], folder=f"{method}/same") for method in ("rfm", "laplace")]
-    assert {"invocations-same", "invocations-same-2"} <= set(tables(compose(evidence(*runs))))
+    assert len(set(re.findall(r'<symbol id="k\d+"[^>]*>(.*?)</symbol>', page))) == 18
 
 
 def test_reported_figures_all_have_a_source_and_none_is_only_recalled() -> None:

@@ -130,35 +130,26 @@ def test_only_datasets_with_something_to_know_are_listed(evidence: Evidence) -> 
     assert "known of 23 of 24 datasets; 5 had some" in words
 
 
-def test_how_many_datasets_have_nominal_columns_and_how_sure_that_is(known: dict[str, Facts]) -> None:
+def test_how_many_datasets_have_nominal_columns_and_how_sure_the_registry_is(known: dict[str, Facts]) -> None:
     plain = body(known)
     sure = dict(zip(NAMES, ["documented"] * 4 + ["likely", "guessed"], strict=False))
     evidence = replace(plain, about={name: replace(plain.about[name], nominal=sure.get(name, "")) for name in NAMES})
     words = " ".join(str(shown(evidence).blocks[0]).split())
     assert "By the attribute lists of their origin 4 have columns of categories without order, and 2 more" in words
-
-
-def test_the_registry_says_which_datasets_have_nominal_columns() -> None:
     about = about_datasets([], load_registry())
     assert [about[name].nominal for name in ("flags", "titanic", "zoo")] == ["documented", "likely", ""]
 
 
-def test_without_facts_there_is_no_section_and_with_some_the_rest_stays_in() -> None:
+def test_without_facts_there_is_no_section_and_with_some_the_rest_stays_in(known: dict[str, Facts]) -> None:
     assert data_section(body({})) is None
+    assert set(tables(shown(body(known, make_run(NAMES, ["rfm"]))))) == {"data-facts"}  # nothing is compared
     some = body({NAMES[0]: facts(NAMES[0], repeated_percent=50.0)}, make_run(NAMES[:6], METHODS))
     table = tables(shown(some))["data-without-clean"]
     assert column(table, "without repeated samples (> 20 %)")[0].text == "5 (5)"
     assert "Nothing is known of table-01, table-02, table-03, table-04, table-05" in table.note
-
-
-def test_datasets_that_are_all_left_out_leave_a_column_of_dashes() -> None:
     every = body({name: facts(name, repeated_percent=90.0) for name in NAMES[:3]}, make_run(NAMES[:3], METHODS))
-    left = column(tables(shown(every))["data-without-clean"], "without repeated samples (> 20 %)")
-    assert [cell.text for cell in left] == ["0 (0)", "–", "–", "–"]
-
-
-def test_one_method_alone_has_facts_and_no_comparison(known: dict[str, Facts]) -> None:
-    assert set(tables(shown(body(known, make_run(NAMES, ["rfm"]))))) == {"data-facts"}
+    none_left = column(tables(shown(every))["data-without-clean"], "without repeated samples (> 20 %)")
+    assert [cell.text for cell in none_left] == ["0 (0)", "–", "–", "–"]
 
 
 def test_nothing_of_a_name_is_markup() -> None:
@@ -197,18 +188,17 @@ def job(**more: object) -> Job:
 def test_facts_are_of_the_very_table_that_was_measured() -> None:
     known = load_facts()
     zoo = known["zoo", "embedded"]
-    assert measured_facts([job(), job(table_sha256=zoo.table_sha256)], known) == {"zoo": zoo}
+    same = [job(), job(table_sha256=zoo.table_sha256), job(dataset="mine")]
+    assert measured_facts(same, known) == {"zoo": zoo}
     assert measured_facts([job(source="archive")], known) == {"zoo": known["zoo", "archive"]}
     for other in (
-        job(rows=zoo.samples + 1),
-        job(features=zoo.features + 9),
-        job(table_sha256="0" * 64),
-        job(source="openml"),
-        job(source="archive"),
-        job(dataset="mine"),
+        {"rows": 7},
+        {"features": 7},
+        {"table_sha256": "0" * 64},
+        {"source": "openml"},
+        {"source": "archive"},
     ):
-        found = measured_facts([job(), other], known)
-        assert found == ({} if other.dataset == "zoo" else {"zoo": zoo})
+        assert measured_facts([job(), job(**other)], known) == {}
 
 
 def test_the_registrys_datasets_get_their_facts_from_the_runs() -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import importlib
-import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +14,6 @@ import pytest
 from synthetic_runs import METHODS, MODELS, make_regression_run, make_run, published_runs
 
 from bench.records.measure import COMPARED
-from bench.records.method import HoldoutResult
-from bench.records.result import Job, JobResult, RunRecord
 from bench.report.build import compose, gather
 from bench.report.evidence import Evidence
 from bench.report.figures.by_dataset import difference_bars
@@ -27,6 +23,7 @@ from bench.report.figures.curves import Axis, Curve, Point, curves
 from bench.report.figures.drawing import Sheet
 from bench.report.merge import merge_runs
 from bench.stats.grinsztajn import read_runs
+from bench.store import read_results
 from bench.study.cell import Cell, Outcome
 from bench.study.figures import Phases, phase_diagram
 
@@ -56,14 +53,13 @@ def trouble(sheet: Sheet) -> Iterator[str]:
     from matplotlib.text import Text
 
     shown = [t for t in sheet.figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
-    boxes = [(t.get_text(), t.get_window_extent()) for t in shown]
-    for words, box in boxes:
-        if box.x0 < -0.5 or box.y0 < -0.5 or box.x1 > sheet.width + 0.5 or box.y1 > sheet.height + 0.5:
-            yield f"{words!r} is cut: {box.x0:.1f} to {box.x1:.1f}, {box.y0:.1f} to {box.y1:.1f}"
-    for (a, one), (b, other) in itertools.combinations(boxes, 2):
-        across, up = min(one.x1, other.x1) - max(one.x0, other.x0), min(one.y1, other.y1) - max(one.y0, other.y0)
-        if across > 0.5 and up > 0.5:
-            yield f"{a!r} lies over {b!r}"
+    boxes = np.array([t.get_window_extent().extents for t in shown]).reshape(-1, 4)
+    low, high = boxes[:, :2], boxes[:, 2:]
+    for i in np.flatnonzero(((low < -0.5) | (high > np.array([sheet.width, sheet.height]) + 0.5)).any(axis=1)):
+        yield f"{shown[i].get_text()!r} is cut: from {low[i].round(1)} to {high[i].round(1)}"
+    shared = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
+    for i, j in np.argwhere(np.triu((shared > 0.5).all(axis=2), 1)):
+        yield f"{shown[i].get_text()!r} lies over {shown[j].get_text()!r}"
 
 
 def test_faults_are_found() -> None:
@@ -108,9 +104,8 @@ def test_of_any_scale(sheets: list[Sheet], scale: float, task: str) -> None:
     values = pd.Series({f"d{i}": float(v) for i, v in enumerate(np.linspace(-scale, 5 * scale, 9))})
     difference_bars("bars", "t", "c", values, ("A name of some length", "another one of some length"), {}, {}, measure)
     steps = np.arange(0.0, 20.01, 0.25)
-    profiles(
-        "p", "t", "c", pd.DataFrame({m: np.linspace(99.9, 100, len(steps)) for m in METHODS}, index=steps), measure
-    )
+    shares = pd.DataFrame({m: np.linspace(99.9, 100, len(steps)) for m in METHODS}, index=steps)
+    profiles("p", "t", "c", shares, measure)
     ranks = pd.Series({m: 3 + scale * i / 70 for i, m in enumerate(METHODS)})
     critical_difference_diagram("cd", "t", "c", ranks, [list(METHODS), list(METHODS[2:])])
 
@@ -142,10 +137,7 @@ def test_of_phases(sheets: list[Sheet]) -> None:
 def test_of_the_kept_studies(sheets: list[Sheet], name: str) -> None:
     with (KEPT / name / "cells.csv").open(newline="") as file:
         outcomes = [outcome(row) for row in csv.DictReader(file)]
-    find: Callable[[list[Outcome]], Any] = importlib.import_module(
-        f"bench.study.{name.replace('-', '_')}.findings"
-    ).find
-    find(outcomes)
+    importlib.import_module(f"bench.study.{name.replace('-', '_')}.findings").find(outcomes)
     assert len(sheets) > 10
 
 
@@ -156,26 +148,5 @@ def outcome(row: dict[str, str]) -> Outcome:
 
 @pytest.mark.slow
 def test_of_the_kept_comparison(sheets: list[Sheet]) -> None:
-    compose(gather([kept_run()]))
+    compose(gather([read_results(KEPT / "comparison")]))
     assert len(sheets) > 40
-
-
-def kept_run() -> RunRecord:
-    """The kept results as a run, as far as ``scores.csv`` has them."""
-    table = pd.read_csv(KEPT / "comparison" / "scores.csv.gz", keep_default_na=False)
-    columns = ["dataset", "source", "rows", "features", "classes", "method", "protocol", "split", "seed"]
-    results = []
-    for number, (given, rows) in enumerate(table.groupby(columns, sort=False)):
-        job = Job(id=str(number), **dict(zip(columns, given, strict=True)))
-        if rows["status"].iloc[0] != "ok":
-            results.append(JobResult(job, rows["status"].iloc[0], "as kept", job_seconds=1.0))
-            continue
-        holdouts = tuple(
-            HoldoutResult(
-                int(row["holdout"]), float(row["accuracy"]), json.loads(row["config"]), int(row["iteration"]),
-                float(row["validation_accuracy"]), 0.25, [], {},
-            )
-            for row in rows.to_dict("records")
-        )  # fmt: skip
-        results.append(JobResult(job, "ok", holdouts=holdouts, job_seconds=float(rows["job_seconds"].iloc[0])))
-    return RunRecord("results/comparison", tuple(results), tuple(r.job for r in results), {"seed": 0})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import math
 import re
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
@@ -156,10 +155,7 @@ def inside(svg: str) -> ET.Element:
             pairs = [(x + px, y + py) for px, py in points(shapes[element.attrib["href"][1:]])]
         elif element.tag == f"{SVG}path" and "id" not in element.attrib:
             pairs = points(element)
-        for px, py in pairs:
-            assert math.isfinite(px)
-            assert -1 <= px <= width + 1
-            assert -1 <= py <= height + 1
+        assert all(-1 <= px <= width + 1 and -1 <= py <= height + 1 for px, py in pairs), element.attrib
     return root
 
 
@@ -230,14 +226,12 @@ def test_interval_of_one_dataset_has_no_whisker() -> None:
         f"{ODD}: −1.00 pp, 95 % interval −2.10 to +0.10; −1.50 to +0.25, signs differ; 2 wins, 1 ties, 6 losses on 9 "
         "datasets",
     ]
-    head, *rows = csv.reader(io.StringIO(figure.data))
-    assert ",".join(head) == (
+    assert [",".join(row) for row in csv.reader(io.StringIO(figure.data))] == [
         "name,datasets,families,mean_difference,se,low95,high95,wins,ties,losses,wilcoxon_p,seed_low,seed_high,"
-        "single_se,single_low95,single_high95,single_wilcoxon_p"
-    )
-    assert ",".join(rows[0]) == "one,1,1,2.0,,,,1,0,0,1.0,,,,,,1.0"
-    assert rows[1][0] == ODD
-    assert ",".join(rows[1][1:]) == "9,7,-1.0,0.5,-2.1,0.1,2,1,6,0.2,-1.5,0.25,0.4,-1.9,-0.1,0.1"
+        "single_se,single_low95,single_high95,single_wilcoxon_p",
+        "one,1,1,2.0,,,,1,0,0,1.0,,,,,,1.0",
+        f"{ODD},9,7,-1.0,0.5,-2.1,0.1,2,1,6,0.2,-1.5,0.25,0.4,-1.9,-0.1,0.1",
+    ]
     phone = inside(figure.phone)
     assert hovers(phone) == hovers(root)
     assert float(phone.attrib["width"]) <= 360  # drawn at about its own size on a phone: text keeps its size
@@ -250,8 +244,7 @@ def test_crowded_methods_are_told_apart_by_a_legend_in_order_of_rank() -> None:
     root = inside(score_rank("r", "t", "c", pd.concat([table, far]), names, ACCURACY, shown=1).svg)
     legend = [text for text in root.iter(f"{SVG}text") if text.text in ("Laplace kernel", "NTK", "RFM")]
     assert [text.text for text in legend] == ["Laplace kernel", "NTK", "RFM"]
-    heights = [float(text.attrib["y"]) for text in legend]
-    assert min(np.diff(heights)) > 14
+    assert min(np.diff([float(text.attrib["y"]) for text in legend])) > 14
     assert hovers(root) == [
         "left out: rank 8.00, mean accuracy 50.00 %",
         "RFM: rank 3.20, mean accuracy 80.00 %",
@@ -263,12 +256,10 @@ def test_crowded_methods_are_told_apart_by_a_legend_in_order_of_rank() -> None:
 def test_diagram_draws_a_bar_per_group_from_first_to_last() -> None:
     ranks = pd.Series({"rfm": 1.2, "laplace": 2.1, "ntk": 2.7})
     root = inside(critical_difference_diagram("cd", "t", "c", ranks, [["laplace", "ntk"]]).svg)
-    bars = [points(g.find(f"{SVG}path")) for g in classed(root, "clique")]
-    assert len(bars) == 1
-    assert bars[0][0][0] == bars[0][1][0]
-    assert bars[0][0][1] < bars[0][1][1]
+    ((left, top), (right, bottom)) = (p for g in classed(root, "clique") for p in points(g.find(f"{SVG}path")))
+    assert left == right
     heights = {e.text: float(e.attrib["y"]) for e in root.iter(f"{SVG}text")}
-    covered = [name for name, y in heights.items() if bars[0][0][1] < y < bars[0][1][1]]
+    covered = [name for name, y in heights.items() if top < y < bottom]
     assert covered == ["Laplace kernel\u20022.10", "NTK\u20022.70"]
     assert "no significant difference: Laplace kernel, NTK" in hovers(root)
 
@@ -303,7 +294,8 @@ def test_profiles_tell_curves_apart_by_dash_and_marker_in_plot_and_legend() -> N
 
 def test_profiles_and_sparklines_survive_constants() -> None:
     flat = pd.DataFrame({"rfm": [100.0, 100.0], "ntk": [100.0, 100.0]}, index=[0.0, 20.0])
-    for drawing in (profiles("p", "t", "c", flat, ACCURACY).svg, profiles("p", "t", "c", flat, ACCURACY).phone):
+    figure = profiles("p", "t", "c", flat, ACCURACY)
+    for drawing in (figure.svg, figure.phone):
         inside(drawing)
     line = ET.fromstring(sparkline([([0.0, 1.0], [50.0, 50.0], 1.0)], 0, "words"))
     assert len(line.findall("path")) == 2
@@ -326,7 +318,6 @@ def test_threads_draw_the_same_bytes_whatever_the_users_style_and_leave_it_alone
 
 def test_a_name_is_never_taken_for_mathematics_or_for_a_variable_of_the_page() -> None:
     name = "$x^2$ var(--ink) \u4e2d"
-    figure = score_rank(
-        "r", "t", "c", pd.DataFrame({"mean_score": [80.0], "friedman_rank": [1.0]}, [name]), [name], ACCURACY
-    )
+    table = pd.DataFrame({"mean_score": [80.0], "friedman_rank": [1.0]}, [name])
+    figure = score_rank("r", "t", "c", table, [name], ACCURACY)
     assert [e.text for e in inside(figure.svg).iter(f"{SVG}text")][-1] == name

@@ -31,10 +31,7 @@ class Structure(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.loads: list[str] = []
-        self.anchors: list[str] = []
+        self.open, self.ids, self.loads, self.anchors = list[str](), list[str](), list[str](), list[str]()
         self.scripts = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

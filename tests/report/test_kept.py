@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from refusals import refused
 
 from bench.data.archive import ArchiveSource
 from bench.data.embedded import EmbeddedSource
 from bench.data.registry import load_registry
 from bench.errors import ReportError
 from bench.methods import method_names
-from bench.records.result import RunRecord
+from bench.records.result import JobResult, RunRecord
 from bench.report.kept import kept_records
 from bench.stats.frame import scores_frame
 from bench.store import read_results
@@ -56,16 +57,17 @@ def test_the_checksums_are_those_of_the_packages_tables_and_seeds(
     record = bodies["kept (embedded)"]
     assert tool["with_checksums"](record, EmbeddedSource()).results == record.results
     one = record.results[0]
-    for changed in ({"table_sha256": "0" * 64}, {"fold_sha256": " ".join(["0" * 64] * 4)}):
-        other = replace(record, results=(replace(one, job=replace(one.job, **changed)),))
-        with pytest.raises(ReportError, match="000 in the scores is not the checksum"):
-            tool["with_checksums"](other, EmbeddedSource())
-    other = replace(record, results=(replace(one, job=replace(one.job, rows=7)),))
-    with pytest.raises(ReportError, match="sizes"):
-        tool["with_checksums"](other, EmbeddedSource())
-    other = replace(record, results=(replace(one, holdouts=one.holdouts[:3]),))
-    with pytest.raises(ReportError, match="3 test folds; the table has 4"):
-        tool["with_checksums"](other, EmbeddedSource())
+    for changed, message in (
+        (with_job(one, table_sha256="0" * 64), "000 in the scores is not the checksum"),
+        (with_job(one, fold_sha256=" ".join(["0" * 64] * 4)), "000 in the scores is not the checksum"),
+        (with_job(one, rows=7), "sizes"),
+        (replace(one, holdouts=one.holdouts[:3]), "3 test folds; the table has 4"),
+    ):
+        refused(ReportError, message, tool["with_checksums"], replace(record, results=(changed,)), EmbeddedSource())
+
+
+def with_job(result: JobResult, **changes: Any) -> JobResult:
+    return replace(result, job=replace(result.job, **changes))
 
 
 @pytest.mark.archive

@@ -6,145 +6,131 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from refusals import refused
 from synthetic_runs import PROVENANCE, make_regression_run, make_run, store_run, with_jobs
 
 from bench.errors import ReportError, UsageError
 from bench.records.result import RunRecord
-from bench.report.merge import merge_runs
+from bench.report.merge import ALLOWABLE, merge_runs
 from bench.store import Store, read_run
 
 NAMES = ["iris", "wine", "zoo"]
+RFM = make_run(NAMES, ["rfm"], folder="results/a")
 
 
 def two(**changes: object) -> list[RunRecord]:
     """``rfm`` in one run, ``laplace`` in another that differs by ``changes``."""
-    first = make_run(NAMES, ["rfm"], folder="results/a")
-    return [first, make_run(NAMES, ["laplace"], folder="results/b", **changes)]  # type: ignore[arg-type]
+    return [RFM, make_run(NAMES, ["laplace"], folder="results/b", **changes)]  # type: ignore[arg-type]
 
 
-def test_runs_that_belong_together_are_one_body_of_results() -> None:
-    merged = merge_runs(two())
-    assert len(merged.results) == 6
-    assert merged.allowed == ()
-    assert [r.job.dataset for r in merged.results] == sorted(r.job.dataset for r in merged.results)
+def of_seeds(*seeds: int) -> list[RunRecord]:
+    """With folds drawn from the seed."""
+    of = {"source": "embedded"}
+    return [make_run(NAMES, ["rfm"], folder=f"results/{s}", seed=s, split=f"seed-{s}", **of) for s in seeds]
 
 
-@pytest.mark.parametrize(
-    ("changes", "kind", "message"),
-    [
-        ({"source": "embedded"}, "sources", r"iris from archive .* and embedded .*iris, wine, zoo"),
-        ({"reduction": "one hold-out"}, "sources", r"classes; in full\) and archive .*; one hold-out\)"),
-        ({"split": "seed-0"}, "sources", r"test folds drawn from its seed; .*\) and archive \(test folds published"),
-    ],
-)
+def with_torch(run: RunRecord, version: str) -> RunRecord:
+    versions = {"versions": {"torch": version}}
+    return replace(run, provenance=versions, results=tuple(replace(r, provenance=versions) for r in run.results))
+
+
+def grown() -> RunRecord:
+    """One run of two invocations, with a library of another version each."""
+    first = {**RFM.provenance, "started": "Monday", "results": 2}
+    second = {**first, "versions": {"torch": "2.14.0"}, "started": "Tuesday", "results": 1}
+    return replace(RFM, provenance=second, invocations=(first, second))
+
+
+OTHER_JOBS = tuple(replace(r, job=replace(r.job, id=r.job.id + "'")) for r in RFM.results)
+
+
+REFUSED = {
+    "another source": (two(source="embedded"), "sources", r"iris from archive .* and embedded .*iris, wine, zoo"),
+    "a reduction": (two(reduction="one hold-out"), "sources", r"classes; in full\) and archive .*; one hold-out\)"),
+    "another split": (two(split="seed-0"), "sources", r"drawn from its seed; .*\) and archive \(test folds published"),
+    "drawn folds and published ones": ([*of_seeds(1, 0), two(seed=1)[1]], "sources", r"archive \(test folds published"),
+    "a table that was changed": (
+        [with_jobs(run, table_sha256=sha) for run, sha in zip(two(), "ab", strict=True)],
+        "sources",
+        "tables that were changed between runs: iris, wine, zoo",
+    ),
+    "another measure that selected": (
+        [make_regression_run(["a"], ["rfm"]), make_regression_run(["b"], ["rfm"], folder="b", selected_by="mae")],
+        "selection",
+        "regression selected by mae in b, r2 in results/regression",
+    ),
+    "another version": (
+        [RFM, with_torch(two()[1], "2.2.0")],
+        "versions",
+        "torch 2.13.0 in results/a, 2.2.0 in results/b",
+    ),
+    "another version within a run": (
+        [grown()],
+        "versions",
+        r"torch 2.13.0 in results/a \(started Monday\), 2.14.0 in results/a \(started Tuesday\)",
+    ),
+    "another job in its place": (
+        [RFM, replace(RFM, folder="results/b", results=OTHER_JOBS)],
+        "duplicates",
+        r"different results of the same job: iris/rfm \(clean\)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("runs", "kind", "message"), REFUSED.values(), ids=REFUSED)
 def test_differences_are_refused_by_name_and_let_pass_on_request(
-    changes: dict[str, object], kind: str, message: str
+    runs: list[RunRecord], kind: str, message: str
 ) -> None:
-    runs = two(**changes)
-    with pytest.raises(ReportError, match=message):
-        merge_runs(runs)
-    with pytest.raises(ReportError, match=f"--allow {kind}"):
-        merge_runs(runs, [k for k in ("versions", "sources", "duplicates") if k != kind])
+    said = rf"{message}.* \(--allow {kind}\)"
+    refused(ReportError, said, merge_runs, runs)
+    refused(ReportError, said, merge_runs, runs, [k for k in ALLOWABLE if k != kind])
     merged = merge_runs(runs, [kind])
-    assert len(merged.results) == 6
+    jobs = {(r.job.dataset, r.job.method, r.job.seed): r for run in runs for r in run.results}
+    assert {(r.job.dataset, r.job.method, r.job.seed): r for r in merged.results} == jobs  # of duplicates the later
     assert len(merged.allowed) == 1
 
 
-def test_runs_of_several_seeds_are_one_body_of_results() -> None:
-    runs = [
-        make_run(NAMES, ["rfm"], folder=f"results/{s}", seed=s, source="embedded", split=f"seed-{s}") for s in (1, 0)
-    ]
+UNREAD = {(name, "laplace"): ("skipped", "not there") for name in NAMES}
+TOGETHER = {
+    "two methods": two(),
+    "two seeds": of_seeds(1, 0),
+    "the same job twice": [RFM, RFM],
+    "a table that could not be read, which is of no source": two(source="embedded", split="", failures=UNREAD),
+    "the same table": [with_jobs(run, table_sha256="a") for run in two()],
+    "a result of before checksums were recorded": [with_jobs(RFM, table_sha256="a"), two()[1]],
+}
+
+
+@pytest.mark.parametrize("runs", TOGETHER.values(), ids=TOGETHER)
+def test_runs_that_belong_together_are_one_body_of_results_in_order(runs: list[RunRecord]) -> None:
     merged = merge_runs(runs)
-    assert merged.allowed == ()
-    assert [(r.job.dataset, r.job.seed) for r in merged.results] == [(name, s) for name in NAMES for s in (0, 1)]
-    unfinished = replace(runs[0], results=runs[0].results[:1])
-    assert [(job.dataset, job.seed) for job in merge_runs([unfinished, runs[1]]).undone] == [("wine", 1), ("zoo", 1)]
-    other = make_run(NAMES, ["laplace"], folder="results/b", seed=1)  # the published folds, not drawn ones
-    with pytest.raises(ReportError, match=r"iris from archive \(test folds published"):
-        merge_runs([*runs, other])
-
-
-def test_runs_selected_by_several_measures_are_refused() -> None:
-    runs = [make_regression_run(["a"], ["rfm"]), make_regression_run(["b"], ["rfm"], folder="other", selected_by="mae")]
-    with pytest.raises(
-        ReportError, match=r"regression selected by mae in other, r2 in results/regression \(--allow sel"
-    ):
-        merge_runs(runs)
-    assert len(merge_runs(runs, ["selection"]).results) == 2
-
-
-def test_a_table_that_could_not_be_read_is_of_no_other_source() -> None:
-    failures = {(name, "laplace"): ("skipped", "not in the archive") for name in NAMES}
-    unread = make_run(NAMES, ["laplace"], folder="results/b", source="embedded", split="", failures=failures)
-    assert merge_runs([make_run(NAMES, ["rfm"], folder="results/a"), unread]).allowed == ()
-
-
-def test_a_table_that_was_changed_between_runs_is_refused() -> None:
-    rfm, mlp = make_run(["iris", "wine"], ["rfm"]), make_run(["iris", "wine"], ["mlp"])
-    rfm = with_jobs(rfm, table_sha256="a")
-    merge_runs([rfm, with_jobs(mlp, table_sha256="a")])
-    merge_runs([rfm, mlp])  # of before checksums were recorded
-    words = r"tables that were changed between runs: iris, wine \(--allow sources\)"
-    with pytest.raises(ReportError, match=words):
-        merge_runs([rfm, with_jobs(mlp, table_sha256="b")])
-
-
-def test_versions_of_one_library_must_agree() -> None:
-    first, second = two()
-    other = tuple(replace(r, provenance={"versions": {"torch": "2.2.0"}}) for r in second.results)
-    second = replace(second, results=other, provenance={"versions": {"torch": "2.2.0"}})
-    with pytest.raises(ReportError, match=r"torch 2.13.0 in results/a, 2.2.0 in results/b"):
-        merge_runs([first, second])
-    assert len(merge_runs([first, second], ["versions"]).results) == 6
-
-
-def test_versions_are_compared_between_the_invocations_of_one_run() -> None:
-    run = make_run(NAMES, ["rfm"], folder="results/a")
-    first = {**run.provenance, "started": "Monday", "results": 2}
-    second = {**first, "versions": {"torch": "2.14.0"}, "started": "Tuesday", "results": 1}
-    grown = replace(run, provenance=second, invocations=(first, second))
-    with pytest.raises(
-        ReportError, match=r"torch 2.13.0 in results/a \(started Monday\), 2.14.0 in results/a \(started Tuesday\)"
-    ):
-        merge_runs([grown])
+    found = [(r.job.dataset, r.job.method, r.job.seed) for r in merged.results]
+    assert found == sorted({(r.job.dataset, r.job.method, r.job.seed) for run in runs for r in run.results})
+    assert (merged.allowed, merged.undone) == ((), ())
 
 
 @pytest.mark.parametrize("later", [{"torch": "2.14.0"}, {}])
 def test_an_invocation_that_did_nothing_says_nothing_of_versions(tmp_path: Path, later: dict[str, str]) -> None:
-    folder = store_run(tmp_path / "a", make_run(NAMES, ["rfm"]))
+    folder = store_run(tmp_path / "a", RFM)
     with Store(folder) as store:
-        store.begin(make_run(NAMES, ["rfm"]).planned, {**PROVENANCE, "versions": later})
-    assert merge_runs([read_run(folder), make_run(NAMES, ["laplace"], folder="results/b")]).allowed == ()
-
-
-def test_the_same_job_twice_counts_once_and_another_job_in_its_place_is_refused() -> None:
-    run = make_run(NAMES, ["rfm"], folder="results/a")
-    assert len(merge_runs([run, run]).results) == 3
-    jobs = tuple(replace(r, job=replace(r.job, id=r.job.id + "'")) for r in run.results)
-    changed = replace(run, folder="results/b", results=jobs)
-    with pytest.raises(ReportError, match=r"different results of the same job: iris/rfm \(clean\)"):
-        merge_runs([run, changed])
-    merged = merge_runs([run, changed], ["duplicates"])
-    assert all(r.job.id.endswith("'") for r in merged.results)
+        store.begin(RFM.planned, {**PROVENANCE, "versions": later})
+    assert merge_runs([read_run(folder), two()[1]]).allowed == ()
 
 
 def test_a_success_elsewhere_replaces_a_failure() -> None:
     failed = make_run(NAMES, ["rfm"], failures={("iris", "rfm"): ("oom", "killed")})
-    done = make_run(NAMES, ["rfm"])
-    for order in ([failed, done], [done, failed]):
+    for order in ([failed, RFM], [RFM, failed]):
         assert all(r.status == "ok" for r in merge_runs(order).results)
 
 
 def test_planned_jobs_without_a_result_are_kept_as_undone() -> None:
-    run = make_run(NAMES, ["rfm"])
-    merged = merge_runs([replace(run, results=run.results[:1])])
-    assert [job.dataset for job in merged.undone] == ["wine", "zoo"]
+    one, other = of_seeds(1, 0)
+    merged = merge_runs([replace(one, results=one.results[:1]), other])
+    assert [(job.dataset, job.seed) for job in merged.undone] == [("wine", 1), ("zoo", 1)]
 
 
 def test_empty_runs_and_unknown_words_are_refused() -> None:
-    with pytest.raises(ReportError, match="no run folder"):
-        merge_runs([])
-    with pytest.raises(ReportError, match="nothing to report: no results in results/empty"):
-        merge_runs([RunRecord("results/empty", ())])
-    with pytest.raises(UsageError, match="did you mean 'sources'"):
-        merge_runs(two(), ["source"])
+    refused(ReportError, "no run folder", merge_runs, [])
+    empty = RunRecord("results/empty", ())
+    refused(ReportError, "nothing to report: no results in results/empty", merge_runs, [empty])
+    refused(UsageError, "did you mean 'sources'", merge_runs, two(), ["source"])

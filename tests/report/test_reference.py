@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from refusals import refused
 from shown import column, figures, tables, titles
 from synthetic_runs import make_run
 
@@ -56,44 +57,57 @@ def test_any_method_can_be_asked_for_and_the_whole_page_follows() -> None:
     mean, error = rfm["NTK"].text.split(" ± ")
     assert ntk["RFM"].text == f"{mean.translate(str.maketrans('+−', '−+'))} ± {error}"  # from the other side
     text = render_markdown(document)
-    assert "right of zero NTK is better" in text
-    assert "The p next to a difference from NTK" in text
-    assert "NTK averages" in text
+    for said in ("right of zero NTK is better", "The p next to a difference from NTK", "NTK averages"):
+        assert said in text
     assert "RFM averages" not in text
     assert "clean-rfm-minus-laplace" in figures(document)  # the paper's own comparison stays
     assert titles(tables(document)["clean-accuracy"])[-1] == "RFM − Laplace"
 
 
-def test_the_only_plugin_is_the_reference_and_of_two_neither() -> None:
-    run = make_run(NAMES, ["rfm", "laplace", "mine"], details=False)
-    evidence = gather([with_plugins(run, mine="My method")])
-    assert evidence.reference == "mine"
+@pytest.mark.parametrize(
+    ("methods", "plugins", "asked", "found"),
+    [
+        (["rfm", "laplace", "mine"], {"mine": "My method"}, None, "mine"),
+        (["rfm", "laplace", "mine"], {}, "rfm", "rfm"),
+        (["rfm", "mine", "yours"], {}, None, "rfm"),  # of two neither
+        (["rfm", "rfm_fork"], {}, None, "rfm"),  # built in, though run only where it is named
+        (["rfm", "a"], {"a": "RFM"}, None, "a"),
+        # As pages name them.
+        (["rfm", "laplace", "mine"], {"mine": "My method"}, "Laplace kernel", "laplace"),
+        (["rfm", "laplace", "mine"], {"mine": "My method"}, "My method", "mine"),
+    ],
+)
+def test_the_only_plugin_is_the_reference_unless_another_is_named(
+    methods: list[str], plugins: dict[str, str], asked: str | None, found: str
+) -> None:
+    run = make_run(NAMES[:2], methods, details=False)
+    assert gather([with_plugins(run, **plugins)], reference=asked).reference == found
+
+
+def test_the_page_is_the_plugins() -> None:
+    evidence = gather([with_plugins(make_run(NAMES, ["rfm", "laplace", "mine"], details=False), mine="My method")])
     assert re.match(r"# (My method is first of 3|.*; My method is (2nd|3rd))", spoken(evidence))
     assert "Δ accuracy (My method − method)" in titles(compared(evidence))
-    assert gather([run], reference="rfm").reference == "rfm"
-    two = make_run(NAMES, ["rfm", "mine", "yours"], details=False)
-    assert gather([two]).reference == "rfm"
-    fork = make_run(NAMES, ["rfm", "rfm_fork"], details=False)  # built in, though run only where it is named
-    assert gather([fork]).reference == "rfm"
 
 
 def test_an_unknown_reference_names_the_nearest() -> None:
     run = make_run(NAMES[:2], ["rfm", "laplace"], details=False)
-    with pytest.raises(UsageError, match=r"for --reference 'laplase': did you mean 'laplace'.*known: laplace, rfm"):
-        gather([run], reference="laplase")
-    with pytest.raises(UsageError, match="--reference ''"):
-        gather([run], reference="")
+    said = r"for --reference 'laplase': did you mean 'laplace'.*known: laplace, rfm"
+    refused(UsageError, said, gather, [run], reference="laplase")
+    refused(UsageError, "--reference ''", gather, [run], reference="")
 
 
-def test_a_reference_that_is_missing_on_some_datasets_says_so() -> None:
-    failures = {(name, "ntk"): ("oom", "killed") for name in NAMES}
-    some, most = (
-        make_run(NAMES, ["rfm", "laplace", "ntk"], failures=dict(list(failures.items())[:count]), details=False)
-        for count in (2, 6)
-    )
-    assert "6 of 8 datasets are common; NTK has no result on 2." in spoken(gather([some], reference="ntk"))
-    text = spoken(gather([most], reference="ntk"))
-    assert "NTK has results on 2 of 8 datasets, too few to be compared: there is no verdict." in text
+@pytest.mark.parametrize(
+    ("lacking", "said"),
+    [
+        (2, "6 of 8 datasets are common; NTK has no result on 2."),
+        (6, "NTK has results on 2 of 8 datasets, too few to be compared: there is no verdict."),
+    ],
+)
+def test_a_reference_that_is_missing_on_some_datasets_says_so(lacking: int, said: str) -> None:
+    failures = {(name, "ntk"): ("oom", "killed") for name in NAMES[:lacking]}
+    run = make_run(NAMES, ["rfm", "laplace", "ntk"], failures=failures, details=False)
+    assert said in spoken(gather([run], reference="ntk"))
 
 
 def test_methods_of_one_title_are_shown_with_their_names() -> None:
@@ -102,12 +116,5 @@ def test_methods_of_one_title_are_shown_with_their_names() -> None:
     assert evidence.titles == {"a": "Boosting (a)", "b": "Boosting (b)"}
     assert "2 methods are titled Boosting; each is shown with its name: a, b." in spoken(evidence)
     posing = gather([with_plugins(make_run(NAMES, ["rfm", "a"], details=False), a="RFM")])
-    assert (posing.titles, posing.reference) == ({"a": "RFM (a)"}, "a")
+    assert posing.titles == {"a": "RFM (a)"}
     assert "RFM (a) is " in spoken(posing).splitlines()[0]
-
-
-def test_a_reference_can_be_named_as_pages_name_it() -> None:
-    run = make_run(NAMES[:2], ["rfm", "laplace", "mine"], details=False)
-    evidence = gather([with_plugins(run, mine="My method")], reference="Laplace kernel")
-    assert evidence.reference == "laplace"
-    assert gather([with_plugins(run, mine="My method")], reference="My method").reference == "mine"

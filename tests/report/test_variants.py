@@ -130,12 +130,11 @@ def test_an_ensemble_is_told_by_its_members(document: Document) -> None:
         )
         assert cells["Iteration"] == "0+1+3"
         assert cells["Path"] == ""
+    # Of several protocols M is shown for the first that has it.
     for shown, told in ((document, False), (datasets_section(evidence(["clean-cv-greedy"])), True)):
         notes = [table.note for name, table in tables(shown).items() if name.endswith("-metric")]
-        assert notes
-        # Of several protocols M is shown for the first that has it.
-        assert all(note.endswith("M of the member with the largest weight.") == told for note in notes)
-        assert all(("largest weight" in note) == told for note in notes)
+        assert {note.endswith("M of the member with the largest weight.") for note in notes} == {told}
+        assert {"largest weight" in note for note in notes} == {told}
 
 
 def test_members_count_by_weight_and_configuration() -> None:
@@ -147,8 +146,7 @@ def test_members_count_by_weight_and_configuration() -> None:
 def test_the_page_is_written_and_escaped(document: Document) -> None:
     page, markdown = render_html(document), render_markdown(document)
     for words in ("Effect of ensembling", "Effect of coding nominal columns", "greedy ensemble"):
-        assert words in page
-        assert words in markdown
+        assert (words in page, words in markdown) == (True, True)
     assert "<l1>" not in page
     assert "&lt;l1&gt; &amp; |co" in page
 
@@ -156,16 +154,11 @@ def test_the_page_is_written_and_escaped(document: Document) -> None:
 def test_places_and_claims_are_of_single_choices_on_the_archives_inputs() -> None:
     columns = {"parRF_caret": [80.0, 85.0, 90.0, 95.0], "svm_C": [79.0, 84.0, 91.0, 96.0]}
     study = PublishedStudy(pd.DataFrame(columns, index=NAMES))
-    whole = study_section(evidence(RAN, study))
-    assert whole is not None
-    placed = next(iter(tables(whole).values()))
+    placed = next(iter(tables(study_section(evidence(RAN, study))).values()))
     assert {row[0].text.split()[0] for row in placed.rows} == {"clean-cv", "relearn", "2014"}
-    reported = printed_section(evidence(RAN))
-    assert reported is not None
-    heads = [title for table in tables(reported).values() for title in titles(table)]
+    heads = [title for table in tables(printed_section(evidence(RAN))).values() for title in titles(table)]
     assert [title for title in heads if title.startswith("Here")] == ["Here, clean-cv"]
     alone = study_section(evidence(["clean-cv-greedy"], study))
-    assert alone is not None
     assert not tables(alone)
     assert "Only single choices on the archive's inputs are placed" in str(alone.blocks)
     scores = scores_frame(evidence(RAN).merged.results)
@@ -176,9 +169,7 @@ def test_places_and_claims_are_of_single_choices_on_the_archives_inputs() -> Non
 
 
 def test_scores_say_which_variant_they_are_of() -> None:
-    scores = scores_frame(evidence(RAN).merged.results)
-    text = scores.to_csv(index=False)
-    read = pd.read_csv(io.StringIO(text))
+    read = pd.read_csv(io.StringIO(scores_frame(evidence(RAN).merged.results).to_csv(index=False)))
     told = read.groupby("protocol")[["ensemble", "inputs"]].agg(set).to_dict("index")
     assert told == {name: {"ensemble": {PROTOCOLS[name].ensemble}, "inputs": {PROTOCOLS[name].inputs}} for name in RAN}
     configs = read[read["ensemble"] == "greedy"]["config"].map(json.loads)

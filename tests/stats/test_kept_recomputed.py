@@ -32,13 +32,16 @@ def kept() -> pd.DataFrame:
     return pd.read_csv(ROOT / "results" / "kept" / "comparison" / "scores.csv.gz")
 
 
+Registry = dict[str, dict[str, str]]
+
+
 @pytest.fixture(scope="module")
-def registry() -> dict[str, dict[str, str]]:
+def registry() -> Registry:
     """What ``datasets.yaml`` says, read without the harness."""
     return dict(yaml.safe_load((ROOT / "datasets.yaml").read_text(encoding="utf-8"))["datasets"])
 
 
-def datasets_of(registry: dict[str, dict[str, str]], subset: str) -> list[str]:
+def datasets_of(registry: Registry, subset: str) -> list[str]:
     groups = ("small",) if subset == "small90" else ("small", "large", "test-file")
     return [name for name, entry in registry.items() if entry.get("group") in groups]
 
@@ -79,11 +82,16 @@ def bootstrap(grouped: Any, seed: int) -> Any:
     )
 
 
-def expected(table: pd.DataFrame, first: str, second: str, families: pd.Series) -> dict[str, float]:
-    difference = table[first] - table[second]
-    grouped = difference.groupby(families.loc[difference.index].to_numpy())
+def family_means(difference: pd.Series, registry: Registry) -> Any:
+    """``difference`` by dataset, grouped into families."""
+    return difference.groupby([registry[name].get("family", name) for name in difference.index])
+
+
+def expected(table: pd.DataFrame, method: str, registry: Registry) -> dict[str, float]:
+    """What comes out of RFM minus ``method``."""
+    difference = table["rfm"] - table[method]
+    grouped = family_means(difference, registry)
     drawn = bootstrap(grouped, 99)
-    t = stats.ttest_1samp(difference, 0.0).confidence_interval()
     return {
         "mean": float(difference.mean()),
         "se": float(drawn.standard_error),
@@ -91,45 +99,10 @@ def expected(table: pd.DataFrame, first: str, second: str, families: pd.Series) 
         "high": float(drawn.confidence_interval.high),
         "p": signed_rank(grouped.mean().to_numpy()),
         "single_se": float(difference.sem()),
-        "single_low": float(t.low),
+        "single_low": float(stats.ttest_1samp(difference, 0.0).confidence_interval().low),
         "single_p": signed_rank(difference.to_numpy()),
         "families": float(grouped.ngroups),
     }
-
-
-def compared(
-    kept: pd.DataFrame, registry: dict[str, dict[str, str]], protocol: str, subset: str
-) -> tuple[pd.DataFrame, list[str], list[dict[str, float]]]:
-    """The common datasets' means, the methods that RFM is compared with, and what comes out for each."""
-    table = common(kept, protocol, datasets_of(registry, subset))
-    families = pd.Series({name: entry.get("family", name) for name, entry in registry.items()})
-    others = [m for m in table.columns if m != "rfm"]
-    return table, others, [expected(table, "rfm", m, families) for m in others]
-
-
-@pytest.mark.parametrize(("protocol", "subset"), SETS)
-def test_every_figure_and_verdict_is_that_of_an_independent_computation(
-    kept: pd.DataFrame, registry: dict[str, dict[str, str]], protocol: str, subset: str
-) -> None:
-    table, others, found = compared(kept, registry, protocol, subset)
-    adjusted = holm([f["p"] for f in found])
-    ours = {c.second: c for c in computed(kept, protocol, subset, table)}
-    assert set(ours) == set(others)
-    for method, values, p in zip(others, found, adjusted, strict=True):
-        c, d = ours[method], ours[method].difference
-        assert d.datasets == len(table)
-        assert d.families == values["families"]
-        assert d.mean == pytest.approx(values["mean"], abs=1e-9)
-        assert (d.p, c.p, d.single.p) == pytest.approx((values["p"], p, values["single_p"]), rel=1e-6)
-        assert (d.single.se, d.single.low) == pytest.approx((values["single_se"], values["single_low"]))
-        noise = 0.15 * values["se"]  # of other draws: four times the standard deviation of the difference of two ends
-        for end in ("se", "low", "high"):
-            assert getattr(d, end) == pytest.approx(values[end], abs=noise)
-        if p < 0.05:
-            assert min(abs(values["low"]), abs(values["high"])) > noise, "an end near 0: draw more"
-        better = p < 0.05 and values["low"] > 0 and values["mean"] > 0
-        worse = p < 0.05 and values["high"] < 0 and values["mean"] < 0
-        assert c.verdict == ("better" if better else "worse" if worse else "not significant"), method
 
 
 TITLES = {
@@ -143,24 +116,40 @@ TITLES = {
 
 
 @pytest.mark.parametrize(("protocol", "subset"), SETS)
-def test_the_page_of_results_says_what_comes_out(
-    kept: pd.DataFrame, registry: dict[str, dict[str, str]], protocol: str, subset: str
+def test_figures_verdicts_and_the_page_of_results_are_those_of_an_independent_computation(
+    kept: pd.DataFrame, registry: Registry, protocol: str, subset: str
 ) -> None:
-    table, others, found = compared(kept, registry, protocol, subset)
-    better = {
-        TITLES[m]
-        for m, values, p in zip(others, found, holm([f["p"] for f in found]), strict=True)
-        if p < 0.05 and values["low"] > 0
-    }
+    table = common(kept, protocol, datasets_of(registry, subset))
+    others = [m for m in table.columns if m != "rfm"]
+    found = [expected(table, m, registry) for m in others]
+    ours = {c.second: c for c in computed(kept, protocol, subset, table)}
+    assert set(ours) == set(others)
+    verdicts = {}
+    for method, values, p in zip(others, found, holm([f["p"] for f in found]), strict=True):
+        c, d = ours[method], ours[method].difference
+        assert (d.datasets, d.families) == (len(table), values["families"])
+        assert d.mean == pytest.approx(values["mean"], abs=1e-9)
+        assert (d.p, c.p, d.single.p) == pytest.approx((values["p"], p, values["single_p"]), rel=1e-6)
+        assert (d.single.se, d.single.low) == pytest.approx((values["single_se"], values["single_low"]))
+        noise = 0.15 * values["se"]  # of other draws: four times the standard deviation of the difference of two ends
+        for end in ("se", "low", "high"):
+            assert getattr(d, end) == pytest.approx(values[end], abs=noise)
+        if p < 0.05:
+            assert min(abs(values["low"]), abs(values["high"])) > noise, "an end near 0: draw more"
+        better = p < 0.05 and values["low"] > 0 and values["mean"] > 0
+        worse = p < 0.05 and values["high"] < 0 and values["mean"] < 0
+        verdicts[method] = "better" if better else "worse" if worse else "not significant"
+    assert {method: c.verdict for method, c in ours.items()} == verdicts
+
     text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     (line,) = [x for x in text.splitlines() if re.match(rf"- `{protocol}`, {len(table)} ", x)]
     assert f"RFM averages {table['rfm'].mean():.2f} %" in line
     assert f"({int(found[0]['families'])} families, one seed)" in line
     claimed = re.search(r"significantly better than (.*?)(, not significantly|\.$)", line)
-    assert set(re.split(", | and ", claimed[1]) if claimed else []) == better
-    row = (
-        rf"^\| Laplace kernel \|.*\b{table['laplace'].mean():.2f} \| \+{(table['rfm'] - table['laplace']).mean():.2f} "
-    )
+    told = set(re.split(", | and ", claimed[1])) if claimed else set()
+    assert told == {TITLES[m] for m, verdict in verdicts.items() if verdict == "better"}
+    lead = (table["rfm"] - table["laplace"]).mean()
+    row = rf"^\| Laplace kernel \|.*\b{table['laplace'].mean():.2f} \| \+{lead:.2f} "
     assert re.search(row, text, re.MULTILINE)
 
 
@@ -180,7 +169,7 @@ def page() -> Evidence:
 
 @pytest.mark.parametrize("protocol", ["clean", "clean-cv", "relearn", "published"])
 def test_the_leaderboard_is_that_of_an_independent_computation(
-    kept: pd.DataFrame, registry: dict[str, dict[str, str]], page: Evidence, protocol: str
+    kept: pd.DataFrame, registry: Registry, page: Evidence, protocol: str
 ) -> None:
     shown = leaderboard(page, page.views[protocol])[0]
     assert isinstance(shown, Choice)
@@ -192,18 +181,14 @@ def test_the_leaderboard_is_that_of_an_independent_computation(
     titles = {"rfm": "RFM", **TITLES}
     order = table.mean().sort_values(ascending=False)
     assert list(rows) == [titles[m] for m in order.index]
-    ranks = pd.DataFrame(
-        stats.rankdata(-table.to_numpy().round(9), axis=1), index=table.index, columns=table.columns
-    ).mean()
-    families = np.array([registry[name].get("family", name) for name in table.index])
+    ranks = (-table.round(9)).rank(axis=1).mean()
     for method in table.columns:
         row = rows[titles[method]]
         assert row["Mean accuracy"].value == pytest.approx(table[method].mean())
         assert row["Average rank"].value == pytest.approx(ranks[method])
         lead = (table[[method]].to_numpy() - table.drop(columns=method).to_numpy()).round(9)
         assert row["Win rate"].value == pytest.approx(100 * ((lead > 0) + (lead == 0) / 2).mean())
-        grouped = table[method].groupby(families)
-        drawn = bootstrap(grouped, 7)
+        drawn = bootstrap(family_means(table[method], registry), 7)
         ends = [float(end) for end in row["95 % interval"].text.split(" to ")]
         assert ends == pytest.approx(list(drawn.confidence_interval), abs=0.15 * drawn.standard_error)
         part = wanted[(wanted["method"] == method) & wanted["dataset"].isin(table.index)]
@@ -211,12 +196,11 @@ def test_the_leaderboard_is_that_of_an_independent_computation(
         assert row["Train, s per 1,000"].value == pytest.approx(seconds.groupby(part["dataset"]).mean().median())
 
 
-def test_all_pairs_under_clean_cv(kept: pd.DataFrame, registry: dict[str, dict[str, str]]) -> None:
+def test_all_pairs_under_clean_cv(kept: pd.DataFrame, registry: Registry) -> None:
     """Over families and with Holm over all 21 pairs RFM differs from NTK no more than the correction allows."""
     table = common(kept, "clean-cv", datasets_of(registry, "small90"))
-    families = {name: entry.get("family", name) for name, entry in registry.items()}
     scores = seed_matrix(kept.assign(task="classification"), "clean-cv", COMPARED["classification"])
-    pairs = all_pairs(scores, families)
-    raw = [expected(table, c.first, c.second, pd.Series(families))["p"] for c in pairs]
+    pairs = all_pairs(scores, {name: entry.get("family", name) for name, entry in registry.items()})
+    raw = [signed_rank(family_means(table[c.first] - table[c.second], registry).mean().to_numpy()) for c in pairs]
     assert [c.p for c in pairs] == pytest.approx(holm(raw), rel=1e-6)
     assert [c for c in pairs if c.significant and "rfm" not in (c.first, c.second)] == []

@@ -9,8 +9,9 @@ from bench.records.measure import COMPARED
 from bench.stats.frame import fit_seconds, protocols_in, score_matrix
 from bench.stats.groups import SIZE_BINS, standard_groups
 from bench.stats.paired import paired_difference
-from bench.stats.protocols import leak_decomposition, protocol_contrast
+from bench.stats.protocols import LeakDecomposition, leak_decomposition, noise_pair, protocol_contrast
 
+MEASURE = COMPARED["classification"]
 ACCURACY = {
     # protocol: {method: accuracies on a, b, c}
     "published": {"rfm": [90.0, 80.0, 70.0], "laplace": [85.0, 79.0, 70.0]},
@@ -42,8 +43,14 @@ def seeded(values: list[float]) -> pd.Series:
     return pd.Series(values, index)
 
 
+def decomposed(scores: pd.DataFrame, datasets: str) -> LeakDecomposition:
+    found = leak_decomposition(scores, list(datasets), {})
+    assert found is not None
+    return found
+
+
 def test_matrix_keeps_the_place_of_what_is_missing(scores: pd.DataFrame) -> None:
-    matrix = score_matrix(scores, "clean", COMPARED["classification"], ["rfm", "laplace"])
+    matrix = score_matrix(scores, "clean", MEASURE, ["rfm", "laplace"])
     assert list(matrix.columns) == ["rfm", "laplace"]
     assert matrix["rfm"].tolist() == [87.0, 78.0, 69.0]
     assert pd.isna(matrix.loc["c", "laplace"])
@@ -52,14 +59,10 @@ def test_matrix_keeps_the_place_of_what_is_missing(scores: pd.DataFrame) -> None
 
 
 def test_leak_is_decomposed_on_datasets_with_every_result(scores: pd.DataFrame) -> None:
-    found = leak_decomposition(scores, ["a", "b", "c"], {})
-    assert found is not None
+    found = decomposed(scores, "abc")
     assert list(found.accuracy.index) == ["a", "b"]  # c lacks laplace under clean
     steps = {(s.first, s.second): s for s in found.steps}
-    told = {
-        pair: (s.method.mean, s.baseline.mean, s.excess.mean) for pair, s in steps.items() if s.baseline and s.excess
-    }
-    assert told == {
+    assert {pair: (s.method.mean, s.baseline.mean, s.excess.mean) for pair, s in steps.items()} == {
         ("published", "relearn"): (-1.0, 0.0, -1.0),
         ("relearn", "clean"): (-1.5, 0.0, -1.5),
         ("clean", "clean-cv"): (1.0, 0.0, 1.0),
@@ -74,30 +77,22 @@ def test_leak_is_decomposed_on_datasets_with_every_result(scores: pd.DataFrame) 
 
 def test_a_protocol_that_covers_little_does_not_shrink_the_decomposition(scores: pd.DataFrame) -> None:
     few = scores[(scores["protocol"] != "clean-cv") | (scores["dataset"] == "a")]
-    found = leak_decomposition(few, ["a", "b", "c"], {})
-    assert found is not None
-    assert found.path == ["published", "relearn", "clean"]
-    assert list(found.accuracy.index) == ["a", "b"]
-    alone = leak_decomposition(few, ["a"], {})
-    assert alone is not None
-    assert alone.path == ["published", "relearn", "clean", "clean-cv"]
+    found = decomposed(few, "abc")
+    assert (found.path, list(found.accuracy.index)) == (["published", "relearn", "clean"], ["a", "b"])
+    assert decomposed(few, "a").path == ["published", "relearn", "clean", "clean-cv"]
 
 
 def test_leak_without_a_baseline_or_without_protocols(scores: pd.DataFrame) -> None:
-    alone = leak_decomposition(scores[scores["method"] == "rfm"], ["a", "b", "c"], {})
-    assert alone is not None
-    assert alone.baseline is None
-    assert alone.over_baseline == {}
-    assert len(alone.accuracy) == 3
+    alone = decomposed(scores[scores["method"] == "rfm"], "abc")
+    assert (alone.baseline, alone.over_baseline, len(alone.accuracy)) == (None, {}, 3)
     assert leak_decomposition(scores[scores["protocol"] == "clean"], ["a"], {}) is None
     assert leak_decomposition(scores, ["nowhere"], {}) is None
-    two = leak_decomposition(scores[scores["protocol"].isin(["published", "clean"])], ["a", "b"], {})
-    assert two is not None
+    two = decomposed(scores[scores["protocol"].isin(["published", "clean"])], "ab")
     assert [(s.first, s.second) for s in two.steps] == [("published", "clean")]
 
 
 def test_contrast_is_paired_by_method(scores: pd.DataFrame) -> None:
-    rfm, laplace = protocol_contrast(scores, COMPARED["classification"], "clean", "clean-cv", {}, ["rfm", "laplace"])
+    rfm, laplace = protocol_contrast(scores, MEASURE, "clean", "clean-cv", {}, ["rfm", "laplace"])
     assert (rfm.method, rfm.comparison.difference.datasets) == ("rfm", 3)
     assert rfm.comparison.difference.mean == pytest.approx(2 / 3)
     assert (laplace.comparison.difference.datasets, laplace.comparison.difference.mean, laplace.first) == (2, 0.0, 82.0)
@@ -108,33 +103,41 @@ def test_contrast_is_paired_by_method(scores: pd.DataFrame) -> None:
 def test_protocols_are_compared_on_the_seeds_that_both_have(scores: pd.DataFrame) -> None:
     again = scores.assign(seed=1, accuracy=scores["accuracy"] + 4)
     both = pd.concat([scores, again[again["protocol"] != "clean"]])
-    rfm, _ = protocol_contrast(both, COMPARED["classification"], "clean", "clean-cv", {}, ["rfm", "laplace"])
+    rfm, _ = protocol_contrast(both, MEASURE, "clean", "clean-cv", {}, ["rfm", "laplace"])
     assert rfm.comparison.difference.mean == pytest.approx(2 / 3)
     assert rfm.comparison.difference.by_seed == ((0, pytest.approx(2 / 3)),)
-    rfm_published = protocol_contrast(both, COMPARED["classification"], "published", "relearn", {})[1]
+    rfm_published = protocol_contrast(both, MEASURE, "published", "relearn", {})[1]
     assert rfm_published.comparison.difference.by_seed == ((0, pytest.approx(-1.0)), (1, pytest.approx(-1.0)))
     other = scores.assign(seed=2)
     disjoint = pd.concat([scores[scores["protocol"] == "clean"], other[other["protocol"] == "clean-cv"]])
-    assert protocol_contrast(disjoint, COMPARED["classification"], "clean", "clean-cv", {}) == []
+    assert protocol_contrast(disjoint, MEASURE, "clean", "clean-cv", {}) == []
     assert leak_decomposition(disjoint, ["a", "b"], {}) is None
 
 
-def test_groups_hold_what_is_present() -> None:
-    kinds = {"iris": "small", "letter": "large", "adult": "test-file", "absent": "small"}
-    groups = standard_groups(["iris", "letter", "adult", "mine"], kinds)
-    assert {g.key: g.datasets for g in groups} == {
+def test_noise_is_between_the_fewest_inner_folds_and_the_most() -> None:
+    pair = noise_pair(["clean-cv", "published", "clean", "relearn"])
+    assert pair is not None
+    assert [protocol.name for protocol in pair] == ["clean", "clean-cv"]
+    assert noise_pair(["clean", "published"]) is None
+
+
+def test_groups_hold_what_is_present_and_regression_is_one_of_its_own() -> None:
+    kinds = {"iris": "small", "letter": "large", "adult": "test-file", "absent": "small", "servo": "small"}
+    names = ["servo", "letter", "iris", "adult", "mine", "iris"]
+    assert {g.key: g.datasets for g in standard_groups(names, kinds, {"servo", "yacht"})} == {
         "small90": ("iris",),
         "no-test-file": ("iris", "letter"),
         "test-file": ("adult",),
         "all-available": ("adult", "iris", "letter", "mine"),
+        "regression": ("servo",),
     }
+    assert [g.key for g in standard_groups(["letter"], kinds)] == ["no-test-file", "all-available"]
     assert [g.key for g in standard_groups(["mine"], {})] == ["all-available"]
 
 
 def test_bins_cover_everything_once_and_include_their_upper_edge() -> None:
     values = pd.Series({"a": 10.0, "b": 200.0, "c": 201.0, "d": 5000.0, "e": 6000.0})
-    parts = SIZE_BINS.split(values)
-    assert parts == [
+    assert SIZE_BINS.split(values) == [
         ("at most 200", ["a", "b"]),
         ("above 200 to 1,000", ["c"]),
         ("above 1,000 to 5,000", ["d"]),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from refusals import refused
 
 from bench.errors import ReportError
 from bench.stats.missing import STUDY_2014, ZERO_EVERYWHERE
@@ -80,10 +81,8 @@ def test_small_file_with_a_failure_and_footer(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_file_is_named(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(ReportError, match="cannot read"):
-        read_published(tmp_path / "nowhere.txt")
-    with pytest.raises(ReportError, match=message):
-        read_published(write(tmp_path, text))
+    refused(ReportError, "cannot read", read_published, tmp_path / "nowhere.txt")
+    refused(ReportError, message, read_published, write(tmp_path, text))
 
 
 def test_our_methods_change_the_pools_best(tmp_path: Path) -> None:
@@ -96,11 +95,7 @@ def test_our_methods_change_the_pools_best(tmp_path: Path) -> None:
     # The study prints one decimal: 0.04 points more than its rounded figure are a tie, not a win.
     nearly = joined_pool(study, ours + 0.04)
     assert nearly.ranks.loc["yeast"].tolist() == [2.5, 1.0, 2.5]
-    for refused, words in (
-        (ours.loc[["not-in-study"]], "no dataset"),
-        (ours.rename(columns={"rfm": "a_R"}), "both the runs and the published study: a_R"),
-    ):
-        with pytest.raises(ReportError, match=words):
-            joined_pool(study, refused)
-    with pytest.raises(ReportError, match="not in the published study: not-in-study"):
-        study_pool(study, ["zoo", "not-in-study"])
+    refused(ReportError, "no dataset", joined_pool, study, ours.loc[["not-in-study"]])
+    taken = ours.rename(columns={"rfm": "a_R"})
+    refused(ReportError, "both the runs and the published study: a_R", joined_pool, study, taken)
+    refused(ReportError, "not in the published study: not-in-study", study_pool, study, ["zoo", "not-in-study"])

@@ -63,30 +63,31 @@ def test_what_cannot_be_compared_is_refused(columns: dict[str, list[float]], mak
         make(table(**columns) if columns else pd.DataFrame())
 
 
-def test_the_common_datasets_are_those_of_all_whatever_failed_for_all() -> None:
-    """Coverage is measured against the best-covered method."""
-    common = common_pool(table(a=[100.0, NAN], b=[50.0, 40.0]))
-    assert (common.pool.datasets, common.dropped, common.left_out) == (["t0"], {"t1": ["a"]}, {})
-    common = common_pool(table(a=[90.0, 80.0, *[NAN] * 9], b=[70.0, 60.0, *[NAN] * 9]))
-    assert (common.pool.datasets, len(common.dropped), common.left_out) == (["t0", "t1"], 9, {})
+@pytest.mark.parametrize(
+    ("columns", "datasets", "dropped", "left_out"),
+    [
+        ({"a": [100.0, NAN], "b": [50.0, 40.0]}, ["t0"], {"t1": ["a"]}, {}),
+        # Coverage is measured against the best-covered method.
+        ({"a": [90.0, *[NAN] * 2], "b": [70.0, *[NAN] * 2]}, ["t0"], {"t1": ["a", "b"], "t2": ["a", "b"]}, {}),
+        (
+            {"a": [1.0, 2.0, 3.0], "b": [1.0, 2.0, NAN], "few": [1.0, NAN, NAN], "none": [NAN] * 3},
+            ["t0", "t1"], {"t2": ["b"]}, {"few": 1, "none": 0},
+        ),
+    ],
+)  # fmt: skip
+def test_common_datasets_are_those_of_all_methods_that_cover_enough(
+    columns: dict[str, list[float]], datasets: list[str], dropped: dict[str, list[str]], left_out: dict[str, int]
+) -> None:
+    common = common_pool(table(**columns))
+    assert common.pool.methods == [m for m in columns if m not in left_out]
+    assert (common.pool.datasets, common.dropped, common.left_out) == (datasets, dropped, left_out)
 
 
-def test_a_method_that_covers_little_is_left_out_and_named() -> None:
-    common = common_pool(table(a=[1.0, 2.0, 3.0], b=[1.0, 2.0, NAN], few=[1.0, NAN, NAN], none=[NAN] * 3))
-    assert common.pool.methods == ["a", "b"]
-    assert common.pool.datasets == ["t0", "t1"]
-    assert common.left_out == {"few": 1, "none": 0}
-
-
-def test_all_zero_accuracy_is_not_a_division_by_zero() -> None:
-    got = summarise(Pool(table(a=[0.0], b=[0.0])))
-    assert got["pma"].tolist() == [100.0, 100.0]
+@pytest.mark.parametrize(("a", "b"), [(0.0, 0.0), (0.1 + 0.2, 0.3)])
+def test_all_zero_is_no_division_by_zero_and_rounding_is_a_tie(a: float, b: float) -> None:
+    got = summarise(Pool(table(a=[a], b=[b])))
+    assert got["pma"].tolist() == pytest.approx([100.0, 100.0])
     assert got["friedman_rank"].tolist() == [1.5, 1.5]
-
-
-def test_rounding_of_the_mean_over_holdouts_is_a_tie() -> None:
-    ranks = Pool(table(a=[0.1 + 0.2], b=[0.3])).ranks
-    assert ranks.loc["t0"].tolist() == [1.5, 1.5]
 
 
 def test_profile_counts_datasets_within_reach_of_the_best() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scikit_posthocs as posthocs
+from refusals import refused
 from scipy import stats
 
 from bench.errors import ReportError
@@ -43,22 +44,17 @@ def test_families_change_the_test_and_not_the_mean() -> None:
     second = series(dict.fromkeys([f"d{i}" for i in range(8)], 0.0))
     free = paired_difference(first, second, {})
     related = paired_difference(first, second, {f"d{i}": "big" for i in range(5)})
-    assert free.mean == related.mean
-    assert (free.families, related.families) == (8, 4)
-    assert free.p == pytest.approx(2 / 2**8)
-    assert related.p == pytest.approx(2 / 2**4)
-    assert related.single == free.single
-    assert related.single.p == free.p
+    assert (free.families, free.p) == (8, pytest.approx(2 / 2**8))
+    assert (related.families, related.p) == (4, pytest.approx(2 / 2**4))
+    assert (related.mean, related.single, related.single.p) == (free.mean, free.single, free.p)
 
 
 def test_one_dataset_has_no_error_and_none_is_refused() -> None:
     one = paired_difference(series({"x": 2.0}), series({"x": 1.0}), {})
     assert (one.mean, one.p, one.families) == (1.0, 1.0, 1)
     assert np.isnan([one.se, one.low, one.high, one.single.se]).all()
-    with pytest.raises(ReportError, match="no dataset in common"):
-        paired_difference(series({"x": 2.0}), series({"y": 1.0}), {})
-    with pytest.raises(ReportError, match="no dataset in common"):
-        paired_difference(series({"x": 2.0}, seed=0), series({"x": 1.0}, seed=1), {})
+    for other in (series({"y": 1.0}), series({"x": 1.0}, seed=1)):
+        refused(ReportError, "no dataset in common", paired_difference, series({"x": 2.0}), other, {})
 
 
 def test_seeds_are_averaged_by_dataset_and_told_one_by_one() -> None:
