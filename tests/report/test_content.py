@@ -124,7 +124,7 @@ SAID: dict[str, tuple[list[RunRecord], dict[str, str], dict[str, str]]] = {
     ),
     "a part of a set": ([make_run(["iris"], TWO)], {"verdict": "on 1 dataset (1 family"}, {"verdict": "small90"}),
     "results of two commits": (
-        of_commits("aaa", "bbb"),
+        of_commits("", "aaa", "bbb"),  # of one no commit is recorded
         {"notes": "Computed at 2 commits of the harness: aaa (1 job), bbb (1 job)."},
         {"notes": "dirty"},
     ),
