@@ -29,9 +29,10 @@ class Command:
         assert found == code, printed
         return printed
 
-    def refuses(self, said: str, *words: object) -> None:
-        """Exit code 2, and what is ``said`` in the last line, the one that says why."""
+    def refuses(self, said: str, *words: object) -> Printed:
+        """Exit code 2, and what is ``said`` in the last line, the one that says why; all that is printed."""
         printed = self(*words, code=2)
         *_, line = printed.err.splitlines()
         assert line.startswith("bench: "), printed
         assert said in line
+        return printed

@@ -118,6 +118,7 @@ def test_packages_of_the_same_names_are_named(tmp_path: Path) -> None:
     assert f"another package called bench ({tmp_path}/bench/__init__.py)" in line
     shutil.rmtree(tmp_path / "bench")
     (tmp_path / "rfm.py").write_text("")
+    assert said(script, path=f"{tmp_path}{os.pathsep}{root}")[0] == 1
     code, line = said("-m", "bench", "list", path=str(root))
     assert (code, line.count("\n")) == (2, 1)
     assert line.startswith(f"bench: another package called rfm comes first on Python's path: {tmp_path}/rfm.py")

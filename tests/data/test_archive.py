@@ -120,7 +120,8 @@ def test_what_is_none_of_the_archive(tiny: Any, tmp_path: Path) -> None:
     refused(SourceError, says, tiny.source(tiny.unpacked("two/")).open)
     refused(SourceError, "neither a folder nor a file", tiny.source(tmp_path / "nowhere").open)
     tiny.files = {"gamma/gamma_R.dat": b"x"}
-    (tmp_path / "gamma").mkdir()
+    (tmp_path / "gamma" / "gamma").mkdir(parents=True)
+    (tmp_path / "gamma" / "gamma" / "gamma_R.dat").write_bytes(b"x")
     for location in (tiny.tar(), tmp_path / "gamma"):
         says = "none of the registry's datasets in it; expected the layout"
         refused(SourceError, says, tiny.source(location).open)

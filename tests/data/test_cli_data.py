@@ -74,6 +74,16 @@ def test_fetch_list_and_fetch_again_offline(tiny: Any, tiny_registry: Any, comma
     assert "1 of 1 dataset is available and valid" in command("fetch", "--subset", "first", "--offline").out
 
 
+def test_fetch_names_what_an_archive_lacks_and_what_is_wrong(
+    tiny: Any, tiny_registry: Any, command: Command, own_cache: Path
+) -> None:
+    del tiny.files["beta/conxuntos.dat"]
+    tiny.files["alpha/alpha_R.dat"] += b" "
+    out, err = command("fetch", "--subset", "all", "--archive", tiny.unpacked(), code=1)
+    assert "0 of 2 datasets are available and valid" in out
+    assert "has no beta/conxuntos.dat" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

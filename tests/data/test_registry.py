@@ -233,12 +233,15 @@ def _foreign_family(document: dict) -> None:
         (_nominal(1, 1), "alpha: nominal: columns: 1 after 1: a column named twice, or out of order"),
         (_nominal("0-2", 1), "nominal: columns: 1 after 2: a column named twice, or out of order"),
         (_nominal("2-1"), "nominal: columns: the range 2-1 runs backwards"),
-        (_nominal(-1), r"columns: expected a list, each a column's number or a range such as 3-6, got \['-1'\]"),
+        (
+            _nominal(-1),
+            r"nominal: columns: expected a list, each a column's number or a range such as 3-6, got \['-1'\]",
+        ),
         (_nominal("colour"), r"nominal: columns: expected a list, .* got \['colour'\]"),
         (_nominal(), "nominal: no columns; where there are no nominal ones, write nominal: none"),
         (_nominal(0, sure="sure"), "nominal: sure: expected one of documented, guessed, likely, got 'sure'"),
         (_nominal(0, note=""), "nominal: note: expected text"),
-        (_alpha("nominal", to={"columns": 0, "sure": "likely", "note": "x"}), "expected a list, .* got '0'"),
+        (_alpha("nominal", to={"columns": 0, "sure": "likely", "note": "x"}), "columns: expected a list, .* got '0'"),
         (_alpha("nominal", to={"columns": [0], "note": "x"}), "alpha: nominal: key 'sure' is missing"),
     ],
 )

@@ -150,5 +150,6 @@ def test_what_only_the_package_has_comes_from_it_beside_an_archive(archive: Arch
     def parts(names: str) -> list[tuple[list[str], str]]:
         return [([e.name for e in part], source.name) for part, source in by_source(REGISTRY.select(names), archive)]
 
+    assert by_source(REGISTRY.select("servo,iris"), archive)[0][1] is archive
     assert parts("servo,iris") == [(["iris"], "archive"), (["servo"], "embedded")]
     assert parts("servo") == [(["servo"], "embedded")]

@@ -103,6 +103,7 @@ BROKEN = "broken or truncated"
         (table_of_holes(), "a header larger than 65536 bytes"),
         (header("data/a/one.txt", -512) + bytes(2048), rf"backwards; refused|{BROKEN}"),
         (header("data/a/one.txt", -(1 << 40)) + bytes(2048), rf"backwards; refused|{BROKEN}"),
+        (tar_bytes([("d/a/big.dat", bytes(5000))]), r"'d/a/big.dat' is too large \(5000 bytes\)"),
         (tar_bytes(MEMBERS[:1]) + tar_bytes(MEMBERS[1:]), "unreadable before"),
         (header("data/a/one.dat", 4000) + bytes(600), BROKEN),
         (damaged_header(), f"{BROKEN} archive: unreadable before byte 2560"),

@@ -94,7 +94,11 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
         (("target: paid", "target: paid\n  format: parquet\n  header: false"), RegistryError, "header is for CSV"),
         (("file: orders", "file: ~nobody-here/orders"), UsageError, "there is no file .*/~nobody-here/orders.csv"),
         (("file: orders.csv", "url: http://[x/orders.csv"), RegistryError, "is not an address that begins with http"),
-        (("target: paid", "target: branch\n  task: regression"), RegistryError, "regression predicts numbers"),
+        (
+            ("target: paid", "target: branch\n  task: regression"),
+            RegistryError,
+            "the target 'branch' is among the categories; task: regression predicts numbers",
+        ),
         (("orders:", "or ders:"), RegistryError, "or ders: not a valid name for a dataset"),
         (("orders:", "iris:"), RegistryError, "iris: this is the name of a dataset or subset of the registry"),
         (("orders:", "smoke:"), RegistryError, "smoke: this is the name of a dataset or subset of the registry"),
@@ -103,7 +107,11 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
         (("file: orders.csv", "file: orders.csv\n  url: http://x/y.csv"), RegistryError, "give either file"),
         (("file: orders.csv", "file: absent.csv"), UsageError, "orders: file: there is no file .*absent.csv"),
         (("file: orders.csv", "file: my.yaml"), RegistryError, "name it with format: csv, arff or parquet"),
-        (("notes: Made up.", "task: ranking"), RegistryError, "task: expected one of classification, regression, got"),
+        (
+            ("notes: Made up.", "task: ranking"),
+            RegistryError,
+            "task: expected one of classification, regression, got 'ranking'",
+        ),
         (("notes: Made up.", "format: excel"), RegistryError, "format: expected one of arff, csv, parquet, got"),
         (("notes: Made up.", "delimiter: ab"), RegistryError, "expected one character, or one of comma"),
         (("drop: [customer]", "drop: [{a: b}]"), RegistryError, "drop: expected a list of texts"),
@@ -311,8 +319,9 @@ PRICES = "rooms,colour,price\n" + "".join(
 
 
 def test_a_number_to_predict(tmp_path: Path) -> None:
-    (tmp_path / "prices.csv").write_text(PRICES + "3,red,\n")
-    table = read_one(tmp_path / "my.yaml", "prices:\n  file: prices.csv\n  target: price\n  task: regression\n")
+    (tmp_path / "prices.csv").write_text((PRICES + "3,red,\n").replace(",", "\t"))
+    text = "prices:\n  file: prices.csv\n  target: price\n  task: regression\n  delimiter: tab\n"
+    table = read_one(tmp_path / "my.yaml", text)
     (plain,) = read_tables([tmp_path / "prices.csv"], REGISTRY, "price", "regression")
     assert table.kind == plain.kind == "regression"
     source = UserSource([table])
@@ -328,7 +337,7 @@ def test_a_number_to_predict(tmp_path: Path) -> None:
     ("target", "task", "says"),
     [
         ("price", None, r"are not classes; to predict the number, say --task regression .*`categories`"),
-        ("colour", "regression", r"'colour' is text .*; to predict its values as classes, leave --task"),
+        ("colour", "regression", r"target 'colour' is text .*; to predict its values as classes, leave --task"),
     ],
 )
 def test_how_to_switch_to_the_other_kind_is_said(tmp_path: Path, target: str, task: Kind | None, says: str) -> None:

@@ -11,7 +11,7 @@ from small_methods import Watched, WatchedSession
 
 from bench.data.splits import draw_splits
 from bench.errors import MethodError
-from bench.protocols import PROTOCOLS, carry_out
+from bench.protocols import PROTOCOLS, Predicted, carry_out
 from bench.protocols.rows import fill_missing, standardise
 from bench.records.dataset import Dataset, Holdout, Splits
 from bench.records.method import HIDDEN, Fold, Path
@@ -58,12 +58,18 @@ def test_a_clean_session_never_sees_a_test_label(table: Dataset, protocol: str) 
 @pytest.mark.parametrize(("protocol", "transfer"), [("relearn", False), ("published", True)])
 def test_the_other_protocols_choose_once_on_the_tuning_halves(table: Dataset, protocol: str, *, transfer: bool) -> None:
     method, splits = Watched(), draw_splits("table", table.y, 0)
-    carry_out(method, table, splits, PROTOCOLS[protocol], 0)
+    kept: list[Predicted] = []
+    results = carry_out(method, table, splits, PROTOCOLS[protocol], 0, keep=kept.append)
+    assert [(r.holdout, r.train_samples, r.test_samples) for r in results] == [(k, 45, 15) for k in range(4)]
     [[fold]] = method.folds
     assert np.array_equal(fold.fit, splits.tuning.train)
     assert np.array_equal(fold.validation, splits.tuning.test)
     assert [p[2] for p in method.predicted] == [transfer] * 4
-    assert all(np.array_equal(p[0], h.train) for p, h in zip(method.predicted, splits.holdouts, strict=True))
+    for (train, test, _), told, holdout in zip(method.predicted, kept, splits.holdouts, strict=True):
+        assert np.array_equal(train, holdout.train)
+        assert np.array_equal(test, holdout.test)
+        assert np.array_equal(told.rows, holdout.test)
+        assert np.array_equal(told.truth, table.y[holdout.test])
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

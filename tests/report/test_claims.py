@@ -63,9 +63,8 @@ def test_the_readme_has_a_leaderboard_and_a_line_a_protocol() -> None:
     table = scores("clean", "clean-cv", "clean-cv-greedy", "clean-cv-nominal", "published", "relearn")
     text = results_in_readme(table, REGISTRY)
     assert text.startswith(f"Leaderboard: `clean-cv`, {len(SMALL)} small datasets")
-    assert (
-        "| method | one configuration, % | δ accuracy (rfm − method), pp | greedy ensemble, % | δ acc" in text.lower()
-    )
+    heads = "| method | one configuration, % | δ accuracy (rfm − method), pp | greedy ensemble, % | δ accuracy"
+    assert heads in text.lower()
     row = line_of(text.splitlines(), "| MLP |").split("|")
     for protocol, cell in (("clean-cv", row[2]), ("clean-cv-greedy", row[4])):
         assert float(cell) == pytest.approx(means(table[table["dataset"].isin(SMALL)], protocol)["mlp"], abs=0.005)
@@ -123,13 +122,13 @@ def test_a_line_for_each_protocol_says_where_rfm_stands() -> None:
     rows = places[(places["method"] == "rfm") & (places["subset"] == "small90")].set_index("protocol")
     for protocol in ("clean", "published"):
         r = rows.loc[protocol]
-        line = line_of(lines, f"- `{protocol}`: ")
+        (line,) = [x for x in lines if x.startswith(f"- `{protocol}`: ")]
         assert f"{r['place_by_rank']} / {r['place_by_mean']} of 33 on the {r['datasets']} small datasets" in line
         assert line.endswith("on the 24 that both have.")
     assert place_sentences(places) in results_page(table, REGISTRY, places)
     told = reproduction(table, REGISTRY, "here", places).splitlines()
     mean = f"{places.set_index(['protocol', 'method', 'subset'])['mean_accuracy']['clean', 'ntk', 'small90']:.2f}"
-    row = line_of(told, f"| `clean` | NTK | {mean} | ")
+    (row,) = [x for x in told if x.startswith(f"| `clean` | NTK | {mean} | ")]
     assert row.count("|") == line_of(told, "| protocol | method |").count("|")
 
 

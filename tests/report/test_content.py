@@ -109,13 +109,16 @@ SAID: dict[str, tuple[list[RunRecord], dict[str, str], dict[str, str]]] = {
     ),
     "first test folds alone": (
         [make_run(["iris", "letter", *TWELVE[:6]], TWO, **FIRST_ALONE)],
-        {"verdict": FIRST, "clean-leaderboard": FIRST, "study": f"clean: {FIRST}, so no places."},
+        {"verdict": FIRST, "clean-leaderboard": f"; {FIRST}'", "study": f"clean: {FIRST}, so no places."},
         {"study-places": ""},
     ),
     "a large dataset with one test fold": (
-        [make_run(["iris", "wine"], TWO), make_run(["letter"], TWO, folder="results/large", **FIRST_ALONE)],
-        {"notes": f"(tested on the {FIRST}): letter.", "dataset-letter": "Reduced"},
-        {"dataset-iris": "Reduced"},
+        [
+            make_run(["iris", "wine"], TWO),
+            make_run(["letter"], TWO, folder="results/large", reduction="tested on the first hold-out only"),
+        ],
+        {"notes": "(tested on the first test fold only): letter.", "dataset-letter": "on the first test fold only"},
+        {"dataset-iris": "Reduced", "dataset-wine": "Reduced"},
     ),
     "a whole set of datasets by its name": (
         [make_run(["iris", "wine"], TWO)],  # all of the small ones that are known

@@ -192,8 +192,8 @@ def test_facts_are_of_the_very_table_that_was_measured() -> None:
     assert measured_facts(same, known) == {"zoo": zoo}
     assert measured_facts([job(source="archive")], known) == {"zoo": known["zoo", "archive"]}
     for other in (
-        {"rows": 7},
-        {"features": 7},
+        {"rows": zoo.samples + 1},
+        {"features": zoo.features + 1},
         {"table_sha256": "0" * 64},
         {"source": "openml"},
         {"source": "archive"},

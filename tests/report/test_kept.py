@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from refusals import refused
+from synthetic_runs import with_jobs
 
 from bench.data.archive import ArchiveSource
 from bench.data.embedded import EmbeddedSource
 from bench.data.registry import load_registry
 from bench.errors import ReportError
 from bench.methods import method_names
-from bench.records.result import JobResult, RunRecord
+from bench.records.result import RunRecord
 from bench.report.kept import kept_records
 from bench.stats.frame import scores_frame
 from bench.store import read_results
@@ -56,18 +57,15 @@ def test_the_checksums_are_those_of_the_packages_tables_and_seeds(
 ) -> None:
     record = bodies["kept (embedded)"]
     assert tool["with_checksums"](record, EmbeddedSource()).results == record.results
-    one = record.results[0]
+    one = replace(record, results=record.results[:1])
+    three = replace(one.results[0], holdouts=one.results[0].holdouts[:3])
     for changed, message in (
-        (with_job(one, table_sha256="0" * 64), "000 in the scores is not the checksum"),
-        (with_job(one, fold_sha256=" ".join(["0" * 64] * 4)), "000 in the scores is not the checksum"),
-        (with_job(one, rows=7), "sizes"),
-        (replace(one, holdouts=one.holdouts[:3]), "3 test folds; the table has 4"),
+        (with_jobs(one, table_sha256="0" * 64), "000 in the scores is not the checksum"),
+        (with_jobs(one, fold_sha256=" ".join(["0" * 64] * 4)), "000 in the scores is not the checksum"),
+        (with_jobs(one, rows=7), "sizes"),
+        (replace(one, results=(three,)), "3 test folds; the table has 4"),
     ):
-        refused(ReportError, message, tool["with_checksums"], replace(record, results=(changed,)), EmbeddedSource())
-
-
-def with_job(result: JobResult, **changes: Any) -> JobResult:
-    return replace(result, job=replace(result.job, **changes))
+        refused(ReportError, message, tool["with_checksums"], changed, EmbeddedSource())
 
 
 @pytest.mark.archive

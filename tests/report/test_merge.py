@@ -87,6 +87,7 @@ def test_differences_are_refused_by_name_and_let_pass_on_request(
     merged = merge_runs(runs, [kind])
     jobs = {(r.job.dataset, r.job.method, r.job.seed): r for run in runs for r in run.results}
     assert {(r.job.dataset, r.job.method, r.job.seed): r for r in merged.results} == jobs  # of duplicates the later
+    assert len(merged.results) == len(jobs)
     assert len(merged.allowed) == 1
 
 

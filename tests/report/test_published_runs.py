@@ -124,7 +124,8 @@ def test_what_one_side_lacks_is_named_and_the_protocol_is_that_of_these_division
 
 
 def test_the_answer_names_the_best_of_ours_and_the_reference(document: Document, placement: Placement) -> None:
-    words = str(part(document).blocks[0].spans[0])
+    (span,) = part(document).blocks[0].spans
+    words = str(span)
     assert words.startswith("On 3 of the benchmark's 4 datasets, next to the 6 published models after all 130 ")
     place = placement.places["all"]["rfm"]
     assert f"RFM (ours) has {placement.ours['rfm']:.3f} and would be number {place} of 7" in words

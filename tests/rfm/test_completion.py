@@ -367,18 +367,31 @@ def test_bad_input_is_refused_with_its_place(X: Any, more: dict[str, Any], words
         MatrixCompletion(validation_fraction=0.0).fit(X, **more)
 
 
+TRANSPOSED = 'complete its transpose with sides="columns", whose kernel is 2 x 2 only$'
+
+
 @pytest.mark.parametrize(
     ("parameters", "X", "more", "words"),
     [
         ({"max_rank": 8}, np.ones((9, 7)), {}, "max_rank is 8, more than a 9 x 7 matrix can have"),
         ({"validation_fraction": 1.0}, np.ones((9, 7)), {}, "validation_fraction must be in"),
-        ({"validation_fraction": 0.99}, observed(np.ones((6, 4)), 0.5), {}, r"0\.99 holds out all 10 entries"),
-        ({}, np.ones((2, 3)), {"validation": np.ones((2, 2))}, r"are of a \(2, 2\) matrix, the others of \(2, 3\)"),
+        (
+            {"validation_fraction": 0.99},
+            observed(np.ones((6, 4)), 0.5),
+            {},
+            r"validation_fraction 0\.99 holds out all 10 entries",
+        ),
+        (
+            {},
+            np.ones((2, 3)),
+            {"validation": np.ones((2, 2))},
+            r"validation entries are of a \(2, 2\) matrix, the others of \(2, 3\)",
+        ),
         ({}, np.ones((2, 3)), {"validation": ([1], [2], [1.0])}, "among the entries to fit"),
         ({}, ONE, {"shape": (100_000, 100_000)}, "give max_rank, an upper bound of its rank$"),
         ({}, ONE, {"shape": (100_000, 2)}, 'max_rank, .*; or sides="columns", whose kernel is 2 x 2 only$'),
-        ({}, ONE, {"shape": (2, 100_000)}, 'its transpose with sides="columns", whose kernel is 2 x 2 only$'),
-        ({"sides": "columns"}, ONE, {"shape": (2, 100_000)}, "its transpose .*, whose kernel is 2 x 2 only$"),
+        ({}, ONE, {"shape": (2, 100_000)}, TRANSPOSED),
+        ({"sides": "columns"}, ONE, {"shape": (2, 100_000)}, TRANSPOSED),
     ],
 )
 def test_parameters_and_validation_must_suit_the_matrix(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics import r2_score
 
 import rfm
 from rfm import KernelRidgeClassifier, KernelRidgeRegressor, RFMClassifier, RFMRegressor, ntk_matrix
@@ -137,6 +138,14 @@ def test_validation_labels_that_were_never_fitted_are_wrong_ones() -> None:
     assert RFMClassifier().fit(X[:80], labels[:80], validation=(X[80:], truth)).path_.max() <= 0.75
 
 
+def test_path_of_a_regressor_is_its_coefficient_of_determination() -> None:
+    X, _, y = problem()
+    fitted = RFMRegressor(iterations=2, dtype="float64").fit(X[:80], y[:80], validation=(X[80:], y[80:]))
+    for iteration, value in enumerate(fitted.path_):
+        alone = RFMRegressor(iterations=iteration, dtype="float64").fit(X[:80], y[:80])
+        assert value == pytest.approx(r2_score(y[80:], alone.predict(X[80:])), abs=1e-6)
+
+
 @pytest.mark.parametrize("device", ["cuda", "auto"])
 def test_what_was_fitted_on_a_gpu_predicts_without_one(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     X, labels, _ = problem()
@@ -168,6 +177,13 @@ def test_many_targets_have_the_shape_they_came_in(regressor: Any) -> None:
     X, _, y = problem()
     for targets, shape in ((y, (7, 2)), (y[:, :1], (7, 1)), (y[:, 0], (7,))):
         assert clone(regressor).fit(X, targets).predict(X[:7]).shape == shape
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e6])
+def test_scaled_targets_scale_the_predictions(factor: float) -> None:
+    X, _, y = problem(WIDE)
+    plain, scaled = RFMRegressor().fit(X, y), RFMRegressor().fit(X, factor * y)
+    assert_allclose(scaled.predict(X) / factor, plain.predict(X), atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

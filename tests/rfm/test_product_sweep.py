@@ -152,4 +152,6 @@ def test_faults(options: dict[str, float], metric: torch.Tensor | None, damage: 
     X, Y = table(60)
     rows = np.arange(60)
     with pytest.raises(ValueError, match=message):
-        ProductSweep(X + damage, Y, **options).fit(rows, rows, ridge=0.1, unit_norm=False, metric=metric)
+        ProductSweep(np.where(X > 1, X + damage, X), Y, **options).fit(
+            rows, rows, ridge=0.1, unit_norm=False, metric=metric
+        )

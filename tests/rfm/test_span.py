@@ -220,6 +220,17 @@ def test_neither_a_diagonal_nor_no_update_is_worth_a_change_of_coordinates(monke
         assert point.metric is None if key[2] == 0 else point.metric.shape == (30,)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("center", [False, True])
+def test_a_learned_diagonal_needs_no_array_either(dtype: str, center: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    working, of_scores, of_metrics = DTYPES[dtype]
+    X, Y = table(130, 170)
+    options = {"dtype": working, "diagonal": True, "center_gradients": center, "metric_scaling": "max"}
+    found = grid(X, Y, 130, **options)
+    monkeypatch.setattr("rfm.agop.diagonal_suffices", lambda *_, **__: False)
+    assert_same_points(found, grid(X, Y, 130, **options), of_scores, of_metrics)
+
+
 @pytest.mark.parametrize("n", [1, 2])
 @pytest.mark.parametrize("value", [None, 0.0, 3.0], ids=["normal", "zeros", "constant"])
 def test_one_and_two_rows_and_nothing_to_learn_from(n: int, value: float | None) -> None:

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from grids import by_place, dense
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.kernel_ridge import KernelRidge
 
-from rfm.factored import FactoredMatrix
 from rfm.kernels import Gaussian, Laplace
 from rfm.large import chains_of
 from rfm.machine import Machine, NeuralTangent, Recipe, fit_machine
-from rfm.problem import Point, Problem
-from rfm.rows import Metric
+from rfm.problem import Problem
 from rfm.weighted import LARGEST_WEIGHTED, WeightedSweep, weighted_chains
 
 Array = NDArray[np.float64]
@@ -29,10 +28,6 @@ def drawn(d: int) -> tuple[Array, Array, Array]:
     return rng.normal(size=(50, d)) + 5.0, rng.normal(size=(50, 2)), rng.integers(1, 4, size=30).astype(float)
 
 
-def dense(metric: Metric) -> torch.Tensor:
-    return metric.dense() if isinstance(metric, FactoredMatrix) else metric
-
-
 @pytest.mark.parametrize("d", [4, 100])
 @pytest.mark.parametrize(
     "options",
@@ -43,10 +38,7 @@ def test_integer_weights_are_repeated_rows(d: int, options: dict[str, Any]) -> N
     copies = np.repeat(np.arange(30), weights.astype(int))
     n = len(copies)
     repeated = Problem(np.r_[X[copies], X[30:]], np.r_[Y[copies], Y[30:]], dtype=torch.float64, **options)
-    expected: dict[Any, Point] = {
-        (point.unit_norm, point.ridge, point.iteration): point
-        for point in chains_of(repeated, n).points(np.arange(n), np.arange(n, n + 20), **GRID)
-    }
+    expected = by_place(chains_of(repeated, n).points(np.arange(n), np.arange(n, n + 20), **GRID))
     chains = weighted_chains(Problem(X, Y, **options), weights)
     points = list(chains.points(np.arange(30), np.arange(30, 50), **GRID))
     assert len(points) == len(expected) == 16

@@ -197,6 +197,7 @@ def test_a_fault_costs_its_own_job_only(
         ("raises-unpicklable", "error"),
         ("too-large", "skipped"),
     }
+    assert len(record.results) == 5 * len(tiny.entries)
     assert all(worker.poll() is None for worker in cluster.workers)
 
 

@@ -162,3 +162,10 @@ def test_jobs_of_large_tables_say_what_was_taken_from_them() -> None:
     )
     taken = reduction(reduced(SPLITS, LARGE_ROWS + 1))
     assert {job.dataset: job.reduction for job in plan.jobs} == {"small": None, "large": taken}
+
+
+def test_a_table_that_cannot_be_divided_is_its_jobs_error() -> None:
+    plan = planned([TinyEntry("t", rows=10)], ["svm_rbf"], divide=lambda table, _: divided(table, "grinsztajn-medium"))
+    assert [(r.status, r.reason) for r in plan.settled] == [
+        ("error", "t: 10 rows; grinsztajn-medium needs at least 11 for its three parts")
+    ]

@@ -201,10 +201,13 @@ def test_a_result_of_another_grid_is_better_than_a_table_that_cannot_be_read(
 
 
 def test_seeds_and_protocols_give_results_of_their_own(tiny: TinyBenchmark) -> None:
-    outcome, record = tiny.run("Centroid", protocol="clean-cv,relearn,published", seeds=(0, 1))
+    names, tables = ("clean", "clean-cv", "relearn", "published"), [entry.name for entry in tiny.entries]
+    outcome, record = tiny.run("Centroid", protocol=",".join(names), seeds=(0, 1))
     assert outcome.all_ok
-    found = {(r.job.protocol, r.job.seed): [h.score for h in r.holdouts] for r in record.results}
-    assert all(found[name, 0] != found[name, 1] for name in ("clean-cv", "relearn", "published"))
+    found = {(r.job.protocol, r.job.seed, r.job.dataset): [h.score for h in r.holdouts] for r in record.results}
+    for name in names:
+        first, second = ([found[name, seed, table] for table in tables] for seed in (0, 1))
+        assert first != second
 
 
 def test_the_line_says_where_the_run_stands_and_handlers_are_given_back(tiny: TinyBenchmark) -> None:

@@ -74,6 +74,7 @@ def test_places_on_a_made_up_study(made_up: tuple[PublishedStudy, pd.DataFrame])
     ours.loc["s3", "mlp"] = np.nan  # 26 of 27, 25 of 26, 24 of 25: as many as the rule for missing results takes
     table = places_frame(standings(study, {"clean": ours}, GROUPS))
     assert tuple(table.columns) == COLUMNS
+    assert set(table["subset"]) == set(SUBSETS)
     for (subset, groups), count in zip(SUBSETS.items(), (27, 26, 25), strict=True):
         rows = table[table["subset"] == subset]
         assert set(rows["datasets"]) == {count}

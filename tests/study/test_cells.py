@@ -150,7 +150,7 @@ def test_only_what_is_new_or_has_other_code_is_computed(tmp_path: Path, computat
     file.write_text(f"# A comment.\n{OTHERS}")
     forget_sources()
     assert run(study(one, other), tmp_path / "run")[0].already == 2
-    file.write_text(OTHERS.replace('"value": 1', '"value": 2'))
+    file.write_text(OTHERS.replace('"value": 1', '"value": 1 + 1'))  # of another size: bytecode of this second is out
     forget_sources()
     done, second = run(study(one, other), tmp_path / "run")
     assert (done.already, values(second)) == (1, [1, 2])
@@ -231,7 +231,8 @@ def test_a_folder_of_cells_is_seen_and_told_from_a_benchmark(tmp_path: Path, com
     assert "2 of 2 jobs done, 1 error, 1 ok" in shown
     assert "error: #0/bad: ValueError" in shown
     for word in ("report", "export"):
-        command.refuses(f"`python -m bench study test --report-only --run {tmp_path}`", word, tmp_path)
+        printed = command.refuses(f"`python -m bench study test --report-only --run {tmp_path}`", word, tmp_path)
+        assert printed.err.count("\n") == 1
 
 
 @pytest.mark.dask

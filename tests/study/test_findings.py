@@ -167,11 +167,16 @@ def test_networks_that_were_cut_off_are_counted_and_win_for_nobody() -> None:
         return found
 
     might_be_a_loss = cells(0.01, 30, cut_off=True)
-    found = [
-        completion_claims([*cells(0.01, *range(wins)), *more])[1]
-        for wins, more in ((6, []), (6, might_be_a_loss), (20, might_be_a_loss), (6, cells(0.2, 30, cut_off=True)))
-    ]
-    assert [claim.verdict for claim in found] == ["holds", "undecided", "holds", "undecided"]
+    all_wins_or_all_losses = cells(0.01, *range(10), cut_off=True)
+    tried = (
+        (6, [], "holds"),
+        (6, might_be_a_loss, "undecided"),
+        (20, might_be_a_loss, "holds"),
+        (6, cells(0.2, 30, cut_off=True), "undecided"),
+        (0, all_wins_or_all_losses, "undecided"),
+    )
+    found = [completion_claims([*cells(0.01, *range(wins)), *more])[1] for wins, more, _ in tried]
+    assert [claim.verdict for claim in found] == [verdict for *_, verdict in tried]
     assert "Of 14 networks (a depth, a matrix) 13 ended within their 1,234 steps." in found[1].measured
     assert "Starts chosen: 1e-05 by 7, 1e-09 by 7." in found[1].measured
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from command import Command
@@ -86,11 +87,13 @@ def page() -> str:
     return Path("o/report.md").read_text()
 
 
+def stored() -> dict[tuple[str, str], Any]:
+    """By name and identity of a cell."""
+    return {(r.job.dataset, r.job.id): (r.status, r.values) for r in read_run("r").results}
+
+
 @pytest.mark.slow
 def test_what_was_skipped_is_computed_once_its_images_are_there(command: Command) -> None:
-    def statuses() -> list[str]:
-        return [result.status for result in read_run("r").results]
-
     assert "2 ok, 4 skipped" in command(*RUN).out
     # Each reason once above, and once in the account, whatever the number of cells.
     for words in (
@@ -103,15 +106,15 @@ def test_what_was_skipped_is_computed_once_its_images_are_there(command: Command
     assert "part=2" not in page()
 
     command(*RUN, "--images", "images")
-    results = {r.job.dataset: (r.status, r.values) for r in read_run("r").results}
-    assert [name for name, (status, _) in results.items() if status == "skipped"] == ["set=cifar10 #0"]
+    results = stored()
+    assert [name for (name, _), (status, _) in results.items() if status == "skipped"] == ["set=cifar10 #0"]
     assert "MNIST: give a folder" not in page()
     for words in (ORDER, "Images: digits, from scikit-learn's digits", "--images images"):
         assert words in page()
     assert re.search(r"Images: mnist, from MNIST's idx files \(SHA-256 `[0-9a-f]{16}` \.\.\.\)", page())
 
     command(*RUN, "--images", "images")  # nothing but the images that are not there is looked at anew
-    assert {r.job.dataset: (r.status, r.values) for r in read_run("r").results} == results
+    assert stored() == results
     before = page()
     command(*RUN, "--report-only", "--images", "elsewhere")  # no images are read, so none are looked for
     assert page() == before
@@ -150,7 +153,7 @@ def test_bad_arguments_are_one_clear_line(command: Command, monkeypatch: pytest.
         (("--device", "cudo"), "did you mean 'cuda'"),
         (("--device", "cuda"), "--device cuda: no CUDA device that PyTorch can use here"),
     ):
-        command.refuses(said, *RUN, *words)
+        assert command.refuses(said, *RUN, *words).err.count("\n") == 1
     computed_here = "the study 'lin-rfm' is computed on the processor"
     command.refuses(computed_here, "study", "lin-rfm", "--device", "cuda", "--run", "r")
     command(*RUN, "--images", "images", "--quick", "--dry-run")  # reads the digits alone, of which nothing is missing

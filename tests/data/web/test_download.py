@@ -255,12 +255,12 @@ def test_an_answer_without_end_holds_nobody(web: Loopback, url: str, to: Path, f
 
 def test_no_try_lasts_longer_than_its_deadline(web: Loopback, url: str, to: Path, policy: Policy) -> None:
     """However fast the content comes; and the next try takes it up."""
-    policy(attempts=2, deadline_seconds=0.3, stall_seconds=0.1, slowest_bytes_per_second=10)
+    policy(attempts=2, deadline_seconds=1, stall_seconds=0.5, slowest_bytes_per_second=2)
     web.faults["/file"] = [drip]
     said: list[str] = []
     arrives(url, to, say=said.append)
-    assert "it was not complete after 0.3 s" in said[0]
-    assert re.fullmatch(r"bytes=[1-9]\d*-", ranges(web)[1] or "")
+    assert "it was not complete after 1 s" in said[0]
+    assert int((ranges(web)[1] or "")[6:-1]) > 5
 
 
 def test_redirects(web: Loopback, url: str, to: Path) -> None:

@@ -80,7 +80,10 @@ def test_a_part_and_a_suite_with_the_same_task_do_not_share_divisions(openml: Fa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--protocol", "clean-cv"], "parts of their own, on which --protocol clean-cv does not select"),
+        (
+            ["--protocol", "clean-cv"],
+            "have validation parts of their own, on which --protocol clean-cv does not select",
+        ),
         (["--protocol", "relearn"], "on which --protocol relearn does not select: use clean"),
         (["--splits", "grinsztajn-big"], "unknown splits 'grinsztajn-big': did you mean 'grinsztajn-large'?"),
     ],

@@ -274,7 +274,11 @@ def error(code: int, message: str) -> Change:
         (answering(b"", status=302, location=DATA), DataUnavailable, ": data set 61: Exceeded 30 redirects"),
         (answering(b"", "text/xml"), DataUnavailable, ": data set 61: "),
         (answering(b"{}", "text/xml"), DataUnavailable, ": data set 61: "),
-        (answering(b"<?xml version='1.0'?><other/>", "text/xml"), DataUnavailable, ": data set 61: not an answer of"),
+        (
+            answering(b"<?xml version='1.0'?><other/>", "text/xml"),
+            DataUnavailable,
+            ": data set 61: not an answer of OpenML",
+        ),
         (answering(BOMB, "text/xml"), DataUnavailable, ": data set 61: "),
         (answering(b"<x>" * 100_000, "text/xml"), DataUnavailable, ": data set 61: "),
     ],
