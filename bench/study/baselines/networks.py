@@ -56,13 +56,12 @@ def deep_linear_completion(
     *,
     steps: int = STEPS,
     starts: Sequence[float] = STARTS,
-    rates: Sequence[float] = RATES,
 ) -> Trained:
     """The start and step with the least held-out squared error.
 
     ``depth`` matrices, hidden layers as wide as the smaller side, so that no rank is imposed.
     """
-    tried = [_train(entries, held_out, depth, start, rates, seed, steps) for start in starts]
+    tried = [_train(entries, held_out, depth, start, seed, steps) for start in starts]
     best = min(tried, key=lambda one: one.error)
     # With more steps a start that was cut off could become the best: the choice has not ended before all have.
     return replace(best, cut_off=any(one.cut_off for one in tried))
@@ -108,9 +107,7 @@ def _views(flat: torch.Tensor, shapes: Sequence[tuple[int, int]]) -> list[torch.
     return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def _train(
-    entries: Entries, held_out: Entries, depth: int, start: float, rates: Sequence[float], seed: int, steps: int
-) -> Trained:
+def _train(entries: Entries, held_out: Entries, depth: int, start: float, seed: int, steps: int) -> Trained:
     n, d = entries.shape
     width = min(n, d)
     scale = (start * float(np.sqrt(np.mean(entries.values**2))) / width ** ((depth - 1) / 2)) ** (1 / depth)
@@ -120,7 +117,7 @@ def _train(
     weight[entries.rows, entries.cols] = 2.0 / len(entries)  # of the mean squared error's gradient
     idle = float(np.mean(held_out.values**2))
     best: tuple[float, FloatArray, int] = (np.inf, np.zeros((n, d)), 0)
-    marked, waited, left = np.inf, 0, list(rates)
+    marked, waited, left = np.inf, 0, list(RATES)
     for step in range(1, steps + 1):
         product = network.forward()
         residual = product - target
