@@ -126,8 +126,7 @@ def machine(device: str, small: bool) -> Iterator[Record]:
 
 def tests(device: str, small: bool) -> Iterator[Record]:
     """The tests that need CUDA (in a trial they skip)."""
-    files = ["tests/rfm/test_cuda.py"]
-    for words in (files, ["tests/methods/test_mlp.py", "tests/run/test_devices.py", "-k", "gpu"]):
+    for words in (["tests/rfm/test_cuda.py"], ["tests/methods/test_mlp.py", "tests/run/test_devices.py", "-k", "gpu"]):
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
         paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = {**os.environ, "PYTHONPATH": paths}
