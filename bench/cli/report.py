@@ -100,7 +100,7 @@ def headline_text(evidence: Evidence) -> str:
     """The summary of every protocol and kind as plain text, each apart."""
     if not evidence.views:
         return "no protocol has a dataset on which its methods can be compared"
-    with wording.titled(evidence.titles):
+    with wording.naming(evidence.titles, evidence.methods):
         return "\n\n".join(_table(evidence, view) for view in evidence.views.values())
 
 

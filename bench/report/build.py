@@ -72,7 +72,7 @@ def gather(
 
 def compose(evidence: Evidence) -> Document:
     """The report's content, in reading order."""
-    with wording.titled(evidence.titles):
+    with wording.naming(evidence.titles, evidence.methods):
         return _compose(evidence)
 
 

@@ -41,7 +41,7 @@ def latex_summary(summary: pd.DataFrame, titles: Mapping[str, str]) -> str:
     has no figures and no table.
     """
     parts = [HEAD]
-    with wording.titled(titles):
+    with wording.naming(titles):
         for keys, rows in summary.groupby(["group", "protocol", "metric"], sort=False):
             compared = rows[rows["datasets"] > 0]
             if len(compared):

@@ -23,6 +23,7 @@ from bench.stats.paired import OverDatasets, PairedDifference
 from bench.stats.verdict import ALPHA, Comparison
 
 _titles: ContextVar[Mapping[str, str]] = ContextVar("titles", default=TITLES)
+_methods: ContextVar[Sequence[str]] = ContextVar("methods", default=())
 
 MARK = " *"
 """Behind a difference that is significant by the rule."""
@@ -44,13 +45,17 @@ def prose(name: str, **fields: object) -> str:
 
 
 @contextmanager
-def titled(given: Mapping[str, str]) -> Iterator[None]:
-    """Inside the block :func:`title` knows the titles ``given`` too; a built-in method keeps its own."""
-    token = _titles.set({**given, **TITLES})
+def naming(titles: Mapping[str, str], methods: Sequence[str] = ()) -> Iterator[None]:
+    """Inside the block :func:`title` knows ``titles`` too, and :func:`series` tells ``methods`` apart.
+
+    A built-in method keeps its own of both.
+    """
+    tokens = _titles.set({**titles, **TITLES}), _methods.set(methods)
     try:
         yield
     finally:
-        _titles.reset(token)
+        _titles.reset(tokens[0])
+        _methods.reset(tokens[1])
 
 
 def title(method: str) -> str:
@@ -58,15 +63,15 @@ def title(method: str) -> str:
     return _titles.get().get(method, method)
 
 
-def series(method: str, methods: list[str] | None = None) -> int:
+def series(method: str) -> int:
     """The method's colour and marker: registered methods keep theirs on every page, others follow.
 
-    One that is not among ``methods``, as it has no result, comes after all.
+    One that is not among the page's methods (:func:`naming`), as it has no result, comes after all.
     """
     known = list(method_names())
     if method in known:
         return known.index(method)
-    others = sorted(set(methods or [method]) - set(known))
+    others = sorted(set(_methods.get()) - set(known))
     return len(known) + (others.index(method) if method in others else len(others))
 
 

@@ -143,7 +143,7 @@ def test_on_folds_that_no_seed_moves_results_of_another_seed_stand_next_to_ones_
 
 
 def page(evidence: Evidence) -> str:
-    with wording.titled(evidence.titles):
+    with wording.naming(evidence.titles):
         table = summary_table(evidence, evidence.views["clean"], "summary", "")
         board = leaderboard(evidence, evidence.views["clean"])[0]
         assert isinstance(board, Choice)

@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.records.measure import COMPARED
+from bench.report import wording
 from bench.report.figures.by_dataset import Panel, difference_bars, sparkline, trend_scatter
 from bench.report.figures.by_method import Interval, intervals, profiles, score_rank
 from bench.report.figures.critical_difference import critical_difference_diagram
 from bench.report.figures.drawing import Sheet, key
-from bench.report.figures.style import dashed, fitted, styled, text_width, zero_line
+from bench.report.figures.style import COLOURS, dashed, fitted, styled, text_width, zero_line
 from bench.report.html import asset
 from bench.stats.paired import OverDatasets, PairedDifference
 from bench.stats.trend import Trend
@@ -272,11 +273,22 @@ def test_long_names_stay_inside_the_diagram_and_whole_on_hover() -> None:
     assert f"{long}: mean rank 1.00" in hovers(root)
 
 
+def test_a_plugin_has_its_colour_where_a_figure_leaves_another_out() -> None:
+    own = {f"own {i}": 1.0 + i for i in range(3)}
+    with wording.naming({}, ["rfm", *own]):
+        series = [wording.series(name) for name in own]
+        diagram = critical_difference_diagram("cd", "t", "c", pd.Series({"own 1": 1.0, "own 2": 2.0}), [])
+    assert series == list(range(series[0], series[0] + 3))
+    marks = [mark.attrib["style"] for mark in inside(diagram.svg).iter(f"{SVG}use") if "--s" in mark.attrib["style"]]
+    assert [f"--s{s % COLOURS})" in mark for s, mark in zip(series[1:], marks, strict=True)] == [True, True]
+
+
 def test_profiles_tell_curves_apart_by_dash_and_marker_in_plot_and_legend() -> None:
     steps = np.arange(0.0, 20.01, 0.25)
     names = ["rfm", "ntk", *(f"own {i}" for i in range(16))]
     table = pd.DataFrame({m: np.linspace(20 + i, 100, len(steps)) for i, m in enumerate(names)}, index=steps)
-    figure = profiles("p", "t", "c", table, ACCURACY)
+    with wording.naming({}, names):
+        figure = profiles("p", "t", "c", table, ACCURACY)
     for drawing in (figure.svg, figure.phone):
         root = inside(drawing)
         groups = classed(root, "curve")

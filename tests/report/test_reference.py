@@ -32,14 +32,14 @@ def with_plugins(run: RunRecord, **titles: str) -> RunRecord:
 
 def spoken(evidence: Evidence) -> str:
     """The first screen and the warnings, and nothing else: a whole page has dozens of figures to draw."""
-    with wording.titled(evidence.titles):
+    with wording.naming(evidence.titles):
         notes = notes_section(evidence)
         shown = (headline(evidence), *([notes] if notes else []))
         return render_markdown(Document(answer(evidence), "", (), shown))
 
 
 def compared(evidence: Evidence) -> Table:
-    with wording.titled(evidence.titles):
+    with wording.naming(evidence.titles):
         return summary_table(evidence, evidence.views["clean"], "summary", "")
 
 

@@ -10,13 +10,11 @@ import signal
 import subprocess
 import sys
 import termios
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from command import Command
+from waiting import wait_until
 
 from bench.store import read_run
 
@@ -57,12 +55,6 @@ def start(*words: str, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
     return subprocess.Popen(bench, env=environment, stdout=output, stderr=output, text=True)
 
 
-def wait_for(holds: Callable[[], Any], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-
-
 def running() -> list[str]:
     try:
         return [job["method"] for job in json.loads(Path("r/live.json").read_text())["running"]]
@@ -73,7 +65,7 @@ def running() -> list[str]:
 def test_status_and_refusal_from_another_terminal(command: Command) -> None:
     process = start("--subset", "iris", "--methods", "faulty_methods:Sleeps,faulty_methods:Centroid")
     try:
-        wait_for(lambda: running() == ["sleeps"], process)
+        wait_until(lambda: running() == ["sleeps"] or process.poll() is not None)
         out = command("status", "r").out
         assert "r: 1 of 2 jobs done, 1 ok" in out
         assert f"in use by process {process.pid} on " in out

@@ -9,14 +9,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from plugin_text import CENTROIDS, write_plugin
 from tiny_benchmark import Recorder, TinyBenchmark, by_method, scores, tables
+from waiting import wait_until
 
 from bench.command_line import main
 from bench.errors import EngineError
@@ -47,7 +47,7 @@ class Cluster:
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)
         )
         self.workers: list[subprocess.Popen[str]] = []
-        until(lambda: file.exists() and file.read_text().rstrip().endswith("}"))
+        wait_until(lambda: file.exists() and file.read_text().rstrip().endswith("}"))
         self.address = json.loads(file.read_text())["address"]
 
     def mend(self) -> None:
@@ -74,7 +74,7 @@ class Cluster:
         import distributed
 
         with distributed.Client(self.address, set_as_default=False) as client:
-            until(lambda: len(client.nthreads()) == len(self.workers))
+            wait_until(lambda: len(client.nthreads()) == len(self.workers))
 
     def drop(self, *workers: subprocess.Popen[str]) -> None:
         for process in workers:
@@ -274,7 +274,7 @@ def test_workers_are_waited_for_and_a_job_that_loses_its_own_again_and_again_is_
 
     def strike(begun: int) -> None:
         if begun == 1:
-            until(lambda: jobs_at_work(cluster) == 1)
+            wait_until(lambda: jobs_at_work(cluster) == 1)
             cluster.workers[0].kill()
 
     watcher = Waiting(on_start=strike)
@@ -314,11 +314,11 @@ def test_jobs_of_a_killed_client_are_stopped(tiny: TinyBenchmark, cluster: Clust
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)])},
     )
     try:
-        until(lambda: jobs_at_work(cluster) == 2)
+        wait_until(lambda: jobs_at_work(cluster) == 2)
     finally:
         client.kill()
         client.wait()
-    until(lambda: jobs_at_work(cluster) == 0)
+    wait_until(lambda: jobs_at_work(cluster) == 0)
     outcome, _ = run_on(cluster.address, tiny, "Centroid")
     assert outcome.all_ok
 
@@ -326,19 +326,12 @@ def test_jobs_of_a_killed_client_are_stopped(tiny: TinyBenchmark, cluster: Clust
 def test_stopping_now_stops_jobs_that_have_begun(tiny: TinyBenchmark, cluster: Cluster) -> None:
     def stop(begun: int) -> None:
         if begun == 2:
-            until(lambda: jobs_at_work(cluster) == 2)
+            wait_until(lambda: jobs_at_work(cluster) == 2)
             os.kill(os.getpid(), signal.SIGTERM)
 
     outcome, record = run_on(cluster.address, tiny, "Sleeps", watcher=Watcher(on_start=stop), timeout=600.0)
     assert (outcome.interrupted, outcome.undone, record.results) == (True, 2, ())
-    until(lambda: jobs_at_work(cluster) == 0)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
+    wait_until(lambda: jobs_at_work(cluster) == 0)
 
 
 def run_plugin(folder: Path, text: str, *more: str) -> dict[str, Any]:

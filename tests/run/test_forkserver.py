@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 from test_faults import _left
-from test_killed import harnesses, trackers, wait_for_end, wait_until
+from test_killed import harnesses, trackers, wait_for_end
 from tiny_benchmark import Recorder, TinyBenchmark, by_method, tables
+from waiting import wait_until
 
 from bench.errors import EngineError
 from bench.records.result import JobResult

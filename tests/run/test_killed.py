@@ -11,13 +11,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tiny_benchmark import TinyBenchmark, scores, tables
+from waiting import wait_until
 
 from bench.run.forkserver import MARK
 from bench.run.processes import children, descendants, marked
@@ -101,14 +101,6 @@ def wait_for_end(pids: set[int]) -> set[int]:
     while (left := {pid for pid in pids if alive(pid)}) and time.monotonic() < deadline:
         time.sleep(0.02)
     return left
-
-
-def wait_until(holds: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 120.0
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return found
 
 
 def count(folder: Path) -> int:

@@ -121,7 +121,7 @@ def _draw_profiles(sheet: Sheet, table: pd.DataFrame, measure: Measure) -> None:
     axes.set(xlim=(0.0, within[-1]), ylim=(floor if floor < 100 else 0.0, 100.0))
     axes.set(xlabel=f"within this many % of {best}", ylabel="share of datasets, %")
     every = max(round(MARKED / (within[1] - within[0])), 1)
-    looks = {m: dashed(s) | marked(s, 7.5) for m in methods for s in [wording.series(m, methods)]}
+    looks = {m: dashed(s) | marked(s, 7.5) for m in methods for s in [wording.series(m)]}
     for position, method in enumerate(methods):
         values = table[method].to_numpy(dtype=float)
         first = int(every * (position + 0.5) / len(methods))  # staggered: where curves meet, markers do not
@@ -170,8 +170,8 @@ def _draw_score_rank(sheet: Sheet, kept: pd.DataFrame, others: list[str], method
         dots = axes.scatter(ranks[others], means[others], s=6.4**2, color=palette()["muted"], alpha=0.4, linewidth=0)
         sheet.mark(dots, "other", [spoken(m) for m in others])
     for method in reversed(by_rank):  # the best lie on top
-        look = marked(wording.series(method, methods), 11.0)
+        look = marked(wording.series(method), 11.0)
         (mark,) = axes.plot(ranks[method], means[method], linestyle="", **look)
         sheet.mark(mark, "", [spoken(method)])
-    looks = [marked(wording.series(m, methods)) | {"linestyle": ""} for m in by_rank]
+    looks = [marked(wording.series(m)) | {"linestyle": ""} for m in by_rank]
     sheet.legend([wording.title(m) for m in by_rank], looks)

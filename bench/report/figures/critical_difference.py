@@ -42,7 +42,7 @@ def _draw(sheet: Sheet, ranks: pd.Series, groups: Sequence[Sequence[str]]) -> No
     axes.set(xlim=_limits(ranks), ylim=(len(order) - 0.5, -0.6))
     names = []
     for place, (method, rank) in enumerate(ranks.items()):
-        (mark,) = axes.plot(rank, place, linestyle="", **marked(wording.series(str(method), order)))
+        (mark,) = axes.plot(rank, place, linestyle="", **marked(wording.series(str(method))))
         sheet.mark(mark, "", [f"{wording.title(str(method))}: mean rank {rank:.2f}"])
         room = 0.42 * sheet.width - text_width(f"{SPACE}{rank:.2f}", NAME)
         names.append(f"{fitted(wording.title(str(method)), room)}{SPACE}{rank:.2f}")

@@ -38,12 +38,11 @@ def _draw(sheet: Sheet, scores: pd.Series, seconds: pd.Series, front: list[str],
         seconds[front], scores[front], drawstyle="steps-post", color=palette()["muted"], linewidth=1.5, zorder=1
     )
     sheet.mark(line, "front")
-    methods = [str(m) for m in scores.index]
     for m in map(str, seconds.index):
-        (mark,) = axes.plot(seconds[m], scores[m], linestyle="", **marked(wording.series(m, methods), 11.0))
+        (mark,) = axes.plot(seconds[m], scores[m], linestyle="", **marked(wording.series(m), 11.0))
         place = "on the front" if m in front else "behind the front"
         words = f"{wording.title(m)}: {wording.amount(float(scores[m]), measure)}, {wording.seconds(seconds[m])} s"
         sheet.mark(mark, "", [f"{words}, {place}"])
     shown = sorted(map(str, seconds.index), key=lambda m: -scores[m])
-    looks = [marked(wording.series(m, methods)) | {"linestyle": ""} for m in shown]
+    looks = [marked(wording.series(m)) | {"linestyle": ""} for m in shown]
     sheet.legend([wording.title(m) for m in shown], looks)

@@ -19,7 +19,7 @@ from bench.stats.verdict import Comparison
 
 def method_cell(evidence: Evidence, method: str, reference: str | None = None) -> Cell:
     """The report's reference stands out, or the one that a table compares with."""
-    series = wording.series(method, evidence.methods)
+    series = wording.series(method)
     return Cell(wording.title(method), series=series, strong=method == (reference or evidence.reference))
 
 

@@ -190,10 +190,7 @@ def selection_section(evidence: Evidence, measure: Measure) -> Section | None:
     name = view_key("selection", measure.kind)
     caption = f"What selecting on {few.judged_on} costs each method"
     noise = contrast_table(evidence, contrasts, few, many, measure, f"{name}-noise", caption)
-    lines = [
-        Interval(wording.title(c.method), wording.series(c.method, evidence.methods), c.comparison.difference)
-        for c in contrasts
-    ]
+    lines = [Interval(wording.title(c.method), wording.series(c.method), c.comparison.difference) for c in contrasts]
     figure = intervals(
         f"{name}-noise",
         f"{many.judged_on} minus {few.judged_on}",

@@ -206,7 +206,7 @@ def _path_cell(evidence: Evidence, result: JobResult) -> Cell:
     found = [(h.holdout, p) for h in result.holdouts if (p := _selected_path(h)) is not None]
     if not found:
         return Cell("")
-    series = wording.series(result.job.method, evidence.methods)
+    series = wording.series(result.job.method)
     judged = evidence.judging(result.job.kind)
     words = f"validation {judged.title} along the path of {wording.title(result.job.method)}"
     holdout, (_, scores, _) = found[0]

@@ -126,7 +126,7 @@ def _gaps(evidence: Evidence, placement: Placement) -> list[Block]:
 
 def _series(evidence: Evidence, placement: Placement) -> dict[str, int]:
     """Colours, markers and dashes: our methods keep theirs, the published models have the next ones."""
-    ours = {m: wording.series(m, evidence.methods) for m in evidence.methods}
+    ours = {m: wording.series(m) for m in evidence.methods}
     after = 1 + max(ours.values())
     return ours | {str(model): after + i for i, model in enumerate(placement.curves.mean.columns)}
 
@@ -200,7 +200,7 @@ def _places(evidence: Evidence, placement: Placement, name: str) -> Table:
         f"{_title(placement.benchmark)}: places of our methods by iterations",
         [m for m in map(str, placement.table.index) if m in placement.ours],
         [
-            (Column("Method", "text"), lambda m: Cell(_own(m), series=wording.series(m, evidence.methods))),
+            (Column("Method", "text"), lambda m: Cell(_own(m), series=wording.series(m))),
             *(
                 (Column(head, hint=HINT, lower_first=True), partial(place, label))
                 for label, head in _heads(placement).items()

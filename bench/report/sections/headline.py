@@ -121,9 +121,7 @@ def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
 def contrast_figure(evidence: Evidence, view: ProtocolView) -> Block:
     """The reference minus every other method, with 95 % intervals over families."""
     ordered = sorted(view.contrasts, key=lambda c: c.difference.mean)
-    lines = [
-        Interval(wording.title(c.second), wording.series(c.second, evidence.methods), c.difference) for c in ordered
-    ]
+    lines = [Interval(wording.title(c.second), wording.series(c.second), c.difference) for c in ordered]
     datasets = plural(len(view.common.pool.datasets), "common dataset")
     reference, outcome = wording.title(view.reference), _outcome(view.contrasts)
     caption = wording.prose("headline-figure", view=view, datasets=datasets, reference=reference, outcome=outcome)

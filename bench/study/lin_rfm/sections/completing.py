@@ -33,8 +33,8 @@ def completion_section(done: Sequence[Outcome]) -> Section | None:
                 "second takes over. Columns has the same kernel and our ridges, which shrink steadily; alternating has "
                 "them too, and its kernel between the columns and between the rows in turn. ALS (alternating least "
                 "squares with a ridge) chooses its rank among 1, 2, 4, 8 and 16; no method is told the rank. Networks "
-                "are as wide as the matrix; of starts of four sizes one is chosen. Every grid cell has a matrix and "
-                "places of its own."
+                "are as wide as the matrix; held-out entries choose among their starts. Every grid cell has a matrix "
+                "and places of its own."
             )
         )
         blocks += [_by_density([o for o in cells if o.cell.parameters["rank"] == rank], rank) for rank in ranks]
