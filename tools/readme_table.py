@@ -20,7 +20,16 @@ from bench.data.fetching import results_file
 from bench.data.registry import load_registry
 from bench.errors import BenchError
 from bench.files import between, write_atomically
-from bench.report.claims import kept_scores, outdated, places_of, reproduction, results_in_readme, results_page
+from bench.report import wording
+from bench.report.claims import (
+    kept_scores,
+    kept_titles,
+    outdated,
+    places_of,
+    reproduction,
+    results_in_readme,
+    results_page,
+)
 from bench.stats.published import read_published
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,11 +68,12 @@ def main(root: Path = ROOT) -> int:
             "with --published, and it is computed anew"
         )
     name = KEPT / "scores.csv.gz"
-    pages = {
-        root / "README.md": results_in_readme(scores, registry),
-        root / "docs" / "results.md": results_page(scores, registry, places),
-        root / "docs" / "reproduce-the-paper.md": reproduction(scores, registry, f"[{name}](../{name})", places),
-    }
+    with wording.naming(kept_titles(root / KEPT / "provenance.json")):
+        pages = {
+            root / "README.md": results_in_readme(scores, registry),
+            root / "docs" / "results.md": results_page(scores, registry, places),
+            root / "docs" / "reproduce-the-paper.md": reproduction(scores, registry, f"[{name}](../{name})", places),
+        }
     for page, content in pages.items():
         fresh[page] = between(page.read_text(encoding="utf-8"), BEGIN, END, content)
     stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]

@@ -172,7 +172,7 @@ def _notes(task: Task, memory_bytes: int, outdated: str | None, *, seed: bool) -
     from bench.protocols.registry import reduction_in_words
 
     notes = [f"seed {task.job.seed}"] if seed else []
-    notes += [f"for {plural(1 + len(task.further), 'protocol')} at once"] if task.further else []
+    notes += [f"one fit of the grid for {plural(1 + len(task.further), 'job')}"] if task.further else []
     notes += ["too large: will be skipped"] if task.estimated_bytes > memory_bytes else []
     notes += ["all cores"] if task.all_cores else []
     notes += [reduction_in_words(task.job.reduction, (task.job.protocol,))] if task.job.reduction else []

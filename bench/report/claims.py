@@ -5,7 +5,8 @@ Nothing in them is typed: ``tools/readme_table.py`` writes them between two mark
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import json
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,13 @@ SELECTED = {"none": "one configuration", "top5": "mean of the best five", "greed
 """The ways to select, as the heads of a leaderboard."""
 PLACED_ON = {"small90": "small datasets", "no-test-file": "without a test file", "all121": "that both have"}
 """The sets of datasets of the places, the comparable ones first."""
+
+
+def kept_titles(path: Path) -> dict[str, str]:
+    """What methods that are not run by default call themselves, by an exported ``provenance.json``, if it is there."""
+    runs = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    recorded = [invocation.get("methods") or {} for run in runs for invocation in run["invocations"]]
+    return {name: str(told["title"]) for methods in recorded for name, told in methods.items()}
 
 
 def kept_scores(path: Path) -> pd.DataFrame:
@@ -73,7 +81,7 @@ class Claim:
         if len(self.comparisons) > 1 and not any(c.significant for c in self.comparisons):
             said = f"not significantly different from any of the {len(self.comparisons)} others"
         else:
-            said = ", ".join(f"{words} {_listed(methods)}" for words, methods in found.items())
+            said = ", ".join(f"{words} {_listed(methods, len(self.comparisons))}" for words, methods in found.items())
         return f"RFM averages {mean}" + (f"; it is {said}." if said else ".")
 
     def lead(self, method: str) -> str:
@@ -84,16 +92,18 @@ class Claim:
         return wording.difference(found.difference, ACCURACY) + wording.MARK * found.significant
 
 
-def _listed(methods: Sequence[str]) -> str:
-    """``A, B and C``, by their titles."""
+def _listed(methods: Sequence[str], of: int) -> str:
+    """``A, B and C``, by their titles; ``the 7 others`` where that is most of ``of``, or all."""
+    if len(methods) > max(4, of // 2):
+        return f"{'all' if len(methods) == of else 'the'} {len(methods)} others"
     *first, last = (wording.title(m) for m in methods)
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def claims(scores: pd.DataFrame, registry: Registry) -> list[Claim]:
-    """Of every plain protocol on the small datasets, and on all where there are more."""
+def claims(scores: pd.DataFrame, registry: Registry, protocols: Iterable[str] | None = None) -> list[Claim]:
+    """Of every plain protocol, or of those given, on the small datasets, and on all where there are more."""
     found = []
-    for protocol in plain_names(protocols_in(scores)):
+    for protocol in plain_names(protocols_in(scores)) if protocols is None else protocols:
         small, whole = (_claim(scores, registry, protocol, subset) for subset in SUBSETS)
         found += [claim for claim in (small, whole) if claim is not None]
         if small is not None and whole is not None and small.datasets == whole.datasets:
@@ -129,6 +139,9 @@ def results_in_readme(scores: pd.DataFrame, registry: Registry) -> str:
         variants = [p.name for p in known(protocols_in(scores)) if p.base == board.protocol and p.inputs == "archive"]
         shown = [claim for p in variants if (claim := _claim(scores, registry, p, board.subset)) is not None]
         parts += [wording.prose("claims-board", protocol=board.protocol, where=board.where), _leaderboard(shown)]
+        parts += [
+            f"`{c.protocol}` ({_selection(c.protocol)}): {c.sentence}" for c in shown if c.protocol != board.protocol
+        ]
     told = {claim.protocol: claim for claim in found}  # of the datasets of two claims the larger set, which comes last
     lines = [f"- `{c.protocol}`, {c.where}: {c.sentence}" for c in sorted(told.values(), key=_by_exposure)]
     parts += [wording.prose("claims-of-the-paper"), "\n".join(lines)]
@@ -146,18 +159,27 @@ def _leaderboard(found: Sequence[Claim]) -> str:
 
 
 def results_page(scores: pd.DataFrame, registry: Registry, places: pd.DataFrame | None = None) -> str:
-    """A sentence and a table for each protocol, the effect of the leak, RFM's ``places`` in the study, and the rule."""
-    found = claims(scores, registry)
+    """A sentence and a table for each protocol, with ensembles and coded columns after the others; the effect of the
+    leak, RFM's ``places`` in the study, and the rule."""
+    variants = [p.name for p in known(protocols_in(scores)) if not p.plain]
+    found = claims(scores, registry) + claims(scores, registry, variants)
     parts = ["\n".join(f"- `{c.protocol}`, {c.where}: {c.sentence}" for c in found)]
     parts += [leak for leak in [leak_sentence(scores, registry)] if leak]
     parts += [] if places is None else [place_sentences(places)]
     parts.append(wording.rule())
     titles: Mapping[str, str] = wording.texts()["claims"]
     for protocol in dict.fromkeys(c.protocol for c in found):
-        parts.append(f"{titles[protocol]}\n\n{_table([c for c in found if c.protocol == protocol])}")
+        title = titles.get(protocol) or f"`{protocol}`: {_selection(protocol)}"
+        parts.append(f"{title}\n\n{_table([c for c in found if c.protocol == protocol])}")
     few = any(set(c.means.index) != set(d.means.index) for c in found for d in found if c.protocol == d.protocol)
     parts.append(wording.prose("claims-note") + " A dash: too few results there." * few)
     return "\n\n".join(parts)
+
+
+def _selection(protocol: str) -> str:
+    """``greedy ensemble, coded nominal columns``."""
+    how = PROTOCOLS[protocol]
+    return SELECTED[how.ensemble] + ", coded nominal columns" * (how.inputs == "nominal")
 
 
 def _table(found: Sequence[Claim]) -> str:

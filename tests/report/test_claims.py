@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import sys
@@ -68,9 +69,36 @@ def test_the_readme_has_a_leaderboard_and_a_line_a_protocol() -> None:
     row = line_of(text.splitlines(), "| MLP |").split("|")
     for protocol, cell in (("clean-cv", row[2]), ("clean-cv-greedy", row[4])):
         assert float(cell) == pytest.approx(means(table[table["dataset"].isin(SMALL)], protocol)["mlp"], abs=0.005)
+    (greedy,) = claims(table[table["dataset"].isin(SMALL)], REGISTRY, ["clean-cv-greedy"])
+    assert f"\n\n`clean-cv-greedy` (greedy ensemble): {greedy.sentence}\n\n" in text
     lines = [line.split("`")[1] for line in text.splitlines() if line.startswith("- `")]
     assert lines == ["published", "relearn", "clean", "clean-cv"]
     assert text.endswith(leak_sentence(table, REGISTRY))
+
+
+def test_ensembles_and_coded_columns_have_their_tables_after_the_plain_protocols() -> None:
+    text = results_page(scores("clean-cv", "clean-cv-greedy", "clean-cv-greedy-nominal", seeds=(0,)), REGISTRY)
+    titles = [line for line in text.splitlines() if line.startswith("`clean-cv")]
+    assert titles == [
+        "`clean-cv`: the same, selected by 5-fold cross-validation",
+        "`clean-cv-greedy`: greedy ensemble",
+        "`clean-cv-greedy-nominal`: greedy ensemble, coded nominal columns",
+    ]
+    assert [line.split("`")[1] for line in text.splitlines() if line.startswith("- `")][::2] == [
+        line.split("`")[1] for line in titles
+    ]
+
+
+def test_most_of_the_others_are_counted_instead_of_named() -> None:
+    methods = ("rfm", "laplace", "ntk", "mlp", "xgboost", "svm_rbf", "extra_trees")
+    table = scores("clean", methods=methods, seeds=(0,))
+    table.loc[table["method"] == "mlp", "accuracy"] -= 30
+    others = table["method"].isin(methods[1:3] + methods[4:])
+    table.loc[others, "accuracy"] = table.loc[table["method"] == "rfm", "accuracy"].repeat(5).to_numpy()
+    (claim, _) = claims(table, REGISTRY)
+    assert claim.sentence.endswith(
+        "it is significantly better than MLP, not significantly different from the 5 others."
+    )
 
 
 def means(table: pd.DataFrame, protocol: str) -> pd.Series:
@@ -178,6 +206,13 @@ def test_the_tool_needs_the_study_once(tool: Callable[..., int], tmp_path: Path)
     assert " of 33 on the " in page
     assert "\nold\n" not in page
     assert tool("--check") == 0
+    recorded = {"methods": {"laplace": {"title": "not this"}, "mine": {"title": "Mine, by title"}}}
+    (kept / "provenance.json").write_text(json.dumps([{"run": "r", "invocations": [{}, recorded]}]))
+    scores("clean", methods=("rfm", "laplace", "mine"), seeds=(0,)).to_csv(kept / "scores.csv.gz", index=False)
+    assert tool("--published", str(results)) == 0
+    page = (tmp_path / "docs" / "results.md").read_text()
+    assert "| Laplace kernel |" in page
+    assert "| Mine, by title |" in page
     assert tool("--check", "--published", str(results)) == 0
     (tmp_path / "docs" / "results.md").write_text(page.replace(" of 33 ", " of 34 "))
     assert tool("--check") == 1

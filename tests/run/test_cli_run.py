@@ -131,6 +131,8 @@ def test_a_dry_run_lists_and_runs_nothing(command: Command) -> None:
     assert not Path("r").exists()
     command(*RUN, "--run", "r")
     assert "0 jobs to run, 4 done before" in command(*RUN, "--run", "r", "--dry-run").out
+    both = ("--methods", "laplace", "--ensemble", "none,greedy", "--dry-run")
+    assert command("run", "--subset", "iris", *both).out.count("one fit of the grid for 2 jobs") == 1
 
 
 @pytest.mark.parametrize(
