@@ -44,8 +44,8 @@ class LocalExecutor:
         queue = Scheduler(tasks, self.size, self._memory_bytes)
         yield from queue.refused()
         yield Note(
-            f"{plural(self.size, 'job')} at a time on {self._cores} cores, {self._memory_bytes / _MB:,.0f} MB for all "
-            "together; large ones alone, with all cores"
+            f"{plural(self.size, 'job')} at a time on {plural(self._cores, 'core')}, "
+            f"{self._memory_bytes / _MB:,.0f} MB for all together; large ones alone, with all cores"
         )
         preload = {module for task in one_of_each_method(tasks) for module in task.work.modules()}
         with ForkServer(self._home, preload) as server, ThreadPoolExecutor(self.size) as threads:

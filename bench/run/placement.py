@@ -63,7 +63,7 @@ class Placement:
                 f"{self._offers[workers[0]].host}: {plural(len(workers), 'Dask worker')}, "
                 f"{plural(slots, 'job')} at a time with {each} MB each; "
                 f"large ones alone, with {self._whole(machine) / _MB:,.0f} MB and "
-                f"{self._offers[workers[0]].cores} cores"
+                f"{plural(self._offers[workers[0]].cores, 'core')}"
             )
             if self._said.get(machine) != line:
                 self._said[machine] = line
