@@ -1,9 +1,10 @@
 """Write the results in the README, in docs/results.md and docs/reproduce-the-paper.md from the kept comparison.
 
 ``python tools/readme_table.py`` reads ``scores.csv.gz`` and ``places.csv`` in ``results/kept/comparison`` and replaces
-what stands between the pages' markers (:mod:`bench.report.claims`). The places among the 2014 study's classifiers need
-its results, which are not in the repository: with ``--published [FILE]``, or the variable BENCH_PUBLISHED,
-``places.csv`` is computed anew first. ``--check`` writes nothing and only says whether all is up to date.
+what stands between the pages' markers (:mod:`bench.report.claims`, :mod:`bench.report.places`). The places among the
+2014 study's classifiers need its results, which are not in the repository: with ``--published [FILE]``, or the variable
+BENCH_PUBLISHED, ``places.csv`` is computed anew first. ``--check`` writes nothing and only says whether all is up to
+date.
 """
 
 from __future__ import annotations
@@ -21,15 +22,8 @@ from bench.data.registry import load_registry
 from bench.errors import BenchError
 from bench.files import between, write_atomically
 from bench.report import wording
-from bench.report.claims import (
-    kept_scores,
-    kept_titles,
-    outdated,
-    places_of,
-    reproduction,
-    results_in_readme,
-    results_page,
-)
+from bench.report.claims import kept_scores, kept_titles, reproduction, results_in_readme, results_page
+from bench.report.places import outdated, places_of
 from bench.stats.published import read_published
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,12 +19,11 @@ from bench.report.claims import (
     claims,
     kept_scores,
     leak_sentence,
-    place_sentences,
-    places_of,
     reproduction,
     results_in_readme,
     results_page,
 )
+from bench.report.places import place_sentences, places_of
 from bench.stats.frame import scores_frame
 from bench.stats.published import PublishedStudy
 

@@ -21,11 +21,12 @@ from bench.report import wording
 from bench.report.about import About
 from bench.report.blocks import Document
 from bench.report.build import compose
-from bench.report.claims import claims, outdated
+from bench.report.claims import claims
 from bench.report.evidence import Evidence
 from bench.report.html import render_html
 from bench.report.markdown import render_markdown
 from bench.report.merge import merge_runs
+from bench.report.places import outdated
 from bench.report.sections.contrast import selection_section, variant_sections
 from bench.report.sections.datasets import datasets_section
 from bench.report.sections.printed import printed_section

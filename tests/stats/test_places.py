@@ -11,7 +11,8 @@ import yaml
 from scipy.stats import rankdata
 
 from bench.data.registry import load_registry
-from bench.report.claims import kept_scores, outdated, places_of
+from bench.report.claims import kept_scores
+from bench.report.places import outdated, places_of
 from bench.stats.places import COLUMNS, SUBSETS, places_frame, standing, standings, study_alone
 from bench.stats.published import PublishedStudy
 
