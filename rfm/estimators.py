@@ -7,6 +7,9 @@ Beyond 10,000 training rows kernels are formed block by block, systems solved by
 metrics learned from the gradients at no more than 20,000 rows (see :mod:`rfm.solvers.choice`). ``solver_`` says how the
 last system was solved.
 
+On the CPU PyTorch has one thread while an estimator fits or predicts, and so has the BLAS where no matrix of more than
+2,000 rows is factorised: their threads would wait for each other (:mod:`rfm.threads`).
+
 With fewer training rows than features, learning a full M takes no (d, d) array: rows are followed among coordinates of
 their span, and ``metric_`` keeps M as factors. ``M_`` forms the array when it is asked for.
 
@@ -31,6 +34,7 @@ from rfm.machine import FloatArray, Judge, NeuralTangent, Recipe, fit_machine
 from rfm.problem import METRIC_SCALINGS
 from rfm.solvers.choice import SOLVERS
 from rfm.targets import ClassTargets, NumericTargets, Validation
+from rfm.threads import few_threads
 
 RADIAL_KERNELS = ("laplace", "gaussian", "generalised_laplace")
 LARGEST_ARRAY = 4 << 30
@@ -51,7 +55,9 @@ class _KernelMachine(BaseEstimator):
         return make_kernel(name, parameters.positive(owner, "bandwidth", bandwidth), q)
 
     def _fit_machine(self, X: FloatArray, Y: FloatArray, validation: tuple[FloatArray, Judge] | None = None) -> None:
-        self._machine = fit_machine(self._recipe(), X, Y, validation)
+        recipe = self._recipe()
+        with few_threads(len(X), recipe.device):
+            self._machine = fit_machine(recipe, X, Y, validation)
         self.X_fit_ = self._machine.rows
         self.dual_coef_ = self._machine.alpha
         self.solver_ = self._machine.solver
@@ -59,7 +65,9 @@ class _KernelMachine(BaseEstimator):
     def _scores(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)
         checked = validate_data(self, X, dtype=np.float64, reset=False)
-        return self._machine.scores(checked, parameters.predicting_device(self.device))
+        device = parameters.predicting_device(self.device)
+        with few_threads(len(self._machine.rows), device):
+            return self._machine.scores(checked, device)
 
 
 class _KernelRidge(_KernelMachine):

@@ -49,6 +49,7 @@ from rfm.selection import (
     validate_grid,
 )
 from rfm.targets import ClassTargets, NumericTargets
+from rfm.threads import few_threads
 from rfm.weighted import refuse_many
 
 KERNELS = tuple(name for name in RADIAL_KERNELS if name != "generalised_laplace")  # the grid has no exponent
@@ -131,12 +132,14 @@ class _Tuned(BaseEstimator):
         )
         if isinstance(self.cv, str) and self.cv == "loo" and not self._updates:
             drawn = sample.at(self._tuning_rows(Y, most, classes))
-            validated = leave_one_out(grid, drawn)
+            with few_threads(len(drawn.X), device):
+                validated = leave_one_out(grid, drawn)
             self.n_splits_ = len(drawn.X)
         else:
             tuning, folds = self._folds(table, target, kept, Y, most, classes)
             drawn = sample.at(tuning)
-            validated = validate_grid(grid, drawn, folds)
+            with few_threads(len(drawn.X), device):
+                validated = validate_grid(grid, drawn, folds)
             self.n_splits_ = len(folds)
         scores, G = judge(validated, drawn, scoring), squared_errors(validated, drawn)
         best = best_candidate(scores, G.diagonal())
@@ -205,7 +208,8 @@ class _Tuned(BaseEstimator):
         self.members_: list[tuple[float, dict[str, Any]]] = []
         for k in np.flatnonzero(self.weights_):
             weight, candidate = float(self.weights_[k]), validated.candidates[k]
-            machine = fit_machine(_recipe(candidate, sample), rows, targets, weights=sample.weights)
+            with few_threads(len(rows), sample.device):
+                machine = fit_machine(_recipe(candidate, sample), rows, targets, weights=sample.weights)
             self._members.append((weight, machine))
             self.members_.append((weight, parameters_of(candidate, self._updates)))
 
@@ -213,7 +217,8 @@ class _Tuned(BaseEstimator):
         check_is_fitted(self)
         rows = self._preparation(checked_table(self, X, self._categories))
         device = parameters.predicting_device(self.device)
-        total = sum(weight * machine.scores(rows, device) for weight, machine in self._members)
+        with few_threads(len(self._members[0][1].rows), device):
+            total = sum(weight * machine.scores(rows, device) for weight, machine in self._members)
         return np.asarray(self._shift + self._scale * total)
 
 

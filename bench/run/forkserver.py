@@ -37,6 +37,10 @@ hash of the run's name and the harness's process."""
 
 _ENVIRONMENT = {
     **dict.fromkeys(THREAD_VARIABLES, "1"),
+    # Threads without work sleep. PyTorch's and SciPy's are two pools: where both wait by spinning, as they do unless
+    # told otherwise, each holds the cores that the other needs (a kernel of 14,000 rows on two cores: 13 s, not 2.2).
+    "OMP_WAIT_POLICY": "passive",
+    "OPENBLAS_THREAD_TIMEOUT": "4",
     # Sets and dictionaries of strings in the same order in every job.
     "PYTHONHASHSEED": "0",
     # pyarrow (which pandas imports) would start a thread, and a process that forks must not have two.
