@@ -24,6 +24,7 @@ from bench.files import between, write_atomically
 from bench.protocols.registry import PROTOCOLS, find_variant
 from bench.records.measure import COMPARED
 from bench.report import wording
+from bench.report.claims import kept_titles
 from bench.stats.frame import over_seeds, seed_matrix
 from bench.stats.summary import rank_rows
 from bench.stats.verdict import Comparison, against_each
@@ -65,7 +66,8 @@ def main(root: Path = ROOT) -> int:
         return 0
     page = root / PAGE
     text = page.read_text(encoding="utf-8")
-    table = comparison(pd.read_csv(root / KEPT, low_memory=False), load_registry())
+    with wording.naming(kept_titles((root / KEPT).with_name("provenance.json"))):
+        table = comparison(pd.read_csv(root / KEPT, low_memory=False), load_registry())
     fresh = between(text, BEGIN, END, table)
     if fresh != text:
         print(f"{PAGE}: {'out of date' if args.check else 'written'}")

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--against",
         metavar="WHAT",
         help="compare with other results on the same datasets and test folds: a run folder, exported "
-        "scores, or `kept`: the results of all built-in methods, which come with the package",
+        "scores, or `kept`: the results of the default methods, which come with the package",
     )
     parser.add_argument("--note", metavar="TEXT", default="", help="a sentence for the top of the report")
     add_cache_argument(parser)

@@ -25,8 +25,8 @@ from bench.stats.summary import common_pool
 from bench.stats.verdict import Comparison, against_each, grouped
 
 SUBSETS = {"small90": "small datasets", "all121": "datasets that all methods have"}
-SELECTED = {"none": "one configuration", "top5": "mean of the best five", "greedy": "greedy ensemble"}
-"""The ways to select, as the heads of a leaderboard."""
+SELECTED = {"none": "single", "top5": "mean of the best five", "greedy": "greedy ensemble"}
+"""The ways to select, in the heads of a leaderboard."""
 
 
 def kept_titles(path: Path) -> dict[str, str]:
@@ -71,6 +71,9 @@ class Claim:
         found = grouped(self.comparisons)
         if len(self.comparisons) > 1 and not any(c.significant for c in self.comparisons):
             said = f"not significantly different from any of the {len(self.comparisons)} others"
+        elif len(self.comparisons) == 1:
+            ((words, (other,)),) = found.items()
+            said = f"{words} {wording.title(other)}, the only other method with results on all of them"
         else:
             said = ", ".join(f"{words} {_listed(methods, len(self.comparisons))}" for words, methods in found.items())
         return f"RFM averages {mean}" + (f"; it is {said}." if said else ".")
@@ -145,7 +148,9 @@ def _by_exposure(claim: Claim) -> tuple[int, int]:
 
 def _leaderboard(found: Sequence[Claim]) -> str:
     """Methods with their means and the reference's lead, a pair of columns for each way to select."""
-    heads = " | ".join(f"{SELECTED[PROTOCOLS[c.protocol].ensemble]}, % | {_difference('method')}" for c in found)
+    heads = " | ".join(
+        f"mean accuracy, {SELECTED[PROTOCOLS[c.protocol].ensemble]}, % | {_difference('method')}" for c in found
+    )
     return _table_of(found, heads)
 
 

@@ -63,7 +63,9 @@ def test_the_readme_has_a_leaderboard_and_a_line_a_protocol() -> None:
     table = scores("clean", "clean-cv", "clean-cv-greedy", "clean-cv-nominal", "published", "relearn")
     text = results_in_readme(table, REGISTRY)
     assert text.startswith(f"Leaderboard: `clean-cv`, {len(SMALL)} small datasets")
-    heads = "| method | one configuration, % | δ accuracy (rfm − method), pp | greedy ensemble, % | δ accuracy"
+    heads = (
+        "| method | mean accuracy, single, % | δ accuracy (rfm − method), pp | mean accuracy, greedy ensemble, % | δ"
+    )
     assert heads in text.lower()
     row = line_of(text.splitlines(), "| MLP |").split("|")
     for protocol, cell in (("clean-cv", row[2]), ("clean-cv-greedy", row[4])):
@@ -165,6 +167,7 @@ def test_a_method_that_ran_on_few_datasets_leaves_the_others_theirs() -> None:
     first, second = claims(table, REGISTRY)
     assert (set(first.means.index), set(second.means.index)) == ({"rfm", "laplace", "mlp"}, {"rfm", "laplace"})
     assert (first.datasets, second.datasets) == (len(SMALL), len(NAMES))
+    assert second.sentence.endswith("Laplace kernel, the only other method with results on all of them.")
     text = results_page(table, REGISTRY)
     assert re.search(r"^\| MLP \| [\d.]+ \| .* \| – \| – \|$", text, re.MULTILINE)
     assert "A dash: too few results there." in text
