@@ -85,7 +85,7 @@ def page(rows: list[int], repeats: int) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", default="500,2000,4000,8000,14000")
+    parser.add_argument("--rows", default="500,1000,2000,4000,8000,14000")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     parser.add_argument("--measure", help=argparse.SUPPRESS)

@@ -8,7 +8,7 @@ metrics learned from the gradients at no more than 20,000 rows (see :mod:`rfm.so
 last system was solved.
 
 On the CPU PyTorch has one thread while an estimator fits or predicts, and so has the BLAS where no matrix of more than
-2,000 rows is factorised: their threads would wait for each other (:mod:`rfm.threads`).
+1,000 rows is factorised: their threads would wait for each other (:mod:`rfm.threads`).
 
 With fewer training rows than features, learning a full M takes no (d, d) array: rows are followed among coordinates of
 their span, and ``metric_`` keeps M as factors. ``M_`` forms the array when it is asked for.

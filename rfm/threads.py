@@ -24,7 +24,7 @@ SMALL = 1000
 def few_threads(rows: int, device: str) -> Iterator[None]:
     """On the CPU PyTorch has one thread in the block, and so has the BLAS unless there is a large matrix to factorise.
 
-    That is: from 2,000 ``rows`` of the training data up to those that are solved without a factorisation. Afterwards
+    That is: from 1,000 ``rows`` of the training data up to those that are solved without a factorisation. Afterwards
     both have what they had before.
     """
     if device != "cpu":
