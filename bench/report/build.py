@@ -17,7 +17,7 @@ from bench.report.against import join, records_of
 from bench.report.blocks import Document, Figure
 from bench.report.evidence import Evidence
 from bench.report.html import render_html, standalone_svg
-from bench.report.markdown import DETAILS, FIGURES, render_details, render_markdown
+from bench.report.markdown import DETAILS, FIGURES, figure_path, render_details, render_markdown
 from bench.report.merge import merge_runs
 from bench.report.sections.accounts import cost_section, failures_section, provenance_section
 from bench.report.sections.contrast import leak_section, selection_section, variant_sections
@@ -135,7 +135,7 @@ def write_document(document: Document, out: Path) -> ReportFiles:
         (out / FIGURES).mkdir(parents=True, exist_ok=True)
         for block in (block for section in document.sections for block in section.all_blocks()):
             if isinstance(block, Figure):
-                file = out / FIGURES / wording.slug(block.name)
+                file = out / figure_path(block)
                 write_atomically(file.with_name(f"{file.name}.svg"), standalone_svg(block.svg))
                 if block.data:
                     write_atomically(file.with_name(f"{file.name}.csv"), block.data)
