@@ -51,11 +51,6 @@ SERVICES: dict[str, type[Service]] = {service.name: service for service in (Open
 SOURCES = (EmbeddedSource.name, ArchiveSource.name, *SERVICES)
 
 
-def split_name(source: str, seed: int) -> str:
-    """What the splits of a table from ``source`` are called: its own published lists, or those drawn from ``seed``."""
-    return "published" if source == "archive" else f"seed-{seed}"
-
-
 def origin(source: Source) -> dict[str, Any]:
     """What a run records of ``source``, for whoever repeats it.
 
