@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.data.registry import Registry, load_registry
+from bench.data.registry import load_registry
 from bench.errors import ReportError, unknown_name
 from bench.files import write_atomically
 from bench.records.measure import COMPARED
@@ -48,7 +48,6 @@ def gather(
     study: PublishedStudy | None = None,
     published_runs: PublishedRuns | None = None,
     allow: Collection[str] = (),
-    registry: Registry | None = None,
     reference: str | None = None,
     against: str | None = None,
 ) -> Evidence:
@@ -57,7 +56,7 @@ def gather(
     The results that ``against`` names are joined (:mod:`bench.report.against`). Raises :class:`ReportError` if the runs
     do not belong together, and :class:`UsageError` if none has the reference.
     """
-    about = about_datasets(records, registry if registry is not None else load_registry())
+    about = about_datasets(records, load_registry())
     merged, joined = merge_runs(records, allow), None
     if against is not None:
         merged, joined = join(merged, against, records_of(against))
