@@ -71,6 +71,11 @@ def listed(names: Sequence[str], limit: int = 5) -> str:
     return shown if len(names) <= limit else f"{shown}, ... ({len(names)} in all)"
 
 
+def first_few(names: Sequence[str], limit: int = 3) -> str:
+    """``iris, wine``; past ``limit`` only the first names and how many more there are."""
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``did you mean 'rfm'? `` for the known name that is nearest to ``name``; empty if none is near."""
     spelt = {known_name.lower(): known_name for known_name in known}

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
+FOUND = sorted(p for folder in ("docs", "reports/kept/*") for p in ROOT.glob(f"{folder}/*.md"))
+PAGES = ["README.md", "CONTRIBUTING.md", *(str(p.relative_to(ROOT)) for p in FOUND)]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -7,7 +7,7 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -15,7 +15,6 @@ import pandas as pd
 
 from bench.cli.merging import add_run_arguments, allowed
 from bench.data.registry import load_registry
-from bench.data.sources import split_name
 from bench.errors import ReportError, StoreError, UsageError
 from bench.files import replacing, write_atomically
 from bench.methods import TITLES, method_names
@@ -129,7 +128,7 @@ def export_runs(
     found = gathered(folders, allow)
     if refuse_empty and not found.results:
         raise ReportError(f"nothing to export: no results in {', '.join(map(str, folders))}")
-    scores = exported_scores(found.results)
+    scores = scores_frame(found.results)
     if out is None and any(record.lacks for record in found.records):
         raise UsageError(f"{folders[0]}: exported scores; name the file or folder to export to with --out")
     if format == "latex":
@@ -163,11 +162,6 @@ def gathered(folders: Sequence[Path], allow: Collection[str] = ()) -> Gathered:
     return Gathered(merged.results, merged.undone, records)
 
 
-def exported_scores(results: Iterable[JobResult]) -> pd.DataFrame:
-    """The table that is written as ``scores.csv``."""
-    return scores_frame(map(_with_split, results))
-
-
 def read_benchmark(folder: Path) -> RunRecord:
     """What :func:`bench.store.read_results` finds. Raises :class:`UsageError` if these are a study's cells."""
     record = read_results(folder)
@@ -185,12 +179,6 @@ def _provenance(records: Sequence[RunRecord]) -> list[dict[str, Any]]:
     return [
         {"run": Path(record.folder).resolve().name, "invocations": list(invocations_of(record))} for record in records
     ]
-
-
-def _with_split(result: JobResult) -> JobResult:
-    """``result``; if its table could not be read, with the splits that would have been used."""
-    job = result.job
-    return result if job.split else replace(result, job=replace(job, split=split_name(job.source, job.seed)))
 
 
 def _titles(records: Sequence[RunRecord]) -> dict[str, str]:

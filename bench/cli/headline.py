@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.data.registry import load_registry
-from bench.errors import ReportError, listed, plural
+from bench.errors import ReportError, first_few, listed, plural
 from bench.protocols.registry import reduction_in_words
 from bench.records.measure import COMPARED, MEASURES, Measure
 from bench.records.result import Job, JobResult, RunRecord
@@ -29,8 +29,8 @@ def headline(record: RunRecord, outcome: Outcome, folder: Path, origins: str) ->
     rule says of them, ``origins`` of the datasets, what next."""
     lines = [
         *counted(record, outcome),
-        *score_tables(_of_latest_plan(record), families(record)),
-        *reductions(_of_latest_plan(record)),
+        *score_tables(of_latest_plan(record), families(record)),
+        *reductions(of_latest_plan(record)),
         origins,
         f"results: {folder} (scores.csv, summary.csv)",
         *what_next(record, outcome),
@@ -46,7 +46,7 @@ def counted(record: RunRecord, outcome: Outcome) -> list[str]:
         f"{plural(len(record.planned), 'job')}{of_seeds(record)}: {counts or 'none done'}"
         + (f", {outcome.undone} not done" if outcome.undone else "")
         + f" ({outcome.already} from before) in {clock(outcome.seconds)}",
-        *failures(_of_latest_plan(record)),
+        *failures(of_latest_plan(record)),
         *damaged(record),
     ]
     if outcome.kept:
@@ -73,14 +73,15 @@ def what_next(record: RunRecord, outcome: Outcome) -> list[str]:
     # A table that could not be read is looked at again in any case.
     unread = {r.job.id for r in outcome.unread}
     lines = []
-    if any(r.status in ("error", "timeout", "oom") and r.job.id not in unread for r in _of_latest_plan(record)):
+    if any(r.status in ("error", "timeout", "oom") and r.job.id not in unread for r in of_latest_plan(record)):
         lines.append("to retry failed jobs: the same command with --retry-failed")
     if unread:
         lines.append("to retry the datasets that could not be read: repair them, then run the same command")
     return lines
 
 
-def _of_latest_plan(record: RunRecord) -> list[JobResult]:
+def of_latest_plan(record: RunRecord) -> list[JobResult]:
+    """Results of jobs that were planned last; those of earlier plans do not count."""
     planned = {job.id for job in record.planned}
     return [result for result in record.results if result.job.id in planned]
 
@@ -89,8 +90,7 @@ def damaged(record: RunRecord) -> list[str]:
     """A line on results that are no longer as they were stored, if there are any."""
     if not record.damaged:
         return []
-    named = ", ".join(record.damaged[:3]) + (f" and {len(record.damaged) - 3} more" if len(record.damaged) > 3 else "")
-    return [f"  damaged in the store, not used: {named}; the same command runs them again"]
+    return [f"  damaged in the store, not used: {first_few(record.damaged)}; the same command runs them again"]
 
 
 def failures(results: Sequence[JobResult]) -> list[str]:
@@ -103,8 +103,7 @@ def failures(results: Sequence[JobResult]) -> list[str]:
     ranked = sorted(struck.items(), key=lambda item: (-len(item[1]), item[0]))
     lines = []
     for (status, reason), jobs in ranked[:_REASONS_SHOWN]:
-        named = ", ".join(jobs[:3]) + (f" and {len(jobs) - 3} more" if len(jobs) > 3 else "")
-        lines.append(f"  {status}: {named}: {reason}")
+        lines.append(f"  {status}: {first_few(jobs)}: {reason}")
     if len(ranked) > _REASONS_SHOWN:
         rest = sum(len(jobs) for _, jobs in ranked[_REASONS_SHOWN:])
         others = plural(len(ranked) - _REASONS_SHOWN, "other reason")

@@ -88,8 +88,6 @@ def run(**flags: Any) -> Run:
     args = parser.parse_args(words, argparse.Namespace(arguments=["run", *words]))
     with using_cache(args.cache):
         done = carry_out(args)
-    if done.outcome is None:
-        return Run(done.folder, {}, undone=done.planned)
     counts = {str(status): count for status, count in sorted(done.outcome.statuses.items())}
     return Run(done.folder, counts, done.outcome.already, done.outcome.undone, done.outcome.seconds)
 
@@ -114,11 +112,12 @@ def load(*places: str | Path, allow: Collection[str] = ()) -> pd.DataFrame:
     BenchError
         Naming file, row and column of what cannot be read, or why results do not belong together.
     """
-    from bench.cli.export import exported_scores, gathered
+    from bench.cli.export import gathered
+    from bench.stats.frame import scores_frame
 
     if not places:
         raise UsageError("bench.load: name a run folder or a file of exported scores")
-    return exported_scores(gathered([Path(place) for place in places], allow).results)
+    return scores_frame(gathered([Path(place) for place in places], allow).results)
 
 
 class _Parser(argparse.ArgumentParser):

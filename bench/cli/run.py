@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
     from bench.store import read_run
 
     done = carry_out(args)
-    if done.outcome is None:
+    if args.dry_run:
         return EXIT_OK
     words = headline(read_run(done.folder), done.outcome, done.folder, done.origins)
     print(words, file=sys.stderr if args.json else sys.stdout)
@@ -137,14 +137,12 @@ def run(args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Done:
-    """What ``bench run`` did: into which folder, how many jobs it planned, and what became of them."""
+    """What ``bench run`` did: into which folder, and what became of the jobs; of a ``--dry-run``, before it."""
 
     folder: Path
-    planned: int
     origins: str
     """Of the tables, in words."""
-    outcome: Outcome | None
-    """None of a ``--dry-run``."""
+    outcome: Outcome
 
 
 def carry_out(args: argparse.Namespace) -> Done:
@@ -227,13 +225,13 @@ def carry_out(args: argparse.Namespace) -> Done:
     tell_engine(plan, how)
     plan = with_kept_versions(plan, folder, how)
     if how.dry_run:
-        list_plan(plan, folder, how)
-        return Done(folder, len(plan.jobs), selected.origins(), None)
+        before = list_plan(plan, folder, how, keep_predictions=args.keep_predictions)
+        return Done(folder, selected.origins(), before)
     about = invocation(seeds, how.size, args.arguments, selected.recorded(), additions(methods), how.device)
     outcome = run_plan(plan, folder, about, how, keep_predictions=args.keep_predictions)
     export_runs([folder])
     PredictionFiles(folder).drop_others({result.job.id for result in read_run(folder).results})
-    return Done(folder, len(plan.jobs), selected.origins(), outcome)
+    return Done(folder, selected.origins(), outcome)
 
 
 def _tell_devices(methods: Sequence[Method], device: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,17 +139,22 @@ def with_kept_versions(plan: Plan, folder: Path, how: Running) -> Plan:
     return keep_versions(plan, read_run(folder)) if how.keep_versions and (folder / STORE_NAME).exists() else plan
 
 
-def list_plan(plan: Plan, folder: Path, how: Running) -> None:
-    """Print what ``--dry-run`` shows: the jobs that would be run, and what they would take."""
+def list_plan(plan: Plan, folder: Path, how: Running, *, keep_predictions: bool = False) -> Outcome:
+    """Print what ``--dry-run`` shows: the jobs that :func:`run_plan` would run, and what they would take.
+
+    Returns what was done before, and how much is left.
+    """
     from bench.run.plan import outdated_versions, together
-    from bench.run.runner import left_to_do
+    from bench.run.predictions import PredictionFiles
+    from bench.run.runner import Outcome, left_to_do
     from bench.store import STORE_NAME, read_run
 
     memory_bytes = how.memory_bytes or default_memory_budget()
     record = read_run(folder) if (folder / STORE_NAME).exists() else None
     known = {r.job.id: r.status for r in record.results} if record else {}
     changed = outdated_versions(plan, record) if record else {}
-    todo = left_to_do(plan.tasks, known, retry_failed=how.retry_failed)
+    lacks = PredictionFiles(folder).lacks if keep_predictions else lambda job: False
+    todo = left_to_do(plan.tasks, known, retry_failed=how.retry_failed, lacks=lacks)
     width = max([32, *(len(job.dataset) for job in plan.jobs)])
     several = len({job.seed for job in plan.jobs}) > 1
     print(f"{'dataset':<{width}} {'method':<14} {'rows':>7} {'memory MB':>10} {'seconds':>9}  note")
@@ -166,6 +172,9 @@ def list_plan(plan: Plan, folder: Path, how: Running) -> None:
     if again:
         print(f"{again} of these jobs have results of other versions of the libraries: --keep-versions keeps them")
     print(_totals(plan, len(todo), tried, how.size, memory_bytes))
+    outstanding = {task.job.id for task in todo}
+    before = Counter(known[job.id] for job in plan.jobs if job.id in known and job.id not in outstanding)
+    return Outcome(before, before.total(), len(plan.jobs) - before.total())
 
 
 def _notes(task: Task, memory_bytes: int, outdated: str | None, *, seed: bool) -> list[str]:
@@ -184,9 +193,10 @@ def _totals(plan: Plan, jobs: int, tried: Sequence[Task], size: int, memory_byte
 
     seconds = sum(t.expected_seconds for t in tried)
     longest = max((t.expected_seconds for t in tried), default=0.0)
+    failing = sum(result.status == "error" for result in plan.settled)
     return (
         f"{plural(jobs, 'job')} to run, {len(plan.tasks) - jobs} done before, "
-        f"{len(plan.settled)} will be skipped; "
+        f"{len(plan.settled) - failing} will be skipped{f', {failing} will fail' if failing else ''}; "
         f"about {clock(seconds)} of CPU time, {clock(max(longest, seconds / size))} with {size} at a time; "
         f"memory budget {memory_bytes / 1e6:,.0f} MB; nothing was run"
     )

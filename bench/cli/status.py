@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.cli.headline import damaged, failures, families, of_seeds, reductions, score_tables
+from bench.cli.headline import damaged, failures, families, of_latest_plan, of_seeds, reductions, score_tables
 from bench.errors import plural
 from bench.run.progress import clock
 from bench.run.runlog import LIVE_NAME
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the folder's state; always 0 unless it is no run folder."""
     record = read_run(args.folder)
     planned = {job.id for job in record.planned}
-    results = [r for r in record.results if r.job.id in planned]
+    results = of_latest_plan(record)
     counts = Counter(r.status for r in results)
     owner = holder(args.folder)
     live = _live(args.folder) if owner else {}

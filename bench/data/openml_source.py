@@ -51,8 +51,8 @@ class OpenMLSource:
     name = "openml"
     title = "OpenML"
 
-    def __init__(self, server: str | None = None, *, offline: bool = False, say: Say = lambda line: None) -> None:
-        self.location = server or server_address()
+    def __init__(self, *, offline: bool = False, say: Say = lambda line: None) -> None:
+        self.location = server_address()
         self._offline = offline
         self._say = say
         self._root = (cache_folder() / self.name).resolve()  # as the package names its files
@@ -157,13 +157,13 @@ class OpenMLSource:
         if entry.splits:
             dataset = dataclasses.replace(dataset, published=splits_for(dataset, 0, entry.splits))
         self._provenance[entry.name] = provenance(
-            # tasks on data sets of one name share rows: another target, or with the categorical columns and without
             dataset,
             coded,
             where,
             entry.target,
             record.licence,
             copy=False,
+            # tasks on data sets of one name share rows: another target, or with the categorical columns and without
             family=record.name,
         )
         return dataset

@@ -12,7 +12,7 @@ from bench.data.location import is_url, public_location
 from bench.data.openml_source import OpenMLSource
 from bench.data.registry import Entry, Registry
 from bench.data.uci_source import UCISource
-from bench.errors import SourceError, unknown_name
+from bench.errors import SourceError, first_few, unknown_name
 from bench.records.dataset import Dataset
 
 
@@ -37,10 +37,8 @@ class Service(Source, Protocol):
     title: str
     """Its name in sentences."""
 
-    def __init__(
-        self, server: str | None = None, *, offline: bool = False, say: Callable[[str], None] = lambda line: None
-    ) -> None:
-        """Of the tables at ``server``, by default the service's own address; ``offline``: of those in the cache."""
+    def __init__(self, *, offline: bool = False, say: Callable[[str], None] = lambda line: None) -> None:
+        """Of the tables at the service's address; ``offline``: of those in the cache."""
 
     def provenance(self) -> dict[str, dict[str, Any]]:
         """By name, what is recorded of every table loaded so far: :func:`bench.data.copies.provenance`."""
@@ -49,11 +47,6 @@ class Service(Source, Protocol):
 SERVICES: dict[str, type[Service]] = {service.name: service for service in (OpenMLSource, UCISource)}
 """The services by name: what ``--source`` takes besides the package and the study's archive."""
 SOURCES = (EmbeddedSource.name, ArchiveSource.name, *SERVICES)
-
-
-def split_name(source: str, seed: int) -> str:
-    """What the splits of a table from ``source`` are called: its own published lists, or those drawn from ``seed``."""
-    return "published" if source == "archive" else f"seed-{seed}"
 
 
 def origin(source: Source) -> dict[str, Any]:
@@ -127,10 +120,9 @@ def resolve_source(
         return fetched
     if source is None and len(covered) == len(entries):
         return embedded
-    missing = [entry.name for entry in entries if not embedded.has(entry)]
-    named = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+    missing = first_few([entry.name for entry in entries if not embedded.has(entry)])
     raise SourceError(
-        f"no source has the {len(entries)} datasets asked for. Tried: embedded (has {len(covered)}, not {named}); "
+        f"no source has the {len(entries)} datasets asked for. Tried: embedded (has {len(covered)}, not {missing}); "
         "archive (neither --archive nor BENCH_ARCHIVE is given; none fetched into the cache). To get them: "
         "`python -m bench fetch` downloads the study's archive, or `--archive PATH_OR_URL` names a copy of it"
     )

@@ -57,8 +57,8 @@ class UCISource:
     name = "uci"
     title = "UCI"
 
-    def __init__(self, server: str | None = None, *, offline: bool = False, say: Say = lambda line: None) -> None:
-        self.location = server or server_address()
+    def __init__(self, *, offline: bool = False, say: Say = lambda line: None) -> None:
+        self.location = server_address()
         self._offline = offline
         self._say = say
         self.folder: Path = cache_folder() / self.name / (host_of(self.location) or self.name) / LAYOUT

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.data.registry import Registry, load_registry
+from bench.data.registry import load_registry
 from bench.errors import ReportError, unknown_name
 from bench.files import write_atomically
 from bench.records.measure import COMPARED
@@ -17,7 +17,7 @@ from bench.report.against import join, records_of
 from bench.report.blocks import Document, Figure
 from bench.report.evidence import Evidence
 from bench.report.html import render_html, standalone_svg
-from bench.report.markdown import DETAILS, FIGURES, render_details, render_markdown
+from bench.report.markdown import DETAILS, FIGURES, figure_path, render_details, render_markdown
 from bench.report.merge import merge_runs
 from bench.report.sections.accounts import cost_section, failures_section, provenance_section
 from bench.report.sections.contrast import leak_section, selection_section, variant_sections
@@ -48,7 +48,6 @@ def gather(
     study: PublishedStudy | None = None,
     published_runs: PublishedRuns | None = None,
     allow: Collection[str] = (),
-    registry: Registry | None = None,
     reference: str | None = None,
     against: str | None = None,
 ) -> Evidence:
@@ -57,7 +56,7 @@ def gather(
     The results that ``against`` names are joined (:mod:`bench.report.against`). Raises :class:`ReportError` if the runs
     do not belong together, and :class:`UsageError` if none has the reference.
     """
-    about = about_datasets(records, registry if registry is not None else load_registry())
+    about = about_datasets(records, load_registry())
     merged, joined = merge_runs(records, allow), None
     if against is not None:
         merged, joined = join(merged, against, records_of(against))
@@ -135,7 +134,7 @@ def write_document(document: Document, out: Path) -> ReportFiles:
         (out / FIGURES).mkdir(parents=True, exist_ok=True)
         for block in (block for section in document.sections for block in section.all_blocks()):
             if isinstance(block, Figure):
-                file = out / FIGURES / wording.slug(block.name)
+                file = out / figure_path(block)
                 write_atomically(file.with_name(f"{file.name}.svg"), standalone_svg(block.svg))
                 if block.data:
                     write_atomically(file.with_name(f"{file.name}.csv"), block.data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Iterator
 
@@ -11,6 +12,7 @@ from bench.report.blocks import (
     Choice,
     Code,
     Document,
+    Figure,
     Items,
     Link,
     Notice,
@@ -20,9 +22,15 @@ from bench.report.blocks import (
     Strong,
     Table,
 )
+from bench.report.wording import slug
 
 FIGURES = "figures"
 DETAILS = "datasets.md"
+
+
+def figure_path(figure: Figure) -> str:
+    """Where the figure's files are, seen from the report; without ``.svg`` or ``.csv``."""
+    return f"{FIGURES}/{slug(figure.name)}"
 
 
 def render_markdown(document: Document) -> str:
@@ -63,7 +71,7 @@ def _section(section: Section, level: int, *, heading: bool = True) -> Iterator[
         return
     if heading:
         tag = f" ({escaped(section.tag)})" if section.tag and not section.detail else ""
-        yield f'<a id="{section.anchor}"></a>'
+        yield f'<a id="{html.escape(section.anchor)}"></a>'
         yield f"{'#' * level} {escaped(section.title)}{tag}"
     yield from _blocks(section.blocks)
     if any(child.detail for child in section.children):
@@ -87,8 +95,8 @@ def _blocks(blocks: Iterable[Block]) -> Iterator[str]:
             case Choice():
                 yield from _table(block.options[0][1])
             case _:
-                title, file = escaped(block.title), f"{FIGURES}/{block.name}"
-                data = f" Data: [{block.name}.csv]({file}.csv)." if block.data else ""
+                title, file = escaped(block.title), figure_path(block)
+                data = f" Data: [{slug(block.name)}.csv]({file}.csv)." if block.data else ""
                 yield from (f"**{title}**", f"![{title}]({file}.svg)", f"{escaped(block.caption)}{data}")
 
 

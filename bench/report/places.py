@@ -19,7 +19,8 @@ from bench.stats.published import PublishedStudy
 
 ACCURACY = COMPARED["classification"]
 OF_THE_PAPER = (RFM, LAPLACE, "ntk")
-"""Methods of the paper's own comparison: placed among the study's classifiers."""
+"""Methods of the paper's own comparison: placed among the study's classifiers, in the
+report's first table of these with the reference and the user's own."""
 PLACED_ON = {"small90": "small datasets", "no-test-file": "without a test file", "all121": "that both have"}
 """The sets of datasets of the places, the comparable ones first."""
 

@@ -53,7 +53,7 @@ class ProtocolView:
     @property
     def aside(self) -> str:
         """What follows the protocol's name; nothing for classification."""
-        return "" if self.measure.kind == "classification" else f" ({self.measure.kind})"
+        return kind_aside(self.measure.kind)
 
     @property
     def words(self) -> str:
@@ -125,6 +125,16 @@ class ProtocolView:
     def pairs(self) -> list[Comparison]:
         """Every pair of methods, in the table's order."""
         return all_pairs(self.paired, self.families)
+
+
+def kind_aside(kind: Kind) -> str:
+    """What follows a protocol's name; nothing for classification."""
+    return "" if kind == "classification" else f" ({kind})"
+
+
+def withholding(views: list[ProtocolView]) -> list[ProtocolView]:
+    """Those of protocols that see no test label; all, if there are no such."""
+    return [view for view in views if view.withholds_test_labels] or views
 
 
 def view_key(protocol: str, kind: Kind) -> str:

@@ -35,7 +35,7 @@ OFFER_SECONDS = 300.0
 
 _TICK_SECONDS = 0.2
 _LOSSES_ALLOWED = 5
-_CONNECTION_ERRORS = (OSError, TimeoutError, CancelledError, asyncio.CancelledError, ValueError, KeyError)
+_CONNECTION_ERRORS = (OSError, CancelledError, asyncio.CancelledError, ValueError, KeyError)
 """What a call to the scheduler raises when it, or the worker it was about, is gone."""
 
 
@@ -60,7 +60,7 @@ class DaskExecutor:
                 )
                 memory_bytes = memory_bytes and memory_bytes // size
             self._client = distributed.Client(self._cluster or address, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError, TimeoutError, ImportError) as error:
+        except (OSError, ValueError, ImportError) as error:
             self.close()
             raise EngineError(
                 f"no Dask scheduler answers at {self._address} ({type(error).__name__}: {error}); "
@@ -106,7 +106,7 @@ class DaskExecutor:
         try:
             threads: Mapping[str, int] = self._client.nthreads()
             return threads
-        except (OSError, TimeoutError, AttributeError):
+        except (OSError, AttributeError):
             return None
 
 
@@ -228,8 +228,8 @@ class _Run:
             self.waiting.appendleft(task)
             return []
         reason = (
-            f"not done: the Dask workers that had it were lost {losses} times (killed, or their machines gone), which "
-            "says nothing about the job itself"
+            f"not done: the Dask workers that had it were lost {losses} times (killed, their machines gone, or no "
+            "process to be had there), which says nothing about the job itself"
         )
         return [JobResult(task.job, "error", reason)]
 
@@ -244,7 +244,8 @@ class _Run:
                 return result
         except _CONNECTION_ERRORS:
             return None
-        if type(error).__name__ == "KilledWorker":  # what Dask says of a task whose workers died: not the job's fault
+        # What Dask says of a task whose workers died, or a worker that gets no process for it: not the job's fault.
+        if type(error).__name__ == "KilledWorker" or isinstance(error, EngineError):
             return None
         return JobResult(
             task.job, "error", printable(f"on the Dask cluster: {type(error).__name__}: {error}"[:REASON_CHARACTERS])

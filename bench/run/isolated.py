@@ -194,7 +194,7 @@ class _Attempt:
             status: Status = answer["status"]
             if answer["job"] != self._task.job.id or status not in ("ok", "error", "oom", "skipped"):
                 return None
-            further = zip(self._task.further, answer.get("further", ()), strict=True) if "further" in answer else ()
+            further = zip(self._task.further, answer["further"], strict=True) if "further" in answer else ()
             return replace(
                 self._result(self._task.job, answer, answer),
                 further=tuple(self._result(job, {"status": "ok", "reason": "", **own}, answer) for job, own in further),

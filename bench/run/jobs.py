@@ -90,7 +90,7 @@ def expand_jobs(
             status: Status = "skipped" if isinstance(fault, DataUnavailable) else "error"
             settled += [
                 JobResult(
-                    _unread(entry, m.method, protocol, seed, source, fingerprints, devices),
+                    _unread(entry, m.method, protocol, seed, source, fingerprints, devices, select),
                     status,
                     printable(str(fault)),
                 )
@@ -236,10 +236,24 @@ def _unread(
     source: str,
     fingerprints: Mapping[str, Fingerprint],
     devices: Mapping[str, str],
+    select: Mapping[Kind, Measure] | None,
 ) -> Job:
     """The job of a dataset that could not be read: known by name and by the sizes in the registry."""
-    sizes = (entry.rows, entry.features, entry.classes)
-    job = Job("", entry.name, source, *sizes, method.name, protocol.name, split="", seed=seed, kind=entry.kind)
+    chosen = (select or {}).get(entry.kind)
+    job = Job(
+        id="",
+        dataset=entry.name,
+        source=source,
+        rows=entry.rows,
+        features=entry.features,
+        classes=entry.classes,
+        method=method.name,
+        protocol=protocol.name,
+        split="",
+        seed=seed,
+        kind=entry.kind,
+        selected_by=chosen.key if chosen else "",
+    )
     unread = f"unread:{source}:{entry.name}"
     on = devices[method.name]
     return _identified(job, method, protocol, fingerprints, unread, "", standardised=False, device=on)

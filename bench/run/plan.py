@@ -126,7 +126,7 @@ def shard(plan: Plan, index: int, count: int) -> Plan:
     def place(job: Job) -> str:
         return hashlib.sha256(f"{job.dataset}/{job.method}/{job.seed}".encode()).hexdigest()
 
-    mine = set(sorted(place(job) for job in plan.jobs)[index - 1 :: count])
+    mine = set(sorted({place(job) for job in plan.jobs})[index - 1 :: count])
     return Plan(
         tuple(task for task in plan.tasks if place(task.job) in mine),
         tuple(result for result in plan.settled if place(result.job) in mine),

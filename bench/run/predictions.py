@@ -40,6 +40,8 @@ class PredictionFiles:
 
     def drop_others(self, jobs: Collection[str]) -> None:
         """Remove what other jobs than these (their ids) predicted: their results do not stand any more."""
+        if self._folder.is_symlink():
+            return
         for path in self._folder.glob("*.parquet"):
             job = _job_of(path)
             if job is not None and job not in jobs:

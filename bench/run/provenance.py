@@ -128,19 +128,20 @@ def invocation(
 def command(arguments: Sequence[str]) -> str:
     """The command as a line for a shell, the environment's archive included; nothing in it tells about the machine."""
     words = ["python", "-m", "bench"]
-    given = dict[str, str]()
+    given = set[str]()
     flag = ""
     for word in arguments:
         if flag:
             words.append(_PRIVATE[flag](word))
-            given[flag], flag = word, ""
+            flag = ""
             continue
         name, equals, value = word.partition("=")
-        if name in _PRIVATE and equals:
-            given[name] = value
-            word = f"{name}={_PRIVATE[name](value)}"
-        elif name in _PRIVATE:
-            flag = name
+        if name in _PRIVATE:
+            given.add(name)
+            if equals:
+                word = f"{name}={_PRIVATE[name](value)}"
+            else:
+                flag = name
         words.append(word)
     from_environment = os.environ.get("BENCH_ARCHIVE")
     if from_environment and "--archive" not in given:
@@ -187,21 +188,22 @@ def _without_host(address: str) -> str:
     return re.sub(r"[^/]*?(:\d+)?$", lambda found: f"HOST{found[1] or ''}", address, count=1)
 
 
-def commit(folder: Path | None = None) -> str:
+def commit() -> str:
     """The checkout's commit, with ``+dirty`` if tracked files differ from it; empty outside a checkout."""
-    root = _CHECKOUT if folder is None else folder
-    if not (root / ".git").exists():
+    if not (_CHECKOUT / ".git").exists():
         return ""
-    head = _git(root, "rev-parse", "HEAD")
+    head = _git("rev-parse", "HEAD")
     if not head:
         return ""
-    changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    changed = _git("status", "--porcelain", "--untracked-files=no")
     return f"{head}+dirty" if changed else head
 
 
-def _git(root: Path, *words: str) -> str:
+def _git(*words: str) -> str:
     try:
-        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(
+            ["git", "-C", str(_CHECKOUT), *words], capture_output=True, text=True, timeout=20, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from bench.errors import StoreBusy, StoreError
+from bench.errors import StoreBusy, StoreError, first_few, plural
 from bench.records.result import JobResult
 from bench.run.provenance import REASON_CHARACTERS, printable, publishable
 from bench.store import Store
@@ -50,10 +50,9 @@ class RetryQueue:
         stored = self._store_all()
         while self._waiting:
             if given_up() or time.monotonic() > deadline:
-                jobs = [f"{r.job.dataset}/{r.job.method}" for r in self._waiting]
-                named = ", ".join(jobs[:_NAMED]) + (f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else "")
+                jobs = first_few([f"{r.job.dataset}/{r.job.method}" for r in self._waiting], _NAMED)
                 raise StoreError(
-                    f"another program still holds {self._store.path}: the results of {named} could not be stored; all "
+                    f"another program still holds {self._store.path}: the results of {jobs} could not be stored; all "
                     "before are intact. Close that program and run the same command again: only these jobs are run"
                 )
             time.sleep(0.1)
@@ -76,7 +75,7 @@ class RetryQueue:
             self._waiting.popleft()
         if self._blocked_at is not None:
             self._blocked_at = None
-            self._note(f"{self._store.path} is free again: {len(stored)} results stored")
+            self._note(f"{self._store.path} is free again: {plural(len(stored), 'result')} stored")
         return stored
 
 

@@ -111,8 +111,8 @@ def execute(
     outstanding = {t.job.id for t in todo}
     todo = together(todo)
     further = {t.job.id: t.further for t in todo if t.further}
-    settled = {r.job.id for r in plan.settled}
-    statuses = Counter(known[job.id] for job in plan.jobs if job.id in known and job.id not in outstanding | settled)
+    anew = outstanding | {r.job.id for r in plan.settled}
+    statuses = Counter(known[job.id] for job in plan.jobs if job.id in known and job.id not in anew)
     already = statuses.total()
     failed = already - statuses["ok"] - statuses["skipped"]
     progress = Progress(todo, executor.size, total=len(plan.jobs), done=already, failed=failed)

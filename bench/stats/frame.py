@@ -140,14 +140,6 @@ def sizes(scores: pd.DataFrame) -> pd.DataFrame:
     return known_first.groupby("dataset")[["rows", "features", "classes"]].first().astype("int64")
 
 
-def fit_seconds(scores: pd.DataFrame, protocol: str, datasets: Iterable[str]) -> pd.Series:
-    """CPU seconds of choosing, refitting and predicting by method, summed over test folds and ``datasets``; of several
-    seeds the mean."""
-    part = scores[(scores["protocol"] == protocol) & scores["dataset"].isin(list(datasets))]
-    by_seed = part.groupby(["method", *_CELL])["fit_seconds"].sum()
-    return by_seed.groupby(level=["method", "dataset"]).mean().groupby(level="method").sum()
-
-
 def seconds_per_thousand(scores: pd.DataFrame, protocol: str, datasets: Iterable[str]) -> pd.DataFrame:
     """CPU seconds per 1,000 samples, methods x (``train``, ``predict``); NaN where nothing is known.
 

@@ -87,7 +87,7 @@ def study_pool(study: PublishedStudy, datasets: list[str], rule: MissingRule = S
     return Pool(_of_study(study, datasets), rule)
 
 
-def joined_pool(study: PublishedStudy, ours: pd.DataFrame, rule: MissingRule = STUDY_2014) -> Pool:
+def joined_pool(study: PublishedStudy, ours: pd.DataFrame) -> Pool:
     """The study's classifiers and our methods (``ours``: datasets x methods) on our datasets that the study has.
 
     The caller leaves out datasets on which the two are different tasks (those with a separate test file). Ours are
@@ -99,7 +99,7 @@ def joined_pool(study: PublishedStudy, ours: pd.DataFrame, rule: MissingRule = S
     clash = [m for m in ours.columns if m in study.accuracy.columns]
     if clash:
         raise ReportError(f"methods of both the runs and the published study: {', '.join(clash)}")
-    return Pool(pd.concat([_of_study(study, datasets), ours.loc[datasets].round(DECIMALS)], axis=1), rule)
+    return Pool(pd.concat([_of_study(study, datasets), ours.loc[datasets].round(DECIMALS)], axis=1), STUDY_2014)
 
 
 def _of_study(study: PublishedStudy, datasets: list[str]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from bench.errors import ReportError
+from bench.errors import ReportError, listed
 from bench.records.measure import COMPARED, MEASURES, SELECTING, Kind, Measure, measures_of
 from bench.stats.frame import score_matrix
 from bench.stats.grinsztajn import normalised
@@ -229,14 +229,13 @@ def common_pool(
     return CommonPool(Pool(kept.loc[complete], measure=measure), dropped, left_out)
 
 
-def describe_gaps(scores: pd.DataFrame, limit: int = 5) -> str:
+def describe_gaps(scores: pd.DataFrame) -> str:
     """In words, which methods lack which datasets."""
     parts = []
     for method in scores.columns:
         gaps = [str(d) for d in scores.index[scores[method].isna()]]
         if gaps:
-            more = f", ... ({len(gaps)} in all)" if len(gaps) > limit else ""
-            parts.append(f"{method} lacks {', '.join(gaps[:limit])}{more}")
+            parts.append(f"{method} lacks {listed(gaps)}")
     return "; ".join(parts) if parts else "nothing is missing"
 
 

@@ -64,13 +64,9 @@ def grouped(comparisons: Sequence[Comparison]) -> dict[str, list[str]]:
     return found
 
 
-def against_each(
-    scores: pd.DataFrame, reference: str, families: Mapping[str, str], others: Sequence[str] | None = None
-) -> list[Comparison]:
-    """``reference`` against every other method (or ``others``), Holm over these; ``scores`` is (dataset, seed) x
-    methods."""
-    names = [str(m) for m in scores.columns if m != reference] if others is None else others
-    return _adjusted(scores, [(reference, m) for m in names], families)
+def against_each(scores: pd.DataFrame, reference: str, families: Mapping[str, str]) -> list[Comparison]:
+    """``reference`` against every other method, Holm over these; ``scores`` is (dataset, seed) x methods."""
+    return _adjusted(scores, [(reference, str(m)) for m in scores.columns if m != reference], families)
 
 
 def all_pairs(scores: pd.DataFrame, families: Mapping[str, str]) -> list[Comparison]:

@@ -7,7 +7,7 @@ import gzip
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,26 +155,6 @@ def _provenance(path: Path) -> tuple[dict[str, Any], ...]:
         return ()
     try:
         found = json.loads(account.read_text(encoding="utf-8"))
-        return tuple(_sound(told) for run in found for told in run["invocations"])
+        return tuple(sound_provenance(told) for run in found for told in run["invocations"])
     except (OSError, ValueError, TypeError, LookupError, RecursionError, AttributeError) as error:
         raise StoreError(f"{account}: not the provenance of exported scores: {one_line(error)}") from error
-
-
-def _sound(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """What a report can take of ``recorded``: anybody may have written to the file."""
-    found = sound_provenance(recorded)
-    if not isinstance(found.get("results", 0), int):
-        del found["results"]
-    tables = found.pop("tables", {})
-    sound = {name: told for name, told in tables.items() if _describes(told)} if isinstance(tables, dict) else {}
-    return found | ({"tables": sound} if sound else {})
-
-
-def _describes(told: object) -> bool:
-    """Whether this is what a run records of a table of the user's own."""
-    if not (isinstance(told, dict) and {"origin", "target", "licence", "notes", "features"} <= told.keys()):
-        return False
-    lists = [told[key] for key in ("notes", "features")] + [told.get("warnings", [])]
-    texts = [told["origin"], told["target"], told["licence"], told.get("family", "")]
-    texts += [text for each in lists if isinstance(each, list) for text in each]
-    return all(isinstance(each, list) for each in lists) and all(isinstance(text, str) for text in texts)

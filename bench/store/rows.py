@@ -98,7 +98,7 @@ def parsed_provenance(text: object) -> dict[str, Any]:
 
 
 def sound_provenance(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """``recorded`` of an invocation, without what a report could not take."""
+    """``recorded`` of an invocation, without what a report could not take: anybody may have written to the file."""
     found = dict(recorded)
     for key in ("versions", "methods", "archive"):
         if not isinstance(found.get(key, {}), dict):
@@ -108,7 +108,21 @@ def sound_provenance(recorded: Mapping[str, Any]) -> dict[str, Any]:
     if "methods" in found:
         told = {name: about for name, about in found["methods"].items() if isinstance(about, dict)}
         found["methods"] = {name: about for name, about in told.items() if isinstance(about.get("title"), str)}
-    return found
+    if not isinstance(found.get("results", 0), int):
+        del found["results"]
+    tables = found.pop("tables", {})
+    sound = {name: told for name, told in tables.items() if _describes(told)} if isinstance(tables, dict) else {}
+    return found | ({"tables": sound} if sound else {})
+
+
+def _describes(told: object) -> bool:
+    """Whether this is what a run records of a table of the user's own."""
+    if not (isinstance(told, dict) and {"origin", "target", "licence", "notes", "features"} <= told.keys()):
+        return False
+    lists = [told[key] for key in ("notes", "features")] + [told.get("warnings", [])]
+    texts = [told["origin"], told["target"], told["licence"], told.get("family", "")]
+    texts += [text for each in lists if isinstance(each, list) for text in each]
+    return all(isinstance(each, list) for each in lists) and all(isinstance(text, str) for text in texts)
 
 
 def json_text(value: object) -> str:

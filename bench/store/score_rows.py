@@ -172,7 +172,7 @@ def result_of(rows: Sequence[ScoreRow]) -> JobResult:
 def _holdout(row: ScoreRow, kind: Kind) -> HoldoutResult:
     try:
         config = json.loads(row.text("config"))
-    except ValueError:
+    except (ValueError, RecursionError):
         config = None
     if not isinstance(config, dict):
         raise row.error("config", "is not a JSON object")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import StoreBusy, StoreError, UsageError, one_line
+from bench.records.measure import SELECTING
 from bench.records.result import Job, JobResult, Status
 from bench.store.lock import FolderLock
 from bench.store.rows import json_text, seal, sound_status, to_rows
@@ -195,12 +196,14 @@ class Store:
 
     def _refuse_mixture(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
         """Of sources, and of measures that select."""
-        for field, flag in (("selected_by", "--select"), ("source", "--source")):
+        own = " or ".join(measure.title for measure in SELECTING.values())
+        for field, flag, how in (("selected_by", "--select", "selected by"), ("source", "--source", "from")):
             held = {row[0] for row in connection.execute(f"SELECT DISTINCT {field} FROM jobs JOIN cells ON id = job")}
             asked = {getattr(job, field) for job in jobs}
             if held and asked - held:
+                there, here = _words(held, own), _words(asked, own)
                 raise UsageError(
-                    f"run folder {self.folder} holds results of {field} {_words(held)}, asked for {_words(asked)}: "
+                    f"run folder {self.folder} holds results {how} {there}, asked for {here}: "
                     f"they are not mixed; choose another folder with --run, or another {flag}"
                 )
 
@@ -218,5 +221,5 @@ class Store:
             )
 
 
-def _words(values: set[Any]) -> str:
-    return ", ".join(sorted(map(str, values)))
+def _words(values: set[str], empty: str) -> str:
+    return ", ".join(sorted(value or empty for value in values))

@@ -71,14 +71,17 @@ def test_scores_have_a_row_per_holdout_and_one_per_failed_job(exported: list[Pat
     assert set(json.loads(ok["config"].iloc[0])) == {"ridge", "unit_norm"}
 
 
-@pytest.mark.parametrize(("source", "split"), [("archive", "published"), ("embedded", "seed-0")])
-def test_a_table_that_could_not_be_read_has_the_split_it_would_have_had(
-    tmp_path: Path, source: str, split: str
-) -> None:
-    failures = {("iris", "rfm"): ("error", "not the study's file")}
-    run = make_run(["iris"], ["rfm"], source=source, split="", failures=failures)
-    (row,) = pd.read_csv(export_runs([store_run(tmp_path / source, run)])[0]).to_dict("records")
-    assert (row["status"], row["split"]) == ("error", split)
+def test_a_table_that_could_not_be_read_has_no_split_and_merges_with_results_on_it(tmp_path: Path) -> None:
+    runs = (
+        make_run(["iris"], ["rfm"], split="", failures={("iris", "rfm"): ("error", "not the study's file")}),
+        make_run(["iris"], ["mlp"], reduction="tested on the first test fold only"),
+    )
+    folders = [store_run(tmp_path / f"run{k}", run) for k, run in enumerate(runs)]
+    files = [export_runs([folder])[0] for folder in folders]
+    (row,) = pd.read_csv(files[0], keep_default_na=False).to_dict("records")
+    assert (row["status"], row["split"]) == ("error", "")
+    merged = [export_runs(each, out=tmp_path)[0].read_text() for each in (folders, files)]
+    assert merged[0] == merged[1]
 
 
 def test_summary_is_over_common_datasets_and_counts_what_is_missing(exported: list[Path]) -> None:

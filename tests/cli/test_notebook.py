@@ -40,6 +40,8 @@ def test_a_run_from_python_is_that_of_the_command_line(capsys: pytest.CaptureFix
     assert (again.already, again.counts) == (2, {"ok": 2})
     planned = bench.run(subset="iris", plugin="knn.py", methods="knn", run="c", dry_run=True, retry_failed=False)
     assert (planned.undone, planned.counts, planned.ok, Path("c").exists()) == (1, {}, False, False)
+    left = bench.run(subset="iris,lenses", plugin="knn.py", methods="knn", run="a", folds=2, dry_run=True)
+    assert (left.undone, left.counts, left.already, left.ok) == (1, {"ok": 1}, 1, False)
     recorded = Path("a/provenance.json").read_text()
     assert "python -m bench run --subset=iris,wine --plugin=knn.py --methods=knn" in recorded
     pd.testing.assert_frame_equal(bench.load("b/scores.csv"), bench.load("b"))

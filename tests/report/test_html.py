@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from synthetic_runs import make_run
 
-from bench.report.blocks import Cell, Column, Table
+from bench.report.blocks import Cell, Column, Document, Figure, Section, Table
 from bench.report.build import compose, write_report
 from bench.report.evidence import Evidence
 from bench.report.figures.style import palette
 from bench.report.html import padding, render_html
-from bench.report.markdown import escaped
+from bench.report.markdown import escaped, render_markdown
 from bench.report.merge import merge_runs
 
 VOID = {"meta", "input", "br", "link"}
@@ -99,6 +99,10 @@ def test_hostile_names_are_text(page: str) -> None:
     assert structure(page).scripts == 1
     assert 'alert("1")' not in page
     assert "&lt;script&gt;alert(" in page
+    section = Section(HOSTILE, HOSTILE, (Figure(HOSTILE, HOSTILE, HOSTILE, "", "data"),))
+    text = render_markdown(Document(HOSTILE, HOSTILE, (), (section, section)))
+    assert "<script" not in text
+    assert 'id="&lt;script&gt;alert(&quot;1&quot;)' in text
 
 
 def test_the_policy_admits_the_pages_own_script(page: str) -> None:

@@ -72,10 +72,12 @@ def folder_of_iris() -> Path:
 def test_a_table_that_cannot_be_read_is_no_matter_of_retry_failed(folder_of_iris: Path, command: Command) -> None:
     out = command(*ONE, "--archive", str(folder_of_iris), "--run", "r", code=1).out
     assert "1 job: 1 error" in out
+    planned = command(*ONE, "--archive", str(folder_of_iris), "--run", "r", "--dry-run").out
+    assert "0 jobs to run, 0 done before, 0 will be skipped, 1 will fail" in planned
     assert "--retry-failed" not in out
     assert "to retry the datasets that could not be read: repair them, then run the same command" in out
     (row,) = pd.read_csv("r/scores.csv").to_dict("records")
-    assert row["split"] == "published"
+    assert pd.isna(row["split"])
     assert "SHA-256" in row["reason"]
 
 
@@ -83,7 +85,7 @@ def test_a_folder_takes_a_table_from_one_source(command: Command, monkeypatch: p
     command(*RUN, "--run", "r")
     monkeypatch.setattr(EmbeddedSource, "name", "archive")
     said = command(*RUN, "--run", "r", code=2).err
-    assert "run folder r holds results of source embedded, asked for archive" in said
+    assert "run folder r holds results from embedded, asked for archive" in said
     assert "choose another folder with --run, or another --source" in said
     command(*RUN, "--run", "other")
 
@@ -131,6 +133,7 @@ def test_a_dry_run_lists_and_runs_nothing(command: Command) -> None:
     assert not Path("r").exists()
     command(*RUN, "--run", "r")
     assert "0 jobs to run, 4 done before" in command(*RUN, "--run", "r", "--dry-run").out
+    assert "4 jobs to run, 0 done" in command(*RUN, "--run", "r", "--dry-run", "--keep-predictions").out
     both = ("--methods", "laplace", "--ensemble", "none,greedy", "--dry-run")
     assert command("run", "--subset", "iris", *both).out.count("one fit of the grid for 2 jobs") == 1
 
@@ -372,6 +375,6 @@ def test_another_measure_selects(command: Command) -> None:
     (regression,) = [r for r in read_run(Path("r")).results if r.job.method == "logistic_regression"]
     for holdout in regression.holdouts:
         assert holdout.validation_score == pytest.approx(min(min(row["score"]) for row in holdout.path), abs=1e-6)
-    command.refuses("holds results of selected_by log_loss", *words, "r")
+    command.refuses("holds results selected by log_loss, asked for accuracy or R2: they", *words, "r")
     said = "--select rmse: a measure for regression, and no dataset of this run is for that"
     command.refuses(said, *words, "r2", "--select", "rmse")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from waiting import wait_until
 from bench.command_line import main
 from bench.errors import EngineError
 from bench.records.result import RunRecord
+from bench.run.dask import _Run
 from bench.run.processes import children
 from bench.run.resources import available_cores
 from bench.run.runner import Outcome, execute, open_executor
@@ -430,3 +432,11 @@ def test_large_jobs_run_one_after_another_alone_with_all_cores(tiny: TinyBenchma
 
 if __name__ == "__main__":
     run_on(sys.argv[1], TinyBenchmark(Path(sys.argv[2])), sys.argv[3], timeout=600.0)
+
+
+def test_a_worker_that_gets_no_process_for_a_job_has_lost_it(tiny: TinyBenchmark) -> None:
+    (task, _) = tiny.plan("Centroid").tasks
+    run: Any = object.__new__(_Run)
+    for error, lost in ((EngineError("the fork server does not start"), True), (RuntimeError("odd"), False)):
+        future = SimpleNamespace(status="error", exception=lambda timeout, error=error: error)
+        assert (run._outcome(future, task) is None) == lost

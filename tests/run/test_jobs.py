@@ -16,6 +16,7 @@ from bench.protocols import PROTOCOLS
 from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced, reduction
 from bench.protocols.registry import reduction_in_words
 from bench.records.dataset import Dataset, Splits
+from bench.records.measure import MEASURES
 from bench.run.estimates import GREEDY_MEMBERS, expected_bytes, expected_seconds
 
 SPLITS = draw_splits("table", np.arange(40) % 2, 0)
@@ -169,3 +170,10 @@ def test_a_table_that_cannot_be_divided_is_its_jobs_error() -> None:
     assert [(r.status, r.reason) for r in plan.settled] == [
         ("error", "t: 10 rows; grinsztajn-medium needs at least 11 for its three parts")
     ]
+
+
+def test_what_selects_is_known_of_a_table_that_cannot_be_read() -> None:
+    """The store and reports refuse jobs selected by different measures."""
+    entries = (TinyEntry("here"), TinyEntry("gone", present=False), TinyEntry("y", kind="regression", present=False))
+    plan = planned(entries, ["svm_rbf"], select={"classification": MEASURES["auc"]})
+    assert {job.dataset: job.selected_by for job in plan.jobs} == {"here": "auc", "gone": "auc", "y": ""}

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from bench.records.measure import COMPARED
-from bench.stats.frame import fit_seconds, protocols_in, score_matrix
+from bench.stats.frame import protocols_in, score_matrix
 from bench.stats.groups import SIZE_BINS, standard_groups
 from bench.stats.paired import paired_difference
 from bench.stats.protocols import LeakDecomposition, leak_decomposition, noise_pair, protocol_contrast
@@ -55,7 +55,6 @@ def test_matrix_keeps_the_place_of_what_is_missing(scores: pd.DataFrame) -> None
     assert matrix["rfm"].tolist() == [87.0, 78.0, 69.0]
     assert pd.isna(matrix.loc["c", "laplace"])
     assert protocols_in(scores) == ["clean", "clean-cv", "relearn", "published"]
-    assert fit_seconds(scores, "clean", ["a", "b"]).to_dict() == {"rfm": 6.0, "laplace": 6.0}
 
 
 def test_leak_is_decomposed_on_datasets_with_every_result(scores: pd.DataFrame) -> None:

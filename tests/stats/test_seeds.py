@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from bench.records.measure import COMPARED
-from bench.stats.frame import fit_seconds, left_out_seeds, score_matrix, seed_matrix
+from bench.stats.frame import left_out_seeds, score_matrix, seed_matrix
 from bench.stats.seeds import SeedGap, counted, seed_gaps
 
 ACCURACY = COMPARED["classification"]
@@ -58,7 +58,6 @@ def test_a_dataset_is_its_mean_over_seeds_and_test_folds() -> None:
     assert score_matrix(table, "clean", ACCURACY, ["rfm", "mlp"]).loc["x"].tolist() == [85.0, 71.0]
     lowest = score_matrix(table, "clean", ACCURACY, ["rfm", "mlp"], over="min")
     assert lowest.loc["x"].tolist() == [79.0, 69.0]
-    assert fit_seconds(table, "clean", ["x"]).to_dict() == {"rfm": 3.0, "mlp": 3.0}  # of a seed, on average
     fewer = table.drop(index=table.index[:1])  # seed 0 of rfm with one test fold: seeds weigh the same all the same
     assert score_matrix(fewer, "clean", ACCURACY).loc["x", "rfm"] == (81.0 + 90.0) / 2
 

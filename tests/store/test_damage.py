@@ -217,7 +217,8 @@ def test_a_result_of_an_old_version_that_cannot_be_read_is_run_again(tmp_path: P
     "text",
     [
         "5", "[]", "null", "{", '{"versions": 5, "methods": [1]}', '{"versions": {"numpy": 2}, "methods": {"a": null}}',
-        '{"methods": {"a": {"title": 1, "origin": "x"}}, "archive": "x"}',
+        '{"methods": {"a": {"title": 1, "origin": "x"}}, "archive": "x"}', '{"tables": [1], "results": "3"}',
+        '{"tables": {"iris": 3, "mine": {"origin": "mine.csv"}}}',
     ],
 )  # fmt: skip
 def test_a_damaged_account_of_an_invocation_is_read_without_what_is_damaged(text: str) -> None:
@@ -226,5 +227,6 @@ def test_a_damaged_account_of_an_invocation_is_read_without_what_is_damaged(text
     assert all(isinstance(version, str) for version in found.get("versions", {}).values())
     assert all(isinstance(v, str) for about in found.get("methods", {}).values() for v in about.values())
     assert isinstance(found.get("archive", {}), dict)
+    assert not found.keys() & {"tables", "results"}
     sound = '{"versions": {"numpy": "2.4"}, "methods": {"a": {"title": "A", "origin": "a.py"}}, "seed": 0}'
     assert parsed_provenance(sound) == json.loads(sound)

@@ -197,6 +197,7 @@ IN_WORDS = {
     "no task": (put(2, "task", "ranking"), "line 3, column task: 'ranking' with"),
     "no measure": (put(2, "metric", "acuracy"), "'acuracy' is no measure of classification: did you mean 'accuracy'"),
     "no config": (put(2, "config", "ridge 1"), "line 3, column config: is not a JSON object"),
+    "a deep config": (put(2, "config", "[" * 99999), "line 3, column config: is not a JSON object"),
     "no dataset": (put(2, "dataset", ""), "line 3, column dataset: is empty"),
     "another size": (put(2, "features", "7"), "line 3, column features: 7 where line 2 of the same job has"),
     "another table": (put(2, "table_sha256", "ff"), "line 3, column table_sha256: ff where line 2 of the same job has"),

@@ -6,12 +6,15 @@ import datetime
 import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from refusals import refused
 from test_store import TWENTY, filled
 
 from bench.errors import StoreError
 from bench.run.events import Tick
+from bench.run.predictions import PredictionFiles
 from bench.run.progress import Progress
 from bench.run.runlog import LIVE_NAME, LiveFile, log_file
 from bench.store import LOCK_NAME, STORE_NAME, Store, holder, read_run
@@ -92,3 +95,16 @@ def test_a_live_file_that_is_a_link_is_replaced(run: Path, outside: Path) -> Non
     assert not (run / LIVE_NAME).is_symlink()
     live.close()
     assert outside.read_text() == "precious"
+
+
+def test_predictions_that_lead_elsewhere_are_left_there(run: Path) -> None:
+    other = run.parent / "other"
+    other.mkdir()
+    pq.write_table(pa.table({"row": [0]}).replace_schema_metadata({b"job": b"a"}), other / "a.parquet")
+    (run / "predictions").symlink_to(other)
+    PredictionFiles(run).drop_others([])
+    assert (other / "a.parquet").exists()
+    (run / "predictions").unlink()
+    other.rename(run / "predictions")
+    PredictionFiles(run).drop_others([])
+    assert list((run / "predictions").iterdir()) == []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.errors import first_few
 from bench.records.dataset import FloatArray, IntArray
 from bench.records.measure import Kind
 
@@ -83,4 +84,4 @@ def named(table: Examined, chosen: Sequence[bool]) -> tuple[str, ...]:
 
 def listed(names: Sequence[str]) -> str:
     """The first few names in a line, and how many more there are."""
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return first_few(names, SHOWN)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MANY = 20
 """Bars from which on the outermost are named in the drawing."""
+OUTERMOST = 3
+"""Of the gains, and of the losses, so many are named."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +93,18 @@ def _draw_bars(
         sheet.mark(hits, "hits", titles, _links(ordered.index, anchors))
 
 
-def _name_outermost(sheet: Sheet, axes: Axes, ordered: pd.Series, count: int = 3) -> None:
+def _name_outermost(sheet: Sheet, axes: Axes, ordered: pd.Series) -> None:
     """The names of the largest gains and losses, one below the other, with a line from each to its bar."""
     sheet.figure.draw_without_rendering()  # so that the axes have their height
     low, high = axes.get_ylim()
     line = (high - low) * 1.4 * TICK / axes.get_window_extent().height
     last = len(ordered) - 1
-    gains, losses = ordered[ordered > TIE].head(count), ordered[ordered < -TIE].tail(count)[::-1]
+    gains, losses = ordered[ordered > TIE].head(OUTERMOST), ordered[ordered < -TIE].tail(OUTERMOST)[::-1]
     for some, start, way in ((gains, 0, 1), (losses, last, -1)):
         level = float("inf")
         for position, (dataset, value) in enumerate(some.items()):
             level = min(abs(float(value)), level - line)
-            bar, at = start + way * position, start + way * (count + 0.035 * last)
+            bar, at = start + way * position, start + way * (OUTERMOST + 0.035 * last)
             axes.plot([bar, at], [float(value), way * level], color=palette()["muted"], linewidth=0.75)
             words = axes.text(
                 at + way * 0.007 * last,
@@ -117,12 +119,12 @@ def _name_outermost(sheet: Sheet, axes: Axes, ordered: pd.Series, count: int = 3
             sheet.mark(words, "halo")
 
 
-def _extremes(ordered: pd.Series, digits: int, count: int = 3) -> str:
+def _extremes(ordered: pd.Series, digits: int) -> str:
     """The largest gains and losses of differences sorted from gain to loss, in words."""
     parts = []
     for words, some in (
-        ("largest gains", ordered[ordered > TIE].head(count)),
-        ("largest losses", ordered[ordered < -TIE].tail(count)[::-1]),
+        ("largest gains", ordered[ordered > TIE].head(OUTERMOST)),
+        ("largest losses", ordered[ordered < -TIE].tail(OUTERMOST)[::-1]),
     ):
         if len(some):
             parts.append(

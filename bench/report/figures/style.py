@@ -110,9 +110,9 @@ def marked(series: int, size: float = 8.5) -> dict[str, Any]:
     }
 
 
-def spotted(series: int, size: float = 8.5) -> dict[str, Any]:
+def spotted(series: int) -> dict[str, Any]:
     """The same as arguments of :meth:`Axes.scatter`, where each mark has its own title."""
-    look = marked(series, size)
+    look = marked(series)
     return {
         "marker": look["marker"],
         "s": look["markersize"] ** 2,

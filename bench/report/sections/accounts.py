@@ -17,7 +17,7 @@ from bench.report import wording
 from bench.report.blocks import Block, Cell, Code, Column, Section, Table, cells, table, text
 from bench.report.evidence import Evidence
 from bench.report.sections.cells import dataset_cell, method_cell, seconds_cell
-from bench.report.view import view_key
+from bench.report.view import kind_aside, view_key
 
 
 def failures_section(evidence: Evidence) -> Section:
@@ -75,7 +75,7 @@ def _costs(evidence: Evidence, kind: Kind) -> Table | None:
         parts = {p: done for p in evidence.protocols if (done := [r for r in whole if r.job.protocol == p])}
         costs += [_Cost(method, protocol, done) for protocol, done in parts.items()]
         costs += [_Cost(method, "all", whole)] * (len(parts) > 1)
-    aside = "" if kind == "classification" else f" ({kind})"
+    aside = kind_aside(kind)
     ratio = "largest measured peak over the method's own estimate, both beyond the idle process"
     resident = "largest resident size of a worker, its loaded libraries included"
     columns = (
@@ -161,10 +161,14 @@ def _some(datasets: Collection[str]) -> str:
     return ", ".join(sorted(datasets)) if len(datasets) <= 10 else plural(len(datasets), "dataset")
 
 
-def _memory_ratio(provenance: dict[str, Any], least_mb: float = 50.0) -> float:
+LEAST_MB = 50.0
+"""A smaller peak says little about its estimate."""
+
+
+def _memory_ratio(provenance: dict[str, Any]) -> float:
     """A job's measured peak over its estimate; NaN if one is not recorded, or the peak is too small to say much."""
     measured, estimate = provenance.get("memory_peak_mb"), provenance.get("memory_estimate_mb")
-    if not measured or not estimate or float(measured) < least_mb:
+    if not measured or not estimate or float(measured) < LEAST_MB:
         return float("nan")
     return float(measured) / float(estimate)
 

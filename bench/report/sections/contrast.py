@@ -1,4 +1,4 @@
-"""The two sections that compare protocols: the effects of label leakage and of model-selection noise."""
+"""The sections that compare protocols: effects of label leakage, model-selection noise, ensembles, nominal inputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.report.figures.by_dataset import Panel, trend_scatter
 from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.cells import difference_columns, method_cell
 from bench.report.sections.tables import swayed
-from bench.report.view import LAPLACE, RFM, view_key
+from bench.report.view import LAPLACE, RFM, kind_aside, view_key
 from bench.stats.groups import Group
 from bench.stats.paired import PairedDifference
 from bench.stats.protocols import (
@@ -272,6 +272,6 @@ def _effect(evidence: Evidence, first: Protocol, second: Protocol, measure: Meas
     contrasts = protocol_contrast(
         evidence.scores, measure, first.name, second.name, evidence.families, evidence.methods
     )
-    aside = "" if measure.kind == "classification" else f" ({measure.kind})"
+    aside = kind_aside(measure.kind)
     name, caption = view_key(f"{anchor}-{second.name}", measure.kind), f"{second.name} against {first.name}{aside}"
     return contrast_table(evidence, contrasts, first, second, measure, name, caption) if contrasts else None

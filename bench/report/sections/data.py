@@ -13,7 +13,7 @@ from bench.report.blocks import Block, Cell, Code, Column, Items, Section, Span,
 from bench.report.evidence import Evidence
 from bench.report.sections.cells import dataset_cell, marked_cell
 from bench.report.sections.headline import headline_view
-from bench.report.view import ProtocolView
+from bench.report.view import ProtocolView, withholding
 from bench.stats.verdict import Comparison, against_each
 
 REPEATED = 20.0
@@ -142,8 +142,7 @@ def _missing(facts: Facts) -> str:
 
 def _views(evidence: Evidence) -> list[ProtocolView]:
     """Those of the headline: of protocols that see no test label; all, if there are no such."""
-    views = [view for view in evidence.views.values() if view.contrasts]
-    return [view for view in views if view.withholds_test_labels] or views
+    return withholding([view for view in evidence.views.values() if view.contrasts])
 
 
 def parts_of(evidence: Evidence, view: ProtocolView) -> list[Part]:

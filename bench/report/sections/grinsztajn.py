@@ -53,7 +53,7 @@ def _part(evidence: Evidence, runs: PublishedRuns, placement: Placement) -> Sect
     blocks += [
         _figure(evidence, placement, f"{key}-curves"),
         _scores(evidence, runs, placement, f"{key}-scores"),
-        _places(evidence, placement, f"{key}-places"),
+        _places(placement, f"{key}-places"),
     ]
     return Section(key, _title(placement.benchmark), tuple(blocks))
 
@@ -188,7 +188,7 @@ def _heads(placement: Placement) -> dict[str, str]:
     return {label: label for label in placement.table.columns} | {ALL: f"all {len(placement.curves.mean):,}"}
 
 
-def _places(evidence: Evidence, placement: Placement, name: str) -> Table:
+def _places(placement: Placement, name: str) -> Table:
     models = len(placement.curves.mean.columns)
 
     def place(label: str, method: str) -> Cell:

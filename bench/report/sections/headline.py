@@ -15,7 +15,7 @@ from bench.report.blocks import Block, Code, Items, Link, Notice, Paragraph, Sec
 from bench.report.evidence import Evidence
 from bench.report.figures.by_method import Interval, intervals
 from bench.report.sections.tables import seed_gaps_text
-from bench.report.view import ProtocolView, view_key
+from bench.report.view import ProtocolView, kind_aside, view_key, withholding
 from bench.stats.summary import TIE, metrics_of
 from bench.stats.verdict import Comparison
 
@@ -82,8 +82,7 @@ def headline_view(evidence: Evidence, kind: Kind | None = None) -> ProtocolView 
 
 def _answers(evidence: Evidence) -> list[ProtocolView]:
     """The views of protocols that see no test label; all, if none is of that kind."""
-    views = list(evidence.views.values())
-    return [view for view in views if view.withholds_test_labels] or views
+    return withholding(list(evidence.views.values()))
 
 
 def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
@@ -118,7 +117,7 @@ def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
     return (*opening, wording.said(view.contrasts, measure))
 
 
-def contrast_figure(evidence: Evidence, view: ProtocolView) -> Block:
+def contrast_figure(view: ProtocolView) -> Block:
     """The reference minus every other method, with 95 % intervals over families."""
     ordered = sorted(view.contrasts, key=lambda c: c.difference.mean)
     lines = [Interval(wording.title(c.second), wording.series(c.second), c.difference) for c in ordered]
@@ -191,7 +190,7 @@ def _coverage(evidence: Evidence) -> Iterator[tuple[Span, ...]]:
             yield Code(view.protocol), f"{words}. Each table names what it leaves out."
     for protocol, kind in evidence.compared:
         if view_key(protocol, kind) not in evidence.views:
-            aside = "" if kind == "classification" else f" ({kind})"
+            aside = kind_aside(kind)
             reason = nothing_in_common(evidence.matrix(protocol, kind))
             yield Code(protocol), f"{aside} {reason}: it is not summarised."
     seeds = {

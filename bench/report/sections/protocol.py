@@ -52,7 +52,7 @@ def protocol_section(evidence: Evidence, view: ProtocolView) -> Section:
     blocks: list[Block] = [] if chief else [text(*_caution(view), *verdict(evidence, view))]
     blocks += leaderboard(evidence, view)
     if view.contrasts:
-        blocks.append(contrast_figure(evidence, view))
+        blocks.append(contrast_figure(view))
     blocks += _meaning(evidence, view)
     if kind in evidence.selected_by:
         blocks.append(Notice((selected_by(kind, evidence.selected_by[kind]),), "note"))
@@ -61,7 +61,7 @@ def protocol_section(evidence: Evidence, view: ProtocolView) -> Section:
         _all_measures(evidence, view),
         _groups(evidence, view),
         _bins(evidence, view),
-        _profiles(evidence, view),
+        _profiles(view),
         tests_section(evidence, view),
         _by_dataset(evidence, view),
     ]
@@ -261,7 +261,7 @@ def _by_size(evidence: Evidence, view: ProtocolView, scores: pd.DataFrame, quant
     )
 
 
-def _profiles(evidence: Evidence, view: ProtocolView) -> Section | None:
+def _profiles(view: ProtocolView) -> Section | None:
     if len(view.methods) < 3:
         return None
     key, name, datasets = view.key, view.measure.title, plural(len(view.common.pool.datasets), "common dataset")

@@ -14,8 +14,8 @@ from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Notice, Section, Table, table, text
 from bench.report.evidence import Evidence
 from bench.report.figures.by_method import score_rank
+from bench.report.places import OF_THE_PAPER
 from bench.report.sections.cells import method_cell
-from bench.report.view import LAPLACE, RFM
 from bench.stats.missing import STUDY_2014
 from bench.stats.places import BEST, SUBSETS, Standing, standings, study_alone
 from bench.stats.published import SIZE, PublishedStudy
@@ -23,8 +23,6 @@ from bench.stats.summary import metrics_of
 
 SHOWN = 40
 """The study's classifiers in the figure."""
-OF_THE_PAPER = (RFM, LAPLACE, "ntk")
-"""Methods of the paper's own comparison: in the first table, with the reference and the user's own."""
 SETS = {"small90": "small", "no-test-file": "no test file", "all121": "all"}
 """Short names of the sets of datasets, for columns; the comparable ones first."""
 LONG = {
@@ -57,7 +55,7 @@ def study_section(evidence: Evidence) -> Section | None:
     groups = {str(d): evidence.of(str(d)).group for matrix in ours.values() for d in matrix.index}
     found = standings(study, ours, groups)
     blocks: list[Block] = [text(wording.prose("study", classifiers=SIZE[1], datasets=SIZE[0]))]
-    blocks += [Notice((words,), "warning") for words in _gaps(evidence, study, ours, groups, found)]
+    blocks += [Notice((words,), "warning") for words in _gaps(study, ours, groups, found)]
     blocks += [Notice((f"{p}: {words}, so no places.",), "warning") for p, words in part.items()]
     blocks += [] if plain else [Notice((wording.prose("study-variants"),), "note")]
     children = []
@@ -85,7 +83,6 @@ def _answer(evidence: Evidence, found: list[Standing]) -> str:
 
 
 def _gaps(
-    evidence: Evidence,
     study: PublishedStudy,
     ours: Mapping[str, pd.DataFrame],
     groups: Mapping[str, str | None],
@@ -187,7 +184,7 @@ def _details(evidence: Evidence, found: list[Standing]) -> Section:
         of_subset = [s for s in found if s.subset == subset]
         if of_subset:
             blocks.append(_whole(evidence, subset, of_subset))
-    return Section("study-details", "All methods and metrics", (*blocks, _figure(evidence, found)), fold=True)
+    return Section("study-details", "All methods and metrics", (*blocks, _figure(found)), fold=True)
 
 
 def _whole(evidence: Evidence, subset: str, found: list[Standing]) -> Table:
@@ -220,7 +217,7 @@ def _whole(evidence: Evidence, subset: str, found: list[Standing]) -> Table:
     return table(f"study-{subset}", caption, rows, columns, note=f"Pools: {sizes}.")
 
 
-def _figure(evidence: Evidence, found: list[Standing]) -> Figure:
+def _figure(found: list[Standing]) -> Figure:
     """Of the first protocol, on its smallest set."""
     s = [s for s in found if s.protocol == found[0].protocol][-1]
     return score_rank(

@@ -41,7 +41,7 @@ def summary_table(evidence: Evidence, view: ProtocolView, name: str, caption: st
         *(_metric_column(view, metric) for metric in metrics_of(view.measure)),
         *(_reference_columns(view, full=False) if view.has_reference else ()),
     ]
-    return table(name, caption, view.methods, columns, note=pool_note(evidence, view))
+    return table(name, caption, view.methods, columns, note=pool_note(view))
 
 
 def comparisons_table(evidence: Evidence, view: ProtocolView, name: str) -> Table:
@@ -49,7 +49,7 @@ def comparisons_table(evidence: Evidence, view: ProtocolView, name: str) -> Tabl
     others = [c.second for c in view.contrasts]
     columns = [(Column("Method", "text"), lambda m: method_cell(evidence, m)), *_reference_columns(view, full=True)]
     caption = f"{wording.title(view.reference)} against each method, protocol {view.protocol}"
-    return table(name, caption, others, columns, note=pool_note(evidence, view))
+    return table(name, caption, others, columns, note=pool_note(view))
 
 
 def _metric_column(view: ProtocolView, metric: Metric) -> tuple[Column, Callable[[str], Cell]]:
@@ -73,7 +73,7 @@ def _reference_columns(view: ProtocolView, *, full: bool) -> list[tuple[Column, 
     return difference_columns(title, found.get, view.measure, seeds=len(view.seeds) > 1, full=full, hints=hints)
 
 
-def pool_note(evidence: Evidence, view: ProtocolView) -> str:
+def pool_note(view: ProtocolView) -> str:
     """Protocol, pool and rule for missing results, and what was left out, in words."""
     common, planned = view.common, len(view.matrix)
     methods = ", ".join(wording.title(m) for m in view.methods)
@@ -240,7 +240,7 @@ def bins_table(evidence: Evidence, view: ProtocolView, bins: Bins, name: str) ->
             return difference_cell(paired_difference(inside[RFM], inside[LAPLACE], view.families), view.measure)
 
         columns.append((Column(f"{wording.title(RFM)} {wording.MINUS} Laplace", hint=hint), lead))
-    caption, note = f"Mean {view.measure.title} by {bins.title}", pool_note(evidence, view)
+    caption, note = f"Mean {view.measure.title} by {bins.title}", pool_note(view)
     return table(name, caption, bins.split(values), columns, note=note, sortable=False)
 
 
