@@ -177,7 +177,10 @@ def test_networks_that_were_cut_off_are_counted_and_win_for_nobody() -> None:
     )
     found = [completion_claims([*cells(0.01, *range(wins)), *more])[1] for wins, more, _ in tried]
     assert [claim.verdict for claim in found] == [verdict for *_, verdict in tried]
-    assert "Of 14 networks (a depth, a matrix) 13 ended within their 1,234 steps." in found[1].measured
+    assert (
+        "Of 14 networks (a depth, a matrix) 13 ended within their 1,234 steps, their entries fitted to 0.01."
+        in found[1].measured
+    )
     assert "Starts chosen: 1e-05 by 7, 1e-09 by 7." in found[1].measured
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from bench.errors import plural
 from bench.report import wording
+from bench.study.baselines.networks import UNFITTED
 from bench.study.cell import Outcome
 from bench.study.claims import ADDITIONAL, Claim, SignTest, Verdict, agreed, not_measured
 from bench.study.lin_rfm.sections.methods import EXACT, FLOOR, NETWORKS, PUBLISHED, TITLES
@@ -42,17 +44,35 @@ def completion_claims(done: Sequence[Outcome]) -> list[Claim]:
 
 
 def ended_words(cells: Sequence[Outcome]) -> str:
-    """How many networks of the cells ended before their steps were used up; empty without any of which it is known."""
+    """How many networks of the cells ended, by the definition of ended; empty without any of which it is known."""
     runs = [o.values[m] for o in cells for m in NETWORKS if m in o.values and "cut_off" in o.values[m]]
     if not runs:
         return ""
     ended = sum(not run["cut_off"] for run in runs)
     starts = Counter(float(run["chosen"]["start"]) for run in runs)
+    exact = "" if cells[0].cell.parameters.get("noise") else f", their entries fitted to {UNFITTED:g}"
     return (
         f" Of {len(runs)} networks (a depth, a matrix) {ended} ended within their "
-        f"{max(run['steps_at_most'] for run in runs):,} steps. Starts chosen: "
+        f"{max(run['steps_at_most'] for run in runs):,} steps{exact}. Starts chosen: "
         f"{', '.join(f'{start:g} by {starts[start]}' for start in sorted(starts, reverse=True))}."
     )
+
+
+def others_words(cells: Sequence[Outcome]) -> str:
+    """How often ALS used up its sweeps, and soft-impute chose the end of its path; empty if that is not known."""
+    words = ""
+    if als := [o.values["ALS"] for o in cells if "cut_off" in o.values.get("ALS", {})]:
+        ended = sum(not one["cut_off"] for one in als)
+        words += (
+            f" ALS ended, in all its fits, within {max(one['steps_at_most'] for one in als):,} sweeps on {ended} of "
+            f"{plural(len(als), 'matrix', 'matrices')}."
+        )
+    if soft := [o.values["soft-impute"] for o in cells if "at_end" in o.values.get("soft-impute", {})]:
+        words += (
+            f" Soft-impute chose the smallest threshold of its path on {sum(one['at_end'] for one in soft)} of "
+            f"{len(soft)}."
+        )
+    return words
 
 
 def _chosen(values: Mapping[str, Any], methods: Sequence[str]) -> float:
@@ -121,6 +141,8 @@ def _versus(cells: Sequence[Outcome], claim: str, ours: Sequence[str], rivals: S
         )
     if rivals == NETWORKS:
         words += ended_words(cells)
+    if rivals == _OTHERS:
+        words += others_words(cells)
     return Claim(claim, words, agreed(test, SignTest(test.wins - open_, test.losses + open_)))
 
 
