@@ -192,6 +192,13 @@ def test_matrices_that_both_recover_are_ties_and_errors_with_noise_have_their_in
     )
     assert (tied.verdict, better.verdict) == ("undecided", "holds")
     assert "recovered by both 9" in tied.measured
+    assert "only lin-RFM 9, only one of the others 0 (sign test p 0.004)" in better.measured
+    hopeless, half = (
+        completion_claims([completed({"lin-RFM alternating": ours, "ALS": 0.96}, seed) for seed in range(9)])[4]
+        for ours in (0.95, 0.49)
+    )
+    assert (hopeless.verdict, half.verdict) == ("undecided", "holds")
+    assert "Lower error on 0 of 9 matrices, higher on 0, above 0.5 by both 9" in hopeless.measured
     noisy = [
         completed({"lin-RFM alternating": error, "network 3": error}, seed, kind="noise")
         for seed, error in enumerate((0.1, 0.2, 0.3))

@@ -15,6 +15,8 @@ from bench.study.baselines.completing import (
     ALS_PATIENCE,
     ALS_STARTS,
     ALS_SWEEPS,
+    PUBLISHED_ITERATIONS,
+    PUBLISHED_PATIENCE,
     SOFT_END,
     SOFT_LEVELS,
     SOFT_PATIENCE,
@@ -112,8 +114,9 @@ def _published_table(cells: Sequence[Outcome]) -> Table | None:
         note="Root mean squared errors relative to the entries' own (1), geometric means over matrices. The published "
         f"code stops at {PUBLISHED_STOP:.3f}, measured on the unseen entries themselves. lin-RFM as published is "
         "github.com/aradha/lin-RFM's iteration, ridge 0.05 and from a squared held-out error of 0.1 on 0.001, at most "
-        "3,000 iterations, the best by held-out entries. IRLS-1, which needs a schedule for its smoothing as well, has "
-        "lin-RFM's for its ridge: from 1, by a tenth an iteration or to the squared held-out error, at most 400 "
+        f"{PUBLISHED_ITERATIONS:,} iterations and {PUBLISHED_PATIENCE} without a lower held-out error (the published "
+        "code waits for 20), the best by held-out entries. IRLS-1, which needs a schedule for its smoothing as well, "
+        "has lin-RFM's for its ridge: from 1, by a tenth an iteration or to the squared held-out error, at most 400 "
         "iterations. The factored form and ALS are told the rank (factors of twice the rank; that or the rank itself); "
         "the others are not. Seconds include tuning. Networks, of which at this size a step takes a hundred times as "
         "long, are compared below on smaller matrices, where they end.",
