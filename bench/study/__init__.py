@@ -1,1 +1,1 @@
-"""Studies: the seeds' other experiments, as cells that are computed once, stored as they come, and reported."""
+"""Companion experiments, as cells that are computed once, stored as they come, and reported."""

@@ -40,8 +40,8 @@ ADDITIONAL = "Additional claim (ours)"
 """Before a claim that the papers do not make."""
 
 ENDED_RULE = (
-    "A network decides a problem if it was trained until it ended, or was better already; if the others could turn the "
-    "test, the claim is undecided."
+    "A rival that is fitted step by step (networks, ALS) decides a problem if all its fits ended, or if it was better "
+    "already; if the other problems could turn the test, the claim is undecided."
 )
 
 

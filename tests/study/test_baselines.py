@@ -28,12 +28,12 @@ from bench.study.baselines.completing import (
     soft_impute,
 )
 from bench.study.baselines.irls import complete_rows, inverse_weights, inverse_weights_by_gram
-from bench.study.baselines.networks import Product
+from bench.study.baselines.networks import PATIENCE, Plateau, Product
 from bench.study.baselines.vector_networks import ENDED, trained_to_the_end
 from bench.study.lin_rfm import ratings
-from bench.study.lin_rfm.completion import draw, low_rank
 from bench.study.lin_rfm.regression import basis_pursuit, matching_pursuit, problem
 from bench.study.lin_rfm.speed import IRLS, LinRFM, reached, undecomposed
+from bench.study.matrices import draw, low_rank, rmse
 from rfm.completion.entries import Entries, observed_entries
 
 
@@ -150,9 +150,9 @@ def test_time_is_measured_to_the_first_iteration_below_an_error() -> None:
         if step:
             method.learn(ridge)
         method.complete()
-        error = completing.rmse(method.values, held_out) ** 2
+        error = rmse(method.values, held_out) ** 2
         ridge = min(0.9 * ridge, error)
-        assert (completing.rmse(method.values, test) <= 1e-3) == (step + 1 == loose["iterations"])
+        assert (rmse(method.values, test) <= 1e-3) == (step + 1 == loose["iterations"])
     few = reached(LinRFM(entries), held_out, test, 0.9, iterations=1)
     assert few["reached"] == {"0.001": None, "1e-06": None}
 
@@ -188,12 +188,12 @@ def test_held_out_entries_choose_and_are_not_fitted(method: completing.Method) -
     """Held-out entries of another matrix are not approached; and what is kept has the error that is said to choose."""
     entries, held_out, test = parts()
     found = method(entries, held_out, 0)
-    assert found.held_out_rmse == pytest.approx(completing.rmse(found.predict, held_out), rel=1e-3, abs=1e-7)
+    assert found.held_out_rmse == pytest.approx(rmse(found.predict, held_out), rel=1e-3, abs=1e-7)
     wrong = Entries(held_out.rows, held_out.cols, -5.0 * held_out.values, held_out.shape)
     other = method(entries, wrong, 0)
     idle = float(np.sqrt(np.mean(wrong.values**2)))
     assert other.held_out_rmse > 0.8 * idle  # 0 would do as well
-    assert completing.rmse(other.predict, test) > completing.rmse(found.predict, test)
+    assert rmse(other.predict, test) > rmse(found.predict, test)
 
 
 def test_the_tested_entries_are_kept_from_the_method() -> None:
@@ -237,6 +237,63 @@ def test_networks_say_whether_their_steps_cut_them_off() -> None:
     assert found[1]["rmse"] < found[0]["rmse"]
     assert found[2]["chosen"]["start"] == 1e-3
     assert "cut_off" not in measured(soft_impute, *parts(share=0.6), 0)
+
+
+def test_a_slow_fall_is_no_plateau_and_training_waits_for_twenty_looks() -> None:
+    """0.9 % a look is a fall; without one the twentieth look after the last is the last."""
+    plateau = Plateau()
+    assert max(plateau.look(0.991**look) for look in range(500)) == 1
+    assert [plateau.look(0.991**500) for _ in range(PATIENCE + 1)][-1] >= PATIENCE
+    level = Plateau()
+    assert [level.look(1.0) for _ in range(PATIENCE + 1)] == list(range(PATIENCE + 1))
+
+
+def test_a_network_that_stops_before_it_fits_exact_entries_is_cut_off() -> None:
+    """Entries that no product of the matrices' size fits soon: noise, which ends a run only where it is expected."""
+    entries, held_out, test = parts(share=0.6)
+    noise = np.random.default_rng(0).standard_normal(len(entries))
+    noisy = Entries(entries.rows, entries.cols, entries.values + noise, entries.shape)
+    found = [
+        measured(deep_linear(3, 20_000, (1e-3,), exact=exact), noisy, held_out, test, 0)["cut_off"]
+        for exact in (True, False)
+    ]
+    assert found == [True, False]
+
+
+def test_als_says_whether_its_sweeps_cut_it_off_and_soft_impute_whether_its_path_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entries, held_out, _ = parts(share=0.6)
+    wrong = Entries(held_out.rows, held_out.cols, -held_out.values, held_out.shape)
+    assert not als((2,))(entries, held_out, 0).limits["cut_off"]
+    assert not als((2,))(entries, wrong, 0).limits["cut_off"]
+    assert not soft_impute(entries, wrong, 0).limits["at_end"]
+    monkeypatch.setattr(completing, "ALS_SWEEPS", 3)
+    monkeypatch.setattr(completing, "SOFT_LEVELS", 3)
+    assert als((2,))(entries, wrong, 0).limits == {"steps_at_most": 3, "cut_off": True}
+    assert soft_impute(entries, held_out, 0).limits["at_end"]
+
+
+def test_als_has_five_starts_where_the_first_does_not_find_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries, held_out, _ = parts(share=0.3)
+    noisy = Entries(
+        entries.rows,
+        entries.cols,
+        entries.values + np.random.default_rng(0).standard_normal(len(entries)),
+        entries.shape,
+    )
+    tried: list[tuple[int, float]] = []
+    plain = completing._alternated
+
+    def spied(*given: Any) -> Any:
+        tried.append((given[5], given[4]))
+        return plain(*given)
+
+    monkeypatch.setattr(completing, "_alternated", spied)
+    als((1, 2))(noisy, held_out, 0)
+    assert {start for start, _ in tried} == set(range(completing.ALS_STARTS))
+    assert [ridge for start, ridge in tried if start == 0] == [*completing.ALS_RIDGES] * 2
+    assert all(ridge == completing.ALS_RIDGES[-1] for start, ridge in tried[-1:])
 
 
 @pytest.mark.parametrize(("depth", "start"), [(2, 1e-4), (3, 1e-4), (4, 1e-4), (2, 0.1), (3, 0.1), (4, 0.1)])

@@ -177,7 +177,10 @@ def test_networks_that_were_cut_off_are_counted_and_win_for_nobody() -> None:
     )
     found = [completion_claims([*cells(0.01, *range(wins)), *more])[1] for wins, more, _ in tried]
     assert [claim.verdict for claim in found] == [verdict for *_, verdict in tried]
-    assert "Of 14 networks (a depth, a matrix) 13 ended within their 1,234 steps." in found[1].measured
+    assert (
+        "Of 14 networks (a depth, a matrix) 13 ended within their 1,234 steps, their entries fitted to 0.01."
+        in found[1].measured
+    )
     assert "Starts chosen: 1e-05 by 7, 1e-09 by 7." in found[1].measured
 
 
@@ -189,6 +192,13 @@ def test_matrices_that_both_recover_are_ties_and_errors_with_noise_have_their_in
     )
     assert (tied.verdict, better.verdict) == ("undecided", "holds")
     assert "recovered by both 9" in tied.measured
+    assert "only lin-RFM 9, only one of the others 0 (sign test p 0.004)" in better.measured
+    hopeless, half = (
+        completion_claims([completed({"lin-RFM alternating": ours, "ALS": 0.96}, seed) for seed in range(9)])[4]
+        for ours in (0.95, 0.49)
+    )
+    assert (hopeless.verdict, half.verdict) == ("undecided", "holds")
+    assert "Lower error on 0 of 9 matrices, higher on 0, above 0.5 by both 9" in hopeless.measured
     noisy = [
         completed({"lin-RFM alternating": error, "network 3": error}, seed, kind="noise")
         for seed, error in enumerate((0.1, 0.2, 0.3))

@@ -249,8 +249,13 @@ def test_leaving_out_the_named_restores_what_clean_images_allow() -> None:
     expected = {(0.6, 0.58, 0.65): "holds", (0.6, 0.58, 0.3): "holds in part", (0.6, 0.3, 0.3): "does not hold"}
     draws = {after: [mark(seed, after=value) for seed, value in enumerate(after)] for after in expected}
     assert {after: spurious_claims(some)[3].verdict for after, some in draws.items()} == expected
-    unnamed = spurious_claims([mark(0, hits=0)])[3]  # the mark is not what is left out
-    assert (unnamed.verdict, unnamed.measured) == ("not measured", "M names the mark in none of 1 draw.")
+    # Draws in which M does not name the mark count too.
+    unnamed = spurious_claims([*draws[0.6, 0.58, 0.65], *(mark(seed, hits=0, after=0.1) for seed in range(3, 9))])[3]
+    assert unnamed.verdict == "does not hold"
+    assert "Restored: 3 draws, with random ones left out 0; of those in which M names the mark, 3 of 3." in (
+        unnamed.measured
+    )
+    assert spurious_claims([mark(0, share=0.5)])[3].verdict == "not measured"
 
 
 def test_eyes_and_pasted_templates_are_counted_run_by_run() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Section, Table
 from bench.study.ansatz.cells import ADAM, RATES
@@ -54,7 +55,8 @@ def training_section(runs: Sequence[Run], outcomes: Sequence[Outcome]) -> Sectio
                 ),
                 tuple(rows),
                 "Training loss by learning rate, on rows and starts of a seed of its own",
-                note="A dash: the network diverged. The authors use 0.1. Nothing but the training loss is looked at.",
+                note="A dash: the network diverged. The authors use 0.1. Nothing but the training loss is looked at. "
+                f"{ends_words(outcomes)}",
             )
         )
     return Section("training", "How the networks were trained", tuple(blocks))
@@ -90,12 +92,30 @@ def _rates(outcomes: Sequence[Outcome]) -> list[tuple[Cell, ...]]:
     rows = []
     for o in _rate_cells(outcomes):
         losses: Mapping[str, float | None] = o.values["losses"]
-        there = {rate: loss for rate, loss in losses.items() if loss is not None}
-        least = min(there, key=lambda rate: there[rate]) if there else wording.DASH
         key = (o.cell.parameters["data"], o.cell.parameters["start"])
         shown = [wording.num(losses[rate], 4) for rate in _candidates(outcomes)]
-        rows.append((Cell(key[0]), Cell(key[1]), *shown, Cell(least), Cell(f"{RATES[key]:g}")))
+        rows.append((Cell(key[0]), Cell(key[1]), *shown, Cell(_least(losses)), Cell(f"{RATES[key]:g}")))
     return rows
+
+
+def ends_words(outcomes: Sequence[Outcome]) -> str:
+    """How often the least loss was at an end of the rates that were tried; empty without any."""
+    cells = _rate_cells(outcomes)
+    if not cells:
+        return ""
+    rates = _candidates(outcomes)
+    least = [_least(o.values["losses"]) for o in cells]
+    low, high = least.count(rates[0]), least.count(rates[-1])
+    return (
+        f"Of {plural(len(cells), 'pair')} of a dataset and a start {low + high} have their least loss at an end of "
+        f"what was tried ({high} at {rates[-1]}, {low} at {rates[0]}): a rate beyond it might have less."
+    )
+
+
+def _least(losses: Mapping[str, float | None]) -> str:
+    """The rate of the least loss."""
+    there = {rate: loss for rate, loss in losses.items() if loss is not None}
+    return min(there, key=lambda rate: there[rate]) if there else wording.DASH
 
 
 def _rate_cells(outcomes: Sequence[Outcome]) -> list[Outcome]:

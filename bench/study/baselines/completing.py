@@ -10,29 +10,29 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from bench.study.baselines.irls import irls
-from bench.study.baselines.networks import STARTS, STEPS, deep_linear_completion
+from bench.study.baselines.networks import FOUND, STARTS, STEPS, Plateau, deep_linear_completion
+from bench.study.matrices import Predictor, rmse
 from rfm.completion import Entries
 from rfm.completion.entries import FloatArray, IntArray
 from rfm.completion.fitting import Schedule, fit
 from rfm.completion.kernels import DenseKernel
 from rfm.completion.rows import RowSystems
 
-Predictor: TypeAlias = Callable[[IntArray, IntArray], FloatArray]
-
 
 @dataclass(frozen=True)
 class Completed:
     """``predict`` (rows, cols) and what was chosen; ``iterations`` of the chosen fit.
 
-    ``limits``: of networks, ``steps_at_most`` and whether the fit was ``cut_off``, still improving, when these were
-    used up.
+    ``limits``: of networks and ALS, ``steps_at_most`` and whether the fit was ``cut_off``, still improving, when these
+    were used up; of soft-impute, whether what was chosen is ``at_end``, the smallest threshold of its path.
     """
 
     predict: Predictor
@@ -45,12 +45,7 @@ class Completed:
 Method: TypeAlias = Callable[[Entries, Entries, int], Completed]
 
 
-def rmse(predict: Predictor, at: Entries) -> float:
-    """Root mean squared error at the entries ``at``."""
-    return float(np.sqrt(np.mean((predict(at.rows, at.cols) - at.values) ** 2)))
-
-
-def lin_rfm(**settings: Any) -> Method:
+def lin_rfm(*, iterations: int = 500, tol: float = 1e-8, **settings: Any) -> Method:
     """lin-RFM with the settings of :class:`rfm.completion.fitting.Schedule`."""
 
     def method(entries: Entries, held_out: Entries, seed: int) -> Completed:
@@ -62,7 +57,7 @@ def lin_rfm(**settings: Any) -> Method:
             if error < best["error"]:
                 best.update(error=error, completion=completion, transposed=transposed)
 
-        result = fit(entries, held_out, Schedule(seed=seed, **settings), watch)
+        result = fit(entries, held_out, Schedule(seed=seed, iterations=iterations, tol=tol, **settings), watch)
         completion, transposed = best["completion"], best["transposed"]
 
         def predict(rows: IntArray, cols: IntArray) -> FloatArray:
@@ -93,10 +88,11 @@ the error at few held-out entries, which falls unevenly, that is too early."""
 def published_iteration(
     entries: Entries, held_out: Entries, alpha: float, iterations: int = PUBLISHED_ITERATIONS
 ) -> tuple[FloatArray, float, int]:
-    """lin-RFM as its authors' code iterates it (github.com/aradha/lin-RFM), less one thing; ``alpha`` 1/2 or 1.
+    """lin-RFM as its authors' code iterates it (github.com/aradha/lin-RFM), less two things; ``alpha`` 1/2 or 1.
 
     That code lowers its ridge, and stops, by the error at the *unobserved* entries. Here held-out observed entries
-    decide when the ridge falls and which iteration is kept. The rest is as published: the kernel is between the
+    decide when the ridge falls and which iteration is kept. And it stops after 20 iterations without a lower error,
+    where here :data:`PUBLISHED_PATIENCE` may pass. The rest is as published: the kernel is between the
     columns, the ridge has two values and is added to the kernel, not to the AGOP: K = (X' X / n)^(2 alpha) + ridge I.
 
     The completion (n, d) with the least held-out squared error, that error, and the number of its iteration.
@@ -140,8 +136,10 @@ def irls_svd(p: float) -> Method:
     return method
 
 
-SOFT_LEVELS, SOFT_STEPS = 20, 30
-"""Thresholds of soft-impute's path, and the most iterations at each."""
+SOFT_LEVELS, SOFT_END, SOFT_STEPS, SOFT_MOVED, SOFT_PATIENCE = 41, 1e-7, 30, 1e-5, 10
+"""Thresholds of soft-impute's path; the last one, relative to the largest singular value of the zero-filled matrix; the
+most iterations at each, and the relative change below which they end; thresholds in a row without a lower held-out
+error after which the path ends."""
 
 
 def soft_impute(entries: Entries, held_out: Entries, seed: int) -> Completed:
@@ -152,14 +150,15 @@ def soft_impute(entries: Entries, held_out: Entries, seed: int) -> Completed:
     n, d = entries.shape
     if n < d:
         flipped = soft_impute(entries.transposed(), held_out.transposed(), seed)
-        return Completed(lambda i, j: flipped.predict(j, i), flipped.held_out_rmse, flipped.iterations, flipped.chosen)
+        return replace(flipped, predict=lambda i, j: flipped.predict(j, i))
     Z = np.zeros((n, d))
     Y = np.zeros((n, d))
     Y[entries.rows, entries.cols] = entries.values
     top = float(np.linalg.norm(Y, 2))
-    best = (np.inf, Z, 0.0, 0)
+    best = (np.inf, Z, 0, 0)
     steps = 0
-    for threshold in np.geomspace(0.8 * top, 5e-4 * top, SOFT_LEVELS):
+    path = np.geomspace(0.8 * top, SOFT_END * top, SOFT_LEVELS)
+    for level, threshold in enumerate(path):
         for _ in range(SOFT_STEPS):
             steps += 1
             X = Z.copy()
@@ -170,54 +169,114 @@ def soft_impute(entries: Entries, held_out: Entries, seed: int) -> Completed:
             new = (X @ V[:, kept]) * (1.0 - threshold / s[kept]) @ V[:, kept].T
             moved = np.linalg.norm(new - Z) / max(float(np.linalg.norm(Z)), 1e-12)
             Z = new
-            if moved < 1e-4:
+            if moved < SOFT_MOVED:
                 break
         error = float(np.mean((Z[held_out.rows, held_out.cols] - held_out.values) ** 2))
         if error < best[0]:
-            best = (error, Z, float(threshold), steps)
-    error, kept_Z, threshold, chosen_steps = best
-    return Completed(lambda i, j: kept_Z[i, j], float(np.sqrt(error)), chosen_steps, {"threshold": threshold})
+            best = (error, Z, level, steps)
+        elif level - best[2] >= SOFT_PATIENCE:
+            break
+    error, kept_Z, level, chosen_steps = best
+    return Completed(
+        lambda i, j: kept_Z[i, j],
+        float(np.sqrt(error)),
+        chosen_steps,
+        {"threshold": float(path[level])},
+        {"at_end": level == SOFT_LEVELS - 1},
+    )
 
 
-ALS_RIDGES, ALS_SWEEPS = (30.0, 10.0, 3.0, 0.3, 0.1, 0.01, 1e-5), 120
-"""In units of the entries' root mean square, which are those of a factor's squares; sweeps at most."""
+ALS_RIDGES = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.01, 1e-5)
+"""In units of the entries' root mean square, which are those of a factor's squares."""
+
+ALS_STARTS, ALS_SWEEPS, ALS_PATIENCE = 5, 500, 20
+"""Random starts; sweeps at most; sweeps in a row that did not find the held-out squared error 1 % below the last mark,
+after which a fit ends. The first start is tried with all ridges, the others, rank by rank, with the best of these and
+with the smallest."""
+
+ALS_NEAR = 2.0
+"""Times the least held-out error below which a fit that used up its sweeps could still have become the best."""
+
+
+@dataclass(frozen=True)
+class _Factors:
+    """U (n, r), V (d, r) of the completion U V' after a ``sweep``, its held-out error; whether sweeps were used up."""
+
+    rank: int
+    ridge: float
+    start: int
+    error: float = np.inf
+    sweep: int = 0
+    cut_off: bool = False
+    U: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    V: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def values(self, rows: IntArray, cols: IntArray) -> FloatArray:
+        found: FloatArray = np.einsum("ij,ij->i", self.U[rows], self.V[cols])
+        return found
+
+
+def _error(one: _Factors) -> float:
+    return one.error
 
 
 def als(ranks: tuple[int, ...]) -> Method:
-    """Alternating least squares with a ridge: rank, ridge and sweep chosen on the held-out entries."""
+    """Alternating least squares with a ridge: start, rank, ridge and sweep chosen on the held-out entries."""
 
     def method(entries: Entries, held_out: Entries, seed: int) -> Completed:
         systems = RowSystems(entries), RowSystems(entries.transposed())
         unit = float(np.sqrt(np.mean(entries.values**2)))
-        best: tuple[float, FloatArray, FloatArray, dict[str, Any], int] | None = None
-        for rank in ranks:
-            rng = np.random.default_rng(seed)
-            start = rng.standard_normal((entries.shape[1], rank)) * unit**0.5 / rank**0.25
-            for ridge in ALS_RIDGES:
-                V, lowest, waited = start, np.inf, 0
-                for sweep in range(ALS_SWEEPS):
-                    U, _ = systems[0].coefficients(V, ridge * unit)
-                    V, _ = systems[1].coefficients(U, ridge * unit)
-                    predicted = np.einsum("ij,ij->i", U[held_out.rows], V[held_out.cols])
-                    error = float(np.mean((predicted - held_out.values) ** 2))
-                    if best is None or error < best[0]:
-                        best = (error, U, V, {"rank": rank, "ridge": ridge}, sweep + 1)
-                    waited = 0 if error < 0.999 * lowest else waited + 1
-                    lowest = min(lowest, error)
-                    if waited >= 8 or error < 1e-14 * unit**2:
-                        break
-        assert best is not None
-        error, U, V, chosen, sweeps = best
-        return Completed(lambda i, j: np.einsum("ij,ij->i", U[i], V[j]), float(np.sqrt(error)), sweeps, chosen)
+        tried: list[_Factors] = []
+        for start, rank in product(range(ALS_STARTS), ranks):
+            first = [one for one in tried if one.rank == rank and one.start == 0]
+            ridges = {min(first, key=_error).ridge, ALS_RIDGES[-1]} if first else ALS_RIDGES
+            for ridge in sorted(ridges, reverse=True):
+                tried.append(_alternated(systems, held_out, unit, rank, ridge, start, seed))
+                if tried[-1].error < FOUND * unit:
+                    break
+            else:
+                continue
+            break
+        best = min(tried, key=_error)
+        cut_off = best.error >= FOUND * unit and any(one.cut_off and one.error < ALS_NEAR * best.error for one in tried)
+        limits = {"steps_at_most": ALS_SWEEPS, "cut_off": cut_off}
+        chosen = {"rank": best.rank, "ridge": best.ridge, "start": best.start}
+        return Completed(best.values, best.error, best.sweep, chosen, limits)
 
     return method
 
 
-def deep_linear(depth: int, steps: int = STEPS, starts: Sequence[float] = STARTS) -> Method:
-    """A deep linear network (:mod:`bench.study.baselines.networks`)."""
+def _alternated(
+    systems: tuple[RowSystems, RowSystems],
+    held_out: Entries,
+    unit: float,
+    rank: int,
+    ridge: float,
+    start: int,
+    seed: int,
+) -> _Factors:
+    """The sweep with the least held-out error."""
+    rng = np.random.default_rng([seed, start, rank])
+    V = rng.standard_normal((held_out.shape[1], rank)) * unit**0.5 / rank**0.25
+    best, plateau, cut_off = _Factors(rank, ridge, start), Plateau(), True
+    for sweep in range(1, ALS_SWEEPS + 1):
+        U, _ = systems[0].coefficients(V, ridge * unit)
+        V, _ = systems[1].coefficients(U, ridge * unit)
+        one = replace(best, U=U, V=V, sweep=sweep)
+        error = rmse(one.values, held_out)
+        if error < best.error:
+            best = replace(one, error=error)
+        if plateau.look(error**2) >= ALS_PATIENCE or error < 1e-7 * unit:
+            cut_off = False
+            break
+    return replace(best, cut_off=cut_off)
+
+
+def deep_linear(depth: int, steps: int = STEPS, starts: Sequence[float] = STARTS, *, exact: bool = True) -> Method:
+    """A deep linear network (:mod:`bench.study.baselines.networks`); ``exact`` entries have no noise."""
 
     def method(entries: Entries, held_out: Entries, seed: int) -> Completed:
-        one = deep_linear_completion(entries, held_out, depth, seed, steps=steps, starts=starts)
+        one = deep_linear_completion(entries, held_out, depth, seed, exact=exact, steps=steps, starts=starts)
         limits = {"steps_at_most": steps, "cut_off": one.cut_off}
         return Completed(lambda i, j: one.X[i, j], float(np.sqrt(one.error)), one.step, one.chosen, limits)
 

@@ -18,27 +18,32 @@ from bench.study.adam import Adam
 from rfm.completion import Entries
 from rfm.completion.entries import FloatArray
 
-STARTS = (1e-3, 1e-5, 1e-7, 1e-9)
+STARTS = (1e-3, 1e-5, 1e-7, 1e-9, 1e-12, 1e-15)
 """Entries' size in the first product, relative to that of the data. What stays of it in the directions that no entry
-asks for is the error that a network ends with: on five 100 x 100 matrices (ranks 2 to 8, depths 3 and 4) 0.003 to 0.2
-from 1e-3; from the one of these starts that held-out entries choose 5e-5 to 5e-4, once 0.3. A small start does not
-always get there: it waits longer between two directions, which can look like an end. 1e-12 was the best of five on two
-of the ten."""
+asks for is part of the error that a network ends with. A small start does not always end lower: it waits longer between
+two directions, which can look like an end."""
 
 RATES = (0.01, 0.003, 0.001)
-"""Adam's learning rates, one after another, are these divided by the hidden width: the next when nothing improves. On
-100 x 100 matrices larger rates gave larger errors at every depth."""
+"""Adam's learning rates, one after another, are these divided by the hidden width: the next when nothing improves."""
 
 STEPS, CHECK_EVERY, PATIENCE = 80_000, 50, 20
-"""Adam steps at most; held-out error looked at so often; looks without improvement by 1 % after which the next rate
-takes over, or training ends."""
+"""Adam steps at most; held-out error looked at so often; looks in a row that did not find it 1 % below the last mark
+(:class:`Plateau`), after which the next rate takes over, or training ends."""
+
+FOUND = 1e-4
+"""Held-out error, relative to the entries' size, below which no other start is tried: the matrix is recovered."""
+
+UNFITTED = 1e-2
+"""Root mean squared error at the fitted entries, relative to their size, above which a run on exact entries has not
+ended: more training would fit them."""
 
 
 @dataclass(frozen=True)
 class Trained:
     """``X`` (n, d) of the best ``step``, its squared error at held-out entries, and what was chosen.
 
-    ``cut_off``: of one of the starts tried, the steps were used up before the held-out error had stopped falling.
+    ``cut_off``: of one of the starts tried, the steps were used up before the held-out error had stopped falling; or it
+    stopped falling while exact entries were not fitted yet.
     """
 
     X: FloatArray
@@ -54,17 +59,41 @@ def deep_linear_completion(
     depth: int,
     seed: int,
     *,
+    exact: bool,
     steps: int = STEPS,
     starts: Sequence[float] = STARTS,
 ) -> Trained:
     """The start and step with the least held-out squared error.
 
-    ``depth`` matrices, hidden layers as wide as the smaller side, so that no rank is imposed.
+    ``depth`` matrices, hidden layers as wide as the smaller side, so that no rank is imposed. ``exact`` entries have no
+    noise: training has not ended before it fits them.
     """
-    tried = [_train(entries, held_out, depth, start, seed, steps) for start in starts]
+    tried: list[Trained] = []
+    for start in starts:
+        tried.append(_train(entries, held_out, depth, start, seed, steps, exact))
+        if tried[-1].error < FOUND**2 * float(np.mean(entries.values**2)):
+            return replace(tried[-1], cut_off=False)
     best = min(tried, key=lambda one: one.error)
     # With more steps a start that was cut off could become the best: the choice has not ended before all have.
     return replace(best, cut_off=any(one.cut_off for one in tried))
+
+
+class Plateau:
+    """How many looks in a row did not find a squared error 1 % below the mark, which moves only to one that is.
+
+    A slow fall is one: were the mark the least error so far, a fall of 0.9 % a look would count as none.
+    """
+
+    def __init__(self) -> None:
+        self.waited, self._mark = 0, np.inf
+
+    def look(self, error: float) -> int:
+        """The number of looks, this one included."""
+        if error < 0.99 * self._mark:
+            self.waited, self._mark = 0, error
+        else:
+            self.waited += 1
+        return self.waited
 
 
 class Product:
@@ -107,17 +136,20 @@ def _views(flat: torch.Tensor, shapes: Sequence[tuple[int, int]]) -> list[torch.
     return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def _train(entries: Entries, held_out: Entries, depth: int, start: float, seed: int, steps: int) -> Trained:
+def _train(
+    entries: Entries, held_out: Entries, depth: int, start: float, seed: int, steps: int, exact: bool
+) -> Trained:
     n, d = entries.shape
     width = min(n, d)
-    scale = (start * float(np.sqrt(np.mean(entries.values**2))) / width ** ((depth - 1) / 2)) ** (1 / depth)
+    mean_square = float(np.mean(entries.values**2))
+    scale = (start * mean_square**0.5 / width ** ((depth - 1) / 2)) ** (1 / depth)
     network = Product([n, *([width] * (depth - 1)), d], scale, seed)
     target, weight = torch.zeros((n, d)), torch.zeros((n, d))
     target[entries.rows, entries.cols] = torch.from_numpy(entries.values).float()
     weight[entries.rows, entries.cols] = 2.0 / len(entries)  # of the mean squared error's gradient
     idle = float(np.mean(held_out.values**2))
     best: tuple[float, FloatArray, int] = (np.inf, np.zeros((n, d)), 0)
-    marked, waited, left = np.inf, 0, list(RATES)
+    plateau, left, cut_off = Plateau(), list(RATES), True
     for step in range(1, steps + 1):
         product = network.forward()
         residual = product - target
@@ -127,14 +159,14 @@ def _train(entries: Entries, held_out: Entries, depth: int, start: float, seed: 
             error = float(np.mean((found - held_out.values) ** 2))
             if error < best[0]:
                 best = (error, product.double().numpy(), step)
-            waited = 0 if error < 0.99 * marked else waited + 1
-            marked = min(marked, error)
+            fitted = 0.5 * float((residual * slope).sum())
             # The plateau at the start, before a direction has grown, is no sign of having finished.
-            if waited > PATIENCE and 0.5 * float((residual * slope).sum()) < 0.5 * idle:
-                waited = 0
+            if plateau.look(error) >= PATIENCE and fitted < 0.5 * idle:
+                plateau.waited = 0
                 del left[0]
                 if not left:
+                    cut_off = exact and fitted > UNFITTED**2 * mean_square
                     break
         network.backward(slope)
         network.step(left[0] / width)
-    return Trained(best[1], best[0], best[2], bool(left), {"depth": depth, "start": start})
+    return Trained(best[1], best[0], best[2], cut_off, {"depth": depth, "start": start})

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from bench.run.processes import status_bytes
-from bench.study.lin_rfm.completion import draw, low_rank
+from bench.study.matrices import draw, low_rank
 from rfm import MatrixCompletion
 
 

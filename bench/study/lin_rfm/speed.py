@@ -8,9 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bench.study.baselines.completing import rmse
 from bench.study.baselines.irls import complete_rows, inverse_weights, inverse_weights_by_gram
-from bench.study.lin_rfm.completion import draw, low_rank
+from bench.study.matrices import draw, low_rank, rmse
 from rfm.completion.entries import Entries, FloatArray, IntArray
 from rfm.completion.kernels import ColumnKernel, Completion, DenseKernel, spectral_start
 from rfm.completion.rows import RowSystems

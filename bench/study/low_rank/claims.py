@@ -108,7 +108,8 @@ def verdicts_table(claims: Sequence[ByDimension]) -> Table:
         "Verdict by dimension",
         note="In brackets: problems (a target, a repeat) on which RFM's R² is higher : lower than the best other's; "
         f"problems with a mean squared cosine of at least {ALIGNED:g}; R² of diagonal RFM less RFM's along features, "
-        "along random directions.",
+        "along random directions. The targets of a repeat have all but a few of their rows in common, so that its "
+        "problems are not independent.",
         sortable=False,
     )
 

@@ -46,10 +46,10 @@ def find(outcomes: Sequence[Outcome]) -> Findings:
                 " adds grokking. In ",
                 CODE,
                 " each is an experiment on images. There is no published run, and no published number at hand: figures "
-                "there are pictures. Repeated here, each claim with a control. The rules were fixed before the full "
-                "run, but after trial runs of single seeds, which are among those below; after them the claim on the "
-                "network's first layer was made one on what training adds to it. All draws of CIFAR-10 have the same "
-                "test images, so intervals and tests leave out what other test images would change:",
+                "there are pictures. Repeated here, with controls that the rules name. The rules were fixed before the "
+                "full run, but after trial runs of single seeds, which are among those below; after them the claim on "
+                "the network's first layer was made one on what training adds to it. All draws of CIFAR-10 have the "
+                "same test images, so intervals and tests leave out what other test images would change:",
             ),
             claims_table(
                 claims,

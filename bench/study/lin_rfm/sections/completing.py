@@ -10,10 +10,46 @@ from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Section, Table, text
 from bench.report.figures.curves import Axis, Curve, curves
+from bench.study.baselines.completing import (
+    ALS_NEAR,
+    ALS_PATIENCE,
+    ALS_STARTS,
+    ALS_SWEEPS,
+    PUBLISHED_ITERATIONS,
+    PUBLISHED_PATIENCE,
+    SOFT_END,
+    SOFT_LEVELS,
+    SOFT_PATIENCE,
+    SOFT_STEPS,
+)
+from bench.study.baselines.networks import CHECK_EVERY, FOUND, PATIENCE, RATES, STARTS, STEPS, UNFITTED
 from bench.study.cell import Outcome
-from bench.study.lin_rfm.sections.completion_claims import PUBLISHED_STOP, ended_words, mean_words
+from bench.study.lin_rfm.sections.completion_claims import (
+    PUBLISHED_STOP,
+    ended_words,
+    mean_words,
+    others_words,
+)
 from bench.study.lin_rfm.sections.methods import EXACT, FLOOR, SERIES, TITLES
 from bench.study.summary import band_words, mean_point, of_kind
+
+ALS_WORDS = (
+    f"It has {ALS_STARTS} random starts, the first with all ridges, the others with the best of these and with the "
+    f"smallest. A fit ends where the squared error at the held-out entries has not fallen by 1 % for {ALS_PATIENCE} "
+    f"sweeps. One that used up its {ALS_SWEEPS} sweeps counts as cut off where its error there is below {ALS_NEAR:g} "
+    "times the least."
+)
+SOFT_WORDS = (
+    f"Soft-impute has {SOFT_LEVELS} thresholds, from 0.8 to {SOFT_END:g} of the largest singular value, each with at "
+    f"most {SOFT_STEPS} iterations, and ends where the held-out error has not fallen for {SOFT_PATIENCE} thresholds."
+)
+NETWORK_WORDS = (
+    f"Networks are as wide as the matrix; held-out entries choose among their {len(STARTS)} starts. Each is trained at "
+    f"{len(RATES)} rates, the next when the squared error at the held-out entries has not fallen by 1 % for "
+    f"{CHECK_EVERY * PATIENCE:,} steps, for {STEPS:,} steps at most. Without noise a start has not ended before the "
+    f"error at the fitted entries is below {UNFITTED:g} of their size. Once a network or ALS has a held-out error "
+    f"below {FOUND:g} of the entries' size, the matrix is recovered, and no further start is tried."
+)
 
 
 def completion_section(done: Sequence[Outcome]) -> Section | None:
@@ -32,9 +68,8 @@ def completion_section(done: Sequence[Outcome]) -> Section | None:
                 "published keeps its kernel between the columns and has two ridges; held-out entries decide when the "
                 "second takes over. Columns has the same kernel and our ridges, which shrink steadily; alternating has "
                 "them too, and its kernel between the columns and between the rows in turn. ALS (alternating least "
-                "squares with a ridge) chooses its rank among 1, 2, 4, 8 and 16; no method is told the rank. Networks "
-                "are as wide as the matrix; held-out entries choose among their starts. Every grid cell has a matrix "
-                "and places of its own."
+                "squares with a ridge) chooses its rank among 1, 2, 4, 8 and 16; no method is told the rank. "
+                f"{ALS_WORDS} {SOFT_WORDS} {NETWORK_WORDS} Every grid cell has a matrix and places of its own."
             )
         )
         blocks += [_by_density([o for o in cells if o.cell.parameters["rank"] == rank], rank) for rank in ranks]
@@ -79,8 +114,9 @@ def _published_table(cells: Sequence[Outcome]) -> Table | None:
         note="Root mean squared errors relative to the entries' own (1), geometric means over matrices. The published "
         f"code stops at {PUBLISHED_STOP:.3f}, measured on the unseen entries themselves. lin-RFM as published is "
         "github.com/aradha/lin-RFM's iteration, ridge 0.05 and from a squared held-out error of 0.1 on 0.001, at most "
-        "3,000 iterations, the best by held-out entries. IRLS-1, which needs a schedule for its smoothing as well, has "
-        "lin-RFM's for its ridge: from 1, by a tenth an iteration or to the squared held-out error, at most 400 "
+        f"{PUBLISHED_ITERATIONS:,} iterations and {PUBLISHED_PATIENCE} without a lower held-out error (the published "
+        "code waits for 20), the best by held-out entries. IRLS-1, which needs a schedule for its smoothing as well, "
+        "has lin-RFM's for its ridge: from 1, by a tenth an iteration or to the squared held-out error, at most 400 "
         "iterations. The factored form and ALS are told the rank (factors of twice the rank; that or the rank itself); "
         "the others are not. Seconds include tuning. Networks, of which at this size a step takes a hundred times as "
         "long, are compared below on smaller matrices, where they end.",
@@ -146,7 +182,7 @@ def _recovery_table(cells: Sequence[Outcome]) -> Table:
         tuple(rows),
         "All ranks and densities together",
         note=f"Recovered: root mean squared error at unseen entries below {EXACT:g} of the entries' own. "
-        f"Seconds include tuning.{ended_words(cells)}",
+        f"Seconds include tuning.{ended_words(cells)}{others_words(cells)}",
     )
 
 

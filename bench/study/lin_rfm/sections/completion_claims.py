@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from bench.errors import plural
 from bench.report import wording
+from bench.study.baselines.networks import UNFITTED
 from bench.study.cell import Outcome
 from bench.study.claims import ADDITIONAL, Claim, SignTest, Verdict, agreed, not_measured
-from bench.study.lin_rfm.sections.methods import EXACT, FLOOR, NETWORKS, PUBLISHED, TITLES
+from bench.study.lin_rfm.sections.methods import EXACT, HOPELESS, NETWORKS, PUBLISHED, TITLES
 from bench.study.summary import grouped, mean_point, of_kind
 
 PUBLISHED_STOP = 1e-3**0.5
@@ -42,17 +44,35 @@ def completion_claims(done: Sequence[Outcome]) -> list[Claim]:
 
 
 def ended_words(cells: Sequence[Outcome]) -> str:
-    """How many networks of the cells ended before their steps were used up; empty without any of which it is known."""
+    """How many networks of the cells ended, by the definition of ended; empty without any of which it is known."""
     runs = [o.values[m] for o in cells for m in NETWORKS if m in o.values and "cut_off" in o.values[m]]
     if not runs:
         return ""
     ended = sum(not run["cut_off"] for run in runs)
     starts = Counter(float(run["chosen"]["start"]) for run in runs)
+    exact = "" if cells[0].cell.parameters.get("noise") else f", their entries fitted to {UNFITTED:g}"
     return (
         f" Of {len(runs)} networks (a depth, a matrix) {ended} ended within their "
-        f"{max(run['steps_at_most'] for run in runs):,} steps. Starts chosen: "
+        f"{max(run['steps_at_most'] for run in runs):,} steps{exact}. Starts chosen: "
         f"{', '.join(f'{start:g} by {starts[start]}' for start in sorted(starts, reverse=True))}."
     )
+
+
+def others_words(cells: Sequence[Outcome]) -> str:
+    """How often ALS used up its sweeps, and soft-impute chose the end of its path; empty if that is not known."""
+    words = ""
+    if als := [o.values["ALS"] for o in cells if "cut_off" in o.values.get("ALS", {})]:
+        ended = sum(not one["cut_off"] for one in als)
+        words += (
+            f" ALS ended, in all its fits, within {max(one['steps_at_most'] for one in als):,} sweeps on {ended} of "
+            f"{plural(len(als), 'matrix', 'matrices')}."
+        )
+    if soft := [o.values["soft-impute"] for o in cells if "at_end" in o.values.get("soft-impute", {})]:
+        words += (
+            f" Soft-impute chose the smallest threshold of its path on {sum(one['at_end'] for one in soft)} of "
+            f"{len(soft)}."
+        )
+    return words
 
 
 def _chosen(values: Mapping[str, Any], methods: Sequence[str]) -> float:
@@ -94,19 +114,22 @@ def _figures(values: Sequence[float]) -> str:
 def _versus(cells: Sequence[Outcome], claim: str, ours: Sequence[str], rivals: Sequence[str]) -> Claim:
     """One of ``ours`` against one of ``rivals``, chosen by the held-out entries on both sides.
 
-    Errors below :data:`EXACT` are equal: the matrix is recovered. A rival that was cut off, and is behind, might end
-    ahead: the test is done with all of these as they are and as losses.
+    Errors below :data:`EXACT` are equal: the matrix is recovered. So are errors above :data:`HOPELESS`. A rival that
+    was cut off, and is behind, might end ahead: the test is done with all of these as they are and as losses.
     """
     cells = [o for o in cells if all(any(m in o.values for m in some) for some in (ours, rivals))]
     if not cells:
         return not_measured(claim)
     mine, theirs = (np.array([_chosen(o.values, some) for o in cells]) for some in (ours, rivals))
-    a, b = np.maximum(mine, EXACT), np.maximum(theirs, EXACT)
+    hopeless = np.minimum(mine, theirs) > HOPELESS
+    a, b = (np.where(hopeless, HOPELESS, np.maximum(errors, EXACT)) for errors in (mine, theirs))
     open_ = int(np.sum((a < b) & [any(o.values[m].get("cut_off") for m in rivals if m in o.values) for o in cells]))
     test = SignTest(int((a < b).sum()), int((a > b).sum()))
     words = f"Lower error on {test.wins} of {len(cells)} matrices, higher on {test.losses}"
-    if both := int((a == b).sum()):
+    if both := int((np.maximum(mine, theirs) < EXACT).sum()):
         words += f", recovered by both {both}"
+    if neither := int(hopeless.sum()):
+        words += f", above {HOPELESS:g} by both {neither}"
     words += f" (sign test p {wording.p_value(test.p)})."
     noise = cells[0].cell.parameters.get("noise")
     if noise:
@@ -114,13 +137,20 @@ def _versus(cells: Sequence[Outcome], claim: str, ours: Sequence[str], rivals: S
             f"Noise of {noise:g} of the entries' size: {words[0].lower()}{words[1:]} Mean error: {_by_density(cells)}."
         )
     else:
-        ratio = float(np.exp(np.mean(np.log(np.maximum(theirs, FLOOR)) - np.log(np.maximum(mine, FLOOR)))))
+        ratio = float(np.exp(np.mean(np.log(np.maximum(theirs, EXACT)) - np.log(np.maximum(mine, EXACT)))))
+        alone = SignTest(
+            int(((mine < EXACT) & (theirs >= EXACT)).sum()), int(((theirs < EXACT) & (mine >= EXACT)).sum())
+        )
         words += (
-            f" Their error over lin-RFM's, geometric mean: {ratio:,.3g}. Recovered: {int((mine < EXACT).sum())} "
-            f"against {int((theirs < EXACT).sum())}."
+            f" Their error over lin-RFM's, geometric mean, smaller ones as {EXACT:g}: {ratio:,.3g}. Recovered: "
+            f"{int((mine < EXACT).sum())} against {int((theirs < EXACT).sum())}; only lin-RFM {alone.wins}, only "
+            f"{'networks' if rivals == NETWORKS else 'one of the others'} {alone.losses} (sign test p "
+            f"{wording.p_value(alone.p)})."
         )
     if rivals == NETWORKS:
         words += ended_words(cells)
+    if rivals == _OTHERS:
+        words += others_words(cells)
     return Claim(claim, words, agreed(test, SignTest(test.wins - open_, test.losses + open_)))
 
 

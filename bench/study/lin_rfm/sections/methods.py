@@ -5,6 +5,9 @@ from __future__ import annotations
 EXACT = 1e-3
 """Root mean squared error, relative to the entries', below which a matrix counts as recovered."""
 
+HOPELESS = 0.5
+"""The same above which a matrix counts as not completed at all: 0 everywhere has an error of about 1."""
+
 FLOOR = 1e-8
 TITLES = {
     "as published 1/2": "lin-RFM as published, alpha 1/2",

@@ -38,7 +38,7 @@ ALIKE_RULE = (
     f" matrices' entries, is at least {ALIKE:g} and larger than at first; D is what training has added to the "
     "layer. The claim holds if it does so in every run, in part if in more than half."
 )
-_RFM = "RFM groks: test accuracy rises long after training accuracy is 100 %"
+_RFM = "RFM groks: test accuracy rises while training accuracy is 100 % throughout"
 _NETWORK = "Networks grok on the same images"
 _ALIKE = "What training adds to the network's first layer comes to weigh what RFM's M weighs"
 VARIANTS = {

@@ -48,8 +48,9 @@ def _olivetti(runs: Sequence[Outcome]) -> Section:
     first = next((o for o in runs if "diagonal" in o.values), None)
     blocks: list[Block] = [
         text(
-            f"{p['count']} training faces with glasses and as many without, of 30 persons; {p['test']} of each of 10 "
-            "other persons to test, of whom few wear glasses. The box of the eyes was set by the mean of all faces."
+            f"{p['count']} training faces with glasses and as many without, of 30 persons; {p['test']} with and as "
+            "many without to test, of 10 other persons, of whom few wear glasses. The box of the eyes was set by the "
+            "mean of all faces."
         ),
         Table(
             "faces-olivetti-table",
