@@ -297,7 +297,7 @@ def test_the_fingerprint_has_nothing_of_the_harness(target: str) -> None:
     """The runner may change without a study being computed again."""
     harness = {name for name in closure(target) if name.startswith("bench.")} - {"bench.run.processes"}
     own = target.partition(":")[0].rpartition(".")[0]
-    shared = ("adam", "baselines.", "images.", "machines", "networks", "feature_matrices")
+    shared = ("adam", "baselines.", "images.", "machines", "networks", "feature_matrices", "matrices")
     assert all(name.startswith((f"{own}.", *(f"bench.study.{part}" for part in shared))) for name in harness)
     assert not any(name.endswith((".cells", ".findings")) for name in harness)
 

@@ -10,19 +10,6 @@ from bench.errors import plural
 from bench.report import wording
 from bench.report.blocks import Block, Cell, Column, Figure, Section, Table, text
 from bench.report.figures.curves import Axis, Curve, curves
-from bench.study.baselines.completing import (
-    ALS_NEAR,
-    ALS_PATIENCE,
-    ALS_STARTS,
-    ALS_SWEEPS,
-    PUBLISHED_ITERATIONS,
-    PUBLISHED_PATIENCE,
-    SOFT_END,
-    SOFT_LEVELS,
-    SOFT_PATIENCE,
-    SOFT_STEPS,
-)
-from bench.study.baselines.networks import CHECK_EVERY, FOUND, PATIENCE, RATES, STARTS, STEPS, UNFITTED
 from bench.study.cell import Outcome
 from bench.study.lin_rfm.sections.completion_claims import (
     PUBLISHED_STOP,
@@ -33,23 +20,40 @@ from bench.study.lin_rfm.sections.completion_claims import (
 from bench.study.lin_rfm.sections.methods import EXACT, FLOOR, SERIES, TITLES
 from bench.study.summary import band_words, mean_point, of_kind
 
-ALS_WORDS = (
-    f"It has {ALS_STARTS} random starts, the first with all ridges, the others with the best of these and with the "
-    f"smallest. A fit ends where the squared error at the held-out entries has not fallen by 1 % for {ALS_PATIENCE} "
-    f"sweeps. One that used up its {ALS_SWEEPS} sweeps counts as cut off where its error there is below {ALS_NEAR:g} "
-    "times the least."
-)
-SOFT_WORDS = (
-    f"Soft-impute has {SOFT_LEVELS} thresholds, from 0.8 to {SOFT_END:g} of the largest singular value, each with at "
-    f"most {SOFT_STEPS} iterations, and ends where the held-out error has not fallen for {SOFT_PATIENCE} thresholds."
-)
-NETWORK_WORDS = (
-    f"Networks are as wide as the matrix; held-out entries choose among their {len(STARTS)} starts. Each is trained at "
-    f"{len(RATES)} rates, the next when the squared error at the held-out entries has not fallen by 1 % for "
-    f"{CHECK_EVERY * PATIENCE:,} steps, for {STEPS:,} steps at most. Without noise a start has not ended before the "
-    f"error at the fitted entries is below {UNFITTED:g} of their size. Once a network or ALS has a held-out error "
-    f"below {FOUND:g} of the entries' size, the matrix is recovered, and no further start is tried."
-)
+
+def _rivals_words() -> str:
+    """How the rivals are fitted, by the constants of their modules, which load PyTorch."""
+    from bench.study.baselines.completing import (
+        ALS_NEAR,
+        ALS_PATIENCE,
+        ALS_STARTS,
+        ALS_SWEEPS,
+        SOFT_END,
+        SOFT_LEVELS,
+        SOFT_PATIENCE,
+        SOFT_STEPS,
+    )
+    from bench.study.baselines.networks import CHECK_EVERY, FOUND, PATIENCE, RATES, STARTS, STEPS, UNFITTED
+
+    als = (
+        f"It has {ALS_STARTS} random starts, the first with all ridges, the others with the best of these and with the "
+        "smallest. A fit ends where the squared error at the held-out entries has not fallen by 1 % for "
+        f"{ALS_PATIENCE} sweeps. One that used up its {ALS_SWEEPS} sweeps counts as cut off where its error there is "
+        f"below {ALS_NEAR:g} times the least."
+    )
+    soft = (
+        f"Soft-impute has {SOFT_LEVELS} thresholds, from 0.8 to {SOFT_END:g} of the largest singular value, each with "
+        f"at most {SOFT_STEPS} iterations, and ends where the held-out error has not fallen for {SOFT_PATIENCE} "
+        "thresholds."
+    )
+    networks = (
+        f"Networks are as wide as the matrix; held-out entries choose among their {len(STARTS)} starts. Each is "
+        f"trained at {len(RATES)} rates, the next when the squared error at the held-out entries has not fallen by 1 % "
+        f"for {CHECK_EVERY * PATIENCE:,} steps, for {STEPS:,} steps at most. Without noise a start has not ended "
+        f"before the error at the fitted entries is below {UNFITTED:g} of their size. Once a network or ALS has a "
+        f"held-out error below {FOUND:g} of the entries' size, the matrix is recovered, and no further start is tried."
+    )
+    return f"{als} {soft} {networks}"
 
 
 def completion_section(done: Sequence[Outcome]) -> Section | None:
@@ -69,7 +73,7 @@ def completion_section(done: Sequence[Outcome]) -> Section | None:
                 "second takes over. Columns has the same kernel and our ridges, which shrink steadily; alternating has "
                 "them too, and its kernel between the columns and between the rows in turn. ALS (alternating least "
                 "squares with a ridge) chooses its rank among 1, 2, 4, 8 and 16; no method is told the rank. "
-                f"{ALS_WORDS} {SOFT_WORDS} {NETWORK_WORDS} Every grid cell has a matrix and places of its own."
+                f"{_rivals_words()} Every grid cell has a matrix and places of its own."
             )
         )
         blocks += [_by_density([o for o in cells if o.cell.parameters["rank"] == rank], rank) for rank in ranks]
@@ -80,6 +84,8 @@ def completion_section(done: Sequence[Outcome]) -> Section | None:
 
 
 def _published_table(cells: Sequence[Outcome]) -> Table | None:
+    from bench.study.baselines.completing import PUBLISHED_ITERATIONS, PUBLISHED_PATIENCE
+
     if not cells:
         return None
     first = cells[0].cell.parameters

@@ -10,7 +10,6 @@ import numpy as np
 
 from bench.errors import plural
 from bench.report import wording
-from bench.study.baselines.networks import UNFITTED
 from bench.study.cell import Outcome
 from bench.study.claims import ADDITIONAL, Claim, SignTest, Verdict, agreed, not_measured
 from bench.study.lin_rfm.sections.methods import EXACT, HOPELESS, NETWORKS, PUBLISHED, TITLES
@@ -45,6 +44,8 @@ def completion_claims(done: Sequence[Outcome]) -> list[Claim]:
 
 def ended_words(cells: Sequence[Outcome]) -> str:
     """How many networks of the cells ended, by the definition of ended; empty without any of which it is known."""
+    from bench.study.baselines.networks import UNFITTED  # whose module loads PyTorch
+
     runs = [o.values[m] for o in cells for m in NETWORKS if m in o.values and "cut_off" in o.values[m]]
     if not runs:
         return ""

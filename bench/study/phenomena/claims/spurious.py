@@ -125,7 +125,8 @@ def _reversed_claim(words: str, runs: Mapping[str, Sequence[Outcome]]) -> Claim:
 def restored(o: Outcome, words: str = "named") -> bool:
     """Whether RFM is, without the coordinates called ``words``; not if there were none left to fit to."""
     left = o.values["left out"].get(words)
-    return left is not None and bool(left["RFM 1"]["reversed"] >= o.values["clean"]["RFM 1"] - CLOSE)
+    without_marks = o.values["clean"]["RFM 1"]
+    return left is not None and bool(left["RFM 1"]["reversed"] >= without_marks - CLOSE)
 
 
 def _left_out_claim(tied: Sequence[Outcome]) -> Claim:

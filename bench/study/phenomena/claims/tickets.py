@@ -12,7 +12,6 @@ from bench.study.cell import Outcome
 from bench.study.claims import Claim, SignTest, not_measured
 from bench.study.phenomena.reading import ALL_RULE, all_of, classes_words, parameter, points, sign_test
 from bench.study.phenomena.reading import METHODS as KERNEL_METHODS
-from bench.study.phenomena.tickets import RANDOM_MASKS
 from bench.study.summary import grouped, of_kind
 
 TICKET = "RFM-T 1"
@@ -27,7 +26,7 @@ _FILLED = "RFM-T beats the Laplace kernel and RFM where the object fills the pic
 _LOCAL = "RFM-T beats the Laplace kernel, RFM and random masks where the feature is a small part of the picture"
 RULE = (
     "The ticket is judged after one update of M, as published. Random coordinates are as many as its own, and their "
-    f"accuracy the mean of {RANDOM_MASKS} masks. A problem is one draw of training images of one "
+    "accuracy the mean of {masks} masks. A problem is one draw of training images of one "
     "dataset and number of images: every seed and number has training images of its own from the same set, and "
     "test images that for CIFAR-10 are the same: the test speaks about these sets, and of one dataset draws are "
     f"not independent. {ALL_RULE}"

@@ -30,6 +30,8 @@ from bench.study.summary import band_words, grouped, of_kind
 
 def tickets_section(done: Sequence[Outcome]) -> Section | None:
     """Setting, curves, tables, pictures."""
+    from bench.study.phenomena.tickets import RANDOM_MASKS  # whose module loads PyTorch
+
     runs = of_kind(done, "tickets")
     if not runs:
         return None
@@ -43,7 +45,7 @@ def tickets_section(done: Sequence[Outcome]) -> Section | None:
             "norm and fits the Laplace kernel anew: RFM-T. All rows are divided by their norm here, as published; the "
             "table has the same from rows as they are.",
         ),
-        Items(((RULE,), (COMPARISON_RULE,))),
+        Items(((RULE.format(masks=RANDOM_MASKS),), (COMPARISON_RULE,))),
     ]
     children = []
     for number, some in enumerate(grouped(runs, setting_of).values()):
