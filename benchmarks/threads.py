@@ -39,20 +39,13 @@ def measure(way: str, rows: int, tuned: bool) -> tuple[float, float]:
     X = draws.standard_normal((rows, 20))
     y = np.argmax(X[:, :3] + draws.standard_normal((rows, 3)), axis=1)
     model = rfm.RFMClassifierCV() if tuned else rfm.RFMClassifier(ridge=0.01, iterations=2)
-    with _limited(way):
+    with contextlib.ExitStack() as switched:
+        for module in ("rfm.estimators", "rfm.tuned_machine") if way == "all" else ():
+            switched.enter_context(mock.patch(f"{module}.few_threads", return_value=contextlib.nullcontext()))
         model.fit(X[:200], y[:200]).predict(X[:200])
         wall, cpu = time.perf_counter(), time.process_time()
         model.fit(X, y).predict(X[:8000])
         return time.perf_counter() - wall, time.process_time() - cpu
-
-
-@contextlib.contextmanager
-def _limited(way: str) -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        if way == "all":
-            for module in ("rfm.estimators", "rfm.tuned_machine"):
-                stack.enter_context(mock.patch(f"{module}.few_threads", return_value=contextlib.nullcontext()))
-        yield
 
 
 def in_its_own_process(way: str, rows: int, tuned: bool, repeats: int) -> list[float]:

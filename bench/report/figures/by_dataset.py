@@ -95,7 +95,7 @@ def _draw_bars(
 
 def _name_outermost(sheet: Sheet, axes: Axes, ordered: pd.Series) -> None:
     """The names of the largest gains and losses, one below the other, with a line from each to its bar."""
-    sheet.figure.draw_without_rendering()  # so that the axes have their height
+    sheet.lay_out()  # so that the axes have their height
     low, high = axes.get_ylim()
     line = (high - low) * 1.4 * TICK / axes.get_window_extent().height
     last = len(ordered) - 1

@@ -143,12 +143,12 @@ class Sheet:
             axis.set_ticks([])
         changed = True
         while changed:
-            self._lay_out()
+            self.lay_out()
             changed = sum(_thin(axis, locators) for axis, locators in rest) > 0
         self.figure.set_layout_engine("none")  # all is in its place; drawing would only place it again
 
-    def _lay_out(self) -> None:
-        """What drawing begins with; the rest of it would tell nothing."""
+    def lay_out(self) -> None:
+        """Give axes and legends their places, as drawing begins; the rest of it would tell nothing."""
         engine = self.figure.get_layout_engine()
         if engine is not None and self.figure.axes:
             engine.execute(self.figure)
