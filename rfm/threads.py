@@ -2,7 +2,8 @@
 
 A block of a kernel goes through three libraries in turn: NumPy's BLAS, SciPy's BLAS, PyTorch for what is element by
 element. Each has threads of its own, which wait for their next call by spinning, and so hold the cores that the other
-two need. On two cores all of them together fitted 14,000 rows six times as slowly as one thread.
+two need. On two cores all of them together fitted 14,000 rows four times as slowly as one thread
+(``benchmarks/threads.md``).
 """
 
 from __future__ import annotations
