@@ -245,6 +245,14 @@ class Evidence:
         columns = frame.in_order({*matrix.columns, *(job.method for job in undone)}, method_names())
         return matrix.reindex(index=index, columns=columns)
 
+    def selecting_matrix(self, protocol: str, kind: Kind) -> pd.DataFrame:
+        """Means of the measure that models are selected by, datasets x methods, of what has results."""
+        return self._selecting_matrices[protocol, kind]
+
+    @cached_property
+    def _selecting_matrices(self) -> dict[tuple[str, Kind], pd.DataFrame]:
+        return {(p, kind): frame.score_matrix(self.scores, p, SELECTING[kind]) for p, kind in self._by_seed}
+
     @cached_property
     def _gaps(self) -> dict[tuple[str, Kind], list[SeedGap]]:
         return {(p, kind): frame.left_out_seeds(self.scores, p, kind) for p, kind in self._by_seed}

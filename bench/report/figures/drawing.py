@@ -133,13 +133,15 @@ class Sheet:
 
         Of axes that share one, the outermost have labels. Labels change the room for others: hence the rounds.
         """
-        from matplotlib.ticker import FixedLocator
+        from matplotlib.ticker import FixedLocator, NullLocator
 
         both = [axis for axes in self.figure.axes for axis in (axes.xaxis, axes.yaxis)]
-        free = [a for a in both if not isinstance(a.get_major_locator(), FixedLocator) and a.get_ticklabels()]
+        ours = [axis for axis in both if not isinstance(axis.get_major_locator(), FixedLocator)]
+        for axis in ours:
+            axis.set_minor_locator(NullLocator())
+        free = [axis for axis in ours if axis.get_ticklabels()]
         rest = [(axis, _locators(*axis.get_view_interval(), log=axis.get_scale() == "log")) for axis in free]
         for axis in free:
-            axis.axes.minorticks_off()
             axis.set_ticks([])
         changed = True
         while changed:

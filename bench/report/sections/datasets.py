@@ -20,7 +20,6 @@ from bench.report.sections.cells import method_cell
 from bench.report.sections.data import facts_sentence
 from bench.report.sections.headline import headline_view
 from bench.report.view import LAPLACE, RFM
-from bench.stats import frame
 
 LEADING = 6
 """Features shown of RFM's metric."""
@@ -125,7 +124,7 @@ def _summary(evidence: Evidence, name: str) -> str:
     parts = [f"n {size['rows']:,}, d {size['features']:,}{classes}"]
     view, tested = headline_view(evidence, kind), SELECTING[kind]
     if view is not None and name in view.matrix.index:
-        matrix = frame.score_matrix(evidence.scores, view.protocol, tested)
+        matrix = evidence.selecting_matrix(view.protocol, kind)
         wanted = dict.fromkeys((evidence.reference, RFM, LAPLACE))
         shown = [m for m in wanted if m in matrix and matrix[m].notna()[name]]
         parts += [
