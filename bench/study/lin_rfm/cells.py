@@ -94,8 +94,8 @@ def _quick() -> list[Cell]:
     found += [
         Cell("completion", {"size": 24, "rank": r, "density": p, "steps": 60}) for r in (1, 2) for p in (0.5, 0.8)
     ]
-    found.append(Cell("noise", {"size": 16, "rank": 2, "density": 0.6, "noise": 0.3, "steps": 60}))
-    found.append(Cell("movielens", {"held_out": 0.05, "test": 0.1, "largest": 40}))
+    found.append(Cell("noise", {"size": 12, "rank": 2, "density": 0.6, "noise": 0.3, "steps": 60}))
+    found.append(Cell("movielens", {"held_out": 0.05, "test": 0.1, "largest": 20}))
     found += [Cell("timing", {"size": size, "repeats": 1}, alone=True) for size in (20, 30)]
     found.append(Cell("scale", {"rows": 300, "cols": 200, "rank": 2, "count": 9000, "max_rank": 6}, **_SCALE))
     return found
