@@ -89,7 +89,10 @@ def test_choosing_gives_the_same_figures(name: str, monkeypatch: pytest.MonkeyPa
 )
 def test_the_contract_holds(name: str, solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lower_limits(monkeypatch, solver)
-    assert check_method(get_method(name)) == []
+    method = get_method(name)
+    if name != "ntk":
+        monkeypatch.setattr(type(method), "ridges", (1.0, 0.01))  # the whole grid takes long
+    assert check_method(method) == []
 
 
 @pytest.mark.parametrize("protocol", ["clean", "published"])
