@@ -18,8 +18,6 @@ from bench.stats.paired import PairedDifference
 
 MARKED = 4.0
 """Percent between two markers of a profile."""
-SPACE = "\u2003"
-"""Between a mean and the counts after it."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,18 @@ def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], measure: Measure) -
     )
     zero_line(axes, upright=True)
     across, ink, muted = axes.get_yaxis_transform(), palette()["ink"], palette()["muted"]
-    axes.text(1, -0.95, f"mean ± s.e.{SPACE}w / t / l", size=TICK, color=muted, ha="right", transform=across)
+    counts = [f"{x.difference.wins} / {x.difference.ties} / {x.difference.losses}" for x in lines]
+    left = {1: 0.0, 2: NAME + max(text_width(words, NAME) for words in counts)}
+    """Pixels from the right edge to the end of each column of numbers."""
+
+    def write(column: int, y: float, words: str, size: float, color: str) -> None:
+        text = axes.annotate(
+            words, (1, y), (-left[column], 0), across, "offset pixels", size=size, color=color, ha="right"
+        )
+        sheet.mark(text, "halo")  # over grid lines
+
+    write(1, -0.95, "w / t / l", TICK, muted)
+    write(2, -0.95, "mean ± s.e.", TICK, muted)
     for index, (line, d) in enumerate((line, line.difference) for line in lines):
         known = d.low == d.low
         (mark,) = axes.plot(
@@ -89,11 +98,12 @@ def _draw_intervals(sheet: Sheet, lines: Sequence[Interval], measure: Measure) -
             markevery=[1 if known else 0],
         )
         sheet.mark(mark, "whisker", [f"{line.name}: {_spoken(d, measure)}"])
-        numbers = f"{wording.difference(d, measure)}{SPACE}{d.wins} / {d.ties} / {d.losses}"
-        room = sheet.width - text_width(numbers, NAME) - 30
-        for x, side, words in ((0, "left", fitted(line.name, room)), (1, "right", numbers)):
-            text = axes.text(x, index - 0.3, words, size=NAME, color=ink, ha=side, transform=across)
-            sheet.mark(text, "halo")  # over grid lines
+        mean = wording.difference(d, measure)
+        write(1, index - 0.3, counts[index], NAME, ink)
+        write(2, index - 0.3, mean, NAME, ink)
+        room = sheet.width - left[2] - text_width(mean, NAME) - 30
+        name = axes.text(0, index - 0.3, fitted(line.name, room), size=NAME, color=ink, transform=across)
+        sheet.mark(name, "halo")
 
 
 def _spoken(d: PairedDifference, measure: Measure) -> str:
