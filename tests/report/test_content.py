@@ -107,6 +107,14 @@ SAID: dict[str, tuple[list[RunRecord], dict[str, str], dict[str, str]]] = {
         {"study": "clean: none of its datasets is comparable with the study"},
         {"study-details": ""},
     ),
+    "protocols of different datasets among the study's classifiers": (
+        [make_run(["iris"], TWO), make_run(["iris", "wine"], TWO, ["clean-cv"], folder="results/more")],
+        {
+            "study": "3 / 3 under clean (1 dataset), 3 / 3 under clean-cv (2 datasets).",
+            "study-places": "small (1–2)",
+        },
+        {"study": "small (2)"},
+    ),
     "first test folds alone": (
         [make_run(["iris", "letter", *TWELVE[:6]], TWO, **FIRST_ALONE)],
         {"verdict": FIRST, "clean-leaderboard": f"; {FIRST}'", "study": f"clean: {FIRST}, so no places."},

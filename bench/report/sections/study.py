@@ -74,10 +74,12 @@ def _answer(evidence: Evidence, found: list[Standing]) -> str:
     subset = next((name for name in SETS if any(s.subset == name for s in its)), None)
     if subset is None:
         return f"{wording.title(reference)} has no place: too few results."
+    here = [s for s in its if s.subset == subset]
+    alike = len({len(s.pool.datasets) for s in here}) == 1
     parts = [
         f"{s.value(reference, 'place_by_rank'):.0f} / {s.value(reference, 'place_by_mean'):.0f} under {s.protocol}"
-        for s in its
-        if s.subset == subset
+        + ("" if alike else f" ({plural(len(s.pool.datasets), 'dataset')})")
+        for s in here
     ]
     return f"{wording.title(reference)}'s place by average rank / by mean accuracy on {LONG[subset]}: {listed(parts)}."
 
@@ -134,16 +136,19 @@ def _overview(evidence: Evidence, found: list[Standing], alone: dict[str, pd.Dat
         by_rank, by_mean = (value(key, subset, row) for key in ("place_by_rank", "place_by_mean"))
         if by_rank is None or by_mean is None:
             return Cell(wording.DASH)
-        count = len(at[row[0], subset].pool.methods) if row[0] else len(alone[subset])
-        return Cell(f"{by_rank:.0f} / {by_mean:.0f}", by_rank, hint=f"of {count}")
+        words = f"{by_rank:.0f} / {by_mean:.0f}"
+        if not row[0]:
+            return Cell(words, by_rank, hint=f"of {len(alone[subset])}")
+        pool = at[row[0], subset].pool
+        return Cell(words, by_rank, hint=f"of {len(pool.methods)}, on {plural(len(pool.datasets), 'dataset')}")
 
     columns: list[tuple[Column, Callable[[Row], Cell | str]]] = [
         (Column("Protocol", "text"), _protocol),
         (Column("Method", "text"), lambda row: method_cell(evidence, row[1]) if row[0] else Cell(row[1])),
     ]
     for subset in subsets:
-        count = max(len(s.pool.datasets) for s in found if s.subset == subset)
-        head = f"{SETS[subset]} ({count})"
+        counts = sorted({len(s.pool.datasets) for s in found if s.subset == subset})
+        head = f"{SETS[subset]} ({'–'.join(map(str, dict.fromkeys((counts[0], counts[-1]))))})"
         columns += [
             (Column(f"Mean %, {head}"), partial(number, "mean_score", subset)),
             (Column(f"Rank, {head}", hint="average rank", lower_first=True), partial(number, "friedman_rank", subset)),
