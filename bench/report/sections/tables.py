@@ -74,14 +74,16 @@ def _reference_columns(view: ProtocolView, *, full: bool) -> list[tuple[Column, 
 
 
 def pool_note(view: ProtocolView) -> str:
-    """Protocol, pool and rule for missing results, and what was left out, in words."""
+    """Protocol, pool and what was left out, with the rule for missing results by which it was, in words."""
     common, planned = view.common, len(view.matrix)
-    methods = ", ".join(wording.title(m) for m in view.methods)
-    parts = [
-        f"Protocol {view.words}. Methods compared: {methods}, on {len(common.pool.datasets)} of "
-        f"{plural(planned, 'dataset')}. Missing results (rule: {COMMON_DATASETS.name}): "
-        f"{COMMON_DATASETS.text}."
-    ]
+    methods, count = plural(len(view.methods), "method"), len(common.pool.datasets)
+    if not common.dropped and not common.left_out and count == planned:
+        parts = [f"Protocol {view.words}. {methods} on {'all ' * (planned > 1)}{plural(planned, 'dataset')}."]
+    else:
+        parts = [
+            f"Protocol {view.words}. {methods} on {count} of {plural(planned, 'dataset')}. Missing results (rule: "
+            f"{COMMON_DATASETS.name}): {COMMON_DATASETS.text}."
+        ]
     if common.dropped:
         parts.append(f"Left out: {gaps_text(common.dropped)}.")
     for method, count in common.left_out.items():
