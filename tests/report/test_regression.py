@@ -126,8 +126,8 @@ def test_kinds_never_share_a_table(mixed: Document) -> None:
     (guide,) = (b for b in sections(mixed)["reading"].blocks if isinstance(b, Items))
     told = [line[0].text for line in guide.lines if isinstance(line[0], Strong)]
     assert told == ["Mean accuracy", "Mean R2 (cut at 0)", "SD", "P90", "P95", "PMA", "Average rank"]
-    assert "on 4 of 4 datasets" in found["clean-summary"].note
-    for said in ("Protocol clean (regression)", "on 12 of 12 datasets"):
+    assert "on all 4 datasets" in found["clean-summary"].note
+    for said in ("Protocol clean (regression)", "on all 12 datasets"):
         assert said in found["clean-regression-summary"].note
     assert {"leak", "printed"} <= set(sections(mixed))
     first = render_markdown(mixed)
