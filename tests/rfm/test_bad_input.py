@@ -118,7 +118,7 @@ WRONG: list[tuple[tuple[Any, ...], str, list[Any]]] = [
     (RFM, "diagonal center_gradients", FLAGS),
     (RFM, "metric_scaling", WORDS),
     (RIDGE, "depth", [0, *COUNTS]),
-    (TUNED, "kernels", [("cosine",), "laplace"]),
+    (TUNED, "kernels", [("no-such",), "laplace"]),
     (TUNED, "bandwidths", [(0.0,), (10.0, 1e-300)]),
     (TUNED, "ridges", [(), 0.1]),
     (TUNED, "unit_norms", [(1,)]),

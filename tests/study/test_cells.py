@@ -17,17 +17,16 @@ from typing import Any
 import pytest
 from command import Command
 
+from bench.cli import study as cli_study
 from bench.records.result import JobResult
 from bench.run import identity
 from bench.run.progress import describe
 from bench.run.runner import Outcome as RunOutcome
 from bench.run.runner import execute, open_executor
 from bench.store import Store, read_run
-from bench.study.ansatz.cells import STUDY as ANSATZ
 from bench.study.cell import Cell, Outcome, Study
 from bench.study.lin_rfm.cells import STUDY as LIN_RFM
 from bench.study.low_rank.cells import STUDY as LOW_RANK
-from bench.study.phenomena.cells import STUDY as PHENOMENA
 from bench.study.plan import CellWork, study_plan
 from bench.study.report import outcomes_of
 
@@ -202,7 +201,7 @@ def test_jobs_are_what_their_cells_say() -> None:
     assert study_plan(chosen, False, timeout=4.0).tasks[0].timeout_seconds == 4.0
 
 
-STUDIES = (ANSATZ, LIN_RFM, LOW_RANK, PHENOMENA)
+STUDIES = tuple(importlib.import_module(f"{module}.cells").STUDY for module, _ in cli_study.STUDIES.values())
 
 
 @pytest.mark.parametrize("chosen", STUDIES, ids=lambda chosen: chosen.name)

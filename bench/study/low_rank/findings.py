@@ -17,7 +17,7 @@ from bench.study.low_rank.claims import OVERALL_RULE, dimension_claims, verdicts
 from bench.study.low_rank.grids import AXES, EPOCH, UPDATES
 from bench.study.low_rank.search import LEAST
 from bench.study.report import Findings
-from bench.study.summary import band_words, mean_point
+from bench.study.summary import band_words, mean_point, of_kind
 
 TITLES = {
     "product": "product: z1 z2, along two features",
@@ -33,7 +33,7 @@ RANKS = {"product": 2, "rotated": 2, "cubic": 3}
 
 def find(outcomes: Sequence[Outcome]) -> Findings:
     """The report's content from the cells that have a result."""
-    done = [o for o in outcomes if o.status == "ok"]
+    done = [o for o in of_kind(outcomes, "regression") if o.status == "ok"]
     present = [t for t in TITLES if any(o.cell.parameters["target"] == t for o in done)]
     judged = dimension_claims(done)
     claims = [one.overall for one in judged]
