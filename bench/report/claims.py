@@ -38,7 +38,7 @@ def kept_titles(path: Path) -> dict[str, str]:
 
 def kept_scores(path: Path) -> pd.DataFrame:
     """The scores in ``path``, an exported ``scores.csv`` (packed or not); older ones are of classification."""
-    scores = pd.read_csv(path)
+    scores = pd.read_csv(path, low_memory=False)
     return scores if "task" in scores else scores.assign(task="classification")
 
 
