@@ -22,6 +22,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.utils.validation import validate_data
 
+from rfm.targets import value_kinds
+
 FloatArray = NDArray[np.float64]
 
 MOST_CATEGORIES = 255
@@ -63,10 +65,17 @@ class Categories:
         if self.encoder is None:
             return X
         columns = list(self.columns)
-        try:
-            codes = self.encoder.transform(_objects(X, self.columns))
-        except TypeError as error:
-            raise TypeError(f"a categorical column has values of another kind than in fit: {error}") from None
+        values = _objects(X, self.columns)
+        for column, known, found in zip(columns, self.encoder.categories_, values.T, strict=True):
+            kinds = [value_kinds(part[~pd.isna(part)]) for part in (known, found)]
+            if all(kinds) and not kinds[0] & kinds[1]:
+                had, has = (" and ".join(sorted(some)) for some in kinds)
+                name = X.columns[column] if isinstance(X, pd.DataFrame) else column
+                raise TypeError(
+                    f"the categorical column {name!r} has values of another kind than in fit ({has}; in fit {had}): "
+                    "none of them would be known"
+                )
+        codes = self.encoder.transform(values)
         if isinstance(X, pd.DataFrame):
             frame = X.copy(deep=False)
             for k, column in enumerate(columns):
@@ -92,6 +101,7 @@ def checked_table(
         _refuse_missing(y, "targets" if numeric else "labels")
     if not fitting and categories.encoder is not None:  # before columns are taken by their numbers
         validate_data(estimator, X, reset=False, skip_check_array=True)
+    _refuse_dates(X, categories)
     coded = categories.coded(X)
     rules: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
     try:
@@ -223,6 +233,18 @@ def _objects(X: Any, columns: Sequence[int]) -> NDArray[Any]:
     values = np.array(part, dtype=object)
     values[pd.isna(values)] = None
     return values
+
+
+def _refuse_dates(X: Any, categories: Categories) -> None:
+    """Raise ``ValueError`` if a column holds dates or durations: as numbers missing ones would be the smallest."""
+    if isinstance(X, pd.DataFrame):
+        dtypes = [(f"column {name!r} of X", dtype) for name, dtype in X.dtypes.items()]
+        dtypes = [told for k, told in enumerate(dtypes) if k not in categories.columns]
+    else:
+        dtypes = [("X", X.dtype)] if isinstance(X, np.ndarray) else []
+    for words, dtype in dtypes:
+        if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
+            raise ValueError(f"{words} holds dates or durations ({dtype}): turn them into numbers, for example days")
 
 
 def _text_column(X: Any) -> str:

@@ -258,7 +258,11 @@ def number_folds(n: int, k: int, seed: int | None) -> list[tuple[Rows, Rows]]:
 def given_folds(cv: Any, X: Any, y: Any, kept: Rows, classes: bool) -> list[tuple[Rows, Rows]]:
     """The folds of a splitter over the rows ``kept``, or of a list of pairs over all rows, as places in ``kept``."""
     if hasattr(cv, "split"):
-        return [(np.asarray(fit), np.asarray(held)) for fit, held in cv.split(X[kept], y[kept])]
+        found = [(np.asarray(fit), np.asarray(held)) for fit, held in cv.split(X[kept], y[kept])]
+        beyond = [rows for pair in found for rows in pair if rows.size and (rows.max() >= len(kept) or rows.min() < 0)]
+        if beyond:
+            raise ValueError(f"it names rows beyond the {len(kept)} that it was given, those of positive weight")
+        return found
     place = np.full(len(X), -1)
     place[kept] = np.arange(len(kept))
     found = []

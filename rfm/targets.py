@@ -112,7 +112,7 @@ def _known_labels(truth: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
     """
     if any(isinstance(label, float) and isnan(label) for label in truth.tolist()):
         raise ValueError("validation y contains NaN: leave out the rows without a label")
-    kinds, known = _label_kinds(truth), _label_kinds(classes)
+    kinds, known = value_kinds(truth), value_kinds(classes)
     if not kinds <= known:
         raise ValueError(
             f"validation y has labels of kind {', '.join(sorted(kinds))} and y of kind {', '.join(sorted(known))}: "
@@ -126,7 +126,7 @@ def _known_labels(truth: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
     return truth
 
 
-def _label_kinds(labels: NDArray[Any]) -> set[str]:
+def value_kinds(labels: NDArray[Any]) -> set[str]:
     """What sort of things the labels are; numbers of all types, truth values included, are of one sort."""
     if labels.dtype.kind in "biuf":
         return {"number"}

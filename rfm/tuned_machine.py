@@ -142,6 +142,11 @@ class _Tuned(BaseEstimator):
                 validated = validate_grid(grid, drawn, folds)
             self.n_splits_ = len(folds)
         scores, G = judge(validated, drawn, scoring), squared_errors(validated, drawn)
+        if np.isnan(scores).any():
+            raise ValueError(
+                f"scoring {scoring!r} is no number on some folds: they have too few rows for it (choose a smaller cv), "
+                "or targets are so large that their squares overflow (standardise them)"
+            )
         best = best_candidate(scores, G.diagonal())
         self.cv_results_ = results(validated, scores, G.diagonal(), self._updates)
         self.best_index_ = best

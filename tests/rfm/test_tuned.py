@@ -426,3 +426,48 @@ def test_the_examples_of_the_documentation() -> None:
     found = doctest.testmod(rfm.tuned)
     assert found.attempted > 10
     assert found.failed == 0
+
+
+DAYS = pd.date_range("2020-01-01", periods=50)
+
+
+@pytest.mark.parametrize(
+    ("fit", "error", "words"),
+    [
+        (lambda X, y: RFMRegressorCV(scoring="r2", iterations=0).fit(X[:8], y[:8]), ValueError, "too few rows for it"),
+        (lambda X, y: KernelRidgeRegressorCV().fit(X, y * 1e200), ValueError, "standardise them"),
+        (
+            lambda X, y: KernelRidgeRegressorCV().fit(pd.DataFrame({"a": y, "d": DAYS}), y),
+            ValueError,
+            "column 'd' of X holds dates or durations",
+        ),
+        (
+            lambda X, y: KernelRidgeRegressorCV().fit(pd.DataFrame({"d": DAYS.tz_localize("UTC")}), y),
+            ValueError,
+            "column 'd' of X holds dates or durations",
+        ),
+        (
+            lambda X, y: KernelRidgeRegressorCV(cv=PredefinedSplit(np.arange(50) % 2)).fit(
+                X, y, sample_weight=np.arange(50) > 0
+            ),
+            ValueError,
+            "rows beyond the 49",
+        ),
+    ],
+    ids=["no score", "overflow", "dates", "dates of a zone", "rows of weight 0"],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_what_cannot_be_selected_by_is_refused_with_its_reason(fit: Any, error: type[Exception], words: str) -> None:
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    with pytest.raises(error, match=words):
+        fit(X, X[:, 0])
+
+
+def test_categories_of_another_kind_than_in_fit_are_refused_and_new_ones_are_not() -> None:
+    draws = np.random.default_rng(0)
+    codes, x = draws.integers(0, 3, 50), draws.standard_normal(50)
+    texts = pd.DataFrame({"x": x, "g": codes.astype(str)})
+    model = KernelRidgeClassifierCV(categorical_features=["g"]).fit(texts, codes > 0)
+    with pytest.raises(TypeError, match=r"'g' has values of another kind than in fit \(number; in fit str\)"):
+        model.predict(pd.DataFrame({"x": x, "g": codes}))
+    assert len(model.predict(pd.DataFrame({"x": x[:2], "g": [None, "new"]}))) == 2
