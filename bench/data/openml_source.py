@@ -50,6 +50,7 @@ class OpenMLSource:
 
     name = "openml"
     title = "OpenML"
+    pages = "https://www.openml.org/d"
 
     def __init__(self, *, offline: bool = False, say: Say = lambda line: None) -> None:
         self.location = server_address()

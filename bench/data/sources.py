@@ -36,6 +36,8 @@ class Service(Source, Protocol):
 
     title: str
     """Its name in sentences."""
+    pages: str
+    """Where people read of a table: this address, a slash and the table's id."""
 
     def __init__(self, *, offline: bool = False, say: Callable[[str], None] = lambda line: None) -> None:
         """Of the tables at the service's address; ``offline``: of those in the cache."""

@@ -56,6 +56,7 @@ class UCISource:
 
     name = "uci"
     title = "UCI"
+    pages = f"{DEFAULT_SERVER}/dataset"
 
     def __init__(self, *, offline: bool = False, say: Say = lambda line: None) -> None:
         self.location = server_address()

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bench.data.copies import links
 from bench.data.facts import Facts, Known, load_facts
-from bench.data.registry import Nominal, Registry, Sure
+from bench.data.registry import Link, Nominal, Registry, Sure
+from bench.data.sources import SERVICES
 from bench.records.result import Job, RunRecord
 from bench.report.merge import invocations_of
 
@@ -16,10 +18,11 @@ from bench.report.merge import invocations_of
 class About:
     """What the registry, or the description of a user's own table, says of it; empty where neither says anything.
 
-    ``family`` is what it shares with its siblings (empty: it is one of its own), and ``relation`` says why they are,
-    where the registry does. ``notes`` tell what was done to it, ``features`` are names in the table's order (the first
-    ones of very many). ``nominal`` says how sure it is that the table has nominal columns; empty if it has none, or if
-    nobody has looked. ``facts`` are what was measured of the dataset as the runs had it; None where nothing is known.
+    ``family`` is what it shares with its siblings (empty: it is one of its own), and ``relation`` says why they
+    are, where the registry does. ``pages`` are what services that host a copy say of it: link texts and addresses.
+    ``notes`` tell what was done to it, ``features`` are names in the table's order (the first ones of very many).
+    ``nominal`` says how sure it is that the table has nominal columns; empty if it has none, or if nobody has
+    looked. ``facts`` are what was measured of the dataset as the runs had it; None where nothing is known.
     """
 
     group: str = ""
@@ -27,8 +30,7 @@ class About:
     relation: str = ""
     licence: str = ""
     origin: str = ""
-    openml: int | None = None
-    uci: int | None = None
+    pages: tuple[tuple[str, str], ...] = ()
     link_note: str = ""
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -46,9 +48,8 @@ def about_datasets(records: Sequence[RunRecord], registry: Registry) -> dict[str
             relation=registry.families.get(entry.family, ""),
             licence=entry.licence,
             origin=entry.origin,
-            openml=entry.openml.id,
-            uci=entry.uci.id,
-            link_note="; ".join(dict.fromkeys(n for n in (entry.openml.note, entry.uci.note) if n)),
+            pages=_pages(links(entry)),
+            link_note="; ".join(dict.fromkeys(link.note for link in links(entry).values() if link.note)),
             faults=entry.faults,
             nominal=entry.nominal.sure if isinstance(entry.nominal, Nominal) else "",
         )
@@ -57,6 +58,11 @@ def about_datasets(records: Sequence[RunRecord], registry: Registry) -> dict[str
     described = {**known, **_described(records, known, registry.families)}
     facts = measured_facts((result.job for record in records for result in record.results), load_facts())
     return {name: replace(told, facts=facts.get(name)) for name, told in described.items()}
+
+
+def _pages(found: Mapping[str, Link]) -> tuple[tuple[str, str], ...]:
+    known = ((SERVICES[source], link.id) for source, link in found.items() if link.id is not None)
+    return tuple((f"{service.title} {id}", f"{service.pages}/{id}") for service, id in known)
 
 
 def measured_facts(jobs: Iterable[Job], known: Known) -> dict[str, Facts]:

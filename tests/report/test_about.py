@@ -20,12 +20,14 @@ def described(**tables: dict[str, Any]) -> dict[str, About]:
     return about_datasets([replace(make_run(["iris"], ["rfm"]), provenance={**PROVENANCE, **recorded})], REGISTRY)
 
 
-def test_siblings_of_the_registry_share_a_family_and_its_reason() -> None:
+def test_the_registry_tells_families_their_reasons_and_pages() -> None:
     about = about_datasets([], REGISTRY)
     families = families_in(about)
     assert families["heart-va"] == families["statlog-heart"] == "heart-disease"
     assert "four hospitals" in about["statlog-heart"].relation
     assert (families["iris"], about["iris"].relation) == ("iris", "")
+    iris = ("OpenML 61", "https://www.openml.org/d/61"), ("UCI 53", "https://archive.ics.uci.edu/dataset/53")
+    assert about["iris"].pages == iris
 
 
 def test_a_table_of_ones_own_is_of_no_family_unless_it_says_so() -> None:

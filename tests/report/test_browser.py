@@ -28,7 +28,14 @@ ODD = '<i>odd</i> & "quoted"'
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = [ODD, *(f"table-{i:02d}" for i in range(40))]
     run = make_run(names, protocols=("clean", "published"), failures={("table-03", "mlp"): ("timeout", "60 s")})
-    body = Evidence(merge_runs([run]), {"table-07": About(group="small", uci=1, faults=("a fault",))})
+    body = Evidence(
+        merge_runs([run]),
+        {
+            "table-07": About(
+                group="small", pages=(("UCI 1", "https://archive.ics.uci.edu/dataset/1"),), faults=("a fault",)
+            )
+        },
+    )
     return write_report(body, tmp_path_factory.mktemp("report")).html
 
 

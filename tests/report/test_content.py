@@ -35,8 +35,9 @@ GOLDEN = Path(__file__).parent / "golden"
 ODD = 'a<b> & "c" | `d` *e*'
 TWELVE = [f"t{i}" for i in range(12)]
 TWO = ["rfm", "laplace"]
+IRIS_PAGES = ("OpenML 61", "https://www.openml.org/d/61"), ("UCI 53", "https://archive.ics.uci.edu/dataset/53")
 ABOUT = {
-    "iris": About(group="small", licence="CC BY 4.0", origin="R. Fisher", openml=61, uci=53),
+    "iris": About(group="small", licence="CC BY 4.0", origin="R. Fisher", pages=IRIS_PAGES),
     "wine": About(group="small", faults=("a <fault> & more",)),
     "letter": About(group="large"),
     "adult": About(group="test-file"),

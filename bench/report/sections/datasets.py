@@ -68,12 +68,8 @@ def dataset_section(evidence: Evidence, name: str) -> Section:
         )
         if told
     ]
-    for host, number, place in (
-        ("OpenML", about.openml, "https://www.openml.org/d"),
-        ("UCI", about.uci, "https://archive.ics.uci.edu/dataset"),
-    ):
-        if number is not None:
-            spans += [" ", Link(f"{host} {number}", f"{place}/{number}")]
+    for told, address in about.pages:
+        spans += [" ", Link(told, address)]
     if about.link_note:
         spans.append(f" ({about.link_note})")
     blocks: list[Block] = [text(*spans)]
