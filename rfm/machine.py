@@ -95,7 +95,7 @@ class Machine:
         Z = _as_seen(X, self.unit_norm, self.center)
         _refuse_overflow(Z, _bandwidth(self.kernel), torch.float64, "X")
         Z = _rounded(Z, self.rows.dtype)
-        rows, alpha = (torch.as_tensor(a, dtype=torch.float64, device=device) for a in (self.rows, self.alpha))
+        rows, alpha = (_tensor(a, device).double() for a in (self.rows, self.alpha))
         metric = self._metric(device)
         # What of the metric is rounding, the training rows say, as they did in fitting: the new ones in a block must
         # not change each other's distances.
@@ -118,7 +118,7 @@ class Machine:
         metric = self.metric
         if isinstance(metric, FactoredMatrix):
             return metric.to(device)
-        return None if metric is None else torch.as_tensor(metric, device=device)
+        return None if metric is None else _tensor(metric, device)
 
     def _kernel_with(self, rows: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
         """The kernel (m, n) between any rows (m, r) and ``rows`` (n, r), both where the metric is the identity."""
@@ -247,6 +247,11 @@ def _fit_neural_tangent(recipe: Recipe, kernel: NeuralTangent, X: FloatArray, Y:
         solution = solve_ridge(deepest, recipe.ridge, targets)
     alpha = solution.alpha.cpu().numpy()
     return Machine(kernel, recipe.unit_norm, center, rows, alpha, None, 0, solution.solver)
+
+
+def _tensor(array: NDArray[np.floating], device: str) -> torch.Tensor:
+    """``array``, copied only if it must be: one that may not be written to, as joblib loads them, PyTorch warns of."""
+    return torch.as_tensor(np.require(array, requirements="W"), device=device)
 
 
 def _as_seen(X: FloatArray, unit_norm: bool, center: FloatArray) -> FloatArray:

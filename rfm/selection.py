@@ -226,8 +226,8 @@ def parameters_of(candidate: Candidate, updates: bool) -> dict[str, Any]:
 
 def best_candidate(scores: FloatArray, errors: FloatArray) -> int:
     """The place of the largest mean score; of equals that of the smallest squared error, the first of those."""
-    mean = np.round(scores.mean(axis=1), 12)
-    tied = np.flatnonzero(mean == mean.max())
+    mean = scores.mean(axis=1)
+    tied = np.flatnonzero(np.isclose(mean, mean.max(), rtol=1e-12, atol=0.0))
     return int(tied[first_of_least(errors[tied])])
 
 

@@ -135,7 +135,7 @@ def _table(evidence: Evidence, view: ProtocolView) -> str:
     count = f"{plural(len(view.common.pool.datasets), 'common dataset')} of {len(view.matrix)}"
     words = f"{view.measure.title} in percent" if view.measure.unit else view.measure.title
     families = plural(view.family_count, "family", "families")
-    seeds = "one seed" if len(view.seeds) == 1 else f"seeds {', '.join(map(str, view.seeds))}"
+    seeds = wording.seeds(view.paired.index, each=True)
     first = f"; {part}" if (part := evidence.first_folds(view)) else ""
     head = f"protocol {view.protocol}: {count}, {families}, {seeds}; {words}{first}"
     why = [] if contrasts else ["".join(s if isinstance(s, str) else s.text for s in verdict(evidence, view))]

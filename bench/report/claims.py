@@ -53,7 +53,7 @@ class Claim:
     subset: str
     datasets: int
     families: int
-    seeds: int
+    seeds: str
     means: pd.Series
     comparisons: list[Comparison]
 
@@ -61,8 +61,7 @@ class Claim:
     def where(self) -> str:
         """``90 small datasets (68 families, one seed)``."""
         noun = "small datasets" if self.subset == "small90" else "datasets"
-        seeds = "one seed" if self.seeds == 1 else plural(self.seeds, "seed")
-        return f"{self.datasets} {noun} ({plural(self.families, 'family', 'families')}, {seeds})"
+        return f"{self.datasets} {noun} ({plural(self.families, 'family', 'families')}, {self.seeds})"
 
     @property
     def sentence(self) -> str:
@@ -117,7 +116,7 @@ def _claim(scores: pd.DataFrame, registry: Registry, protocol: str, subset: str)
     families = registry.family_of
     paired = by_seed.loc[by_seed.index.get_level_values("dataset").isin(pool.datasets), pool.methods]
     means = pool.scores.mean().sort_values(ascending=False)
-    count, seeds = len({families[d] for d in pool.datasets}), paired.index.get_level_values("seed").nunique()
+    count, seeds = len({families[d] for d in pool.datasets}), wording.seeds(paired.index)
     compared = against_each(paired, RFM, families)
     return Claim(protocol, subset, len(pool.datasets), count, seeds, means, compared)
 

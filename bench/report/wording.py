@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from importlib import resources
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from bench.errors import listed, plural
@@ -141,10 +142,26 @@ def single(d: OverDatasets, p: float, measure: Measure) -> str:
     return f"± {number(d.se, measure.digits)}, p {shown if shown.startswith('<') else f'= {shown}'}"
 
 
+def seeds(index: pd.Index[Any], *, each: bool = False) -> str:
+    """How many seeds the (dataset, seed) of ``index`` have, or which (``each``), and that some datasets have fewer.
+
+    ``one seed``; ``3 seeds``; ``seeds 0, 1, 2, one on 29 datasets``.
+    """
+    found = sorted(set(index.get_level_values("seed")))
+    if len(found) == 1:
+        return "one seed"
+    counts = pd.Series(index.get_level_values("seed"), index.get_level_values("dataset")).groupby(level=0).nunique()
+    fewer = counts[counts < len(found)]
+    told = f"seeds {', '.join(map(str, found))}" if each else plural(len(found), "seed")
+    if fewer.empty:
+        return told
+    return f"{told}, {'one' if fewer.max() == 1 else 'fewer'} on {plural(len(fewer), 'dataset')}"
+
+
 def by_seed(d: PairedDifference, measure: Measure) -> str:
     """The smallest and the largest mean difference of a seed, and whether all point one way."""
     if d.seed_range is None:
-        return "one seed"
+        return f"seed {d.by_seed[0][0]} alone" if d.by_seed else "no seed has enough datasets"
     return f"{ends(*d.seed_range, measure)}, {'one sign' if d.same_sign else 'signs differ'}"
 
 

@@ -117,6 +117,19 @@ def test_one_method_and_one_protocol_have_nothing_to_be_compared_with() -> None:
     assert claims(scores("clean", methods=("mlp",)), REGISTRY) == []
 
 
+@pytest.mark.parametrize(
+    ("seeds", "fewer"), [((0, 1), "2 seeds, one on {} datasets"), ((0, 1, 2), "3 seeds, fewer on {} datasets")]
+)
+def test_datasets_that_have_fewer_seeds_are_told(seeds: tuple[int, ...], fewer: str) -> None:
+    table = scores("clean", seeds=seeds)
+    last = seeds[-1]
+    small, whole = claims(table[(table["seed"] != last) | table["dataset"].isin(SMALL)], REGISTRY)
+    assert small.where.endswith(f", {len(seeds)} seeds)")
+    assert whole.where.endswith(f", {fewer.format(len(NAMES) - len(SMALL))})")
+    assert {seed for c in small.comparisons for seed, _ in c.difference.by_seed} == set(seeds)
+    assert {seed for c in whole.comparisons for seed, _ in c.difference.by_seed} == set(seeds[:-1])  # same datasets
+
+
 def test_scores_of_before_there_was_regression_are_of_classes(tmp_path: Path) -> None:
     table = scores("clean", seeds=(0,))
     table.drop(columns=["task", "metric"]).to_csv(tmp_path / "scores.csv", index=False)

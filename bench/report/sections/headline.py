@@ -91,7 +91,7 @@ def verdict(evidence: Evidence, view: ProtocolView) -> tuple[Span, ...]:
     count = plural(len(view.common.pool.datasets), noun)
     named = evidence.group_of(view.common.pool.datasets)
     which = f"{named.key}, " if named else ""
-    seeds = plural(len(view.seeds), "seed") if len(view.seeds) > 1 else "one seed"
+    seeds = wording.seeds(view.paired.index)
     first = evidence.first_folds(view)
     inside = f"{which}{plural(view.family_count, 'family', 'families')}, {seeds}{f', {first}' if first else ''}"
     reference = wording.title(view.reference)

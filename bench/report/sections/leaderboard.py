@@ -113,8 +113,8 @@ def _against(
 def _by_seed(
     view: ProtocolView, found: Mapping[str, Comparison]
 ) -> list[tuple[Column, Callable[[str], Cell | str | int]]]:
-    """What the difference is in each seed, if there are several."""
-    if not found or len(view.seeds) < 2:
+    """What the difference is in each seed, if several have enough datasets."""
+    if not any(c.difference.seed_range for c in found.values()):
         return []
 
     def spread(m: str) -> Cell:

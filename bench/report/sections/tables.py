@@ -93,8 +93,8 @@ def pool_note(view: ProtocolView) -> str:
 
 def seeds_text(view: ProtocolView) -> str:
     """How many seeds and families there are, and which results do not count for their seeds."""
-    seeds = "one seed" if len(view.seeds) == 1 else f"seeds {', '.join(map(str, view.seeds))}"
-    return f"{plural(view.family_count, 'family', 'families')} of datasets; {seeds}. {seed_gaps_text(view)}".rstrip()
+    told = wording.seeds(view.paired.index, each=True)
+    return f"{plural(view.family_count, 'family', 'families')} of datasets; {told}. {seed_gaps_text(view)}".rstrip()
 
 
 def seed_gaps_text(view: ProtocolView) -> str:
