@@ -92,7 +92,7 @@ def test_svm_ties_go_to_the_default_first() -> None:
 
 FACTOR = {"features_per_sqrt_d": 2.0}
 LEAF = {"min_samples_leaf": 3}
-TREES: dict[str, Any] = {"n_estimators": 12, "max_features": 3, "random_state": 9}
+TREES: dict[str, Any] = {"n_estimators": 6, "max_features": 3, "random_state": 9}
 
 
 @pytest.mark.parametrize(
