@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from refusals import refused
 from bench.errors import JobSkipped, UsageError
 from bench.report.blocks import Figure, Notice
 from bench.study.ansatz.cells import DATASETS, DEFAULT, MAIN, RATES, SMALLER, STUDY, cells
-from bench.study.ansatz.compute import CANDIDATE_RATES, LOOKS, network, pictures, rates, rfm_metrics
+from bench.study.ansatz.compute import CANDIDATE_RATES, network, pictures, rates, rfm_metrics
 from bench.study.ansatz.datasets import STAR, STAR_CORNER, load, with_star
 from bench.study.ansatz.findings import find
 from bench.study.ansatz.runs import runs_of
@@ -31,14 +32,13 @@ SMALL = {"data": "digits", "start": DEFAULT, "variant": MAIN, "optimiser": "sgd"
 SMALL |= {"train": 60, "held_out": 20, "test": 50, "width": 12, "depth": 2, "epochs": 2, "limit": 6}
 
 
-def test_networks_are_judged_where_they_are_looked_at_with_rates_that_were_candidates() -> None:
+def test_networks_have_three_seeds_two_starts_and_rates_that_were_candidates() -> None:
     for chosen in (cells(True), cells(False)):
-        assert all(cell.any_device and cell.cost > 0 for cell in chosen)
+        assert all(cell.any_device for cell in chosen)
         main = [cell for cell in chosen if cell.parameters.get("variant") == MAIN]
-        assert {cell.seed for cell in main} == {0, 1, 2}
-        assert {cell.parameters["start"] for cell in main} == {DEFAULT, SMALLER}
+        drawn = {(cell.parameters["start"], cell.seed) for cell in main}
+        assert drawn == set(product((DEFAULT, SMALLER), range(3)))
     assert {cell.parameters["data"] for cell in main} == set(DATASETS)
-    assert {cell.parameters["epochs"] for cell in main} <= set(LOOKS)
     assert set(RATES.values()) <= set(CANDIDATE_RATES)
 
 

