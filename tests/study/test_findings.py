@@ -425,7 +425,7 @@ def test_the_account_says_which_run_computed_what(tmp_path: Path) -> None:
     """Of a study that was resumed; runs of whose results nothing is left are not named."""
     cells = cubic(5, 6, 7)
     for day, done in enumerate((cells[:2], [], cells[2:])):
-        outcomes = [Outcome(cell, "ok", DONE, cpu_seconds=50.0) for cell in done]
+        outcomes = [Outcome(cell, "ok", DONE, cpu_seconds=60.0) for cell in done]
         left = [cell for cell in cells if cell not in done]
         keep(tmp_path / "run", outcomes, left, started=f"day {day}", commit=f"abc{day}")
     page = write_study(LOW_RANK, tmp_path / "run", tmp_path / "out").markdown.read_text()
@@ -433,7 +433,7 @@ def test_the_account_says_which_run_computed_what(tmp_path: Path) -> None:
         "last begun day 2",
         "2 cells in the run begun day 0, commit `abc0`",
         "1 cell in the run begun day 2, commit `abc2`",
-        "2 minutes",  # 150 seconds
+        "3 minutes",  # 180 seconds
     ):
         assert words in page
     assert "abc1" not in page

@@ -60,6 +60,7 @@ def network(
 
 LATE = ((0.5, 1.0, 1.0, 1.0, 1.0), (0.5, 0.5, 0.6, 0.96, 0.99))
 TOGETHER = ((0.5, 0.9, 1.0, 1.0, 1.0), (0.5, 0.8, 0.96, 0.97, 0.98))
+SOON = ((0.5, 0.9, 0.9, 1.0, 1.0), (0.5, 0.5, 0.6, 0.7, 0.96))
 NEVER = ((0.5, 0.9, 1.0, 1.0, 1.0), (0.5, 0.5, 0.6, 0.7, 0.7))
 DIVERGED = network(((), ()), 1, rate=0.3, epochs=[], loss=0.0, diverged=2)
 
@@ -218,6 +219,7 @@ VERDICTS: list[tuple[Callable[[list[Outcome]], list[Claim]], int, list[Outcome],
     (grokking_claims, 1, networks(LATE, LATE, TOGETHER), "holds"),
     (grokking_claims, 1, networks(LATE, TOGETHER, TOGETHER), "holds in part"),
     (grokking_claims, 1, networks(TOGETHER, TOGETHER, NEVER), "does not hold"),
+    (grokking_claims, 1, networks(SOON, SOON, SOON), "does not hold"),  # later, by 2.5 times
     (grokking_claims, 1, networks(TOGETHER, NEVER, NEVER), "undecided"),
     # Of learning rates that with the least training loss counts, if it did not diverge.
     (grokking_claims, 1, [network(LATE, loss=0.05), network(TOGETHER, loss=0.01, rate=0.03)], "does not hold"),
