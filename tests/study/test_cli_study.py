@@ -49,14 +49,22 @@ def test_without_results_nothing_is_claimed(name: str) -> None:
     assert {claim.verdict for claim in find([]).claims} == {"not measured"}
 
 
+EASIER: dict[str, dict[str, float]] = {
+    "sparse": {"d": 20, "problems": 1},
+    "completion": {"size": 12, "density": 0.9},
+    "noise": {"density": 0.9},
+}
+
+
 def one_of_each(study: Study) -> Study:
-    """With the first cell of each kind and method of its small version."""
-    found = {(cell.kind, cell.parameters.get("method")): cell for cell in reversed(study.cells(True))}
-    return replace(study, cells=lambda quick: tuple(found.values()))
+    """With the first cell of each kind of its small version, made easier."""
+    found = {cell.kind: cell for cell in reversed(study.cells(True))}
+    cells = [replace(cell, parameters={**cell.parameters, **EASIER.get(kind, {})}) for kind, cell in found.items()]
+    return replace(study, cells=lambda quick: tuple(cells))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", ["low-rank", "lin-rfm"])  # of the others: test_image_study.py
 def test_the_small_version_runs_to_a_report_and_goes_on(
     name: str, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +80,7 @@ def test_the_small_version_runs_to_a_report_and_goes_on(
     assert list(Path("r/logs").iterdir())
     if name != "low-rank":  # they go on alike
         return
-    [(planned, already)] = re.findall(r"^(\d+) jobs: .* \((\d+) from before\)", command(*words).out)
+    [(planned, already)] = re.findall(r"^(\d+) jobs?: .* \((\d+) from before\)", command(*words).out)
     assert planned == already
     for more in ([], ["--report-only"]):
         command.refuses(f"holds the study '{name}'", "study", "lin-rfm", "--quick", *more, "--run", "r")

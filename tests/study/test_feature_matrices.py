@@ -1,5 +1,5 @@
-"""Feature matrices of layers, and what the ansatz study measures with them: against dense arrays, finite differences,
-and the published script's arithmetic written out."""
+"""Feature matrices of layers, and what the ansatz study measures with them: against dense arrays, automatic
+differentiation, and the published script's arithmetic written out."""
 
 from __future__ import annotations
 
@@ -66,14 +66,6 @@ def test_the_agop_of_a_layer_is_that_of_automatic_differentiation(layer: int, tr
         torch.testing.assert_close(FactoredMatrix(basis, core).dense(), expected)
     if layer == 3:  # nothing follows the last layer: its AGOP is its NFM
         torch.testing.assert_close(FactoredMatrix(basis, gradients.outer).dense(), nfm(network.layers[3]).dense())
-
-
-def test_gradients_are_finite_differences(trained: Trained) -> None:
-    network, _, X = trained
-    shifts = 1e-6 * torch.eye(SIZES[0], dtype=torch.float64)
-    J = torch.stack([(network.outputs(X + s) - network.outputs(X - s)) / 2e-6 for s in shifts], dim=2)
-    found = FactoredMatrix(network.layers[0].T, layer_gradients(network, X)[0].outer).dense()
-    torch.testing.assert_close(found, torch.einsum("ncd,nce->de", J, J) / len(X), rtol=1e-6, atol=1e-7)
 
 
 def test_blocks_of_rows_change_nothing(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:

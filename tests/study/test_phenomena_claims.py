@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from outcomes import blocks_of, computed, ok, pages
 
-from bench.report.blocks import Document, Figure, Table
-from bench.report.build import write_document
+from bench.report.blocks import Figure, Table
 from bench.study.cell import Cell, Outcome
-from bench.study.images import find_images
-from bench.study.phenomena.cells import KINDS, cells
+from bench.study.claims import Claim
+from bench.study.images import Images
+from bench.study.phenomena.cells import STUDY, cells
 from bench.study.phenomena.claims.faces import faces_claims
-from bench.study.phenomena.claims.grokking import first_epoch, grokking_claims
+from bench.study.phenomena.claims.grokking import grokking_claims
 from bench.study.phenomena.claims.simplicity import simplicity_claims
 from bench.study.phenomena.claims.spurious import spurious_claims
 from bench.study.phenomena.claims.tickets import savings, size_needed, tickets_claims
@@ -25,10 +25,6 @@ from bench.study.phenomena.findings import find
 from bench.study.phenomena.reading import all_of, counted
 from bench.study.phenomena.sections.grokking_networks import network_blocks
 from bench.study.report import Findings
-
-
-def ok(kind: str, parameters: dict[str, Any], values: dict[str, Any], seed: int = 0) -> Outcome:
-    return Outcome(Cell(kind, parameters, seed), "ok", values)
 
 
 def test_parts_of_a_claim() -> None:
@@ -47,30 +43,9 @@ def rfm(test: Accuracies, seed: int = 0, *, patch: bool = True, train: float = 1
     return ok("grokking-rfm", parameters, values, seed)
 
 
-def test_rfm_groks_where_a_patch_says_the_class() -> None:
-    def verdict(*with_patch: Accuracies, without: Accuracies = PLAIN) -> str:
-        runs = [rfm(test, seed) for seed, test in enumerate(with_patch)]
-        return grokking_claims([*runs, rfm(without, patch=False)])[0].verdict
-
-    expected = {
-        (GROKS, GROKS, GROKS): "holds",
-        (GROKS, GROKS, PLAIN): "holds in part",
-        (GROKS, PLAIN, PLAIN): "does not hold",
-        ((0.8, 0.9, 0.99),): "does not hold",  # the kernel is good enough
-        ((0.55, 0.9, 0.94),): "does not hold",
-    }
-    assert {paths: verdict(*paths) for paths in expected} == expected
-    assert verdict(GROKS, without=GROKS) == "does not hold"  # then the patch is not what does it
-
-
-def test_rfm_groks_only_if_it_had_learned_the_training_images() -> None:
-    plain = rfm(PLAIN, patch=False)
-    learned, not_learned, alone = (
-        grokking_claims(runs)[0] for runs in ([rfm(GROKS), plain], [rfm(GROKS, train=0.99), plain], [rfm(GROKS)])
-    )
-    assert [c.verdict for c in (learned, not_learned, alone)] == ["holds", "does not hold", "not measured"]
-    assert "training accuracy at least 99.0 %: with" in not_learned.measured
-    assert "training accuracy 100 % at all: with" in learned.measured
+def groks(*with_patch: Accuracies, without: Accuracies = PLAIN, train: float = 1.0) -> list[Outcome]:
+    """A run of RFM with the patch for each path of test accuracies, and one without it."""
+    return [*(rfm(test, seed, train=train) for seed, test in enumerate(with_patch)), rfm(without, patch=False)]
 
 
 def network(
@@ -85,27 +60,24 @@ def network(
 
 LATE = ((0.5, 1.0, 1.0, 1.0, 1.0), (0.5, 0.5, 0.6, 0.96, 0.99))
 TOGETHER = ((0.5, 0.9, 1.0, 1.0, 1.0), (0.5, 0.8, 0.96, 0.97, 0.98))
+SOON = ((0.5, 0.9, 0.9, 1.0, 1.0), (0.5, 0.5, 0.6, 0.7, 0.96))
 NEVER = ((0.5, 0.9, 1.0, 1.0, 1.0), (0.5, 0.5, 0.6, 0.7, 0.7))
 DIVERGED = network(((), ()), 1, rate=0.3, epochs=[], loss=0.0, diverged=2)
 
 
-def test_networks_grok_if_test_accuracy_comes_much_later() -> None:
-    expected = {
-        (LATE, LATE, TOGETHER): "holds",
-        (LATE, TOGETHER, TOGETHER): "holds in part",
-        (TOGETHER, TOGETHER, NEVER): "does not hold",
-        (TOGETHER, NEVER, NEVER): "undecided",
-    }
-    found = {runs: [network(run, seed) for seed, run in enumerate(runs)] for runs in expected}
-    assert {runs: grokking_claims(outcomes)[1].verdict for runs, outcomes in found.items()} == expected
-    assert first_epoch({"epochs": [1, 5], "test": [0.2, 0.3]}, "test", 0.4) is None
+def networks(*runs: tuple[Accuracies, Accuracies]) -> list[Outcome]:
+    return [network(run, seed) for seed, run in enumerate(runs)]
 
 
-def test_of_learning_rates_that_with_the_least_training_loss_counts() -> None:
-    late = network(LATE, loss=0.05)
-    assert grokking_claims([late, network(TOGETHER, loss=0.01, rate=0.03)])[1].verdict == "does not hold"
-    competing = replace(DIVERGED, cell=replace(DIVERGED.cell, seed=late.cell.seed))
-    assert grokking_claims([late, competing])[1].verdict == "holds"
+def learned(*ends: float) -> list[Outcome]:
+    """Networks by the cosine in the end of what training has added to the first layer and M."""
+    cosines = [{"moved": [0.2, end], "layer": [0.1, 0.1]} for end in ends]
+    return [network(TOGETHER, seed, cosines=found) for seed, found in enumerate(cosines)]
+
+
+def test_training_accuracy_and_networks_that_diverged_are_told() -> None:
+    for train, words in ((0.99, "at least 99.0 %: with"), (1.0, "100 % at all: with")):
+        assert f"training accuracy {words}" in grokking_claims(groks(GROKS, train=train))[0].measured
     for claim in grokking_claims([DIVERGED])[1:]:
         assert (claim.verdict, claim.measured) == ("not measured", "Every network with ten outputs diverged.")
 
@@ -116,19 +88,8 @@ def test_captions_count_the_networks_that_are_drawn() -> None:
         replace(o, cell=replace(o.cell, parameters={**o.cell.parameters, **setting, "rate": 0.1}))
         for o in (network(TOGETHER, cosine_epochs=[1, 500]), DIVERGED)
     ]
-    drawn = [block for block in network_blocks("cifar10", runs) if isinstance(block, Figure)]
-    assert [figure.caption.count("1 seed.") for figure in drawn] == [1, 1]
-
-
-def test_first_layers_are_compared_with_m() -> None:
-    def verdict(*ends: float) -> str:
-        cosines = [{"moved": [0.2, end], "layer": [0.1, 0.1]} for end in ends]
-        return grokking_claims([network(TOGETHER, seed, cosines=found) for seed, found in enumerate(cosines)])[
-            2
-        ].verdict
-
-    expected = {(0.9, 0.85, 0.8): "holds", (0.9, 0.85, 0.5): "holds in part", (0.9, 0.5, 0.5): "does not hold"}
-    assert {ends: verdict(*ends) for ends in expected} == expected
+    captions = [block.caption for block in network_blocks("cifar10", runs) if isinstance(block, Figure)]
+    assert [caption.count("1 seed.") for caption in captions] == [1, 1]
 
 
 def ticket(ours: float, kernel: float, seed: int = 0, n: int = 100, *, local: bool = False, **more: float) -> Outcome:
@@ -138,19 +99,10 @@ def ticket(ours: float, kernel: float, seed: int = 0, n: int = 100, *, local: bo
     return ok("tickets", parameters, {"accuracy": accuracies, "kept": {"RFM-T 1": 9}}, seed)
 
 
-@pytest.mark.parametrize("local", [False, True], ids=["fills", "local"])
-def test_tickets_are_judged_by_all_rivals(local: bool) -> None:
-    def verdict(wins: int, losses: int) -> str:
-        rivals = [0.8] * wins + [1.0] * losses + [0.9] * 2
-        found = tickets_claims([ticket(0.9, rival, seed, local=local) for seed, rival in enumerate(rivals)])
-        assert found[1 - local].verdict == "not measured"
-        return found[local].verdict
-
-    # Random masks lose in every draw, so that the claim about local features is held in part by them alone.
-    expected = {(10, 0): "holds", (0, 10): "does not hold", (6, 5): "holds in part" if local else "undecided"}
-    assert {counts: verdict(*counts) for counts in expected} == expected
-    against_one = [ticket(0.9, 0.8, seed, local=local, **{"RFM 1": 0.9}) for seed in range(10)]
-    assert tickets_claims(against_one)[local].verdict == "holds in part"
+def tickets(wins: int, losses: int, *, local: bool, **more: float) -> list[Outcome]:
+    """Draws that RFM-T wins and loses against the kernel and RFM, and two ties."""
+    rivals = [0.8] * wins + [1.0] * losses + [0.9] * 2
+    return [ticket(0.9, rival, seed, local=local, **more) for seed, rival in enumerate(rivals)]
 
 
 SIZES = (50, 100, 200, 400)
@@ -178,20 +130,8 @@ def half(method: str, hard: float, alone: float) -> Outcome:
     return ok(kind, {}, {"accuracy": {method: values}})
 
 
-def test_the_bias_is_what_either_half_costs() -> None:
-    def verdict(rfm: float, network: float, alone: float) -> str:
-        return simplicity_claims([half("RFM 1", rfm, alone), half("network", network, alone)])[0].verdict
-
-    expected = {
-        (0.88, 0.85, 0.4): "holds",
-        (0.88, 0.5, 0.4): "holds in part",
-        (0.5, 0.5, 0.4): "does not hold",
-        (0.88, 0.85, 0.1): "undecided",
-    }
-    assert {figures: verdict(*figures) for figures in expected} == expected
-    kernels = {(0.85, 0.4): "holds", (0.4, 0.4): "does not hold", (0.85, 0.1): "undecided"}
-    assert {of: simplicity_claims([half("Laplace", *of)])[1].verdict for of in kernels} == kernels
-    assert [claim.verdict for claim in simplicity_claims([half("RFM 1", 0.9, 0.4)])] == ["not measured"] * 2
+def halves(rfm: float, network: float, alone: float) -> list[Outcome]:
+    return [half("RFM 1", rfm, alone), half("network", network, alone)]
 
 
 def mark(
@@ -209,20 +149,27 @@ def mark(
     return ok("spurious-kernels", {"mark": 4, "share": share}, values, seed)
 
 
-@pytest.mark.parametrize(
-    ("strong", "weak", "verdict"),
-    [
-        ({}, {}, "holds"),
-        ({}, {"count": 500}, "holds in part"),
-        ({"hits": 40}, {}, "does not hold"),
-        ({"count": 200}, {}, "does not hold"),
-    ],
-)
-def test_m_names_the_mark_if_it_has_most_of_it_and_little_else(strong: Any, weak: Any, verdict: str) -> None:
-    untied = mark(0, share=0.5, hits=0)
-    draws = [mark(seed, share=share, **more) for share, more in ((0.95, strong), (0.6, weak)) for seed in range(5)]
-    assert spurious_claims([untied, *draws])[0].verdict == verdict
-    assert spurious_claims([untied])[0].verdict == "not measured"
+UNTIED = mark(0, share=0.5, hits=0)
+
+
+def marks(strong: dict[str, int], weak: dict[str, int]) -> list[Outcome]:
+    """Five draws each of a strong and a weak tie, and one of none."""
+    ties = ((0.95, strong), (0.6, weak))
+    return [UNTIED, *(mark(seed, share=share, **more) for share, more in ties for seed in range(5))]
+
+
+def restored(*after: float) -> list[Outcome]:
+    """Draws by what is right after what M names is left out."""
+    return [mark(seed, after=value) for seed, value in enumerate(after)]
+
+
+NOT_NAMED = [mark(seed, hits=0, after=0.1) for seed in range(3, 9)]
+"""Draws in which M does not name the mark."""
+
+
+def test_what_is_restored_is_counted_over_all_draws_and_where_m_names_the_mark() -> None:
+    measured = spurious_claims([*restored(0.6, 0.58, 0.65), *NOT_NAMED])[3].measured
+    assert "Restored: 3 draws, with random ones left out 0; of those in which M names the mark, 3 of 3." in measured
 
 
 @pytest.mark.parametrize(
@@ -245,75 +192,112 @@ def test_below_chance_is_what_a_reversed_tie_leaves(kernel: float, network: floa
     assert (claims[0].measured == "Every draw of the networks diverged.") == (network is None)
 
 
-def test_leaving_out_the_named_restores_what_clean_images_allow() -> None:
-    expected = {(0.6, 0.58, 0.65): "holds", (0.6, 0.58, 0.3): "holds in part", (0.6, 0.3, 0.3): "does not hold"}
-    draws = {after: [mark(seed, after=value) for seed, value in enumerate(after)] for after in expected}
-    assert {after: spurious_claims(some)[3].verdict for after, some in draws.items()} == expected
-    # Draws in which M does not name the mark count too.
-    unnamed = spurious_claims([*draws[0.6, 0.58, 0.65], *(mark(seed, hits=0, after=0.1) for seed in range(3, 9))])[3]
-    assert unnamed.verdict == "does not hold"
-    assert "Restored: 3 draws, with random ones left out 0; of those in which M names the mark, 3 of 3." in (
-        unnamed.measured
-    )
-    assert spurious_claims([mark(0, share=0.5)])[3].verdict == "not measured"
+def eyes(*hits: int) -> list[Outcome]:
+    """Runs by how many of 100 named pixels are at the eyes."""
+    values = {"accuracy": dict.fromkeys(("Laplace", "RFM 1", "RFM 3"), 0.8), "area": 0.15}
+    named = [{"RFM 1": {"count": 100, "share": 0.3, "hits": n}} for n in hits]
+    return [ok("faces", {}, {**values, "named": found}, seed) for seed, found in enumerate(named)]
 
 
-def test_eyes_and_pasted_templates_are_counted_run_by_run() -> None:
-    def eyes(*hits: int) -> str:
-        accuracies = dict.fromkeys(("Laplace", "RFM 1", "RFM 3"), 0.8)
-        named = {"count": 100, "share": 0.3}
-        runs = [
-            ok("faces", {}, {"accuracy": accuracies, "area": 0.15, "named": {"RFM 1": named | {"hits": n}}}, seed)
-            for seed, n in enumerate(hits)
-        ]
-        return faces_claims(runs, [])[0].verdict
+def pasted(named: float) -> list[Outcome]:
+    values = {"accuracy": {"RFM 1": 0.85}, "pasted": {"RFM 1": {"named": named, "random": 0.8}}}
+    return [ok("celeba", {"attribute": "Wearing_Lipstick"}, values)]
 
-    def pasted(named: float) -> str:
-        values = {"accuracy": {"RFM 1": 0.85}, "pasted": {"RFM 1": {"named": named, "random": 0.8}}}
-        return faces_claims([ok("celeba", {"attribute": "Wearing_Lipstick"}, values)], [])[1].verdict
 
-    assert (eyes(30), eyes(29), eyes(40, 40, 0)) == ("holds", "does not hold", "holds in part")
-    assert (pasted(0.6), pasted(0.9)) == ("holds", "does not hold")
+def faces(runs: list[Outcome]) -> list[Claim]:
+    return faces_claims(runs, [])
+
+
+VERDICTS: list[tuple[Callable[[list[Outcome]], list[Claim]], int, list[Outcome], str]] = [
+    (grokking_claims, 0, groks(GROKS, GROKS, GROKS), "holds"),
+    (grokking_claims, 0, groks(GROKS, GROKS, PLAIN), "holds in part"),
+    (grokking_claims, 0, groks((0.8, 0.9, 0.99)), "does not hold"),  # the kernel is good enough
+    (grokking_claims, 0, groks((0.55, 0.9, 0.94)), "does not hold"),
+    (grokking_claims, 0, groks(GROKS, train=0.99), "does not hold"),
+    (grokking_claims, 0, groks(GROKS, without=GROKS), "does not hold"),  # then the patch is not what does it
+    (grokking_claims, 0, [rfm(GROKS)], "not measured"),
+    (grokking_claims, 1, networks(LATE, LATE, TOGETHER), "holds"),
+    (grokking_claims, 1, networks(LATE, TOGETHER, TOGETHER), "holds in part"),
+    (grokking_claims, 1, networks(TOGETHER, TOGETHER, NEVER), "does not hold"),
+    (grokking_claims, 1, networks(SOON, SOON, SOON), "does not hold"),  # later, by 2.5 times
+    (grokking_claims, 1, networks(TOGETHER, NEVER, NEVER), "undecided"),
+    # Of learning rates that with the least training loss counts, if it did not diverge.
+    (grokking_claims, 1, [network(LATE, loss=0.05), network(TOGETHER, loss=0.01, rate=0.03)], "does not hold"),
+    (grokking_claims, 1, [network(LATE, 1, loss=0.05), DIVERGED], "holds"),
+    (grokking_claims, 2, learned(0.9, 0.85, 0.8), "holds"),
+    (grokking_claims, 2, learned(0.9, 0.85, 0.5), "holds in part"),
+    (tickets_claims, 0, tickets(10, 0, local=False), "holds"),
+    (tickets_claims, 0, tickets(0, 10, local=False), "does not hold"),
+    (tickets_claims, 0, tickets(6, 5, local=False), "undecided"),
+    (tickets_claims, 0, tickets(10, 0, local=False, **{"RFM 1": 0.9}), "holds in part"),
+    (tickets_claims, 0, tickets(10, 0, local=True), "not measured"),
+    (tickets_claims, 1, tickets(10, 0, local=False), "not measured"),
+    (tickets_claims, 1, tickets(10, 0, local=True), "holds"),
+    (tickets_claims, 1, tickets(6, 5, local=True), "holds in part"),  # by random masks, which lose in every draw
+    (simplicity_claims, 0, halves(0.88, 0.85, 0.4), "holds"),
+    (simplicity_claims, 0, halves(0.88, 0.5, 0.4), "holds in part"),
+    (simplicity_claims, 0, halves(0.5, 0.5, 0.4), "does not hold"),
+    (simplicity_claims, 0, halves(0.88, 0.85, 0.1), "undecided"),
+    (simplicity_claims, 0, [half("RFM 1", 0.9, 0.4)], "not measured"),
+    (simplicity_claims, 1, [half("RFM 1", 0.9, 0.4)], "not measured"),
+    (simplicity_claims, 1, [half("Laplace", 0.85, 0.4)], "holds"),
+    (simplicity_claims, 1, [half("Laplace", 0.4, 0.4)], "does not hold"),
+    (simplicity_claims, 1, [half("Laplace", 0.85, 0.1)], "undecided"),
+    (spurious_claims, 0, marks({}, {}), "holds"),
+    (spurious_claims, 0, marks({}, {"count": 500}), "holds in part"),
+    (spurious_claims, 0, marks({"hits": 40}, {}), "does not hold"),
+    (spurious_claims, 0, marks({"count": 200}, {}), "does not hold"),
+    (spurious_claims, 0, [UNTIED], "not measured"),
+    (spurious_claims, 3, restored(0.6, 0.58, 0.65), "holds"),
+    (spurious_claims, 3, restored(0.6, 0.58, 0.3), "holds in part"),
+    (spurious_claims, 3, [*restored(0.6, 0.58, 0.65), *NOT_NAMED], "does not hold"),
+    (spurious_claims, 3, [mark(0, share=0.5)], "not measured"),
+    (faces, 0, eyes(30), "holds"),
+    (faces, 0, eyes(40, 40, 0), "holds in part"),
+    (faces, 0, eyes(29), "does not hold"),
+    (faces, 1, pasted(0.6), "holds"),
+    (faces, 1, pasted(0.9), "does not hold"),
+]
+
+
+@pytest.mark.parametrize(
+    ("claims", "number", "outcomes", "verdict"),
+    VERDICTS,
+    ids=[f"{claims.__name__} {number} {verdict}" for claims, number, _, verdict in VERDICTS],
+)
+def test_verdicts_follow_from_the_figures(
+    claims: Callable[[list[Outcome]], list[Claim]], number: int, outcomes: list[Outcome], verdict: str
+) -> None:
+    assert claims(outcomes)[number].verdict == verdict
+
+
+def test_images_that_were_not_there_are_the_reason_that_nothing_was_measured() -> None:
     skipped = Outcome(Cell("celeba", {}), "skipped", {}, "CelebA: get it from its owners")
     claim = faces_claims([], [skipped])[1]
     assert (claim.verdict, claim.measured) == ("not measured", skipped.reason)
 
 
 @pytest.fixture(scope="module")
-def quick() -> list[Outcome]:
-    images = find_images(None, ("digits",))
-    found = []
-    for cell in cells(True):
-        module, _, function = KINDS[cell.kind].partition(":")
-        values = getattr(importlib.import_module(module), function)(cell.parameters, cell.seed, images)
-        found.append(Outcome(cell, "ok", json.loads(json.dumps(values, allow_nan=False))))
-    return found
-
-
-@pytest.fixture(scope="module")
-def page(quick: list[Outcome]) -> Findings:
+def findings(images: Images) -> Findings:
     """Of the small version, and of cells that were skipped."""
     left_out = [cell for cell in cells(False) if cell.kind in ("faces", "celeba")]
-    return find([*quick, *(Outcome(cell, "skipped", {}, "no such images") for cell in left_out)])
+    skipped = [Outcome(cell, "skipped", {}, "no such images") for cell in left_out]
+    return find([*computed(STUDY, images, cells(True)), *skipped])
 
 
-def test_the_small_version_has_all_phenomena_on_its_page(page: Findings, tmp_path: Path) -> None:
+def test_the_small_version_has_all_phenomena_on_its_page(findings: Findings, tmp_path: Path) -> None:
     phenomena = ["grokking", "tickets", "simplicity", "spurious"]
-    assert [section.anchor for section in page.sections] == ["claims", *phenomena, "faces"]
-    blocks = [block for section in page.sections for block in section.all_blocks()]
-    named = [block.name for block in blocks if isinstance(block, Figure)]
+    assert [section.anchor for section in findings.sections] == ["claims", *phenomena, "faces"]
+    named = [figure.name for figure in blocks_of(findings, Figure)]
     assert len(set(named)) == len(named)
     assert {f"{phenomenon}-pictures" for phenomenon in phenomena} <= set(named)
-    assert "not measured" not in {claim.verdict for claim in page.claims[:8]}
-    document = Document(page.question, page.kicker, (), tuple(page.sections), "python -m bench study phenomena")
-    files = write_document(document, tmp_path)
-    assert "Claim by claim" in files.html.read_text()
-    assert "no such images" in files.markdown.read_text()
+    assert "not measured" not in {claim.verdict for claim in findings.claims[:8]}
+    page, markdown = pages(findings, tmp_path)
+    assert "Claim by claim" in page
+    assert "no such images" in markdown
 
 
-def test_a_network_that_diverged_is_in_the_table(page: Findings) -> None:
-    [section] = [section for section in page.sections if section.anchor == "grokking"]
-    tables = [block for block in section.blocks if isinstance(block, Table)]
-    [table] = [table for table in tables if table.name == "grokking-network-table-digits"]
+def test_a_network_that_diverged_is_in_the_table(findings: Findings) -> None:
+    table = next(table for table in blocks_of(findings, Table) if table.name == "grokking-network-table-digits")
     column = [head.title for head in table.columns].index("Diverged")
     assert [row[column].value for row in table.rows] == [0, 0, 1]
