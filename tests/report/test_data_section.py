@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -15,13 +14,10 @@ from bench.data.facts import Facts, load_facts
 from bench.data.registry import load_registry
 from bench.records.result import Job, RunRecord
 from bench.report.about import About, about_datasets, measured_facts
-from bench.report.blocks import Cell, Document, Section, Table
+from bench.report.blocks import Cell, Section, Table
 from bench.report.evidence import Evidence
-from bench.report.html import render_html
-from bench.report.markdown import render_details, render_markdown
 from bench.report.merge import merge_runs
-from bench.report.sections.data import changes, data_section, facts_sentence, parts_of
-from bench.report.sections.datasets import dataset_section, datasets_section
+from bench.report.sections.data import changes, data_section, parts_of
 from bench.stats.verdict import against_each
 
 METHODS = ["rfm", "laplace", "mlp"]
@@ -118,28 +114,6 @@ def test_a_verdict_that_hangs_on_some_datasets_is_said_to(nominal: slice, words:
     assert words in "".join(map(str, changes(parts_of(found, found.views["clean"]))))
 
 
-def test_only_datasets_with_something_to_know_are_listed(evidence: Evidence) -> None:
-    section = shown(evidence)
-    assert next(child for child in section.children if child.anchor == "data-concerned").fold
-    rows = {row[0].text: [cell.text for cell in row] for row in tables(section)["data-facts"].rows}
-    assert set(rows) == {*NAMES[:9], *tiny(evidence)}
-    assert list(rows)[:3] == NAMES[:3]  # most repeated first
-    assert rows[NAMES[4]][4:6] == ["2 of 5", "7 of 500, in 3 samples"]
-    words = str(section.blocks[0])
-    assert "on 3 of 24 datasets more than 20 %" in words
-    assert "known of 23 of 24 datasets; 5 had some" in words
-
-
-def test_how_many_datasets_have_nominal_columns_and_how_sure_the_registry_is(known: dict[str, Facts]) -> None:
-    plain = body(known)
-    sure = dict(zip(NAMES, ["documented"] * 4 + ["likely", "guessed"], strict=False))
-    evidence = replace(plain, about={name: replace(plain.about[name], nominal=sure.get(name, "")) for name in NAMES})
-    words = " ".join(str(shown(evidence).blocks[0]).split())
-    assert "By the attribute lists of their origin 4 have columns of categories without order, and 2 more" in words
-    about = about_datasets([], load_registry())
-    assert [about[name].nominal for name in ("flags", "titanic", "zoo")] == ["documented", "likely", ""]
-
-
 def test_without_facts_there_is_no_section_and_with_some_the_rest_stays_in(known: dict[str, Facts]) -> None:
     assert data_section(body({})) is None
     assert set(tables(shown(body(known, make_run(NAMES, ["rfm"]))))) == {"data-facts"}  # nothing is compared
@@ -150,33 +124,6 @@ def test_without_facts_there_is_no_section_and_with_some_the_rest_stays_in(known
     every = body({name: facts(name, repeated_percent=90.0) for name in NAMES[:3]}, make_run(NAMES[:3], METHODS))
     none_left = column(tables(shown(every))["data-without-clean"], "without repeated samples (> 20 %)")
     assert [cell.text for cell in none_left] == ["0 (0)", "–", "–", "–"]
-
-
-def test_nothing_of_a_name_is_markup() -> None:
-    odd = 'a<b> & "c" | `d`'
-    odd_one = body({odd: facts(odd, repeated_percent=30.0)}, make_run([odd, *NAMES[:4]], METHODS[:2]))
-    sections = (data_section(odd_one), datasets_section(odd_one))
-    document = Document("Title", "kicker", (), (Section("first", "", ()), *filter(None, sections)))
-    page = render_html(document)
-    assert odd not in page
-    assert escape(odd).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
-    assert r"a&lt;b&gt; &amp; \"c\" \| \`d\`".replace(r"\"", '"') in render_markdown(document)
-    assert 'id="data-concerned"' in page
-    assert "data-concerned" in render_markdown(document)
-    assert "data-concerned" not in render_details(document)
-
-
-def test_a_datasets_own_section_has_its_facts(evidence: Evidence) -> None:
-    words = str(dataset_section(evidence, NAMES[0]).blocks)
-    assert (
-        "Measured: 50.0 % of the test samples of the published folds stand in the training part too, 12.5 % with "
-        "another label; 0 of 5 columns possibly nominal; missing values filled: none."
-    ) in words
-    drawn = facts("x", folds="seed-0", missing_values=None, missing_samples=None)
-    assert facts_sentence(drawn) == (
-        "Measured: none of the test samples of the folds of seed 0 stands in the training part too; 0 of 5 columns "
-        "possibly nominal; missing values filled: not known."
-    )
 
 
 def job(**more: object) -> Job:
@@ -206,4 +153,5 @@ def test_the_registrys_datasets_get_their_facts_from_the_runs() -> None:
     about = about_datasets([with_jobs(run, rows=101, features=16)], load_registry())
     assert about["zoo"].facts == load_facts()["zoo", "embedded"]
     assert about["iris"].facts is None
+    assert [about[name].nominal for name in ("flags", "titanic", "zoo")] == ["documented", "likely", ""]
     assert about_datasets([run], load_registry())["zoo"].facts is None  # another table of that name

@@ -13,7 +13,7 @@ from synthetic_runs import make_regression_run, make_run, store_run, with_measur
 from bench.cli.report import headline_text
 from bench.records.result import JobResult, RunRecord
 from bench.report.blocks import Document, Items, Notice, Strong
-from bench.report.build import compose, gather, write_document
+from bench.report.build import compose, gather
 from bench.report.html import render_html
 from bench.report.markdown import render_details, render_markdown
 from bench.store import read_run
@@ -187,10 +187,3 @@ def test_plain_text_has_a_table_for_each_kind() -> None:
     below = [h.score for r in numbers(("clean",)).results for h in r.holdouts if h.score < 0]
     said = f"  {len(below)} test folds below 0 count as 0 (lowest {min(below):.3f}: lost/mlp)"
     assert [line for line in text.splitlines() if "count as 0" in line] == [said]
-
-
-def test_every_figure_that_markdown_links_is_a_file(alone: Document, tmp_path: Path) -> None:
-    text = write_document(alone, tmp_path).markdown.read_text(encoding="utf-8")
-    linked = set(re.findall(r"\((figures/[^)]+)\)", text))
-    assert linked == {f"figures/{path.name}" for path in (tmp_path / "figures").iterdir()}
-    assert "[clean-regression-r2-cut-rank.csv](figures/clean-regression-r2-cut-rank.csv)" in text

@@ -36,39 +36,6 @@ def scores() -> pd.DataFrame:
     return scores_frame(result for run in runs for result in run.results)
 
 
-def accuracy(scores: pd.DataFrame, protocol: str, method: str, names: list[str]) -> pd.Series:
-    rows = scores[(scores["protocol"] == protocol) & (scores["method"] == method) & scores["dataset"].isin(names)]
-    return rows.groupby("dataset")["accuracy"].mean()
-
-
-def test_datasets_without_nominal_columns_keep_their_results(tool: dict[str, Any], scores: pd.DataFrame) -> None:
-    found = tool["by_variant"](scores, REGISTRY)
-    assert {len(matrix) for matrix in found.values()} == {len(EMBEDDED) + len(OTHERS)}
-    for name in [*EMBEDDED, *OTHERS]:
-        protocol = "clean-cv-greedy" + "-nominal" * bool(REGISTRY.entry(name).nominal_columns)
-        expected = accuracy(scores, protocol, "mlp", [name])[name]
-        assert found["greedy", "nominal"].loc[(name, 0), "mlp"] == pytest.approx(expected)
-
-
-def test_the_reference_is_decided_on_the_packages_datasets(tool: dict[str, Any], scores: pd.DataFrame) -> None:
-    def coded_mean(method: str, names: list[str]) -> float:
-        parts = [
-            accuracy(scores, "clean-cv-greedy" + "-nominal" * bool(REGISTRY.entry(n).nominal_columns), method, [n])
-            for n in names
-        ]
-        return float(pd.concat(parts).mean())
-
-    text = tool["comparison"](scores, REGISTRY)
-    first, second = text.split("### Both together")[0].split("### The other small datasets")
-    best = max(("rfm", "rfm_pool"), key=lambda method: coded_mean(method, EMBEDDED))
-    title = {"rfm": "RFM", "rfm_pool": "rfm_pool"}[best]
-    for part, names in ((first, EMBEDDED), (second, OTHERS)):
-        assert f"{len(names)} datasets of" in part
-        line = next(x for x in part.splitlines() if x.startswith("| MLP | ") and "(" in x)
-        assert line.rstrip(" |").split("| ")[-1].startswith(f"{coded_mean('mlp', names):.2f} (")
-        assert f"Lead of {title}" in part or title not in part
-
-
 def test_what_one_method_lacks_is_left_out_for_all(tool: dict[str, Any], scores: pd.DataFrame) -> None:
     lacking = (scores["dataset"] == OTHERS[0]) & (scores["method"] == "mlp") & (scores["protocol"] == "clean-cv-greedy")
     found = tool["by_variant"](scores[~lacking], REGISTRY)
