@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import re
 import runpy
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from bench.report.claims import (
 )
 from bench.stats.frame import scores_frame
 
+TOOLS = Path(__file__).parents[2] / "tools"
 REGISTRY = load_registry()
 NAMES = [entry.name for entry in REGISTRY.select("all121")][:24]
 SMALL = {entry.name for entry in REGISTRY.select("small90")} & set(NAMES)
@@ -96,10 +96,10 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     for page in ("README.md", "docs/results.md", "docs/reproduce-the-paper.md"):
         (tmp_path / page).write_text("before\n<!-- results: begin -->\nold\n<!-- results: end -->\nafter\n")
     monkeypatch.delenv("BENCH_PUBLISHED", raising=False)
-    main = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "readme_table.py"))["main"]
+    main = runpy.run_path(str(TOOLS / "readme_table.py"))["main"]
 
     def run(*typed: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["readme_table.py", *typed])
+        monkeypatch.setattr("sys.argv", ["readme_table.py", *typed])
         return int(main(tmp_path))
 
     return run
@@ -137,3 +137,18 @@ def test_the_tool_needs_the_study_once(tool: Callable[..., int], tmp_path: Path)
         tool()
     with pytest.raises(SystemExit, match="cannot read the published results"):
         tool("--published", str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("tool", ["grid_edges", "variants_table"])
+def test_the_pages_have_the_tables_of_the_kept_scores(monkeypatch: pytest.MonkeyPatch, tool: str) -> None:
+    monkeypatch.setattr("sys.argv", [f"{tool}.py", "--check"])
+    assert runpy.run_path(str(TOOLS / f"{tool}.py"))["main"]() == 0, f"run `python tools/{tool}.py`"
+
+
+def test_in_the_table_of_variants_what_one_method_lacks_is_left_out_for_all() -> None:
+    names = [entry.name for entry in REGISTRY.select("small90") if entry.nominal_columns][:3]
+    variants = ("clean-cv", "clean-cv-greedy", "clean-cv-nominal", "clean-cv-greedy-nominal")
+    table = scores_frame(make_run(names, ("rfm", "mlp"), variants, details=False).results)
+    lacking = table.query("dataset == @names[0] and method == 'mlp' and protocol == 'clean-cv-greedy'")
+    found = runpy.run_path(str(TOOLS / "variants_table.py"))["by_variant"](table.drop(lacking.index), REGISTRY)
+    assert [{dataset for dataset, _ in matrix.index} for matrix in found.values()] == [set(names[1:])] * 4

@@ -1,19 +1,20 @@
-"""The section on the data: what is listed, what is shared, the headline without some datasets, and no facts."""
+"""What is known of datasets: families, facts, and the section on the data."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from shown import tables, titles
-from synthetic_runs import make_run, with_jobs, with_scores
+from synthetic_runs import PROVENANCE, make_run, with_jobs, with_scores
 
 from bench.data.facts import Facts, load_facts
 from bench.data.registry import load_registry
 from bench.records.result import Job, RunRecord
-from bench.report.about import About, about_datasets, measured_facts
+from bench.report.about import About, about_datasets, families_in, measured_facts
 from bench.report.blocks import Cell, Section, Table
 from bench.report.evidence import Evidence
 from bench.report.merge import merge_runs
@@ -155,3 +156,39 @@ def test_the_registrys_datasets_get_their_facts_from_the_runs() -> None:
     assert about["iris"].facts is None
     assert [about[name].nominal for name in ("flags", "titanic", "zoo")] == ["documented", "likely", ""]
     assert about_datasets([run], load_registry())["zoo"].facts is None  # another table of that name
+
+
+def described(**tables: dict[str, Any]) -> dict[str, About]:
+    """What is known with a run that recorded these tables."""
+    told = {"origin": "o.csv", "target": "y", "licence": "", "notes": [], "features": []}
+    recorded = {"tables": {name: told | more for name, more in tables.items()}}
+    return about_datasets(
+        [replace(make_run(["iris"], ["rfm"]), provenance={**PROVENANCE, **recorded})], load_registry()
+    )
+
+
+def test_siblings_of_the_registry_share_a_family_and_its_reason() -> None:
+    about = about_datasets([], load_registry())
+    families = families_in(about)
+    assert families["heart-va"] == families["statlog-heart"] == "heart-disease"
+    assert "four hospitals" in about["statlog-heart"].relation
+    assert (families["iris"], about["iris"].relation) == ("iris", "")
+
+
+def test_a_table_of_ones_own_is_of_no_family_unless_it_says_so() -> None:
+    about = described(
+        mine={}, old={"family": ""}, musk={}, first={"family": "loans"}, second={"family": "loans"},
+        heart={"family": "heart-disease"}, wines={"family": "pima"},
+    )  # fmt: skip
+    families = families_in(about)
+    assert (families["mine"], families["old"]) == ("mine", "old")
+    assert families["musk"] not in ("musk", families["musk-1"])  # named like a family of the registry: no part of it
+    assert families["first"] == families["second"] == "loans"
+    assert families["heart"] == families["heart-va"]
+    assert about["heart"].relation == about["heart-va"].relation
+    assert families["wines"] == families["pima"]  # a dataset that is a family of one can be named too
+
+
+def test_a_copy_of_a_registry_table_keeps_its_family() -> None:
+    about = described(**{"statlog-heart": {"copy": True, "family": ""}})["statlog-heart"]
+    assert (about.family, about.notes[0]) == ("heart-disease", "a copy, o.csv, column y")
