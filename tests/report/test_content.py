@@ -23,7 +23,6 @@ from bench.report.about import About
 from bench.report.blocks import Document, Table
 from bench.report.build import compose, write_report
 from bench.report.evidence import Evidence
-from bench.report.html import render_html
 from bench.report.markdown import render_details, render_markdown
 from bench.report.merge import merge_runs
 from bench.report.sections.headline import answer, verdict
@@ -472,15 +471,6 @@ def test_difference_and_error_reduction_stand_over_one_size_axis() -> None:
         assert table["difference_points"].to_dict() == pytest.approx((matrix["rfm"] - matrix["laplace"]).to_dict())
         assert table["reduction_percent"].to_dict() == pytest.approx(reduction.to_dict())
         assert figure.svg.count('class="trend"') == 2
-
-
-def test_any_number_of_methods_has_its_marker_beside_its_name() -> None:
-    methods = (*TWO, *(f"own-{i:02d}" for i in range(16)))
-    page = render_html(compose(evidence(make_run(["t"], methods))))
-    used, defined = set(re.findall(r'<use href="#(k\d+)"', page)), re.findall(r'<symbol id="(k\d+)"', page)
-    assert len(used) == 18
-    assert sorted(used) == sorted(defined)
-    assert len(set(re.findall(r'<symbol id="k\d+"[^>]*>(.*?)</symbol>', page))) == 18
 
 
 def test_reported_figures_all_have_a_source_and_none_is_only_recalled() -> None:

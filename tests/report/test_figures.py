@@ -54,7 +54,7 @@ def empty(width: float, low: float, high: float, *, log: bool, upright: bool = F
         return ticks(axes.yaxis if upright else axes.xaxis)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e4), st.floats(180, 760), st.booleans(), st.booleans())
 def test_ticks_are_even_and_their_labels_have_room(
     low: float, width: float, room: float, log: bool, upright: bool

@@ -71,12 +71,6 @@ def test_the_only_plugin_is_the_reference_unless_another_is_named(
     assert gather([with_plugins(run, **plugins)], reference=asked).reference == found
 
 
-def test_the_page_is_the_plugins() -> None:
-    evidence = gather([with_plugins(make_run(NAMES, ["rfm", "laplace", "mine"], details=False), mine="My method")])
-    assert re.match(r"# (My method is first of 3|.*; My method is (2nd|3rd))", page(evidence))
-    assert "Δ accuracy (My method − method)" in titles(tables(compose(evidence))["clean-summary"])
-
-
 def test_an_unknown_reference_names_the_nearest() -> None:
     run = make_run(NAMES[:2], ["rfm", "laplace"], details=False)
     said = r"for --reference 'laplase': did you mean 'laplace'.*known: laplace, rfm"
@@ -84,17 +78,10 @@ def test_an_unknown_reference_names_the_nearest() -> None:
     refused(UsageError, "--reference ''", gather, [run], reference="")
 
 
-@pytest.mark.parametrize(
-    ("lacking", "said"),
-    [
-        (2, "6 of 8 datasets are common; NTK has no result on 2."),
-        (6, "NTK has results on 2 of 8 datasets, too few to be compared: there is no verdict."),
-    ],
-)
-def test_a_reference_that_is_missing_on_some_datasets_says_so(lacking: int, said: str) -> None:
-    failures = {(name, "ntk"): ("oom", "killed") for name in NAMES[:lacking]}
+def test_a_reference_that_is_missing_on_some_datasets_says_so() -> None:
+    failures = {(name, "ntk"): ("oom", "killed") for name in NAMES[:2]}
     run = make_run(NAMES, ["rfm", "laplace", "ntk"], failures=failures, details=False)
-    assert said in page(gather([run], reference="ntk"))
+    assert "6 of 8 datasets are common; NTK has no result on 2." in page(gather([run], reference="ntk"))
 
 
 def test_methods_of_one_title_are_shown_with_their_names() -> None:
