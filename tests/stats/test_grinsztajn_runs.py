@@ -42,33 +42,24 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> PublishedRuns:
     return read_runs(file)
 
 
-def by_hand(
-    runs: pd.DataFrame, share: float, *, cut: bool, shuffles: int, seed: int = 0
-) -> list[dict[str, list[float]]]:
-    """For each shuffle the curve of each model, in loops over single runs."""
+def by_hand(runs: pd.DataFrame, share: float, *, cut: bool, shuffles: int, seed: int = 0) -> np.ndarray:
+    """The curve of each model (by name) for each shuffle: shuffles x iterations x models."""
     rng = np.random.default_rng(seed)
-    curves_found = []
-    longest = max(min(runs[runs["data__keyword"] == t].groupby("model_name").size()) for t in TABLES)
-    for _ in range(shuffles):
-        sums = {model: [0.0] * longest for model in MODELS}
-        for table in sorted(TABLES):
-            here = runs[runs["data__keyword"] == table]
+    longest = min(MODELS.values())
+    found = np.zeros((shuffles, longest, len(MODELS)))
+    for shuffle in found:
+        for _, here in runs.groupby("data__keyword"):
             low, high = here["mean_test_score"].quantile(share), here["mean_test_score"].max()
-            followed = min(here.groupby("model_name").size())
-            for model in sorted(MODELS):
-                own = here[here["model_name"] == model].to_dict("records")
-                others = [run for run in own if run["hp"] == "random"]
-                order = [run for run in own if run["hp"] == "default"]
-                order += [others[i] for i in rng.permutation(len(others))]
-                best, shown = -np.inf, 0.0
-                for iteration in range(longest):
-                    if iteration < followed and order[iteration]["mean_val_score"] > best:
-                        best = order[iteration]["mean_val_score"]
-                        shown = (order[iteration]["mean_test_score"] - low) / (high - low)
-                        shown = max(shown, 0.0) if cut else shown
-                    sums[model][iteration] += shown / len(TABLES)
-        curves_found.append(sums)
-    return curves_found
+            followed = here.groupby("model_name").size().min()
+            for column, model in enumerate(sorted(MODELS)):
+                own = here[here["model_name"] == model]
+                others = own[own["hp"] == "random"]
+                order = pd.concat([own[own["hp"] == "default"], others.iloc[rng.permutation(len(others))]])[:followed]
+                better = order["mean_val_score"] > order["mean_val_score"].cummax().shift(fill_value=-np.inf)
+                shown = ((order["mean_test_score"] - low) / (high - low)).where(better).ffill()
+                shown = shown.clip(lower=0.0) if cut else shown
+                shuffle[:, column] += np.pad(shown, (0, longest - followed), mode="edge") / len(TABLES)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -86,14 +77,11 @@ def test_curves_equal_those_worked_out_run_by_run(
     found = curves(runs, kind)
     expected = by_hand(runs, share, cut=cut, shuffles=15)
     assert list(found.mean.index) == list(range(1, 10))
-    for model in MODELS:
-        each = np.array([shuffle[model] for shuffle in expected])
-        for ours, theirs in ((found.mean, each.mean), (found.low, each.min), (found.high, each.max)):
-            np.testing.assert_allclose(ours[model], theirs(axis=0), atol=1e-12)
+    for ours, theirs in ((found.mean, expected.mean), (found.low, expected.min), (found.high, expected.max)):
+        np.testing.assert_allclose(ours[sorted(MODELS)], theirs(axis=0), atol=1e-12)
     assert (found.low.loc[1] == found.high.loc[1]).all()  # the default is first in every order
-    two = by_hand(runs, share, cut=cut, shuffles=2, seed=3)
-    means = [np.mean([shuffle[model] for shuffle in two], axis=0) for model in MODELS]
-    np.testing.assert_allclose(curves(runs, kind, shuffles=2, seed=3).mean[list(MODELS)].T, means, atol=1e-12)
+    two = by_hand(runs, share, cut=cut, shuffles=2, seed=3).mean(axis=0)
+    np.testing.assert_allclose(curves(runs, kind, shuffles=2, seed=3).mean[sorted(MODELS)], two, atol=1e-12)
 
 
 def test_normalised_scores() -> None:
