@@ -118,6 +118,7 @@ def test_all_pairs_are_corrected_together(accuracies: pd.DataFrame) -> None:
     for c in pairs:
         assert c.p == pytest.approx(oracle.loc[places[c.first], places[c.second]], abs=1e-12)
         assert c.single_p == c.p  # each dataset is its own family
+        assert c.difference.mean == pytest.approx((table[c.first] - table[c.second]).mean())
         raw = stats.wilcoxon(table[c.first], table[c.second]).pvalue
         assert alone(c.first, c.second, c.difference).p == pytest.approx(raw)
     matrix = differing(pairs)
