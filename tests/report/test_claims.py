@@ -21,6 +21,7 @@ from bench.report.claims import (
     kept_scores,
     leak_sentence,
     reproduction,
+    results_in_readme,
     results_page,
 )
 from bench.stats.frame import scores_frame
@@ -55,6 +56,15 @@ def test_means_and_leads_are_over_seeds() -> None:
     assert f"is Δ {lead['published']:+.2f} ± " in told
     assert f"it is {lead['relearn']:+.2f} ± " in told
     assert f"{lead['relearn'] - lead['published']:+.2f}".replace("-", "−") in told
+
+
+def test_the_readme_has_a_leaderboard_and_a_line_a_protocol() -> None:
+    plain = ("clean", "clean-cv", "published", "relearn")
+    text = results_in_readme(scores(*plain, "clean-cv-greedy", "clean-cv-nominal", seeds=(0,)), REGISTRY)
+    assert text.startswith(f"Leaderboard: `clean-cv`, {len(SMALL)} small datasets")
+    assert re.findall(r"mean accuracy, ([\w ]+), %", text) == ["single", "greedy ensemble"]
+    lines = [line.split("`")[1] for line in text.splitlines() if line.startswith("- `")]
+    assert lines == ["published", "relearn", "clean", "clean-cv"]
 
 
 def test_one_method_and_one_protocol_have_nothing_to_be_compared_with() -> None:
