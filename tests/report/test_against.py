@@ -1,27 +1,30 @@
-"""``report --against``: others' results, wherever table and test folds are the same, and what was left out."""
+"""``report --against``: others' results on the same table and test folds, what was left out; the kept ones."""
 
 from __future__ import annotations
 
+import runpy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from refusals import refused
 from synthetic_runs import PROVENANCE, make_run, store_run, with_jobs
 
 from bench.cli.export import export_runs
+from bench.data.archive import ArchiveSource
+from bench.data.embedded import EmbeddedSource
+from bench.data.registry import load_registry
 from bench.errors import ReportError, StoreError, UsageError
+from bench.methods import method_names
 from bench.records.result import Job, RunRecord
-from bench.report import wording
 from bench.report.against import join
-from bench.report.blocks import Choice
-from bench.report.build import gather
-from bench.report.evidence import Evidence
+from bench.report.build import compose, gather
+from bench.report.kept import kept_records
+from bench.report.markdown import render_markdown
 from bench.report.merge import merge_runs
-from bench.report.sections.accounts import provenance_section
-from bench.report.sections.headline import headline
-from bench.report.sections.leaderboard import leaderboard
-from bench.report.sections.tables import summary_table
+from bench.stats.frame import scores_frame
+from bench.store import read_results
 
 NAMES = [f"t{i}" for i in range(6)]
 OTHERS = ("rfm", "laplace", "mlp")
@@ -86,8 +89,6 @@ def test_what_has_no_counterpart_is_left_out_with_the_reason() -> None:
     [
         ("wxyz", {}, {}, r"kept: nothing to compare with: other test folds there: 6 datasets \(t0, t1"),
         ("abcd", {"selected_by": "log_loss"}, {}, "selected by another measure: 6 datasets"),
-        # Folds that are drawn differ from seed to seed: the reason says which seed there is.
-        ("wxyz", {"split": "seed-5", "seed": 5}, {"split": "seed-0"}, "seed 5, there only seed 0: 6 datasets"),
     ],
 )
 def test_nothing_to_compare_with_is_refused_with_the_reason(
@@ -142,17 +143,8 @@ def test_on_folds_that_no_seed_moves_results_of_another_seed_stand_next_to_ones_
     assert joined.left_out == {"other test folds there": NAMES}
 
 
-def page(evidence: Evidence) -> str:
-    with wording.naming(evidence.titles):
-        table = summary_table(evidence, evidence.views["clean"], "summary", "")
-        board = leaderboard(evidence, evidence.views["clean"])[0]
-        assert isinstance(board, Choice)
-        blocks = [str(headline(evidence)), str(provenance_section(evidence)), board.options[0][1].note]
-        return "\n".join([*blocks, *(row[0].text for row in table.rows)])
-
-
-@pytest.mark.parametrize("format", ["store", "csv", "parquet"])
-def test_a_run_folder_or_a_file_of_scores_can_be_named(tmp_path: Path, format: str) -> None:
+@pytest.mark.parametrize("format", ["store", "parquet"])
+def test_a_run_folder_or_a_file_of_scores_can_be_named(undrawn: None, tmp_path: Path, format: str) -> None:
     run = checked(others("rfm", "laplace", "yours", protocols=("clean",)))
     place = store_run(tmp_path / "others", run)
     if format != "store":
@@ -160,7 +152,7 @@ def test_a_run_folder_or_a_file_of_scores_can_be_named(tmp_path: Path, format: s
     evidence = gather([checked(mine())], against=str(place))
     assert evidence.reference == "mine"  # not the plug-in of somebody else
     assert evidence.methods == ["rfm", "laplace", "mine", "yours"]
-    told = page(evidence)
+    told = render_markdown(compose(evidence))
     assert f"Compared with {place.name} (--against), 3 methods, on 6 of 6 datasets" in told
     assert "Seconds of RFM, Laplace kernel, yours were measured in another run, on Example CPU @ 2.0 GHz" in told
     assert "My method averages" in told
@@ -171,3 +163,72 @@ def test_a_name_that_leads_nowhere_is_an_error(tmp_path: Path) -> None:
     none = str(tmp_path / "none")
     refused(UsageError, "is empty", gather, [checked(mine())], against=" ")
     refused(StoreError, "there is no such folder or file", gather, [checked(mine())], against=none)
+
+
+ROOT = Path(__file__).parents[2]
+KEPT = ROOT / "bench" / "report" / "kept"
+
+
+@pytest.fixture(scope="module")
+def tool() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "tools" / "kept_scores.py"))
+
+
+@pytest.fixture(scope="module")
+def bodies() -> dict[str, RunRecord]:
+    return {record.folder: record for record in kept_records()}
+
+
+def test_all_methods_are_there_and_the_files_are_small(bodies: dict[str, RunRecord]) -> None:
+    embedded, archive = bodies["kept (embedded)"], bodies["kept (archive)"]
+    names = {entry.name for entry in load_registry().select("embedded")}
+    assert {(r.job.dataset, r.job.method) for r in embedded.results} == {(d, m) for d in names for m in method_names()}
+    assert {(r.job.protocol, r.job.seed, r.job.split) for r in embedded.results} == {("clean", 0, "seed-0")}
+    assert {r.status for r in embedded.results} == {"ok"}
+    assert {r.job.split for r in archive.results if r.status == "ok"} == {"published"}
+    estimates = {"clean", "clean-greedy", "clean-cv", "clean-cv-greedy"}
+    assert {r.job.protocol for r in archive.results} == {*estimates, "relearn", "published"}
+    assert sum(path.stat().st_size for path in KEPT.iterdir() if path.is_file()) < 1_500_000
+    for record in bodies.values():
+        (made,) = record.invocations
+        assert {"commit", "started", "versions", "cpu"} <= set(made)
+        assert made["results"] == len(record.results)
+        sums = [(r.job.table_sha256, *r.job.folds) for r in record.results if r.status == "ok"]
+        assert {len(value) for values in sums for value in values} == {64}
+
+
+def test_the_checksums_are_those_of_the_packages_tables_and_seeds(
+    tool: dict[str, Any], bodies: dict[str, RunRecord]
+) -> None:
+    record = bodies["kept (embedded)"]
+    assert tool["with_checksums"](record, EmbeddedSource()).results == record.results
+    one = replace(record, results=record.results[:1])
+    three = replace(one.results[0], holdouts=one.results[0].holdouts[:3])
+    for changed, message in (
+        (with_jobs(one, table_sha256="0" * 64), "000 in the scores is not the checksum"),
+        (with_jobs(one, fold_sha256=" ".join(["0" * 64] * 4)), "000 in the scores is not the checksum"),
+        (with_jobs(one, rows=7), "sizes"),
+        (replace(one, results=(three,)), "3 test folds; the table has 4"),
+    ):
+        refused(ReportError, message, tool["with_checksums"], changed, EmbeddedSource())
+
+
+@pytest.mark.archive
+def test_the_checksums_are_those_of_the_archive(
+    tool: dict[str, Any], bodies: dict[str, RunRecord], archive_path: str
+) -> None:
+    names = {"iris", "trains", "letter", "hayes-roth"}  # one is reduced, one has a test file
+    record = bodies["kept (archive)"]
+    part = replace(record, results=tuple(r for r in record.results if r.job.dataset in names))
+    source = ArchiveSource(archive_path, load_registry(), offline=True)
+    assert tool["with_checksums"](part, source).results == part.results
+    assert {r.job.dataset for r in part.results if r.job.reduction} == {"letter"}
+
+
+def test_the_archives_scores_are_those_of_the_kept_comparison(bodies: dict[str, RunRecord]) -> None:
+    kept, whole = (
+        scores_frame(r.results) for r in (bodies["kept (archive)"], read_results(ROOT / "results/kept/comparison"))
+    )
+    keys = ["dataset", "method", "protocol", "holdout", "status"]
+    for column in ("accuracy", "config", "iteration"):
+        assert kept[[*keys, column]].equals(whole[[*keys, column]])

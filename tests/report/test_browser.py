@@ -102,6 +102,7 @@ def test_the_first_click_puts_the_best_on_top(page: Page) -> None:
         assert values[0] == best(values)
 
 
+@LAPTOP
 def test_filters_and_says_how_many(page: Page) -> None:
     box = page.get_by_label("Filter rows of Accuracy by dataset, protocol clean")
     box.fill("TABLE-1")
@@ -220,6 +221,7 @@ def test_a_link_into_another_tab_selects_it_and_opens_what_is_folded(page: Page,
     assert page.locator("#dataset-table-07").is_visible()
 
 
+@LAPTOP
 def test_any_method_can_be_compared_with(page: Page) -> None:
     box = page.get_by_label("Compare with").first
     assert page.locator("#clean-leaderboard-table").is_visible()
@@ -231,6 +233,7 @@ def test_any_method_can_be_compared_with(page: Page) -> None:
     assert "reference" in row.inner_text()
 
 
+@LAPTOP
 def test_scores_are_shown_as_differences_from_any_method(page: Page) -> None:
     rfm, ntk = (titles(page).index(name) + 1 for name in ("RFM", "NTK"))
     before = [(float(a), float(b)) for a, b in zip(column(page, rfm), column(page, ntk), strict=True)]

@@ -1,28 +1,22 @@
-"""The section on the data: what is listed, what is shared, the headline without some datasets, and no facts."""
+"""What is known of datasets: families, facts, and the section on the data."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from html import escape
+from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 from shown import tables, titles
-from synthetic_runs import make_run, with_jobs, with_scores
+from synthetic_runs import PROVENANCE, make_run, with_jobs, with_scores
 
 from bench.data.facts import Facts, load_facts
 from bench.data.registry import load_registry
 from bench.records.result import Job, RunRecord
-from bench.report.about import About, about_datasets, measured_facts
-from bench.report.blocks import Cell, Document, Section, Table
+from bench.report.about import About, about_datasets, families_in, measured_facts
+from bench.report.blocks import Cell, Section, Table
 from bench.report.evidence import Evidence
-from bench.report.html import render_html
-from bench.report.markdown import render_details, render_markdown
 from bench.report.merge import merge_runs
-from bench.report.sections.data import changes, data_section, facts_sentence, parts_of
-from bench.report.sections.datasets import dataset_section, datasets_section
-from bench.stats.verdict import against_each
+from bench.report.sections.data import changes, data_section, parts_of
 
 METHODS = ["rfm", "laplace", "mlp"]
 NAMES = [f"table-{i:02}" for i in range(24)]
@@ -83,22 +77,6 @@ def test_parts_leave_out_what_they_say(evidence: Evidence, known: dict[str, Fact
     }
 
 
-def test_each_column_is_what_the_rule_says_of_its_datasets(evidence: Evidence) -> None:
-    found = tables(shown(evidence))
-    results = [r for r in evidence.merged.results if r.job.protocol == "clean"]
-    rows = [(r.job.dataset, r.job.seed, r.job.method, np.mean([h.score for h in r.holdouts])) for r in results]
-    scores = pd.DataFrame(rows, columns=["dataset", "seed", "method", "score"])
-    scores = scores.pivot_table(index=["dataset", "seed"], columns="method", values="score")[METHODS]
-    left = scores[~scores.index.get_level_values("dataset").isin(NAMES[4:9])]
-    count, mean, *differences = column(found["data-without-clean"], "without possibly nominal columns")
-    assert count.text == "19 (19)"
-    assert mean.value == pytest.approx(left["rfm"].mean())
-    for cell, c in zip(differences, against_each(left, "rfm", {}), strict=True):
-        assert cell.value == pytest.approx(float((left["rfm"] - left[c.second]).mean()))
-        assert cell.text.endswith(" *") == c.significant
-    assert set(found) == {"data-without-clean", "data-without-clean-cv", "data-facts"}  # published: none
-
-
 @pytest.mark.parametrize(
     ("nominal", "words"),
     [
@@ -116,28 +94,7 @@ def test_a_verdict_that_hangs_on_some_datasets_is_said_to(nominal: slice, words:
     known = {name: facts(name, possibly_nominal=int(name in NAMES[nominal])) for name in NAMES}
     found = body(known, with_scores(make_run(NAMES, ["rfm", "laplace"]), level))
     assert words in "".join(map(str, changes(parts_of(found, found.views["clean"]))))
-
-
-def test_only_datasets_with_something_to_know_are_listed(evidence: Evidence) -> None:
-    section = shown(evidence)
-    assert next(child for child in section.children if child.anchor == "data-concerned").fold
-    rows = {row[0].text: [cell.text for cell in row] for row in tables(section)["data-facts"].rows}
-    assert set(rows) == {*NAMES[:9], *tiny(evidence)}
-    assert list(rows)[:3] == NAMES[:3]  # most repeated first
-    assert rows[NAMES[4]][4:6] == ["2 of 5", "7 of 500, in 3 samples"]
-    words = str(section.blocks[0])
-    assert "on 3 of 24 datasets more than 20 %" in words
-    assert "known of 23 of 24 datasets; 5 had some" in words
-
-
-def test_how_many_datasets_have_nominal_columns_and_how_sure_the_registry_is(known: dict[str, Facts]) -> None:
-    plain = body(known)
-    sure = dict(zip(NAMES, ["documented"] * 4 + ["likely", "guessed"], strict=False))
-    evidence = replace(plain, about={name: replace(plain.about[name], nominal=sure.get(name, "")) for name in NAMES})
-    words = " ".join(str(shown(evidence).blocks[0]).split())
-    assert "By the attribute lists of their origin 4 have columns of categories without order, and 2 more" in words
-    about = about_datasets([], load_registry())
-    assert [about[name].nominal for name in ("flags", "titanic", "zoo")] == ["documented", "likely", ""]
+    assert column(tables(shown(found))["data-without-clean"], "all common ones")[2].text.endswith(" *")
 
 
 def test_without_facts_there_is_no_section_and_with_some_the_rest_stays_in(known: dict[str, Facts]) -> None:
@@ -150,33 +107,6 @@ def test_without_facts_there_is_no_section_and_with_some_the_rest_stays_in(known
     every = body({name: facts(name, repeated_percent=90.0) for name in NAMES[:3]}, make_run(NAMES[:3], METHODS))
     none_left = column(tables(shown(every))["data-without-clean"], "without repeated samples (> 20 %)")
     assert [cell.text for cell in none_left] == ["0 (0)", "–", "–", "–"]
-
-
-def test_nothing_of_a_name_is_markup() -> None:
-    odd = 'a<b> & "c" | `d`'
-    odd_one = body({odd: facts(odd, repeated_percent=30.0)}, make_run([odd, *NAMES[:4]], METHODS[:2]))
-    sections = (data_section(odd_one), datasets_section(odd_one))
-    document = Document("Title", "kicker", (), (Section("first", "", ()), *filter(None, sections)))
-    page = render_html(document)
-    assert odd not in page
-    assert escape(odd).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
-    assert r"a&lt;b&gt; &amp; \"c\" \| \`d\`".replace(r"\"", '"') in render_markdown(document)
-    assert 'id="data-concerned"' in page
-    assert "data-concerned" in render_markdown(document)
-    assert "data-concerned" not in render_details(document)
-
-
-def test_a_datasets_own_section_has_its_facts(evidence: Evidence) -> None:
-    words = str(dataset_section(evidence, NAMES[0]).blocks)
-    assert (
-        "Measured: 50.0 % of the test samples of the published folds stand in the training part too, 12.5 % with "
-        "another label; 0 of 5 columns possibly nominal; missing values filled: none."
-    ) in words
-    drawn = facts("x", folds="seed-0", missing_values=None, missing_samples=None)
-    assert facts_sentence(drawn) == (
-        "Measured: none of the test samples of the folds of seed 0 stands in the training part too; 0 of 5 columns "
-        "possibly nominal; missing values filled: not known."
-    )
 
 
 def job(**more: object) -> Job:
@@ -206,4 +136,43 @@ def test_the_registrys_datasets_get_their_facts_from_the_runs() -> None:
     about = about_datasets([with_jobs(run, rows=101, features=16)], load_registry())
     assert about["zoo"].facts == load_facts()["zoo", "embedded"]
     assert about["iris"].facts is None
+    assert [about[name].nominal for name in ("flags", "titanic", "zoo")] == ["documented", "likely", ""]
     assert about_datasets([run], load_registry())["zoo"].facts is None  # another table of that name
+
+
+def described(**tables: dict[str, Any]) -> dict[str, About]:
+    """What is known with a run that recorded these tables."""
+    told = {"origin": "o.csv", "target": "y", "licence": "", "notes": [], "features": []}
+    recorded = {"tables": {name: told | more for name, more in tables.items()}}
+    return about_datasets(
+        [replace(make_run(["iris"], ["rfm"]), provenance={**PROVENANCE, **recorded})], load_registry()
+    )
+
+
+def test_the_registry_tells_families_their_reasons_and_pages() -> None:
+    about = about_datasets([], load_registry())
+    families = families_in(about)
+    assert families["heart-va"] == families["statlog-heart"] == "heart-disease"
+    assert "four hospitals" in about["statlog-heart"].relation
+    assert (families["iris"], about["iris"].relation) == ("iris", "")
+    iris = ("OpenML 61", "https://www.openml.org/d/61"), ("UCI 53", "https://archive.ics.uci.edu/dataset/53")
+    assert about["iris"].pages == iris
+
+
+def test_a_table_of_ones_own_is_of_no_family_unless_it_says_so() -> None:
+    about = described(
+        mine={}, old={"family": ""}, musk={}, first={"family": "loans"}, second={"family": "loans"},
+        heart={"family": "heart-disease"}, wines={"family": "pima"},
+    )  # fmt: skip
+    families = families_in(about)
+    assert (families["mine"], families["old"]) == ("mine", "old")
+    assert families["musk"] not in ("musk", families["musk-1"])  # named like a family of the registry: no part of it
+    assert families["first"] == families["second"] == "loans"
+    assert families["heart"] == families["heart-va"]
+    assert about["heart"].relation == about["heart-va"].relation
+    assert families["wines"] == families["pima"]  # a dataset that is a family of one can be named too
+
+
+def test_a_copy_of_a_registry_table_keeps_its_family() -> None:
+    about = described(**{"statlog-heart": {"copy": True, "family": ""}})["statlog-heart"]
+    assert (about.family, about.notes[0]) == ("heart-disease", "a copy, o.csv, column y")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,8 @@ import pandas as pd
 import pytest
 from synthetic_runs import METHODS, MODELS, make_regression_run, make_run, published_runs
 
-from bench.protocols import PROTOCOLS
-from bench.protocols.registry import plain_names
 from bench.records.measure import COMPARED
+from bench.records.result import RunRecord
 from bench.report.build import compose, gather
 from bench.report.evidence import Evidence
 from bench.report.figures.by_dataset import difference_bars
@@ -26,6 +26,7 @@ from bench.report.figures.curves import Axis, Curve, Point, curves
 from bench.report.figures.drawing import Sheet
 from bench.report.html import render_html
 from bench.report.merge import merge_runs
+from bench.report.sections.grinsztajn import grinsztajn_section
 from bench.stats.grinsztajn import read_runs
 from bench.store import read_results
 from bench.study.cell import Cell, Outcome
@@ -76,26 +77,29 @@ def test_faults_are_found() -> None:
     assert faults[1:] == ["'one' lies over 'other'"]
 
 
-def test_of_a_report(sheets: list[Sheet]) -> None:
-    run = make_run([f"table-{i}" for i in range(25)], protocols=("clean", "published"))
+FEW = ("rfm", "laplace", "mlp")
+NAMES = [f"table-{i}" for i in range(25)]
+OWN = ("rfm", "laplace", *(f"a-method-of-my-own-with-a-long-name-{i:02d}" for i in range(16)))
+RUNS = {
+    "classification": (make_run(NAMES, FEW, ("clean", "published"), details=False), 30),
+    "regression": (make_regression_run(NAMES, FEW, lost=[("table-3", "mlp")]), 15),
+    "one dataset": (make_run(NAMES[:1]), 10),
+    "two datasets": (make_run(NAMES[:2], FEW), 10),
+}
+
+
+@pytest.mark.parametrize(("run", "fewest"), RUNS.values(), ids=RUNS)
+def test_of_a_report(sheets: list[Sheet], run: RunRecord, fewest: int) -> None:
     compose(Evidence(merge_runs([run])))
-    assert len(sheets) > 30
-
-
-def test_of_a_report_of_regression(sheets: list[Sheet]) -> None:
-    names = [f"table-{i}" for i in range(25)]
-    compose(Evidence(merge_runs([make_regression_run(names, lost=[("table-3", "mlp")])])))
-    assert len(sheets) > 15
+    assert len(sheets) > fewest
 
 
 def test_with_many_methods_of_long_names(sheets: list[Sheet]) -> None:
-    methods = ("rfm", "laplace", *(f"a-method-of-my-own-with-a-long-name-{i:02d}" for i in range(16)))
-    compose(Evidence(merge_runs([make_run([f"t{i}" for i in range(6)], methods)])))
-
-
-@pytest.mark.parametrize("datasets", [1, 2])
-def test_with_few_datasets(sheets: list[Sheet], datasets: int) -> None:
-    compose(Evidence(merge_runs([make_run([f"t{i}" for i in range(datasets)])])))
+    """Each has a marker of its own, which stands once in the page."""
+    page = render_html(compose(Evidence(merge_runs([make_run(["t0", "t1", "t2"], OWN, details=False)]))))
+    used, symbols = set(re.findall(r'<use href="#(k\d+)"', page)), re.findall(r'<symbol id="(k\d+)"[^>]*>(.*?)</', page)
+    assert len(used) == len({drawn for _, drawn in symbols}) == 18
+    assert sorted(used) == sorted(name for name, _ in symbols)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +123,8 @@ def test_among_the_published_runs(sheets: list[Sheet], tmp_path: Path, count: in
     names = (*MODELS, "GradientBoostingTree", "SAINT")[:models]
     published_runs(["pol", "sulfur"], names, count).to_csv(tmp_path / "runs.csv", index=False)
     run = make_regression_run(["pol-num-reg", "sulfur-num-reg"], source="openml", split="grinsztajn-medium")
-    compose(gather([run], published_runs=read_runs(tmp_path / "runs.csv")))
-    assert [sheet.name for sheet in sheets].count("grinsztajn-numerical-regression-medium-curves") == 2
+    grinsztajn_section(gather([run], published_runs=read_runs(tmp_path / "runs.csv")))
+    assert [sheet.name for sheet in sheets] == ["grinsztajn-numerical-regression-medium-curves"] * 2
 
 
 @pytest.mark.parametrize("log", [False, True])
@@ -152,9 +156,9 @@ def outcome(row: dict[str, str]) -> Outcome:
 
 @pytest.mark.slow
 def test_of_the_kept_comparison(sheets: list[Sheet]) -> None:
-    """And its page, of 121 datasets and seven methods under four protocols, stays a small file."""
+    """And its page, of 121 datasets and seven methods under two protocols, stays a small file."""
     record = read_results(KEPT / "comparison")
-    kept = [r for r in record.results if r.job.method in METHODS and r.job.protocol in plain_names(PROTOCOLS)]
+    kept = [r for r in record.results if r.job.method in METHODS and r.job.protocol in ("clean", "published")]
     page = render_html(compose(gather([replace(record, results=tuple(kept))])))
-    assert len(sheets) > 40
-    assert len(page.encode()) < 5_000_000
+    assert len(sheets) > 30
+    assert len(page.encode()) < 2_800_000

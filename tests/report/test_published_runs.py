@@ -20,6 +20,7 @@ from bench.report.build import compose, gather, write_report
 from bench.report.evidence import Evidence
 from bench.report.html import render_html
 from bench.report.markdown import render_markdown
+from bench.report.sections.grinsztajn import grinsztajn_section
 from bench.stats.grinsztajn import Placement, PublishedRuns, placements, read_runs
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -138,26 +139,18 @@ def test_a_method_far_below_is_told_and_not_drawn(tmp_path: Path) -> None:
     made = with_scores(made, lambda job: {"rfm": 80.0, "laplace": -900.0}[job.method])
     file = tmp_path / "runs.csv"
     published_runs(["pol"], part="numerical_classification_medium").to_csv(file, index=False)
-    document = compose(gather([made], published_runs=read_runs(file)))
-    figure = next(iter(figures(sections(document)["grinsztajn"]).values()))
+    section = grinsztajn_section(gather([made], published_runs=read_runs(file)))
+    assert section is not None
+    (figure,) = figures(section).values()
     assert "Too low for this figure: Laplace kernel (ours) \u2212" in figure.caption
     assert "RFM (ours)" in figure.data
     assert "Laplace" not in figure.data
 
 
-@pytest.mark.parametrize(
-    ("names", "source", "split"),
-    [
-        (["pol"], "openml", "grinsztajn-medium"),
-        (["pol-num-reg"], "user", "grinsztajn-medium"),
-        (["pol-num-reg"], "openml", "openml-task-1"),
-        (["pol-num-clf"], "openml", "grinsztajn-medium"),
-    ],
-)
-def test_other_tables_are_refused(published: PublishedRuns, names: list[str], source: str, split: str) -> None:
-    made = make_regression_run(names, METHODS, source=source, split=split)
+def test_other_divisions_are_refused(published: PublishedRuns) -> None:
+    made = make_regression_run(["pol-num-reg"], METHODS, source="openml", split="openml-task-1")
     evidence = gather([made], published_runs=published)
-    refused(ReportError, "no result here is on a table of the benchmark", compose, evidence)
+    refused(ReportError, "no result here is on a table of the benchmark", grinsztajn_section, evidence)
 
 
 def test_the_note_stands_at_the_top_of_all_three(tmp_path: Path) -> None:
@@ -175,10 +168,10 @@ def test_the_note_stands_at_the_top_of_all_three(tmp_path: Path) -> None:
 def test_on_how_many_rows_ours_chose_is_what_their_jobs_say(published: PublishedRuns, document: Document) -> None:
     words = "chosen on at most 5,000 rows"
     reduced = with_jobs(run(), ["pol-num-reg", "sgemm-num-reg"], reduction=words)
-    said = part(compose(gather([reduced], published_runs=published)))
-    notes = [b.spans[0] for b in said.blocks if isinstance(b, Notice) and b.level == "note"]
-    assert [str(note).partition(" of the training part")[0] for note in notes] == [
-        f"On 1 dataset our hyperparameters were {words}"
-    ]
+    section = grinsztajn_section(gather([reduced], published_runs=published))
+    assert section is not None
+    (said,) = section.children
+    (note,) = (b for b in said.blocks if isinstance(b, Notice) and b.level == "note")
+    assert str(note.spans[0]).startswith(f"On 1 dataset our hyperparameters were {words} of the training part")
     assert "the published runs chose on all" in notices(said)
     assert not [b for b in part(document).blocks if isinstance(b, Notice) and b.level == "note"]

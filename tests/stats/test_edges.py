@@ -1,18 +1,13 @@
-"""How often the edges of a grid were selected, counted by hand; the page's table is of the kept comparison."""
+"""How often the edges of a grid were selected, counted by hand."""
 
 from __future__ import annotations
 
 import json
-import runpy
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pytest
 
 from bench.stats.edges import grid_edges
-
-ROOT = Path(__file__).parents[2]
 
 
 def selections(method: str, configs: list[dict[str, Any]], iterations: list[int], protocol: str = "clean") -> Any:
@@ -51,8 +46,3 @@ def test_an_axis_that_not_all_configurations_have_counts_where_it_is() -> None:
 
 def test_nothing_selected_is_an_empty_table() -> None:
     assert grid_edges(selections("rfm", [{"ridge": 1}], [0], "published"), ["clean"]).empty
-
-
-def test_the_page_has_the_table_of_the_kept_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["grid_edges.py", "--check"])
-    assert runpy.run_path(str(ROOT / "tools" / "grid_edges.py"))["main"]() == 0

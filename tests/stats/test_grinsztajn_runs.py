@@ -11,7 +11,7 @@ import pytest
 from refusals import refused
 
 from bench.errors import ReportError
-from bench.stats.grinsztajn import COLUMNS, curves, normalised, placements, read_runs
+from bench.stats.grinsztajn import COLUMNS, PublishedRuns, curves, normalised, placements, read_runs
 
 MODELS = {"XGBoost": 30, "Resnet": 12, "RandomForest": 9}
 """With their numbers of runs on the first table; one less on each further."""
@@ -35,49 +35,31 @@ def made(benchmark: str = "numerical_regression_medium", seed: int = 0) -> pd.Da
     return pd.DataFrame([crashed, *rows, other])
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    file = tmp_path / "benchmark_total.csv"
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> PublishedRuns:
+    file = tmp_path_factory.mktemp("published") / "benchmark_total.csv"
     pd.concat([made(), made("categorical_classification_large", 1)]).to_csv(file, index=False)
-    return file
+    return read_runs(file)
 
 
-def quantile(values: list[float], share: float) -> float:
-    """R's (type 7)."""
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
-
-
-def by_hand(
-    runs: pd.DataFrame, share: float, *, cut: bool, shuffles: int, seed: int = 0
-) -> list[dict[str, list[float]]]:
-    """For each shuffle the curve of each model, in loops over single runs."""
+def by_hand(runs: pd.DataFrame, share: float, *, cut: bool, shuffles: int, seed: int = 0) -> np.ndarray:
+    """The curve of each model (by name) for each shuffle: shuffles x iterations x models."""
     rng = np.random.default_rng(seed)
-    curves_found = []
-    longest = max(min(runs[runs["data__keyword"] == t].groupby("model_name").size()) for t in TABLES)
-    for _ in range(shuffles):
-        sums = {model: [0.0] * longest for model in MODELS}
-        for table in sorted(TABLES):
-            here = runs[runs["data__keyword"] == table]
-            low, high = quantile(here["mean_test_score"].tolist(), share), max(here["mean_test_score"])
-            followed = min(here.groupby("model_name").size())
-            for model in sorted(MODELS):
-                own = here[here["model_name"] == model].to_dict("records")
-                others = [run for run in own if run["hp"] == "random"]
-                order = [run for run in own if run["hp"] == "default"]
-                order += [others[i] for i in rng.permutation(len(others))]
-                best, shown = -np.inf, 0.0
-                for iteration in range(longest):
-                    if iteration < followed and order[iteration]["mean_val_score"] > best:
-                        best = order[iteration]["mean_val_score"]
-                        shown = (order[iteration]["mean_test_score"] - low) / (high - low)
-                        shown = max(shown, 0.0) if cut else shown
-                    sums[model][iteration] += shown / len(TABLES)
-        curves_found.append(sums)
-    return curves_found
+    longest = min(MODELS.values())
+    found = np.zeros((shuffles, longest, len(MODELS)))
+    for shuffle in found:
+        for _, here in runs.groupby("data__keyword"):
+            low, high = here["mean_test_score"].quantile(share), here["mean_test_score"].max()
+            followed = here.groupby("model_name").size().min()
+            for column, model in enumerate(sorted(MODELS)):
+                own = here[here["model_name"] == model]
+                others = own[own["hp"] == "random"]
+                order = pd.concat([own[own["hp"] == "default"], others.iloc[rng.permutation(len(others))]])[:followed]
+                better = order["mean_val_score"] > order["mean_val_score"].cummax().shift(fill_value=-np.inf)
+                shown = ((order["mean_test_score"] - low) / (high - low)).where(better).ffill()
+                shown = shown.clip(lower=0.0) if cut else shown
+                shuffle[:, column] += np.pad(shown, (0, longest - followed), mode="edge") / len(TABLES)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -88,21 +70,18 @@ def by_hand(
     ],
 )
 def test_curves_equal_those_worked_out_run_by_run(
-    path: Path, benchmark: str, kind: Any, share: float, cut: bool
+    published: PublishedRuns, benchmark: str, kind: Any, share: float, cut: bool
 ) -> None:
-    runs = read_runs(path).runs
+    runs = published.runs
     runs = runs[runs["benchmark"] == benchmark]
     found = curves(runs, kind)
     expected = by_hand(runs, share, cut=cut, shuffles=15)
     assert list(found.mean.index) == list(range(1, 10))
-    for model in MODELS:
-        each = np.array([shuffle[model] for shuffle in expected])
-        for ours, theirs in ((found.mean, each.mean), (found.low, each.min), (found.high, each.max)):
-            np.testing.assert_allclose(ours[model], theirs(axis=0), atol=1e-12)
+    for ours, theirs in ((found.mean, expected.mean), (found.low, expected.min), (found.high, expected.max)):
+        np.testing.assert_allclose(ours[sorted(MODELS)], theirs(axis=0), atol=1e-12)
     assert (found.low.loc[1] == found.high.loc[1]).all()  # the default is first in every order
-    two = by_hand(runs, share, cut=cut, shuffles=2, seed=3)
-    means = [np.mean([shuffle[model] for shuffle in two], axis=0) for model in MODELS]
-    np.testing.assert_allclose(curves(runs, kind, shuffles=2, seed=3).mean[list(MODELS)].T, means, atol=1e-12)
+    two = by_hand(runs, share, cut=cut, shuffles=2, seed=3).mean(axis=0)
+    np.testing.assert_allclose(curves(runs, kind, shuffles=2, seed=3).mean[sorted(MODELS)], two, atol=1e-12)
 
 
 def test_normalised_scores() -> None:
@@ -121,8 +100,7 @@ def scored(method: str, scores: dict[str, float], split: str = "grinsztajn-mediu
     return pd.DataFrame([{"dataset": dataset, **every, column: score} for dataset, score in folds])
 
 
-def test_our_methods_among_the_published_ones(path: Path) -> None:
-    published = read_runs(path)
+def test_our_methods_among_the_published_ones(published: PublishedRuns) -> None:
     runs = published.runs[published.runs["benchmark"] == "numerical_regression_medium"]
     named = {"pol-num-reg": 0.8, "house_16h-num-reg": -3.0}  # OpenML writes it in other letters
     scores = pd.concat(
@@ -142,8 +120,8 @@ def test_our_methods_among_the_published_ones(path: Path) -> None:
     assert placement.datasets == ("house_16H", "pol")
     assert placement.missing == ("nyc-taxi-green-dec-2016",)
     assert placement.left_out == {"laplace": ("house_16H",)}
-    on_pol = runs[runs["data__keyword"] == "pol"]["mean_test_score"].tolist()
-    low, high = quantile(on_pol, 0.5), max(on_pol)
+    on_pol = runs[runs["data__keyword"] == "pol"]["mean_test_score"]
+    low, high = on_pol.median(), on_pol.max()
     assert placement.ours["rfm"] == pytest.approx((max(0, (0.8 - low) / (high - low)) + 0) / 2)
     expected = curves(runs[runs["data__keyword"].isin(placement.datasets)], "regression").mean
     pd.testing.assert_frame_equal(placement.curves.mean, expected)
@@ -157,8 +135,7 @@ def test_our_methods_among_the_published_ones(path: Path) -> None:
     assert list(placements(published, scores)[0][0].places.index) == ["mlp", "rfm"]
 
 
-def test_accuracies_in_percent_are_shares_there(path: Path) -> None:
-    published = read_runs(path)
+def test_accuracies_in_percent_are_shares_there(published: PublishedRuns) -> None:
     scores = scored("rfm", {"pol-cat-clf": 70.0}, "grinsztajn-large", "accuracy")
     (placement,), _ = placements(published, scores)
     runs = published.runs[published.runs["benchmark"] == placement.benchmark]
@@ -169,11 +146,10 @@ def test_accuracies_in_percent_are_shares_there(path: Path) -> None:
     assert placements(published, scores.assign(method="Resnet")) == ([], clash)
 
 
-def test_a_model_without_runs_on_a_table_is_left_out(path: Path) -> None:
-    published = read_runs(path)
+def test_a_model_without_runs_on_a_table_is_left_out(published: PublishedRuns) -> None:
     runs = published.runs
     lost = (runs["data__keyword"] == "pol") & (runs["model_name"] == "Resnet")
-    without = type(published)(runs[~lost])
+    without = PublishedRuns(runs[~lost])
     scores = scored("rfm", {"pol-num-reg": 0.8, "house_16H-num-reg": 0.7})
     (placement,), _ = placements(without, scores)
     assert placement.left_out == {"Resnet": ("pol",)}
@@ -184,8 +160,7 @@ def test_a_model_without_runs_on_a_table_is_left_out(path: Path) -> None:
     assert placements(without, apart) == ([], reason)
 
 
-def test_what_is_read(path: Path) -> None:
-    published = read_runs(path)
+def test_what_is_read(published: PublishedRuns) -> None:
     assert list(published.runs.columns) == list(COLUMNS)
     assert set(published.runs["benchmark"]) == {"numerical_regression_medium", "categorical_classification_large"}
     assert published.unusable == 2

