@@ -279,11 +279,6 @@ def _share_segment(session: Session) -> None:
     _touch(segment.buf)
 
 
-def _write_segment(session: Session) -> None:
-    with pathlib.Path(f"/dev/shm/{_segment()}").open("wb", buffering=0) as file:
-        _fill(file.write)
-
-
 def _fill_a_nameless_file(session: Session) -> None:
     """Written to and never mapped."""
     descriptor = os.memfd_create("big")
@@ -339,7 +334,6 @@ KillsServer = misbehaving("kills-server", _kill_parent)
 AnswersAndHangs = misbehaving("answers-and-hangs", lambda _: _hang_as_it_ends())
 SharesAnonymous = misbehaving("shares-anonymous", lambda _: _touch(mmap.mmap(-1, 800 << 20)))
 SharesSegment = misbehaving("shares-segment", _share_segment)
-WritesSegment = misbehaving("writes-segment", _write_segment)
 FillsNameless = misbehaving("fills-nameless", _fill_a_nameless_file)
 WritesInFolder = misbehaving("writes-in-folder", _write_in_a_folder)
 ForgetsSegment = misbehaving("forgets-segment", _forget_segment)

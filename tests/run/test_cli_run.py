@@ -47,16 +47,6 @@ def test_a_variant_is_chosen_run_and_told(command: Command) -> None:
     assert "0 jobs to run, 4 done before" in command(*RUN, "--protocol", "clean-top5-nominal", "--dry-run").out
 
 
-def test_a_greedy_ensemble_needs_a_method_that_keeps_scores(command: Command) -> None:
-    words = ["run", "--subset", "iris", "--methods", "faulty_methods:Centroid,laplace", "--run", "r"]
-    captured = command(*words, "--protocol", "clean-cv", "--ensemble", "greedy", code=1)
-    assert "2 jobs: 1 error, 1 ok" in captured.out
-    assert "centroid does not keep the scores of validation rows (Path.scores)" in captured.err
-    results = {r.job.method: r for r in read_run("r").results}
-    assert results["laplace"].status == "ok"
-    assert all(h.is_ensemble for h in results["laplace"].holdouts)
-
-
 @pytest.fixture
 def folder_of_iris() -> Path:
     """An archive folder whose only table is damaged."""
@@ -198,7 +188,6 @@ def test_large_tables_are_reduced_unless_asked_in_full(command: Command, monkeyp
 
 BAD = {
     ("--jobs", "0"): "--jobs 0: must be a whole number of at least 1",
-    ("--jobs", "-3"): "--jobs -3",
     ("--jobs", "many"): "--jobs many",
     ("--memory-gb", "0"): "--memory-gb 0: must be a number above 0",
     ("--memory-gb", "nan"): "--memory-gb nan",
@@ -209,14 +198,10 @@ BAD = {
     ("--seeds", ""): "--seeds is empty",
     ("--seeds", "0,x"): "--seeds 0,x: must be whole numbers of at least 0, separated by commas, such as 0,1,2",
     ("--seeds", "0,-1"): "--seeds 0,-1: must be whole numbers",
-    ("--seeds", "0,,1"): "--seeds 0,,1: must be whole numbers",
     ("--seeds", "0,1,0"): "--seeds 0,1,0: 0 is given twice; give each seed once",
     ("--seed", "1", "--seeds", "1,2"): "--seed 1 and --seeds 1,2: give one of them",
-    ("--protocol", "cleen"): "unknown protocol 'cleen': did you mean 'clean'?",
     ("--engine", "locl"): "unknown engine 'locl': did you mean 'local'?",
     ("--methods", "rmf"): "unknown method 'rmf': did you mean 'rfm'?",
-    ("--methods", ","): "--methods names no method",
-    ("--methods", "RFM"): "unknown method 'RFM': did you mean 'rfm'?",
     ("--methods", ":"): "method ':' is neither a registered name nor of the form package.module:Class",
     ("--methods", "os:"): "method 'os:' is neither",
     ("--methods", ".os:sep"): "method '.os:sep' is neither",
@@ -229,10 +214,7 @@ BAD = {
     ("--scheduler", "tcp://x:1"): "--scheduler is for --engine dask",
     ("--scheduler", "", "--engine", "dask"): "--scheduler is empty (an unset shell variable?)",
     ("--ensemble", "greedy", "--protocol", "relearn"): "--ensemble greedy: --protocol relearn repeats the paper's",
-    ("--inputs", "nominal", "--protocol", "published"): "--inputs nominal: --protocol published repeats",
-    ("--ensemble", "bagging"): "unknown --ensemble 'bagging'",
     ("--ensemble", "greedy", "--select", "auc"): "--select auc: an ensemble's members are selected by the Brier",
-    ("--protocol", "clean-greedy", "--ensemble", "top5"): "use --protocol clean",
     ("--select", "accuracy,auc"): "two measures",
     ("--select", "logloss"): "did you mean 'log_loss'",
     ("--select", "auc", "--protocol", "published"): "--select: --protocol published selects by accuracy; use clean or",

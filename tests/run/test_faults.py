@@ -21,7 +21,6 @@ OK = ("ok", "^$")
 EXPECTED = {
     "AsksDaemon": OK,  # slow: what its daemon has to say comes while others beside it crash
     "Segfault": ("error", r"SIGSEGV"),
-    "Exit3": ("error", r"exit code 3"),
     "KilledOutside": ("error", r"killed from outside \(SIGKILL\), twice"),
     "Allocates": ("oom", rf"{TOO_MUCH[1]}|MemoryError"),
     "Centroid": OK,
@@ -31,7 +30,6 @@ EXPECTED = {
     "SharesSegment": TOO_MUCH,
     "RaisesUnencodable": ("error", r"ValueError: no such file: caf\?"),
     "RaisesExit": ("error", r"SystemExit: going away"),
-    "WritesSegment": TOO_MUCH,
     "JunkThenFails": ("error", r"^ValueError: after the junk$"),
     "PrintsWithoutEnd": ("error", r"printed more than 64 MiB"),
     "ChildAllocates": TOO_MUCH,
