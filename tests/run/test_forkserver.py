@@ -55,10 +55,9 @@ def kill_server() -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
-@pytest.mark.parametrize("method", ["Slow", "LeavesDaemonAndWaits"])
-def test_its_death_loses_no_job_and_leaves_no_process(tiny: TinyBenchmark, method: str) -> None:
+def test_its_death_loses_no_job_and_leaves_no_process(tiny: TinyBenchmark) -> None:
     results: list[JobResult] = []
-    for event in stream(tiny, method, 6):
+    for event in stream(tiny, "LeavesDaemonAndWaits", 6):
         if isinstance(event, JobResult):
             results.append(event)
             if len(results) == 1:  # two others are in the middle
@@ -183,7 +182,7 @@ def test_one_whose_loading_hangs_is_killed_in_time(tiny: TinyBenchmark, monkeypa
     assert time.monotonic() - began < 15.0
 
 
-@pytest.mark.parametrize("end", ["os._exit(1)", "os.abort()", "raise SystemExit"])
+@pytest.mark.parametrize("end", ["os.abort()", "raise SystemExit"])
 def test_a_library_that_ends_the_process_as_it_is_loaded_costs_its_own_jobs_only(
     tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:

@@ -175,17 +175,17 @@ def test_the_log_has_times_in_utc_and_what_a_failed_job_printed(
     began = datetime.datetime.now(datetime.UTC)
     with watched(tmp_path, json_events=False):
         log_event(Started(task(0)))
-        log_event(JobResult(task(0).job, "error", "no \x1b[1mluck", output="one\ntwo %s\n"))
+        log_event(JobResult(task(0).job, "error", "no \x1b[1mluck, caf\udce9", output="one\ntwo %s\n"))
     monkeypatch.undo()
     time.tzset()
     (path,) = (tmp_path / "logs").iterdir()
-    start, error, one, two = path.read_text().splitlines()
+    start, error, one, two = path.read_text(encoding="utf-8").splitlines()
     stamp, words = start.split(" ", 1)
     assert abs(datetime.datetime.fromisoformat(stamp) - began) < datetime.timedelta(minutes=1)
     assert words == "start table-0/m (clean)"
-    assert error.endswith("+00:00 error table-0/m (clean): no luck")
+    assert error.endswith("+00:00 error table-0/m (clean): no luck, caf?")
     assert (one[-9:], two) == ("    | one", "    | two %s")
-    assert capsys.readouterr().err == "error table-0/m (clean): no luck\n"
+    assert capsys.readouterr().err == "error table-0/m (clean): no luck, caf?\n"
 
 
 @pytest.fixture
