@@ -12,8 +12,7 @@ from small_methods import Watched
 from bench.data.splits import draw_splits
 from bench.errors import UsageError
 from bench.protocols import PROTOCOLS, Protocol, carry_out, register, with_variants
-from bench.protocols.record import PLAIN
-from bench.protocols.registry import asked_variant, asked_variants, find_variant, plain_names
+from bench.protocols.registry import asked_variant, asked_variants, plain_names
 from bench.protocols.rows import encode_nominal, fill_missing, standardise
 from bench.records.dataset import Dataset
 from bench.stats.protocols import leak_path, noise_pair, variant_pairs
@@ -38,17 +37,6 @@ def test_every_variant_is_named_ordered_and_explained() -> None:
         assert ("category" in p.meaning) == (p.inputs == "nominal")
         assert p.rules == base.rules | {k: v for k, v in p.varied.items() if v != base.varied[k]} | {"name": p.name}
         assert replace(p, ensemble="none", inputs="archive").plain
-
-
-@pytest.mark.parametrize("name", PROTOCOLS)
-def test_the_counterparts_of_a_variant_are_found(name: str) -> None:
-    protocol = PROTOCOLS[name]
-    for field, value in PLAIN.items():
-        varied = {**protocol.varied, field: value}
-        found = find_variant(protocol, **varied)
-        assert found is not None
-        assert (found.varied, found.base) == (varied, protocol.base)
-    assert find_variant(protocol, *protocol.varied.values()) is protocol
 
 
 @pytest.mark.parametrize(

@@ -80,14 +80,6 @@ def test_a_reduced_job_chooses_on_the_sample_and_fits_on_all_rows_once(rows: int
     assert seconds(Cubic(), rows, splits=reduced(SPLITS, rows)) == pytest.approx(on_sample + on_all)
 
 
-@pytest.mark.parametrize("method", ["mlp", "xgboost", "random_forest", "svm_rbf"])
-def test_the_reduction_makes_methods_faster_whose_fits_are_of_one_kind(method: str) -> None:
-    """Kernel methods may solve large systems in another way than small ones: nothing can be said of those here."""
-    rows = 15_000
-    full, less = (seconds(method, rows, splits=s, d=20, c=3) for s in (SPLITS, reduced(SPLITS, rows)))
-    assert less < full / 4
-
-
 @pytest.mark.parametrize("method", KERNEL_METHODS)
 def test_kernel_methods_of_large_tables_are_expected_to_take_what_they_say_of_the_reduced_job(method: str) -> None:
     """Their figure beyond 10,000 rows is of one hold-out, chosen on the sample and refitted on all rows."""

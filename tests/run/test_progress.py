@@ -108,15 +108,11 @@ def shown(stream: io.StringIO) -> str:
     return stream.getvalue().rpartition("\r")[2].rstrip()
 
 
-@pytest.fixture
-def columns(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
-    count: int = request.param
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda *_, **__: os.terminal_size((count, 24)))
-    return count
-
-
-@pytest.mark.parametrize("columns", [64, 80, 120], indirect=True)
-def test_the_bar_stays_one_line_and_what_counts_is_not_cut(columns: int, now: list[float]) -> None:
+@pytest.mark.parametrize("columns", [64, 80, 120])
+def test_the_bar_stays_one_line_and_what_counts_is_not_cut(
+    columns: int, now: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda *_, **__: os.terminal_size((columns, 24)))
     stream = io.StringIO()
     tasks = [task(k, seconds=90.0) for k in range(9)]
     where = progress(tasks, workers=4)
