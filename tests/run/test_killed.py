@@ -24,8 +24,8 @@ from bench.run.processes import children, descendants, kill, marked
 from bench.store import STORE_NAME, read_run
 
 ROOT = Path(__file__).parents[2]
-KILLS = 24
-TABLES = 32
+KILLS = 16
+TABLES = 20
 METHODS = ("Slow", "LeavesDaemonAndWaits", "Shrunken")
 WORKERS = 2
 
