@@ -195,7 +195,6 @@ def hung_up() -> Iterator[TextIO]:
         yield stream
 
 
-@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_run_outlives_its_terminal(
     tiny: TinyBenchmark, hung_up: TextIO, monkeypatch: pytest.MonkeyPatch, terminal: bool
@@ -204,7 +203,7 @@ def test_a_run_outlives_its_terminal(
     monkeypatch.setattr(hung_up, "isatty", lambda: terminal, raising=False)
     tiny.folder.mkdir()
     with watched(tiny.folder, json_events=False) as observers:
-        outcome, _ = tiny.run("Centroid", "Unstorable", observers=observers)
+        outcome, _ = tiny.run("Centroid", "Exit3", observers=observers)
     assert outcome.statuses == {"ok": 2, "error": 2}
 
 
