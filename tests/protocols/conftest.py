@@ -13,9 +13,9 @@ from bench.protocols import PROTOCOLS, Protocol
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from undrawn import drawn, undrawn
+from undrawn import undrawn
 
-__all__ = ["drawn", "registry", "undrawn"]
+__all__ = ["registry", "undrawn"]
 
 
 @pytest.fixture

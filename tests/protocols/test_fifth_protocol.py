@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 BENCH = Path(__file__).parents[2] / "bench"
 FIFTH = Protocol("clean-3", inner_folds=3, order=9, meaning="Three folds inside the training part.")
 TABLES = ("t0", "t1", "t2", "t3")
+HALVES = {"selected_on": "tuning halves"}
 
 
 @pytest.fixture
@@ -52,8 +54,9 @@ def part(page: str, protocol: str) -> str:
     return page.split(f"Results under {protocol}")[-1].split("Results under")[0]
 
 
-def test_it_runs_and_is_stored_exported_and_explained(
-    fifth: Protocol, elsewhere: Path, command: Command, drawn: None
+@pytest.mark.usefixtures("in_process", "elsewhere")
+def test_it_runs_and_is_stored_exported_and_explained_and_another_rule_under_its_name_is_another_job(
+    fifth: Protocol, registry: dict[str, Protocol], command: Command
 ) -> None:
     run = ["run", "--subset", "iris", "--methods", "svm_rbf,laplace", "--protocol", "clean-3", "--run", "r"]
     command(*run)
@@ -64,16 +67,8 @@ def test_it_runs_and_is_stored_exported_and_explained(
     command("report", "r", "--out", "o")
     assert fifth.meaning in Path("o/report.md").read_text(encoding="utf-8")
     assert "0 jobs to run, 2 done before" in command(*run, "--dry-run").out
-
-
-def test_another_rule_under_the_same_name_is_another_job(
-    registry: dict[str, Protocol], elsewhere: Path, command: Command, in_process: None
-) -> None:
-    run = ["run", "--subset", "iris", "--methods", "svm_rbf", "--protocol", "mine", "--run", "r"]
-    register(Protocol("mine", inner_folds=3))
-    command(*run)
-    registry["mine"] = Protocol("mine", inner_folds=4, meaning="One more.")
-    assert "1 job to run, 0 done before" in command(*run, "--dry-run").out
+    registry["clean-3"] = Protocol("clean-3", inner_folds=4, meaning="One more.")
+    assert "2 jobs to run, 0 done before" in command(*run, "--dry-run").out
 
 
 def test_the_report_explains_it_in_its_place(fifth: Protocol, tmp_path: Path) -> None:
@@ -132,29 +127,26 @@ def test_results_of_a_protocol_that_is_not_registered_are_reported_without_its_m
     assert headings(files.html.read_text(encoding="utf-8")) == ["clean", "published", "elsewhere"]
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "words"),
-    [
-        (Protocol("a"), Protocol("b", inner_folds=5), "less noisy selection, on 5 folds instead of one 80/20 split"),
-        (Protocol("a", inner_folds=5), Protocol("b"), "noisier selection, on one 80/20 split instead of 5 folds"),
-        (Protocol("a", inner_folds=5), Protocol("b", inner_folds=3), "selection, on 3 folds instead of 5 folds"),
-        (Protocol("a", ties="order"), Protocol("b"), "ties to the smaller Brier score"),
-        (Protocol("a"), Protocol("b", ties="order"), "ties to the earlier grid entry"),
-        (
-            Protocol("a", "tuning halves"),
-            Protocol("b", inner_folds=3),
-            "selection and scaling without test samples, on 3 folds instead of the halves",
-        ),
-        (
-            Protocol("a", "tuning halves", reuses_metric=True),
-            Protocol("b", inner_folds=3),
-            "without the leak into M and without selection on test samples",
-        ),
-        (Protocol("a"), Protocol("b"), ""),
-    ],
-)
-def test_a_step_is_told_from_the_two_records(first: Protocol, second: Protocol, words: str) -> None:
-    assert what_changes(first, second) == words
+STEPS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "less noisy selection, on 5 folds instead of one 80/20 split": ({}, {"inner_folds": 5}),
+    "noisier selection, on one 80/20 split instead of 5 folds": ({"inner_folds": 5}, {}),
+    "selection, on 3 folds instead of 5 folds": ({"inner_folds": 5}, {"inner_folds": 3}),
+    "ties to the smaller Brier score": ({"ties": "order"}, {}),
+    "ties to the earlier grid entry": ({}, {"ties": "order"}),
+    "selection and scaling without test samples, on 3 folds instead of the halves": (HALVES, {"inner_folds": 3}),
+    "without the leak into M and without selection on test samples": (
+        {**HALVES, "reuses_metric": True},
+        {"inner_folds": 3},
+    ),
+    "": ({}, {}),
+}
+"""What changes from one record to another, by their fields."""
+
+
+@pytest.mark.parametrize("words", STEPS)
+def test_a_step_is_told_from_the_two_records(words: str) -> None:
+    first, second = STEPS[words]
+    assert what_changes(Protocol("a", **first), Protocol("b", **second)) == words
 
 
 RECORDS = "bench.protocols.registry"
@@ -167,45 +159,32 @@ OTHER_MEANINGS = {
 """Strings equal to a protocol's name that mean something else: by package and string, with what they are."""
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(BENCH.rglob("*.py")):
-        name = ".".join(path.relative_to(BENCH.parent).with_suffix("").parts)
-        if name != RECORDS:
-            yield name, ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-def strings(tree: ast.AST) -> Iterator[ast.Constant]:
-    """The string literals below ``tree``, parts of f-strings included, without docstrings."""
-    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+def strings(*trees: ast.AST) -> Iterator[str]:
+    """The string literals below ``trees``, parts of f-strings included, without docstrings."""
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    documentation = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
-            yield node
+            yield node.value
 
 
-def compared(tree: ast.AST) -> Iterator[str]:
-    """The strings that something is compared with: ``==``, ``in``, ``match``, ``startswith`` and ``endswith``."""
-    for node in ast.walk(tree):
-        method = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
-        if isinstance(node, ast.Compare | ast.MatchValue) or method in {"startswith", "endswith"}:
-            yield from (str(literal.value) for literal in strings(node))
+def compares(node: ast.AST) -> bool:
+    """Whether it is a comparison: ``==``, ``in``, ``match``, ``startswith`` or ``endswith``."""
+    method = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+    return isinstance(node, ast.Compare | ast.MatchValue) or method in {"startswith", "endswith"}
 
 
 def test_no_module_goes_by_a_protocols_name() -> None:
-    for name, tree in sources():
-        found = {str(literal.value) for literal in strings(tree)}
-        assert not [text for text in found if re.search("clean-cv|relearn", text)], f"{name}: read it from the record"
-        allowed = {text for (package, text) in OTHER_MEANINGS if f"{name}.".startswith(f"{package}.")}
+    for path in sorted(BENCH.rglob("*.py")):
+        name = ".".join(path.relative_to(BENCH.parent).with_suffix("").parts)
+        text = path.read_text(encoding="utf-8")
+        if name == RECORDS or not re.search("clean|publ|relearn", text):
+            continue
+        tree = ast.parse(text, filename=str(path))
+        found = set(strings(tree))
+        assert not [word for word in found if re.search("clean-cv|relearn", word)], f"{name}: read it from the record"
+        allowed = {word for (package, word) in OTHER_MEANINGS if f"{name}.".startswith(f"{package}.")}
         unexplained = found & {"clean", "published"} - allowed
         assert not unexplained, f"{name}: read it from the record, or say in OTHER_MEANINGS what else it means"
-        asked = [text for text in compared(tree) if re.match("clean|publ", text)]
+        asked = [word for word in strings(*filter(compares, ast.walk(tree))) if re.match("clean|publ", word)]
         assert not asked, f"{name}: a name is compared: ask the record"
-
-
-def test_the_scan_finds_what_it_looks_for() -> None:
-    tree = ast.parse(
-        '"""clean-cv in a docstring."""\n'
-        'if p == "a" or p in ("b", "c") or p.startswith("d"):\n    print(f"e {p}", "f")\n'
-        'match p:\n    case "g":\n        """relearn"""\n'
-    )
-    assert sorted(str(literal.value) for literal in strings(tree)) == ["a", "b", "c", "d", "e ", "f", "g"]
-    assert sorted(set(compared(tree))) == ["a", "b", "c", "d", "g"]

@@ -171,14 +171,10 @@ def _raise_unencodable(session: Session) -> None:
     raise ValueError(os.fsdecode(b"no such file: caf\xe9"))
 
 
-def _binary_junk(session: Session) -> None:
+def _junk_then_fail(session: Session) -> None:
     os.write(1, bytes(range(256)) * 40)
     sys.stdout.buffer.write(b"\xff\xfe\x00\x1b[2J junk \n")
     sys.stdout.flush()
-
-
-def _junk_then_fail(session: Session) -> None:
-    _binary_junk(session)
     raise ValueError("after the \x1b[31mjunk\x07")
 
 
@@ -240,11 +236,6 @@ def _share_with_children(session: Session) -> None:
         os.waitpid(pid, 0)
 
 
-def _leak_threads(session: Session) -> None:
-    for _ in range(5):
-        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
-
-
 def _write_junk_to_harness(session: Session) -> None:
     for descriptor in range(3, 64):
         with contextlib.suppress(OSError):
@@ -277,11 +268,6 @@ def _fill(write: Callable[[bytes], object]) -> None:
 def _share_segment(session: Session) -> None:
     segment = shared_memory.SharedMemory(create=True, size=800 << 20, name=_segment())
     _touch(segment.buf)
-
-
-def _write_segment(session: Session) -> None:
-    with pathlib.Path(f"/dev/shm/{_segment()}").open("wb", buffering=0) as file:
-        _fill(file.write)
 
 
 def _fill_a_nameless_file(session: Session) -> None:
@@ -322,11 +308,6 @@ def _be_killed_once(session: Session) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _scribble(session: Session) -> None:
-    session.task.X[:] = 0.0
-    session.task.y[:] = 0
-
-
 def _unstorable(session: Session) -> None:
     scores = np.zeros((len(session.task.y), session.task.n_classes))
     session.predict = lambda choice, train, test, **_: Prediction(scores[test], {"handle": object()})  # type: ignore[method-assign]
@@ -339,7 +320,6 @@ KillsServer = misbehaving("kills-server", _kill_parent)
 AnswersAndHangs = misbehaving("answers-and-hangs", lambda _: _hang_as_it_ends())
 SharesAnonymous = misbehaving("shares-anonymous", lambda _: _touch(mmap.mmap(-1, 800 << 20)))
 SharesSegment = misbehaving("shares-segment", _share_segment)
-WritesSegment = misbehaving("writes-segment", _write_segment)
 FillsNameless = misbehaving("fills-nameless", _fill_a_nameless_file)
 WritesInFolder = misbehaving("writes-in-folder", _write_in_a_folder)
 ForgetsSegment = misbehaving("forgets-segment", _forget_segment)
@@ -352,7 +332,6 @@ Sleeps = misbehaving("sleeps", lambda _: time.sleep(600))
 RaisesUnpicklable = misbehaving("raises-unpicklable", _raise_unpicklable)
 RaisesUnencodable = misbehaving("raises-unencodable", _raise_unencodable)
 RaisesExit = misbehaving("raises-exit", lambda _: sys.exit("going away"))
-Junk = misbehaving("junk", _binary_junk)
 JunkThenFails = misbehaving("junk-then-fails", _junk_then_fail)
 PrintsWithoutEnd = misbehaving("prints-without-end", _print_without_end)
 ForksChildren = misbehaving("forks-children", _fork_children)
@@ -364,9 +343,7 @@ AsksDaemon = misbehaving("asks-daemon", _ask_a_daemon)
 SharesWithChildren = misbehaving("shares-with-children", _share_with_children)
 TakesAMoment = misbehaving("takes-a-moment", lambda _: time.sleep(0.3))
 ForksAndReturns = misbehaving("forks-and-returns", lambda _: os.fork())
-LeaksThreads = misbehaving("leaks-threads", _leak_threads)
 ClosesEverything = misbehaving("closes-everything", lambda _: os.closerange(3, 256))
 WritesToHarness = misbehaving("writes-to-harness", _write_junk_to_harness)
-Scribbles = misbehaving("scribbles", _scribble)
 Unstorable = misbehaving("unstorable", _unstorable)
 Slow = misbehaving("slow", lambda _: time.sleep(0.05))  # 0.2 s a job: long enough to be killed in the middle

@@ -37,7 +37,6 @@ def test_a_run_is_exported_summed_up_and_resumed_and_failures_are_explained(comm
         "mean accuracy over the 1 dataset that all 2 methods have", "python -m bench report r",
     ):  # fmt: skip
         assert said in out
-    assert Path("r/scores.csv").read_text().startswith("dataset,source,rows,features,classes,method,protocol,split,")
     assert len(Path("r/scores.csv").read_text().splitlines()) == 1 + 2 * 4
     assert Path("r/summary.csv").exists()
     assert not Path("r/live.json").exists()

@@ -5,23 +5,20 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import time
 from pathlib import Path
 
 import faulty_methods
 import pytest
 from tiny_benchmark import TinyBenchmark, scores, tables
+from waiting import bearing_mark, left_of
 
-from bench.run.forkserver import MARK
 from bench.run.plan import Plan
-from bench.run.processes import marked
 
 TOO_MUCH = ("oom", r"stopped at \d+ MB beyond the idle process: allowed 270 MB, its method estimated 1 MB")
 OK = ("ok", "^$")
 EXPECTED = {
     "AsksDaemon": OK,  # slow: what its daemon has to say comes while others beside it crash
     "Segfault": ("error", r"SIGSEGV"),
-    "Exit3": ("error", r"exit code 3"),
     "KilledOutside": ("error", r"killed from outside \(SIGKILL\), twice"),
     "Allocates": ("oom", rf"{TOO_MUCH[1]}|MemoryError"),
     "Centroid": OK,
@@ -31,7 +28,6 @@ EXPECTED = {
     "SharesSegment": TOO_MUCH,
     "RaisesUnencodable": ("error", r"ValueError: no such file: caf\?"),
     "RaisesExit": ("error", r"SystemExit: going away"),
-    "WritesSegment": TOO_MUCH,
     "JunkThenFails": ("error", r"^ValueError: after the junk$"),
     "PrintsWithoutEnd": ("error", r"printed more than 64 MiB"),
     "ChildAllocates": TOO_MUCH,
@@ -69,13 +65,10 @@ def test_each_fault_costs_its_own_jobs_only_and_their_last_output_is_kept(tiny: 
     assert "ValueError: after the junk" in output["JunkThenFails"]
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", output["JunkThenFails"])
     assert list(Path("/dev/shm").glob(f"bench-test-{os.getpid()}-*")) == []
-    assert _left() == {}
+    assert left_of(lambda: bearing_mark(os.getpid())) == set()
 
 
-HARMLESS = (
-    "Junk", "ForksChildren", "LeavesDaemon", "ForksAndReturns", "LeaksThreads", "Scribbles", "UsesMultiprocessing",
-    "Pollutes",
-)  # fmt: skip
+HARMLESS = ("ForksChildren", "LeavesDaemon", "ForksAndReturns", "UsesMultiprocessing", "Pollutes")
 
 
 def test_what_a_job_leaves_behind_does_not_reach_the_next(tiny: TinyBenchmark) -> None:
@@ -87,7 +80,7 @@ def test_what_a_job_leaves_behind_does_not_reach_the_next(tiny: TinyBenchmark) -
     pairs = ((task, honest[task.job.dataset]) for task in odd)
     _, beside = benchmark.run(plan=Plan(tuple(itertools.chain.from_iterable(pairs))), jobs=1)
     assert {(r.status, r.reason) for r in beside.results} == {("ok", "")}
-    assert _left() == {}
+    assert left_of(lambda: bearing_mark(os.getpid())) == set()
     _, alone = TinyBenchmark(tiny.folder / "alone", benchmark.entries).run("Centroid", jobs=1)
     assert {key: value for key, value in scores(beside).items() if key[1] == "centroid"} == scores(alone)
 
@@ -128,13 +121,3 @@ def test_one_that_is_killed_from_outside_once_is_run_again(
     _, record = tiny.run("KilledOnce", "Centroid")
     assert {(r.status, r.reason) for r in record.results} == {("ok", "")}
     assert len(list(tmp_path.glob("[0-9]*"))) == 2
-
-
-def _left() -> dict[int, str]:
-    """What came from this process's fork servers and still lives; one killed a moment ago is given five seconds."""
-    deadline = time.monotonic() + 5
-    while True:
-        left = {pid: mark for pid, mark in marked(MARK, "").items() if mark.split(":")[1] == str(os.getpid())}
-        if not left or time.monotonic() > deadline:
-            return left
-        time.sleep(0.05)

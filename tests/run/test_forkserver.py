@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_faults import _left
-from test_killed import harnesses, trackers, wait_for_end
+from test_killed import all_end, harnesses, trackers
 from tiny_benchmark import Recorder, TinyBenchmark, by_method, tables
-from waiting import wait_until
+from waiting import bearing_mark, left_of, wait_until
 
 from bench.errors import EngineError
 from bench.records.result import JobResult
 from bench.run import forkserver
 from bench.run.events import Started, Tick
-from bench.run.forkserver import MARK, ForkServer
+from bench.run.forkserver import ForkServer
 from bench.run.local import LocalExecutor
 from bench.run.processes import children, marked
 
@@ -55,16 +54,15 @@ def kill_server() -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
-@pytest.mark.parametrize("method", ["Slow", "LeavesDaemonAndWaits"])
-def test_its_death_loses_no_job_and_leaves_no_process(tiny: TinyBenchmark, method: str) -> None:
+def test_its_death_loses_no_job_and_leaves_no_process(tiny: TinyBenchmark) -> None:
     results: list[JobResult] = []
-    for event in stream(tiny, method, 6):
+    for event in stream(tiny, "LeavesDaemonAndWaits", 6):
         if isinstance(event, JobResult):
             results.append(event)
             if len(results) == 1:  # two others are in the middle
                 kill_server()
     assert_all_ok(results, 6)
-    assert _left() == {}
+    assert left_of(lambda: bearing_mark(os.getpid())) == set()
 
 
 def test_its_death_right_before_a_job_starts_leaves_no_process(
@@ -127,7 +125,7 @@ def test_stopping_now_as_it_dies_leaves_nothing(tiny: TinyBenchmark) -> None:
             kill_server()
             stop.draining = stop.now = True
     assert stop.now
-    assert _left() == {}
+    assert left_of(lambda: bearing_mark(os.getpid())) == set()
 
 
 def test_what_a_harness_that_stops_looking_leaves_is_nothing(tiny: TinyBenchmark) -> None:
@@ -136,7 +134,7 @@ def test_what_a_harness_that_stops_looking_leaves_is_nothing(tiny: TinyBenchmark
     while not isinstance(next(events), Tick):
         pass
     events.close()  # type: ignore[attr-defined]
-    assert _left() == {}
+    assert left_of(lambda: bearing_mark(os.getpid())) == set()
 
 
 @pytest.fixture
@@ -183,7 +181,7 @@ def test_one_whose_loading_hangs_is_killed_in_time(tiny: TinyBenchmark, monkeypa
     assert time.monotonic() - began < 15.0
 
 
-@pytest.mark.parametrize("end", ["os._exit(1)", "os.abort()", "raise SystemExit"])
+@pytest.mark.parametrize("end", ["os.abort()", "raise SystemExit"])
 def test_a_library_that_ends_the_process_as_it_is_loaded_costs_its_own_jobs_only(
     tiny: TinyBenchmark, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
@@ -205,10 +203,10 @@ def test_what_is_left_of_a_dead_harness_and_server_is_swept_by_the_next_run(tiny
         runs.kill()
         os.kill(server, signal.SIGKILL)
         time.sleep(0.5)
-        left = _bearing_mark(harness)
+        left = bearing_mark(harness)
         assert len(left) == 1, "the daemon alone outlives them"
         tiny.run("Centroid")
-        assert wait_for_end(left) == set()
+        assert all_end(left)
 
 
 def test_a_harness_that_runs_is_left_alone(tiny: TinyBenchmark) -> None:
@@ -219,10 +217,10 @@ def test_a_harness_that_runs_is_left_alone(tiny: TinyBenchmark) -> None:
     )
     swept = False
     for event in stream(tiny, "TakesAMoment", 1):
-        if isinstance(event, Tick) and not swept and len(_bearing_mark(os.getpid())) == 2:
+        if isinstance(event, Tick) and not swept and len(bearing_mark(os.getpid())) == 2:
             swept = True
             subprocess.run([sys.executable, "-c", sweep], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
-            assert forkserver._server_pid() in _bearing_mark(os.getpid())
+            assert forkserver._server_pid() in bearing_mark(os.getpid())
         if isinstance(event, JobResult):
             assert event.status == "ok"
     assert swept
@@ -231,15 +229,11 @@ def test_a_harness_that_runs_is_left_alone(tiny: TinyBenchmark) -> None:
 def _forked(harness: int) -> set[int]:
     """Those of a harness's fork server and its jobs, without the programs that a library calls as it is imported."""
     found = set()
-    for pid in _bearing_mark(harness):
+    for pid in bearing_mark(harness):
         with contextlib.suppress(OSError):
             if b"multiprocessing.forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.add(pid)
     return found
-
-
-def _bearing_mark(harness: int) -> set[int]:
-    return {pid for pid, mark in marked(MARK, "").items() if mark.split(":")[1] == str(harness)}
 
 
 def test_the_users_script_is_not_run_again_in_jobs(tmp_path: Path) -> None:

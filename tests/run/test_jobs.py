@@ -13,7 +13,7 @@ from bench.data.grinsztajn import divided
 from bench.data.splits import draw_splits, splits_for
 from bench.methods import get_method
 from bench.protocols import PROTOCOLS
-from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced, reduction
+from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced
 from bench.protocols.registry import reduction_in_words
 from bench.records.dataset import Dataset, Splits
 from bench.records.measure import MEASURES
@@ -78,14 +78,6 @@ def test_a_reduced_job_chooses_on_the_sample_and_fits_on_all_rows_once(rows: int
     # 5000 rows are three quarters of 6667; one fit of ten, where four fifths of the training rows are all of ours.
     on_sample, on_all = 9 * 6667**3, 0.9 * np.ceil(rows / 0.8) ** 3
     assert seconds(Cubic(), rows, splits=reduced(SPLITS, rows)) == pytest.approx(on_sample + on_all)
-
-
-@pytest.mark.parametrize("method", ["mlp", "xgboost", "random_forest", "svm_rbf"])
-def test_the_reduction_makes_methods_faster_whose_fits_are_of_one_kind(method: str) -> None:
-    """Kernel methods may solve large systems in another way than small ones: nothing can be said of those here."""
-    rows = 15_000
-    full, less = (seconds(method, rows, splits=s, d=20, c=3) for s in (SPLITS, reduced(SPLITS, rows)))
-    assert less < full / 4
 
 
 @pytest.mark.parametrize("method", KERNEL_METHODS)
@@ -153,16 +145,6 @@ def test_readers_are_told_of_both_samples() -> None:
     assert reduction_in_words("chosen on few", ("clean",)) == "selected on few"
     told = reduction_in_words("chosen on few", {"published", "clean", "relearn"})
     assert told == "selected on few; under relearn and published selected on as many of each tuning half"
-
-
-def test_jobs_of_large_tables_say_what_was_taken_from_them() -> None:
-    plan = planned(
-        (TinyEntry("small"), TinyEntry("large", rows=LARGE_ROWS + 1)),
-        ["faulty_methods:Centroid"],
-        divide=lambda table, seed: reduced(splits_for(table, seed), len(table.y)),
-    )
-    taken = reduction(reduced(SPLITS, LARGE_ROWS + 1))
-    assert {job.dataset: job.reduction for job in plan.jobs} == {"small": None, "large": taken}
 
 
 def test_a_table_that_cannot_be_divided_is_its_jobs_error() -> None:

@@ -16,7 +16,6 @@ import pytest
 from tiny_benchmark import Recorder, TinyBenchmark, scores, tables
 
 from bench.errors import StoreError
-from bench.records.result import JobResult
 from bench.run.runlog import watched
 from bench.store import STORE_NAME, read_run
 
@@ -117,18 +116,6 @@ def test_a_store_that_is_held_from_the_start_is_said(
     said = "held by another program that reads or writes it: close that"
     with held(tiny.folder, begin), pytest.raises(StoreError, match=said):
         tiny.run("Centroid")
-
-
-def test_a_job_is_called_done_when_its_result_can_be_read(tiny: TinyBenchmark) -> None:
-    seen: list[str] = []
-
-    class Ordered(Recorder):
-        def finished(self, progress: Any, result: JobResult) -> None:
-            assert result.job.id in {r.job.id for r in read_run(tiny.folder).results}
-            seen.append(result.job.dataset)
-
-    tiny.run("Centroid", observers=[Ordered()])
-    assert sorted(seen) == ["alpha", "beta"]
 
 
 @pytest.mark.usefixtures("capsys")

@@ -19,9 +19,7 @@ import bench
 from bench.cli.export import export_runs
 from bench.records.method import HoldoutResult
 from bench.records.result import JobResult
-from bench.run.events import Note
 from bench.run.plan import Task
-from bench.run.runlog import log_event, log_file
 from bench.run.runner import execute
 from bench.stats.frame import seconds_per_thousand
 from bench.store import Store, read_run
@@ -29,12 +27,20 @@ from bench.store import Store, read_run
 pytestmark = pytest.mark.usefixtures("in_process")
 
 
-def test_a_methods_own_limitation_is_a_skip_with_its_reason(tiny: TinyBenchmark) -> None:
+def test_what_is_skipped_has_its_reason(tiny: TinyBenchmark) -> None:
+    """A method's own limitation, or a table that is missing."""
+    tiny.entries = (tiny.entries[0], TinyEntry("gamma", present=False))
     outcome, record = tiny.run("Centroid", "Limited")
-    assert not outcome.all_ok
-    told = {(r.job.method, r.status, r.reason) for r in record.results}
-    assert told == {("centroid", "ok", ""), ("limited", "skipped", "has its limits")}
-    assert not tiny.plan("Limited").tasks
+    assert (outcome.all_ok, outcome.statuses) == (False, {"ok": 1, "skipped": 3})
+    gone = ("skipped", "gamma: no such file in the tiny source")
+    assert {(r.job.dataset, r.job.method): (r.status, r.reason) for r in record.results} == {
+        ("alpha", "centroid"): ("ok", ""),
+        ("alpha", "limited"): ("skipped", "has its limits"),
+        ("gamma", "centroid"): gone,
+        ("gamma", "limited"): gone,
+    }
+    assert record.results[-1].holdouts == ()
+    assert [task.job.method for task in tiny.plan("Centroid", "Limited").tasks] == ["centroid"]
 
 
 def test_a_limitation_takes_the_place_of_an_earlier_result(
@@ -102,14 +108,6 @@ def test_reasons_and_output_are_stored_as_text_whatever_the_executor(tiny: TinyB
     assert (alpha.reason, alpha.output) == ("caf?", "one\ntw?")
 
 
-def test_the_log_takes_any_text(tiny: TinyBenchmark) -> None:
-    tiny.folder.mkdir()
-    with log_file(tiny.folder):
-        log_event(Note("no such file: caf\udce9"))
-    (path,) = (tiny.folder / "logs").iterdir()
-    assert path.read_text(encoding="utf-8").endswith("no such file: caf?\n")
-
-
 def test_only_what_is_new_is_run_and_failures_again_when_asked(tiny: TinyBenchmark) -> None:
     tiny.run("Centroid")
     more, idle, retried = Recorder(), Recorder(), Recorder()
@@ -161,16 +159,6 @@ def test_seeds_stand_next_to_one_another_in_one_folder(tiny: TinyBenchmark) -> N
     assert len(again.results) == 6  # what was not asked for this time stays
 
 
-def test_a_table_that_is_missing_makes_its_jobs_skipped(tiny: TinyBenchmark) -> None:
-    tiny.entries = (*tiny.entries, TinyEntry("gamma", present=False))
-    outcome, record = tiny.run("Centroid")
-    assert outcome.statuses == {"ok": 2, "skipped": 1}
-    skipped = record.results[-1]
-    assert (skipped.job.dataset, skipped.status) == ("gamma", "skipped")
-    assert "no such file" in skipped.reason
-    assert skipped.holdouts == ()
-
-
 @pytest.mark.parametrize("fault", ["sound", "present"])
 def test_a_table_that_cannot_be_read_any_more_leaves_its_results(tiny: TinyBenchmark, fault: str) -> None:
     alpha, beta = tiny.entries
@@ -198,16 +186,6 @@ def test_a_result_of_another_grid_is_better_than_a_table_that_cannot_be_read(
     outcome, after = tiny.run("Centroid")
     assert outcome.statuses == {"error": 2}
     assert after.results == before.results
-
-
-def test_seeds_and_protocols_give_results_of_their_own(tiny: TinyBenchmark) -> None:
-    names, tables = ("clean", "clean-cv", "relearn", "published"), [entry.name for entry in tiny.entries]
-    outcome, record = tiny.run("Centroid", protocol=",".join(names), seeds=(0, 1))
-    assert outcome.all_ok
-    found = {(r.job.protocol, r.job.seed, r.job.dataset): [h.score for h in r.holdouts] for r in record.results}
-    for name in names:
-        first, second = ([found[name, seed, table] for table in tables] for seed in (0, 1))
-        assert first != second
 
 
 def test_the_line_says_where_the_run_stands_and_handlers_are_given_back(tiny: TinyBenchmark) -> None:

@@ -9,6 +9,7 @@ import pytest
 import sklearn
 from command import Command
 from plugin_text import CENTROIDS, write_plugin
+from refusals import refused
 
 from bench.errors import UsageError
 from bench.methods import method_names
@@ -41,14 +42,13 @@ def test_of_several_methods_in_a_file_those_named_count(tmp_path: Path) -> None:
 def test_names_that_lead_nowhere_or_twice(tmp_path: Path) -> None:
     one = write_plugin(tmp_path)
     other = write_plugin(tmp_path, CENTROIDS.replace("0.5", "0.25"), "other.py")
-    with pytest.raises(UsageError, match="unknown method 'centroid': did you mean 'centroids'"):
-        named_methods("centroid", [one])
-    with pytest.raises(UsageError, match=r"other\.py: another plug-in has a method named 'centroids' too"):
-        named_methods("rfm", [one, other])
-    with pytest.raises(UsageError, match=r"the methods in a file are run with --plugin my_method\.py"):
-        named_methods("rfm,my_method.py")
-    with pytest.raises(UsageError, match="--methods names no method"):
-        named_methods(" , ", [one])
+    for words, plugins, says in (
+        ("centroid", [one], "unknown method 'centroid': did you mean 'centroids'"),
+        ("rfm", [one, other], r"other\.py: another plug-in has a method named 'centroids' too"),
+        ("rfm,my_method.py", [], r"the methods in a file are run with --plugin my_method\.py"),
+        (" , ", [one], "--methods names no method"),
+    ):
+        refused(UsageError, says, named_methods, words, plugins)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,8 @@ def test_names_that_lead_nowhere_or_twice(tmp_path: Path) -> None:
     [
         (("means", "means"), True),
         (('"""Nearest class mean."""', '"""Another word for it."""  # and a comment'), True),
+        (("    name, title", "    'Of a class.'\n    name, title"), True),
+        (("        return", "        'Of a function.'\n        return"), True),
         (("NearestCentroid(**config)", "NearestCentroid(metric='manhattan', **config)"), False),
         (("[None, 0.5]", "[None, 0.4]"), False),
     ],

@@ -1,8 +1,10 @@
-"""Variants of the protocols that see no test label: ensembles and coded nominal columns, each a record of its own."""
+"""What a protocol can be, and where the reduction of large datasets begins. Variants of the protocols that see no test
+label: ensembles and coded nominal columns, each a record of its own."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +14,53 @@ from small_methods import Watched
 from bench.data.splits import draw_splits
 from bench.errors import UsageError
 from bench.protocols import PROTOCOLS, Protocol, carry_out, register, with_variants
-from bench.protocols.record import PLAIN
-from bench.protocols.registry import asked_variant, asked_variants, find_variant, plain_names
+from bench.protocols.reduction import LARGE_ROWS, TUNING_ROWS, reduced, reduction
+from bench.protocols.registry import asked_variant, asked_variants, plain_names
 from bench.protocols.rows import encode_nominal, fill_missing, standardise
-from bench.records.dataset import Dataset
+from bench.records.dataset import Dataset, Holdout, Splits
 from bench.stats.protocols import leak_path, noise_pair, variant_pairs
 
 BASES = ("clean", "clean-cv")
 ENDINGS = ("nominal", "top5", "top5-nominal", "greedy", "greedy-nominal")
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ({"reuses_metric": True}, ""),
+        ({"inner_folds": 0}, ""),
+        ({"selected_on": "tuning halves", "ensemble": "greedy"}, "on the tuning halves one configuration is selected"),
+        ({"selected_on": "tuning halves", "inputs": "nominal"}, "on the tuning halves one configuration is selected"),
+    ],
+)
+def test_rules_that_do_not_go_together_are_refused(rules: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=f"protocol 'mine': .*{words}"):
+        Protocol("mine", **rules)
+
+
+def splits(train: int, validation: int | None = None) -> Splits:
+    part = None if validation is None else np.arange(validation)
+    fold = Holdout(np.arange(train), np.arange(9), part)
+    return Splits("own", Holdout(np.arange(4), np.arange(4)), (fold, fold))
+
+
+def test_above_ten_thousand_rows_the_first_fold_is_tested_after_a_smaller_selection() -> None:
+    drawn = splits(30)
+    assert reduced(drawn, LARGE_ROWS) is drawn
+    less = reduced(drawn, LARGE_ROWS + 1)
+    assert (len(less.holdouts), less.tuning_rows) == (1, TUNING_ROWS)
+    assert (reduction(drawn), reduction(less)) == (
+        None,
+        "chosen on at most 5,000 rows, tested on the first hold-out only",
+    )
+
+
+def test_with_validation_parts_all_folds_are_tested() -> None:
+    own = splits(TUNING_ROWS, validation=50)
+    assert reduced(own, LARGE_ROWS + 1) is own
+    less = reduced(splits(TUNING_ROWS + 1, validation=50), 99)
+    assert (len(less.holdouts), less.tuning_rows) == (2, TUNING_ROWS)
+    assert reduction(less) == "chosen on at most 5,000 rows"
 
 
 def test_every_variant_is_named_ordered_and_explained() -> None:
@@ -38,17 +79,6 @@ def test_every_variant_is_named_ordered_and_explained() -> None:
         assert ("category" in p.meaning) == (p.inputs == "nominal")
         assert p.rules == base.rules | {k: v for k, v in p.varied.items() if v != base.varied[k]} | {"name": p.name}
         assert replace(p, ensemble="none", inputs="archive").plain
-
-
-@pytest.mark.parametrize("name", PROTOCOLS)
-def test_the_counterparts_of_a_variant_are_found(name: str) -> None:
-    protocol = PROTOCOLS[name]
-    for field, value in PLAIN.items():
-        varied = {**protocol.varied, field: value}
-        found = find_variant(protocol, **varied)
-        assert found is not None
-        assert (found.varied, found.base) == (varied, protocol.base)
-    assert find_variant(protocol, *protocol.varied.values()) is protocol
 
 
 @pytest.mark.parametrize(
