@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refused
 
@@ -156,6 +156,7 @@ def test_what_parquet_declares_to_be_no_number_of_ours_is_refused(value: object,
 ROWS = st.tuples(st.sampled_from([None, "a", "b", "c"]), st.one_of(st.none(), st.floats(-9, 9)), st.sampled_from("xy"))
 
 
+@settings(max_examples=25)
 @given(rows=st.lists(ROWS, min_size=4))
 def test_a_row_is_coded_alike_whatever_the_others_numbers_are(rows: list[tuple[object, object, str]]) -> None:
     """No number of one row depends on the numbers of another: nothing is fitted."""

@@ -166,9 +166,9 @@ FOLDS = [np.arange(start, start + 16) for start in (0, 16, 32)]
 @pytest.mark.usefixtures("in_process")
 def test_a_suite(tiny: Any, openml: FakeOpenML, command: Command) -> None:
     openml.data(61, arff(FRAME), name="things")
-    openml.data(62, arff(FRAME.assign(size=1.5)), name="stuff")
+    openml.data(62, arff(FRAME.assign(price=3.5 * np.arange(48) % 11)), "price", name="prices")
     openml.task(10, 61, task_splits(FOLDS))
-    openml.task(11, 62, task_splits(FOLDS))
+    openml.task(11, 62, task_splits(FOLDS), "price", type=2)
     openml.task(12, 61, None, type=3, kind="Learning Curve")
     openml.suite(99, [10, 11, 12])
     suite = ["--subset", "openml-suite:99"]
@@ -182,40 +182,26 @@ def test_a_suite(tiny: Any, openml: FakeOpenML, command: Command) -> None:
     requests = len(openml.web.requests)
     listing = command("list", *suite).out
     assert "     10        61       48       2        3  things" in listing
+    assert "     11        62       48       3        -  prices" in listing
     assert "2 of 3 datasets are available" in listing
-    printed = command("run", *suite, "--methods", "laplace", "--offline", "--jobs", "1", "--run", "r", code=1).out
+    words = ["run", *suite, "--methods", "laplace", "--offline", "--jobs", "1"]
+    printed = command(*words, "--run", "r", code=1).out
     assert "skipped: openml-task-12/laplace: OpenML task 12 is one of Learning Curve" in printed
-    assert found("r", "dataset", "split", "status") == {
-        ("things", "openml-task-10", "ok"),
-        ("stuff", "openml-task-11", "ok"),
-        ("openml-task-12", "", "skipped"),
+    assert found("r", "dataset", "task", "metric", "split", "status") == {
+        ("things", "classification", "accuracy", "openml-task-10", "ok"),
+        ("prices", "regression", "r2", "openml-task-11", "ok"),
+        ("openml-task-12", "classification", "accuracy", "", "skipped"),
     }
     assert len([row for row in scores("r") if row["dataset"] == "things"]) == 3  # three folds
     assert len(openml.web.requests) == requests
     assert {result.job.source for result in read_run(Path("r")).results} == {"openml"}
+    said = "prices: a dataset for regression; --protocol relearn selects on the tuning halves"
+    command.refuses(said, *words, "--run", "p", "--protocol", "relearn")
     command("report", "r", "--out", "page")
     page = Path("page/datasets.md").read_text()
     assert "Origin: OpenML task 10, OpenML data set 61 (things, version 1), column class." in page
     assert "of the numbers are missing" in page
     assert "drawn by the harness" not in Path("page/report.md").read_text()
-
-
-@pytest.mark.usefixtures("in_process")
-def test_a_suite_that_mixes_kinds(tiny: Any, openml: FakeOpenML, command: Command) -> None:
-    openml.data(61, arff(FRAME), name="things")
-    openml.data(62, arff(FRAME.assign(price=3.5 * np.arange(48) % 11)), "price", name="prices")
-    openml.task(10, 61, task_splits(FOLDS))
-    openml.task(11, 62, task_splits(FOLDS), "price", type=2)
-    openml.suite(99, [10, 11])
-    words = ["run", "--subset", "openml-suite:99", "--methods", "laplace", "--jobs", "1"]
-    command(*words, "--run", "r")
-    assert found("r", "dataset", "task", "metric", "split", "status") == {
-        ("things", "classification", "accuracy", "openml-task-10", "ok"),
-        ("prices", "regression", "r2", "openml-task-11", "ok"),
-    }
-    assert "     11        62       48       3        -  prices" in command("list", "--subset", "openml-suite:99").out
-    said = "prices: a dataset for regression; --protocol relearn selects on the tuning halves"
-    command.refuses(said, *words, "--run", "p", "--protocol", "relearn")
 
 
 @pytest.mark.usefixtures("in_process")
