@@ -21,6 +21,7 @@ from bench.data.embedded import EmbeddedSource
 from bench.data.registry import Nominal, load_registry
 from bench.data.strict_yaml import MAX_BYTES
 from bench.errors import DataUnavailable, RegistryError, UsageError
+from bench.records.dataset import Dataset
 
 REGISTRY = load_registry()
 
@@ -50,6 +51,14 @@ def test_groups_agree_with_rows_and_table_names() -> None:
         assert (entry.licence == "CC BY 4.0") == (entry.uci.id is not None)
 
 
+def check_nominal(dataset: Dataset) -> None:
+    """The nominal columns have few distinct values."""
+    assert dataset.nominal == REGISTRY.entry(dataset.name).nominal_columns
+    most = {"horse-colic": 61, "adult": 41, "teaching": 26, "residential-building": 20}.get(dataset.name, 15)
+    for column in dataset.nominal:
+        assert 3 <= len(np.unique(dataset.X[:, column])) <= most, f"{dataset.name}: column {column}"
+
+
 @pytest.mark.archive
 def test_every_entry_agrees_with_the_archive(study: ArchiveSource) -> None:
     unavailable = []
@@ -61,6 +70,7 @@ def test_every_entry_agrees_with_the_archive(study: ArchiveSource) -> None:
             continue
         assert dataset.X.shape == (entry.rows, entry.features)
         assert dataset.n_classes == entry.classes
+        check_nominal(dataset)
         repeated = entry.rows - len(np.unique(dataset.X, axis=0))
         fault = f"{repeated} of {entry.rows} rows repeat the features of another row"
         assert (fault in entry.faults) == (repeated >= 0.1 * entry.rows)
@@ -93,15 +103,10 @@ def test_the_page_on_the_data_counts_them_as_the_registry_does() -> None:
     assert f"Of all 121 it is {documented}, {likely} and {none}." in words
 
 
-@pytest.mark.parametrize("subset", ["embedded", "regression", pytest.param("all121", marks=pytest.mark.archive)])
-def test_nominal_columns_have_few_distinct_values(subset: str, request: pytest.FixtureRequest) -> None:
-    source = request.getfixturevalue("study") if subset == "all121" else EmbeddedSource()
-    for entry in REGISTRY.select(subset):
-        most = {"horse-colic": 61, "adult": 41, "teaching": 26, "residential-building": 20}.get(entry.name, 15)
-        dataset = source.load(entry) if entry.nominal_columns else None
-        assert dataset is None or dataset.nominal == entry.nominal_columns
-        for column in dataset.nominal if dataset else ():
-            assert 3 <= len(np.unique(dataset.X[:, column])) <= most, f"{entry.name}: column {column}"
+def test_embedded_nominal_columns_have_few_distinct_values() -> None:
+    for entry in REGISTRY.entries.values():
+        if entry.embedded and entry.nominal_columns:
+            check_nominal(EmbeddedSource().load(entry))
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_the_kept_comparison_is_read() -> None:
     whole = ("holdout", "iteration", *(column for column, kind in LATER_COLUMNS.items() if kind == "whole"))
     columns = dict.fromkeys(whole, "Int64")
     kept = pd.read_csv(path / "scores.csv.gz", dtype=columns, low_memory=False)
-    texts = [column for column, kind in LATER_COLUMNS.items() if kind == "text" and column in kept]
+    texts = ["split", *(column for column, kind in LATER_COLUMNS.items() if kind == "text" and column in kept)]
     kept[texts] = kept[texts].astype(object).fillna("")  # an empty text is one: pandas reads it as a missing value
     again = scores_frame(found.results)[list(kept.columns)]
     pd.testing.assert_frame_equal(again, kept, check_dtype=False, rtol=1e-15)
