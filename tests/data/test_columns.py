@@ -366,6 +366,7 @@ def test_a_number_that_stands_for_missing_is_counted() -> None:
     frame = pd.DataFrame({"a": [1.5, -999, 2.5, 7], "y": [-999, 1, 2, 3]})
     table = code_table(frame, "y", "t", kind="regression", missing=["-999"])
     assert table.notes[0] == "read as missing: '-999' (1 in y), '-999' (1 in a)"
+    np.testing.assert_array_equal(table.X[:, 0], [np.nan, 2.5, 7])
     (left_out,) = (finding.what for finding in table.findings if finding.severity == "warning")
     assert left_out == "1 row(s) without a number in y are left out, the first is row 1"
 

@@ -48,6 +48,7 @@ def test_the_first_repeat_and_sample_count() -> None:
     [
         (["TRAIN,0,0,0"], "fold 0: no rows to train on or none to test"),
         (["TRAIN,0,0,0", "TEST,0,0,0"], "fold 0: row 0 is listed twice"),
+        (["TRAIN,0,0,0", "TRAIN,0,0,0", "TEST,1,0,0"], "row 0 is listed twice"),
         (["TRAIN,8,0,0", "TEST,1,0,0"], "row number 8 in a table of 8 rows"),
         (["TRAIN,-1,0,0", "TEST,1,0,0"], "row number -1 in a table"),
         (["TRAIN,0.5,0,0", "TEST,1,0,0"], "rowid: something other than whole numbers"),

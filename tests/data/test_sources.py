@@ -46,6 +46,7 @@ def test_embedded_serves_what_it_covers_and_is_recorded_by_name() -> None:
         ("servo", "embedded"),
         ("iris,wine,lenses", "archive"),
         ("smoke,seeds", "archive"),
+        ("small90", "archive"),
     ],
 )
 def test_a_subset_has_one_source_once_an_archive_was_fetched(

@@ -103,6 +103,8 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
         (("file: orders.csv", "file: my.yaml"), RegistryError, "name it with format: csv, arff or parquet"),
         ((DESCRIPTION, "{}"), RegistryError, "describes no dataset"),
         ((DESCRIPTION, "[]"), RegistryError, "expected a mapping"),
+        (("notes: Made up.", "task: ranking"), RegistryError, "task: expected one of class.*, got 'ranking'"),
+        (("notes: Made up.", "sha256: abc"), RegistryError, "expected 64 hexadecimal digits"),
         (("notes: Made up.", "format: excel"), RegistryError, "format: expected one of arff, csv, parquet, got"),
         (("notes: Made up.", "delimiter: ab"), RegistryError, "expected one character, or one of comma"),
         (("notes: Made up.", "header: no"), RegistryError, "header: expected true or false, got 'no'"),

@@ -177,7 +177,9 @@ def set_bytes(path: Path, offset: int, value: bytes) -> None:
 BREAKAGES: dict[str, tuple[Callable[[Path], object], str | tuple[str, str]]] = {
     "another version": (lambda p: set_bytes(p, 60, (99).to_bytes(4, "big")), "format version 99"),
     "another program's": (lambda p: set_bytes(p, 68, b"\0\0\0\0"), "another program"),
+    "cut in half": (lambda p: os.truncate(p, p.stat().st_size // 2), "cut short"),
     "one byte missing": (lambda p: os.truncate(p, p.stat().st_size - 1), "cut short"),
+    "nearly empty": (lambda p: os.truncate(p, 50), "broken"),
     "empty": (lambda p: os.truncate(p, 0), "broken"),
     "text": (lambda p: p.write_text("hello" * 100), "not a SQLite file"),
     "damaged pages": (
