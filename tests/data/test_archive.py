@@ -1,16 +1,17 @@
-"""The archive as a source: every form of it, its checks, and what is missing from it."""
+"""The archive as a source: every form of it, from a server too, its checks, and what is missing from it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from loopback import Loopback, Page
 from refusals import refused
 
+from bench.data import archive
 from bench.data.archive import ArchiveSource
 from bench.data.registry import load_registry
 from bench.data.splits import draw_splits
@@ -19,33 +20,31 @@ from bench.errors import DataInvalid, DataUnavailable, SourceError
 TABLE = "alpha/alpha_R.dat"
 
 
-TARS = [(mode, prefix) for mode in ("w:", "w:gz", "w:xz") for prefix in ("", "data/", "./some/where/")]
-
-
-@pytest.mark.parametrize(("mode", "prefix"), [*TARS, ("folder", ""), ("folder", "data/")])
-def test_forms_of_the_archive(tiny: Any, mode: str, prefix: str) -> None:
-    location = tiny.unpacked(prefix) if mode == "folder" else tiny.tar(mode=mode, prefix=prefix)
+@pytest.mark.parametrize(
+    ("form", "prefix"),
+    [("w:", ""), ("w:gz", "data/"), ("w:xz", "./some/where/"), ("folder", ""), ("folder", "data/")],
+)
+def test_forms_of_the_archive(tiny: Any, form: str, prefix: str) -> None:
+    location = tiny.unpacked(prefix) if form == "folder" else tiny.tar(mode=form, prefix=prefix)
     dataset = tiny.source(location).load(tiny.entry())
     assert dataset.y.tolist() == [0, 1, 2] * 8
     assert dataset.X.shape == (24, 3)
     about = (dataset.name, dataset.source, dataset.n_classes, dataset.standardised, dataset.notes)
     assert about == ("alpha", "archive", 3, True, ())
-    expected = draw_splits("alpha", dataset.y, 0)
     assert dataset.published is not None
     assert dataset.published.name == "published"
+    expected = draw_splits("alpha", dataset.y, 0)
     assert np.array_equal(dataset.published.tuning.train, expected.tuning.train)
     assert [h.test.tolist() for h in dataset.published.holdouts] == [h.test.tolist() for h in expected.holdouts]
 
 
-def test_a_tar_is_unpacked_once(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tar_is_unpacked_once_and_anew_if_its_content_is_another(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tiny.tar()
     first = tiny.source(path).load(tiny.entry())
-    monkeypatch.setattr("bench.data.archive.read_members", lambda *_: pytest.fail("unpacked again"))
-    assert tiny.source(path).load(tiny.entry()).sha256 == first.sha256
-
-
-def test_other_content_under_the_same_name_is_unpacked_anew(tiny: Any) -> None:
-    assert tiny.source(tiny.tar()).has(tiny.entry("beta"))
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, "read_members", lambda *_: pytest.fail("unpacked again"))
+        assert tiny.source(path).load(tiny.entry()).sha256 == first.sha256
+        assert tiny.source(path).has(tiny.entry("beta"))
     tiny.files = {name: content for name, content in tiny.files.items() if name.startswith("alpha")}
     assert not tiny.source(tiny.tar()).has(tiny.entry("beta"))
 
@@ -73,44 +72,29 @@ def test_a_wrong_checksum_names_expected_and_found(tiny: Any, file: str) -> None
 
 @pytest.mark.parametrize("pinned", [True, False])
 def test_a_rebuilt_or_unpinned_table_may_differ_where_the_lists_agree(tiny: Any, pinned: bool) -> None:
-    archive = tiny.document["datasets"]["alpha"]["archive"]
+    about = tiny.document["datasets"]["alpha"]["archive"]
     if pinned:
-        archive["rebuilt"] = True
+        about["rebuilt"] = True
     else:
-        del archive["table_sha256"]
+        del about["table_sha256"]
     tiny.files[TABLE] = tiny.files[TABLE].replace(b".", b".0")
     dataset = tiny.source(tiny.tar()).load(tiny.entry())
     assert dataset.notes == ("the dataset's checksum is not the registry's; its sizes, labels and index lists agree",)
-    header, *lines = tiny.files[TABLE].splitlines()
-    lines[0] = lines[0][:-1] + b"1"  # the first row's class is another one
-    tiny.files[TABLE] = b"\n".join([header, *lines])
+    tiny.files[TABLE] = tiny.files[TABLE].replace(b"\t0\n", b"\t1\n", 1)  # the first row's class is another one
     says = "the labels do not match the study's index lists"
     refused(DataInvalid, says, tiny.source(tiny.tar()).load, tiny.entry())
 
 
-def test_a_registry_with_other_sizes_refuses_the_table(tiny: Any) -> None:
-    tiny.document["datasets"]["alpha"]["rows"] = 23
-    says = "24 rows of 5 columns, expected 23 rows of 5"
-    refused(DataInvalid, says, tiny.source(tiny.tar()).load, tiny.entry())
-
-
-@pytest.mark.parametrize("mode", ["w:gz", "w:xz"])
-@pytest.mark.parametrize(
-    "harm",
-    [
-        lambda content: content[: len(content) // 2],
-        lambda content: b"",
-        lambda content: content[: len(content) // 2] + b"\0\xff" + content[len(content) // 2 + 2 :],
-    ],
-    ids=["truncated", "empty", "a byte changed"],
-)
+@pytest.mark.parametrize(("mode", "middle"), [("w:gz", b""), ("w:xz", b"\0\xff")], ids=["truncated", "bytes changed"])
 def test_a_broken_archive_is_one_clear_error_and_leaves_nothing(
-    tiny: Any, own_cache: Path, mode: str, harm: Callable[[bytes], bytes]
+    tiny: Any, own_cache: Path, mode: str, middle: bytes
 ) -> None:
     path = tiny.tar(mode=mode)
-    path.write_bytes(harm(path.read_bytes()))
+    content = path.read_bytes()
+    half = len(content) // 2
+    path.write_bytes(content[:half] + middle + (content[half + 2 :] if middle else b""))
     for _ in range(2):
-        assert str(path) in refused(SourceError, r"broken|truncated", tiny.source(path).open)
+        assert str(path) in refused(SourceError, "broken or truncated archive", tiny.source(path).open)
     assert list((own_cache / "archives").iterdir()) == []
 
 
@@ -130,18 +114,15 @@ def test_what_is_none_of_the_archive(tiny: Any, tmp_path: Path) -> None:
 def test_what_was_fetched_stays_when_the_original_goes(tiny: Any) -> None:
     registry, beta = tiny.registry(), tiny.entry("beta")
     assert ArchiveSource.fetched(registry) is None
-    path = tiny.tar()
-    tiny.source(path).keep()
-    path.unlink()
-    kept = ArchiveSource.fetched(registry)
-    assert kept is not None
-    assert kept.location == f"{path} (cached)"
-    from_folder = tiny.source(tiny.unpacked())
-    from_folder.keep()
-    again = ArchiveSource.fetched(registry)
-    assert again is not None
-    assert again.location == f"{tiny.unpacked()} (cached)"
-    assert kept.load(beta).sha256 == again.load(beta).sha256 == from_folder.load(beta).sha256
+    found = []
+    for location in (tiny.tar(), tiny.unpacked()):
+        tiny.source(location).keep()
+        kept = ArchiveSource.fetched(registry)
+        assert kept is not None
+        assert kept.location == f"{location} (cached)"
+        found.append(kept.load(beta).sha256)
+        location.rename(tiny.folder / f"moved-{location.name}")
+        assert kept.load(beta).sha256 == found[0]
 
 
 @pytest.mark.archive
@@ -157,3 +138,38 @@ def test_the_study_drew_its_divisions_as_we_do(study: ArchiveSource) -> None:
             assert np.bincount(dataset.y[theirs.train]).tolist() == np.bincount(dataset.y[ours.train]).tolist()
             compared += 1
     assert compared == 90 * 5
+
+
+@pytest.fixture
+def url(tiny: Any, web: Loopback) -> str:
+    """Where the archive is on a server."""
+    web.pages["/a"] = Page(tiny.tar(mode="w:gz").read_bytes())
+    return f"{web.url}/a"
+
+
+def test_a_url_is_downloaded_once(
+    tiny: Any, web: Loopback, url: str, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused(SourceError, "downloads are not allowed here", tiny.source(url, offline=True).open)
+    with monkeypatch.context() as patch:  # a stop before the unpacking costs no second download
+        patch.setattr(archive, "read_members", lambda *_: [][1])
+        with pytest.raises(IndexError):
+            tiny.source(url).open()
+    first = tiny.source(url).load(tiny.entry())
+    again = tiny.source(url, offline=True)
+    assert again.load(tiny.entry()).sha256 == first.sha256
+    assert len(web.requests) == 1
+    assert list((own_cache / "downloads").iterdir()) == []  # only the tables are kept
+    again.drop()
+    assert tiny.source(url).has(tiny.entry())
+    assert len(web.requests) == 2
+
+
+def test_what_is_broken_on_the_server_is_not_kept(tiny: Any, web: Loopback, url: str, own_cache: Path) -> None:
+    whole = web.pages["/a"]
+    web.pages["/a"] = Page(whole.content[:100])
+    line = refused(SourceError, f"{url}: broken or truncated archive", tiny.source(url).open)
+    assert str(own_cache) not in line
+    assert [path for path in own_cache.rglob("*") if path.is_file()] == []
+    web.pages["/a"] = whole
+    assert tiny.source(url).has(tiny.entry("beta"))

@@ -73,12 +73,17 @@ def test_each_table_is_the_archives(study: ArchiveSource) -> None:
         assert (np.abs(standardised - theirs.X) <= 5.001e-6 * np.abs(theirs.X) + 1e-9).all(), entry.name
 
 
-def _entry(folder: Path, rows: str = "1,2,0\n3,4,1\n", content: bytes | None = None, checksum: str = "") -> Entry:
+NUMERIC = {"kind": "regression", "classes": 0, "group": "", "archive": None}
+
+
+def _entry(
+    folder: Path, rows: str = "1,2,0\n3,4,1\n", content: bytes | None = None, checksum: str = "", **more: Any
+) -> Entry:
     """A table of two rows, two features and two classes whose file is in ``folder``."""
     content = gzip.compress(f"a,b,class\n{rows}".encode()) if content is None else content
     (folder / "x.csv.gz").write_bytes(content)
     file = EmbeddedFile("x.csv.gz", checksum or hashlib.sha256(content).hexdigest(), "p 1", "f", "MIT", "someone")
-    return structs.replace(ENTRIES[0], name="x", rows=2, features=2, classes=2, embedded=file)
+    return structs.replace(ENTRIES[0], **{"name": "x", "rows": 2, "features": 2, "classes": 2, "embedded": file} | more)
 
 
 @pytest.mark.parametrize(
@@ -90,18 +95,13 @@ def _entry(folder: Path, rows: str = "1,2,0\n3,4,1\n", content: bytes | None = N
         ({"content": gzip.compress(b"a,b,class\n1,2,0\n3,4,1\n")[:-4]}, "cannot be unpacked"),
         ({"content": b"junk"}, "cannot be unpacked"),
         ({"checksum": "0" * 64}, f"the registry expects {'0' * 64}"),
+        ({"rows": "1,2,7\n3,4,7\n", **NUMERIC}, "not finite, or all equal"),
+        ({"rows": "1,2,7\n3,4,nan\n", **NUMERIC}, "not finite, or all equal"),
     ],
 )
 def test_a_broken_file_is_refused(tmp_path: Path, broken: dict[str, Any], message: str) -> None:
     line = refused(DataInvalid, message, EmbeddedSource(tmp_path).load, _entry(tmp_path, **broken))
     assert str(tmp_path / "x.csv.gz") in line
-
-
-@pytest.mark.parametrize("numbers", [("7", "7"), ("7", "nan")])
-def test_numbers_to_predict_are_finite_and_not_all_equal(tmp_path: Path, numbers: tuple[str, str]) -> None:
-    entry = _entry(tmp_path, "1,2,{}\n3,4,{}\n".format(*numbers))
-    numeric = structs.replace(entry, kind="regression", classes=0, group="", archive=None)
-    refused(DataInvalid, "not finite, or all equal", EmbeddedSource(tmp_path).load, numeric)
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:

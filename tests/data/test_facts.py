@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
 from decimal import Decimal
 from itertools import pairwise
 
@@ -11,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.data.archive import ArchiveSource
 from bench.data.embedded import EmbeddedSource
 from bench.data.facts import FILE, load_facts, possibly_nominal, repeated_shares, standardised, write_facts
 from bench.data.registry import load_registry
@@ -44,40 +42,45 @@ def equal_steps(X: FloatArray) -> int:
     return found
 
 
+EMBEDDED = (
+    "balance-scale blood breast-cancer breast-cancer-wisc car congressional-voting contrac flags iris lenses "
+    "post-operative primary-tumor teaching wine-quality-red zoo auto-mpg forest-fires servo wine-quality-red-score"
+)
+ARCHIVED = "titanic led-display zoo mammographic hayes-roth trains monks-1"
+
+
 @pytest.mark.parametrize(
-    "name",
+    ("source", "name"),
     [
-        "balance-scale", "blood", "breast-cancer", "breast-cancer-wisc", "car", "congressional-voting", "contrac",
-        "flags", "iris", "lenses", "post-operative", "primary-tumor", "teaching", "wine-quality-red", "zoo",
-        "auto-mpg", "forest-fires", "servo", "wine-quality-red-score",
+        *(("embedded", name) for name in EMBEDDED.split()),
+        *(pytest.param("archive", name, marks=pytest.mark.archive) for name in ARCHIVED.split()),
     ],
-)  # fmt: skip
-def test_what_is_kept_of_embedded_datasets_is_what_merges_find(name: str) -> None:
-    dataset, facts = EmbeddedSource().load(REGISTRY.entry(name)), FACTS[name, "embedded"]
+)
+def test_what_is_kept_is_what_merges_find(request: pytest.FixtureRequest, source: str, name: str) -> None:
+    given = request.getfixturevalue("study") if source == "archive" else EmbeddedSource()
+    dataset, facts = given.load(REGISTRY.entry(name)), FACTS[name, source]
     assert (facts.repeated_percent, facts.conflicting_percent) == pytest.approx(shares(dataset), abs=0.00501)
-    assert facts.possibly_nominal == equal_steps(dataset.X)
     assert (facts.samples, facts.features) == dataset.X.shape
     assert facts.table_sha256 == dataset.sha256
-    assert (facts.folds, facts.standardised) == ("seed-0", False)
+    assert facts.standardised == np.allclose(dataset.X.mean(axis=0), 0, atol=1e-4)
+    assert facts.folds == {"embedded": "seed-0", "archive": "published"}[source]
+    assert source == "archive" or facts.possibly_nominal == equal_steps(dataset.X)
 
 
 def test_every_embedded_dataset_has_facts_with_its_missing_values() -> None:
-    assert {name for name, source in FACTS if source == "embedded"} == {
-        entry.name for entry in REGISTRY.entries.values() if entry.embedded
-    }
-    values = {name: facts.missing_values for (name, source), facts in FACTS.items() if source == "embedded"}
-    assert [values[name] for name in ("congressional-voting", "hepatitis", "iris")] == [392, 167, 0]
-    for facts in (FACTS[name, "embedded"] for name in values):
+    embedded = {name: facts for (name, source), facts in FACTS.items() if source == "embedded"}
+    assert embedded.keys() == {entry.name for entry in REGISTRY.entries.values() if entry.embedded}
+    found = [embedded[name].missing_values for name in ("congressional-voting", "hepatitis", "iris")]
+    assert found == [392, 167, 0]
+    for name, facts in embedded.items():
         assert facts.missing_values is not None
         assert facts.missing_samples is not None
         assert facts.missing_samples <= min(facts.missing_values, facts.samples)
-
-
-def test_missing_words_with_a_code_of_their_own_can_be_counted_in_the_table() -> None:
-    """breast-cancer codes `?` as 0 in two columns; every other word has another number there."""
-    X = EmbeddedSource().load(REGISTRY.entry("breast-cancer")).X
-    coded = Counter(X[:, 4])[0.0] + Counter(X[:, 7])[0.0]
-    assert coded == FACTS["breast-cancer", "embedded"].missing_values
+        archive = FACTS.get((name, "archive"), facts)  # the same, standardised: see test_embedded
+        assert (archive.missing_values, archive.missing_samples) == (facts.missing_values, facts.missing_samples)
+        assert archive.possibly_nominal == facts.possibly_nominal
+    X = EmbeddedSource().load(REGISTRY.entry("breast-cancer")).X  # its only zeros in these columns were `?`
+    assert (X[:, [4, 7]] == 0).sum() == embedded["breast-cancer"].missing_values
 
 
 def test_the_file_is_written_as_it_is_read() -> None:
@@ -104,23 +107,3 @@ def test_columns_that_may_be_nominal() -> None:
     assert possibly_nominal(np.array([[float(f"{v:g}") for v in row] for row in scaled])) == 1
     assert (standardised(X), standardised(scaled)) == (False, True)
     assert standardised(np.column_stack([scaled, np.zeros(60)]))  # a constant column stays as it is
-
-
-@pytest.mark.archive
-@pytest.mark.parametrize("name", ["titanic", "led-display", "zoo", "mammographic", "hayes-roth", "trains", "monks-1"])
-def test_what_is_kept_of_the_archive_is_what_merges_find(study: ArchiveSource, name: str) -> None:
-    dataset, facts = study.load(REGISTRY.entry(name)), FACTS[name, "archive"]
-    assert (facts.repeated_percent, facts.conflicting_percent) == pytest.approx(shares(dataset), abs=0.00501)
-    assert facts.table_sha256 == dataset.sha256
-    assert facts.folds == "published"
-    near = np.allclose(dataset.X.mean(axis=0), 0, atol=1e-4)
-    assert facts.standardised == near
-
-
-def test_the_archives_datasets_have_the_missing_values_of_the_embedded_ones() -> None:
-    """They are these, standardised: see test_embedded."""
-    for (name, source), facts in FACTS.items():
-        if source == "embedded" and (name, "archive") in FACTS:
-            archive = FACTS[name, "archive"]
-            assert (archive.missing_values, archive.missing_samples) == (facts.missing_values, facts.missing_samples)
-            assert archive.possibly_nominal == facts.possibly_nominal

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import operator
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,14 @@ def test_groups_agree_with_rows_and_table_names() -> None:
         assert (entry.licence == "CC BY 4.0") == (entry.uci.id is not None)
 
 
+def check_nominal(dataset: Dataset) -> None:
+    """The nominal columns have few distinct values."""
+    assert dataset.nominal == REGISTRY.entry(dataset.name).nominal_columns
+    most = {"horse-colic": 61, "adult": 41, "teaching": 26, "residential-building": 20}.get(dataset.name, 15)
+    for column in dataset.nominal:
+        assert 3 <= len(np.unique(dataset.X[:, column])) <= most, f"{dataset.name}: column {column}"
+
+
 @pytest.mark.archive
 def test_every_entry_agrees_with_the_archive(study: ArchiveSource) -> None:
     unavailable = []
@@ -60,6 +70,7 @@ def test_every_entry_agrees_with_the_archive(study: ArchiveSource) -> None:
             continue
         assert dataset.X.shape == (entry.rows, entry.features)
         assert dataset.n_classes == entry.classes
+        check_nominal(dataset)
         repeated = entry.rows - len(np.unique(dataset.X, axis=0))
         fault = f"{repeated} of {entry.rows} rows repeat the features of another row"
         assert (fault in entry.faults) == (repeated >= 0.1 * entry.rows)
@@ -98,38 +109,12 @@ def test_embedded_nominal_columns_have_few_distinct_values() -> None:
             check_nominal(EmbeddedSource().load(entry))
 
 
-@pytest.mark.archive
-def test_nominal_columns_of_the_archive_have_few_distinct_values(study: ArchiveSource) -> None:
-    for entry in REGISTRY.select("all121"):
-        if entry.nominal_columns:
-            check_nominal(study.load(entry))
-
-
-def check_nominal(dataset: Dataset) -> None:
-    assert dataset.nominal == REGISTRY.entry(dataset.name).nominal_columns
-    most = {"horse-colic": 61, "adult": 41, "teaching": 26, "residential-building": 20}.get(dataset.name, 15)
-    for column in dataset.nominal:
-        assert 3 <= len(np.unique(dataset.X[:, column])) <= most, f"{dataset.name}: column {column}"
-
-
-def test_a_range_of_nominal_columns(tiny: Any) -> None:
-    _nominal("0-1", 2)(tiny.document)
-    assert tiny.entry().nominal_columns == (0, 1, 2)
-
-
-def test_select_takes_subsets_and_names_in_order_each_once(tiny: Any) -> None:
-    registry = tiny.registry()
-    assert [e.name for e in registry.select("all")] == ["alpha", "beta"]
-    assert [e.name for e in registry.select(" beta , first,beta,")] == ["beta", "alpha"]
-
-
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
         ("irs", "did you mean 'iris'"),
         ("smal90", "did you mean 'small90'"),
         ("iris,Wine", "did you mean 'wine'"),
-        ("", "--subset is empty"),
         (" , ", "--subset is empty"),
     ],
 )
@@ -137,21 +122,20 @@ def test_unknown_names_suggest_the_nearest(spec: str, message: str) -> None:
     refused(UsageError, message, REGISTRY.select, spec)
 
 
-def test_entry_by_name_suggests_the_nearest() -> None:
-    assert REGISTRY.entry("iris").rows == 150
-    refused(UsageError, "did you mean 'zoo'", REGISTRY.entry, "zo")
+def test_select_takes_subsets_and_names_in_order_each_once(tiny: Any) -> None:
+    registry = tiny.registry()
+    assert [e.name for e in registry.select("all")] == ["alpha", "beta"]
+    assert [e.name for e in registry.select(" beta , first,beta,")] == ["beta", "alpha"]
+    assert registry.entry("beta").rows == 40
+    refused(UsageError, "did you mean 'beta'", registry.entry, "bta")
 
 
-Edit = Callable[[dict], None]
+Edit = Callable[[dict], Any]
 
 
 def _set(*path: str | int, to: Any) -> Edit:
-    def edit(document: dict) -> None:
-        for key in path[:-1]:
-            document = document[key]
-        document[path[-1]] = to
-
-    return edit
+    *before, last = path
+    return lambda document: functools.reduce(operator.getitem, before, document).update({last: to})
 
 
 def _alpha(*path: str, to: Any) -> Edit:
@@ -162,12 +146,8 @@ def _without(key: str) -> Edit:
     return lambda document: document["datasets"]["alpha"].pop(key)
 
 
-def _subset(name: str, to: Any) -> Edit:
-    return _set("subsets", name, to=to)
-
-
-def _nominal(*columns: int | str, sure: str = "likely", note: str = "colours") -> Edit:
-    return _alpha("nominal", to={"columns": list(columns), "sure": sure, "note": note})
+def _nominal(*columns: int | str, sure: str = "likely") -> Edit:
+    return _alpha("nominal", to={"columns": list(columns), "sure": sure, "note": "colours"})
 
 
 def _foreign_family(document: dict) -> None:
@@ -192,15 +172,11 @@ def _foreign_family(document: dict) -> None:
         (_without("archive"), "alpha: key 'archive' is missing"),
         (_alpha("task", to="regression"), "alpha: key 'classes' does not go with task: regression"),
         (_alpha("task", to="ranking"), "task: expected one of classification, regression, got 'ranking'"),
-        (_alpha("kind", to="regression"), "alpha: unknown key 'kind'"),
         (_alpha("classes", to=1), "classes: expected a whole number of at least 2"),
         (_alpha("group", to="tiny"), "group: expected one of .*small.*, got 'tiny'"),
         (_alpha("licence", to=""), "licence: expected text"),
-        (_alpha("licence", to=[]), "licence: expected text, got"),
         (_alpha("faults", to="one"), "faults: expected a list of texts"),
-        (_alpha("faults", to=[""]), "faults: expected a list of texts"),
         (_alpha("archive", "table", to="../alpha_R.dat"), "table: expected a plain file name, got '../alpha_R.dat'"),
-        (_alpha("archive", "folder", to="/etc"), "alpha: archive: folder: expected a plain file name"),
         (_alpha("archive", "folder", to="alpha\n"), "folder: expected a plain file name"),
         (_alpha("archive", "rebuilt", to="yes"), "rebuilt: expected true or false"),
         (_alpha("archive", "table_sha256", to="abc"), "table_sha256: expected 64 hexadecimal digits, got 'abc'"),
@@ -208,13 +184,16 @@ def _foreign_family(document: dict) -> None:
         (_alpha("openml", to={"id": 3, "confidence": "none"}), "id 3 does not go with confidence 'none'"),
         (_alpha("uci", to={"confidence": "known"}), "id None does not go with confidence 'known'"),
         (_alpha("embedded", to={"file": "a.csv.gz"}), "embedded: key 'sha256' is missing"),
-        (_subset("none", to=[]), "none: the subset is empty or names a dataset twice"),
-        (_subset("twice", to=["alpha", "alpha"]), "twice: the subset is empty or names a dataset twice"),
-        (_subset("typo", to=["alhpa"]), "did you mean 'alpha'"),
-        (_subset("alpha", to=["beta"]), "has the name of a dataset"),
-        (_subset("r", to={"task": "regression"}), "r: the subset is empty"),
-        (_subset("g", to={"group": ["smal"]}), "did you mean 'small'"),
-        (_subset("g", to={"grup": ["small"]}), r"unknown key 'grup': did you mean 'group'\?"),
+        (_set("subsets", "none", to=[]), "none: the subset is empty or names a dataset twice"),
+        (_set("subsets", "twice", to=["alpha", "alpha"]), "twice: the subset is empty or names a dataset twice"),
+        (_set("subsets", "typo", to=["alhpa"]), "did you mean 'alpha'"),
+        (_set("subsets", "alpha", to=["beta"]), "has the name of a dataset"),
+        (_set("subsets", "r", to={"task": "regression"}), "r: the subset is empty"),
+        (_set("subsets", "g", to={"group": ["smal"]}), "did you mean 'small'"),
+        (_set("subsets", "g", to={"grup": ["small"]}), r"unknown key 'grup': did you mean 'group'\?"),
+        (_alpha("kind", to="regression"), "alpha: unknown key 'kind'"),
+        (_alpha("uci", "tarket", to="x"), "uci: unknown key 'tarket': did you mean 'target'"),
+        (_alpha("faults", to=[""]), "faults: expected a list of texts"),
         (_set("datasets", to={}), "no datasets"),
         (_set("datasets", 5, to={}), "datasets: 5: key 'rows' is missing"),
         (_alpha("family", to="sib"), "alpha: unknown family 'sib'"),
@@ -224,25 +203,18 @@ def _foreign_family(document: dict) -> None:
         (_set("study", "mirror", to="x"), "unknown key 'mirror': did you mean 'mirrors'"),
         (_set("study", "mirrors", to="http://x"), "mirrors: expected a list of texts"),
         (_alpha("openml", "differs", to="yes"), "alpha: openml: differs: expected true or false"),
-        (_alpha("openml", "drop", to="row"), "drop: expected a list of texts"),
         (_alpha("uci", "rows", to=0), "uci: rows: expected a whole number of at least 2"),
-        (_alpha("uci", "tarket", to="x"), "uci: unknown key 'tarket': did you mean 'target'"),
         (_alpha("nominal", to="all"), "alpha: nominal: expected a mapping of keys to values or none, got 'all'"),
         (_nominal(0, 99), r"alpha: nominal: column 99 of 3 \(counted from 0\)"),
         (_nominal("0-99999"), r"alpha: nominal: column 3 of 3 \(counted from 0\)"),
         (_nominal(1, 1), "alpha: nominal: columns: 1 after 1: a column named twice, or out of order"),
         (_nominal("0-2", 1), "nominal: columns: 1 after 2: a column named twice, or out of order"),
         (_nominal("2-1"), "nominal: columns: the range 2-1 runs backwards"),
-        (
-            _nominal(-1),
-            r"nominal: columns: expected a list, each a column's number or a range such as 3-6, got \['-1'\]",
-        ),
-        (_nominal("colour"), r"nominal: columns: expected a list, .* got \['colour'\]"),
+        (_nominal(-1), r"columns: expected a list, each a column's number or a range such as 3-6, got \['-1'\]"),
         (_nominal(), "nominal: no columns; where there are no nominal ones, write nominal: none"),
+        (_alpha("nominal", to={"columns": [0], "sure": "likely", "note": ""}), "nominal: note: expected text"),
         (_nominal(0, sure="sure"), "nominal: sure: expected one of documented, guessed, likely, got 'sure'"),
-        (_nominal(0, note=""), "nominal: note: expected text"),
         (_alpha("nominal", to={"columns": 0, "sure": "likely", "note": "x"}), "columns: expected a list, .* got '0'"),
-        (_alpha("nominal", to={"columns": [0], "note": "x"}), "alpha: nominal: key 'sure' is missing"),
     ],
 )
 def test_what_the_registry_must_not_say(tiny: Any, edit: Edit, message: str) -> None:
@@ -260,35 +232,33 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "\n".join(
     [
         ("", "expected a mapping"),
         ("a: 1\n---\na: 1\n", r"a second document \(line 3\)"),
-        ("just words", "expected a mapping"),
         ("a: [1, 2", "not a readable YAML file"),
         ("a: 1\na: 2\n", "key 'a' given twice \\(line 2\\)"),
         ("x: !!python/object/apply:os.system ['true']", "not a readable YAML file"),
-        ("a: &a [1]\nb: [*a, *a]\n", r"YAML aliases \(\*a\) are refused"),
-        ("{a: &a {b: 1}, <<: *a}", "aliases"),
+        ("{a: &a {b: 1}, <<: *a}", r"YAML aliases \(\*a\) are refused"),
         (BOMB, "aliases"),
         ("[" * 100_000, "nested deeper than 16 levels"),
-        ("? [a, b]\n: 1\n", "not a readable|is not text"),
+        ("? [a, b]\n: 1\n", "a key that is not text"),
         ("\x00", "not a readable YAML file"),
-        ("2026-13-45: 1", "not a readable|is not text|unknown|missing"),
+        ("2026-13-45: 1", "unknown key '2026-13-45'"),
+        (None, "cannot read the registry"),
         ("#" * (MAX_BYTES + 1), "such a file has at most"),
         (b"\xff\xfe\x00", "not a readable YAML file"),
     ],
-    ids=lambda value: value[:20],
+    ids=lambda value: value and value[:20],
 )
-def test_hostile_and_broken_files(tmp_path: Path, text: str | bytes, message: str) -> None:
+def test_hostile_broken_and_absent_files(tmp_path: Path, text: str | bytes | None, message: str) -> None:
     path = tmp_path / "datasets.yaml"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
     refused(RegistryError, message, load_registry, path)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    refused(RegistryError, "cannot read the registry", load_registry, tmp_path / "nowhere.yaml")
-
-
 def test_the_file_is_parsed_once_per_version(tiny: Any) -> None:
+    _nominal("0-1", 2)(tiny.document)
     registry = tiny.registry()
     assert load_registry(registry.path) is registry
+    assert registry.entry("alpha").nominal_columns == (0, 1, 2)
     tiny.document["study"]["citation"] = "another study, with another size"
     registry.path.write_text(yaml.safe_dump(tiny.document))
     assert load_registry(registry.path).study.citation.startswith("another")

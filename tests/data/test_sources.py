@@ -9,11 +9,10 @@ from refusals import refused
 
 from bench.data.archive import ArchiveSource
 from bench.data.copies import links
-from bench.data.embedded import EmbeddedSource
 from bench.data.registry import load_registry
 from bench.data.selection import by_source, select_tables
 from bench.data.sources import SERVICES, SOURCES, in_words, origin, resolve_source
-from bench.errors import DataUnavailable, SourceError, UsageError
+from bench.errors import BenchError, DataUnavailable, SourceError, UsageError
 
 REGISTRY = load_registry()
 SMOKE = REGISTRY.select("smoke")
@@ -25,16 +24,17 @@ def archive(tiny: Any) -> ArchiveSource:
     return ArchiveSource(str(tiny.tar()), REGISTRY)
 
 
-def test_embedded_serves_what_it_covers_and_is_recorded_by_name() -> None:
-    assert origin(resolve_source(REGISTRY, SMOKE)) == {"source": "embedded"}
-
-
 def test_services_are_those_that_the_registry_knows_copies_at() -> None:
     entry = REGISTRY.entry("iris")
     assert set(links(entry)) == set(SERVICES) < set(SOURCES)
     assert links(entry)["uci"] == entry.uci
     for name in SERVICES:
         assert resolve_source(REGISTRY, [entry], source=name, offline=True).name == name
+
+
+def test_embedded_serves_what_it_covers_and_is_recorded_by_name() -> None:
+    source = resolve_source(REGISTRY, SMOKE)
+    assert (origin(source), in_words(source)) == ({"source": "embedded"}, "the package (embedded)")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,6 @@ def test_services_are_those_that_the_registry_knows_copies_at() -> None:
         ("smoke,embedded", "embedded"),
         ("servo", "embedded"),
         ("iris,wine,lenses", "archive"),
-        ("iris,wine,seeds", "archive"),
         ("smoke,seeds", "archive"),
         ("small90", "archive"),
     ],
@@ -55,12 +54,6 @@ def test_a_subset_has_one_source_once_an_archive_was_fetched(
 ) -> None:
     monkeypatch.setattr(ArchiveSource, "fetched", lambda registry: archive)
     assert select_tables(REGISTRY, subset)[1].name == source
-
-
-def test_where_tables_are_from_in_words(tiny: Any) -> None:
-    assert in_words(EmbeddedSource()) == "the package (embedded)"
-    path = tiny.tar()
-    assert in_words(tiny.source(path)) == f"archive ({path})"
 
 
 def test_without_any_source_the_error_names_those_tried_and_the_ways_out() -> None:
@@ -76,33 +69,19 @@ def test_without_any_source_the_error_names_those_tried_and_the_ways_out() -> No
 def test_an_archive_that_is_given_or_was_fetched_serves_everything(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = tiny.registry()
     path, entries = str(tiny.tar()), registry.select("all")
-    assert resolve_source(registry, entries, path).location == path
-    monkeypatch.setenv("BENCH_ARCHIVE", path)
-    for source in (None, "archive"):
-        assert resolve_source(registry, entries, source=source).location == path
-    monkeypatch.delenv("BENCH_ARCHIVE")
     refused(SourceError, "none fetched into the cache", resolve_source, registry, entries)
+    given = resolve_source(registry, entries, path)
+    assert in_words(given) == f"archive ({path})"
     tiny.source(path).keep()
     for source in (None, "archive"):
         assert in_words(resolve_source(registry, entries, source=source)) == f"archive ({path} (cached))"
-
-
-def test_a_given_archive_that_is_not_there_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    refused(SourceError, "no archive at", resolve_source, REGISTRY, SMOKE, "/nowhere/at/all")
+    monkeypatch.setenv("BENCH_ARCHIVE", path)
+    for source in (None, "archive"):
+        assert resolve_source(registry, entries, source=source).location == path
     monkeypatch.setenv("BENCH_ARCHIVE", "/nowhere/either")
-    refused(SourceError, "no archive at /nowhere/either", resolve_source, REGISTRY, SMOKE)
+    refused(SourceError, "no archive at /nowhere/either", resolve_source, registry, entries)
+    refused(SourceError, "no archive at /nowhere/at/all", resolve_source, registry, entries, "/nowhere/at/all")
     assert resolve_source(REGISTRY, SMOKE, source="embedded").name == "embedded"
-
-
-def test_tables_of_regression_are_not_looked_for_in_the_archive(
-    tiny: Any, archive: ArchiveSource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BENCH_ARCHIVE", str(tiny.tar()))
-    for subset in ("regression", "servo"):
-        assert select_tables(REGISTRY, subset)[1].name == "embedded"
-    servo = REGISTRY.entry("servo")
-    assert not archive.has(servo)
-    refused(DataUnavailable, "servo: not a dataset of the study; it comes with the package", archive.load, servo)
 
 
 def test_a_folder_and_a_tar_file_of_the_same_tables_have_one_checksum(tiny: Any) -> None:
@@ -118,38 +97,33 @@ def test_a_folder_and_a_tar_file_of_the_same_tables_have_one_checksum(tiny: Any)
 
 
 @pytest.mark.parametrize(
-    ("subset", "archive", "source", "error", "says"),
+    ("subset", "given", "error", "says"),
     [
-        ("smoke", None, "archiv", UsageError, "did you mean 'archive'"),
-        ("smoke", "x.tar", "embedded", SourceError, "exclude each other"),
-        ("pima", None, "embedded", SourceError, "none of the 1 datasets asked for comes"),
-        ("smoke", None, "archive", SourceError, "none fetched"),
+        ("smoke", {"source": "archiv"}, UsageError, "did you mean 'archive'"),
+        ("smoke", {"source": "embedded", "archive": "x.tar"}, SourceError, "exclude each other"),
+        ("pima", {"source": "embedded"}, SourceError, "none of the 1 datasets asked for comes"),
+        ("smoke", {"source": "archive"}, SourceError, "none fetched"),
+        ("grinsztajn-num-class", {}, UsageError, r"unknown part of the benchmark 'grinsztajn-num-class'.*-num-clf"),
+        ("openml-suite:x", {}, UsageError, "a suite is named by its number at OpenML, like openml-suite:99"),
+        ("iris,grinsztajn-num-reg", {"source": "uci"}, UsageError, "grinsztajn-num-reg takes its datasets from OpenML"),
+        ("openml-suite:99", {"archive": "a"}, UsageError, "from OpenML: leave --archive and --source out"),
     ],
 )
-def test_sources_asked_for_by_name(
-    subset: str, archive: str | None, source: str, error: type[SourceError], says: str
+def test_words_that_do_not_go_together(subset: str, given: dict[str, str], error: type[BenchError], says: str) -> None:
+    refused(error, says, select_tables, REGISTRY, subset, **given)
+
+
+def test_what_only_the_package_has_comes_from_it_beside_an_archive(
+    archive: ArchiveSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refused(error, says, resolve_source, REGISTRY, REGISTRY.select(subset), archive, source)
-
-
-@pytest.mark.parametrize(
-    ("subset", "given", "says"),
-    [
-        ("grinsztajn-num-class", {}, r"unknown part of the benchmark 'grinsztajn-num-class'.*grinsztajn-num-clf"),
-        ("openml-suite:x", {}, "a suite is named by its number at OpenML, like openml-suite:99"),
-        ("iris,grinsztajn-num-reg", {"source": "uci"}, "grinsztajn-num-reg takes its datasets from OpenML: leave"),
-        ("openml-suite:99", {"source": "uci"}, "takes its datasets from OpenML: leave --archive and --source out"),
-        ("openml-suite:99", {"archive": "a"}, "takes its datasets from OpenML: leave --archive and --source out"),
-    ],
-)
-def test_words_that_do_not_go_together(subset: str, given: dict[str, str], says: str) -> None:
-    refused(UsageError, says, select_tables, REGISTRY, subset, **given)
-
-
-def test_what_only_the_package_has_comes_from_it_beside_an_archive(archive: ArchiveSource) -> None:
     def parts(names: str) -> list[tuple[list[str], str]]:
         return [([e.name for e in part], source.name) for part, source in by_source(REGISTRY.select(names), archive)]
 
-    assert by_source(REGISTRY.select("servo,iris"), archive)[0][1] is archive
     assert parts("servo,iris") == [(["iris"], "archive"), (["servo"], "embedded")]
     assert parts("servo") == [(["servo"], "embedded")]
+    servo = REGISTRY.entry("servo")
+    assert not archive.has(servo)
+    refused(DataUnavailable, "servo: not a dataset of the study; it comes with the package", archive.load, servo)
+    monkeypatch.setenv("BENCH_ARCHIVE", archive.location)
+    for subset in ("regression", "servo"):
+        assert select_tables(REGISTRY, subset)[1].name == "embedded"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from refusals import refused
@@ -15,22 +15,13 @@ from bench.errors import DataInvalid
 GOOD = b"\tf1\tf2\tclase\n1\t0.5\t-1e-05\t0\n2\t3\t4\t1\n3\t3\t4.25\t1\n"
 
 
-def test_a_table_is_read_to_the_last_digit() -> None:
-    X, y = read_table(GOOD, 3, 2, 2, "here")
-    assert X.tolist() == [[0.5, -1e-05], [3.0, 4.0], [3.0, 4.25]]
-    assert y.tolist() == [0, 1, 1]
-    assert X.dtype == np.float64
-    assert y.dtype == np.int64
-    assert X.flags.c_contiguous
-
-
 @given(npst.arrays(np.float64, (4, 3), elements=st.floats(allow_nan=False, allow_infinity=False)))
-def test_tables_survive_writing_and_reading(X: np.ndarray) -> None:
+def test_a_table_is_read_to_the_last_digit(X: np.ndarray) -> None:
     rows = ["\t".join([str(i + 1), *map(repr, row), str(i % 2)]) for i, row in enumerate(X.tolist())]
-    content = ("\tf1\tf2\tf3\tclase\n" + "\n".join(rows)).encode()
-    read, y = read_table(content, 4, 3, 2, "here")
+    read, y = read_table(("\tf1\tf2\tf3\tclase\n" + "\n".join(rows)).encode(), 4, 3, 2, "here")
     assert np.array_equal(read, X)
     assert y.tolist() == [0, 1, 0, 1]
+    assert (read.dtype, y.dtype, read.flags.c_contiguous) == (np.float64, np.int64, True)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +35,6 @@ def test_tables_survive_writing_and_reading(X: np.ndarray) -> None:
         (b"4\t1", b"\t1", "not a table of numbers"),
         (b"4\t1", b"inf\t1", "row 2, feature 2"),
         (b"4\t1", b"1e999\t1", "row 2, feature 2"),
-        (b"4\t1", b"x\t1", "not a table of numbers"),
         (b"3\t3\t4.25\t1\n", b"", "2 rows of 4 columns, expected 3 rows of 4"),
         (b"3\t3\t4.25\t1\n", b"3\t3\t4.25", "not a table of numbers"),
         (b"3\t3\t4.25\t1\n", b"3\t3\t4.25\t1\t9\n", "not a table of numbers"),
@@ -63,12 +53,6 @@ def test_what_a_table_must_not_have(old: bytes, new: bytes, message: str) -> Non
     assert line.startswith("here: ")
 
 
-def test_a_constant_column_is_kept() -> None:
-    X, _ = read_table(b"\tf1\tclase\n1\t2\t0\n2\t2\t1\n", 2, 1, 2, "here")
-    assert X.tolist() == [[2.0], [2.0]]
-
-
-@settings(max_examples=300)
 @given(st.data())
 def test_a_damaged_table_is_read_soundly_or_refused(data: st.DataObject) -> None:
     content = bytearray(GOOD)
@@ -94,14 +78,12 @@ def test_divisions_are_read_in_the_order_of_the_file() -> None:
     ("content", "message"),
     [
         (b"", "0 index lists, expected 2"),
-        (b"0 1 2 3\n", "1 index lists, expected 2"),
         (b"0 1\n2 3\n0 1\n2 3\n", "4 index lists, expected 2"),
         (b"0 1\n\n", "1 index lists"),
         (b"\n0 1 2 3\n", "line 1: an empty index list"),
         (b"0 1\n2 4\n", r"line 2: row number 4 in a table of 4 rows \(counted from 0\)"),
         (b"0 1\n2 -3\n", "something other than whole numbers"),
         (b"0 1\n2 3.0\n", "something other than whole numbers"),
-        (b"0 1\n2 0x3\n", "something other than whole numbers"),
         (b"0 1\n2 1_1\n", "something other than whole numbers"),
         (b"0 1 1\n2 3\n", "line 1: row number 1 is listed twice"),
         (b"0 1 2\n2 3\n", "division 1: a row is in both"),
@@ -115,7 +97,6 @@ def test_what_index_lists_must_not_have(content: bytes, message: str) -> None:
     assert line.startswith("here: ")
 
 
-@settings(max_examples=300)
 @given(st.binary(max_size=60) | st.text("0123456789 \n\r\t", max_size=40).map(str.encode))
 def test_any_bytes_are_divisions_or_refused(content: bytes) -> None:
     try:

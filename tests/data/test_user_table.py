@@ -14,12 +14,12 @@ from command import Command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import Loopback, Page
+from msgspec.structs import replace
 from refusals import refused
 
-from bench.data.cache import cache_folder, using_cache
+from bench.data.cache import cache_folder
 from bench.data.download import downloaded
 from bench.data.registry import load_registry
-from bench.data.strict_yaml import MAX_BYTES
 from bench.data.user_table import UserSource, UserTable, read_content, read_description, read_tables
 from bench.errors import BenchError, DataInvalid, RegistryError, SourceError, UsageError
 from bench.records.measure import Kind
@@ -85,8 +85,6 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
     ("change", "error", "says"),
     [
         (("target: paid", "traget: paid"), RegistryError, r"my\.yaml: orders: unknown key 'traget': .* 'target'"),
-        (("drop:", "dorp:"), RegistryError, "unknown key 'dorp': did you mean 'drop'"),
-        (("target: paid", "target: [paid]"), RegistryError, "target: expected text"),
         (("drop: [customer]", "drop: customer"), RegistryError, "drop: expected a list of texts"),
         (("drop: [customer]", "drop: [paid]"), RegistryError, "the target 'paid' is among the columns to drop"),
         (("drop: [customer]", "drop: [branch]"), RegistryError, "'branch' is among the categories and among .* drop"),
@@ -94,11 +92,7 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
         (("target: paid", "target: paid\n  format: parquet\n  header: false"), RegistryError, "header is for CSV"),
         (("file: orders", "file: ~nobody-here/orders"), UsageError, "there is no file .*/~nobody-here/orders.csv"),
         (("file: orders.csv", "url: http://[x/orders.csv"), RegistryError, "is not an address that begins with http"),
-        (
-            ("target: paid", "target: branch\n  task: regression"),
-            RegistryError,
-            "the target 'branch' is among the categories; task: regression predicts numbers",
-        ),
+        (("target: paid", "target: branch\n  task: regression"), RegistryError, "among the categories; task:"),
         (("orders:", "or ders:"), RegistryError, "or ders: not a valid name for a dataset"),
         (("orders:", "iris:"), RegistryError, "iris: this is the name of a dataset or subset of the registry"),
         (("orders:", "smoke:"), RegistryError, "smoke: this is the name of a dataset or subset of the registry"),
@@ -107,43 +101,19 @@ def test_a_description_can_have_several_tables_and_there_can_be_several(describe
         (("file: orders.csv", "file: orders.csv\n  url: http://x/y.csv"), RegistryError, "give either file"),
         (("file: orders.csv", "file: absent.csv"), UsageError, "orders: file: there is no file .*absent.csv"),
         (("file: orders.csv", "file: my.yaml"), RegistryError, "name it with format: csv, arff or parquet"),
-        (
-            ("notes: Made up.", "task: ranking"),
-            RegistryError,
-            "task: expected one of classification, regression, got 'ranking'",
-        ),
+        ((DESCRIPTION, "{}"), RegistryError, "describes no dataset"),
+        ((DESCRIPTION, "[]"), RegistryError, "expected a mapping"),
+        (("notes: Made up.", "task: ranking"), RegistryError, "task: expected one of class.*, got 'ranking'"),
+        (("notes: Made up.", "sha256: abc"), RegistryError, "expected 64 hexadecimal digits"),
         (("notes: Made up.", "format: excel"), RegistryError, "format: expected one of arff, csv, parquet, got"),
         (("notes: Made up.", "delimiter: ab"), RegistryError, "expected one character, or one of comma"),
-        (("drop: [customer]", "drop: [{a: b}]"), RegistryError, "drop: expected a list of texts"),
         (("notes: Made up.", "header: no"), RegistryError, "header: expected true or false, got 'no'"),
-        (("notes: Made up.", "sha256: abc"), RegistryError, "expected 64 hexadecimal digits"),
-        (("licence: CC0", "drop: [amount]"), RegistryError, "key 'drop' given twice"),
     ],
 )  # fmt: skip
 def test_what_a_description_must_not_say(
     described: Path, change: tuple[str, str], error: type[BenchError], says: str
 ) -> None:
     refused(error, says, read_one, described, DESCRIPTION.replace(*change))
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("", "expected a mapping"),
-        ("[]", "expected a mapping"),
-        ("{}", "describes no dataset"),
-        ("#" * MAX_BYTES + "#", "such a file has at most"),
-    ],
-    ids=lambda value: value[:20],
-)
-def test_descriptions_that_describe_nothing(described: Path, text: str, says: str) -> None:
-    refused(RegistryError, says, read_one, described, text)
-
-
-def test_descriptions_that_cannot_be_read(tmp_path: Path) -> None:
-    says = r"none\.yaml: the description of a dataset cannot be read: No such file"
-    refused(UsageError, says, read_one, tmp_path / "none.yaml")
-    refused(UsageError, "not a file", read_one, tmp_path)
 
 
 pieces = st.sampled_from(
@@ -155,14 +125,13 @@ pieces = st.sampled_from(
 @given(st.one_of(st.text(), st.lists(pieces).map("".join), st.lists(pieces).map(lambda p: DESCRIPTION + "".join(p))))
 def test_any_text_is_a_description_or_an_error_in_one_line(described: Path, text: str) -> None:
     described.write_text(text, encoding="utf-8", errors="surrogatepass")
-    tables, refusal = (), ""
     try:
         tables = read_description(described, REGISTRY)
     except BenchError as error:
-        refusal = str(error)
-    assert all(table.target and Path(table.location).is_file() for table in tables)
-    assert bool(tables) != bool(refusal)
-    assert "\n" not in refusal
+        assert "\n" not in str(error)  # noqa: PT017
+    else:
+        assert tables
+        assert all(table.target and Path(table.location).is_file() for table in tables)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +153,10 @@ def test_what_a_table_must_not_be(
     refused(error, says, UserSource([table]).load, table)
 
 
-def test_a_file_that_vanishes_between_description_and_reading(described: Path) -> None:
+def test_files_that_are_not_there(described: Path) -> None:
+    says = r"none\.yaml: the description of a dataset cannot be read: No such file"
+    refused(UsageError, says, read_one, described.with_name("none.yaml"))
+    refused(UsageError, "not a file", read_one, described.parent)
     table = read_one(described)
     described.with_name("orders.csv").unlink()
     refused(UsageError, r"orders \(.*orders\.csv\): cannot be read: No such file", UserSource([table]).load, table)
@@ -205,6 +177,7 @@ def test_a_table_behind_a_url_is_kept_if_its_checksum_is_known(
     says = "kept in the cache only if its description has its sha256"
     refused(SourceError, says, read_content, table, offline=True)
     assert [address for address, _ in web.requests] == ["/orders.csv"] * 2
+    refused(SourceError, f"expected {'e' * 64}", read_content, replace(table, sha256="e" * 64))
     web.requests.clear()
     table = read_one(described, f"{by_url}  sha256: {hashlib.sha256(ORDERS.encode()).hexdigest()}\n")
     said = "orders.csv): not in the cache, and downloads are not allowed here"
@@ -219,13 +192,6 @@ def test_a_table_behind_a_url_is_kept_if_its_checksum_is_known(
     assert len(web.requests) == 2
 
 
-def test_a_url_that_has_another_table_or_none(described: Path, by_url: str) -> None:
-    table = read_one(described, f"{by_url}  sha256: {'e' * 64}\n")
-    refused(SourceError, f"expected {'e' * 64}", read_content, table)
-    table = read_one(described, by_url.replace("/orders.csv", "/gone.csv"))
-    refused(SourceError, "the server answered 404", read_content, table)
-
-
 def test_what_a_killed_call_has_left_is_not_taken_for_the_table_of_now(
     described: Path, by_url: str, web: Loopback
 ) -> None:
@@ -236,27 +202,23 @@ def test_what_a_killed_call_has_left_is_not_taken_for_the_table_of_now(
     assert not left.exists()
 
 
-def test_a_cache_that_cannot_be_written(described: Path, by_url: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with using_cache(str(tmp_path / "file")):
-        refused(SourceError, r"cannot write the cache.*--cache", read_content, read_one(described, by_url))
-
-
 @pytest.mark.parametrize("format", ["arff", "parquet"])
-@pytest.mark.parametrize(("declared", "mark"), [(True, "u"), (False, "-999")])
-def test_what_is_said_to_be_missing_is_so_among_declared_categories_too(
-    tmp_path: Path, format: str, declared: bool, mark: str
+@pytest.mark.parametrize(
+    ("values", "kind", "more", "mark"),
+    [(["v", "u", "w"], "{u,v,w}", "", "u"), ([1.0, -999.0, 2.0], "numeric", "categories: [a], ", "-999")],
+)
+def test_what_is_said_to_be_missing_is_so_among_categories_too(
+    tmp_path: Path, format: str, values: list[Any], kind: str, more: str, mark: str
 ) -> None:
-    frame = pd.DataFrame({"a": ["v", "u", "w", "v"] if declared else [1.0, -999.0, 2.0, 1.0], "y": [0, 1, 0, 1]})
+    frame = pd.DataFrame({"a": [*values, values[0]], "y": [0, 1, 0, 1]})
     if format == "parquet":
-        frame.astype({"a": "category"} if declared else {}).to_parquet(tmp_path / f"t.{format}")
+        frame.astype({} if more else {"a": "category"}).to_parquet(tmp_path / "t.parquet")
     else:
-        kind, rows = ("{u,v,w}" if declared else "numeric"), frame.to_csv(index=False, header=False)
+        rows = frame.to_csv(index=False, header=False)
         (tmp_path / "t.arff").write_text(f"@relation t\n@attribute a {kind}\n@attribute y {{0,1}}\n@data\n{rows}")
-    more = "" if declared else "categories: [a], "
     table = read_one(tmp_path / "t.yaml", f"t: {{file: t.{format}, target: y, {more}missing: ['{mark}']}}\n")
     coded = UserSource([table]).coded(table)
-    assert coded.features == (("a=v", "a=w", "a missing") if declared else ("a=1", "a=2", "a missing"))
+    assert coded.features == (*(("a=1", "a=2") if more else ("a=v", "a=w")), "a missing")
     np.testing.assert_array_equal(coded.X, [[1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0]])
     assert f"read as missing: '{mark}" in " ".join(coded.notes)
 
@@ -321,45 +283,29 @@ PRICES = "rooms,colour,price\n" + "".join(
 def test_a_number_to_predict(tmp_path: Path) -> None:
     (tmp_path / "prices.csv").write_text((PRICES + "3,red,\n").replace(",", "\t"))
     text = "prices:\n  file: prices.csv\n  target: price\n  task: regression\n  delimiter: tab\n"
-    table = read_one(tmp_path / "my.yaml", text)
     (plain,) = read_tables([tmp_path / "prices.csv"], REGISTRY, "price", "regression")
-    assert table.kind == plain.kind == "regression"
-    source = UserSource([table])
-    dataset = source.load(table)
-    assert (dataset.kind, dataset.n_classes, dataset.X.shape) == ("regression", 0, (30, 2))
-    assert dataset.y.tolist() == [1.5 * i - 9 for i in range(30)]
-    (warning,) = source.provenance()["prices"]["warnings"]
-    assert "1 row(s) without a number in price are left out, the first is row 31" in warning
-    assert UserSource([plain]).load(plain).sha256 == dataset.sha256
-
-
-@pytest.mark.parametrize(
-    ("target", "task", "says"),
-    [
-        ("price", None, r"are not classes; to predict the number, say --task regression .*`categories`"),
-        ("colour", "regression", r"target 'colour' is text .*; to predict its values as classes, leave --task"),
-    ],
-)
-def test_how_to_switch_to_the_other_kind_is_said(tmp_path: Path, target: str, task: Kind | None, says: str) -> None:
-    (tmp_path / "prices.csv").write_text(PRICES)
-    (table,) = read_tables([tmp_path / "prices.csv"], REGISTRY, target, task)
-    refused(DataInvalid, says, UserSource([table]).load, table)
+    first, second = (UserSource([]).load(table) for table in (read_one(tmp_path / "my.yaml", text), plain))
+    assert (first.kind, first.n_classes, first.X.shape) == ("regression", 0, (30, 2))
+    assert first.y.tolist() == [1.5 * i - 9 for i in range(30)]
+    assert second.sha256 == first.sha256
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_table_of_regression_is_validated_and_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("prices.csv").write_text(PRICES)
+def test_a_table_of_regression_is_validated_and_run(elsewhere: Path, command: Command) -> None:
+    Path("prices.csv").write_text(PRICES + "3,red,\n")
     words = ["prices.csv", "--target", "price", "--task", "regression"]
-    out = command("validate", *words).out
+    out = command("validate", *words, code=1).out
     assert "prices (user): 30 rows, 2 features, a number to predict" in out
     assert "target: min -9, 5 % -6.825, 25 % 1.875, median 12.75" in out
+    assert "1 row(s) without a number in price are left out, the first is row 31" in out
     assert "class" not in out
-    (told,) = json.loads(command("validate", *words, "--json").out)
+    (told,) = json.loads(command("validate", *words, "--json", code=1).out)
     assert (told["task"], told["classes"], told["target"]["max"]) == ("regression", {}, 34.5)
     command("run", "--data", *words, "--methods", "laplace", "--jobs", "1", "--run", "r")
     assert "prices,user,30,2,0,laplace,clean,seed-0,0,ok,," in Path("r/scores.csv").read_text()
-    words[2] = "colour"
-    assert "--task regression" in command("run", "--data", *words, "--run", "q", code=1).out
+    Path("prices.csv").write_text(PRICES)
+    for wrong, said in (
+        (["--target", "price"], "are not classes; to predict the number, say --task regression"),
+        (["--target", "colour", *words[3:]], "; to predict its values as classes, leave --task"),
+    ):
+        assert said in command("run", "--data", "prices.csv", *wrong, "--run", "q", code=1).out

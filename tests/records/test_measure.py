@@ -39,21 +39,6 @@ def test_measures_of_classes_are_scikit_learns(case: tuple[FloatArray, IntArray]
     assert {m.key: m.value(shares, truth) for m in measures_of("classification")} == pytest.approx(expected)
 
 
-def test_with_all_classes_there_the_area_is_scikit_learns_one_against_rest() -> None:
-    rng = np.random.default_rng(1)
-    shares, truth = rng.dirichlet(np.ones(4), size=50).round(1) + 0.01, np.arange(50) % 4
-    shares /= shares.sum(axis=1, keepdims=True)
-    assert MEASURES["auc"].value(shares, truth) == pytest.approx(
-        metrics.roc_auc_score(truth, shares, multi_class="ovr")
-    )
-    sixteenths = rng.integers(0, 17, size=50) / 16  # so that 1 - p ties exactly where p does
-    two = np.stack([1 - sixteenths, sixteenths], axis=1)
-    assert MEASURES["auc"].value(two, truth % 2) == pytest.approx(metrics.roc_auc_score(truth % 2, two[:, 1]))
-    assert MEASURES["balanced_accuracy"].value(shares, truth) == pytest.approx(
-        100 * metrics.balanced_accuracy_score(truth, shares.argmax(axis=1))
-    )
-
-
 def test_a_share_of_zero_costs_what_scikit_learn_says() -> None:
     shares, truth = np.array([[0.0, 1.0], [0.5, 0.5]]), np.array([0, 1])
     assert MEASURES["log_loss"].value(shares, truth) == pytest.approx(metrics.log_loss(truth, shares))
@@ -95,7 +80,6 @@ def test_what_selects_and_compares_is_of_the_kind(kind: Kind) -> None:
 
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 def test_the_merit_that_selects_is_the_measure_with_its_better_side_up(measure: Measure) -> None:
-
     rng = np.random.default_rng(2)
     truth: IntArray | FloatArray
     if measure.kind == "classification":

@@ -63,13 +63,11 @@ def completed(folder: Path) -> set[str]:
 
 def unless_refused(error: type[BenchError], use: Callable[[Path], Any], folder: Path) -> Any:
     """What comes of ``use(folder)``; None if it is refused, in one line."""
-    refusal = ""
     try:
         return use(folder)
     except error as fault:
-        refusal = str(fault)
-    assert "\n" not in refusal
-    return None
+        assert "\n" not in str(fault)  # noqa: PT017
+        return None
 
 
 def read_or_refused(folder: Path) -> RunRecord | None:
@@ -85,7 +83,7 @@ def opened_or_refused(folder: Path) -> None:
         assert_whole(folder)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_flipped_byte(memory: Path, sound: Path, seed: int) -> None:
     rng = random.Random(seed)
     content = sound.read_bytes()

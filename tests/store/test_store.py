@@ -265,13 +265,13 @@ def test_a_store_of_a_version_before_is_read_as_it_is_and_gone_on_with(tmp_path:
 
 
 def test_a_result_of_the_version_before_that_was_damaged_is_no_sounder_after_the_upgrade(tmp_path: Path) -> None:
-    path = filled(tmp_path, TWENTY)
+    path = filled(tmp_path, TWENTY[:4])
     as_written_by_version(3, path)
     execute(path, "UPDATE holdouts SET accuracy = 99.5 WHERE job = 'rfm-3' AND holdout = 1")
     damaged = ("d0003/rfm (clean)",)
     assert read_run(tmp_path).damaged == damaged
     with Store(tmp_path) as store:
-        assert len(store.begin([one.job for one in TWENTY], {})) == 19
+        assert len(store.begin([one.job for one in TWENTY[:4]], {})) == 3
     assert read_run(tmp_path).damaged == damaged
 
 
@@ -298,15 +298,12 @@ def test_a_table_in_full_and_reduced_is_not_mixed(tmp_path: Path) -> None:
     assert {j.reduction for j in read_run(tmp_path).planned} == {reduced}
 
 
-def test_a_folder_without_a_store_and_one_that_cannot_be_made_are_named(tmp_path: Path) -> None:
+def test_what_is_no_store_yet(tmp_path: Path) -> None:
     refused(StoreError, r"results\.sqlite is not there", read_run, tmp_path)
     (tmp_path / "file").write_text("")
     refused(StoreError, "cannot be created", Store, tmp_path / "file" / "run")
-
-
-def test_an_unfinished_creation_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / f"{STORE_NAME}.new").write_bytes(b"SQLite format 3\0 and then the power went")
-    Store(tmp_path).close()
+    Store(tmp_path).close()  # an unfinished creation is no obstacle
     assert read_run(tmp_path).results == ()
 
 
