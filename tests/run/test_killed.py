@@ -25,7 +25,7 @@ from bench.store import STORE_NAME, read_run
 
 ROOT = Path(__file__).parents[2]
 KILLS = 16
-TABLES = 20
+TABLES = 36
 METHODS = ("Slow", "LeavesDaemonAndWaits", "Shrunken")
 WORKERS = 2
 
