@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -25,20 +24,6 @@ def test_it_is_the_nearest_distribution(s: NDArray[np.float64]) -> None:
     np.testing.assert_allclose(p.sum(axis=1), 1.0, atol=1e-12)
     towards_vertices = (s - p) - ((s - p) * p).sum(axis=1, keepdims=True)
     assert (towards_vertices <= 1e-9 * (1 + np.abs(s).max())).all()
-
-
-@pytest.mark.parametrize(
-    ("score", "expected"),
-    [
-        ([0.2, 0.8], [0.2, 0.8]),
-        ([2.0, 0.0], [1.0, 0.0]),
-        ([-5.0, -5.0], [0.5, 0.5]),
-        ([0.9, 0.4, -0.5], [0.75, 0.25, 0.0]),
-        ([0.0], [1.0]),
-    ],
-)
-def test_by_hand(score: list[float], expected: list[float]) -> None:
-    np.testing.assert_allclose(nearest_distribution(np.array([score])), [expected])
 
 
 def test_no_rows() -> None:

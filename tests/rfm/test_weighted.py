@@ -14,7 +14,7 @@ from sklearn.kernel_ridge import KernelRidge
 
 from rfm.kernels import Gaussian, Laplace
 from rfm.large import chains_of
-from rfm.machine import Machine, NeuralTangent, Recipe, fit_machine
+from rfm.machine import NeuralTangent, Recipe, fit_machine
 from rfm.problem import Problem
 from rfm.weighted import LARGEST_WEIGHTED, WeightedSweep, weighted_chains
 
@@ -60,16 +60,6 @@ def test_without_updates_it_is_scikit_learns_kernel_ridge_regression() -> None:
     other = KernelRidge(alpha=0.3, kernel="precomputed").fit(K[:30], Y[:30], sample_weight=weights)
     assert np.allclose(point.scores, other.predict(K[30:]))
     assert np.allclose(point.alpha, other.dual_coef_)
-
-
-@pytest.mark.parametrize("d", [4, 100])
-def test_a_machine_is_fitted_with_weights(d: int) -> None:
-    X, Y, weights = drawn(d)
-    recipe = Recipe(Laplace(10.0), 0.1, iterations=2, dtype=torch.float64)
-    copies = np.repeat(np.arange(30), weights.astype(int))
-    weighted: Machine = fit_machine(recipe, X[:30], Y[:30], weights=weights)
-    repeated = fit_machine(recipe, X[copies], Y[copies])
-    assert np.allclose(weighted.scores(X[30:]), repeated.scores(X[30:]), rtol=1e-8, atol=1e-10)
 
 
 def test_what_is_not_weighted_is_refused() -> None:
