@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from rfm.problem import Point, unit_rows
-from rfm.product import ColumnOrder, product_kernel, product_scores
+from rfm.product import ColumnOrder, agop_diagonals, product_kernel, product_scores
 from rfm.product_sweep import ProductSweep
 
 Array = NDArray[np.float64]
@@ -70,6 +70,16 @@ def test_gradients_are_autograd_s(
         found = gradients(X, alpha, product_kernel((torch.from_numpy(X) * scaled).to(dtype)))
         np.testing.assert_allclose(found, np.stack(expected, axis=1), atol=atol)
         assert (found[:, :, 3] == 0).all()  # the constant column
+
+
+def test_the_diagonal_is_that_of_the_mean_outer_product() -> None:
+    X = mixed_table()
+    K = product_kernel(torch.from_numpy(X * WEIGHTS / BANDWIDTH))
+    alphas = torch.from_numpy(np.random.default_rng(4).normal(size=(2, len(X), 3)))
+    found = agop_diagonals(ColumnOrder.of(X), K, alphas, torch.from_numpy(WEIGHTS), BANDWIDTH)
+    for diagonal, alpha in zip(found, alphas, strict=True):
+        squares = (gradients(X, alpha, K) ** 2).sum(axis=1)
+        np.testing.assert_allclose(diagonal.numpy(), squares.mean(axis=0), atol=1e-12)
 
 
 def test_signs_are_those_of_float64() -> None:

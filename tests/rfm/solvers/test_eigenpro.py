@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from rfm.kernels import Laplace
 from rfm.linalg import solve_ridge
@@ -74,6 +74,18 @@ def test_rows_of_very_different_size_do_not_slow_each_other_down() -> None:
     blocks = TangentBlocks(X, 2)
     *_, last = EigenPro(blocks, Y, 20.0, seed=2, subsample=200, batch=64).epochs(40)
     assert residual_norm(blocks, 20.0, Y, last.alpha) < 0.02
+
+
+def test_the_seed_determines_the_path() -> None:
+    X, Y = problem(400, 20)
+    blocks = RadialBlocks(Laplace(5.0), X)
+
+    def path(seed: int) -> np.ndarray:
+        epochs = EigenPro(blocks, Y, 0.1, seed=seed, subsample=100, batch=64).epochs(3, slice(400, 420))
+        return np.stack([epoch.scores.numpy() for epoch in epochs])
+
+    assert_array_equal(path(5), path(5))
+    assert np.abs(path(5) - path(6)).max() > 1e-6
 
 
 def test_one_column_at_a_time_is_the_same_path() -> None:
