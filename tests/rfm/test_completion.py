@@ -315,6 +315,7 @@ def test_bad_input_is_refused_with_its_place(X: Any, more: dict[str, Any], words
         MatrixCompletion(validation_fraction=0.0).fit(X, **more)
 
 
+ONES, HALF = np.ones((2, 3)), observed(np.ones((6, 4)), 0.5)
 TRANSPOSED = 'complete its transpose with sides="columns", whose kernel is 2 x 2 only$'
 
 
@@ -323,19 +324,9 @@ TRANSPOSED = 'complete its transpose with sides="columns", whose kernel is 2 x 2
     [
         ({"max_rank": 8}, np.ones((9, 7)), {}, "max_rank is 8, more than a 9 x 7 matrix can have"),
         ({"validation_fraction": 1.0}, np.ones((9, 7)), {}, "validation_fraction must be in"),
-        (
-            {"validation_fraction": 0.99},
-            observed(np.ones((6, 4)), 0.5),
-            {},
-            r"validation_fraction 0\.99 holds out all 10 entries",
-        ),
-        (
-            {},
-            np.ones((2, 3)),
-            {"validation": np.ones((2, 2))},
-            r"validation entries are of a \(2, 2\) matrix, the others of \(2, 3\)",
-        ),
-        ({}, np.ones((2, 3)), {"validation": ([1], [2], [1.0])}, "among the entries to fit"),
+        ({"validation_fraction": 0.99}, HALF, {}, r"validation_fraction 0\.99 holds out all 10 entries"),
+        ({}, ONES, {"validation": np.eye(2)}, r"validation entries are of a \(2, 2\) matrix, the others of \(2, 3\)"),
+        ({}, ONES, {"validation": ([1], [2], [1.0])}, "among the entries to fit"),
         ({}, ONE, {"shape": (100_000, 100_000)}, "give max_rank, an upper bound of its rank$"),
         ({}, ONE, {"shape": (100_000, 2)}, 'max_rank, .*; or sides="columns", whose kernel is 2 x 2 only$'),
         ({}, ONE, {"shape": (2, 100_000)}, TRANSPOSED),

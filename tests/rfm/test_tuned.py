@@ -368,6 +368,10 @@ def with_parameters(**given: Any) -> RFMClassifierCV:
     return RFMClassifierCV(**SMALL | given)
 
 
+BY_LOG_LOSS, BY_LOO = with_parameters(scoring="neg_log_loss"), with_parameters(cv="loo")
+BY_HALVES = KernelRidgeRegressorCV(cv=PredefinedSplit(np.arange(30) % 2))
+
+
 @pytest.mark.parametrize(
     ("words", "model", "X", "y", "weights"),
     [
@@ -388,31 +392,13 @@ def with_parameters(**given: Any) -> RFMClassifierCV:
         ("1 class only", CLASSIFIER, NUMBERS, np.zeros(30), None),
         ("1 class only", CLASSIFIER, NUMBERS, CLASSES, (CLASSES == "a").astype(float)),
         ("every class of y has 1 row only", CLASSIFIER, NUMBERS[:3], [0, 1, 2], None),
-        (
-            "'scoring' .* only after selection.*'neg_brier_score'",
-            with_parameters(scoring="neg_log_loss"),
-            NUMBERS,
-            CLASSES,
-            None,
-        ),
-        (
-            "'cv' parameter of RFMClassifierCV.*has seen the label.*'loo' instead$",
-            with_parameters(cv="loo"),
-            NUMBERS,
-            CLASSES,
-            None,
-        ),
+        ("'scoring' .* only after selection.*'neg_brier_score'", BY_LOG_LOSS, NUMBERS, CLASSES, None),
+        ("'cv' parameter of RFMClassifierCV.*has seen the label.*'loo' instead$", BY_LOO, NUMBERS, CLASSES, None),
         ("too few rows for it", RFMRegressorCV(scoring="r2", iterations=0), NUMBERS[:8], FIRST[:8], None),
         ("standardise them", REGRESSOR, NUMBERS, FIRST * 1e200, None),
         (DATES, REGRESSOR, pd.DataFrame({"a": FIRST, "d": DAYS}), FIRST, None),
         (DATES, REGRESSOR, pd.DataFrame({"d": DAYS.tz_localize("UTC")}), FIRST, None),
-        (
-            "rows beyond the 29",
-            KernelRidgeRegressorCV(cv=PredefinedSplit(np.arange(30) % 2)),
-            NUMBERS,
-            FIRST,
-            np.arange(30) > 0,
-        ),
+        ("rows beyond the 29", BY_HALVES, NUMBERS, FIRST, np.arange(30) > 0),
     ],
 )
 @pytest.mark.filterwarnings("ignore")
