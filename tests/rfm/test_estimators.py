@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
@@ -16,6 +19,7 @@ from sklearn.kernel_ridge import KernelRidge
 import rfm
 from rfm import KernelRidgeClassifier, KernelRidgeRegressor, RFMClassifier, RFMRegressor, ntk_matrix
 from rfm.problem import unit_rows
+from rfm.targets import nearest_distribution
 
 Array = NDArray[np.float64]
 
@@ -256,3 +260,23 @@ def test_large_tables_give_what_small_ones_give(
         path = validated.fit(X[:400], targets[:400], validation=(X[400:], targets[400:])).path_
         assert path.shape == (3,)
         assert path[-1] == pytest.approx(large.score(X[400:], targets[400:]), abs=1e-6)
+
+
+SCORES = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(-1e3, 1e3))
+
+
+@given(SCORES)
+def test_probabilities_are_the_nearest_distribution(s: Array) -> None:
+    """Optimality (variational inequality): (s - p)'(q - p) <= 0 for every vertex q of the simplex.
+
+    So the order of scores is kept, and no label's Brier score gets worse.
+    """
+    p = nearest_distribution(s)
+    assert (p >= 0).all()
+    assert_allclose(p.sum(axis=1), 1.0, atol=1e-12)
+    towards_vertices = (s - p) - ((s - p) * p).sum(axis=1, keepdims=True)
+    assert (towards_vertices <= 1e-9 * (1 + np.abs(s).max())).all()
+
+
+def test_no_rows_have_no_distribution() -> None:
+    assert nearest_distribution(np.empty((0, 3))).shape == (0, 3)

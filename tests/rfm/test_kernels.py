@@ -1,4 +1,4 @@
-"""Radial kernels against SciPy's distances; their gradients are test_agop's and those of solvers/test_blocks."""
+"""Radial kernels against SciPy's distances; their gradients are test_agop's."""
 
 from __future__ import annotations
 
