@@ -32,7 +32,7 @@ def table(n: int, d: int, c: int, kind: str = "spread", seed: int = 0) -> tuple[
     X = rng.normal(size=(n, d))
     drawn = X[rng.integers(0, max(1, n // 2), size=n)]
     if kind == "duplicates":
-        X = np.round(X)  # zero rows among them where there are few features
+        X = np.round(drawn)  # zero rows among them where there are few features
     elif kind == "coincident":
         X = drawn
     elif kind == "close":

@@ -7,6 +7,7 @@ from functools import cache, partial
 import numpy as np
 import pytest
 import torch
+from grids import needs_library
 
 import rfm.agop as module
 from rfm.agop import agop, from_coordinates
@@ -104,7 +105,7 @@ def gradients_of_the_table(kernel: RadialKernel, kind: str, duplicates: bool) ->
     return autograd_gradients(kernel, X, alpha, full(metric(kind, 5), 5))
 
 
-@pytest.mark.usefixtures("form")
+@pytest.mark.usefixtures("form", "way")
 @pytest.mark.parametrize(
     ("kernel", "kind"),
     [
@@ -251,3 +252,25 @@ def test_what_a_metric_weighs_least_is_not_lost() -> None:
     rounded = learned(Laplace(1.0), X.float(), alpha.float(), M)
     whitened = [torch.linalg.solve(root, torch.linalg.solve(root, S).T) for S in (exact, rounded)]
     torch.testing.assert_close(whitened[1], whitened[0], rtol=1e-2, atol=1e-3 * float(whitened[0].abs().max()))
+
+
+@pytest.mark.parametrize("choice", ["python", pytest.param("native", marks=needs_library)])
+@pytest.mark.parametrize("kernel", KERNELS, ids=str)
+@pytest.mark.parametrize("kind", METRICS)
+def test_gradients_at_all_rows_or_some_give_it_too(
+    kernel: RadialKernel, kind: str, choice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one pass and in pieces: rows, columns and classes."""
+    X, alpha = table(41, 5, 3, duplicates=True)
+    M, diagonal = metric(kind, 5), kind == "diagonal"
+    gradients = gradients_of_the_table(kernel, kind, duplicates=True)
+    blocks = RadialBlocks(kernel, X, M, choice=choice)
+    for pieces in (False, True):
+        if pieces:
+            monkeypatch.setattr("rfm.solvers.gradients.TILE_COLUMNS", 16)
+            monkeypatch.setattr("rfm.solvers.gradients._BATCH", 9)
+            monkeypatch.setattr("rfm.solvers.gradients._BYTES", 2 * 16 * 4 * 8)
+        for sampled in (41, 10):
+            expected = outer(gradients[:sampled], center=False)
+            found = sampled_agop(blocks, alpha, diagonal=diagonal, sampled=sampled)
+            torch.testing.assert_close(found, expected.diagonal() if diagonal else expected, rtol=1e-8, atol=1e-8)

@@ -254,6 +254,7 @@ def test_a_bandwidth_so_large_that_all_rows_are_one(estimator: Any) -> None:
 
 ROWS, CODES = table(20)
 LETTERS = np.array(["a", "b"])[CODES]
+OTHER_KIND = "validation y has labels of kind {} and y of kind {}: they cannot be compared"
 
 
 def of_the_rows(zero: Any, one: Any, dtype: Any = None) -> Any:
@@ -280,18 +281,8 @@ def of_the_rows(zero: Any, one: Any, dtype: Any = None) -> Any:
         (RFMClassifier(), CODES, (np.ones((0, 4)), []), "0 sample"),
         (RFMRegressor(), CODES, (ROWS, np.ones((20, 1))), r"validation y .* \(20, 1\), y has shape \(20,\)"),
         (RFMRegressor(), CODES, (np.ones((1, 4)), [0]), "minimum of 2 is required"),
-        (
-            RFMClassifier(),
-            CODES,
-            of_the_rows("a", "b"),
-            "validation y has labels of kind str and y of kind number: they cannot be compared",
-        ),
-        (
-            RFMClassifier(),
-            LETTERS,
-            of_the_rows(0, 1),
-            "validation y has labels of kind number and y of kind str: they cannot be compared",
-        ),
+        (RFMClassifier(), CODES, of_the_rows("a", "b"), OTHER_KIND.format("str", "number")),
+        (RFMClassifier(), LETTERS, of_the_rows(0, 1), OTHER_KIND.format("number", "str")),
         (RFMClassifier(), LETTERS, of_the_rows(b"a", b"b"), "validation y .* kind bytes and y of kind str"),
         (RFMClassifier(), LETTERS, of_the_rows("a", None, object), "validation y .* kind NoneType, str"),
         (RFMClassifier(), CODES, of_the_rows(0.0, np.nan), "validation y contains NaN"),

@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from rfm import MatrixCompletion
 from rfm.completion.entries import Entries, observed_entries
 from rfm.completion.fitting import Schedule, fit
-from rfm.completion.kernels import Completion, DenseCompletion, DenseKernel, FactoredKernel, dense_kernel
+from rfm.completion.kernels import Completion, DenseCompletion, DenseKernel, FactoredKernel
 from rfm.completion.rows import RowSystems
 
 
@@ -72,10 +72,11 @@ def irls(Y: np.ndarray, seen: np.ndarray, p: float, ridges: list[float]) -> list
 
 
 @pytest.mark.parametrize("p", [0.0, 0.5, 1.0])
-def test_every_step_is_a_step_of_irls(p: float) -> None:
+@pytest.mark.parametrize("share", [0.3, 0.8], ids=["by observed entries", "by missing ones"])
+def test_every_step_is_a_step_of_irls(share: float, p: float) -> None:
     """p = 0, alpha = 1/2 is the form without singular values, against the one with them."""
     Y = low_rank(30, 20, 2)
-    X = observed(Y, 0.5)
+    X = observed(Y, share)
     schedule = Schedule(
         alpha=0.5 - p / 4, alternate=False, ridge=0.5, ridge_decay=0.7, iterations=6, single_precision=False
     )
@@ -90,36 +91,6 @@ def test_alternating_is_the_same_step_on_the_transposed_matrix() -> None:
     kernel = DenseKernel(first @ first.T / 15, 0.8)
     X = kernel.complete(RowSystems(entries.transposed())).X
     assert_allclose(second, X.T, atol=1e-10)
-
-
-@pytest.mark.parametrize("share", [0.3, 0.8, 1.0])
-@pytest.mark.parametrize("floor", [1.0, 1e-3])
-def test_the_three_ways_to_complete_rows_agree(share: float, floor: float) -> None:
-    """By observed entries, by missing ones, by factor; and both are ridge regression's least squares."""
-    rng = np.random.default_rng(3)
-    n, d, r = 12, 30, 4
-    entries = observed_entries(observed(rng.standard_normal((n, d)), share))
-    V = rng.standard_normal((d, r))
-    S = V @ V.T
-    systems = RowSystems(entries)
-    X, residuals = systems.complete(S, floor)
-    by_entries, by_missing = np.zeros(len(entries)), (np.zeros((n, d)), np.zeros(len(entries)))
-    P = np.linalg.inv(S + floor * np.eye(d))
-    for batch in systems.batches:
-        by_entries[batch.positions] = floor * systems._duals(batch, S, floor)
-        systems._by_missing(batch, P, floor, *by_missing)
-    U, by_factor = systems.coefficients(V, floor)
-    for found in (by_entries, by_missing[1], by_factor):
-        assert_allclose(found, residuals, atol=1e-9)
-    low = U @ V.T
-    low[entries.rows, entries.cols] += residuals
-    for completed in (by_missing[0], low):
-        assert_allclose(completed, X, atol=1e-9)
-    for i in range(n):
-        mine = entries.rows == i
-        A = V[entries.cols[mine]]
-        u = np.linalg.solve(A.T @ A + floor * np.eye(r), A.T @ entries.values[mine])
-        assert_allclose(U[i], u, atol=1e-9)
 
 
 def test_singular_systems_are_still_solved() -> None:
@@ -242,29 +213,6 @@ def test_new_rows_are_completed_in_the_kernel_of_the_power(alpha: float, max_ran
     assert_allclose(model.transform(new), expected, atol=1e-3)
 
 
-def test_rotating_the_rows_of_a_row_observed_matrix_rotates_the_completion() -> None:
-    """Whole columns observed in part of the rows: X' X, and so the column kernel, forgets any rotation of the rows."""
-    rng = np.random.default_rng(4)
-    Y = low_rank(20, 10, 2)
-    Q = np.linalg.qr(rng.standard_normal((20, 20)))[0]
-    X = Y.copy()
-    X[:, 7:] = np.nan
-    known = ~np.isnan(X)
-    rotated = np.where(known, Q @ np.where(known, X, 0.0), np.nan)
-    schedule = Schedule(alternate=False, iterations=8, single_precision=False)
-    plain, turned = (iterates(observed_entries(Z), schedule) for Z in (X, rotated))
-    assert_allclose(Q @ plain, turned, atol=1e-10)
-
-
-def test_an_orthogonal_change_of_columns_turns_the_kernel() -> None:
-    """K(XQ) = Q' K(X) Q at every power."""
-    rng = np.random.default_rng(5)
-    X, Q = rng.standard_normal((15, 6)), np.linalg.qr(rng.standard_normal((6, 6)))[0]
-    for alpha in (0.25, 0.5, 0.8):
-        one, turned = (dense_kernel(torch.from_numpy(np.ascontiguousarray(Z)), 0.1, alpha).S for Z in (X, X @ Q))
-        assert_allclose(turned, Q.T @ one @ Q, atol=1e-10)
-
-
 def test_the_scale_of_the_data_does_not_matter() -> None:
     X = observed(low_rank(40, 30, 2), 0.5)
     one, other = MatrixCompletion().fit(X), MatrixCompletion().fit(X * 1e6)
@@ -367,6 +315,7 @@ def test_bad_input_is_refused_with_its_place(X: Any, more: dict[str, Any], words
         MatrixCompletion(validation_fraction=0.0).fit(X, **more)
 
 
+ONES, HALF = np.ones((2, 3)), observed(np.ones((6, 4)), 0.5)
 TRANSPOSED = 'complete its transpose with sides="columns", whose kernel is 2 x 2 only$'
 
 
@@ -375,19 +324,9 @@ TRANSPOSED = 'complete its transpose with sides="columns", whose kernel is 2 x 2
     [
         ({"max_rank": 8}, np.ones((9, 7)), {}, "max_rank is 8, more than a 9 x 7 matrix can have"),
         ({"validation_fraction": 1.0}, np.ones((9, 7)), {}, "validation_fraction must be in"),
-        (
-            {"validation_fraction": 0.99},
-            observed(np.ones((6, 4)), 0.5),
-            {},
-            r"validation_fraction 0\.99 holds out all 10 entries",
-        ),
-        (
-            {},
-            np.ones((2, 3)),
-            {"validation": np.ones((2, 2))},
-            r"validation entries are of a \(2, 2\) matrix, the others of \(2, 3\)",
-        ),
-        ({}, np.ones((2, 3)), {"validation": ([1], [2], [1.0])}, "among the entries to fit"),
+        ({"validation_fraction": 0.99}, HALF, {}, r"validation_fraction 0\.99 holds out all 10 entries"),
+        ({}, ONES, {"validation": np.eye(2)}, r"validation entries are of a \(2, 2\) matrix, the others of \(2, 3\)"),
+        ({}, ONES, {"validation": ([1], [2], [1.0])}, "among the entries to fit"),
         ({}, ONE, {"shape": (100_000, 100_000)}, "give max_rank, an upper bound of its rank$"),
         ({}, ONE, {"shape": (100_000, 2)}, 'max_rank, .*; or sides="columns", whose kernel is 2 x 2 only$'),
         ({}, ONE, {"shape": (2, 100_000)}, TRANSPOSED),
@@ -459,14 +398,6 @@ def test_all_zeros_is_a_matrix_too() -> None:
     model = MatrixCompletion(validation_fraction=0.0).fit(X)
     assert not model.completed_.any()
     assert model.rank_ == 0
-
-
-def test_held_out_entries_are_observed_ones_and_may_be_given() -> None:
-    Y = low_rank(30, 25, 2)
-    entries = observed_entries(observed(Y, 0.6))
-    chosen = np.arange(len(entries)) % 10 == 0
-    model = MatrixCompletion().fit(entries.part(~chosen), validation=entries.part(chosen))
-    assert_allclose(model.completed_, Y, atol=1e-4)
 
 
 @pytest.mark.parametrize("parameters", [{}, {"max_rank": 4}])

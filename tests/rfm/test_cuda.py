@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+from grids import grid, table
 
 from rfm import KernelRidgeRegressor, RFMClassifier, RFMRegressor
 from rfm.agop import agop
@@ -19,7 +19,6 @@ from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, ker
 from rfm.large import LargeSweep
 from rfm.linalg import gram_lower, matmul_float64, mirror_, solve_ridge, symmetric_matmul
 from rfm.ntk import ntk_matrices, ntk_matrix
-from rfm.problem import Rows
 from rfm.rows import metric_rows
 from rfm.solvers.blocks import KernelBlocks, RadialBlocks
 from rfm.solvers.eigenpro import EigenPro
@@ -28,18 +27,10 @@ from rfm.sweep import Sweep
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU")
 
-Array = NDArray[np.float64]
 DEVICES = ("cpu", "cuda")
 KERNELS = [Laplace(10.0), Gaussian(3.0), GeneralisedLaplace(5.0, 1.4)]
+KINDS = ["spread", "duplicates"]
 TYPES = [(torch.float64, 1e-8), (torch.float32, 5e-3)]
-
-
-def problem(n: int, *, duplicates: bool = False) -> tuple[Array, Array]:
-    rng = np.random.default_rng(n)
-    X = rng.normal(size=(n, 5))
-    if duplicates:
-        X = np.round(X[rng.integers(0, n // 4, size=n)])
-    return X, np.eye(3)[(X[:, 0] > 0) * 1 + (X[:, 0] * X[:, 1] > 0.3) * 1]
 
 
 @pytest.mark.parametrize("n", [1, 3, 300])
@@ -56,24 +47,23 @@ def test_triangular_algebra(n: int, dtype: torch.dtype, tolerance: float) -> Non
     torch.testing.assert_close(matmul_float64(A.cuda(), B.double().cuda()).cpu(), A.double() @ B.double(), **there)
 
 
+def steps_of_a_chain(kernel: RadialKernel, X: torch.Tensor, Y: torch.Tensor) -> list[torch.Tensor]:
+    """The kernel matrix, the coefficients of kernel ridge regression, the AGOP and the gradients' weights."""
+    K, W = (X.new_zeros((len(X), len(X))) for _ in range(2))
+    rows = metric_rows(X, None, kernel.bandwidth)
+    kernel_lower_(kernel, rows, K, W)
+    alpha = solve_ridge(K, 0.1, Y).alpha
+    return [kernel_matrix(kernel, X), alpha, agop(rows, alpha, W), mirror_(W)]
+
+
 @pytest.mark.parametrize("kernel", KERNELS, ids=repr)
 @pytest.mark.parametrize(("dtype", "tolerance"), TYPES)
-@pytest.mark.parametrize("duplicates", [False, True])
-def test_kernels_gradients_and_solutions(
-    kernel: RadialKernel, dtype: torch.dtype, tolerance: float, duplicates: bool
-) -> None:
-    X, Y = problem(300, duplicates=duplicates)
-    results = []
-    for device in DEVICES:
-        table, targets = (torch.as_tensor(a, dtype=dtype, device=device) for a in (X, Y))
-        K, W = (torch.zeros((300, 300), dtype=dtype, device=device) for _ in range(2))
-        rows = metric_rows(table, None, kernel.bandwidth)
-        kernel_lower_(kernel, rows, K, W)
-        solution = solve_ridge(K, 0.1, targets)
-        M = agop(rows, solution.alpha, W)
-        results.append([tensor.double().cpu() for tensor in (kernel_matrix(kernel, table), solution.alpha, M)])
-    for here, there in zip(*results, strict=True):
-        assert float((here - there).norm() / here.norm()) < tolerance
+@pytest.mark.parametrize("kind", KINDS)
+def test_kernels_gradients_and_solutions(kernel: RadialKernel, dtype: torch.dtype, tolerance: float, kind: str) -> None:
+    X, Y = (torch.as_tensor(a, dtype=dtype) for a in table(300, 5, 3, kind))
+    here, there = (steps_of_a_chain(kernel, X.to(device), Y.to(device)) for device in DEVICES)
+    for one, other in zip(here, there, strict=True):
+        assert float((one - other.cpu()).norm() / one.norm()) < tolerance
 
 
 def test_an_indefinite_matrix_falls_back() -> None:
@@ -84,35 +74,29 @@ def test_an_indefinite_matrix_falls_back() -> None:
 
 
 def test_neural_tangent_kernel() -> None:
-    X = torch.as_tensor(problem(60)[0])
+    X = torch.as_tensor(table(60, 5, 3)[0])
     torch.testing.assert_close(ntk_matrix(X.cuda(), depth=3).cpu(), ntk_matrix(X, depth=3), rtol=1e-6, atol=1e-6)
     for here, there in zip(ntk_matrices(X, 3), ntk_matrices(X.cuda(), 3), strict=True):
         torch.testing.assert_close(there.cpu(), here, rtol=1e-6, atol=1e-6)
 
 
-def grid(sweep: Sweep, fit: Rows, others: Rows, ridges: tuple[float, ...], iterations: int) -> Array:
-    """Scores (points, rows, classes) in an order that does not depend on how chains are followed."""
-    points = sweep.points(fit, others, ridges=ridges, unit_norms=(True, False), iterations=iterations)
-    return np.stack([p.scores for p in sorted(points, key=lambda p: (p.unit_norm, p.ridge, p.iteration))])
-
-
 @pytest.mark.parametrize("n", [90, 900], ids=["stacked", "one by one"])
 @pytest.mark.parametrize(("dtype", "tolerance"), TYPES)
-@pytest.mark.parametrize("duplicates", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
 def test_sweeps_have_the_same_scores_and_the_same_winner(
-    n: int, dtype: torch.dtype, tolerance: float, duplicates: bool
+    n: int, dtype: torch.dtype, tolerance: float, kind: str
 ) -> None:
-    X, Y = problem(n, duplicates=duplicates)
-    fit, validation = np.arange(0, n, 2), np.arange(1, n, 2)
-    here, there = (
-        grid(Sweep(X, Y, dtype=dtype, device=device), fit, validation, (10.0, 0.1, 1e-3), 4) for device in DEVICES
-    )
-    np.testing.assert_allclose(there, here, rtol=0, atol=10 * tolerance)
-    truth = Y[validation].argmax(axis=1)
-    accuracies = [np.mean(scores.argmax(axis=2) == truth, axis=1) for scores in (here, there)]
+    X, Y = table(n, 5, 3, kind)
+    asked: dict[str, Any] = {"ridges": (10.0, 0.1, 1e-3), "iterations": 4, "dtype": dtype}
+    scores = [
+        np.stack([point.scores for _, point in sorted(grid(X, Y, n // 2, device=device, **asked).items())])
+        for device in DEVICES
+    ]
+    np.testing.assert_allclose(*scores, rtol=0, atol=10 * tolerance)
+    here, there = (np.mean(found.argmax(axis=2) == Y[n // 2 :].argmax(axis=1), axis=1) for found in scores)
     if dtype == torch.float64:
-        np.testing.assert_array_equal(*accuracies)
-    assert accuracies[1].max() == pytest.approx(accuracies[0].max(), abs=2 / len(validation))
+        np.testing.assert_array_equal(here, there)
+    assert there.max() == pytest.approx(here.max(), abs=4 / n)
 
 
 @pytest.mark.parametrize("n", [40, 150], ids=["stacked", "one by one"])
@@ -123,9 +107,11 @@ def test_more_features_than_rows(n: int, options: dict[str, Any]) -> None:
     X = rng.normal(size=(n + 30, 200))
     Y = np.eye(2)[(X[:, 0] > 0).astype(int)]
     train, test = np.arange(n), np.arange(n, n + 30)
-    sweeps = [Sweep(X, Y, dtype=torch.float64, device=device, **options) for device in DEVICES]
-    here, there = (grid(sweep, train, test, (1.0, 0.01), 2) for sweep in sweeps)
-    np.testing.assert_allclose(there, here, rtol=0, atol=1e-6)
+    asked: dict[str, Any] = {"dtype": torch.float64, **options}
+    here, there = (grid(X, Y, n, iterations=2, device=device, **asked) for device in DEVICES)
+    for key, point in here.items():
+        np.testing.assert_allclose(there[key].scores, point.scores, rtol=0, atol=1e-6)
+    sweeps = [Sweep(X, Y, device=device, **asked) for device in DEVICES]
     metric = sweeps[1].learn(train, ridge=0.1, unit_norm=True, iterations=2)
     assert isinstance(metric, FactoredMatrix) == ("diagonal" not in options)
     fits = [sweep.fit(test, train, ridge=0.1, unit_norm=True, metric=metric).scores for sweep in sweeps]
@@ -136,7 +122,7 @@ def test_the_host_waits_as_often_whatever_the_rows() -> None:
     waits = []
     chain: dict[str, Any] = {"ridges": (0.1,), "unit_norms": (False,), "iterations": 3}
     for n in (400, 3000):
-        X, Y = problem(2 * n)
+        X, Y = table(2 * n, 5, 3)
         sweep = Sweep(X, Y, device="cuda")
         list(sweep.points(np.arange(n), np.arange(n, 2 * n), **chain))
         try:
@@ -155,7 +141,7 @@ def test_the_host_waits_as_often_whatever_the_rows() -> None:
 @pytest.mark.parametrize("estimator", [RFMClassifier(), RFMRegressor(), KernelRidgeRegressor("ntk")], ids=repr)
 @pytest.mark.parametrize("device", ["cuda", "auto"])
 def test_fitted_there_and_used_here(estimator: RFMClassifier, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    X, Y = problem(600)
+    X, Y = table(600, 5, 3)
     y = Y.argmax(axis=1)
     there = estimator.set_params(device=device).fit(X[:400], y[:400])
     kept = pickle.dumps(there)

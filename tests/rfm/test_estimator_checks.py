@@ -18,8 +18,8 @@ ESTIMATORS = [
     rfm.KernelRidgeClassifier(kernel="ntk", depth=2),
     rfm.KernelRidgeRegressor(kernel="generalised_laplace", exponent=1.5),
     rfm.LinearRFM(ridge=0.1, smoothing_end=0.01),
-    rfm.RFMClassifierCV(ridges=(1.0, 0.01), ensemble=True, scoring="accuracy"),
-    rfm.RFMRegressorCV(kernels=("laplace", "gaussian"), bandwidths=(1.0, 10.0), ridges=(0.1, 0.01), ensemble=True),
+    rfm.RFMClassifierCV(ridges=(1.0, 0.01), unit_norms=(False,), iterations=1, ensemble=True, scoring="accuracy"),
+    rfm.RFMRegressorCV(kernels=("laplace", "gaussian"), ridges=(0.01,), iterations=1, ensemble=True),
     rfm.KernelRidgeClassifierCV(cv="loo"),
     rfm.KernelRidgeRegressorCV(),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -108,23 +108,40 @@ def test_float32_comes_as_close_to_float64_as_python_does(d: int, c: int, kind: 
     assert native <= 2 * python + 1e-5
 
 
+def points_of_chains(X: Array, Y: Array, engine: str = "native", **options: Any) -> dict[Any, Any]:
+    return dict(grid(X, Y, len(X) // 2, engine=engine, **options))
+
+
+def points_of_tangents(X: Array, Y: Array, engine: str = "native", **options: Any) -> dict[Any, Any]:
+    n = len(X) * 4 // 5
+    asked = {"depths": (1, 2, 5), "ridges": (1.0, 0.01)} | options
+    return {(p.depth, p.ridge): p for p in ntk_points(X[:n], Y[:n], X[n:], choice=engine, **asked)}
+
+
+both_problems = pytest.mark.parametrize("points_of", [points_of_chains, points_of_tangents], ids=["chains", "tangents"])
+
+
 @needs_library
-def test_what_float32_cannot_solve_is_solved_in_float64() -> None:
-    points = grid(*table(460, 4, 2, "close"), 230, engine="native", ridges=(1e-7,))
+@both_problems
+def test_what_float32_cannot_solve_is_solved_in_float64(points_of: Any) -> None:
+    kind = "close" if points_of is points_of_chains else "coincident"
+    points = points_of(*table(460, 4, 2, kind), ridges=(1e-7,))
     assert "cholesky-float64" in {point.solver for point in points.values()}
 
 
 @needs_library
-def test_what_is_not_positive_definite_is_handed_back() -> None:
+@both_problems
+def test_what_is_not_positive_definite_is_handed_back(points_of: Any) -> None:
     """Among equal rows K is singular; a ridge below its rounding takes eigenvalues, which Python has."""
     X, Y = table(400, 3, 2, "coincident")
-    native, python = (
-        {key: point.solver for key, point in grid(X, Y, 200, engine=engine, ridges=(1.0, 1e-18)).items()}
-        for engine in ("native", "python")
+    native, python = (points_of(X, Y, engine, ridges=(1.0, 1e-18)) for engine in ("native", "python"))
+    assert {point.solver for key, point in native.items() if key[1] == 1.0} == {"cholesky"}
+    by_eigenvalues, expected = (
+        {key for key, point in found.items() if point.solver == "eigenvalues"} for found in (native, python)
     )
-    by_eigenvalues = {key for key, solver in native.items() if solver == "eigenvalues"}
-    assert by_eigenvalues == {key for key, solver in python.items() if solver == "eigenvalues"} != set()
-    assert {solver for key, solver in native.items() if key[1] == 1.0} == {"cholesky"}
+    assert by_eigenvalues == expected != set()
+    for key in by_eigenvalues:
+        np.testing.assert_array_equal(native[key].scores, python[key].scores)
 
 
 @needs_library
@@ -148,41 +165,26 @@ def test_a_metric_is_learned_and_used_as_in_python(n: int, d: int) -> None:
     assert Sweep(X, Y, engine="native").learn(rows, ridge=1.0, unit_norm=True, iterations=0) is None
 
 
-def scores_of_chains(X: Array, Y: Array) -> dict[Any, Array]:
-    return {key: point.scores for key, point in grid(X, Y, len(X) // 2, engine="native").items()}
-
-
-def scores_of_tangents(X: Array, Y: Array) -> dict[Any, Array]:
-    n = len(X) * 4 // 5
-    points = ntk_points(X[:n], Y[:n], X[n:], depths=(1, 2, 5), ridges=(1.0, 0.01), choice="native")
-    return {(point.depth, point.ridge): point.scores for point in points}
-
-
 @needs_library
 def test_threads_do_not_disturb_each_other() -> None:
     tables = [table(300, 5 + k, 3, seed=k) for k in range(2)]
-    calls = [lambda f=f, t=t: f(*t) for f in (scores_of_chains, scores_of_tangents) for t in tables]
-    alone = [call() for call in calls]
-    found: list[list[dict[Any, Array]]] = [[] for _ in calls]
+    calls = [(points_of, data) for points_of in (points_of_chains, points_of_tangents) for data in tables]
 
-    def work(k: int) -> None:
-        found[k].extend(calls[k]() for _ in range(4))
+    def scores(call: tuple[Any, Any]) -> dict[Any, Array]:
+        points_of, data = call
+        return {key: point.scores for key, point in points_of(*data).items()}
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(len(calls))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for expected, several in zip(alone, found, strict=True):
-        assert len(several) == 4
-        for scores in several:
-            np.testing.assert_equal(scores, expected)
+    alone = [scores(call) for call in calls]
+    with ThreadPoolExecutor(len(calls)) as pool:
+        found = list(pool.map(scores, calls * 4))
+    for scored, expected in zip(found, alone * 4, strict=True):
+        np.testing.assert_equal(scored, expected)
 
 
 @needs_library
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal here")
-@pytest.mark.parametrize("scores_of", [scores_of_chains, scores_of_tangents], ids=["chains", "tangents"])
-def test_an_interrupt_ends_a_native_call(scores_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@both_problems
+def test_an_interrupt_ends_a_native_call(points_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not after the call, but in it: what it had not come to stays as it was made."""
 
     def interrupt(*_: object) -> None:
@@ -198,7 +200,7 @@ def test_an_interrupt_ends_a_native_call(scores_of: Any, monkeypatch: pytest.Mon
         with monkeypatch.context() as patch:
             patch.setattr("rfm.native.chains.np.empty", empty)  # NumPy's own, of all modules
             with pytest.raises(KeyboardInterrupt) as caught:
-                scores_of(X, Y)
+                points_of(X, Y)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from grids import Array, Points, assert_same_points, by_place, grid
+from grids import Array, Points, assert_same_points, by_place, grid, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -46,20 +46,11 @@ def metric_distance(X: Array, Z: Array, M: Array) -> Array:
     return np.sqrt(np.maximum(np.einsum("ijk,kl,ijl->ij", difference, M, difference), 0.0))
 
 
-def classification(n: int, d: int, c: int, seed: int = 0, *, duplicates: bool = False) -> tuple[Array, Array]:
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, d))
-    if duplicates:
-        X = np.round(X[rng.integers(0, n // 2, size=n)])
-    labels = (X[:, 0] > 0) * 1 + (X[:, -1] > 0.5) * 1
-    return X, np.eye(c)[(labels + (rng.random(n) < 0.1)) % c]
-
-
 @pytest.mark.parametrize(("diagonal", "c"), [(False, 2), (False, 12), (True, 3)])
-@pytest.mark.parametrize("duplicates", [False, True])
+@pytest.mark.parametrize("kind", ["spread", "duplicates"])
 @pytest.mark.parametrize("n", [60, 420], ids=["stacked", "one by one"])
-def test_the_grid_is_the_published_loop_run_chain_by_chain(diagonal: bool, duplicates: bool, c: int, n: int) -> None:
-    X, Y = classification(n, 5, c, duplicates=duplicates)
+def test_the_grid_is_the_published_loop_run_chain_by_chain(diagonal: bool, kind: str, c: int, n: int) -> None:
+    X, Y = table(n, 5, c, kind)
     fit, validation = np.arange(0, n, 2), np.arange(1, n, 2)
     sweep = Sweep(X, Y, dtype=torch.float64, diagonal=diagonal)
     points = by_place(sweep.points(fit, validation, ridges=RIDGES, unit_norms=(True, False), iterations=3))
@@ -67,9 +58,9 @@ def test_the_grid_is_the_published_loop_run_chain_by_chain(diagonal: bool, dupli
     assert {point.solver for point in points.values()} == {"cholesky"}
     for unit_norm in (True, False):
         norms = np.linalg.norm(X, axis=1, keepdims=True)
-        table = X / np.where(norms == 0, 1.0, norms) if unit_norm else X
+        Z = X / np.where(norms == 0, 1.0, norms) if unit_norm else X
         for ridge in RIDGES:
-            chain = plain_chain(table[fit], Y[fit], table[validation], ridge=ridge, iterations=3, diagonal=diagonal)
+            chain = plain_chain(Z[fit], Y[fit], Z[validation], ridge=ridge, iterations=3, diagonal=diagonal)
             for iteration, (scores, M) in enumerate(chain):
                 point = points[unit_norm, ridge, iteration]
                 assert_allclose(point.scores, scores, rtol=0, atol=1e-6)
@@ -98,11 +89,11 @@ def stacked_and_one_by_one(
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("duplicates", [False, True])
+@pytest.mark.parametrize("kind", ["spread", "duplicates"])
 def test_stacked_chains_are_those_followed_one_by_one(
-    kernel: RadialKernel, options: dict[str, Any], duplicates: bool, monkeypatch: pytest.MonkeyPatch
+    kernel: RadialKernel, options: dict[str, Any], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    X, Y = classification(80, 4, 3, duplicates=duplicates)
+    X, Y = table(80, 4, 3, kind)
     X[0] = 0.0
     both = stacked_and_one_by_one(monkeypatch, X, Y, 50, kernel=kernel, **options)
     assert_same_points(*both, scores=1e-7, metrics=1e-8, rtol=1e-6)
@@ -123,7 +114,7 @@ def test_small_tables_with_close_rows_are_not_stacked(gap: float, c: int, monkey
 @pytest.mark.parametrize("ridge", [1e-3, 1e-6, 1e-8])
 def test_a_metric_learned_with_little_ridge_is_that_of_float64(copies: int, ridge: float) -> None:
     """Coefficients of 1e8 that cancel among equal rows: float32 would learn noise from them."""
-    X, Y = classification(400, 4, 2)
+    X, Y = table(400, 4, 2)
     X = np.repeat(X[: 400 // copies], copies, axis=0)
     single, double = (
         Sweep(X, Y, dtype=dtype).learn(np.arange(400), ridge=ridge, unit_norm=False, iterations=2) for dtype in FLOATS
@@ -131,9 +122,9 @@ def test_a_metric_learned_with_little_ridge_is_that_of_float64(copies: int, ridg
     assert float((single.double() - double).norm() / double.norm()) < 0.02
 
 
-@pytest.mark.parametrize("duplicates", [False, True])
-def test_the_default_precision_stays_close_to_float64(duplicates: bool) -> None:
-    X, Y = classification(420, 6, 3, duplicates=duplicates)
+@pytest.mark.parametrize("kind", ["spread", "duplicates"])
+def test_the_default_precision_stays_close_to_float64(kind: str) -> None:
+    X, Y = table(420, 6, 3, kind)
     single, double = (grid(X, Y, 320, iterations=4, dtype=dtype) for dtype in FLOATS)
     assert_same_points(single, double, scores=2e-3)
 
@@ -141,7 +132,7 @@ def test_the_default_precision_stays_close_to_float64(duplicates: bool) -> None:
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("options", [{}, {"diagonal": True}, {"center_gradients": True, "metric_scaling": "trace"}])
 def test_learning_then_fitting_is_the_chain(dtype: torch.dtype, options: dict[str, Any]) -> None:
-    X, Y = classification(600, 4, 2)
+    X, Y = table(600, 4, 2)
     train, test = np.arange(0, 600, 2), np.arange(1, 600, 6)
     sweep = Sweep(X, Y, dtype=dtype, **options)
     chain = list(sweep.points(train, test, ridges=(0.1,), unit_norms=(True,), iterations=3))
@@ -156,13 +147,13 @@ def test_learning_then_fitting_is_the_chain(dtype: torch.dtype, options: dict[st
 @pytest.mark.parametrize("scored", [False, True])
 def test_rows_that_are_not_fitted_change_nothing_for_the_others(scored: bool, n: int) -> None:
     """Neither their targets nor the features of one of them, however far it lies, scored or not."""
-    X, Y = classification(n + 40, 4, 2)
+    X, Y = table(n + 40, 4, 2)
     fit, others = np.arange(n), np.arange(n, n + 40 if scored else n + 39)
 
     def scores(far: float, target: float) -> Array:
-        table, targets = X.copy(), Y.copy()
-        table[-1], targets[n:] = far, target
-        sweep = Sweep(table, targets)
+        moved, targets = X.copy(), Y.copy()
+        moved[-1], targets[n:] = far, target
+        sweep = Sweep(moved, targets)
         points = [*sweep.points(fit, others, ridges=(0.1,), unit_norms=(False,), iterations=3)]
         points.append(sweep.fit(fit, others, ridge=0.01, unit_norm=False, iterations=2))
         return np.stack([point.scores[:39] for point in points])
@@ -173,7 +164,7 @@ def test_rows_that_are_not_fitted_change_nothing_for_the_others(scored: bool, n:
 @pytest.mark.parametrize("dtype", FLOATS)
 @SIZES
 def test_few_rows_none_to_score_and_an_empty_grid(n: int, dtype: torch.dtype) -> None:
-    X, Y = classification(n, 4, 2)
+    X, Y = table(n, 4, 2)
     sweep, rows, none = Sweep(X, Y, dtype=dtype), np.arange(n), np.arange(0)
     for few in (1, 2):
         points = sweep.points(rows[:few], rows[:6], ridges=(0.1,), unit_norms=(True, False), iterations=3)
@@ -186,7 +177,7 @@ def test_few_rows_none_to_score_and_an_empty_grid(n: int, dtype: torch.dtype) ->
 
 def test_float32_with_a_tiny_ridge_and_coincident_rows_falls_back_and_says_so() -> None:
     """Twelve distinct rows, each 25 times: float32 cannot factor a matrix of rank 12 with so little ridge."""
-    X, Y = classification(300, 3, 3)
+    X, Y = table(300, 3, 3)
     X = np.repeat(X[:12], 25, axis=0)
     rows = np.arange(300)
     points = list(Sweep(X, Y).points(rows, rows, ridges=(1e-8,), unit_norms=(False,), iterations=3))
@@ -202,20 +193,20 @@ def test_float32_with_a_tiny_ridge_and_coincident_rows_falls_back_and_says_so() 
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(4, 30),
     d=st.integers(1, 5),
-    duplicates=st.booleans(),
+    kind=st.sampled_from(["spread", "duplicates"]),
     unit_norm=st.booleans(),
     diagonal=st.booleans(),
 )
 def test_symmetries_of_the_whole_procedure(
-    seed: int, n: int, d: int, duplicates: bool, unit_norm: bool, diagonal: bool
+    seed: int, n: int, d: int, kind: str, unit_norm: bool, diagonal: bool
 ) -> None:
     """Permuted features and rows change no score; nor does a rotation, unless only the diagonal of M is learned."""
-    X, Y = classification(n, d, 3, seed, duplicates=duplicates)
+    X, Y = table(n, d, 3, kind, seed)
     rng = np.random.default_rng(seed)
     train, test = np.arange(n // 2), np.arange(n // 2, n)
 
-    def scores(table: Array, rows: NDArray[np.int64]) -> Array:
-        sweep = Sweep(table, Y, dtype=torch.float64, diagonal=diagonal)
+    def scores(features: Array, rows: NDArray[np.int64]) -> Array:
+        sweep = Sweep(features, Y, dtype=torch.float64, diagonal=diagonal)
         metric = sweep.learn(rows, ridge=0.1, unit_norm=unit_norm, iterations=2)
         return sweep.fit(rows, test, ridge=0.1, unit_norm=unit_norm, metric=metric).scores
 
@@ -254,7 +245,7 @@ def test_with_a_scaled_metric_the_size_of_the_targets_is_that_of_the_scores(
     n: int, options: dict[str, Any], factor: float
 ) -> None:
     """Squares of such targets and coefficients are beyond float32, and the largest beyond float64."""
-    X, Y = classification(n + 20, 4, 2)
+    X, Y = table(n + 20, 4, 2)
     expected = grid(X, Y, n, unit_norms=(False,), **options)
     for key, point in grid(X, factor * Y, n, unit_norms=(False,), **options).items():
         assert_allclose(point.scores / factor, expected[key].scores, rtol=0, atol=2e-4)
@@ -264,27 +255,11 @@ def test_with_a_scaled_metric_the_size_of_the_targets_is_that_of_the_scores(
 
 @SIZES
 def test_without_scaling_the_first_metric_grows_with_the_square_of_the_targets(n: int) -> None:
-    X, Y = classification(n, 4, 2)
+    X, Y = table(n, 4, 2)
     plain, large = (
         Sweep(X, factor * Y).learn(np.arange(n), ridge=0.1, unit_norm=False, iterations=1) for factor in (1.0, 2.0**30)
     )
     torch.testing.assert_close(large, plain * 2.0**60)
-
-
-@pytest.mark.parametrize("gap", [0.3, 0.1, 0.03])
-def test_collinear_features_and_duplicates_cost_float32_no_accuracy(gap: float) -> None:
-    rng = np.random.default_rng(0)
-    z, e = np.round(rng.normal(size=280)), rng.integers(0, 4, size=280) - 1.5
-    X = np.column_stack([z + e * gap / 2, z - e * gap / 2, rng.integers(0, 2, 280)])
-    X = (X - X.mean(axis=0)) / X.std(axis=0, ddof=1)
-    labels = (e > 0).astype(int)
-    single, double = (
-        grid(X, np.eye(2)[labels], 220, ridges=(1e-3,), unit_norms=(False,), iterations=4, dtype=dtype)
-        for dtype in FLOATS
-    )
-    for key, point in double.items():
-        accuracies = [float(np.mean(p.scores.argmax(axis=1) == labels[220:])) for p in (single[key], point)]
-        assert abs(accuracies[0] - accuracies[1]) <= 0.06
 
 
 def test_unit_rows_neither_overflow_nor_vanish() -> None:

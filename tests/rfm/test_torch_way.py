@@ -9,38 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from grids import Array, assert_same_points, grid
+from grids import assert_same_points, grid, table
 from numpy.testing import assert_allclose
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rfm import arrays, linalg
-from rfm.agop import agop
+from rfm import arrays
 from rfm.arrays import BLOCK_BYTES, CUDA_BLOCK_BYTES, block_bytes, read
-from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, RadialKernel, kernel_lower_, kernel_matrix
+from rfm.kernels import Gaussian, GeneralisedLaplace, Laplace, kernel_matrix
 from rfm.large import LargeSweep
-from rfm.linalg import matmul_float64, metric_factor, mirror_, solve_ridge, symmetric_matmul
+from rfm.linalg import matmul_float64, solve_ridge
 from rfm.ntk import ntk_matrices
-from rfm.rows import metric_rows
 from rfm.solvers.blocks import RadialBlocks
 from rfm.solvers.tangent import TangentBlocks
 from rfm.sweep import Sweep
 
 KERNELS = [Laplace(10.0), Gaussian(3.0), GeneralisedLaplace(5.0, 1.4)]
 RIDGES = (10.0, 0.1, 1e-3)
-
-
-@pytest.fixture
-def without_numpy(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Call it, and no tensor is NumPy's to work on any more."""
-    return lambda: monkeypatch.setattr(arrays, "NUMPY_DEVICES", frozenset())
-
-
-def problem(n: int, *, duplicates: bool = False, d: int = 5) -> tuple[Array, Array]:
-    rng = np.random.default_rng(n)
-    X = rng.normal(size=(n, d))
-    if duplicates:
-        X = np.round(X[rng.integers(0, n // 4, size=n)])
-    return X, np.eye(3)[(X[:, 0] > 0) * 1 + (X[:, 0] * X[:, 1] > 0.3) * 1]
 
 
 @pytest.mark.parametrize("n", [90, 500], ids=["stacked", "one by one"])
@@ -53,17 +37,17 @@ def problem(n: int, *, duplicates: bool = False, d: int = 5) -> tuple[Array, Arr
         ({"diagonal": True}, torch.float64, 1e-7),
     ],
 )
-@pytest.mark.parametrize("duplicates", [False, True])
+@pytest.mark.parametrize("kind", ["spread", "duplicates"])
 def test_sweeps_have_the_same_scores(
     n: int,
     dtype: torch.dtype,
     tolerance: float,
-    duplicates: bool,
+    kind: str,
     options: dict[str, Any],
     without_numpy: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    X, Y = problem(n, duplicates=duplicates)
+    X, Y = table(n, 5, 3, kind)
     here = grid(X, Y, n // 2, ridges=RIDGES, engine="python", dtype=dtype, **options)
     without_numpy()
     monkeypatch.setattr(arrays, "CUDA_BLOCK_BYTES", 1 << 16)  # several blocks
@@ -71,75 +55,8 @@ def test_sweeps_have_the_same_scores(
     assert_same_points(there, here, scores=tolerance)
 
 
-@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
-@pytest.mark.parametrize("duplicates", [False, True])
-def test_kernels_gradients_and_solutions(
-    kernel: RadialKernel, duplicates: bool, without_numpy: Callable[[], None]
-) -> None:
-    X, Y = (torch.as_tensor(a) for a in problem(300, duplicates=duplicates))
-    results = []
-    for switch in (lambda: None, without_numpy):
-        switch()
-        K, W = (torch.zeros((300, 300), dtype=torch.float64) for _ in range(2))
-        rows = metric_rows(X, None, kernel.bandwidth)
-        kernel_lower_(kernel, rows, K, W)
-        alpha = solve_ridge(K, 0.1, Y).alpha
-        results.append([kernel_matrix(kernel, X), alpha, agop(rows, alpha, W), mirror_(W)])
-    for here, there in zip(*results, strict=True):
-        assert float((here - there).norm() / here.norm()) < 1e-8
-
-
-def test_products_with_a_triangle_or_half_the_digits(
-    without_numpy: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without_numpy()
-    monkeypatch.setattr(arrays, "CUDA_BLOCK_BYTES", 8 * 97 * 20)
-    rng = np.random.default_rng(1)
-    root, B = torch.as_tensor(rng.normal(size=(97, 97))), torch.as_tensor(rng.normal(size=(97, 4)))
-    A = (root + root.T).float()
-    poisoned = A.masked_fill(torch.triu(torch.ones_like(A, dtype=torch.bool), diagonal=1), torch.nan)
-    kept = poisoned.clone()
-    torch.testing.assert_close(linalg._symmetric_matmul_float64(poisoned, B), A.double() @ B)
-    torch.testing.assert_close(symmetric_matmul(poisoned, B.float()), A @ B.float())
-    torch.testing.assert_close(poisoned, kept, equal_nan=True, rtol=0, atol=0)
-    torch.testing.assert_close(matmul_float64(A[:, :50], B[:50]), A[:, :50].double() @ B[:50])
-
-
-@pytest.mark.parametrize("ridge", [10.0, 1e-3, 1e-6])
-def test_a_solution_is_refined_or_found_in_float64(ridge: float, without_numpy: Callable[[], None]) -> None:
-    X, Y = (torch.as_tensor(a) for a in problem(200))
-    K = kernel_matrix(Gaussian(4.0), X)
-    without_numpy()
-    solution = solve_ridge(K.float(), ridge, Y.float(), exact=lambda: K)
-    residual = K.float().double() @ solution.alpha + ridge * solution.alpha - Y
-    assert solution.solver == ("cholesky" if ridge > 1e-5 else "cholesky-float64")
-    if solution.solver == "cholesky":
-        assert float(residual.norm() / Y.norm()) < 1e-4
-    indefinite = solve_ridge(torch.diag(torch.tensor([1.0, -1.0])), 0.5, torch.ones((2, 1)))
-    assert indefinite.solver == "eigenvalues"
-    torch.testing.assert_close(indefinite.alpha, torch.tensor([[1 / 1.5], [2.0]], dtype=torch.float64))
-    with pytest.raises(ValueError, match="not finite"):
-        solve_ridge(torch.tensor([[torch.nan]]), 0.5, torch.ones((1, 1)))
-
-
-def test_factors_of_a_metric(without_numpy: Callable[[], None]) -> None:
-    rng = np.random.default_rng(2)
-    root = torch.as_tensor(rng.normal(size=(6, 3)))
-    without_numpy()
-    F = metric_factor(root @ root.T, torch.ones(6))
-    torch.testing.assert_close(F @ F.T, root @ root.T)
-    assert int((F.norm(dim=0) > 0).sum()) == 3
-    for value in (torch.nan, torch.inf):
-        spoilt = torch.eye(3, dtype=torch.float64)
-        spoilt[0, 0] = value
-        try:  # an error at once, or nothing that a kernel matrix could be made of
-            assert not torch.isfinite(metric_factor(spoilt, torch.ones(3))).any()
-        except ValueError as error:
-            assert "not finite" in str(error)  # noqa: PT017
-
-
 def test_large_tables_and_tangent_kernels(without_numpy: Callable[[], None]) -> None:
-    X, Y = problem(300)
+    X, Y = table(300, 5, 3)
     rows, alpha = torch.as_tensor(X), torch.as_tensor(Y)
     results = []
     for switch in (lambda: None, without_numpy):
@@ -176,16 +93,16 @@ class _Reads(TorchDispatchMode):
 
 
 @pytest.mark.parametrize(("n", "d", "by_gram"), [(210, 5, False), (500, 5, False), (300, 200, True)])
-@pytest.mark.parametrize("duplicates", [False, True])
+@pytest.mark.parametrize("kind", ["spread", "duplicates"])
 def test_a_point_makes_the_host_wait_a_few_times_whatever_its_rows(
-    n: int, d: int, by_gram: bool, duplicates: bool, without_numpy: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    n: int, d: int, by_gram: bool, kind: str, without_numpy: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Close rows among the fitted ones and to the others, the metric's eigenvectors, the solution, the AGOP's rounding.
 
     Scores are read besides.
     """
     without_numpy()
-    X, Y = problem(2 * n, duplicates=duplicates, d=d)
+    X, Y = table(2 * n, d, 3, kind)
     sweep = Sweep(X, Y, engine="python")
     reads = _Reads()
 
@@ -204,7 +121,7 @@ def test_a_point_makes_the_host_wait_a_few_times_whatever_its_rows(
 def test_no_float64_copy_of_a_kernel_matrix(without_numpy: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
     without_numpy()
     monkeypatch.setattr(arrays, "CUDA_BLOCK_BYTES", 1 << 16)
-    X, Y = (torch.as_tensor(a).float() for a in problem(600))
+    X, Y = (torch.as_tensor(a).float() for a in table(600, 5, 3))
     K = kernel_matrix(Laplace(10.0), X)
     reads = _Reads()
     with reads:
@@ -256,7 +173,7 @@ def test_chains_stay_on_their_device(n: int, d: int, options: dict[str, Any], mo
         monkeypatch.setattr(f"{module}.read", converged)
     monkeypatch.setattr("rfm.sweep._to_numpy", lambda scores: np.zeros(scores.shape))
     monkeypatch.setattr(torch.Tensor, "tolist", lambda tensor: np.ones(tensor.shape).tolist())
-    X, Y = problem(2 * n, d=d)
+    X, Y = table(2 * n, d, 3)
     sweep = Sweep(X, Y, device="meta", **options)
     fit, others = np.arange(n), np.arange(n, 2 * n)
     found = list(sweep.points(fit, others, ridges=(1.0, 0.1), unit_norms=(True, False), iterations=2))

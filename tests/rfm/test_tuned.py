@@ -11,12 +11,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, PredefinedSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import rfm.leave_one_out
 import rfm.tuned
 from rfm import (
     KernelRidgeClassifierCV,
@@ -357,34 +359,52 @@ def with_value(value: float) -> Array:
     return X
 
 
+DAYS = pd.date_range("2020-01-01", periods=30)
+CLASSIFIER, REGRESSOR = RFMClassifierCV(**SMALL), KernelRidgeRegressorCV()
+FIRST, DATES = NUMBERS[:, 0], "column 'd' of X holds dates or durations"
+
+
+def with_parameters(**given: Any) -> RFMClassifierCV:
+    return RFMClassifierCV(**SMALL | given)
+
+
+BY_LOG_LOSS, BY_LOO = with_parameters(scoring="neg_log_loss"), with_parameters(cv="loo")
+BY_HALVES = KernelRidgeRegressorCV(cv=PredefinedSplit(np.arange(30) % 2))
+
+
 @pytest.mark.parametrize(
-    ("words", "X", "y", "given"),
+    ("words", "model", "X", "y", "weights"),
     [
-        (r"column 'colour' of X holds text.*categorical_features", TEXT_COLUMN, LABELS, {}),
-        (r"column 1 of X holds text.*categorical_features", TEXT_COLUMN.to_numpy(dtype=object), LABELS, {}),
+        (r"column 'colour' of X holds text.*categorical_features", CLASSIFIER, TEXT_COLUMN, LABELS, None),
+        (r"column 1 of X holds text.*categorical_features", CLASSIFIER, TEXT_COLUMN.to_numpy(object), LABELS, None),
         *(
-            ("categorical_features", FRAME, LABELS, {"categorical_features": asked})
+            ("categorical_features", with_parameters(categorical_features=asked), FRAME, LABELS, None)
             for asked in (["weight"], [2], [True], [1.5], ["colour", "x"], 7)
         ),
-        *((ONE_NAME, TWICE, LABELS, {"categorical_features": asked}) for asked in ("from_dtype", None, ["size"], [0])),
         *(
-            ("infinity|column 2 of X .* exceeds float64", with_value(bad), CLASSES, {})
+            (ONE_NAME, with_parameters(categorical_features=asked), TWICE, LABELS, None)
+            for asked in ("from_dtype", None, ["size"], [0])
+        ),
+        *(
+            ("infinity|column 2 of X .* exceeds float64", CLASSIFIER, with_value(bad), CLASSES, None)
             for bad in (np.inf, -np.inf, 1e300)
         ),
-        ("1 class only", NUMBERS, np.zeros(30), {}),
-        ("every class of y has 1 row only", NUMBERS[:3], [0, 1, 2], {}),
-        ("'scoring' .* only after selection.*'neg_brier_score'", NUMBERS, CLASSES, {"scoring": "neg_log_loss"}),
-        (r"'cv' parameter of RFMClassifierCV.*has seen the label.*'loo' instead$", NUMBERS, CLASSES, {"cv": "loo"}),
+        ("1 class only", CLASSIFIER, NUMBERS, np.zeros(30), None),
+        ("1 class only", CLASSIFIER, NUMBERS, CLASSES, (CLASSES == "a").astype(float)),
+        ("every class of y has 1 row only", CLASSIFIER, NUMBERS[:3], [0, 1, 2], None),
+        ("'scoring' .* only after selection.*'neg_brier_score'", BY_LOG_LOSS, NUMBERS, CLASSES, None),
+        ("'cv' parameter of RFMClassifierCV.*has seen the label.*'loo' instead$", BY_LOO, NUMBERS, CLASSES, None),
+        ("too few rows for it", RFMRegressorCV(scoring="r2", iterations=0), NUMBERS[:8], FIRST[:8], None),
+        ("standardise them", REGRESSOR, NUMBERS, FIRST * 1e200, None),
+        (DATES, REGRESSOR, pd.DataFrame({"a": FIRST, "d": DAYS}), FIRST, None),
+        (DATES, REGRESSOR, pd.DataFrame({"d": DAYS.tz_localize("UTC")}), FIRST, None),
+        ("rows beyond the 29", BY_HALVES, NUMBERS, FIRST, np.arange(30) > 0),
     ],
 )
-def test_what_cannot_be_fitted_is_refused(words: str, X: Any, y: Any, given: dict[str, Any]) -> None:
+@pytest.mark.filterwarnings("ignore")
+def test_what_cannot_be_fitted_is_refused(words: str, model: Any, X: Any, y: Any, weights: Any) -> None:
     with pytest.raises(ValueError, match=words):
-        RFMClassifierCV(**SMALL | given).fit(X, y)
-
-
-def test_classes_of_no_weight_do_not_count() -> None:
-    with pytest.raises(ValueError, match="1 class only"):
-        RFMClassifierCV().fit(NUMBERS, CLASSES, sample_weight=(CLASSES == "a").astype(float))
+        clone(model).fit(X, y, sample_weight=weights)
 
 
 @pytest.mark.parametrize(
@@ -422,45 +442,11 @@ def test_leave_one_out_is_that_of_single_fits(kind: Any, weighted: bool) -> None
         assert closed.inverse_temperature_ == pytest.approx(single.inverse_temperature_)
 
 
-def test_the_examples_of_the_documentation() -> None:
-    found = doctest.testmod(rfm.tuned)
-    assert found.attempted > 10
+@pytest.mark.parametrize(("module", "examples"), [(rfm.tuned, 11), (rfm.leave_one_out, 3)])
+def test_the_examples_of_the_documentation(module: Any, examples: int) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted >= examples
     assert found.failed == 0
-
-
-DAYS = pd.date_range("2020-01-01", periods=50)
-
-
-@pytest.mark.parametrize(
-    ("fit", "error", "words"),
-    [
-        (lambda X, y: RFMRegressorCV(scoring="r2", iterations=0).fit(X[:8], y[:8]), ValueError, "too few rows for it"),
-        (lambda X, y: KernelRidgeRegressorCV().fit(X, y * 1e200), ValueError, "standardise them"),
-        (
-            lambda X, y: KernelRidgeRegressorCV().fit(pd.DataFrame({"a": y, "d": DAYS}), y),
-            ValueError,
-            "column 'd' of X holds dates or durations",
-        ),
-        (
-            lambda X, y: KernelRidgeRegressorCV().fit(pd.DataFrame({"d": DAYS.tz_localize("UTC")}), y),
-            ValueError,
-            "column 'd' of X holds dates or durations",
-        ),
-        (
-            lambda X, y: KernelRidgeRegressorCV(cv=PredefinedSplit(np.arange(50) % 2)).fit(
-                X, y, sample_weight=np.arange(50) > 0
-            ),
-            ValueError,
-            "rows beyond the 49",
-        ),
-    ],
-    ids=["no score", "overflow", "dates", "dates of a zone", "rows of weight 0"],
-)
-@pytest.mark.filterwarnings("ignore")
-def test_what_cannot_be_selected_by_is_refused_with_its_reason(fit: Any, error: type[Exception], words: str) -> None:
-    X = np.random.default_rng(0).standard_normal((50, 3))
-    with pytest.raises(error, match=words):
-        fit(X, X[:, 0])
 
 
 def test_categories_of_another_kind_than_in_fit_are_refused_and_new_ones_are_not() -> None:

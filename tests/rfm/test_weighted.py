@@ -1,4 +1,4 @@
-"""Weights of rows: an integer weight is that many rows, and kernel ridge regression is scikit-learn's."""
+"""Weights of rows: an integer weight is that many rows; what other ones do is test_leave_one_out's and test_tuned's."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import pytest
 import torch
 from grids import by_place, dense
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
-from sklearn.kernel_ridge import KernelRidge
 
-from rfm.kernels import Gaussian, Laplace
+from rfm.kernels import Gaussian
 from rfm.large import chains_of
-from rfm.machine import Machine, NeuralTangent, Recipe, fit_machine
+from rfm.machine import NeuralTangent, Recipe, fit_machine
 from rfm.problem import Problem
 from rfm.weighted import LARGEST_WEIGHTED, WeightedSweep, weighted_chains
 
@@ -49,27 +47,6 @@ def test_integer_weights_are_repeated_rows(d: int, options: dict[str, Any]) -> N
             assert torch.allclose(dense(point.metric), dense(other.metric), rtol=1e-8, atol=1e-12)
     last = chains.fit(np.arange(30), np.arange(30, 50), ridge=0.01, unit_norm=True, iterations=3)
     assert np.array_equal(last.scores, points[-1].scores)
-
-
-def test_without_updates_it_is_scikit_learns_kernel_ridge_regression() -> None:
-    X, Y, weights = drawn(4)
-    (point,) = weighted_chains(Problem(X, Y, Laplace(2.0)), weights).points(
-        np.arange(30), np.arange(30, 50), ridges=(0.3,), unit_norms=(False,), iterations=0
-    )
-    K = np.exp(-cdist(X, X[:30]) / 2.0)
-    other = KernelRidge(alpha=0.3, kernel="precomputed").fit(K[:30], Y[:30], sample_weight=weights)
-    assert np.allclose(point.scores, other.predict(K[30:]))
-    assert np.allclose(point.alpha, other.dual_coef_)
-
-
-@pytest.mark.parametrize("d", [4, 100])
-def test_a_machine_is_fitted_with_weights(d: int) -> None:
-    X, Y, weights = drawn(d)
-    recipe = Recipe(Laplace(10.0), 0.1, iterations=2, dtype=torch.float64)
-    copies = np.repeat(np.arange(30), weights.astype(int))
-    weighted: Machine = fit_machine(recipe, X[:30], Y[:30], weights=weights)
-    repeated = fit_machine(recipe, X[copies], Y[copies])
-    assert np.allclose(weighted.scores(X[30:]), repeated.scores(X[30:]), rtol=1e-8, atol=1e-10)
 
 
 def test_what_is_not_weighted_is_refused() -> None:

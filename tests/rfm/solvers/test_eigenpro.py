@@ -112,17 +112,6 @@ def test_rows_may_join_later() -> None:
     assert residuals[-1] < 1e-6
 
 
-def test_preconditioning_is_what_makes_it_fast() -> None:
-    """The same epochs with one eigenvector only leave many times the residual."""
-    X, Y = problem(1000, 0)
-    blocks = RadialBlocks(Laplace(10.0), X)
-    left = []
-    for subsample in (500, 5):
-        *_, last = EigenPro(blocks, Y, 0.1, seed=1, subsample=subsample, batch=128).epochs(6)
-        left.append(residual_norm(blocks, 0.1, Y, last.alpha))
-    assert left[0] < left[1] / 3
-
-
 def test_a_step_that_diverges_is_taken_back_and_halved() -> None:
     X, Y = problem(500, 0)
     blocks = RadialBlocks(Laplace(10.0), X)
