@@ -67,6 +67,23 @@ def test_the_readme_has_a_leaderboard_and_a_line_a_protocol() -> None:
     assert lines == ["published", "relearn", "clean", "clean-cv"]
 
 
+@pytest.mark.parametrize(
+    ("lead", "said"),
+    [
+        (30.0, "significantly better than MLP, not significantly different from the 5 others."),
+        (0.0, "not significantly different from any of the 6 others."),
+    ],
+)
+def test_most_of_the_others_are_counted_instead_of_named(lead: float, said: str) -> None:
+    methods = ("rfm", "laplace", "ntk", "mlp", "xgboost", "svm_rbf", "extra_trees")
+    table = scores("clean", methods=methods, seeds=(0,))
+    of_rfm = table.loc[table["method"] == "rfm", "accuracy"].to_numpy()
+    for method in methods[1:]:
+        table.loc[table["method"] == method, "accuracy"] = of_rfm - lead * (method == "mlp")
+    (claim, _) = claims(table, REGISTRY)
+    assert claim.sentence.endswith(f"; it is {said}")
+
+
 def test_one_method_and_one_protocol_have_nothing_to_be_compared_with() -> None:
     alone = scores("clean", methods=("rfm",), seeds=(0,))
     text = results_page(alone, REGISTRY)
