@@ -304,6 +304,7 @@ def test_a_table_of_regression_is_validated_and_run(elsewhere: Path, command: Co
     command("run", "--data", *words, "--methods", "laplace", "--jobs", "1", "--run", "r")
     assert "prices,user,30,2,0,laplace,clean,seed-0,0,ok,," in Path("r/scores.csv").read_text()
     Path("prices.csv").write_text(PRICES)
+    assert "  no problems found" in command("validate", *words).out
     for wrong, said in (
         (["--target", "price"], "are not classes; to predict the number, say --task regression"),
         (["--target", "colour", *words[3:]], "; to predict its values as classes, leave --task"),
