@@ -202,9 +202,8 @@ def test_what_is_left_of_a_dead_harness_and_server_is_swept_by_the_next_run(tiny
         os.kill(server, signal.SIGSTOP)  # else it may find time to clear up when the harness is gone
         runs.kill()
         os.kill(server, signal.SIGKILL)
-        time.sleep(0.5)
+        wait_until(lambda: len(bearing_mark(harness)) == 1)  # the daemon alone outlives them
         left = bearing_mark(harness)
-        assert len(left) == 1, "the daemon alone outlives them"
         tiny.run("Centroid")
         assert all_end(left)
 
