@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from command import Command
+from outcomes import computed, pages
 
 from bench.cli.study import STUDIES
 from bench.records.result import Job
 from bench.store import Store
 from bench.study.cell import Study
+from bench.study.images import Images
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
@@ -53,6 +55,7 @@ EASIER: dict[str, dict[str, float]] = {
     "sparse": {"d": 20, "problems": 1},
     "completion": {"size": 12, "density": 0.9},
     "noise": {"density": 0.9},
+    "network": {"epochs": 5, "limit": 5, "train": 100, "test": 50},
 }
 
 
@@ -63,8 +66,18 @@ def one_of_each(study: Study) -> Study:
     return replace(study, cells=lambda quick: tuple(cells))
 
 
+@pytest.mark.parametrize("name", ["ansatz", "phenomena"])
+def test_one_cell_of_each_kind_makes_a_page(name: str, images: Images) -> None:
+    cells, findings = (importlib.import_module(f"{STUDIES[name][0]}.{part}") for part in ("cells", "findings"))
+    study = one_of_each(cells.STUDY)
+    found = findings.find(computed(study, images, study.cells(True)))
+    assert len(found.claims) >= 4
+    page, _ = pages(found, Path("o"))
+    assert "Claim by claim" in page
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["low-rank", "lin-rfm"])  # of the others: test_image_study.py
+@pytest.mark.parametrize("name", ["low-rank", "lin-rfm"])  # those that read images: test_image_study.py
 def test_the_small_version_runs_to_a_report_and_goes_on(
     name: str, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
