@@ -89,6 +89,8 @@ def test_what_has_no_counterpart_is_left_out_with_the_reason() -> None:
     [
         ("wxyz", {}, {}, r"kept: nothing to compare with: other test folds there: 6 datasets \(t0, t1"),
         ("abcd", {"selected_by": "log_loss"}, {}, "selected by another measure: 6 datasets"),
+        # Folds that are drawn differ from seed to seed: the reason says which seed there is.
+        ("wxyz", {"split": "seed-5", "seed": 5}, {"split": "seed-0"}, "seed 5, there only seed 0: 6 datasets"),
     ],
 )
 def test_nothing_to_compare_with_is_refused_with_the_reason(
