@@ -22,7 +22,7 @@ from bench.report.figures.by_dataset import Panel, difference_bars, sparkline, t
 from bench.report.figures.by_method import Interval, intervals, profiles, score_rank
 from bench.report.figures.critical_difference import critical_difference_diagram
 from bench.report.figures.drawing import Sheet, key
-from bench.report.figures.style import COLOURS, dashed, styled, zero_line
+from bench.report.figures.style import COLOURS, dashed, fitted, styled, text_width, zero_line
 from bench.report.html import asset
 from bench.stats.paired import OverDatasets, PairedDifference
 from bench.stats.trend import Trend
@@ -97,6 +97,13 @@ def test_marker_and_dash_tell_many_series_apart_without_colour() -> None:
     dash = [str(dashed(series)["linestyle"]) for series in range(56)]
     assert len({shape(series) for series in range(7)}) == len(set(dash[:7])) == 7
     assert len({(shape(series), dash[series]) for series in range(56)}) == 56
+
+
+def test_names_too_long_for_their_place_lose_their_middle() -> None:
+    assert fitted("Random forest", 120) == "Random forest"
+    cut = fitted("A method of a remarkably long name, alpha 1/4", 120)
+    assert re.fullmatch("A met.*\u2026.*1/4", cut)
+    assert text_width(cut, 13) <= 120
 
 
 MACHADO = {
