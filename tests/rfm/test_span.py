@@ -113,14 +113,14 @@ FORMS: list[dict[str, Any]] = [{"center_gradients": True}, {"metric_scaling": "t
 def test_grids_are_those_of_the_features(
     size: str, dtype: str, options: dict[str, Any], directly: Callable[..., Any]
 ) -> None:
-    """By every kernel; and, of targets three times as large, with centred gradients and scaled metrics."""
+    """As in float64: by every kernel; of targets three times as large with centred gradients and scaled metrics."""
     n, d = SIZES[size]
     working, of_scores, of_metrics = DTYPES[dtype]
-    times, digits = (1.0, 1) if "kernel" in options else (3.0, 10)
+    times, looser = (1.0, 1) if "kernel" in options else (3.0, 10 if dtype == "float64" else 3)
     X, Y = table(n, d)
-    expected = directly(grid, X, times * Y, n, dtype=working, **options)
+    expected = directly(grid, X, times * Y, n, dtype=torch.float64, **options)
     found = grid(X, times * Y, n, dtype=working, **options)
-    assert_same_points(found, expected, digits * of_scores, of_metrics)
+    assert_same_points(found, expected, looser * of_scores, of_metrics)
     for (_, _, iteration), point in found.items():
         assert point.solver == "cholesky"
         assert isinstance(point.metric, FactoredMatrix) == (iteration > 0)
