@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -280,3 +282,15 @@ def test_probabilities_are_the_nearest_distribution(s: Array) -> None:
 
 def test_no_rows_have_no_distribution() -> None:
     assert nearest_distribution(np.empty((0, 3))).shape == (0, 3)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("samples", [60, 8], ids=["narrow", "wide"])
+def test_a_model_in_mapped_memory_predicts_alike_without_a_warning(tmp_path: Path, dtype: str, samples: int) -> None:
+    """joblib gives arrays that may not be written to, of which PyTorch warns once a process."""
+    X = np.random.default_rng(0).normal(size=(samples, 20))
+    model = RFMRegressor(iterations=1, dtype=dtype).fit(X, X[:, 0])
+    joblib.dump(model, tmp_path / "model")
+    mapped = joblib.load(tmp_path / "model", mmap_mode="r")
+    assert_array_equal(mapped.predict(X), model.predict(X))

@@ -29,7 +29,7 @@ from rfm import (
     RFMRegressorCV,
 )
 from rfm.calibration import fit_inverse_temperature
-from rfm.selection import tuning_rows
+from rfm.selection import best_candidate, tuning_rows
 
 Array = NDArray[np.float64]
 CLASSIFIERS = [RFMClassifierCV, KernelRidgeClassifierCV]
@@ -457,3 +457,11 @@ def test_categories_of_another_kind_than_in_fit_are_refused_and_new_ones_are_not
     with pytest.raises(TypeError, match=r"'g' has values of another kind than in fit \(number; in fit str\)"):
         model.predict(pd.DataFrame({"x": x, "g": codes}))
     assert len(model.predict(pd.DataFrame({"x": x[:2], "g": [None, "new"]}))) == 2
+
+
+def test_scores_tie_at_twelve_digits_of_their_own_size() -> None:
+    errors = np.array([0.0, 5.0, 1.0])
+    assert best_candidate(np.array([[1e-14], [3e-14], [2e-14]]), errors) == 1
+    assert (
+        best_candidate(np.array([[0.3], [0.1], [0.1 + 0.2]]), errors[::-1]) == 2
+    )  # 0.3 and its sum differ in the last
