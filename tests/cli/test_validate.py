@@ -99,6 +99,14 @@ def test_own_tables_alone_name_the_run_folder(command: Command) -> None:
     command.refuses("no dataset to run on: give --subset (known ones", "run", "--methods", "svm_rbf")
 
 
+def test_a_table_that_breaks_its_description_costs_its_own_jobs(command: Command) -> None:
+    Path("mine/orders.csv").write_text("key,amount,weight,colour,paid\n1,2,3,red\n")
+    command("run", "--subset", "lenses", "--data", "mine/my.yaml", "--methods", "svm_rbf", "--run", "r", code=1)
+    assert {x.job.dataset: x.status for x in read_run("r").results} == {"lenses": "ok", "orders": "error"}
+    command("report", "r", "--out", "page")
+    assert "row 1 has 4 fields, expected 5" in Path("page/report.md").read_text()
+
+
 def test_run_says_what_validate_warns_of_and_the_report_shows_it(command: Command) -> None:
     path = Path("mine/orders.csv")
     path.write_text(path.read_text().replace("red", "Blue").replace(",5.", ",five.", 1))

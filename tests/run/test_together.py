@@ -64,3 +64,5 @@ def test_what_one_protocol_cannot_do_is_not_the_others_error(tmp_path: Path) -> 
     assert found["clean"] == ("ok", "")
     assert found["clean-greedy"][0] == "error"
     assert "Path.scores" in found["clean-greedy"][1]
+    _, alone = TinyBenchmark(tmp_path / "alone").run("Centroid", protocol="clean-greedy")
+    assert {(r.status, r.reason) for r in alone.results} == {found["clean-greedy"]}
