@@ -223,7 +223,7 @@ def test_interval_of_one_dataset_has_no_whisker() -> None:
     lines = [len(points(line)) for g in classed(root, "whisker") for line in g.findall(f"{SVG}path")]
     assert [count for count in lines if count > 1] == [3]
     assert hovers(root) == [
-        "one: +2.00 pp, one family of datasets: no interval; one seed; 1 wins, 0 ties, 0 losses on 1 dataset",
+        "one: +2.00 pp, one family of datasets: no interval; seed 0 alone; 1 wins, 0 ties, 0 losses on 1 dataset",
         f"{ODD}: −1.00 pp, 95 % interval −2.10 to +0.10; −1.50 to +0.25, signs differ; 2 wins, 1 ties, 6 losses on 9 "
         "datasets",
     ]
