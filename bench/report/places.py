@@ -66,7 +66,10 @@ def place_sentences(places: pd.DataFrame) -> str:
 
 
 def places_table(places: pd.DataFrame) -> str:
-    """The paper's methods among the study's classifiers: protocol x method, a pair of columns a set of datasets."""
+    """The paper's methods among the study's classifiers: protocol x method, three columns a set of datasets.
+
+    The head has the number of datasets; where a protocol has fewer, its cells say so.
+    """
     ours = places[(places["whose"] == "ours") & places["method"].isin(OF_THE_PAPER)]
     rows = {(r["protocol"], r["method"], r["subset"]): r for r in ours.to_dict("records")}
     subsets = [s for s in PLACED_ON if s in set(ours["subset"])]
@@ -75,13 +78,16 @@ def places_table(places: pd.DataFrame) -> str:
     lines = [f"| protocol | method | {heads} |", "|:---|:---|" + "---:|---:|---:|" * len(subsets)]
     for protocol in in_protocol_order(ours["protocol"]):
         for method in OF_THE_PAPER:
-            found = [rows.get((protocol, method, subset)) for subset in subsets]
-            if any(found):
-                cells = " | ".join(_place_cells(r) if r else " | ".join([wording.DASH] * 3) for r in found)
+            found = {subset: rows.get((protocol, method, subset)) for subset in subsets}
+            if any(found.values()):
+                cells = " | ".join(
+                    _place_cells(r, counts[s]) if r else " | ".join([wording.DASH] * 3) for s, r in found.items()
+                )
                 lines.append(f"| `{protocol}` | {wording.title(method)} | {cells} |")
     return "\n".join(lines)
 
 
-def _place_cells(row: Mapping[Hashable, Any]) -> str:
+def _place_cells(row: Mapping[Hashable, Any], usual: int) -> str:
+    fewer = "" if row["datasets"] == usual else f" (on {row['datasets']})"
     shares = " / ".join(wording.number(row[key], 1) for key in ("p90", "p95", "pma"))
-    return f"{wording.number(row['mean_accuracy'])} | {shares} | {row['place_by_rank']} / {row['place_by_mean']}"
+    return f"{wording.number(row['mean_accuracy'])}{fewer} | {shares} | {row['place_by_rank']} / {row['place_by_mean']}"

@@ -24,6 +24,7 @@ from bench.report.claims import (
     results_in_readme,
     results_page,
 )
+from bench.report.places import places_table
 from bench.stats.frame import scores_frame
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -177,6 +178,17 @@ def test_the_tool_needs_the_study_once(tool: Callable[..., int], tmp_path: Path)
         tool()
     with pytest.raises(SystemExit, match="cannot read the published results"):
         tool("--published", str(tmp_path / "nowhere"))
+
+
+def test_a_protocol_on_fewer_datasets_than_the_head_says_so() -> None:
+    place = {"whose": "ours", "method": "rfm", "subset": "small90", "p90": 90.0, "p95": 80.0, "pma": 95.0}
+    place |= {"place_by_rank": 1, "place_by_mean": 2}
+    rows = [("clean", 90, 81.5), ("clean-cv", 66, 81.3)]
+    found = [place | {"protocol": p, "datasets": n, "mean_accuracy": m} for p, n, m in rows]
+    table = places_table(pd.DataFrame(found))
+    assert "small datasets (90): mean %" in table
+    assert "| `clean` | RFM | 81.50 | " in table
+    assert "| `clean-cv` | RFM | 81.30 (on 66) | " in table
 
 
 @pytest.mark.parametrize("tool", ["grid_edges", "variants_table"])
