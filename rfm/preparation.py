@@ -238,8 +238,8 @@ def _objects(X: Any, columns: Sequence[int]) -> NDArray[Any]:
 def _refuse_dates(X: Any, categories: Categories) -> None:
     """Raise ``ValueError`` if a column holds dates or durations: as numbers missing ones would be the smallest."""
     if isinstance(X, pd.DataFrame):
-        dtypes = [(f"column {name!r} of X", dtype) for name, dtype in X.dtypes.items()]
-        dtypes = [told for k, told in enumerate(dtypes) if k not in categories.columns]
+        numbers = enumerate(X.dtypes.items())
+        dtypes = [(f"column {name!r} of X", dtype) for k, (name, dtype) in numbers if k not in categories.columns]
     else:
         dtypes = [("X", X.dtype)] if isinstance(X, np.ndarray) else []
     for words, dtype in dtypes:

@@ -126,11 +126,11 @@ def _known_labels(truth: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
     return truth
 
 
-def value_kinds(labels: NDArray[Any]) -> set[str]:
-    """What sort of things the labels are; numbers of all types, truth values included, are of one sort."""
-    if labels.dtype.kind in "biuf":
+def value_kinds(values: NDArray[Any]) -> set[str]:
+    """What sort of things labels or categories are; numbers of all types, truth values included, are of one sort."""
+    if values.dtype.kind in "biuf":
         return {"number"}
-    names = {type(label) for label in labels.tolist()}
+    names = {type(value) for value in values.tolist()}
     return {"number" if issubclass(name, Number | np.number | np.bool_) else name.__name__ for name in names}
 
 

@@ -48,12 +48,12 @@ def about_datasets(records: Sequence[RunRecord], registry: Registry) -> dict[str
             relation=registry.families.get(entry.family, ""),
             licence=entry.licence,
             origin=entry.origin,
-            pages=_pages(links(entry)),
-            link_note="; ".join(dict.fromkeys(link.note for link in links(entry).values() if link.note)),
+            pages=_pages(found),
+            link_note="; ".join(dict.fromkeys(link.note for link in found.values() if link.note)),
             faults=entry.faults,
             nominal=entry.nominal.sure if isinstance(entry.nominal, Nominal) else "",
         )
-        for entry in registry.entries.values()
+        for entry, found in ((entry, links(entry)) for entry in registry.entries.values())
     }
     described = {**known, **_described(records, known, registry.families)}
     facts = measured_facts((result.job for record in records for result in record.results), load_facts())

@@ -17,7 +17,6 @@ from bench.stats.published import PublishedStudy, read_published
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "results" / "kept" / "comparison"
-PLACES = ["place_by_rank", "place_by_mean"]
 
 
 def expected(study: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
